@@ -1,0 +1,69 @@
+"""aver_lite: the small face network that comes with avfer."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in the grey pictures of FER2013
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch norm; the shortcut averages and projects where the shape changes."""
+
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or width_in != width:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
+                nn.Conv2d(width_in, width, 1, bias=False),
+                nn.BatchNorm2d(width),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+class AverLite(nn.Module):
+    """A residual network for grey 48 px faces (He et al. 2016, with ResNet-D shortcuts).
+
+    The picture is reduced to luma and standardised per crop, so that colour, exposure and contrast of the
+    camera do not matter. Its side must be a multiple of 8.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 8,
+        widths: tuple[int, ...] = (24, 48, 96, 256),
+        depths: tuple[int, ...] = (1, 2, 2),
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
+        )
+        blocks: list[nn.Module] = []
+        for width_in, width, depth in zip(widths[:-1], widths[1:], depths, strict=True):
+            blocks += [ResidualBlock(width_in, width, 2)]
+            blocks += [ResidualBlock(width, width, 1) for _ in range(depth - 1)]
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.expression = nn.Linear(widths[-1], num_classes)
+        self.num_features = widths[-1]
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) RGB, normalised as the card says -> (N, D) embedding."""
+        grey = (crops * self.luma).sum(1, keepdim=True)
+        mean = grey.mean((2, 3), keepdim=True)
+        spread = grey.std((2, 3), keepdim=True)
+        return self.blocks(self.stem((grey - mean) / (spread + 1e-3))).mean((2, 3))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) -> (N, K) expression logits."""
+        return self.expression(self.dropout(self.features(crops)))
