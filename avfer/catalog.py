@@ -15,7 +15,7 @@ NAMES: dict[str, dict[str, str]] = {
         "track_faces": "avfer.stages.track:TrackFaces",
         "align_faces": "avfer.stages.align:AlignFaces",
         "embed_faces": "avfer.stages.embed:EmbedFaces",
-        "embed_voice": "avfer.stages.embed:EmbedVoice",
+        "embed_voice": "avfer.stages.embed_voice:EmbedVoice",
         "join_features": "avfer.stages.join:JoinFeatures",
         "sample_voice": "avfer.stages.join:SampleVoice",
         "predict_affect": "avfer.stages.predict:PredictAffect",
