@@ -1,20 +1,20 @@
 """The result of a pipeline: affect of every face on every frame, one row each."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from avfer.provenance import Provenance
 from avfer.types import Clock, FaceTracks, concat
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where a result comes from: what the files made of it tell."""
-
-    clip: str  # the input's file name
-    metadata: Mapping[str, str] = field(default_factory=dict[str, str])  # version, pipeline, weights, device, stream
+__all__ = ["AffectTrack", "Provenance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +45,21 @@ class AffectTrack:
             if isinstance(values[0], np.ndarray):
                 changes[item.name] = np.concatenate(values)
         return replace(parts[0], **changes)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The table of the contract: one row per frame and track; what is not known is null."""
+        from avfer.export.table import to_pandas
+
+        return to_pandas(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table to a .parquet, .csv or .jsonl file; it appears whole or not at all. Returns its path."""
+        from avfer.export.writer import save
+
+        return save(self, Path(path))
+
+    def plot(self) -> "Figure":
+        """Valence and arousal over time with a strip of expressions beneath, as a Matplotlib figure."""
+        from avfer.export.plot import plot
+
+        return plot(self)

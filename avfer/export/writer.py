@@ -1,0 +1,158 @@
+"""A table on disk, written part by part in bounded memory; it appears whole or not at all."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from avfer.affect_track import AffectTrack
+from avfer.errors import ConfigError, OutputError, unknown
+from avfer.export.table import to_table
+
+ROWS = 8192  # written at once, whatever the parts were, so that the bytes do not depend on them
+
+
+class _Sink(Protocol):
+    """What puts tables into an open file."""
+
+    def write(self, table: pa.Table) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Parquet:
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        self._writer = pa.parquet.ParquetWriter(file, schema, compression="zstd")
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table, row_group_size=ROWS)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Csv:
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        self._writer = pa.csv.CSVWriter(file, schema)
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _JsonLines:
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        self._file = file
+
+    def write(self, table: pa.Table) -> None:
+        columns = [_short(column) for column in table.columns]
+        rows = pa.Table.from_arrays(columns, names=table.column_names).to_pylist()
+        self._file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+
+    def close(self) -> None:
+        pass
+
+
+def _short(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Single precision with the few digits that name it (0.3, not 0.30000001192092896)."""
+    return column.cast(pa.string()).cast(pa.float64()) if column.type == pa.float32() else column
+
+
+FORMATS: dict[str, Callable[[BinaryIO, pa.Schema], _Sink]] = {"parquet": _Parquet, "csv": _Csv, "jsonl": _JsonLines}
+
+
+def check_format(name: str) -> str:
+    """The name of a format; ConfigError where it is none."""
+    if name not in FORMATS:
+        raise ConfigError(unknown("format", name, FORMATS))
+    return name
+
+
+class TableWriter:
+    """Append parts of one clip to a file: `with TableWriter(path) as writer: writer.append(part)`.
+
+    The rows go to a hidden file beside, which takes the name at the end and is removed on any error.
+    """
+
+    def __init__(self, path: Path, format: str | None = None) -> None:  # noqa: A002
+        self.path = path
+        self.rows = 0
+        self._make = FORMATS[check_format(format or path.suffix.removeprefix("."))]
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._file: BinaryIO | None = None
+        self._sink: _Sink | None = None
+        self._waiting: pa.Table | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._part.open("wb")
+        except OSError as error:
+            raise self._error(error) from error
+        return self
+
+    def append(self, part: AffectTrack) -> None:
+        """Add the rows of a part; full groups go to disk."""
+        table = to_table(part)
+        self.rows += len(table)
+        waiting = table if self._waiting is None else pa.concat_tables([self._waiting, table])
+        try:
+            while len(waiting) >= ROWS:
+                self._write(waiting.slice(0, ROWS))
+                waiting = waiting.slice(ROWS)
+        except OSError as error:
+            raise self._error(error) from error
+        self._waiting = waiting
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except OSError as failure:
+            raise self._error(failure) from failure
+        finally:
+            self._discard()
+
+    def _write(self, table: pa.Table) -> None:
+        assert self._file is not None
+        if self._sink is None:
+            self._sink = self._make(self._file, table.schema)
+        self._sink.write(table.combine_chunks())
+
+    def _finish(self) -> None:
+        if self._waiting is None:
+            raise OutputError(f"{self.path} is not written: there were no rows at all")
+        if len(self._waiting) or self._sink is None:
+            self._write(self._waiting)
+        assert self._sink is not None and self._file is not None
+        self._sink.close()
+        self._file.close()
+        self._part.replace(self.path)
+
+    def _discard(self) -> None:
+        """Leave nothing behind; after success there is nothing."""
+        for close in (self._sink and self._sink.close, self._file and self._file.close):
+            if close:
+                with suppress(OSError, ValueError, pa.ArrowException):
+                    close()
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
+
+    def _error(self, error: OSError) -> OutputError:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return OutputError(f"{self.path} cannot be written: {reason}; free some space there or choose another --output")
+
+
+def save(track: AffectTrack, path: Path) -> Path:
+    """Write a whole result to one file; the format is the file's ending."""
+    with TableWriter(path) as writer:
+        writer.append(track)
+    return path

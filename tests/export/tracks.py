@@ -1,0 +1,74 @@
+"""Results made by hand, for tests of what is done with results."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from avfer.affect_track import AffectTrack
+from avfer.provenance import Provenance
+from avfer.types import NO_TRACK, Clock, FaceTracks, no_faces, select
+
+CLASSES = ("neutral", "happiness", "surprise")
+UNITS = ("AU01", "AU12")
+SOURCE = Provenance(
+    clip="talk.mp4",
+    pipeline="stages: {}\n",
+    pipeline_sha256="ab" * 32,
+    weights={"aver_lite.safetensors": "cd" * 32},
+    device="cpu",
+    stream={"start_s": 1.5, "width": 640},
+)
+
+
+def make_track(
+    rows: list[tuple[int, int]],
+    instants: int,
+    *,
+    first: int = 0,
+    corrupt: tuple[int, ...] = (),
+    pictures: bool = True,
+    voice: bool = True,
+    last: bool = True,
+    source: Provenance | None = SOURCE,
+) -> AffectTrack:
+    """A result with the given (frame, track) rows; rows of NO_TRACK are filled from the voice, if there is one."""
+    frames = np.array([frame for frame, _ in rows], np.int64)
+    ids = np.array([track for _, track in rows], np.int64)
+    marks = np.isin(np.arange(first, first + instants), corrupt)
+    clock = Clock(first, (first + np.arange(instants)) / 25.0, marks, last, pictures)
+    n = len(rows)
+    boxes = (np.float32([10, 20, 110, 140]) + frames[:, None]).astype(np.float32)
+    scores = np.full(n, 0.9, np.float32)
+    faceless = ids == NO_TRACK
+    boxes[faceless], scores[faceless] = np.nan, np.nan
+    faces = FaceTracks(clock, frames, boxes, np.zeros((n, 5, 2), np.float32), scores, ids) if n else no_faces(clock)
+    wave = np.sin(frames / 9.0 + ids)
+    known = ~faceless | voice
+    probabilities = np.stack([1 - abs(wave), abs(wave) * 0.75, abs(wave) * 0.25], axis=1).reshape(n, 3)
+    probabilities[~known] = np.nan
+    return AffectTrack(
+        clock,
+        faces,
+        valence=np.where(known, wave, np.nan).astype(np.float32),
+        arousal=np.where(known, wave / 3, np.nan).astype(np.float32),
+        expressions=probabilities.astype(np.float32),
+        classes=CLASSES,
+        action_units=np.where(faceless[:, None], np.nan, np.stack([wave**2, wave**2 / 2], 1)).astype(np.float32),
+        action_unit_names=UNITS,
+        has_voice=np.full(n, voice),
+        source=source,
+    )
+
+
+def split(track: AffectTrack, cuts: list[int]) -> list[AffectTrack]:
+    """The same rows as consecutive parts, cut before the given instants."""
+    edges = [track.clock.first, *sorted(set(cuts)), track.clock.stop]
+    return [_part(track, start, stop) for start, stop in zip(edges, edges[1:], strict=False) if start < stop]
+
+
+def _part(track: AffectTrack, start: int, stop: int) -> AffectTrack:
+    keep = (track.faces.frames >= start) & (track.faces.frames < stop)
+    clock = track.clock.part(start, stop)
+    arrays = ("valence", "arousal", "expressions", "action_units", "has_voice")
+    changes = {name: getattr(track, name)[keep] for name in arrays}
+    return replace(track, clock=clock, faces=select(track.faces, keep, clock), **changes)
