@@ -114,6 +114,8 @@ class FaceDetections:
     frames: np.ndarray  # (N,) int64
     boxes: np.ndarray  # (N, 4) float32 xyxy px
     scores: np.ndarray  # (N,) float32 in [0, 1]
+    min_size: float  # px, the smallest face searched for
+    min_score: float  # the lowest score kept
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,166 @@
+"""A pipeline's YAML, read and checked as text: names, shapes and lines, before any stage is made."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from avfer.errors import ConfigError, unknown
+
+HERE = Path(__file__).parent
+BUNDLED = HERE / "pipelines" if (HERE / "pipelines").is_dir() else HERE.parent / "pipelines"
+KEYS = {"chunk", "threads", "stages", "output"}
+STAGE_KEYS = {"use", "from"}
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One line of `stages:`: `name: {use, from, options}`."""
+
+    name: str
+    use: str
+    inputs: tuple[str, ...]
+    options: dict[str, Any]
+    where: str  # "pipelines/aver.yaml, line 11"
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """A whole pipeline as written."""
+
+    name: str
+    text: str  # YAML, with overrides applied
+    chunk: float  # seconds held at once
+    threads: int  # that each network may use
+    stages: tuple[StageSpec, ...]
+    output: str
+    where: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass
+class _Lines:
+    """The line of every key, by its path."""
+
+    file: str
+    of: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def where(self, *path: str) -> str:
+        line = self.of.get(path)
+        return f"{self.file}, line {line}" if line else self.file
+
+
+def find_pipeline(name: str | Path) -> Path:
+    """The file of a pipeline, given as a path or as the name of a bundled one."""
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"} or path.exists():
+        if not path.is_file():
+            raise ConfigError(f"no pipeline at {path}; bundled ones go by name: {', '.join(bundled())}")
+        return path
+    if str(name) not in bundled():
+        raise ConfigError(unknown("pipeline", str(name), bundled()))
+    return BUNDLED / f"{name}.yaml"
+
+
+def bundled() -> list[str]:
+    """Names of the pipelines that come with avfer."""
+    return sorted(path.stem for path in BUNDLED.glob("*.yaml"))
+
+
+def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineSpec:
+    """Read a pipeline's YAML; `overrides` maps `stage.option`, `chunk` or `threads` to new values.
+
+    Raises ConfigError where the text is no pipeline, with file and line.
+    """
+    path = find_pipeline(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    lines = _Lines(str(name if path.parent != BUNDLED else path.name))
+    if not isinstance(data, dict) or not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{lines.file} is no pipeline: it should be a mapping with stages: and output:")
+    _note_lines(node, (), lines)
+    if overrides:
+        _override(data, overrides)
+        text = yaml.safe_dump(data, sort_keys=False, width=100)
+    return _pipeline(path.stem, text, data, lines)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`tracks.max_gap=1.0` -> ("tracks.max_gap", 1.0); the value is read as YAML."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text}: write it as stage.option=value")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is no YAML") from error
+
+
+def _note_lines(node: yaml.MappingNode, path: tuple[str, ...], lines: _Lines) -> None:
+    for key, value in node.value:
+        place = (*path, str(key.value))
+        if place in lines.of:
+            raise ConfigError(f"'{key.value}' is written twice ({lines.file}, line {key.start_mark.line + 1})")
+        lines.of[place] = key.start_mark.line + 1
+        if isinstance(value, yaml.MappingNode):
+            _note_lines(value, place, lines)
+
+
+def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    stages = data.get("stages")
+    for key, value in overrides.items():
+        stage, dot, option = key.partition(".")
+        if not dot and key in {"chunk", "threads"}:
+            data[key] = value
+        elif not dot:
+            raise ConfigError(f"'{key}' cannot be set; write stage.option, chunk or threads")
+        elif not isinstance(stages, dict) or not isinstance(stages.get(stage), dict):
+            raise ConfigError(unknown("stage", stage, map(str, stages) if isinstance(stages, dict) else ()))
+        else:
+            stages[stage][option] = value
+
+
+def _pipeline(name: str, text: str, data: dict[str, Any], lines: _Lines) -> PipelineSpec:
+    for key in data:
+        if key not in KEYS:
+            raise ConfigError(f"{unknown('key', str(key), KEYS)} ({lines.where(str(key))})")
+    stages = data.get("stages")
+    if not isinstance(stages, dict) or not stages:
+        raise ConfigError(f"{lines.file} is no pipeline: stages: should be a mapping of names to stages")
+    specs = tuple(_stage(str(key), value, lines) for key, value in stages.items())
+    output = data.get("output")
+    if output not in stages:
+        names = ", ".join(map(str, stages))
+        raise ConfigError(f"output: should name one of the stages {names} ({lines.where('output')})")
+    chunk = data.get("chunk", 1.0)
+    if isinstance(chunk, bool) or not isinstance(chunk, int | float) or not 0 < chunk < float("inf"):
+        raise ConfigError(f"chunk: should be seconds above 0, not {chunk!r} ({lines.where('chunk')})")
+    threads = data.get("threads", 1)
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ConfigError(f"threads: should be a count from 1, not {threads!r} ({lines.where('threads')})")
+    return PipelineSpec(name, text, float(chunk), threads, specs, str(output), lines.file)
+
+
+def _stage(name: str, value: Any, lines: _Lines) -> StageSpec:
+    where = lines.where("stages", name)
+    if not isinstance(value, dict) or not isinstance(value.get("use"), str):
+        raise ConfigError(f"stage '{name}' should read {{use: ..., from: ..., options}} ({where})")
+    inputs = value.get("from", [])
+    inputs = [inputs] if isinstance(inputs, str) else inputs
+    if not isinstance(inputs, list) or not inputs or not all(isinstance(i, str) for i in inputs):
+        raise ConfigError(f"stage '{name}': from: should name the values it reads ({where})")
+    options = {str(key): option for key, option in value.items() if key not in STAGE_KEYS}
+    return StageSpec(name, value["use"], tuple(inputs), options, where)

@@ -1,0 +1,150 @@
+"""mtcnn: the face detector of Zhang et al. 2016, with the networks and weights of facenet-pytorch.
+
+`search` runs the three-network cascade on one picture; `refine` reads squares that are known to hold faces
+with the last network alone. Both follow the published cascade (thresholds 0.6, 0.7, 0.7, pyramid factor 0.709)
+with two changes for speed: levels are resized with an antialiased filter, and candidates are cropped from a
+copy of the picture in which the smallest wanted face has 24 pixels.
+"""
+
+import torch
+import torch.nn.functional as F
+from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # pyright: ignore[reportMissingTypeStubs]
+from torch import Tensor, nn
+from torchvision.ops import nms, roi_align
+
+CELL = 12  # px that one cell of the first network sees
+STRIDE = 2
+FACTOR = 0.709  # from one pyramid level to the next
+WORKING_FACE = 24  # px of the smallest face in the copy that candidates are cropped from
+MOST_CANDIDATES = 2048
+
+
+class Mtcnn(nn.Module):
+    """Three networks: `pnet` proposes, `rnet` rejects, `onet` decides and gives five landmarks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pnet, self.rnet, self.onet = PNet(), RNet(), ONet()
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def search(self, picture: Tensor, min_size: float) -> tuple[Tensor, Tensor]:
+        """All faces of one picture, from `min_size` pixels on.
+
+        picture: (H, W, 3) uint8 RGB -> boxes (N, 4) float32 xyxy px, scores (N,) float32 in [0, 1], best first.
+        """
+        device = self.pnet.conv1.weight.device
+        full = picture.to(device).permute(2, 0, 1)[None]
+        scale = min(1.0, WORKING_FACE / min_size)
+        working = _resized(full, scale)
+        height, width = working.shape[2:]
+        boxes = self._propose(working, CELL / (min_size * scale))
+        working = _normalised(working)
+        boxes = self._reject(working, boxes)
+        boxes, scores = self._decide(working, boxes)
+        stretch = boxes.new_tensor([full.shape[3] / width, full.shape[2] / height])
+        return (boxes * stretch.repeat(2)).cpu(), scores.cpu()
+
+    def refine(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the last network says of squares that should hold one face each.
+
+        crops: (N, 3, 48, 48) uint8 RGB -> scores (N,) in [0, 1], box offsets (N, 4) as shares of the square's
+        side, landmarks (N, 5, 2) as shares of it.
+        """
+        offsets, points, chances = self.onet(_normalised(crops))
+        return chances[:, 1], offsets, points.reshape(-1, 2, 5).transpose(1, 2)
+
+    def _propose(self, working: Tensor, scale: float) -> Tensor:
+        """Candidate squares (N, 4) from the pyramid; `scale` is that of the first level."""
+        height, width = working.shape[2:]
+        found: list[Tensor] = []
+        level = working
+        while min(height, width) * scale >= CELL:
+            size = (int(height * scale + 1), int(width * scale + 1))
+            level = F.interpolate(level, size, mode="bilinear", antialias=True)
+            offsets, chances = self.pnet(_normalised(level))
+            boxes = _cells(chances[0, 1], offsets[0], scale)
+            found.append(boxes[nms(boxes[:, :4], boxes[:, 4], 0.5)])
+            scale *= FACTOR
+        if not found:
+            return working.new_zeros(0, 4, dtype=torch.float32)
+        boxes = torch.cat(found)
+        boxes = boxes[nms(boxes[:, :4], boxes[:, 4], 0.7)][:MOST_CANDIDATES]
+        side = boxes[:, 2:4] - boxes[:, :2]
+        return _squares(boxes[:, :4] + boxes[:, 5:] * side.repeat(1, 2))
+
+    def _reject(self, working: Tensor, boxes: Tensor) -> Tensor:
+        """The second network: fewer squares, better placed."""
+        if not len(boxes):
+            return boxes
+        offsets, chances = self.rnet(_crops(working, boxes, 24))
+        chance = chances[:, 1]
+        keep = torch.nonzero(chance > 0.7)[:, 0]
+        keep = keep[nms(boxes[keep], chance[keep], 0.7)]
+        return _squares(_moved(boxes[keep], offsets[keep]))
+
+    def _decide(self, working: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """The third network: final boxes and scores, doubles removed by overlap with the smaller box."""
+        if not len(boxes):
+            return boxes, boxes.new_zeros(0)
+        offsets, _, chances = self.onet(_crops(working, boxes, 48))
+        chance = chances[:, 1]
+        keep = chance > 0.7
+        boxes, chance = _moved(boxes[keep], offsets[keep]), chance[keep]
+        keep = drop_doubles(boxes, chance, 0.7)
+        return boxes[keep], chance[keep]
+
+
+def drop_doubles(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
+    """Indices of boxes to keep, best first, none covering more than `most` of the smaller of two boxes."""
+    order = scores.argsort(descending=True, stable=True)
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    corner = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    overlap = corner.clamp(min=0).prod(2) / torch.minimum(area[:, None], area[None]).clamp(min=1e-6)
+    kept: list[int] = []
+    for i in order.tolist():
+        if all(overlap[i, j] <= most for j in kept):
+            kept.append(i)
+    return torch.tensor(kept, dtype=torch.long)
+
+
+def _normalised(pixels: Tensor) -> Tensor:
+    return ((pixels.float() - 127.5) * 0.0078125).contiguous(memory_format=torch.channels_last)
+
+
+def _resized(picture: Tensor, scale: float) -> Tensor:
+    """(1, 3, H, W) uint8, scaled down with antialiasing."""
+    if scale >= 1:
+        return picture
+    size = [max(1, round(side * scale)) for side in picture.shape[2:]]
+    return F.interpolate(picture, size, mode="bilinear", antialias=True)
+
+
+def _cells(chance: Tensor, offsets: Tensor, scale: float) -> Tensor:
+    """Boxes of the cells above 0.6: (N, 9) of xyxy, score, four offsets, in pixels of the working picture."""
+    rows, cols = torch.nonzero(chance >= 0.6, as_tuple=True)
+    corner = torch.stack([cols, rows], 1) * STRIDE
+    boxes = torch.cat([((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()], 1)
+    return torch.cat([boxes, chance[rows, cols, None], offsets[:, rows, cols].T], 1)
+
+
+def _squares(boxes: Tensor) -> Tensor:
+    """Boxes grown to squares around their centres."""
+    side = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True)
+    centre = (boxes[:, 2:] + boxes[:, :2]) / 2
+    return torch.cat([centre - side / 2, centre + side / 2], 1)
+
+
+def _moved(boxes: Tensor, offsets: Tensor) -> Tensor:
+    side = boxes[:, 2:] - boxes[:, :2] + 1
+    return boxes + offsets * side.repeat(1, 2)
+
+
+def _crops(picture: Tensor, boxes: Tensor, side: int) -> Tensor:
+    """(N, 3, side, side): the squares clipped at the border and averaged down; picture (1, 3, H, W) float."""
+    height, width = picture.shape[2:]
+    limit = boxes.new_tensor([width, height]).repeat(2)
+    clipped = torch.minimum(boxes.trunc().clamp(min=0), limit)
+    clipped[:, 2:] = torch.maximum(clipped[:, 2:], clipped[:, :2] + 1)
+    return roi_align(picture, [clipped], side, sampling_ratio=-1, aligned=True).contiguous(memory_format=torch.channels_last)
+
+
