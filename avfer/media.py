@@ -91,7 +91,7 @@ def _video_facts(path: Path, container: InputContainer, stream: VideoStream) -> 
                 pix_fmt=frame.format.name,
                 fps=float(stream.average_rate) if stream.average_rate else None,
                 time_base=stream.time_base or Fraction(1, av.time_base),
-                first_s=stamp(frame) or 0.0,
+                first_s=seconds(frame, stream) or 0.0,
             )
     if seen:
         raise MediaError(f"no frame of '{path}' can be decoded ({stream.codec_context.name}); the file is damaged")
@@ -175,10 +175,10 @@ def frames_of(stream: VideoStream | AudioStream, packet: Packet | None) -> list[
         return None
 
 
-def stamp(frame: VideoFrame | AudioFrame) -> float | None:
-    """Seconds on the container's axis: the pts, without one the dts, else None."""
-    ticks = frame.dts if frame.pts is None else frame.pts
-    return None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
+def seconds(unit: Packet | VideoFrame | AudioFrame, stream: VideoStream | AudioStream) -> float | None:
+    """Seconds on the container's axis: the presentation stamp, without one the decoding stamp, else None."""
+    ticks = unit.dts if unit.pts is None else unit.pts  # flushed frames know no time base: it is the stream's
+    return None if ticks is None or stream.time_base is None else float(ticks * stream.time_base)
 
 
 def quarter_turns(frame: VideoFrame) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from av import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from avfer.media import frames_of, opened, packets, picture_stream, quarter_turns, stamp
+from avfer.media import frames_of, opened, packets, picture_stream, quarter_turns, seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,9 @@ def pictures(path: Path) -> Iterator[AvPicture]:
             frames = frames_of(stream, packet)
             lost |= frames is None
             for frame in frames or ():
-                seconds = stamp(frame)
-                seconds = following if seconds is None else seconds
-                zero = seconds if zero is None else zero
-                following = seconds + (float(frame.duration * frame.time_base) if frame.time_base else 0.0)
-                yield AvPicture(frame, seconds - zero, frame.is_corrupt or lost, converter)
+                now = seconds(frame, stream)
+                now = following if now is None else now
+                zero = now if zero is None else zero
+                following = now + float(frame.duration * (stream.time_base or 0))
+                yield AvPicture(frame, now - zero, frame.is_corrupt or lost, converter)
                 lost = False

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from av import AudioFrame
 
-from avfer.media import Media, frames_of, opened, packets, picture_stream, sound_stream, stamp
+from avfer.media import Media, frames_of, opened, packets, picture_stream, seconds, sound_stream
 
 SLACK = 0.02  # seconds by which time stamps and sample count may differ before sound is filled in or cut
 FILL = 1.0  # seconds of silence written at once into a gap
@@ -42,16 +42,16 @@ def sound(media: Media, sample_rate: int) -> Iterator[Sound | End]:
                 stop = max(stop, _packet_end(packet, zero or 0.0, picture))
                 continue
             for frame in (frames_of(voice, packet) or ()) if voice else ():
-                seconds = stamp(frame)
+                now = seconds(frame, voice)
                 if resampler is None:
                     rate = frame.sample_rate
                     resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float64", quality="HQ")
-                    seconds = 0.0 if seconds is None else seconds
-                    zero = seconds if zero is None else zero
-                    start = seconds - zero
+                    now = 0.0 if now is None else now
+                    zero = now if zero is None else zero
+                    start = now - zero
                 block = mono(frame)
-                if seconds is not None:
-                    gap = round((seconds - zero - start) * rate) - count
+                if now is not None:
+                    gap = round((now - zero - start) * rate) - count
                     while gap > SLACK * rate:
                         fill = min(gap, round(FILL * rate))
                         yield Sound(resampler.resample_chunk(np.zeros(fill)).astype(np.float32), start)
