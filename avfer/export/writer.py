@@ -1,7 +1,6 @@
 """A table on disk, written part by part in bounded memory; it appears whole or not at all."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.parquet
 
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, OutputError, unknown
+from avfer.export.files import hidden, output_error
 from avfer.export.table import to_table
 
 ROWS = 8192  # written at once, whatever the parts were, so that the bytes do not depend on them
@@ -86,7 +86,7 @@ class TableWriter:
         self.path = path
         self.rows = 0
         self._make = FORMATS[check_format(format or path.suffix.removeprefix("."))]
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._part = hidden(path)
         self._file: BinaryIO | None = None
         self._sink: _Sink | None = None
         self._waiting: pa.Table | None = None
@@ -96,12 +96,12 @@ class TableWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._part.open("wb")
         except OSError as error:
-            raise self._error(error) from error
+            raise output_error(self.path, error) from error
         return self
 
-    def append(self, part: AffectTrack) -> None:
+    def append(self, part: AffectTrack | pa.Table) -> None:
         """Add the rows of a part; full groups go to disk."""
-        table = to_table(part)
+        table = part if isinstance(part, pa.Table) else to_table(part)
         self.rows += len(table)
         waiting = table if self._waiting is None else pa.concat_tables([self._waiting, table])
         try:
@@ -109,15 +109,17 @@ class TableWriter:
                 self._write(waiting.slice(0, ROWS))
                 waiting = waiting.slice(ROWS)
         except OSError as error:
-            raise self._error(error) from error
+            raise output_error(self.path, error) from error
         self._waiting = waiting
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self._finish()
         except OSError as failure:
-            raise self._error(failure) from failure
+            raise output_error(self.path, failure) from failure
         finally:
             self._discard()
 
@@ -145,10 +147,6 @@ class TableWriter:
                     close()
         with suppress(OSError):
             self._part.unlink(missing_ok=True)
-
-    def _error(self, error: OSError) -> OutputError:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        return OutputError(f"{self.path} cannot be written: {reason}; free some space there or choose another --output")
 
 
 def save(track: AffectTrack, path: Path) -> Path:

@@ -1,0 +1,34 @@
+"""Files that appear whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from avfer.errors import OutputError
+
+
+def hidden(path: Path) -> Path:
+    """The name beside `path` that a file has until it is whole. It keeps its ending, which some writers go by."""
+    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """What to tell a user whose file cannot be written."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return OutputError(f"{path} cannot be written: {reason}; make room or choose another place for it")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A hidden path to write to; it takes the name on success and is removed on any error."""
+    part = hidden(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
