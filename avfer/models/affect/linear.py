@@ -1,0 +1,23 @@
+"""linear_lite: heads that read the face of one picture, without memory and without sound."""
+
+from torch import Tensor, nn
+
+from avfer.models.affect.heads import AffectHeads, AffectOutputs
+
+
+class LinearLite(nn.Module):
+    """One linear layer for each output."""
+
+    def __init__(self, num_face: int = 256, num_classes: int = 8, num_action_units: int = 17) -> None:
+        super().__init__()
+        self.heads = AffectHeads(num_face, num_classes, num_action_units)
+
+    def start(self, n: int) -> Tensor:
+        """(n, 0): nothing is remembered."""
+        return self.heads.expression.weight.new_zeros(n, 0)
+
+    def forward(
+        self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
+    ) -> tuple[AffectOutputs, Tensor]:
+        """face: (N, Df); the voice is not read -> outputs (N, ...) and hidden as it was."""
+        return self.heads(face), hidden

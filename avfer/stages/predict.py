@@ -1,0 +1,134 @@
+"""Read affect from features, instant by instant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avfer.affect_track import AffectTrack
+from avfer.catalog import find
+from avfer.errors import ConfigError
+from avfer.models.affect.heads import AffectModel
+from avfer.stage import Widths
+from avfer.types import FaceFeatures, JointFeatures
+from avfer.weights import load_into, locate, sha256
+
+FORGET = 10.0  # seconds after which a track that is not seen is a new one
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What is remembered of each track; the moments without a face are a track of their own."""
+
+    hidden: Mapping[int, Tensor] = field(default_factory=dict[int, Tensor])  # track -> (1, H)
+    seen: Mapping[int, float] = field(default_factory=dict[int, float])  # track -> seconds
+
+
+@dataclass
+class PredictAffect:
+    """Valence, arousal, expressions and action units of each row, with one hidden state per track.
+
+    All tracks of an instant are one batch, so that no value depends on where the clip was cut. A row without a
+    face is read from the voice alone, without action units; a row with neither (or without a face, where the
+    model does not listen) is NaN.
+    """
+
+    model: str = "gru_lite"
+    weights: str = "builtin"
+
+    def load(self, device: torch.device) -> None:
+        """Build the model and put its weights on the device."""
+        path, self.card = locate(self.model, self.weights)
+        self.device = device
+        module: nn.Module = find("affect model", self.model)(**self.card.options)
+        load_into(module, path, self.card)
+        self.network = cast(AffectModel, module.to(device).eval())
+
+    def widths(self, features: Widths) -> Widths:
+        """Nothing passes on. ConfigError where the features are not those that the model was made for."""
+        inputs = locate(self.model, self.weights)[1].inputs
+        for name in inputs.keys() & features.keys():
+            if inputs[name] != features[name]:
+                raise ConfigError(
+                    f"{self.model} reads {inputs[name]} features of the {name}, but the embedding of the {name} has"
+                    f" {features[name]}; take the backbone it was made for, or weights trained on this one"
+                )
+        if not inputs.keys() & features.keys():
+            needs, has = " and ".join(inputs), " and ".join(features)
+            raise ConfigError(f"{self.model} reads features of the {needs}, but is given those of the {has} alone")
+        return {}
+
+    def files(self) -> dict[str, str]:
+        """The weight file and its sha256."""
+        path = locate(self.model, self.weights)[0]
+        return {path.name: sha256(path)}
+
+    def start(self) -> Memory:
+        """Nobody seen."""
+        return Memory()
+
+    @torch.inference_mode()
+    def step(self, state: Memory, features: FaceFeatures | JointFeatures) -> tuple[Memory, AffectTrack]:
+        """Affect of the rows, in their order."""
+        faces, times = features.faces, features.faces.times
+        face, voice, has_face, has_voice = self._inputs(features)
+        hidden, seen = dict(state.hidden), dict(state.seen)
+        readable = np.flatnonzero(has_face | has_voice) if "voice" in self.card.inputs else np.flatnonzero(has_face)
+        told = [torch.zeros(0, self._width)]
+        instants = np.unique(faces.frames[readable], return_index=True)[1]
+        for rows in np.split(readable, instants[1:]) if len(readable) else []:
+            tracks, now = faces.track_ids[rows].tolist(), float(times[rows[0]])
+            known = [hidden[t] if now - seen.get(t, -np.inf) <= FORGET else self.network.start(1) for t in tracks]
+            index = torch.from_numpy(rows)
+            flags = torch.from_numpy(has_face[rows]), torch.from_numpy(has_voice[rows])
+            inputs = face[index], voice[index], flags[0].to(self.device), flags[1].to(self.device)
+            out, after = self.network(*inputs, torch.cat(known))
+            # Here, not for all rows at once: the last bits of exp depend on the shape it is given.
+            pair = torch.stack([out.valence, out.arousal], 1)
+            told.append(torch.cat([pair, out.expression_logits.softmax(1), out.action_unit_logits.sigmoid()], 1).cpu())
+            hidden.update(zip(tracks, after.split(1), strict=True))
+            seen.update(dict.fromkeys(tracks, now))
+        newest = max(seen.values(), default=0.0)
+        kept = {t: time for t, time in seen.items() if newest - time <= FORGET}
+        values = np.full((len(times), self._width), np.nan, np.float32)
+        values[readable] = torch.cat(told).numpy()
+        return Memory({t: hidden[t] for t in kept}, kept), self._track(features, values, has_face, has_voice)
+
+    def _inputs(self, features: FaceFeatures | JointFeatures) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
+        """Face (N, Df), voice (N, Dv), has_face (N,), has_voice (N,); what is not given is 0."""
+        if isinstance(features, FaceFeatures):
+            n, look, sound = len(features.values), features.values, None
+            has_face, has_voice = np.ones(n, bool), np.zeros(n, bool)
+        else:
+            n, look, sound = len(features.has_voice), features.face, features.voice
+            has_face, has_voice = features.has_face, features.has_voice
+        given = {"face": look, "voice": sound}
+        blank = {name: torch.zeros(n, self.card.inputs.get(name, 0), device=self.device) for name in given}
+        face, voice = (
+            blank[name] if value is None or not value.shape[1] else value.to(self.device)
+            for name, value in given.items()
+        )
+        return face, voice, has_face, has_voice
+
+    def _track(
+        self, features: FaceFeatures | JointFeatures, values: np.ndarray, has_face: np.ndarray, has_voice: np.ndarray
+    ) -> AffectTrack:
+        k = 2 + len(self.card.classes)
+        return AffectTrack(
+            clock=features.clock,
+            faces=features.faces,
+            valence=values[:, 0],
+            arousal=values[:, 1],
+            expressions=values[:, 2:k],
+            classes=tuple(self.card.classes),
+            action_units=np.where(has_face[:, None], values[:, k:], np.float32(np.nan)),
+            action_unit_names=tuple(self.card.action_units),
+            has_voice=has_voice,
+        )
+
+    @property
+    def _width(self) -> int:
+        return 2 + len(self.card.classes) + len(self.card.action_units)
