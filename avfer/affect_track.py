@@ -1,9 +1,9 @@
 """The result of a pipeline: affect of every face on every frame, one row each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,13 +38,7 @@ class AffectTrack:
     @staticmethod
     def concat(parts: Sequence["AffectTrack"]) -> "AffectTrack":
         """Consecutive parts of one clip as one."""
-        faces = concat([part.faces for part in parts])
-        changes: dict[str, Any] = {"faces": faces, "clock": faces.clock}
-        for item in fields(AffectTrack):
-            values = [getattr(part, item.name) for part in parts]
-            if isinstance(values[0], np.ndarray):
-                changes[item.name] = np.concatenate(values)
-        return replace(parts[0], **changes)
+        return concat(parts)
 
     def to_pandas(self) -> "pd.DataFrame":
         """The table of the contract: one row per frame and track; what is not known is null."""

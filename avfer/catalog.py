@@ -14,7 +14,7 @@ NAMES: dict[str, dict[str, str]] = {
         "detect_faces": "avfer.stages.detect:DetectFaces",
         "track_faces": "avfer.stages.track:TrackFaces",
         "align_faces": "avfer.stages.align:AlignFaces",
-        "embed_faces": "avfer.stages.embed:EmbedFaces",
+        "embed_faces": "avfer.stages.embed_faces:EmbedFaces",
         "embed_voice": "avfer.stages.embed_voice:EmbedVoice",
         "join_features": "avfer.stages.join:JoinFeatures",
         "sample_voice": "avfer.stages.join:SampleVoice",

@@ -12,7 +12,7 @@ T frames, N rows (one face on one frame), S samples, C channels, D features, K c
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -194,30 +194,35 @@ class JointFeatures:
         return self.faces.track_ids != NO_TRACK
 
 
-Rows = TypeVar("Rows", FaceTracks, FaceCrops, FaceFeatures, JointFeatures)
+class _OnClock(Protocol):
+    @property
+    def clock(self) -> Clock: ...
+
+
+Rows = TypeVar("Rows", bound=_OnClock)  # FaceTracks, or a struct of arrays that holds one
 
 
 def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
     """The rows at `index` (slice, mask or positions), as complete for the instants of `clock`."""
     changes: dict[str, Any] = {}
-    for field in fields(rows):
+    for field in fields(rows):  # pyright: ignore[reportArgumentType]
         value = getattr(rows, field.name)
         if isinstance(value, FaceTracks):
             changes[field.name] = select(value, index, clock)
+        elif isinstance(value, Clock):
+            changes[field.name] = clock
         elif isinstance(value, Tensor):
             changes[field.name] = value[index if isinstance(index, slice) else torch.from_numpy(index)]
         elif isinstance(value, np.ndarray):
             changes[field.name] = value[index]
-    if isinstance(rows, FaceTracks):
-        changes["clock"] = clock
-    return replace(rows, **changes)
+    return replace(rows, **changes)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def concat(parts: Sequence[Rows]) -> Rows:
     """Consecutive parts of one clip as one value."""
     first = parts[0]
     changes: dict[str, Any] = {}
-    for field in fields(first):
+    for field in fields(first):  # pyright: ignore[reportArgumentType]
         values = [getattr(part, field.name) for part in parts]
         if isinstance(values[0], FaceTracks):
             changes[field.name] = concat(values)
@@ -227,7 +232,7 @@ def concat(parts: Sequence[Rows]) -> Rows:
             changes[field.name] = torch.cat(values)
         elif isinstance(values[0], np.ndarray):
             changes[field.name] = np.concatenate(values)
-    return replace(first, **changes)
+    return replace(first, **changes)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def concat_clocks(clocks: Iterable[Clock]) -> Clock:

@@ -26,6 +26,11 @@ class Faces:
     landmarks: np.ndarray  # (N, 5, 2) float32 px; empty where only a search has been
 
 
+def as_found(boxes: np.ndarray, scores: np.ndarray) -> Faces:
+    """What a search gives: boxes (N, 4) and scores (N,), no landmarks yet."""
+    return Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
+
+
 @dataclass(frozen=True)
 class Path:
     """Where one face should be on the frames start to stop (half-open)."""
@@ -67,10 +72,10 @@ class Filler:
         """Faces of each frame, and whether a face that both key frames show was lost on the way."""
         frames = np.concatenate([np.arange(path.start, path.stop) for path in paths] or [np.zeros(0, np.int64)])
         boxes = np.concatenate([path.boxes for path in paths] or [np.zeros((0, 4), np.float32)])
-        linked = np.repeat([path.linked for path in paths], [path.stop - path.start for path in paths])
+        linked = np.repeat(np.array([path.linked for path in paths], bool), [len(path.boxes) for path in paths])
         read = refine(self.network, self.picture, frames, boxes)
         good = read.scores >= self.min_score
-        lost = bool((linked[~good] if len(linked) else linked).any())
+        lost = bool((linked & ~good & (frames > start)).any())
         faces: list[Faces] = []
         for frame in range(start, stop):
             rows = np.flatnonzero(good & (frames == frame))

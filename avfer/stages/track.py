@@ -9,7 +9,7 @@ from avfer.errors import ConfigError
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.signal.cuts import is_cut, thumbnail
 from avfer.signal.iou import match
-from avfer.stages.fill import Faces, Filler
+from avfer.stages.fill import Faces, Filler, as_found
 from avfer.stages.frame_window import FrameWindow
 from avfer.types import Clock, FaceDetections, FaceTracks, FrameBatch, no_faces
 
@@ -73,33 +73,31 @@ class TrackFaces:
         faces: list[Faces] = []
         for key in boxes.key_frames.tolist():
             rows = boxes.frames == key
-            found = _as_found(boxes.boxes[rows], boxes.scores[rows])
+            found = as_found(boxes.boxes[rows], boxes.scores[rows])
             if state.found is not None:
                 faces += self._fill(state, boxes, key, found)
             state = replace(state, key=key, found=found)
         clock = state.window.clock
         if clock.last and state.found is not None:
-            faces += self._to_the_end(state, boxes, clock.stop)
+            faces += self._fill(state, boxes, clock.stop, None)
         state, tracks = self._follow(state, faces, clock.part(first, first + len(faces)))
         return replace(state, window=state.window.since(first + len(faces))), tracks
 
-    def _fill(self, state: State, boxes: FaceDetections, stop: int, after: Faces) -> list[Faces]:
-        """Faces of the frames from the last key frame to `stop` (half-open)."""
+    def _fill(self, state: State, boxes: FaceDetections, stop: int, after: Faces | None) -> list[Faces]:
+        """Faces of the frames from the last key frame to `stop` (half-open), where `after` was found.
+
+        At the end of the clip no key frame follows: the last frame is searched in its place.
+        """
         assert self._network is not None and state.found is not None, "load() comes first"
         network, picture = self._network, state.window.picture
 
         def search(frame: int) -> Faces:
             found, scores = network.search(picture(frame), boxes.min_size)
             keep = scores >= boxes.min_score
-            return _as_found(found[keep].numpy(), scores[keep].numpy())
+            return as_found(found[keep].numpy(), scores[keep].numpy())
 
         filler = Filler(picture, search, network, self.min_score, self.max_searches)
-        return filler.fill(state.key, state.found, stop, after)
-
-    def _to_the_end(self, state: State, boxes: FaceDetections, stop: int) -> list[Faces]:
-        """Faces of the last frames, where no key frame follows: the last box of each face stays."""
-        nothing = _as_found(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
-        return self._fill(replace(state), boxes, stop, state.found or nothing)
+        return filler.fill(state.key, state.found, stop, search(stop - 1) if after is None else after)
 
     def _follow(self, state: State, faces: list[Faces], clock: Clock) -> tuple[State, FaceTracks]:
         """Give the faces of finished frames their track ids."""
@@ -121,10 +119,6 @@ class TrackFaces:
             ids.append(np.array([named[j] for j in range(len(found.boxes))], np.int64))
         state = replace(state, tracks=tuple(tracks), next_id=next_id, thumbnail=before)
         return state, _rows(clock, faces, ids)
-
-
-def _as_found(boxes: np.ndarray, scores: np.ndarray) -> Faces:
-    return Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
 
 
 def _rows(clock: Clock, faces: list[Faces], ids: list[np.ndarray]) -> FaceTracks:

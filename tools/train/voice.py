@@ -34,20 +34,24 @@ def draw(frames: Tensor, span: tuple[int, int]) -> Tensor:
     return frames[start : start + PATCH_FRAMES]
 
 
-def augment(patches: Tensor) -> Tensor:
-    """Gain, colour, noise, and masks: (N, 96, 64) -> (N, 1, 96, 64)."""
-    n = len(patches)
-    mel = patches.exp() - OFFSET
+def change_channel(frames: Tensor) -> Tensor:
+    """Another gain, colour and background noise for each: (N, F, 64) log-mel -> the same."""
+    n = len(frames)
+    mel = frames.exp() - OFFSET
     gain = torch.rand(n, 1, 1) * 16 - 8
-    knots = torch.randn(n, 1, 5) * 3
-    colour = F.interpolate(knots, BANDS, mode="linear", align_corners=True)
+    colour = F.interpolate(torch.randn(n, 1, 5) * 3, BANDS, mode="linear", align_corners=True)
     mel = mel * 10 ** ((gain + colour) / 20)
     tint = F.interpolate(torch.randn(n, 1, 4) * 4, BANDS, mode="linear", align_corners=True)
     floor = 10 ** ((torch.rand(n, 1, 1) * 50 - 60 + tint) / 20) * (torch.rand(n, 1, 1) < 0.5)
     noise = floor * torch.randn_like(mel).abs()
-    x = torch.log((mel**2 + noise**2).sqrt().clamp(min=0) + OFFSET)
+    return torch.log((mel**2 + noise**2).sqrt() + OFFSET)
+
+
+def augment(patches: Tensor) -> Tensor:
+    """Another channel, and masks of time and frequency: (N, 96, 64) -> (N, 1, 96, 64)."""
+    x = change_channel(patches)
     for axis, most in ((1, 24), (1, 24), (2, 12), (2, 12)):
-        x = torch.where(_stripe(n, x.shape[axis], most, axis), x.mean((1, 2), keepdim=True), x)
+        x = torch.where(_stripe(len(x), x.shape[axis], most, axis), x.mean((1, 2), keepdim=True), x)
     return x[:, None]
 
 

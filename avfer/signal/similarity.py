@@ -1,0 +1,65 @@
+"""Five landmarks to an upright crop: the similarity transform between two sets of points, and the resampling."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Eyes, nose, mouth corners as shares of the crop's side: the 112 px template of ArcFace (Deng et al. 2019).
+ARCFACE = tuple(
+    (x / 112, y / 112)
+    for x, y in ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
+)
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Turn, scale and shift that bring `source` nearest to `target` in least squares (Umeyama 1991).
+
+    source: (N, P, 2), target: (P, 2) -> (N, 2, 3) float64, to be applied to (x, y, 1).
+    """
+    source, target = source.astype(np.float64), target.astype(np.float64)
+    centre, goal = source.mean(1, keepdims=True), target.mean(0)
+    flat, want = source - centre, target - goal
+    spread = (flat**2).sum((1, 2)).clip(1e-9)
+    along = (flat * want).sum((1, 2)) / spread
+    across = (flat[..., 0] * want[:, 1] - flat[..., 1] * want[:, 0]).sum(1) / spread
+    turn = np.stack([np.stack([along, -across], 1), np.stack([across, along], 1)], 1)
+    shift = goal[None] - (turn @ centre.transpose(0, 2, 1))[..., 0]
+    return np.concatenate([turn, shift[..., None]], 2)
+
+
+def inverse(transforms: np.ndarray) -> np.ndarray:
+    """The way back.   (N, 2, 3) -> (N, 2, 3)"""
+    turn = np.linalg.inv(transforms[:, :, :2])
+    return np.concatenate([turn, -turn @ transforms[:, :, 2:]], 2)
+
+
+def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:
+    """Resample a square crop from a picture; beyond the border the nearest pixel is repeated.
+
+    picture: (H, W, 3) uint8, to_picture: (2, 3) from crop pixels to picture pixels -> (side, side, 3) uint8.
+    Where the crop is smaller than what it shows, the picture is first scaled down with antialiasing.
+    """
+    height, width = picture.shape[:2]
+    corners = to_picture @ np.array([[0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]], np.float64)
+    left, top = (max(0, min(limit - 2, math.floor(v) - 1)) for v, limit in zip(corners.min(1), (width, height), strict=True))
+    right, bottom = (
+        max(low + 2, min(limit, math.ceil(v) + 1))
+        for v, limit, low in zip(corners.max(1), (width, height), (left, top), strict=True)
+    )
+    part = picture[top:bottom, left:right].permute(2, 0, 1)[None]
+    scale = float(np.hypot(*to_picture[:, 0]))  # picture pixels per crop pixel
+    if scale > 1:
+        size = (math.ceil((bottom - top) / scale), math.ceil((right - left) / scale))
+        part = F.interpolate(part, size, mode="bilinear", antialias=True)
+    # pixel centres of the crop, as shares in [-1, 1] of the part
+    theta = np.zeros((2, 3))
+    for axis, (low, high) in enumerate(((left, right), (top, bottom))):
+        theta[axis, :2] = to_picture[axis, :2] * side / (high - low)
+        middle = to_picture[axis, :2].sum() * side / 2 + to_picture[axis, 2]
+        theta[axis, 2] = 2 * (middle - low) / (high - low) - 1
+    grid = F.affine_grid(torch.from_numpy(theta.astype(np.float32))[None], [1, 3, side, side], align_corners=False)
+    crop = F.grid_sample(part.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return crop[0].permute(1, 2, 0).round().to(torch.uint8)
