@@ -1,0 +1,252 @@
+"""Make tests/data/demo.mp4 (python -m tools.make_demo): a photograph that speaks, smiles and is surprised.
+
+The picture is scikit-image's public-domain portrait of Eileen Collins (NASA). Points of the face, set by hand,
+move from expression to expression; thin-plate splines carry the skin between them. The head is drawn twice,
+once with the upper and once with the lower lip, and joined along the mouth, so that it can open.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageFilter
+from scipy.interpolate import CubicSpline, RBFInterpolator
+from skimage import data
+
+from tools.demo_speech import RATE, speech
+
+OUT = Path(__file__).parents[1] / "tests" / "data" / "demo.mp4"
+CORNER, SCALE, SIZE = np.array([104.0, 4.0]), 2, 480  # crop of the portrait, and how much it is enlarged
+SECONDS, FPS, GRID = 5.2, 25, 4
+NECK = np.array([226.0, 190.0])  # the head turns about this point
+
+# Points of the portrait (px), which shows a smile, and what each adds for a neutral face, surprise and open jaw.
+POINTS: dict[str, list[tuple[float, float]]] = {
+    "brows": [(190, 90.4), (198, 89), (206, 90.2), (213.7, 93), (238, 93.7), (246, 92.2), (253.7, 92.2), (263, 96)],
+    "upper_lids": [(197.5, 98.2), (202.5, 97.2), (208, 98.8), (241, 101), (246.9, 99.7), (253, 100.6)],
+    "lower_lids": [(198.5, 103.8), (203.1, 104.7), (208, 104.6), (241, 107), (246.9, 107.2), (253, 106)],
+    "eye_corners": [(193.7, 100.6), (211.9, 103.1), (236.2, 104.7), (258.7, 103.7)],
+    "nose": [(222, 112), (213, 128.5), (223, 130), (234, 130), (223.5, 124)],
+    "cheeks": [(193, 122), (256, 125), (197, 134), (251, 137)],
+    "corners": [(203, 140), (244.3, 141.3)],
+    "upper_outer": [(210, 138.6), (217, 138.6), (224.5, 140), (231, 139.6), (238, 139.6)],
+    "upper_inner": [(209, 141.5), (216, 143.2), (224, 143.6), (231.5, 143.3), (239, 142)],
+    "lower_inner": [(209, 145.2), (216, 149.2), (224, 149.8), (231.5, 148.8), (239, 144.8)],
+    "lower_outer": [(209, 150.3), (216, 154.8), (224, 155.8), (231.5, 154.6), (239, 150)],
+    "chin": [(208, 172), (224, 178), (240, 172), (224, 165)],
+    "jaw": [(184.5, 150), (194, 164), (265, 150), (255, 163)],
+    "head": [(183, 118), (267, 124), (186, 80), (225, 78), (264, 86), (154, 80), (205, 25), (262, 28), (300, 85)],
+    "still": [(186, 182), (250, 188), (130, 150), (320, 150), (160, 180), (290, 190), (225, 215), (225, 240)],
+}
+MOVES: dict[str, dict[str, list[tuple[float, float]]]] = {
+    "neutral": {
+        "upper_lids": [(0, -0.5)] * 6,
+        "lower_lids": [(0, 0.9)] * 6,
+        "cheeks": [(0.5, 1.6), (-0.5, 1.6), (2.2, 2.2), (-2.2, 2.2)],
+        "corners": [(5.2, 4.6), (-5.2, 4.4)],
+        "upper_outer": [(3.4, 2.4), (1.6, 1.2), (0, 0.6), (-1.6, 1.0), (-3.4, 2.2)],
+        "upper_inner": [(3.4, 3.2), (1.6, 1.8), (0, 1.4), (-1.6, 1.7), (-3.4, 3.0)],
+        "lower_inner": [(3.4, -0.5), (1.6, -4.2), (0, -4.8), (-1.6, -3.8), (-3.4, 0.2)],
+        "lower_outer": [(3.2, -0.6), (1.4, -2.8), (0, -3.2), (-1.4, -2.6), (-3.2, -0.2)],
+        "chin": [(0, -1.2)] * 4,
+    },
+    "surprise": {
+        "brows": [(0, -3.6), (0, -4.8), (0, -5.2), (0, -4.8), (0, -4.8), (0, -5.2), (0, -4.8), (0, -3.6)],
+        "upper_lids": [(0, -1.5), (0, -1.9), (0, -1.5)] * 2,
+        "lower_lids": [(0, 0.9)] * 6,
+        "cheeks": [(0.5, 1.2), (-0.5, 1.2), (3, 3.0), (-3, 3.0)],
+        "corners": [(7.2, 7.5), (-7.2, 7.2)],
+        "upper_outer": [(4.6, 1.2), (2.0, -0.2), (0, -0.6), (-2.0, -0.2), (-4.6, 1.0)],
+        "upper_inner": [(5.0, 2.4), (2.2, 0.6), (0, 0.2), (-2.2, 0.6), (-5.0, 2.2)],
+        "lower_inner": [(4.6, 7.4), (2.2, 6.8), (0, 6.6), (-2.2, 7.0), (-4.6, 7.6)],
+        "lower_outer": [(4.4, 8.4), (2.2, 7.6), (0, 7.4), (-2.2, 7.8), (-4.4, 8.6)],
+        "chin": [(0, 7.0), (0, 6.5), (0, 7.0), (0, 7.5)],
+        "jaw": [(0.6, 1.0), (1.2, 3.6), (-0.6, 1.0), (-1.2, 3.6)],
+    },
+    "open": {
+        "corners": [(0.6, 0.6), (-0.6, 0.6)],
+        "upper_outer": [(0, -0.3)] * 5,
+        "upper_inner": [(0, -0.3)] * 5,
+        "lower_inner": [(-0.2, 2.9), (0, 4.5), (0, 4.8), (0, 4.5), (0.2, 2.9)],
+        "lower_outer": [(0, 3.3), (0, 4.5), (0, 4.8), (0, 4.5), (0, 3.3)],
+        "chin": [(0, 4.2)] * 4,
+        "jaw": [(0, 0.6), (0, 2.0), (0, 0.6), (0, 2.0)],
+    },
+}
+TEETH = [(206, 143), (211, 146.8), (217, 149), (224, 149.6), (231, 148.8), (237, 146), (242, 142.6)]  # lower edge
+LEFT_EYE, RIGHT_EYE = (slice(0, 3), slice(0, 2)), (slice(3, 6), slice(2, 4))  # rows of the lids, of the corners
+BLINKS = (0.55, 1.75, 3.4, 4.95)  # seconds
+LOWER, UPPER = {"lower_inner", "lower_outer", "chin"}, {"upper_inner", "upper_outer"}
+BORDER = [
+    CORNER + SIZE / SCALE * np.array(p)
+    for p in [(0, 0), (0.5, 0), (1, 0), (0, 0.5), (1, 0.5), (0, 1), (0.5, 1), (1, 1)]
+]
+
+
+def portrait() -> torch.Tensor:
+    """(1, 3, S, S) float in [0, 255]: head and shoulders, enlarged."""
+    box = (*CORNER.astype(int), *(CORNER + SIZE // SCALE).astype(int))
+    picture = Image.fromarray(data.astronaut()).crop(box).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    picture = picture.filter(ImageFilter.UnsharpMask(1.5, 60, 2))
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
+
+
+def bump(t: float, centre: float, width: float) -> float:
+    return float(np.exp(-(((t - centre) / width) ** 2)))
+
+
+def ramp(t: float, start: float, stop: float) -> float:
+    x = min(max((t - start) / (stop - start), 0.0), 1.0)
+    return x * x * (3 - 2 * x)
+
+
+def weights(t: float, loudness: float) -> dict[str, float]:
+    """How much of each move at a time, neutral first, then the portrait's own smile, then surprise."""
+    surprise = ramp(t, 3.45, 3.75) * (1 - 0.25 * ramp(t, 4.7, 5.1))
+    smile = ramp(t, 1.6, 2.1) * (1 - ramp(t, 3.4, 3.7))
+    return {"neutral": (1 - smile) * (1 - surprise), "surprise": surprise, "open": loudness}
+
+
+def turned(points: np.ndarray, t: float) -> np.ndarray:
+    """The head's own small motion at a time."""
+    lively = 0.5 + ramp(t, 1.6, 2.2)
+    angle = np.deg2rad(lively * 1.3 * np.sin(2.1 * t + 0.4) - 1.5 * ramp(t, 3.4, 3.8))
+    shift = np.array([1.6 * np.sin(1.7 * t), 0.9 * lively * np.sin(3.3 * t) - 1.5 * ramp(t, 3.4, 3.8)])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return (points - NECK) @ turn.T + NECK + shift
+
+
+def moved(t: float, loudness: float) -> dict[str, np.ndarray]:
+    """Where every point is at a time."""
+    shares, places = weights(t, loudness), {}
+    for name, points in POINTS.items():
+        place = np.array(points, float)
+        for move, share in shares.items():
+            place = place + share * np.array(MOVES[move].get(name, [(0.0, 0.0)] * len(points)))
+        places[name] = place if name == "still" else turned(place, t)
+    # Lips that meet do not pass through each other.
+    gap = 0.3
+    places["lower_inner"][:, 1] = np.maximum(places["lower_inner"][:, 1], places["upper_inner"][:, 1] + gap)
+    return places
+
+
+def carried(picture: torch.Tensor, places: dict[str, np.ndarray], without: set[str]) -> torch.Tensor:
+    """The portrait with its points at their places, those of `without` left free."""
+    names = [name for name in POINTS if name not in without]
+    source = np.concatenate([np.array(POINTS[name], float) for name in names] + [np.array(BORDER)])
+    target = np.concatenate([places[name] for name in names] + [np.array(BORDER)])
+    side = SIZE // GRID + 1
+    axis = np.linspace(0, SIZE, side) / SCALE
+    mesh = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2) + CORNER
+    field = RBFInterpolator(target, source, kernel="thin_plate_spline", smoothing=0.02)(mesh)
+    grid = (
+        torch.from_numpy((field - CORNER) * SCALE / SIZE * 2 - 1).float().reshape(1, side, side, 2).permute(0, 3, 1, 2)
+    )
+    dense = F.interpolate(grid, size=(SIZE + 1, SIZE + 1), mode="bilinear", align_corners=True)
+    dense = (dense[..., :-1, :-1] + dense[..., 1:, 1:]) / 2  # at the centres of the pixels
+    return F.grid_sample(
+        picture, dense.permute(0, 2, 3, 1), mode="bicubic", padding_mode="reflection", align_corners=False
+    )
+
+
+def height(points: np.ndarray, left: np.ndarray, right: np.ndarray) -> torch.Tensor:
+    """(S,) y in output px of the curve left, points, right over every column; level beyond the ends."""
+    line = (np.concatenate([[left], points, [right]]) - CORNER) * SCALE
+    line = line[np.argsort(line[:, 0])]
+    columns = np.clip(np.arange(SIZE) + 0.5, line[0, 0], line[-1, 0])
+    return torch.from_numpy(CubicSpline(line[:, 0], line[:, 1], bc_type="natural")(columns)).float()
+
+
+def soft(distance: torch.Tensor, width: torch.Tensor | float) -> torch.Tensor:
+    return torch.sigmoid(distance / width)
+
+
+def drawn(picture: torch.Tensor, t: float, loudness: float) -> np.ndarray:
+    """One frame, (S, S, 3) uint8."""
+    places = moved(t, loudness)
+    left, right = places["corners"]
+    rows = torch.arange(SIZE)[:, None] + 0.5
+    upper, lower = height(places["upper_inner"], left, right), height(places["lower_inner"], left, right)
+    teeth = height(turned(np.array(TEETH), t), left - [9, 0], right + [9, 0])
+    ends = torch.tensor(([left, right] - CORNER)[:, 0] * SCALE).float()
+    columns = torch.arange(SIZE) + 0.5
+    inside = soft(columns - ends[0], 1.0) * soft(ends[1] - columns, 1.0)
+    outside = torch.maximum(ends[0] - columns, columns - ends[1]).clamp(min=0)
+
+    frame = carried(picture, places, LOWER)
+    gap = inside * soft(rows - upper, 0.6) * soft(lower - rows, 0.6)
+    below = soft(rows - teeth, 0.9)
+    depth = ((rows - teeth) / 14).clamp(0, 1)
+    cavity = torch.tensor([78.0, 34, 32])[:, None, None] * (1 - 0.55 * depth)
+    edge = (outside.neg() + (ends[1] - ends[0]) / 2 - (columns - ends.mean()).abs()).clamp(0, 16) / 16
+    frame = frame * (1 - gap * (0.35 * (1 - edge)))  # the corners of the mouth lie in shade
+    frame = frame * (1 - gap * below) + cavity * gap * below
+    mask = soft(rows - lower, 0.7 + outside / 4)
+    frame = frame * (1 - mask) + carried(picture, places, UPPER) * mask
+    shade = inside * torch.exp(-(((rows - lower) / 1.6) ** 2)) * (1 - ((lower - upper) / 6).clamp(0, 1))
+    frame = frame * (1 - 0.45 * shade)  # closed lips meet in a dark line
+    shut = max(bump(t, centre, 0.075) for centre in BLINKS)
+    frame = blinked(frame, places, shut, LEFT_EYE)
+    frame = blinked(frame, places, shut, RIGHT_EYE)
+    return frame[0].clamp(0, 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+
+
+def blinked(frame: torch.Tensor, places: dict[str, np.ndarray], shut: float, eye: tuple[slice, slice]) -> torch.Tensor:
+    """Draw the lid over one eye, in the colour of the skin below it, with lashes at its edge."""
+    if shut < 0.05:
+        return frame
+    lids, corners = eye
+    left, right = places["eye_corners"][corners]
+    upper = height(places["upper_lids"][lids] - [0, 2.4], left, right)
+    lower = height(places["lower_lids"][lids], left, right)
+    edge = upper + (lower - upper) * shut
+    rows, columns = torch.arange(SIZE)[:, None] + 0.5, torch.arange(SIZE) + 0.5
+    ends = ((np.array([left, right]) - CORNER) * SCALE)[:, 0]
+    inside = soft(columns - ends[0], 1.6) * soft(ends[1] - columns, 1.6)
+    x, y = ((places["lower_lids"][lids][1] + [0, 6] - CORNER) * SCALE).astype(int)
+    skin = frame[:, :, y - 1 : y + 2, x - 6 : x + 7].mean((2, 3), keepdim=True)
+    lid = inside * soft(rows - upper, 1.5) * soft(edge - rows, 0.7)
+    frame = frame * (1 - lid) + skin * (0.93 + 0.07 * ((rows - upper) / (lower - upper + 1)).clamp(0, 1)) * lid
+    lashes = inside * torch.exp(-(((rows - edge) / 1.3) ** 2)) * min(shut * 2, 1.0)
+    return frame * (1 - 0.6 * lashes)
+
+
+def loudness_of(sound: np.ndarray, frames: int) -> np.ndarray:
+    """(frames,) how far the jaw opens, in [0, 1]."""
+    power = np.array([np.sqrt(np.mean(part**2)) for part in np.array_split(sound, frames)])
+    power = np.convolve(power, [0.25, 0.5, 0.25], "same")
+    return np.clip(power / np.quantile(power, 0.95), 0, 1) ** 0.6
+
+
+def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> None:
+    """H.264 and AAC in one MP4 file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        video = container.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": "slow"})
+        video.width = video.height = SIZE
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream("aac", rate=RATE, layout="mono")
+        audio.bit_rate = 64000
+        for picture in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode())
+        for first in range(0, len(sound), 1024):
+            part = av.AudioFrame.from_ndarray(sound[None, first : first + 1024], format="fltp", layout="mono")
+            part.sample_rate, part.pts, part.time_base = RATE, first, Fraction(1, RATE)
+            container.mux(audio.encode(part))
+        container.mux(audio.encode())
+
+
+def main() -> None:
+    count = round(SECONDS * FPS)
+    sound, picture = speech(SECONDS), portrait()
+    opened = loudness_of(sound, count)
+    write(OUT, [drawn(picture, index / FPS, opened[index]) for index in range(count)], sound)
+    print(f"{OUT}: {OUT.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
