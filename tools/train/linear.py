@@ -117,7 +117,7 @@ def publish(model: LinearLite, data: Path, weights: Path, cache: Path, folder: P
         classes=list(CLASSES),
         action_units=list(ACTION_UNITS),
         data="FER2013 pictures with FER+ votes, training split; no voice data",
-        licence_weights="Apache-2.0 (FER+ labels: MIT; the FER2013 pictures have no stated licence and are not shipped)",
+        licence_weights="Apache-2.0 (FER+ labels: MIT; the FER2013 pictures have no stated licence, are not shipped)",
         sources=SOURCES,
         metrics=metrics(told, "FER+ test split"),
     )

@@ -24,6 +24,7 @@ class GruLite(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
+        self.num_face, self.num_voice = num_face, num_voice
         self.face = nn.Sequential(nn.Linear(num_face, width_face), nn.ReLU(), nn.Dropout(dropout))
         self.voice = nn.Sequential(nn.Linear(num_voice, width_voice), nn.ReLU(), nn.Dropout(dropout))
         self.no_face = nn.Parameter(torch.zeros(width_face))

@@ -1,0 +1,94 @@
+"""Affect models: one interface, face or voice may be missing, and sequences are what steps add up to."""
+
+import pytest
+import torch
+
+from avfer.catalog import NAMES, find
+from avfer.models.affect.gru import GruLite
+from avfer.models.backbones.vggish_lite import VggishLite
+
+NAMES_OF_MODELS = sorted(NAMES["affect model"])
+
+
+def model(name: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return find("affect model", name)().eval()
+
+
+def rows(n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(n)
+    return torch.randn(n, 256), torch.randn(n, 128), torch.ones(n, dtype=torch.bool), torch.ones(n, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("name", NAMES_OF_MODELS)
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_outputs_have_a_row_for_each_face(name, n):
+    network = model(name)
+    out, hidden = network(*rows(n), network.start(n))
+    assert out.valence.shape == out.arousal.shape == (n,)
+    assert out.expression_logits.shape == (n, 8)
+    assert out.action_unit_logits.shape == (n, 17)
+    assert hidden.shape == network.start(n).shape
+
+
+@pytest.mark.parametrize("name", NAMES_OF_MODELS)
+def test_valence_and_arousal_stay_within_one(name):
+    network, (face, voice, seen, heard) = model(name), rows(50)
+    out, _ = network(face * 1e4, voice * 1e4, seen, heard, network.start(50))
+    assert out.valence.abs().max() <= 1
+    assert out.arousal.abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", NAMES_OF_MODELS)
+def test_weights_are_small(name):
+    assert sum(p.numel() for p in model(name).parameters()) <= 500_000
+
+
+def test_the_voice_network_is_small():
+    assert sum(p.numel() for p in VggishLite().parameters()) <= 1_000_000
+    assert VggishLite().eval().features(torch.zeros(2, 1, 96, 64)).shape == (2, 128)
+
+
+@pytest.mark.parametrize("missing", ["face", "voice"])
+def test_what_is_missing_is_not_read(missing):
+    network, (face, voice, seen, heard) = model("gru_lite"), rows(4)
+    flags = (~seen, heard) if missing == "face" else (seen, ~heard)
+    first, _ = network(face, voice, *flags, network.start(4))
+    others = (face + 9, voice) if missing == "face" else (face, voice + 9)
+    second, _ = network(*others, *flags, network.start(4))
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_linear_model_does_not_listen():
+    network, (face, voice, seen, heard) = model("linear_lite"), rows(4)
+    first, _ = network(face, voice, seen, heard, network.start(4))
+    second, _ = network(face, -voice, seen, ~heard, network.start(4))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_a_sequence_is_its_steps():
+    network = model("gru_lite")
+    face, voice = torch.randn(3, 20, 256), torch.randn(3, 20, 128)
+    seen, heard = torch.rand(3, 20) < 0.7, torch.rand(3, 20) < 0.7
+    whole = network.sequence(face, voice, seen, heard)
+    hidden = network.start(3)
+    for t in range(20):
+        out, hidden = network(face[:, t], voice[:, t], seen[:, t], heard[:, t], hidden)
+        for a, b in zip(out, whole, strict=True):
+            torch.testing.assert_close(a, b[:, t], atol=1e-5, rtol=1e-5)
+
+
+def test_the_past_matters():
+    network, (face, voice, seen, heard) = model("gru_lite"), rows(1)
+    _, hidden = network(face + 1, voice, seen, heard, network.start(1))
+    fresh, _ = network(face, voice, seen, heard, network.start(1))
+    later, _ = network(face, voice, seen, heard, hidden)
+    assert not torch.equal(fresh.valence, later.valence)
+
+
+def test_widths_are_options():
+    network = GruLite(num_face=512, num_voice=64, num_classes=7, num_action_units=12)
+    out = network.sequence(torch.zeros(1, 2, 512), torch.zeros(1, 2, 64), *[torch.ones(1, 2, dtype=torch.bool)] * 2)
+    assert out.expression_logits.shape == (1, 2, 7)
+    assert out.action_unit_logits.shape == (1, 2, 12)

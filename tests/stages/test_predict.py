@@ -1,0 +1,192 @@
+"""predict_affect: one state per track, and null where nothing was seen or heard."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avfer.affect_track import AffectTrack
+from avfer.errors import ConfigError
+from avfer.models.affect.gru import GruLite
+from avfer.models.affect.linear import LinearLite
+from avfer.stages.predict import FORGET, PredictAffect
+from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
+from avfer.weights import Card, save
+from tests.laws import assert_same, clock, part
+
+CLASSES, UNITS = ["neutral", "happiness", "anger"], ["AU04", "AU12"]
+SIZES = {"num_face": 5, "num_classes": 3, "num_action_units": 2}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Both stages with small random weights."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    wide = {**SIZES, "num_voice": 4, "width_face": 8, "width_voice": 8, "width_hidden": 8}
+    told = {
+        "gru_lite": (GruLite(**wide), wide, {"face": 5, "voice": 4}),
+        "linear_lite": (LinearLite(**SIZES), SIZES, {"face": 5}),
+    }
+    stages = {}
+    for name, (network, options, inputs) in told.items():
+        card = Card(name=name, task="test", description="random", options=options, inputs=inputs)
+        path = save(network, card.model_copy(update={"classes": CLASSES, "action_units": UNITS}), folder)
+        stages[name] = PredictAffect(model=name, weights=str(path))
+        stages[name].load(torch.device("cpu"))
+    return stages
+
+
+def joint(rows: list[tuple[int, int, bool]], count: int, fps: float = 25.0) -> JointFeatures:
+    """Rows of (frame, track, has_voice) in a clip of `count` frames, with random features."""
+    frames, tracks = (np.array([row[i] for row in rows], np.int64).reshape(-1) for i in (0, 1))
+    n, heard = len(rows), np.array([row[2] for row in rows], bool)
+    random = torch.Generator().manual_seed(5)
+    faces = FaceTracks(
+        clock(count, fps),
+        frames=frames,
+        boxes=np.zeros((n, 4), np.float32),
+        landmarks=np.zeros((n, 5, 2), np.float32),
+        scores=np.zeros(n, np.float32),
+        track_ids=tracks,
+    )
+    face = torch.randn(n, 5, generator=random) * torch.from_numpy(tracks != NO_TRACK)[:, None]
+    voice = torch.randn(n, 4, generator=random) * torch.from_numpy(heard)[:, None]
+    return JointFeatures(faces, face, voice, heard)
+
+
+def predict(stage: PredictAffect, features: FaceFeatures | JointFeatures, cuts: list[int] | None = None) -> AffectTrack:
+    state, parts = stage.start(), list[AffectTrack]()
+    for start, stop in pairwise([0, *sorted(cuts or []), len(features.clock)]):
+        state, track = stage.step(state, part(features, start, stop))
+        parts.append(track)
+    return AffectTrack.concat(parts)
+
+
+def crowd() -> JointFeatures:
+    """60 frames with people who come and go, a stretch without faces, and one with neither face nor voice."""
+    rows = [(t, 1, t < 50) for t in range(30)] + [(t, 4, t < 50) for t in range(10, 60) if t % 20 > 5]
+    seen = {row[0] for row in rows}
+    return joint(sorted(rows + [(t, NO_TRACK, t < 42) for t in range(60) if t not in seen]), 60)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.sampled_from(["gru_lite", "linear_lite"]), st.lists(st.integers(0, 60), max_size=8))
+def test_where_the_clip_is_cut_moves_no_bit(models, name, cuts):
+    assert_same(predict(models[name], crowd(), cuts), predict(models[name], crowd()))
+
+
+@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
+def test_probabilities_of_a_face_sum_to_one(models, name):
+    track = predict(models[name], crowd())
+    seen = track.faces.track_ids != NO_TRACK
+    np.testing.assert_allclose(track.expressions[seen].sum(1), 1, atol=1e-6)
+    assert ((track.action_units[seen] > 0) & (track.action_units[seen] < 1)).all()
+    assert (np.abs(track.valence[seen]) <= 1).all()
+    assert track.classes == tuple(CLASSES)
+    assert track.action_unit_names == tuple(UNITS)
+
+
+def test_a_voice_without_a_face_has_no_action_units(models):
+    track = predict(models["gru_lite"], crowd())
+    alone = (track.faces.track_ids == NO_TRACK) & track.has_voice
+    assert alone.any()
+    assert np.isfinite(track.valence[alone]).all()
+    assert np.isfinite(track.expressions[alone]).all()
+    assert np.isnan(track.action_units[alone]).all()
+
+
+@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
+def test_without_face_and_voice_nothing_is_known(models, name):
+    track = predict(models[name], crowd())
+    neither = (track.faces.track_ids == NO_TRACK) & ~track.has_voice
+    assert neither.any()
+    for values in (track.valence, track.arousal, track.expressions, track.action_units):
+        assert np.isnan(values[neither]).all()
+
+
+def test_a_model_that_does_not_listen_knows_nothing_of_a_voice_alone(models):
+    track = predict(models["linear_lite"], crowd())
+    np.testing.assert_array_equal(np.isnan(track.valence), track.faces.track_ids == NO_TRACK)
+
+
+def test_people_do_not_touch_each_other(models):
+    both = joint([(t, track, True) for t in range(20) for track in (1, 2)], 20)
+    first = both.faces.track_ids == 1
+    alone = JointFeatures(
+        joint([(t, 1, True) for t in range(20)], 20).faces, both.face[first], both.voice[first], both.has_voice[first]
+    )
+    together, apart = predict(models["gru_lite"], both), predict(models["gru_lite"], alone)
+    np.testing.assert_allclose(together.valence[first], apart.valence, atol=1e-6)
+
+
+def same_face(frames: list[int], count: int, fps: float = 25.0) -> FaceFeatures:
+    whole = joint([(t, 1, False) for t in frames], count, fps)
+    values = torch.linspace(-1, 1, 5).expand(len(frames), -1)
+    return FaceFeatures(whole.faces, values.contiguous())
+
+
+def test_a_track_remembers_through_a_gap(models):
+    whole = predict(models["gru_lite"], same_face([0, 1, 2, 3], 4))
+    gap = predict(models["gru_lite"], same_face([0, 1, 52, 53], 54), cuts=[10, 30, 52])
+    np.testing.assert_array_equal(gap.valence, whole.valence)
+    assert whole.valence[0] != whole.valence[1]
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [1, 100, 200]])
+def test_a_track_not_seen_for_long_is_new(models, cuts):
+    count = int(25 * FORGET) + 5
+    track = predict(models["gru_lite"], same_face([0, 1, count - 1], count), cuts)
+    assert track.valence[2] == track.valence[0]
+
+
+def test_states_of_those_who_left_are_dropped(models):
+    stage = models["gru_lite"]
+    features = joint([(t, t // 10, False) for t in range(100)], 100, fps=1.0)
+    state, _ = stage.step(stage.start(), features)
+    assert set(state.hidden) <= {8, 9}
+
+
+def test_the_state_given_is_not_changed(models):
+    stage, features = models["gru_lite"], crowd()
+    state, _ = stage.step(stage.start(), part(features, 0, 20))
+    before = {track: hidden.clone() for track, hidden in state.hidden.items()}
+    first, second = (stage.step(state, part(features, 20, 60))[1] for _ in range(2))
+    assert_same(first, second)
+    assert all(torch.equal(hidden, before[track]) for track, hidden in state.hidden.items())
+
+
+def test_a_clip_without_a_face_gives_no_row(models):
+    track = predict(models["linear_lite"], FaceFeatures(joint([], 10).faces, torch.zeros(0, 5)))
+    assert len(track) == 0
+    assert len(track.clock) == 10
+    assert track.expressions.shape == (0, 3)
+
+
+def test_a_voice_without_pictures_needs_no_face_features(models):
+    features = joint([(t, NO_TRACK, True) for t in range(10)], 10)
+    bare = JointFeatures(features.faces, torch.zeros(10, 0), features.voice, features.has_voice)
+    assert_same(predict(models["gru_lite"], bare), predict(models["gru_lite"], features))
+
+
+def test_features_of_another_width_are_refused_with_both_widths(models):
+    with pytest.raises(ConfigError, match=r"gru_lite reads 5 features of the face, but .* has 512"):
+        models["gru_lite"].widths({"face": 512, "voice": 4})
+
+
+def test_a_model_without_ears_refuses_a_voice_alone(models):
+    with pytest.raises(ConfigError, match="linear_lite reads features of the face, but is given those of the voice"):
+        models["linear_lite"].widths({"voice": 4})
+
+
+@pytest.mark.parametrize("given", [{"face": 5}, {"voice": 4}, {"face": 5, "voice": 4}])
+def test_the_fusion_takes_either_or_both(models, given):
+    assert models["gru_lite"].widths(given) == {}
+
+
+def test_weights_are_named_with_their_sum(models):
+    (name, digest), *others = models["gru_lite"].files().items()
+    assert (name, len(digest), others) == ("gru_lite.safetensors", 64, [])
