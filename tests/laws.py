@@ -1,0 +1,55 @@
+"""The law of every stage: where a clip is cut into chunks changes memory, never a value."""
+
+from dataclasses import fields
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from avfer import stage as stages
+from avfer.types import Clock, FaceDetections, FrameBatch, concat, select
+
+
+def clock(count: int, fps: float = 25.0, **options: Any) -> Clock:
+    """A whole clip of `count` frames."""
+    return Clock(0, np.arange(count) / fps, np.zeros(count, bool), last=True, **options)
+
+
+def part(value: Any, start: int, stop: int) -> Any:
+    """The frames start to stop of a picture value."""
+    cut = value.clock.part(start, stop)
+    if isinstance(value, FrameBatch):
+        return FrameBatch(cut, value.pixels[start:stop])
+    if isinstance(value, FaceDetections):
+        keys = (value.key_frames >= start) & (value.key_frames < stop)
+        rows = (value.frames >= start) & (value.frames < stop)
+        kept = {"key_frames": value.key_frames[keys], "frames": value.frames[rows]}
+        kept |= {"boxes": value.boxes[rows], "scores": value.scores[rows]}
+        return FaceDetections(cut, **kept, min_size=value.min_size, min_score=value.min_score)
+    frames = value.faces.frames if hasattr(value, "faces") else value.frames
+    return select(value, (frames >= start) & (frames < stop), cut)
+
+
+def feed(stage: Any, values: list[Any], cuts: list[int]) -> Any:
+    """The stage's whole output when its inputs come cut at these frames."""
+    count, state, parts = len(values[0].clock), stages.start(stage), list[Any]()
+    for start, stop in pairwise([0, *sorted(cuts), count]):
+        state, output = stages.run(stage, state, [part(value, start, stop) for value in values])
+        parts.append(output)
+    return concat(parts)
+
+
+def assert_same(first: Any, second: Any) -> None:
+    """Equal to the last bit, in every array."""
+    assert type(first) is type(second)
+    for field in fields(first):
+        a, b = getattr(first, field.name), getattr(second, field.name)
+        if isinstance(a, torch.Tensor):
+            a, b = a.numpy(), b.numpy()
+        if isinstance(a, np.ndarray):
+            np.testing.assert_array_equal(a, b, err_msg=field.name)
+        elif hasattr(a, "__dataclass_fields__") and a is not None:
+            assert_same(a, b)
+        else:
+            assert a == b, field.name

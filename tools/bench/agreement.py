@@ -1,0 +1,82 @@
+"""How many faces of per-frame MTCNN our key frames and tracking find (python -m tools.bench.agreement CLIPS...).
+
+The reference is facenet-pytorch's MTCNN as it comes (full size, smallest face 20 px) on every frame. Of its
+faces with score >= 0.95 and a shorter side of 40 px or more, a face counts as found where one of ours overlaps
+by IoU >= 0.5. `--cache DIR` keeps the reference, which takes most of the time.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+
+from avfer.signal.iou import iou
+from avfer.stages.decode import DecodeVideo
+from avfer.stages.detect import DetectFaces
+from avfer.stages.track import TrackFaces
+from avfer.types import Clip, FaceTracks, Span, concat
+
+MIN_SCORE, MIN_SIDE, FOUND = 0.95, 40, 0.5
+
+
+def reference(path: Path, cache: Path | None) -> list[np.ndarray]:
+    """For each frame the boxes (N, 5) xyxy and score of per-frame MTCNN."""
+    kept = cache / f"{path.name}.npz" if cache else None
+    if kept and kept.exists():
+        rows = np.load(kept)
+        return [rows["boxes"][rows["frames"] == i] for i in range(int(rows["count"]))]
+    detector = MTCNN(keep_all=True)
+    found: list[np.ndarray] = []
+    _, batch = DecodeVideo().step(DecodeVideo().start(), Span(Clip(path), 0, float("inf")))
+    for picture in batch.pixels:
+        boxes, scores = detector.detect(picture.numpy()) if min(picture.shape[:2]) >= 20 else (None, None)
+        found.append(np.zeros((0, 5)) if boxes is None else np.column_stack([boxes, scores]).astype(float))
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        frames = np.repeat(np.arange(len(found)), [len(f) for f in found])
+        np.savez(kept, boxes=np.concatenate([*found, np.zeros((0, 5))]), frames=frames, count=len(found))
+    return found
+
+
+def ours(path: Path, every: int) -> FaceTracks:
+    """The rows of our detection and tracking."""
+    decode, detect, track = DecodeVideo(), DetectFaces(every=every), TrackFaces()
+    detect.load(torch.device("cpu"))
+    track.load(torch.device("cpu"))
+    watching, state, parts, start = decode.start(), track.start(), list[FaceTracks](), 0.0
+    while not parts or not parts[-1].clock.last:
+        watching, frames = decode.step(watching, Span(Clip(path), start, start + 1))
+        state, rows = track.step(state, frames, detect(frames))
+        parts.append(rows)
+        start += 1
+    return concat(parts)
+
+
+def compare(path: Path, cache: Path | None, every: int) -> np.ndarray:
+    """IoU of every wanted face of the reference with the nearest of ours, and print a line."""
+    rows, overlaps, extra = ours(path, every), list[float](), 0
+    for frame, wanted in enumerate(reference(path, cache)):
+        boxes = rows.boxes[rows.frames == frame]
+        near = iou(wanted[:, :4], boxes)
+        extra += int((near.max(0, initial=0) < FOUND).sum()) if len(boxes) else 0
+        side = np.minimum(wanted[:, 2] - wanted[:, 0], wanted[:, 3] - wanted[:, 1])
+        overlaps += near.max(1, initial=0)[(wanted[:, 4] >= MIN_SCORE) & (side >= MIN_SIDE)].tolist()
+    result = np.array(overlaps)
+    share = f"{(result >= FOUND).mean():7.1%}  median IoU {np.median(result):.3f}" if len(result) else "      -"
+    people = len(np.unique(rows.track_ids))
+    print(f"{path.name:36s} faces {len(result):5d}  found {share}  ours only {extra:4d}  tracks {people:3d}", flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--every", type=int, default=10)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        for clip in options.clips:
+            compare(clip, options.cache, options.every)
