@@ -1,18 +1,24 @@
 """What a media file holds, and clear errors for files that hold nothing to read."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar, overload
 
 import av
-from av import AudioFrame, AudioStream, FFmpegError, Packet, VideoFrame, VideoStream
+from av import AudioFrame, AudioStream, Packet, VideoFrame, VideoStream
+from av.codec.context import ThreadType
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.stream import Disposition
 
 from avfer.errors import MediaError
+
+S = TypeVar("S", VideoStream, AudioStream)
+LONGEST_GAP = 86400.0  # seconds between two frames beyond which time stamps are taken for damaged
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,16 @@ class Media:
     duration: float | None  # s, as the container states it; None where it does not
     video: VideoFacts | None
     audio: AudioFacts | None
+
+    def facts(self) -> dict[str, str | int | float | bool | None]:
+        """All of it as plain values: `{"container": ..., "start_s": ..., "video_codec": ..., "audio_codec": ...}`."""
+        found: dict[str, str | int | float | bool | None] = {}
+        for name, value in asdict(self).items():
+            if isinstance(value, dict):
+                found |= {f"{name}_{key}": str(v) if isinstance(v, Fraction) else v for key, v in value.items()}
+            elif name != "path":
+                found[name] = value
+        return found
 
 
 def probe(path: Path | str) -> Media:
@@ -105,7 +121,7 @@ def _audio_facts(stream: AudioStream) -> AudioFacts:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path) -> Generator[InputContainer]:
     """The file's container, closed at the end; MediaError when it cannot be read."""
     container = open_media(path)
     try:
@@ -141,15 +157,31 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The stream of pictures that is read: the first default one, else the first; cover art is no picture."""
+    """The stream of pictures that is read, on one thread: the first default one, else the first.
+
+    Cover art is no picture.
+    """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     default = [s for s in streams if s.disposition & Disposition.default]
-    return next(iter(default + streams), None)
+    for stream in default + streams:
+        if stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise MediaError(f"no decoder for the picture of '{container.name}'; convert it to H.264")
+        return _on_one_thread(stream)
+    return None
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
-    """The stream of sound that is read: the first one."""
-    return next(iter(container.streams.audio), None)
+    """The stream of sound that is read, on one thread: the first one that has a decoder."""
+    for stream in container.streams.audio:
+        if stream.codec_context is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            return _on_one_thread(stream)
+    return None
+
+
+def _on_one_thread(stream: S) -> S:
+    stream.codec_context.thread_count = 1
+    stream.codec_context.thread_type = ThreadType.NONE
+    return stream
 
 
 def packets(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet | None]:
@@ -167,7 +199,11 @@ def packets(container: InputContainer, *streams: VideoStream | AudioStream) -> I
     yield None
 
 
-def frames_of(stream: VideoStream | AudioStream, packet: Packet | None) -> list[VideoFrame] | list[AudioFrame] | None:
+@overload
+def frames_of(stream: VideoStream, packet: Packet | None) -> list[VideoFrame] | None: ...
+@overload
+def frames_of(stream: AudioStream, packet: Packet | None) -> list[AudioFrame] | None: ...
+def frames_of(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence[VideoFrame | AudioFrame] | None:
     """The frames that a packet completes (None: the ones still held back); None where it is damaged."""
     try:
         return stream.decode(packet)
@@ -179,6 +215,15 @@ def seconds(unit: Packet | VideoFrame | AudioFrame, stream: VideoStream | AudioS
     """Seconds on the container's axis: the presentation stamp, without one the decoding stamp, else None."""
     ticks = unit.dts if unit.pts is None else unit.pts  # flushed frames know no time base: it is the stream's
     return None if ticks is None or stream.time_base is None else float(ticks * stream.time_base)
+
+
+def check_jump(path: Path, expected: float, found: float) -> None:
+    """MediaError where time stamps leap so far ahead that they must be wrong."""
+    if found - expected > LONGEST_GAP:
+        raise MediaError(
+            f"the time stamps of '{path}' jump from {expected:.1f} s to {found:.1f} s, so they are damaged; write it "
+            "anew, for instance with ffmpeg -i FILE NEW.mp4"
+        )
 
 
 def quarter_turns(frame: VideoFrame) -> int:

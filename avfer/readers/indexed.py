@@ -1,0 +1,129 @@
+"""Pictures by decord and torchcodec, which fetch frames by number; PyAV's packets tell them the true times.
+
+Both give PyAV's pixels bit for bit on 8-bit video. What they would misread is refused, and so is a file whose frames
+they count or time differently. They hide damage inside a frame without a word, so no frame is marked corrupt here.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from av import VideoFormat
+
+from avfer.errors import AvferError, MediaError, MissingExtra
+from avfer.media import opened, packets, picture_stream, probe
+
+FETCH = 8  # frames fetched at once
+UNINDEXED = {"mpeg", "mpegts", "mpegvideo", "image2"}  # formats in which frames by number come out wrong
+Fetch = Callable[[list[int]], np.ndarray]  # numbers of consecutive frames -> (N, H, W, 3) uint8 RGB
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayPicture:
+    """A frame that is RGB already."""
+
+    pixels: np.ndarray  # (H, W, 3) uint8
+    time: float  # seconds after the first frame
+    corrupt: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) px, as displayed."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    def draw(self, into: np.ndarray) -> None:
+        """Write the picture.   into: (H, W, 3) uint8"""
+        into[...] = self.pixels
+
+
+def decord(path: Path) -> Iterator[ArrayPicture]:
+    """All frames by decord, without the ones that the container hides."""
+    try:
+        import decord as library
+    except ImportError as error:
+        raise MissingExtra("reader 'decord'", "decord", "decord") from error
+    library.logging.set_level(library.logging.FATAL)
+    with _refusing(path, "decord"):
+        times, shown = _index(path, most_bits=8)
+        if not shown[: shown.sum()].all():  # it miscounts after frames that are decoded for others only
+            raise MediaError("the container hides frames before others")
+        video = library.VideoReader(str(path), num_threads=1)
+        _compare(times, video.get_frame_timestamp(range(len(video)))[:, 0])
+        yield from _pictures(np.flatnonzero(shown), times[shown], lambda numbers: video.get_batch(numbers).asnumpy())
+
+
+def torchcodec(path: Path) -> Iterator[ArrayPicture]:
+    """All frames by torchcodec, whose frames carry their own times."""
+    try:
+        from torchcodec.decoders import VideoDecoder  # pyright: ignore[reportMissingImports]
+    except (ImportError, RuntimeError) as error:  # RuntimeError: FFmpeg's libraries are not found
+        raise MissingExtra("reader 'torchcodec'", "torchcodec and FFmpeg's shared libraries", "torchcodec") from error
+    with _refusing(path, "torchcodec"):
+        times, shown = _index(path, most_bits=16)
+        times = times[shown]
+        with opened(path) as container:
+            stream = picture_stream(container)
+            number = stream.index if stream else None
+        video = VideoDecoder(str(path), stream_index=number, dimension_order="NHWC", num_ffmpeg_threads=1)
+
+        def fetch(numbers: list[int]) -> np.ndarray:
+            batch = video.get_frames_in_range(numbers[0], numbers[-1] + 1)
+            _compare(times[numbers], batch.pts_seconds.numpy())
+            return batch.data.numpy()
+
+        if len(video) != len(times):
+            raise MediaError(f"it counts {len(video)} frames, the container {len(times)}")
+        yield from _pictures(np.arange(len(video)), times, fetch)
+
+
+@contextmanager
+def _refusing(path: Path, reader: str) -> Generator[None]:
+    """Any failure of a library becomes a MediaError that names the way out."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error) if isinstance(error, AvferError) else str(error).strip().partition("\n")[0]
+        raise MediaError(f"reader '{reader}' cannot read '{path}' truly: {reason}; use reader 'pyav'") from error
+
+
+def _index(path: Path, most_bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Times of all frames in order, on the container's axis, and which are shown.   -> (N,) float64 s, (N,) bool"""
+    media = probe(path)
+    if media.video is None:
+        raise MediaError("it holds no picture")
+    if media.container in UNINDEXED:
+        raise MediaError(f"a file of the format {media.container} has no index of frames")
+    if (bits := max(part.bits for part in VideoFormat(media.video.pix_fmt).components)) > most_bits:
+        raise MediaError(f"its pixels have {bits} bits")
+    frames: list[tuple[float, bool]] = []
+    with opened(path) as container:
+        stream = picture_stream(container)
+        for packet in packets(container, stream) if stream else ():
+            if packet is None:
+                break
+            if packet.pts is None or packet.is_corrupt:
+                raise MediaError("a frame is damaged" if packet.is_corrupt else "a frame has no time of its own")
+            frames.append((float(packet.pts * packet.time_base), not packet.is_discard))
+    frames.sort()
+    times, shown = np.array([t for t, _ in frames]), np.array([s for _, s in frames])
+    if not shown.any() or times[shown][0] != media.video.first_s:
+        raise MediaError("its first frames cannot be decoded")
+    return times, shown
+
+
+def _compare(expected: np.ndarray, found: np.ndarray) -> None:
+    """MediaError where a library counts or times frames differently from the container.   both: (N,) s"""
+    if len(expected) != len(found):
+        raise MediaError(f"it counts {len(found)} frames, the container {len(expected)}")
+    late = np.abs((found - found[0]) - (expected - expected[0]))
+    if (late > 1e-3 + 1e-6 * np.abs(expected)).any():  # decord's times are float32
+        raise MediaError(f"it puts a frame {late.max():.3f} s away from its time")
+
+
+def _pictures(numbers: np.ndarray, times: np.ndarray, fetch: Fetch) -> Iterator[ArrayPicture]:
+    for at in range(0, len(numbers), FETCH):
+        pixels = fetch([int(number) for number in numbers[at : at + FETCH]])
+        for picture, time in zip(pixels, times[at : at + FETCH], strict=True):
+            yield ArrayPicture(picture, float(time - times[0]))
