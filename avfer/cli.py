@@ -224,6 +224,9 @@ def _tell(outcomes: "list[Outcome]", seconds: float, as_json: bool) -> None:
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         print(f"avfer: {outcome.job.clip} failed: {outcome.error}", file=sys.stderr)
+    for outcome in outcomes:
+        if outcome.note:
+            print(f"avfer: {outcome.job.clip}: {outcome.note}", file=sys.stderr)
     written = [str(path) for outcome in outcomes for path in outcome.done]
     if not as_json:
         print(*written, sep="\n", end="\n" if written else "", flush=True)

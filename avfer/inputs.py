@@ -1,15 +1,17 @@
 """What `--input` may name: files, folders, globs and .txt lists, as media files in a fixed order."""
 
-import glob
+from glob import glob, has_magic
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from avfer.errors import ConfigError
 
-PICTURES = (".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts")
-PICTURES += (".mxf", ".ogv", ".ts", ".webm", ".wmv")
-SOUNDS = (".aac", ".aif", ".aiff", ".flac", ".m4a", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma")
-MEDIA = frozenset(PICTURES + SOUNDS)  # endings looked for in folders; a file named outright is always taken
+PICTURES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts webm wmv"
+SOUNDS = "aac aif aiff flac m4a mka mp3 oga ogg opus wav wma"
+# Endings looked for in folders; a file named outright is always taken.
+MEDIA = {f".{name}" for name in (PICTURES + " " + SOUNDS).split()}
+    f".{name}" for name in (PICTURES + " " + SOUNDS).split()
+}  # endings looked for in folders; a file named outright is always taken
 
 
 def find_clips(inputs: Sequence[str]) -> list[Path]:
@@ -37,7 +39,8 @@ def _clips_of(text: str, base: Path | None = None) -> list[Path]:
         return _clips_in(path)
     if path.is_file():
         return _clips_listed(path) if path.suffix.lower() == ".txt" and base is None else [path]
-    matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(str(path)) else []
+    pattern = str(path)
+    matches = sorted(glob(pattern, recursive=True)) if has_magic(pattern) else []  # noqa: PTH207
     if not matches:
         raise ConfigError(f"no file, folder or pattern '{text}' with anything in it; check the path behind --input")
     return [clip for match in matches for clip in (_clips_in(Path(match)) if Path(match).is_dir() else [Path(match)])]

@@ -13,8 +13,8 @@ from avfer.weights import BUILTIN, Card, builtin_card
 def print_models() -> None:
     """One line a model."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, justify in (("name", "left"), ("kind", "left"), ("task", "left"), ("inputs", "left")):
-        table.add_column(name, justify=justify)
+    for name in ("name", "kind", "task", "inputs"):
+        table.add_column(name)
     for name in ("parameters", "MACs"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("weights")

@@ -3,7 +3,7 @@
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from avfer.errors import AvferError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from avfer.affect_track import AffectTrack
     from avfer.export.summary import Summary
     from avfer.pipeline import Pipeline
@@ -40,6 +42,7 @@ class Outcome:
     done: list[Path] = field(default_factory=list[Path])  # files that are there now
     kept: bool = False  # they were there before
     error: str | None = None
+    note: str | None = None  # what was left out, and why
     seconds: float = 0.0
     summary: "Summary | None" = None
 
@@ -112,17 +115,20 @@ def _write(
         _draw(job, later, pa.concat_tables(kept), outcome)
 
 
-def _parts(pipeline: "Pipeline", clip: Path) -> "Iterator[AffectTrack]":
+def _parts(pipeline: "Pipeline", clip: Path) -> "Generator[AffectTrack]":
     yield from pipeline.stream(clip)
 
 
-def _draw(job: Job, wanted: list[Path], table: object, outcome: Outcome) -> None:
+def _draw(job: Job, wanted: list[Path], table: "pa.Table", outcome: Outcome) -> None:
     from avfer.export.overlay import write_overlay
     from avfer.export.report import write_report
 
-    if job.report in wanted:
+    if job.report and job.report in wanted:
         write_report(table, job.report)
         outcome.done.append(job.report)
-    if job.overlay in wanted:
-        write_overlay(job.clip, table, job.overlay)
-        outcome.done.append(job.overlay)
+    if job.overlay and job.overlay in wanted:
+        if table["frame"].null_count < len(table):
+            write_overlay(job.clip, table, job.overlay)
+            outcome.done.append(job.overlay)
+        else:
+            outcome.note = "there are no pictures to draw an overlay on"

@@ -1,5 +1,7 @@
 """A summary as a table for the terminal."""
 
+from itertools import pairwise
+
 from rich.table import Table
 
 from avfer.export.summary import Person, Summary
@@ -41,7 +43,7 @@ def sparkline(values: list[float | None]) -> str:
     """A curve in [-1, 1] as a row of blocks; a gap where nothing is known."""
     count = min(WIDTH, len(values))
     edges = [round(i * len(values) / count) for i in range(count + 1)] if count else []
-    groups = [[v for v in values[a:b] if v is not None] for a, b in zip(edges, edges[1:], strict=False)]
+    groups = [[v for v in values[a:b] if v is not None] for a, b in pairwise(edges)]
     return "".join(_block(sum(group) / len(group)) if group else " " for group in groups)
 
 
@@ -50,7 +52,10 @@ def _block(value: float) -> str:
 
 
 def _means(person: Person) -> tuple[str, str]:
-    return (f"{person.means[0]:+.2f}", f"{person.means[1]:+.2f}") if person.means else ("-", "-")
+    if person.means is None:
+        return "-", "-"
+    valence, arousal = (round(mean, 2) + 0.0 for mean in person.means)  # + 0.0 makes -0.0 plain
+    return f"{valence:+.2f}", f"{arousal:+.2f}"
 
 
 def _top(person: Person) -> str:

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+from pyarrow.csv import CSVWriter
+from pyarrow.parquet import ParquetWriter
 
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, OutputError, unknown
@@ -28,7 +28,7 @@ class _Sink(Protocol):
 
 class _Parquet:
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
-        self._writer = pa.parquet.ParquetWriter(file, schema, compression="zstd")
+        self._writer = ParquetWriter(file, schema, compression="zstd")
 
     def write(self, table: pa.Table) -> None:
         self._writer.write_table(table, row_group_size=ROWS)
@@ -39,7 +39,7 @@ class _Parquet:
 
 class _Csv:
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
-        self._writer = pa.csv.CSVWriter(file, schema)
+        self._writer = CSVWriter(file, schema)
 
     def write(self, table: pa.Table) -> None:
         self._writer.write_table(table)
@@ -101,7 +101,7 @@ class TableWriter:
 
     def append(self, part: AffectTrack | pa.Table) -> None:
         """Add the rows of a part; full groups go to disk."""
-        table = part if isinstance(part, pa.Table) else to_table(part)
+        table = to_table(part) if isinstance(part, AffectTrack) else part
         self.rows += len(table)
         waiting = table if self._waiting is None else pa.concat_tables([self._waiting, table])
         try:
@@ -141,10 +141,10 @@ class TableWriter:
 
     def _discard(self) -> None:
         """Leave nothing behind; after success there is nothing."""
-        for close in (self._sink and self._sink.close, self._file and self._file.close):
-            if close:
+        for opened in (self._sink, self._file):
+            if opened is not None:
                 with suppress(OSError, ValueError, pa.ArrowException):
-                    close()
+                    opened.close()
         with suppress(OSError):
             self._part.unlink(missing_ok=True)
 

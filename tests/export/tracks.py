@@ -1,6 +1,7 @@
 """Results made by hand, for tests of what is done with results."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def make_track(
 def split(track: AffectTrack, cuts: list[int]) -> list[AffectTrack]:
     """The same rows as consecutive parts, cut before the given instants."""
     edges = [track.clock.first, *sorted(set(cuts)), track.clock.stop]
-    return [_part(track, start, stop) for start, stop in zip(edges, edges[1:], strict=False) if start < stop]
+    return [_part(track, start, stop) for start, stop in pairwise(edges) if start < stop]
 
 
 def _part(track: AffectTrack, start: int, stop: int) -> AffectTrack:
