@@ -1,7 +1,7 @@
 """What `--input` may name: files, folders, globs and .txt lists, as media files in a fixed order."""
 
-from glob import glob, has_magic
 from collections.abc import Iterable, Sequence
+from glob import glob, has_magic
 from pathlib import Path
 
 from avfer.errors import ConfigError
@@ -10,8 +10,6 @@ PICTURES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts webm wm
 SOUNDS = "aac aif aiff flac m4a mka mp3 oga ogg opus wav wma"
 # Endings looked for in folders; a file named outright is always taken.
 MEDIA = {f".{name}" for name in (PICTURES + " " + SOUNDS).split()}
-    f".{name}" for name in (PICTURES + " " + SOUNDS).split()
-}  # endings looked for in folders; a file named outright is always taken
 
 
 def find_clips(inputs: Sequence[str]) -> list[Path]:
