@@ -1,0 +1,129 @@
+"""The engine: chunks, the decoding thread, what is freed, and whole pipelines under the chunk law."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import avfer.pipeline
+from avfer.affect_track import AffectTrack
+from avfer.config import read_pipeline
+from avfer.errors import ConfigError, MediaError
+from avfer.pipeline import Pipeline, choose_device, load
+from tests.laws import assert_same
+
+DEMO = Path(__file__).parent / "data" / "demo.mp4"
+TOY = """\
+chunk: 0.7
+stages:
+  frames: {use: "tests.toy_stages:CountFrames", from: span, count: 30}
+  sound: {use: "tests.toy_stages:Hum", from: span}
+  raw: {use: "tests.toy_stages:TimeAsValence", from: frames}
+  affect: {use: smooth_affect, from: raw, window: 0.5}
+output: affect
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[Pipeline]:
+    (tmp_path / "toy.yaml").write_text(TOY)
+    yield load(tmp_path / "toy.yaml")
+    assert not [t for t in threading.enumerate() if t.name == "avfer-decode"]
+
+
+def with_chunk(pipeline: Pipeline, chunk: float) -> Pipeline:
+    pipeline.spec = replace(pipeline.spec, chunk=chunk)
+    return pipeline
+
+
+def test_every_frame_is_there_once_and_in_order(toy: Pipeline) -> None:
+    track = toy.run(DEMO)
+    assert track.faces.frames.tolist() == list(range(30))
+    assert track.clock.last
+    assert track.valence[15] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("chunk", [0.05, 0.3, 1.0, 100.0])
+def test_chunks_change_no_value_of_a_toy_pipeline(toy: Pipeline, chunk: float) -> None:
+    whole = toy.run(DEMO)
+    assert_same(with_chunk(toy, chunk).run(DEMO), whole)
+
+
+def test_parts_follow_one_another_without_gap(toy: Pipeline) -> None:
+    parts = list(toy.stream(DEMO))
+    assert len(parts) > 3
+    assert [p.clock.first for p in parts[1:]] == [p.clock.stop for p in parts[:-1]]
+    assert [p.clock.last for p in parts] == [False] * (len(parts) - 1) + [True]
+
+
+def test_an_error_of_the_decoding_thread_reaches_the_caller(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(TOY.replace("count: 30", "count: 30, fails_at: 20"))
+    pipeline, seen = load(tmp_path / "toy.yaml"), list[AffectTrack]()
+    with pytest.raises(ValueError, match="the disk is on fire"):
+        seen.extend(pipeline.stream(DEMO))
+    assert not [t for t in threading.enumerate() if t.name == "avfer-decode"]
+
+
+def test_a_stream_that_is_left_ends_its_thread(toy: Pipeline) -> None:
+    stream = toy.stream(DEMO)
+    next(stream)
+    stream.close()
+
+
+def test_one_pipeline_reads_two_clips_at_once_without_mixing_them(toy: Pipeline) -> None:
+    first, second = toy.stream(DEMO), toy.stream(DEMO)
+    parts = [(a, b) for a, b in zip(first, second, strict=True)]
+    for a, b in parts:
+        assert_same(a, b)
+
+
+def test_large_pictures_make_shorter_chunks(toy: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = len(list(with_chunk(toy, 1.0).stream(DEMO)))
+    monkeypatch.setattr(avfer.pipeline, "CHUNK_BYTES", 480 * 480 * 3 * 5)
+    assert len(list(toy.stream(DEMO))) > few
+
+
+def test_the_number_of_threads_is_given_back(toy: Pipeline) -> None:
+    before = torch.get_num_threads()
+    for _ in toy.stream(DEMO):
+        assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("name", "message"), [("cpuu", "did you mean 'cpu'"), ("tpu", "unknown device"), ("mps", "no device 'mps'")])
+def test_a_device_that_is_not_there_is_told(name: str, message: str) -> None:
+    if name == "mps" and torch.backends.mps.is_available():
+        pytest.skip("this machine has MPS")
+    with pytest.raises(ConfigError, match=message):
+        choose_device(name)
+
+
+def test_a_missing_clip_is_told(toy: Pipeline) -> None:
+    with pytest.raises(MediaError, match=r"nowhere\.mp4"):
+        toy.run("nowhere.mp4")
+
+
+@pytest.mark.parametrize("name", ["aver", "vision", "voice"])
+@settings(max_examples=2, deadline=None)
+@given(chunk=st.floats(0.11, 6.0))
+def test_chunks_change_no_value_of_a_bundled_pipeline(name: str, chunk: float) -> None:
+    pipeline = load(name, device="cpu")
+    whole = pipeline.run(DEMO)
+    other = with_chunk(pipeline, chunk).run(DEMO)
+    assert_same(replace(other, source=None), replace(whole, source=None))
+
+
+def test_the_demo_smiles_with_higher_valence_and_happiness() -> None:
+    """The face is neutral in the first second and smiles about the third."""
+    track = load("vision", device="cpu").run(DEMO)
+    happiness = track.expressions[:, track.classes.index("happiness")]
+    times = track.faces.times
+    neutral, smile = times < 0.8, (times > 2.2) & (times < 2.8)
+    assert happiness[smile].mean() > happiness[neutral].mean() + 0.3
+    assert track.valence[smile].mean() > track.valence[neutral].mean() + 0.2
+    assert np.isfinite(track.valence).all()

@@ -1,0 +1,100 @@
+"""Small stages for pipelines under test; YAML reaches them as `tests.toy_stages:Name`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from avfer.affect_track import AffectTrack
+from avfer.errors import ConfigError
+from avfer.types import AudioBatch, Clock, FaceFeatures, FaceTracks, FrameBatch, Span
+
+
+@dataclass
+class CountFrames:
+    """A source of `count` black frames at 10 Hz; fails at frame `fails_at`, if any."""
+
+    count: int = 30
+    fails_at: int = -1
+
+    def start(self) -> int:
+        return 0
+
+    def step(self, state: int, span: Span) -> tuple[int, FrameBatch]:
+        stop = min(self.count, max(state, int(np.ceil(span.stop * 10 - 1e-9))))
+        if state <= self.fails_at < stop:
+            raise ValueError("the disk is on fire")
+        times = np.arange(state, stop) / 10
+        clock = Clock(state, times, np.zeros(len(times), bool), last=stop == self.count)
+        return stop, FrameBatch(clock, torch.zeros((stop - state, 4, 4, 3), dtype=torch.uint8))
+
+
+@dataclass
+class Hum:
+    """A source of silence."""
+
+    def __call__(self, span: Span) -> AudioBatch:
+        return AudioBatch(torch.zeros(1, 0), 16000, span.start, 0, last=True)
+
+
+@dataclass
+class TimeAsValence:
+    """Valence is the time in tenths; `gain` scales it."""
+
+    gain: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.gain < 0:
+            raise ConfigError(f"gain: should be 0 or more, not {self.gain}")
+
+    def __call__(self, frames: FrameBatch) -> AffectTrack:
+        clock, count = frames.clock, len(frames.clock)
+        rows = FaceTracks(
+            clock,
+            frames=np.arange(clock.first, clock.stop),
+            boxes=np.zeros((count, 4), np.float32),
+            landmarks=np.zeros((count, 5, 2), np.float32),
+            scores=np.ones(count, np.float32),
+            track_ids=np.zeros(count, np.int64),
+        )
+        valence = (clock.times * self.gain).astype(np.float32)
+        nothing, no = np.zeros((count, 0), np.float32), np.zeros(count, bool)
+        return AffectTrack(clock, rows, valence, valence, nothing, (), nothing, (), no)
+
+
+@dataclass
+class NeedsFeatures:
+    """Reads features, which no toy makes."""
+
+    def __call__(self, features: FaceFeatures) -> AffectTrack:
+        raise AssertionError
+
+
+@dataclass
+class Wide:
+    """Passes frames on and promises features of some width."""
+
+    width: int = 8
+
+    def widths(self, frames: dict[str, int]) -> dict[str, int]:
+        return {"face": self.width}
+
+    def __call__(self, frames: FrameBatch) -> FrameBatch:
+        return frames
+
+
+@dataclass
+class NeedsEight(TimeAsValence):
+    """Refuses any width but 8."""
+
+    def widths(self, frames: dict[str, int]) -> dict[str, int]:
+        if frames["face"] != 8:
+            raise ConfigError(f"reads 8 features, but is given {frames['face']}")
+        return {}
+
+    def __call__(self, frames: FrameBatch) -> AffectTrack:
+        return super().__call__(frames)
+
+
+class NoStage:
+    """Not a dataclass."""
