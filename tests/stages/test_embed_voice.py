@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from avfer.errors import ConfigError
 from avfer.signal.log_mel import PATCH, log_mel
-from avfer.stages.embed_voice import EmbedVoice
+from avfer.stages.embed_voice import BATCH, EmbedVoice
 from avfer.types import AudioBatch
 from tests.stages.sounds import RATE, WIDTH, chunks, hear, listener, noise, whole
 
@@ -28,6 +28,18 @@ def test_where_the_sound_is_cut_moves_no_bit(stage, cuts):
     wave = noise(5.13)
     for found, wanted in zip(whole(hear(stage, chunks(wave, cuts))), whole(hear(stage, chunks(wave, []))), strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("cuts", [[], [7], [16_000 * n // 3 for n in range(1, 12)]])
+def test_the_network_sees_full_batches_counted_from_the_start(stage, monkeypatch, cuts):
+    seen, features = [], stage.network.features
+    monkeypatch.setattr(stage.network, "features", lambda patches: (seen.append(patches), features(patches))[1])
+    frames = log_mel(wave := noise(4.5))
+    hear(stage, chunks(wave, cuts))
+    assert [tuple(batch.shape) for batch in seen] == [(BATCH, 1, 96, 64)] * 3
+    for row in range(18):
+        patch = frames[20 * row : 20 * row + 96]
+        assert torch.equal(seen[row // BATCH][row % BATCH, 0], patch)
 
 
 def test_a_row_is_the_network_on_its_patch(stage):
