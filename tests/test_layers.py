@@ -1,0 +1,69 @@
+"""Imports point one way: what stands lower in the list may import what stands above it, never the reverse."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "avfer"
+LAYERS = (
+    {"avfer", "errors", "signal"},  # "avfer" is the package's own file: the version
+    {"types", "catalog", "weights", "stage", "provenance", "media"},
+    {"affect_track", "models", "readers", "networks"},
+    {"stages"},
+    {"config", "pipeline"},
+    {"export"},
+    {"inputs", "work", "progress", "show", "doctor"},
+    {"cli"},
+    {"__main__"},
+)
+PARTS = sorted(path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())
+# A result saves and draws itself: its methods import the code when they are called.
+ALLOWED = {("affect_track", "export")}
+# The public surface names what it gives; nothing is imported before it is asked for.
+SURFACE = "__init__"
+
+
+def layer_of(part: str) -> int:
+    for number, names in enumerate(LAYERS):
+        if part in names:
+            return number
+    pytest.fail(f"avfer/{part} stands in no layer; name it in tests/test_layers.py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The parts of avfer that a file imports when it runs, inside functions too, types alone aside."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            whole = node.module == "avfer"
+            names = [f"avfer.{alias.name}" for alias in node.names] if whole else [node.module]
+        for name in names:
+            head, _, rest = name.partition(".")
+            part = rest.split(".")[0]
+            if head == "avfer":
+                yield part if part in PARTS else "avfer"
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part != SURFACE])
+def test_imports_point_one_way(part):
+    here = PACKAGE / part
+    for path in sorted(here.rglob("*.py")) if here.is_dir() else [here.with_suffix(".py")]:
+        for other in imported(path):
+            fine = layer_of(other) <= layer_of(part) or (part, other) in ALLOWED
+            assert fine, f"{path.relative_to(PACKAGE)} imports avfer.{other}, which stands above it"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "models").rglob("*.py")), ids=lambda path: path.stem)
+def test_models_know_tensors_alone(path):
+    assert set(imported(path)) <= {"models", "signal"}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_longer_than_a_reader_likes(path):
+    assert len(path.read_text().splitlines()) <= 300

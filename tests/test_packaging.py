@@ -1,0 +1,49 @@
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return zipfile.ZipFile(next(folder.glob("*.whl")))
+
+
+@pytest.mark.parametrize("folder", ["pipelines", "avfer/builtin"])
+def test_the_wheel_carries_all_of(wheel, folder):
+    inside = "avfer/" + Path(folder).name
+    wanted = {f"{inside}/{path.name}" for path in (ROOT / folder).iterdir() if path.is_file()}
+    assert wanted and wanted <= set(wheel.namelist())
+
+
+def test_the_wheel_is_the_package_and_its_licence_alone(wheel):
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert tops == {"avfer", next(top for top in tops if top.endswith(".dist-info"))}
+    assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
+    assert "avfer/export/report.html" in wheel.namelist()
+
+
+def test_no_weight_file_is_left_out_of_the_licence_notes():
+    notes = (ROOT / "LICENSE").read_text()
+    for path in (ROOT / "avfer" / "builtin").glob("*.safetensors"):
+        assert path.stem in notes
+
+
+def test_the_embedded_weights_stay_small():
+    assert sum(path.stat().st_size for path in (ROOT / "avfer" / "builtin").iterdir()) < 10_000_000
+
+
+@pytest.mark.parametrize("name", ["demo", "test", "check", "install"])
+def test_chores_can_be_run(name):
+    path = ROOT / "tools" / name
+    assert path.stat().st_mode & 0o111
+    assert subprocess.run(["bash", "-n", str(path)]).returncode == 0
