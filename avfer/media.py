@@ -148,7 +148,8 @@ def _reason(path: Path, error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number in (errno.EACCES, errno.EPERM):
         return "no permission; change the file's permissions"
-    head = path.open("rb").read(4096)
+    with path.open("rb") as file:
+        head = file.read(4096)
     if b"ftyp" in head[:12]:
         return "its index (moov) is missing, the file was cut off before its end; copy or record it again"
     if b"\0" not in head:
@@ -205,6 +206,17 @@ def frames_of(stream: VideoStream, packet: Packet | None) -> list[VideoFrame] | 
 def frames_of(stream: AudioStream, packet: Packet | None) -> list[AudioFrame] | None: ...
 def frames_of(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence[VideoFrame | AudioFrame] | None:
     """The frames that a packet completes (None: the ones still held back); None where it is damaged."""
+    try:
+        return stream.decode(packet)
+    except BlockingIOError:  # damage has clogged the decoder: it takes nothing more before it is emptied
+        rest = _attempt(stream, None) or []
+        stream.codec_context.flush_buffers()
+        return [*rest, *(_attempt(stream, packet) or [])] or None
+    except FFmpegError:
+        return None
+
+
+def _attempt(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence[VideoFrame | AudioFrame] | None:
     try:
         return stream.decode(packet)
     except FFmpegError:

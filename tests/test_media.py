@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avfer.errors import MediaError
+from avfer.media import probe
+from tests.media_maker import cut_off, rewrite, spoil, stripes, tone, write_clip
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "facts"),
+    [
+        ("a.mp4", {}, {"video_codec": "h264", "video_width": 96, "video_height": 64, "video_fps": 25.0}),
+        ("a.mp4", {"rotation": 90}, {"video_width": 64, "video_height": 96, "video_rotation": 90}),
+        ("a.mp4", {"rotation": 180}, {"video_width": 96, "video_height": 64, "video_rotation": 180}),
+        ("a.mp4", {"rotation": -90}, {"video_width": 64, "video_height": 96, "video_rotation": 270}),
+        ("a.mkv", {"codec": "libx265", "pix_fmt": "yuv420p10le"}, {"video_pix_fmt": "yuv420p10le"}),
+        ("a b é 中.mkv", {"fps": 50}, {"container": "matroska,webm", "video_fps": 50.0, "duration": 0.24}),
+        ("per%03dcent.mkv", {"fps": 50}, {"container": "matroska,webm"}),
+        ("late.mkv", {"times": np.arange(12) / 25 + 1.5}, {"video_first_s": 1.5, "start_s": 1.5}),
+    ],
+)
+def test_a_file_tells_its_picture(tmp_path: Path, name: str, options: dict, facts: dict):
+    found = probe(write_clip(tmp_path / name, stripes(), **options)).facts()
+    assert {key: found[key] for key in facts} == facts
+    assert found["audio"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "sample_rate", "codec"),
+    [
+        ("a.wav", 1, 8000, "pcm_f32le"),
+        ("a.m4a", 6, 48000, "aac"),
+        ("a.mp3", 2, 44100, "mp3float"),
+        ("a.ogg", 1, 48000, "opus"),
+    ],
+)
+def test_sound_alone_has_no_picture(tmp_path: Path, name: str, channels: int, sample_rate: int, codec: str):
+    sound = tone(0.5, sample_rate, channels=channels)
+    media = probe(write_clip(tmp_path / name, sound=sound, sample_rate=sample_rate))
+    assert media.video is None and media.audio is not None
+    assert (media.audio.codec, media.audio.sample_rate, media.audio.channels) == (codec, sample_rate, channels)
+
+
+def test_cover_art_is_no_picture(tmp_path: Path):
+    path = tmp_path / "song.mp3"
+    with av.open(str(path), "w") as container:
+        voice, cover = container.add_stream("libmp3lame", rate=44100), container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 96, 64, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(stripes(1)[0], format="rgb24")))
+        sound = av.AudioFrame.from_ndarray(tone(1.0), format="fltp", layout="mono")
+        sound.sample_rate = 44100
+        container.mux(voice.encode(sound))
+        container.mux(voice.encode(None))
+        container.mux(cover.encode(None))
+    media = probe(path)
+    assert media.video is None and media.audio is not None
+
+
+def test_a_picture_track_without_a_frame_is_no_picture(tmp_path: Path):
+    full = write_clip(tmp_path / "full.mkv", stripes(), sound=tone(1))
+    media = probe(rewrite(full, tmp_path / "bare.mkv", lambda _, data: None))
+    assert media.video is None and media.audio is not None
+
+
+def test_the_first_of_two_video_streams_is_read(tmp_path: Path):
+    media = probe(write_clip(tmp_path / "two.mp4", stripes(), more_frames=[stripes(5, 32, 32)]))
+    assert media.video is not None
+    assert (media.video.index, media.video.width) == (0, 96)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "does not exist"),
+        (b"", "is empty"),
+        (b"This is a text, not a video.\n" * 50, "it is a text"),
+        (b"1\n00:00:00,000 --> 00:00:01,000\nHello\n", "holds neither picture nor sound|it is a text"),
+        (bytes(range(256)) * 40, "damaged, or no media file"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + b"\0\0\1\0mdat" + b"\1" * 300, r"index \(moov\) is missing"),
+    ],
+)
+def test_what_is_no_media_is_told_plainly(tmp_path: Path, content: bytes | None, message: str):
+    path = tmp_path / "clip.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(MediaError, match=message) as caught:
+        probe(path)
+    assert "clip.mp4" in str(caught.value)
+
+
+def test_a_folder_is_no_clip(tmp_path: Path):
+    with pytest.raises(MediaError, match="is a folder"):
+        probe(tmp_path)
+
+
+def test_an_mp4_cut_off_before_its_index_is_told_plainly(tmp_path: Path):
+    whole = write_clip(tmp_path / "whole.mp4", stripes())
+    with pytest.raises(MediaError, match="moov"):
+        probe(cut_off(whole, tmp_path / "cut.mp4", 0.5))
+
+
+def test_a_picture_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path):
+    whole = write_clip(tmp_path / "whole.mkv", stripes(), sound=tone(1))
+    with pytest.raises(MediaError, match=r"no frame of .* can be decoded"):
+        probe(rewrite(whole, tmp_path / "spoilt.mkv", spoil(*range(12))))
