@@ -31,7 +31,13 @@ def write_overlay(clip: Path, table: pa.Table, path: Path) -> Path:
     if media.video is None:
         raise ConfigError(f"'{clip}' has no pictures to draw on; leave out --overlay")
     try:
-        with whole_file(path) as part, opened(clip) as source, av.open(str(part), "w", format="mp4") as target:
+        # The file is opened here, as PyAV leaves its own open where the disk is full.
+        with (
+            whole_file(path) as part,
+            part.open("wb", buffering=0) as file,
+            opened(clip) as source,
+            av.open(file, "w", format="mp4") as target,
+        ):
             _write(media, source, target, table)
     except FFmpegError as error:
         raise OutputError(f"{path} cannot be written: {error}") from error
@@ -113,7 +119,8 @@ def _sound(media: Media, source: InputContainer, target: OutputContainer) -> tup
     if stream.codec_context.name in COPIED:
         copy = target.add_stream_from_template(stream)
         return shift, _Sound(target, _copied(source, stream, copy, offset))
-    encoder = target.add_stream("aac", rate=stream.codec_context.sample_rate or 48_000)
+    rate, layout = media.audio.sample_rate or 48_000, "mono" if media.audio.channels == 1 else "stereo"
+    encoder = target.add_stream("aac", rate=rate, layout=layout)
     return shift, _Sound(target, _encoded(source, stream, encoder, offset))
 
 
@@ -129,7 +136,7 @@ def _copied(source: InputContainer, stream: av.AudioStream, copy: Stream, offset
 
 def _encoded(source: InputContainer, stream: av.AudioStream, encoder: av.AudioStream, offset: float) -> Sounding:
     """As AAC; holes in the sound's time stamps are kept by its frames' own times."""
-    resampler = av.AudioResampler(format="fltp", layout=stream.codec_context.layout, rate=encoder.rate, frame_size=1024)
+    resampler = av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.rate, frame_size=1024)
     time = 0.0
     for packet in packets(source, stream):
         for frame in frames_of(stream, packet) or ():

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avfer.errors import ConfigError, OutputError
+from avfer.export.drawing import draw, rows_by_frame
+from avfer.export.overlay import write_overlay
+from avfer.export.table import to_table
+from avfer.types import NO_TRACK
+from tests.export.tracks import make_track
+from tests.media_maker import number_of, stripes, tone, write_clip
+
+RATE = 16000
+
+
+def table(count: int):
+    return to_table(make_track([(frame, 1) for frame in range(count)], count))
+
+
+def pictures(path: Path) -> list[tuple[float, np.ndarray]]:
+    with av.open(str(path)) as container:
+        return [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+
+
+def heard(path: Path) -> tuple[float, np.ndarray]:
+    """Time of the first loud sample, and the sound."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+        wave = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+        loud = int(np.argmax(np.abs(wave) > 0.1))
+        return frames[0].time + loud / frames[0].sample_rate, wave
+
+
+def test_boxes_are_drawn_where_the_table_says():
+    plain = np.full((200, 200, 3), 90, np.uint8)
+    rows = rows_by_frame(table(1))[0]
+    changed = np.any(draw(plain, rows) != plain, axis=2)
+    assert changed[20:141, 10].mean() > 0.9 and changed[20:141, 110].mean() > 0.9  # the sides of the box
+    assert not changed[40:130, 30:100].any() and not changed[:15].any()
+    assert np.all(plain == 90)
+
+
+def test_the_voice_alone_is_told_on_a_frame_without_a_face():
+    plain = np.full((120, 160, 3), 90, np.uint8)
+    rows = rows_by_frame(to_table(make_track([(0, NO_TRACK)], 1)))[0]
+    assert np.any(draw(plain, rows) != plain)
+    assert np.array_equal(draw(plain, rows_by_frame(to_table(make_track([], 1)))[0]), plain)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (64, 64), (51, 73)])
+def test_small_and_odd_pictures_can_be_drawn_on(size):
+    rows = rows_by_frame(table(1))[0]
+    assert draw(np.zeros((*size, 3), np.uint8), rows).shape == (*size, 3)
+
+
+def test_an_overlay_has_every_frame_at_its_own_time(tmp_path):
+    times = [0.0, 0.04, 0.2, 0.21, 0.5, 0.9]  # variable frame rate
+    clip = write_clip(tmp_path / "a.mp4", stripes(6, 240, 320), times=times)
+    shown = pictures(write_overlay(clip, table(6), tmp_path / "b.mp4"))
+    assert [time for time, _ in shown] == pytest.approx(times, abs=1e-3)
+    original = pictures(clip)
+    assert all(np.any(now != then) for (_, now), (_, then) in zip(shown, original, strict=True))
+
+
+def test_an_overlay_shows_the_picture_beneath(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", stripes(5, 480, 640))
+    out = write_overlay(clip, to_table(make_track([], 5)), tmp_path / "b.mp4")
+    assert [number_of(picture) for _, picture in pictures(out)] == [0, 1, 2, 3, 4]
+
+
+def test_an_overlay_of_an_odd_picture_is_even(tmp_path):
+    clip = write_clip(tmp_path / "a.mkv", stripes(3, 63, 95), pix_fmt="yuv444p")
+    assert pictures(write_overlay(clip, table(3), tmp_path / "b.mp4"))[0][1].shape == (64, 96, 3)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".mkv"])  # copied as it is; made AAC
+@pytest.mark.parametrize("late", [0.0, 0.3])
+def test_the_sound_keeps_its_place(tmp_path, ending, late):
+    codec = "libvpx-vp9" if ending == ".webm" else "libx264"
+    wave = tone(1.0, 48000)
+    clip = write_clip(
+        tmp_path / f"a{ending}", stripes(40, 64, 64), codec=codec, sound=wave, sample_rate=48000, sound_start=late
+    )
+    out = write_overlay(clip, table(40), tmp_path / "b.mp4")
+    start, sound = heard(out)
+    assert start == pytest.approx(heard(clip)[0], abs=0.025)
+    assert np.sqrt(np.mean(sound**2)) == pytest.approx(np.sqrt(np.mean(heard(clip)[1] ** 2)), rel=0.05)
+
+
+def test_a_clip_without_pictures_is_refused(tmp_path):
+    clip = write_clip(tmp_path / "a.wav", sound=tone(0.5))
+    with pytest.raises(ConfigError, match="no pictures"):
+        write_overlay(clip, table(1), tmp_path / "b.mp4")
+
+
+def test_a_full_disk_is_an_output_error(tmp_path, small_disk):
+    clip = write_clip(tmp_path / "a.mp4", stripes(5))
+    (small_disk / "filler").write_bytes(bytes(64 * 1024))
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_overlay(clip, table(5), small_disk / "b.mp4")
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]

@@ -1,0 +1,98 @@
+import csv
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from avfer.errors import ConfigError, OutputError
+from avfer.export import writer
+from avfer.export.writer import FORMATS, TableWriter
+from tests.export.tracks import make_track, split
+
+TRACK = make_track([(frame, 1) for frame in range(40) if frame % 7], 40)
+
+
+def write(path: Path, cuts: list[int]) -> bytes:
+    with TableWriter(path) as table:
+        for part in split(TRACK, cuts):
+            table.append(part)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("cuts", [[1], [3, 20, 21], list(range(40))])
+def test_bytes_do_not_depend_on_the_parts(tmp_path, monkeypatch, ending, cuts):
+    monkeypatch.setattr(writer, "ROWS", 16)
+    assert write(tmp_path / f"a.{ending}", cuts) == write(tmp_path / f"b.{ending}", [])
+
+
+def test_rows_go_to_disk_in_groups_of_a_fixed_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "ROWS", 16)
+    write(tmp_path / "a.parquet", [30])
+    groups = pq.ParquetFile(tmp_path / "a.parquet").metadata
+    assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [16, 16, 8]
+
+
+def test_parquet_gives_back_values_nulls_and_metadata(tmp_path):
+    table = pq.read_table(TRACK.save(tmp_path / "a.parquet"))
+    assert table["valence"].null_count == 6
+    assert table["valence"][1].as_py() == TRACK.valence[0]
+    assert table.schema.metadata[b"start_s"] == b"1.5"
+
+
+def test_json_lines_give_null_and_short_numbers(tmp_path):
+    rows = [json.loads(line) for line in TRACK.save(tmp_path / "a.jsonl").read_text().splitlines()]
+    assert rows[0]["valence"] is None and rows[0]["reason"] == "no_face"
+    assert rows[1]["face_score"] == 0.9
+
+
+def test_csv_gives_empty_cells_for_null(tmp_path):
+    with TRACK.save(tmp_path / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["valence"] == "" and rows[1]["face_score"] == "0.9" and len(rows) == 40
+
+
+def test_an_unknown_ending_is_refused_with_the_ones_there_are(tmp_path):
+    with pytest.raises(ConfigError, match="unknown format 'xlsx'"):
+        TRACK.save(tmp_path / "a.xlsx")
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_an_error_on_the_way_leaves_what_was_there(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    path.write_text("mine")
+    with pytest.raises(KeyboardInterrupt), TableWriter(path) as table:
+        table.append(TRACK)
+        raise KeyboardInterrupt
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_is_seen_under_the_name_before_the_end(tmp_path):
+    with TableWriter(tmp_path / "a.csv") as table:
+        table.append(TRACK)
+        assert not (tmp_path / "a.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_table_without_any_part_is_an_error(tmp_path):
+    with pytest.raises(OutputError, match="no rows"), TableWriter(tmp_path / "a.csv"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_made(tmp_path):
+    assert TRACK.save(tmp_path / "new" / "deep" / "a.csv").exists()
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_full_disk_is_an_output_error(small_disk, ending):
+    (small_disk / "filler").write_bytes(bytes(64 * 1024))
+    with pytest.raises(OutputError, match="No space left"):
+        TRACK.save(small_disk / f"a.{ending}")
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def test_a_read_only_folder_is_an_output_error(read_only_folder):
+    with pytest.raises(OutputError, match="cannot be written"):
+        TRACK.save(read_only_folder / "a.csv")
