@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soxr
+
+from avfer.errors import ConfigError
+from avfer.stages.decode import DecodeAudio
+from tests.media_maker import leave_out, rewrite, spoil, stripes, tone, write_clip
+from tests.stages.watching import CLIPS, listen, real, sound_of
+
+
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "flac"])
+@pytest.mark.parametrize(("channels", "sample_rate"), [(1, 8000), (2, 44100), (6, 48000), (1, 16000)])
+def test_sound_is_the_resampled_mean_of_its_channels(tmp_path: Path, codec: str, channels: int, sample_rate: int):
+    sound = tone(0.6, sample_rate, channels=channels)
+    path = tmp_path / ("a.mkv" if codec == "flac" else "a.wav")
+    write_clip(path, sound=sound, sample_rate=sample_rate, sound_codec=codec)
+    wanted = soxr.resample(sound.mean(0, dtype=np.float64), sample_rate, 16000)
+    found = sound_of(listen(path, [0.2, 0.21, 0.4]))
+    assert found.dtype == np.float32
+    steps = {"pcm_u8": 128, "pcm_s16le": 32768, "flac": 32768, "pcm_s24le": 2**23}.get(codec, 1e7)
+    np.testing.assert_allclose(found, wanted, atol=4 / steps)
+
+
+@pytest.mark.parametrize(
+    ("picture_start", "sound_start"), [(0.0, 0.0), (0.0, 0.3), (0.48, 0.0), (1.2, 1.0), (0.2, 0.9)]
+)
+@pytest.mark.parametrize("ending", [".mkv", ".mp4", ".ts"])
+def test_sound_lies_on_the_axis_of_the_pictures(tmp_path: Path, ending: str, picture_start: float, sound_start: float):
+    click = np.zeros((1, 30000), np.float32)
+    click[0, 20000:20040] = 0.9
+    times = np.arange(40) / 25 + picture_start
+    codec = "mpeg2video" if ending == ".ts" else "libx264"
+    clip = tmp_path / f"a{ending}"
+    write_clip(clip, stripes(40), sound=click, times=times, codec=codec, sound_start=sound_start)
+    parts = listen(clip)
+    samples = sound_of(parts)
+    heard = parts[-1].start - parts[-1].first / 16000 + np.abs(samples).argmax() / 16000
+    assert heard == pytest.approx(sound_start - picture_start + 20020 / 44100, abs=2e-3)
+    assert parts[-1].clip_stop == pytest.approx(1.6, abs=0.03)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 2.0])
+def test_the_clip_ends_where_picture_and_sound_have_ended(tmp_path: Path, seconds: float):
+    parts = listen(write_clip(tmp_path / "a.mkv", stripes(25), sound=tone(seconds)))
+    assert len(sound_of(parts)) == pytest.approx(seconds * 16000, abs=1)
+    assert parts[-1].clip_stop == pytest.approx(max(1.0, seconds), abs=2e-3)
+
+
+def test_without_sound_the_end_is_told_at_once(tmp_path: Path):
+    parts = listen(write_clip(tmp_path / "a.mkv", stripes(25)), [0.1])
+    assert parts[0].samples.shape == (1, 0) and parts[0].last
+    assert parts[0].clip_stop == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("edit", [leave_out(12, 13, 14), spoil(12, 13, 14)])
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "pcm_s16le"), ("a.mp4", "aac"), ("b.mkv", "flac")])
+def test_lost_sound_becomes_silence_of_the_same_length(tmp_path: Path, name: str, codec: str, edit):
+    if codec == "pcm_s16le" and edit(12, b"ab") is not None:
+        pytest.skip("any bytes are sound in PCM")
+    click = np.zeros((1, 44100), np.float32)
+    click[0, 30000:30040] = 0.9
+    whole = write_clip(tmp_path / f"whole{name}", sound=click + tone(1.0) / 50, sound_codec=codec)
+    damaged = rewrite(whole, tmp_path / name, edit, "audio")
+    wanted, found = sound_of(listen(whole)), sound_of(listen(damaged))
+    assert len(found) == pytest.approx(len(wanted), abs=16)
+    assert np.abs(found).argmax() == pytest.approx(np.abs(wanted).argmax(), abs=16)
+
+
+def test_sound_that_comes_twice_is_cut(tmp_path: Path):
+    click = np.zeros((1, 44100), np.float32)
+    click[0, 30000:30040] = 0.9
+    whole = write_clip(tmp_path / "whole.mkv", sound=click)
+    with av.open(str(whole)) as old, av.open(str(tmp_path / "twice.mkv"), "w") as new:
+        stream = new.add_stream_from_template(old.streams.audio[0])
+        for packet in [p for p in old.demux(audio=0) if p.size]:
+            for _ in range(2):
+                copy = av.Packet(bytes(packet))
+                copy.pts, copy.dts, copy.time_base, copy.stream = packet.pts, packet.dts, packet.time_base, stream
+                new.mux(copy)
+    found = sound_of(listen(tmp_path / "twice.mkv"))
+    assert len(found) == pytest.approx(16000, abs=320)
+    assert np.abs(found).argmax() / 16000 == pytest.approx(30020 / 44100, abs=0.02)
+
+
+def test_silence_is_silent(tmp_path: Path):
+    assert not sound_of(listen(write_clip(tmp_path / "a.mkv", sound=np.zeros(44100)))).any()
+
+
+def test_a_sample_rate_of_nothing_is_refused():
+    with pytest.raises(ConfigError, match="sample_rate"):
+        DecodeAudio(0)
+
+
+@real
+@pytest.mark.parametrize(("name", "start", "seconds"), [
+    ("d_audio_starts_late.mp4", 0.776, 2.229),
+    ("d_audio_ends_early.mp4", 0.0, 1.207),
+    ("d_interlaced_mpeg2_sar.ts", -0.011, 2.978),
+    ("d_1080p60_5.1.mp4", 0.0, 1.515),
+    ("nasa_13013.mp4", 0.0, 13.056),
+    ("moviepy_no_duration.webm", 0.015, 4.86),
+    ("d_audio_only.ogg", 0.0, 2.978),
+    ("lp_d0.mp4", 0.0, 0.0),
+])  # fmt: skip
+def test_real_sound_begins_and_ends_where_the_stream_says(name: str, start: float, seconds: float):
+    parts = listen(CLIPS / name, [1.0, 2.0])
+    samples = sound_of(parts)
+    assert parts[-1].start - parts[-1].first / 16000 == pytest.approx(start, abs=1e-3)
+    assert len(samples) / 16000 == pytest.approx(seconds, abs=2e-3)
+    assert np.abs(samples).max(initial=0) <= 1.05

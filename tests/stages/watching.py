@@ -1,0 +1,68 @@
+"""Reading whole clips through the decoding stages, cut anywhere."""
+
+import csv
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avfer.stages.decode import DecodeAudio, DecodeVideo
+from avfer.types import AudioBatch, Clip, FrameBatch, Span
+from tests.media_maker import number_of
+
+WHOLE = [1e9]
+CLIPS = Path(__file__).parents[2] / "../shared/data/clips"
+VARIABLE = [0.0, 0.04, 0.2, 0.21, 0.5, 0.6, 0.7, 0.9, 1.1, 1.2, 1.21, 1.4]
+
+
+def watch(path: Path, cuts: list[float] = WHOLE, reader: str = "pyav") -> list[FrameBatch]:
+    """The parts for spans that end at these times, then for one that ends the clip."""
+    stage, parts = DecodeVideo(reader), []
+    state = stage.start()
+    for start, stop in pairwise([0.0, *cuts, *WHOLE]):
+        state, part = stage.step(state, Span(Clip(path), start, stop))
+        parts.append(part)
+    assert parts[-1].clock.last
+    return parts
+
+
+def listen(path: Path, cuts: list[float] = WHOLE, sample_rate: int = 16000) -> list[AudioBatch]:
+    stage, parts = DecodeAudio(sample_rate), []
+    state = stage.start()
+    for start, stop in pairwise([0.0, *cuts, *WHOLE]):
+        state, part = stage.step(state, Span(Clip(path), start, stop))
+        parts.append(part)
+    assert parts[-1].last and parts[-1].clip_stop is not None
+    return parts
+
+
+def frames_of(parts: list[FrameBatch]) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
+    """Times, corrupt marks and pixels of the whole clip; the indices must follow one another."""
+    assert [part.clock.first for part in parts] == [0, *np.cumsum([len(part.clock) for part in parts])[:-1]]
+    times, corrupt = ([getattr(part.clock, name) for part in parts] for name in ("times", "corrupt"))
+    return np.concatenate(times), np.concatenate(corrupt), torch.cat([part.pixels for part in parts])
+
+
+def sound_of(parts: list[AudioBatch]) -> np.ndarray:
+    """All samples; index and start of every part must fit.   -> (S,) float32"""
+    firsts = np.cumsum([0, *(part.samples.shape[1] for part in parts)])[:-1]
+    assert [part.first for part in parts] == firsts.tolist()
+    begin = parts[-1].start - parts[-1].first / parts[-1].sample_rate
+    for part in parts:
+        if part.samples.shape[1]:
+            assert part.start == pytest.approx(begin + part.first / part.sample_rate)
+    return torch.cat([part.samples for part in parts], 1)[0].numpy()
+
+
+def numbers(pixels: torch.Tensor) -> list[int]:
+    return [number_of(frame) for frame in pixels.numpy()]
+
+
+def shared_clips() -> list[dict[str, str]]:
+    index = CLIPS / "index.csv"
+    return list(csv.DictReader(index.read_text(encoding="utf-8").splitlines())) if index.exists() else []
+
+
+real = pytest.mark.skipif(not shared_clips(), reason="the real clips of ../shared/data are not here")
