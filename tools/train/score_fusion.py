@@ -10,6 +10,8 @@ from torch import Tensor
 
 from avfer.models.affect.gru import GruLite
 from avfer.models.affect.heads import AffectOutputs
+from avfer.models.affect.linear import LinearLite
+from avfer.weights import load_into, locate
 from tools.train.features import HOP, Faces, Voice, face_features, voice_features
 from tools.train.ferplus import CLASSES
 from tools.train.linear import scores
@@ -30,7 +32,24 @@ def score(model: GruLite, places: tuple[Path, Path, Path], weights: tuple[Path, 
     voices = voice_features(ravdess, weights[1], "test", cache)[0]
     shown = scores(watch(model, faces.values[0]), faces)
     protocol = f"FER+ test split, each picture held for {HELD} instants, no voice"
-    return {n: (v, f"{protocol}; {p}") for n, (v, p) in shown.items()} | follow(model, faces) | listen(model, voices)
+    told = {n: (v, f"{protocol}; {p}") for n, (v, p) in shown.items()}
+    return told | agree(model, faces) | follow(model, faces) | listen(model, voices)
+
+
+@torch.inference_mode()
+def agree(model: GruLite, faces: Faces) -> Scores:
+    """How near the fusion comes to linear_lite where nothing is heard; both must know the same face network."""
+    path, card = locate("linear_lite", "builtin")
+    linear = LinearLite(**card.options)
+    load_into(linear, path, card)
+    alone, fused = linear.heads(faces.values[0]), watch(model, faces.values[0])
+    protocol = f"{len(faces.label)} FER+ test pictures, each held for {HELD} instants, no voice, against linear_lite"
+    same = (alone.expression_logits.argmax(1) == fused.expression_logits.argmax(1)).float().mean()
+    return {
+        "mean difference of valence from linear_lite": ((alone.valence - fused.valence).abs().mean().item(), protocol),
+        "mean difference of arousal from linear_lite": ((alone.arousal - fused.arousal).abs().mean().item(), protocol),
+        "same expression as linear_lite": (same.item(), protocol),
+    }
 
 
 @torch.inference_mode()

@@ -23,6 +23,7 @@ from tools.train.ravdess import EMOTIONS, Utterance
 # decides the expression and both decide arousal.
 MODES = {"face": 0.3, "pair": 0.25, "clash": 0.15, "voice": 0.2, "face and noise": 0.07, "noise": 0.03}
 STRONG, NORMAL = 1.2, 0.8  # arousal of a strong and a normal voice, over that of its class (where it is positive)
+NEUTRAL_VOICES = 3  # times as many as of each other class, where the voice does not follow a face
 VOICE_SHARE = 0.5  # of arousal, where there is a face as well
 
 
@@ -37,6 +38,32 @@ class Sequences:
     expression: Tensor  # (B, T, 8) shares
     pair: Tensor  # (B, T, 2) valence and arousal
     units: Tensor  # (B, T, A); holds where there is a face
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The instants of a sequence and its segments."""
+
+    times: np.ndarray  # (T,) s
+    starts: np.ndarray  # (n,) s, of the segments
+    now: Tensor  # (T,) int64, the segment of each instant
+    before: Tensor  # (T,) int64, the one before it
+    ramp: Tensor  # (T, 1), how far the instant has left the one before
+
+    @staticmethod
+    def draw(length: int, random: np.random.Generator) -> "Timeline":
+        fps = math.exp(random.uniform(math.log(15), math.log(60)))
+        times = np.arange(length) / fps
+        starts = np.cumsum([0.0, *random.uniform(0.3, 4, 40)])
+        starts = starts[starts < times[-1]]
+        now = np.searchsorted(starts, times, side="right") - 1
+        ramp = np.clip((times - starts[now]) / random.uniform(0.01, 0.25, len(starts))[now], 0, 1)
+        ramp = torch.from_numpy(np.where(now > 0, ramp, 1)).float()[:, None]
+        return Timeline(times, starts, torch.from_numpy(now), torch.from_numpy(np.maximum(now - 1, 0)), ramp)
+
+    def blend(self, of_segments: Tensor) -> Tensor:
+        """A value of each segment (n, D) over time (T, D)."""
+        return self.ramp * of_segments[self.now] + (1 - self.ramp) * of_segments[self.before]
 
 
 def voice_class(utterance: Utterance) -> int:
@@ -61,7 +88,9 @@ class Composer:
         self.leading = faces.shares.argmax(1).numpy()
         spoken = [(voice_class(v.utterance), v) for version in voices for v in version if v.utterance]
         self.voices = [[v for label, v in spoken if label == k] for k in range(len(CLASSES))]
-        self.voiced = [k for k, several in enumerate(self.voices) if several]
+        weights = np.array([float(bool(several)) for several in self.voices])
+        weights[CLASSES.index("neutral")] *= NEUTRAL_VOICES
+        self.heard = weights / weights.sum()
         self.random = np.random.default_rng(seed)
 
     def draw(self, batch: int, length: int) -> Sequences:
@@ -71,58 +100,52 @@ class Composer:
 
     def _one(self, length: int) -> Sequences:
         mode = str(self.random.choice(list(MODES), p=list(MODES.values())))
-        fps = math.exp(self.random.uniform(math.log(15), math.log(60)))
-        times = np.arange(length) / fps
-        starts = np.cumsum([0.0, *self.random.uniform(0.3, 4, 40)])
-        starts = starts[starts < times[-1] + 1e-9]
-        n = len(starts)
-        segment = np.searchsorted(starts, times, side="right") - 1
-        ramp = np.clip((times - starts[segment]) / self.random.uniform(0.01, 0.25, n)[segment], 0, 1)
-        ramp = torch.from_numpy(np.where(segment > 0, ramp, 1)).float()[:, None]
-        which, before = torch.from_numpy(segment), torch.from_numpy(np.maximum(segment - 1, 0))
-
-        def blend(of_segments: Tensor) -> Tensor:
-            return ramp * of_segments[which] + (1 - ramp) * of_segments[before]
-
-        rows = torch.from_numpy(self.random.integers(len(self.pair), size=n))
-        first, second = self.random.integers(len(self.faces.values), size=(2, n))
-        sway = 0.5 + 0.5 * np.sin(times * self.random.uniform(1, 8) + self.random.uniform(0, 6.3))
-        sway = torch.from_numpy(sway).float()[:, None]
-        face = (1 - sway) * blend(self.faces.values[first, rows]) + sway * blend(self.faces.values[second, rows])
-        face = face + self.random.uniform(0.5, 2) * NOISE * self.spread * torch.randn(length, len(self.spread))
-
+        line = Timeline.draw(length, self.random)
+        rows = torch.from_numpy(self.random.integers(len(self.pair), size=len(line.starts)))
         voices = [self._voice(mode, self.leading[row]) for row in rows]
-        told = [_play(voice, times - start, self.random) for voice, start in zip(voices, starts, strict=True)]
-        index = torch.arange(length)
-        sounds, speech = (torch.stack([pair[i] for pair in told]) for i in (0, 1))
-        voice = ramp * sounds[which, index] + (1 - ramp) * sounds[before, index]
-        speech = (ramp[:, 0] * speech[which, index] + (1 - ramp[:, 0]) * speech[before, index])[:, None]
-        said = blend(torch.tensor([voice_pair(v.utterance) if v.utterance else (0.0, 0.0) for v in voices]))
+        voice, speech = self._sound(line, voices)
+        has_face, has_voice = self._holes(mode, line.times)
+        seen, heard = has_face[:, None], (speech * has_voice)[:, None]
+        said = line.blend(torch.tensor([voice_pair(v.utterance) if v.utterance else (0.0, 0.0) for v in voices]))
         label = torch.tensor([voice_class(v.utterance) if v.utterance else 0 for v in voices])
-        meant = blend(F.one_hot(label, len(CLASSES)).float())
-
-        has_face, has_voice = self._holes(mode, times)
-        heard = speech * has_voice[:, None]
-        seen = has_face[:, None]
-        alone = torch.cat([1 - heard, torch.zeros(length, len(CLASSES) - 1)], 1) + heard * meant
-        pair = blend(self.pair[rows])
+        meant = line.blend(F.one_hot(label, len(CLASSES)).float())
+        silent = F.one_hot(torch.zeros(length, dtype=torch.int64), len(CLASSES)).float()  # neutral
+        valence, arousal = line.blend(self.pair[rows]).unbind(1)
         share = VOICE_SHARE * heard[:, 0]
-        both = torch.stack([pair[:, 0], (1 - share) * pair[:, 1] + share * said[:, 1]], 1)
+        shown = torch.stack([valence, (1 - share) * arousal + share * said[:, 1]], 1)
         return Sequences(
-            face * seen,
+            self._look(line, rows) * seen,
             voice * has_voice[:, None],
             has_face,
             has_voice,
-            torch.where(seen, blend(self.faces.shares[rows]), alone),
-            torch.where(seen, both, heard * said),
-            blend(self.units[rows]),
+            torch.where(seen, line.blend(self.faces.shares[rows]), (1 - heard) * silent + heard * meant),
+            torch.where(seen, shown, heard * said),
+            line.blend(self.units[rows]),
         )
+
+    def _look(self, line: "Timeline", rows: Tensor) -> Tensor:
+        """Face features (T, 256): each face sways between two of its versions, under noise."""
+        length, n = len(line.times), len(rows)
+        first, second = self.random.integers(len(self.faces.values), size=(2, n))
+        sway = 0.5 + 0.5 * np.sin(line.times * self.random.uniform(1, 8) + self.random.uniform(0, 2 * math.pi))
+        share = torch.from_numpy(sway).float()[:, None]
+        one, other = (line.blend(self.faces.values[version, rows]) for version in (first, second))
+        noise = self.random.uniform(0.5, 2) * NOISE * self.spread * torch.randn(length, len(self.spread))
+        return (1 - share) * one + share * other + noise
+
+    def _sound(self, line: "Timeline", voices: list[Voice]) -> tuple[Tensor, Tensor]:
+        """Voice features (T, 128) and speech (T,): a sentence for each segment."""
+        told = [_play(v, line.times - start, self.random) for v, start in zip(voices, line.starts, strict=True)]
+        sounds, speech = (torch.stack([pair[i] for pair in told]) for i in (0, 1))
+        index, ramp = torch.arange(len(line.times)), line.ramp[:, 0]
+        values = line.ramp * sounds[line.now, index] + (1 - line.ramp) * sounds[line.before, index]
+        return values, ramp * speech[line.now, index] + (1 - ramp) * speech[line.before, index]
 
     def _voice(self, mode: str, leading: int) -> Voice:
         """A sentence for a face: of its class, of any, or no sentence at all."""
         if "noise" in mode or (mode in ("face", "pair") and not self.voices[leading]):
             return self.noises[self.random.integers(len(self.noises))]
-        label = leading if mode in ("face", "pair") else self.random.choice(self.voiced)
+        label = leading if mode in ("face", "pair") else int(self.random.choice(len(CLASSES), p=self.heard))
         return self.voices[label][self.random.integers(len(self.voices[label]))]
 
     def _holes(self, mode: str, times: np.ndarray) -> tuple[Tensor, Tensor]:

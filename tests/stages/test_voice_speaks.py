@@ -1,0 +1,68 @@
+"""The voice as it comes in the wheel, from sound to arousal."""
+
+import csv
+from itertools import product
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from avfer.affect_track import AffectTrack
+from avfer.stages.embed_voice import EmbedVoice
+from avfer.stages.join import SampleVoice
+from avfer.stages.predict import PredictAffect
+from avfer.types import AudioBatch
+
+RAVDESS = Path(__file__).parents[2] / "../shared/data/speech/ravdess"
+
+
+@pytest.fixture(scope="module")
+def stages():
+    listen, read = EmbedVoice(), PredictAffect()
+    listen.load(torch.device("cpu"))
+    read.load(torch.device("cpu"))
+    return listen, SampleVoice(), read
+
+
+def affect_of(wave: torch.Tensor, stages: tuple[EmbedVoice, SampleVoice, PredictAffect]) -> AffectTrack:
+    """Affect at 25 ticks a second of a sound (S,)."""
+    value = AudioBatch(wave[None], 16_000, 0.0, 0, last=True, clip_stop=len(wave) / 16_000)
+    for stage in stages:
+        _, value = stage.step(stage.start(), value)
+    return value
+
+
+def test_a_minute_of_silence_is_neutral_and_calm(stages):
+    track = affect_of(torch.zeros(60 * 16_000), stages)
+    assert len(track) == 60 * 25
+    assert np.abs(track.valence[25:]).max() < 0.15
+    assert np.abs(track.arousal[25:]).max() < 0.15
+    assert (track.expressions.argmax(1) == track.classes.index("neutral")).all()
+
+
+def test_silence_behind_a_sound_does_not_move_what_was_heard_before(stages):
+    wave = torch.randn(5 * 16_000, generator=torch.Generator().manual_seed(1)) * 0.1
+    first, longer = affect_of(wave, stages), affect_of(torch.cat([wave, torch.zeros(32_000)]), stages)
+    np.testing.assert_array_equal(first.arousal[:100], longer.arousal[:100])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RAVDESS.is_dir(), reason="the speech corpus is not at hand")
+@pytest.mark.parametrize("strong", [False, True])
+def test_angry_speakers_are_more_aroused_than_sad_ones(stages, strong):
+    levels: dict[tuple[str, str], list[float]] = {}
+    with (RAVDESS / "labels.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test" and row["emotion"] in ("angry", "sad")]
+    for row in rows:
+        if (row["intensity"] == "strong") == strong:
+            with av.open(str(RAVDESS / row["file"])) as media:
+                samples = np.concatenate([frame.to_ndarray().reshape(-1) for frame in media.decode(audio=0)])
+            track = affect_of(torch.from_numpy(samples.astype(np.float32) / 32768), stages)
+            third = len(track) // 3  # a second of silence at both ends
+            levels.setdefault((row["speaker"], row["emotion"]), []).append(float(track.arousal[third:-third].mean()))
+    speakers = sorted({speaker for speaker, _ in levels})
+    pairs = [a > s for who in speakers for a, s in product(levels[who, "angry"], levels[who, "sad"])]
+    assert len(pairs) == 64
+    assert np.mean(pairs) >= 0.9
