@@ -3,9 +3,9 @@
 import numpy as np
 from torch import Tensor
 
-ROWS, COLUMNS, BINS = 36, 64, 16
-MIN_CHANGE = 18.0  # grey levels: mean change of the thumbnail
-MIN_SHIFT = 0.25  # share of pixels that change their bin of brightness or colour
+ROWS, COLUMNS = 36, 64
+MIN_CHANGE = 12.0  # grey levels: mean change of the thumbnail
+MAX_LIKENESS = 0.75  # correlation of brightness
 
 
 def thumbnail(picture: Tensor) -> np.ndarray:
@@ -18,16 +18,17 @@ def thumbnail(picture: Tensor) -> np.ndarray:
 def is_cut(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether two neighbouring thumbnails come from different shots.
 
-    Both the pixels in place and the histograms must differ: motion changes the first alone, a flash mostly
-    the second.
+    The pixels must change, and in more than brightness: a lamp that is switched on keeps their correlation.
+    On real footage neighbouring frames of one shot correlated by 0.83 and more, speakers cut together before
+    the same background by 0.45 to 0.72.
     """
-    change = np.abs(after - before).mean()
-    return bool(change > MIN_CHANGE and _shift(before, after) > MIN_SHIFT)
+    if before.shape != after.shape:
+        return True
+    return bool(np.abs(after - before).mean() > MIN_CHANGE and _likeness(before, after) < MAX_LIKENESS)
 
 
-def _shift(before: np.ndarray, after: np.ndarray) -> float:
-    counts = [
-        np.stack([np.bincount(picture[..., c].ravel() * BINS // 256, minlength=BINS) for c in range(3)])
-        for picture in (before, after)
-    ]
-    return float(np.abs(counts[0] - counts[1]).sum() / (2 * counts[0].sum()))
+def _likeness(before: np.ndarray, after: np.ndarray) -> float:
+    """Pearson correlation of brightness; 0 where one picture has a single tone."""
+    first, second = (picture.mean(2) - picture.mean() for picture in (before, after))
+    power = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / power if power > 1 else 0.0

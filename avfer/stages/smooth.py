@@ -48,8 +48,7 @@ class SmoothAffect:
         """The rows of the frames start to stop, averaged."""
         chosen = (rows.faces.frames >= start) & (rows.faces.frames < stop)
         names = ("valence", "arousal", "expressions", "action_units")
-        parts = [np.asarray(getattr(rows, name), np.float64).reshape(len(rows), -1) for name in names]
-        values = np.concatenate(parts, 1)
+        values = np.column_stack([np.asarray(getattr(rows, name), np.float64) for name in names])
         means = values.copy()
         for track in np.unique(rows.faces.track_ids[chosen]):
             own = np.flatnonzero(rows.faces.track_ids == track)
@@ -59,11 +58,8 @@ class SmoothAffect:
             high = np.searchsorted(times, times[wanted] + half)
             for i, a, b in zip(own[wanted], low, high, strict=True):
                 means[i] = _mean(values[own[a:b]], values[i])
-        edges = np.cumsum([part.shape[1] for part in parts])[:-1]
-        smooth = {
-            name: part.astype(np.float32).reshape(getattr(rows, name).shape)
-            for name, part in zip(names, np.split(means, edges, 1), strict=True)
-        }
+        columns = np.split(means.astype(np.float32), [1, 2, 2 + rows.expressions.shape[1]], 1)
+        smooth = {name: part.reshape(getattr(rows, name).shape) for name, part in zip(names, columns, strict=True)}
         return select(replace(rows, **smooth), chosen, rows.clock.part(start, stop))
 
 
