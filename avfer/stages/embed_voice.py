@@ -71,6 +71,7 @@ class EmbedVoice:
         self.device = device
         network: nn.Module = find("voice backbone", self.backbone)(**card.options)
         load_into(network, path, card)
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (twice as fast on a CPU)
         self.network = cast(Backbone, network.to(device).eval())
 
     def widths(self, sound: Widths) -> Widths:
@@ -136,7 +137,8 @@ class EmbedVoice:
         for row in range(take):
             first = (state.patch + row) * self._hop - state.frame
             patches[row, 0] = state.frames[first : first + PATCH_FRAMES]
-        return self.network.features(patches.to(self.device))[:take].clone()
+        patches = patches.to(self.device).contiguous(memory_format=torch.channels_last)
+        return self.network.features(patches)[:take].clone()
 
     def _past(self, state: Heard, take: int) -> Heard:
         patch = state.patch + take

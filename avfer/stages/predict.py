@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -77,24 +78,25 @@ class PredictAffect:
         face, voice, has_face, has_voice = self._inputs(features)
         hidden, seen = dict(state.hidden), dict(state.seen)
         readable = np.flatnonzero(has_face | has_voice) if "voice" in self.card.inputs else np.flatnonzero(has_face)
-        told = [torch.zeros(0, self._width)]
-        instants = np.unique(faces.frames[readable], return_index=True)[1]
-        for rows in np.split(readable, instants[1:]) if len(readable) else []:
-            tracks, now = faces.track_ids[rows].tolist(), float(times[rows[0]])
-            known = [hidden[t] if now - seen.get(t, -np.inf) <= FORGET else self.network.start(1) for t in tracks]
-            index = torch.from_numpy(rows)
-            flags = torch.from_numpy(has_face[rows]), torch.from_numpy(has_voice[rows])
-            inputs = face[index], voice[index], flags[0].to(self.device), flags[1].to(self.device)
-            out, after = self.network(*inputs, torch.cat(known))
+        index = torch.from_numpy(readable)
+        seeing, hearing = torch.from_numpy(has_face[readable]), torch.from_numpy(has_voice[readable])
+        inputs = face[index], voice[index], seeing.to(self.device), hearing.to(self.device)
+        tracks, frames = faces.track_ids[readable].tolist(), faces.frames[readable]
+        borders = [0, *(np.flatnonzero(np.diff(frames)) + 1).tolist(), len(readable)]
+        told = [torch.zeros(0, self._width, device=self.device)]
+        for a, b in pairwise(borders) if len(readable) else []:
+            now = float(times[readable[a]])
+            known = [hidden[t] if now - seen.get(t, -np.inf) <= FORGET else self.network.start(1) for t in tracks[a:b]]
+            out, after = self.network(*(rows[a:b].clone() for rows in inputs), hidden=torch.cat(known))
             # Here, not for all rows at once: the last bits of exp depend on the shape it is given.
             pair = torch.stack([out.valence, out.arousal], 1)
-            told.append(torch.cat([pair, out.expression_logits.softmax(1), out.action_unit_logits.sigmoid()], 1).cpu())
-            hidden.update(zip(tracks, after.split(1), strict=True))
-            seen.update(dict.fromkeys(tracks, now))
+            told.append(torch.cat([pair, out.expression_logits.softmax(1), out.action_unit_logits.sigmoid()], 1))
+            hidden.update(zip(tracks[a:b], after.split(1), strict=True))
+            seen.update(dict.fromkeys(tracks[a:b], now))
         newest = max(seen.values(), default=0.0)
         kept = {t: time for t, time in seen.items() if newest - time <= FORGET}
         values = np.full((len(times), self._width), np.nan, np.float32)
-        values[readable] = torch.cat(told).numpy()
+        values[readable] = torch.cat(told).cpu().numpy()
         return Memory({t: hidden[t] for t in kept}, kept), self._track(features, values, has_face, has_voice)
 
     def _inputs(self, features: FaceFeatures | JointFeatures) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:

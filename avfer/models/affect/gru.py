@@ -1,6 +1,7 @@
 """gru_lite: face and voice read together over time."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.models.affect.heads import AffectHeads, AffectOutputs
@@ -25,8 +26,9 @@ class GruLite(nn.Module):
     ) -> None:
         super().__init__()
         self.num_face, self.num_voice = num_face, num_voice
-        self.face = nn.Sequential(nn.Linear(num_face, width_face), nn.ReLU(), nn.Dropout(dropout))
-        self.voice = nn.Sequential(nn.Linear(num_voice, width_voice), nn.ReLU(), nn.Dropout(dropout))
+        self.dropout = dropout
+        self.face = nn.Linear(num_face, width_face)
+        self.voice = nn.Linear(num_voice, width_voice)
         self.no_face = nn.Parameter(torch.zeros(width_face))
         self.no_voice = nn.Parameter(torch.zeros(width_voice))
         self.gru = nn.GRU(width_face + width_voice, width_hidden, batch_first=True)
@@ -53,4 +55,5 @@ class GruLite(nn.Module):
     def _read(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> Tensor:
         looks = torch.where(has_face[..., None], self.face(face), self.no_face)
         sounds = torch.where(has_voice[..., None], self.voice(voice), self.no_voice)
-        return torch.cat([looks, sounds], -1)
+        x = torch.cat([looks, sounds], -1).relu()
+        return F.dropout(x, self.dropout) if self.training else x
