@@ -50,7 +50,7 @@ def change_channel(frames: Tensor) -> Tensor:
 def augment(patches: Tensor) -> Tensor:
     """Another channel, and masks of time and frequency: (N, 96, 64) -> (N, 1, 96, 64)."""
     x = change_channel(patches)
-    for axis, most in ((1, 24), (1, 24), (2, 12), (2, 12)):
+    for axis, most in ((1, 20), (2, 10)):
         x = torch.where(_stripe(len(x), x.shape[axis], most, axis), x.mean((1, 2), keepdim=True), x)
     return x[:, None]
 
@@ -126,9 +126,11 @@ def train(data: Path, out: Path, epochs: int, batch: int, rate: float) -> None:
             speeds = [SPEEDS[i] for i in torch.randint(len(SPEEDS), (len(rows),))]
             x = augment(torch.stack([draw(mels[s][i], spans[s][i]) for s, i in zip(speeds, rows, strict=True)]))
             goal, force = F.one_hot(truth[rows], len(EMOTIONS)).float(), strong[rows]
-            other, share = torch.randperm(len(rows)), float(np.random.beta(0.3, 0.3))
-            x = share * x + (1 - share) * x[other]
-            goal, force = share * goal + (1 - share) * goal[other], share * force + (1 - share) * force[other]
+            if step % 2:  # every second batch is mixed with itself (mixup, Zhang et al. 2018)
+                other, share = torch.randperm(len(rows)), float(np.random.beta(0.3, 0.3))
+                x = share * x + (1 - share) * x[other]
+                goal = share * goal + (1 - share) * goal[other]
+                force = share * force + (1 - share) * force[other]
             with torch.autocast("cpu", torch.bfloat16):
                 vector = model.features(x.contiguous(memory_format=torch.channels_last))
                 logits, loud = model.emotion(model.dropout(vector)), intensity(model.dropout(vector))[:, 0]
@@ -185,7 +187,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with labels.csv and audio/")
     parser.add_argument("out", type=Path, help="folder for checkpoints; a run that was cut goes on from there")
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
