@@ -101,7 +101,7 @@ def train(data: Path, weights: Path, cache: Path, epochs: int, rate: float) -> L
         if score > best:
             best, kept = score, {n: t.clone() for n, t in model.state_dict().items()}
     model.load_state_dict(kept)
-    return model
+    return model.half().float()  # measured as it will be stored
 
 
 def publish(model: LinearLite, data: Path, weights: Path, cache: Path, folder: Path) -> None:

@@ -158,6 +158,7 @@ def publish(data: Path, out: Path, folder: Path) -> None:
     """Score the best network on the test speakers and write weights and card."""
     model = VggishLite()
     model.load_state_dict(torch.load(out / "best.pt", weights_only=True))
+    model.half().float()  # measured as it will be stored
     metrics = []
     for split, speakers in (("valid", "15-18"), ("test", "19-22")):
         sentences = load_utterances(data, split)
