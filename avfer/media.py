@@ -132,13 +132,13 @@ def opened(path: Path) -> Generator[InputContainer]:
 
 def open_media(path: Path) -> InputContainer:
     """The file's container; MediaError when it cannot be read."""
-    if not path.exists():
-        raise MediaError(f"'{path}' does not exist; check the path")
-    if path.is_dir():
-        raise MediaError(f"'{path}' is a folder, not a media file; give a file in it")
-    if path.is_file() and not path.stat().st_size:
-        raise MediaError(f"'{path}' is empty (0 bytes); copy or record it again")
     try:
+        if not path.exists():
+            raise MediaError(f"'{path}' does not exist; check the path")
+        if path.is_dir():
+            raise MediaError(f"'{path}' is a folder, not a media file; give a file in it")
+        if path.is_file() and not path.stat().st_size:
+            raise MediaError(f"'{path}' is empty (0 bytes); copy or record it again")
         return av.open(f"file:{path}", metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"'{path}' cannot be read: {_reason(path, error)}") from error
@@ -147,7 +147,9 @@ def open_media(path: Path) -> InputContainer:
 def _reason(path: Path, error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number in (errno.EACCES, errno.EPERM):
-        return "no permission; change the file's permissions"
+        return "no permission; change the permissions of the file and its folder"
+    if isinstance(error, OSError) and not isinstance(error, FFmpegError):
+        return f"{error.strerror}; check the path and the disk"
     with path.open("rb") as file:
         head = file.read(4096)
     if b"ftyp" in head[:12]:
@@ -224,9 +226,19 @@ def _attempt(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequen
 
 
 def seconds(unit: Packet | VideoFrame | AudioFrame, stream: VideoStream | AudioStream) -> float | None:
-    """Seconds on the container's axis: the presentation stamp, without one the decoding stamp, else None."""
-    ticks = unit.dts if unit.pts is None else unit.pts  # flushed frames know no time base: it is the stream's
-    return None if ticks is None or stream.time_base is None else float(ticks * stream.time_base)
+    """Seconds on the container's axis: the presentation stamp, without one the decoding stamp, else None.
+
+    Pictures of an AVI go by the decoding stamp: no other is in the file, and what is guessed from it goes astray.
+    """
+    ticks = unit.dts if unit.pts is None or (isinstance(unit, VideoFrame) and is_avi(stream)) else unit.pts
+    if ticks is None or stream.time_base is None:  # the stream's, as frames given at the end know none
+        return None
+    return float(ticks * stream.time_base)
+
+
+def is_avi(stream: VideoStream | AudioStream) -> bool:
+    """Whether the file keeps no presentation stamps."""
+    return stream.container.format.name == "avi"
 
 
 def check_jump(path: Path, expected: float, found: float) -> None:

@@ -12,7 +12,7 @@ TICK = Fraction(1, 90000)
 SOUND_CODECS = {".webm": "libopus", ".ogg": "libopus", ".mp3": "libmp3lame", ".ts": "mp2", ".mpg": "mp2"}
 EXACT = {".wav": "pcm_f32le", ".mkv": "pcm_f32le", ".avi": "pcm_s16le", ".mov": "pcm_s16le"}  # lossless sound
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-FIXED_RATE = {"mpeg1video", "mpeg2video", "mpeg4", "mjpeg"}  # their clocks are too coarse for any time
+FIXED_RATE = {"mpeg1video", "mpeg2video", "mpeg4", "mjpeg"}  # their clocks are too coarse for any time; so is AVI's
 FAST = {
     "libx264": {"preset": "ultrafast", "crf": "12", "bf": "2", "g": "12"},
     "libx265": {"preset": "ultrafast", "crf": "12", "x265-params": "log-level=none:keyint=12"},
@@ -99,7 +99,7 @@ def _video_stream(
     stream.height, stream.width = pictures.shape[1:3]
     stream.pix_fmt = pix_fmt
     stream.codec_context.thread_count = 1
-    stream.codec_context.time_base = Fraction(1, fps) if codec in FIXED_RATE else TICK
+    stream.codec_context.time_base = Fraction(1, fps) if codec in FIXED_RATE or container.format.name == "avi" else TICK
     stream.codec_context.options = FAST.get(codec, {}) if options is None else options
     if rotation:
         stream.set_display_rotation(rotation)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import av
@@ -95,6 +96,23 @@ def test_what_is_no_media_is_told_plainly(tmp_path: Path, content: bytes | None,
 def test_a_folder_is_no_clip(tmp_path: Path):
     with pytest.raises(MediaError, match="is a folder"):
         probe(tmp_path)
+
+
+def test_a_name_no_disk_can_hold_is_told_plainly(tmp_path: Path):
+    with pytest.raises(MediaError, match="too long; check the path"):
+        probe(tmp_path / ("x" * 300 + ".mp4"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_file_without_permission_is_told_plainly(tmp_path: Path):
+    clip = write_clip(tmp_path / "secret.mp4", stripes())
+    clip.chmod(0)
+    try:
+        os.seteuid(65534)
+        with pytest.raises(MediaError, match="no permission"):
+            probe(clip)
+    finally:
+        os.seteuid(0)
 
 
 def test_an_mp4_cut_off_before_its_index_is_told_plainly(tmp_path: Path):

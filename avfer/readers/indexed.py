@@ -109,7 +109,7 @@ def _index(path: Path, most_bits: int) -> tuple[np.ndarray, np.ndarray]:
     frames.sort()
     times, shown = np.array([t for t, _ in frames]), np.array([s for _, s in frames])
     if not shown.any() or times[shown][0] != media.video.first_s:
-        raise MediaError("its first frames cannot be decoded")
+        raise MediaError("its first frame is lost or has no sure time")
     return times, shown
 
 

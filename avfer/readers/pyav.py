@@ -8,7 +8,7 @@ import numpy as np
 from av import Packet, VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from avfer.media import check_jump, frames_of, opened, packets, picture_stream, quarter_turns, seconds
+from avfer.media import check_jump, frames_of, is_avi, opened, packets, picture_stream, quarter_turns, seconds
 
 ONE_FRAME_A_PACKET = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # a packet that gives none was lost without a word
 
@@ -95,7 +95,7 @@ def pictures(path: Path) -> Iterator[AvPicture]:
         if stream is None:
             return
         converter = VideoReformatter()
-        losses = Losses(stream.codec_context.name in ONE_FRAME_A_PACKET)
+        losses = Losses(stream.codec_context.name in ONE_FRAME_A_PACKET and not is_avi(stream))
         tick = float(stream.time_base or 0)
         usual = 1 / float(stream.average_rate) if stream.average_rate else 0.0
         zero: float | None = None

@@ -22,6 +22,8 @@ from tests.stages.watching import CLIPS, VARIABLE, frames_of, listen, numbers, r
         ("p.ts", {"codec": "mpeg2video", "sound": tone(1)}),
         ("p.mpg", {"codec": "mpeg1video"}),
         ("p.avi", {"codec": "mpeg4"}),
+        ("reordered.avi", {}),
+        ("no stamps.h264", {}),
         ("j.avi", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
         ("ten bits.mkv", {"codec": "libx265", "pix_fmt": "yuv420p10le"}),
         ("grey.mkv", {"codec": "ffv1", "pix_fmt": "gray"}),

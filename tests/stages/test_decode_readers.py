@@ -71,3 +71,10 @@ def test_readers_agree_on_real_clips(reader: str, name: str):
     for found, wanted in zip(watch(CLIPS / name, cuts, reader), watch(CLIPS / name, cuts), strict=True):
         np.testing.assert_array_equal(found.clock.times, wanted.clock.times)
         assert torch.equal(found.pixels, wanted.pixels)
+
+
+@real
+def test_decord_refuses_frames_behind_hidden_ones():
+    needs("decord")
+    with pytest.raises(MediaError, match="hides frames before others"):
+        watch(CLIPS / "pyfeat_no_face.mp4", reader="decord")
