@@ -1,0 +1,95 @@
+"""What the affect heads learn from: published mappings, and sequences composed of faces and voices."""
+
+import numpy as np
+import pytest
+import torch
+
+from tools.train.features import Faces, Voice
+from tools.train.ferplus import CLASSES
+from tools.train.mappings import ACTION_UNITS, action_units, valence_arousal
+from tools.train.ravdess import EMOTIONS, Utterance
+from tools.train.sequences import Composer, voice_class, voice_pair
+
+
+def utterance(emotion: str, strong: bool = False) -> Utterance:
+    return Utterance(torch.zeros(0), EMOTIONS.index(emotion), strong, "01", "file")
+
+
+@pytest.fixture(scope="module")
+def composed():
+    """Faces whose feature is their class, and voices whose feature is theirs."""
+    shares = torch.eye(len(CLASSES))
+    yes = torch.ones(len(CLASSES), dtype=torch.bool)
+    faces = Faces(shares[None] * 10, shares, torch.arange(len(CLASSES)), yes, ~yes)
+    voices = [
+        Voice(torch.full((12, 4), float(voice_class(utterance(name)) + 1)), torch.ones(12), utterance(name))
+        for name in EMOTIONS
+    ]
+    noises = [Voice(torch.zeros(12, 4), torch.zeros(12), None)]
+    return Composer(faces, [voices], noises, seed=0).draw(200, 40)
+
+
+@pytest.mark.parametrize(
+    ("name", "pleasant", "aroused", "units"),
+    [
+        ("happiness", 1, 1, {"AU12", "AU25"}),
+        ("sadness", -1, -1, {"AU04", "AU15"}),
+        ("anger", -1, 1, {"AU04", "AU07", "AU24"}),
+        ("surprise", 1, 1, {"AU01", "AU02", "AU25", "AU26"}),
+        ("neutral", 0, 0, set()),
+        ("contempt", -1, 1, {"AU14"}),
+    ],
+)
+def test_classes_have_their_published_values(name, pleasant, aroused, units):
+    one = np.eye(len(CLASSES), dtype=np.float32)[[CLASSES.index(name)]]
+    assert np.sign(valence_arousal(one)[0]).tolist() == [pleasant, aroused]
+    assert {ACTION_UNITS[i] for i in np.flatnonzero(action_units(one)[0] > 0.8)} == units
+
+
+def test_mixed_votes_have_mixed_targets():
+    mixed = np.full((1, len(CLASSES)), 1 / len(CLASSES), np.float32)
+    each = np.eye(len(CLASSES), dtype=np.float32)
+    np.testing.assert_allclose(valence_arousal(mixed)[0], valence_arousal(each).mean(0), atol=1e-6)
+
+
+def test_calm_joins_neutral_and_intensity_moves_arousal():
+    assert voice_class(utterance("calm")) == CLASSES.index("neutral")
+    assert voice_pair(utterance("anger", True))[1] > voice_pair(utterance("anger", False))[1]
+    assert voice_pair(utterance("sadness", True)) == voice_pair(utterance("sadness", False))
+
+
+def test_targets_are_shares_and_within_range(composed):
+    torch.testing.assert_close(composed.expression.sum(-1), torch.ones(200, 40))
+    assert composed.pair.abs().max() <= 1
+
+
+def test_what_is_missing_is_zero_and_both_happen(composed):
+    assert not composed.face[~composed.has_face].any()
+    assert not composed.voice[~composed.has_voice].any()
+    assert composed.has_face.any()
+    assert composed.has_voice.any()
+    assert (~composed.has_face & composed.has_voice).any()
+
+
+def test_a_face_decides_expression_and_valence(composed):
+    held = composed.has_face & (composed.expression.max(-1).values == 1)
+    label = composed.expression[held].argmax(-1)
+    assert torch.equal(composed.face[held].argmax(-1), label)
+    torch.testing.assert_close(
+        composed.pair[held][:, 0], torch.from_numpy(valence_arousal(np.eye(8, dtype="f")))[label, 0]
+    )
+
+
+def test_a_voice_alone_decides_what_its_face_is_missing(composed):
+    alone = ~composed.has_face & composed.has_voice & (composed.expression.max(-1).values == 1)
+    spoken = composed.voice[alone][:, 0]
+    label = composed.expression[alone].argmax(-1)[spoken == spoken.round()]
+    spoken = spoken[spoken == spoken.round()]
+    assert torch.equal(torch.where(spoken > 0, spoken - 1, 0).long(), label)
+
+
+def test_voice_and_face_share_arousal(composed):
+    neutral, angry = composed.expression[..., 0] == 1, (composed.voice[..., 0] - 5).abs() < 1e-4
+    both = composed.has_face & composed.has_voice & neutral & angry
+    assert both.any()
+    assert composed.pair[both][:, 1].median().item() == pytest.approx(0.5 * 0.8 * 0.59, abs=1e-4)
