@@ -217,7 +217,8 @@ def _run(
             shown.end(outcomes[-1])
     if len(outcomes) == 1 and outcomes[0].summary and not quiet:
         plain = not console.encoding.lower().startswith("utf")
-        console.print(summary_table(outcomes[0].summary, f"{jobs[0].clip.name}: {told(outcomes[0])}", plain))
+        title = f"{jobs[0].clip.name}: {told(outcomes[0])}" if console.is_terminal else ""
+        console.print(summary_table(outcomes[0].summary, title, console.width, plain))
 
 
 def _tell(outcomes: "list[Outcome]", seconds: float, as_json: bool) -> None:

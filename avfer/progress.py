@@ -70,7 +70,8 @@ def told(outcome: "Outcome") -> str:
     if outcome.kept or outcome.summary is None:
         return "kept, it was there already (--overwrite makes it anew)"
     rate = outcome.summary.stop / outcome.seconds
-    return f"{outcome.summary.instants} frames in {outcome.seconds:.1f} s, {rate:.1f} times real time"
+    unit = "frames" if outcome.summary.pictures else "rows"
+    return f"{outcome.summary.instants} {unit} in {outcome.seconds:.1f} s, {rate:.1f} times real time"
 
 
 class Bars(Silence):

@@ -131,4 +131,4 @@ def _draw(job: Job, wanted: list[Path], table: "pa.Table", outcome: Outcome) -> 
             write_overlay(job.clip, table, job.overlay)
             outcome.done.append(job.overlay)
         else:
-            outcome.note = "there are no pictures to draw an overlay on"
+            outcome.note = "no picture was read, so there is no overlay"

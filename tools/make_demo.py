@@ -12,9 +12,10 @@ import av
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 from scipy.interpolate import CubicSpline, RBFInterpolator
 from skimage import data
+from skimage.restoration import inpaint_biharmonic
 
 from tools.demo_speech import RATE, speech
 
@@ -43,28 +44,29 @@ POINTS: dict[str, list[tuple[float, float]]] = {
 }
 MOVES: dict[str, dict[str, list[tuple[float, float]]]] = {
     "neutral": {
-        "upper_lids": [(0, -0.5)] * 6,
-        "lower_lids": [(0, 0.9)] * 6,
-        "cheeks": [(0.5, 1.6), (-0.5, 1.6), (2.2, 2.2), (-2.2, 2.2)],
-        "corners": [(5.2, 4.6), (-5.2, 4.4)],
-        "upper_outer": [(3.4, 2.4), (1.6, 1.2), (0, 0.6), (-1.6, 1.0), (-3.4, 2.2)],
-        "upper_inner": [(3.4, 3.2), (1.6, 1.8), (0, 1.4), (-1.6, 1.7), (-3.4, 3.0)],
-        "lower_inner": [(3.4, -0.5), (1.6, -4.2), (0, -4.8), (-1.6, -3.8), (-3.4, 0.2)],
-        "lower_outer": [(3.2, -0.6), (1.4, -2.8), (0, -3.2), (-1.4, -2.6), (-3.2, -0.2)],
+        "brows": [(0, 0.5)] * 8,
+        "upper_lids": [(0, 0.4)] * 6,
+        "lower_lids": [(0, 1.0)] * 6,
+        "cheeks": [(0.5, 1.8), (-0.5, 1.8), (2.2, 2.8), (-2.2, 2.8)],
+        "corners": [(5.6, 7.4), (-5.6, 7.0)],
+        "upper_outer": [(3.6, 4.3), (1.6, 1.7), (0, 0.5), (-1.6, 1.5), (-3.6, 3.9)],
+        "upper_inner": [(3.6, 5.0), (1.6, 2.4), (0, 1.4), (-1.6, 2.3), (-3.6, 4.6)],
+        "lower_inner": [(3.6, 1.3), (1.6, -3.6), (0, -4.8), (-1.6, -3.2), (-3.6, 1.8)],
+        "lower_outer": [(3.2, 0.8), (1.4, -2.4), (0, -3.2), (-1.4, -2.2), (-3.2, 1.0)],
         "chin": [(0, -1.2)] * 4,
     },
     "surprise": {
-        "brows": [(0, -3.6), (0, -4.8), (0, -5.2), (0, -4.8), (0, -4.8), (0, -5.2), (0, -4.8), (0, -3.6)],
-        "upper_lids": [(0, -1.5), (0, -1.9), (0, -1.5)] * 2,
-        "lower_lids": [(0, 0.9)] * 6,
-        "cheeks": [(0.5, 1.2), (-0.5, 1.2), (3, 3.0), (-3, 3.0)],
-        "corners": [(7.2, 7.5), (-7.2, 7.2)],
-        "upper_outer": [(4.6, 1.2), (2.0, -0.2), (0, -0.6), (-2.0, -0.2), (-4.6, 1.0)],
-        "upper_inner": [(5.0, 2.4), (2.2, 0.6), (0, 0.2), (-2.2, 0.6), (-5.0, 2.2)],
-        "lower_inner": [(4.6, 7.4), (2.2, 6.8), (0, 6.6), (-2.2, 7.0), (-4.6, 7.6)],
-        "lower_outer": [(4.4, 8.4), (2.2, 7.6), (0, 7.4), (-2.2, 7.8), (-4.4, 8.6)],
-        "chin": [(0, 7.0), (0, 6.5), (0, 7.0), (0, 7.5)],
-        "jaw": [(0.6, 1.0), (1.2, 3.6), (-0.6, 1.0), (-1.2, 3.6)],
+        "brows": [(0, -4.4), (0, -5.8), (0, -6.2), (0, -5.6), (0, -5.6), (0, -6.2), (0, -5.8), (0, -4.4)],
+        "upper_lids": [(0, -1.7), (0, -2.1), (0, -1.7)] * 2,
+        "lower_lids": [(0, 1.0)] * 6,
+        "cheeks": [(0.5, 1.6), (-0.5, 1.6), (3, 4.0), (-3, 4.0)],
+        "corners": [(9.0, 11.5), (-9.0, 11.0)],
+        "upper_outer": [(5.6, 3.6), (2.4, 0.8), (0, -0.4), (-2.4, 0.6), (-5.6, 3.2)],
+        "upper_inner": [(6.0, 5.8), (2.6, 1.8), (0, 0.6), (-2.6, 1.6), (-6.0, 5.4)],
+        "lower_inner": [(5.6, 9.8), (2.6, 7.8), (0, 7.6), (-2.6, 8.0), (-5.6, 10.0)],
+        "lower_outer": [(4.8, 9.4), (2.4, 8.2), (0, 8.0), (-2.4, 8.4), (-4.8, 9.6)],
+        "chin": [(0, 7.6), (0, 7.2), (0, 7.6), (0, 8.0)],
+        "jaw": [(0.6, 1.0), (1.2, 3.8), (-0.6, 1.0), (-1.2, 3.8)],
     },
     "open": {
         "corners": [(0.6, 0.6), (-0.6, 0.6)],
@@ -77,6 +79,12 @@ MOVES: dict[str, dict[str, list[tuple[float, float]]]] = {
     },
 }
 TEETH = [(206, 143), (211, 146.8), (217, 149), (224, 149.6), (231, 148.8), (237, 146), (242, 142.6)]  # lower edge
+FOLDS = (
+    [(208, 123), (204, 127), (199, 132), (196, 136), (197, 139)],
+    [(238, 125), (243, 130), (247, 135), (250.5, 140), (249, 144)],
+    [(199, 137), (199, 142), (203, 147)],
+    [(248, 140), (248, 146), (244, 151)],
+)
 LEFT_EYE, RIGHT_EYE = (slice(0, 3), slice(0, 2)), (slice(3, 6), slice(2, 4))  # rows of the lids, of the corners
 BLINKS = (0.55, 1.75, 3.4, 4.95)  # seconds
 LOWER, UPPER = {"lower_inner", "lower_outer", "chin"}, {"upper_inner", "upper_outer"}
@@ -86,10 +94,22 @@ BORDER = [
 ]
 
 
-def portrait() -> torch.Tensor:
+def relaxed(picture: np.ndarray) -> np.ndarray:
+    """The portrait without the folds of a smile beside nose and mouth.   (H, W, 3) uint8"""
+    folds = Image.new("L", picture.shape[1::-1])
+    pen = ImageDraw.Draw(folds)
+    for fold in FOLDS:
+        pen.line(fold, fill=255, width=5, joint="curve")
+    mask = np.asarray(folds) > 0
+    filled = inpaint_biharmonic(picture, mask, channel_axis=2, split_into_regions=True) * 255
+    share = np.asarray(folds.filter(ImageFilter.GaussianBlur(1)), float)[..., None] / 255
+    return (picture * (1 - share) + filled * share).clip(0, 255).astype(np.uint8)
+
+
+def portrait(picture: np.ndarray) -> torch.Tensor:
     """(1, 3, S, S) float in [0, 255]: head and shoulders, enlarged."""
     box = (*CORNER.astype(int), *(CORNER + SIZE // SCALE).astype(int))
-    picture = Image.fromarray(data.astronaut()).crop(box).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    picture = Image.fromarray(picture).crop(box).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
     picture = picture.filter(ImageFilter.UnsharpMask(1.5, 60, 2))
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
 
@@ -164,13 +184,16 @@ def soft(distance: torch.Tensor, width: torch.Tensor | float) -> torch.Tensor:
     return torch.sigmoid(distance / width)
 
 
-def drawn(picture: torch.Tensor, t: float, loudness: float) -> np.ndarray:
-    """One frame, (S, S, 3) uint8."""
+def drawn(smile: torch.Tensor, calm: torch.Tensor, t: float, loudness: float) -> np.ndarray:
+    """One frame, (S, S, 3) uint8, from the portrait with and without the folds of its smile."""
+    shares = weights(t, loudness)
+    rest = min(shares["neutral"] + shares["surprise"], 1.0)
+    picture = smile * (1 - rest) + calm * rest
     places = moved(t, loudness)
     left, right = places["corners"]
     rows = torch.arange(SIZE)[:, None] + 0.5
     upper, lower = height(places["upper_inner"], left, right), height(places["lower_inner"], left, right)
-    teeth = height(turned(np.array(TEETH), t), left - [9, 0], right + [9, 0])
+    teeth = height(turned(np.array(TEETH) - [0, 2.2 * shares["surprise"]], t), left - [9, 0], right + [9, 0])
     ends = torch.tensor(([left, right] - CORNER)[:, 0] * SCALE).float()
     columns = torch.arange(SIZE) + 0.5
     inside = soft(columns - ends[0], 1.0) * soft(ends[1] - columns, 1.0)
@@ -182,6 +205,7 @@ def drawn(picture: torch.Tensor, t: float, loudness: float) -> np.ndarray:
     depth = ((rows - teeth) / 14).clamp(0, 1)
     cavity = torch.tensor([78.0, 34, 32])[:, None, None] * (1 - 0.55 * depth)
     edge = (outside.neg() + (ends[1] - ends[0]) / 2 - (columns - ends.mean()).abs()).clamp(0, 16) / 16
+    frame = frame * (1 - gap * 0.4 * shares["surprise"])
     frame = frame * (1 - gap * (0.35 * (1 - edge)))  # the corners of the mouth lie in shade
     frame = frame * (1 - gap * below) + cavity * gap * below
     mask = soft(rows - lower, 0.7 + outside / 4)
@@ -242,9 +266,10 @@ def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> None:
 
 def main() -> None:
     count = round(SECONDS * FPS)
-    sound, picture = speech(SECONDS), portrait()
+    sound, photograph = speech(SECONDS), data.astronaut()
+    smile, calm = portrait(photograph), portrait(relaxed(photograph))
     opened = loudness_of(sound, count)
-    write(OUT, [drawn(picture, index / FPS, opened[index]) for index in range(count)], sound)
+    write(OUT, [drawn(smile, calm, index / FPS, opened[index]) for index in range(count)], sound)
     print(f"{OUT}: {OUT.stat().st_size / 1000:.0f} kB")
 
 

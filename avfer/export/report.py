@@ -61,7 +61,8 @@ def _nothing() -> str:
 
 def _lead(summary: Summary, facts: dict[str, str]) -> str:
     size = f", {facts['video_width']}×{facts['video_height']} px" if "video_width" in facts else ""
-    return escape(f"{summary.instants} frames in {summary.stop:.1f} s{size}, read by avfer {facts.get('version', '')}")
+    unit = "frames" if summary.pictures else "rows"
+    return escape(f"{summary.instants} {unit} in {summary.stop:.1f} s{size}, read by avfer {facts.get('version', '')}")
 
 
 def _tiles(summary: Summary, counted: Counter[str]) -> str:

@@ -39,6 +39,7 @@ class Summary:
 
     rows: int = 0
     instants: int = 0  # frames, or ticks of a fixed clock
+    pictures: bool = False  # the instants are frames
     with_face: int = 0  # instants
     stop: float = 0.0  # seconds, the last instant
     reasons: Counter[str] = field(default_factory=Counter[str])
@@ -52,6 +53,7 @@ class Summary:
         tracks = table["track"].to_pylist()
         faces = np.array([track is not None for track in tracks])
         self.rows += len(table)
+        self.pictures |= table["frame"].null_count < len(table)
         self.instants += len(np.unique(times))
         self.with_face += len(np.unique(times[faces]))
         self.stop = max(self.stop, float(times.max()))
