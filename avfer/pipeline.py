@@ -1,39 +1,24 @@
-"""From a pipeline's YAML to rows: stages are made and checked, then run over a clip chunk by chunk."""
+"""A pipeline at work: the stages run over a clip chunk by chunk, decoding one chunk ahead."""
 
 import queue
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack, Provenance
-from avfer.catalog import find
-from avfer.config import PipelineSpec, StageSpec, read_pipeline
+from avfer.config import PipelineSpec, read_pipeline
 from avfer.errors import ConfigError, unknown
 from avfer.media import Media, probe
 from avfer.types import Clip, Span
+from avfer.wiring import build
 
 CHUNK_BYTES = 48_000_000  # of pixels in one chunk at most; larger pictures make shorter chunks
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage in its place."""
-
-    name: str
-    stage: Any
-    inputs: tuple[str, ...]
-    frees: tuple[str, ...]  # values that no later step reads
-
-    @property
-    def is_source(self) -> bool:
-        return self.inputs == ("span",)
 
 
 class Pipeline:
@@ -98,10 +83,9 @@ class Pipeline:
 
         def put(item: dict[str, Any] | BaseException) -> None:
             while not stopped.is_set():
-                try:
-                    return ready.put(item, timeout=0.05)
-                except queue.Full:
-                    continue
+                with suppress(queue.Full):
+                    ready.put(item, timeout=0.05)
+                    return
 
         def decode() -> None:
             try:
@@ -168,99 +152,8 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def build(spec: PipelineSpec) -> tuple[Step, ...]:
-    """Make the stages of a pipeline and check how they are wired, without loading a weight."""
-    made = {line.name: _made(line) for line in spec.stages}
-    _check_wiring(spec, made)
-    for line in spec.stages:
-        readers = [made[other.name] for other in spec.stages if line.name in other.inputs]
-        if hasattr(made[line.name], "adapt"):
-            made[line.name] = made[line.name].adapt(readers)
-    _check_widths(spec, made)
-    last_reader = {name: line.name for line in spec.stages for name in line.inputs}
-    unread = {line.name: (line.name,) for line in spec.stages if line.name not in {*last_reader, spec.output}}
-    return tuple(
-        Step(
-            line.name,
-            made[line.name],
-            line.inputs,
-            (*(n for n in dict.fromkeys(line.inputs) if last_reader[n] == line.name), *unread.get(line.name, ())),
-        )
-        for line in spec.stages
-    )
-
-
-def _made(line: StageSpec) -> Any:
-    """The stage of one line, its options checked against the fields of its dataclass."""
-    try:
-        kind = find("stage", line.use)
-    except ConfigError as error:
-        raise ConfigError(f"{error} ({line.where})") from None
-    if not stages.is_stage(kind):
-        raise ConfigError(f"'{line.use}' is no stage: it needs __call__, or start and step ({line.where})")
-    known = {f.name: f for f in fields(kind) if f.init}
-    for option in line.options:
-        if option not in known:
-            raise ConfigError(f"stage '{line.name}': {unknown('option', option, known)} ({line.where})")
-    options = {name: _checked(line, name, known[name].type, value) for name, value in line.options.items()}
-    for name, f in known.items():
-        if name not in options and f.default is MISSING and f.default_factory is MISSING:
-            raise ConfigError(f"stage '{line.name}' needs the option '{name}' ({line.where})")
-    try:
-        return kind(**options)
-    except (ConfigError, ValueError) as error:
-        raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from error
-
-
-def _checked(line: StageSpec, name: str, kind: Any, value: Any) -> Any:
-    try:
-        return TypeAdapter(kind, config=ConfigDict(strict=False)).validate_python(value)
-    except ValidationError as error:
-        told = error.errors()[0]["msg"]
-        raise ConfigError(f"stage '{line.name}': option {name}: {told}, not {value!r} ({line.where})") from None
-
-
-def _check_wiring(spec: PipelineSpec, made: dict[str, Any]) -> None:
-    outputs: dict[str, type] = {"span": Span}
-    for line in spec.stages:
-        wanted, output = stages.signature(type(made[line.name]))
-        if len(wanted) != len(line.inputs):
-            told = ", ".join(f"{name}: {_names(kinds)}" for name, kinds in wanted)
-            raise ConfigError(
-                f"stage '{line.name}' takes {len(wanted)} input(s) ({told}), but from: names {len(line.inputs)} ({line.where})"
-            )
-        for name, (_, kinds) in zip(line.inputs, wanted, strict=True):
-            if name not in outputs:
-                late = name in made
-                hint = "it comes later; move it up" if late else unknown("value", name, outputs)
-                raise ConfigError(f"stage '{line.name}' reads '{name}': {hint} ({line.where})")
-            if not issubclass(outputs[name], kinds):
-                article = "an" if outputs[name].__name__[0] in "AEIOU" else "a"
-                raise ConfigError(
-                    f"stage '{line.name}' takes {_names(kinds)}, but '{name}' is {article} {outputs[name].__name__} ({line.where})"
-                )
-        outputs[line.name] = output
-    if not issubclass(outputs[spec.output], AffectTrack):
-        raise ConfigError(f"output: '{spec.output}' is {_names((outputs[spec.output],))}, not AffectTrack ({spec.where})")
-
-
-def _check_widths(spec: PipelineSpec, made: dict[str, Any]) -> None:
-    widths: dict[str, stages.Widths] = {"span": {}}
-    for line in spec.stages:
-        given = [widths[name] for name in line.inputs]
-        merged = {key: width for one in given for key, width in one.items()}
-        try:
-            widths[line.name] = made[line.name].widths(*given) if hasattr(made[line.name], "widths") else merged
-        except ConfigError as error:
-            raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from None
-
-
-def _names(kinds: tuple[type, ...]) -> str:
-    return " or ".join(kind.__name__ for kind in kinds)
-
-
 @contextmanager
-def _quiet_torch(threads: int) -> Iterator[None]:
+def _quiet_torch(threads: int) -> Generator[None]:
     """Inference with a fixed number of threads: how many there are must not change the last bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

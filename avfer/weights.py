@@ -96,11 +96,19 @@ def load_into(module: Any, path: Path, card: Card) -> None:
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     if found != wanted:
         missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-        shapes = sorted(f"{n} {found[n]} for {wanted[n]}" for n in wanted.keys() & found.keys() if found[n] != wanted[n])
+        shapes = sorted(
+            f"{n} {found[n]} for {wanted[n]}" for n in wanted.keys() & found.keys() if found[n] != wanted[n]
+        )
         told = {"missing": missing, "not known": extra, "of another shape": shapes}
-        parts = [f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if names[3:] else ''})" for what, names in told.items() if names]
+        parts = [
+            f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
+            for what, names in told.items()
+            if names
+        ]
         raise WeightsError(f"{path} does not fit {card.name}: tensors {'; '.join(parts)}")
-    module.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()})
+    module.load_state_dict(
+        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    )
 
 
 def read_tensors(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from avfer.config import bundled, parse_override, read_pipeline
 from avfer.errors import ConfigError
-from avfer.pipeline import build
+from avfer.wiring import build
 
 GOOD = """\
 chunk: 0.5
@@ -28,7 +28,7 @@ def test_a_good_pipeline_is_read_as_written(tmp_path: Path) -> None:
     spec = read_pipeline(write(tmp_path, GOOD))
     assert spec.chunk == 0.5 and spec.output == "affect" and spec.text == GOOD
     assert [stage.name for stage in spec.stages] == ["frames", "sound", "affect"]
-    assert [step.stage for step in build(spec)][0].count == 7
+    assert build(spec)[0].stage.count == 7
 
 
 @pytest.mark.parametrize("name", ["aver", "vision", "voice"])
@@ -60,17 +60,29 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
         ("output: affect", "output: frames", "output: 'frames' is FrameBatch, not AffectTrack"),
         ("count: 7", "cuont: 7", r"stage 'frames': unknown option 'cuont'; did you mean 'count'\? \(.*line 3\)"),
         ("count: 7", "count: many", r"stage 'frames': option count: .*not 'many' \(.*line 3\)"),
-        ('"tests.toy_stages:Hum"', "decode_adio", r"unknown stage 'decode_adio'; did you mean 'decode_audio'\? \(.*line 4\)"),
+        (
+            '"tests.toy_stages:Hum"',
+            "decode_adio",
+            r"unknown stage 'decode_adio'; did you mean 'decode_audio'\? \(.*line 4\)",
+        ),
         ('"tests.toy_stages:Hum"', '"tests.toy_stages:Ham"', "cannot be imported"),
         ('"tests.toy_stages:Hum"', '"nowhere.at:All"', "cannot be imported"),
         ('"tests.toy_stages:Hum"', '"tests.toy_stages:NoStage"', "is no stage"),
-        ("from: frames}", "from: sound}", r"stage 'affect' takes FrameBatch, but 'sound' is an AudioBatch \(.*line 5\)"),
+        (
+            "from: frames}",
+            "from: sound}",
+            r"stage 'affect' takes FrameBatch, but 'sound' is an AudioBatch \(.*line 5\)",
+        ),
         ("from: frames}", "from: later}", "stage 'affect' reads 'later': unknown value 'later'"),
         ("from: frames}", "from: [frames, sound]}", r"takes 1 input\(s\) \(frames: FrameBatch\), but from: names 2"),
-        ("from: frames}", "from: frames, gain: -1}", r"stage 'affect': gain: should be 0 or more, not -1.0 \(.*line 5\)"),
+        (
+            "from: frames}",
+            "from: frames, gain: -1}",
+            r"stage 'affect': gain: should be 0 or more, not -1.0 \(.*line 5\)",
+        ),
         ("from: frames}", "}", "from: should name the values it reads"),
         ("  sound:", "  frames:", r"'frames' is written twice \(.*line 4\)"),
-        ("{use: \"tests.toy_stages:Hum\", from: span}", "7", "should read"),
+        ('{use: "tests.toy_stages:Hum", from: span}', "7", "should read"),
         ("TimeAsValence", "NeedsFeatures", "takes FaceFeatures, but 'frames' is a FrameBatch"),
     ],
 )
@@ -112,20 +124,28 @@ def test_an_override_that_cannot_be_read_is_refused(override: str, message: str)
 
 @pytest.mark.parametrize(
     ("key", "message"),
-    [("farmes.count", "unknown stage 'farmes'; did you mean 'frames'"), ("count", "cannot be set"), ("frames.cont", "unknown option")],
+    [
+        ("farmes.count", "unknown stage 'farmes'; did you mean 'frames'"),
+        ("count", "cannot be set"),
+        ("frames.cont", "unknown option"),
+    ],
 )
 def test_an_override_of_what_is_not_there_is_refused(tmp_path: Path, key: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(read_pipeline(write(tmp_path, GOOD), {key: 1}))
 
 
-@pytest.mark.parametrize(("name", "message"), [("avr", "did you mean 'aver'"), ("none.yaml", "no pipeline at none.yaml")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("avr", "did you mean 'aver'"), ("none.yaml", "no pipeline at none.yaml")]
+)
 def test_a_pipeline_that_is_not_there_is_told(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_pipeline(name)
 
 
 def test_a_sound_in_a_face_stage_is_told(tmp_path: Path) -> None:
-    text = "stages:\n  sound: {use: decode_audio, from: span}\n  boxes: {use: detect_faces, from: sound}\noutput: boxes\n"
+    text = (
+        "stages:\n  sound: {use: decode_audio, from: span}\n  boxes: {use: detect_faces, from: sound}\noutput: boxes\n"
+    )
     with pytest.raises(ConfigError, match=r"stage 'boxes' takes FrameBatch, but 'sound' is an AudioBatch \(.*line 3\)"):
         build(read_pipeline(write(tmp_path, text)))

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import avfer.pipeline
 from avfer.affect_track import AffectTrack
-from avfer.config import read_pipeline
 from avfer.errors import ConfigError, MediaError
 from avfer.pipeline import Pipeline, choose_device, load
 from tests.laws import assert_same
@@ -95,7 +94,9 @@ def test_the_number_of_threads_is_given_back(toy: Pipeline) -> None:
         assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize(("name", "message"), [("cpuu", "did you mean 'cpu'"), ("tpu", "unknown device"), ("mps", "no device 'mps'")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("cpuu", "did you mean 'cpu'"), ("tpu", "unknown device"), ("mps", "no device 'mps'")]
+)
 def test_a_device_that_is_not_there_is_told(name: str, message: str) -> None:
     if name == "mps" and torch.backends.mps.is_available():
         pytest.skip("this machine has MPS")

@@ -44,7 +44,9 @@ def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:
     """
     height, width = picture.shape[:2]
     corners = to_picture @ np.array([[0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]], np.float64)
-    left, top = (max(0, min(limit - 2, math.floor(v) - 1)) for v, limit in zip(corners.min(1), (width, height), strict=True))
+    left, top = (
+        max(0, min(limit - 2, math.floor(v) - 1)) for v, limit in zip(corners.min(1), (width, height), strict=True)
+    )
     right, bottom = (
         max(low + 2, min(limit, math.ceil(v) + 1))
         for v, limit, low in zip(corners.max(1), (width, height), (left, top), strict=True)

@@ -1,6 +1,7 @@
 """detect_faces: the faces of the key frames."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -8,6 +9,14 @@ import torch
 from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.types import FaceDetections, FrameBatch
+
+
+class Detector(Protocol):
+    """Finds faces in one picture."""
+
+    def search(self, picture: torch.Tensor, min_size: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """picture: (H, W, 3) uint8 RGB -> boxes (N, 4) xyxy px, scores (N,)."""
+        ...
 
 
 @dataclass
@@ -22,7 +31,7 @@ class DetectFaces:
     min_size: float = 40.0
     min_score: float = 0.8
     every: int = 10
-    _network: torch.nn.Module | None = field(default=None, init=False, repr=False)
+    _network: Detector | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         find("detector", self.detector)

@@ -1,6 +1,8 @@
 """embed_faces: one vector per face."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,14 @@ from avfer.weights import Card, load_into, locate, sha256
 BATCH = 32  # faces at once
 
 
+class Backbone(Protocol):
+    """A network that makes vectors of faces."""
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) normalised as the card says -> (N, D)."""
+        ...
+
+
 @dataclass
 class EmbedFaces:
     """Read every crop with a face backbone; size, mean and std are those of its card."""
@@ -20,7 +30,8 @@ class EmbedFaces:
     backbone: str = "aver_lite"
     weights: str = "builtin"
     card: Card = field(init=False, repr=False)
-    _network: nn.Module | None = field(default=None, init=False, repr=False)
+    _path: Path = field(init=False, repr=False)
+    _network: Backbone | None = field(default=None, init=False, repr=False)
     _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -34,9 +45,10 @@ class EmbedFaces:
         return {self._path.name: sha256(self._path)}
 
     def load(self, device: torch.device) -> None:
-        network = find("backbone", self.backbone)(**self.card.options)
+        network: nn.Module = find("backbone", self.backbone)(**self.card.options)
         load_into(network, self._path, self.card)
-        self._network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._network = cast(Backbone, network)
         self._device = device
 
     def start(self) -> FaceCrops | None:

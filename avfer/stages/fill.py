@@ -122,9 +122,7 @@ def _paths(start: int, before: Faces, stop: int, after: Faces) -> tuple[list[Pat
     """Where faces should be between two key frames, and whether a sure one is on one of them only."""
     pairs = match(before.boxes, after.boxes, LINK_IOU)
     share = (np.arange(stop - start, dtype=np.float32) / (stop - start))[:, None]
-    paths = [
-        Path(start, stop, before.boxes[i] * (1 - share) + after.boxes[j] * share, linked=True) for i, j in pairs
-    ]
+    paths = [Path(start, stop, before.boxes[i] * (1 - share) + after.boxes[j] * share, linked=True) for i, j in pairs]
     gone = [i for i in range(len(before.boxes)) if i not in {i for i, _ in pairs}]
     new = [j for j in range(len(after.boxes)) if j not in {j for _, j in pairs}]
     paths += [Path(start, stop, np.repeat(before.boxes[i][None], stop - start, 0), linked=False) for i in gone]

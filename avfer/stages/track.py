@@ -27,7 +27,7 @@ class Track:
 class State:
     """Frames not finished yet, and the people seen so far."""
 
-    window: FrameWindow = FrameWindow()
+    window: FrameWindow = field(default_factory=FrameWindow)
     key: int = -1  # the last key frame; it and the frames after it are not finished
     found: Faces | None = None  # what was found there
     tracks: tuple[Track, ...] = ()

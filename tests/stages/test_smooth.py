@@ -22,13 +22,17 @@ def affect(times: np.ndarray, tracks: int = 2, missing: float = 0.2, seed: int =
     there = rng.uniform(size=len(frames)) >= missing
     frames, ids = frames[there], ids[there]
     n = len(frames)
-    faces = FaceTracks(clock, frames, np.zeros((n, 4), np.float32), np.zeros((n, 5, 2), np.float32), np.ones(n, np.float32), ids)
+    faces = FaceTracks(
+        clock, frames, np.zeros((n, 4), np.float32), np.zeros((n, 5, 2), np.float32), np.ones(n, np.float32), ids
+    )
     expressions = rng.dirichlet(np.ones(3), n).astype(np.float32)
     valence = rng.uniform(-1, 1, n).astype(np.float32)
     valence[rng.uniform(size=n) < 0.1] = np.nan
     units = rng.uniform(size=(n, 2)).astype(np.float32)
     arousal = rng.uniform(-1, 1, n).astype(np.float32)
-    return AffectTrack(clock, faces, valence, arousal, expressions, ("a", "b", "c"), units, ("AU01", "AU02"), np.ones(n, bool))
+    return AffectTrack(
+        clock, faces, valence, arousal, expressions, ("a", "b", "c"), units, ("AU01", "AU02"), np.ones(n, bool)
+    )
 
 
 def uneven(seed: int = 1) -> np.ndarray:

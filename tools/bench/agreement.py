@@ -66,7 +66,9 @@ def compare(path: Path, cache: Path | None, every: int) -> np.ndarray:
     result = np.array(overlaps)
     share = f"{(result >= FOUND).mean():7.1%}  median IoU {np.median(result):.3f}" if len(result) else "      -"
     people = len(np.unique(rows.track_ids))
-    print(f"{path.name:36s} faces {len(result):5d}  found {share}  ours only {extra:4d}  tracks {people:3d}", flush=True)
+    print(
+        f"{path.name:36s} faces {len(result):5d}  found {share}  ours only {extra:4d}  tracks {people:3d}", flush=True
+    )
     return result
 
 

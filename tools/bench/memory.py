@@ -34,7 +34,9 @@ def main() -> None:
             now = int(part.clock.times[-1] // 60) if len(part.clock) else 0
             if now not in sizes:
                 sizes[now] = resident()
-                print(f"minute {now:3d}: {sizes[now]:6.0f} MB, {frames / (time.time() - begun):5.1f} frames/s", flush=True)
+                print(
+                    f"minute {now:3d}: {sizes[now]:6.0f} MB, {frames / (time.time() - begun):5.1f} frames/s", flush=True
+                )
     late = [size for minute, size in sizes.items() if minute >= 5]
     print(f"growth after minute 5: {max(late, default=0) - (late[0] if late else 0):.0f} MB")
     print(f"peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

@@ -128,7 +128,10 @@ def main() -> None:
 
     with av.open(str(clip)) as source:
         video = source.streams.video[0]
-        print(f"{clip.name}: {video.width}x{video.height}, {float(video.average_rate):.0f} frames/s; {torch.get_num_threads()} cores")
+        print(
+            f"{clip.name}: {video.width}x{video.height}, {float(video.average_rate or 0):.0f} frames/s;"
+            f" {torch.get_num_threads()} cores"
+        )
     print(f"\n| {COLUMNS[0]} | {COLUMNS[1]} |\n|---|---|")
     for name, value in spent.items():
         print(f"| {name} | {value / frames * 1e3:.2f} |")

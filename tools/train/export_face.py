@@ -38,7 +38,9 @@ def scores(model: AverLite, data: Path) -> list[Metric]:
         ),
         Metric(name="macro recall", value=round(recall.mean().item(), 4), protocol=protocol),
         *(
-            Metric(name=f"recall {name}", value=round(recall[k].item(), 4), protocol=f"{int((truth == k).sum())} pictures")
+            Metric(
+                name=f"recall {name}", value=round(recall[k].item(), 4), protocol=f"{int((truth == k).sum())} pictures"
+            )
             for k, name in enumerate(CLASSES)
         ),
     ]
@@ -62,11 +64,11 @@ def main(data: Path, run: Path) -> None:
         mean=[0.5] * 3,
         std=[0.25] * 3,
         template=TEMPLATE,
-        data="FER2013 pictures with FER+ votes, training split (27,947 pictures); the epoch chosen on the validation split",
-        licence_weights="Apache-2.0 (FER+ labels: MIT; the FER2013 pictures have no stated licence and are not shipped)",
+        data="FER2013 with FER+ votes, training split (27,947 pictures); the epoch chosen on the validation split",
+        licence_weights="Apache-2.0 (FER+ labels: MIT; the FER2013 pictures have no stated licence, are not shipped)",
         sources=[
             "He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
-            "Barsoum et al., Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution, ICMI 2016",
+            "Barsoum et al., Training Deep Networks ... with Crowd-Sourced Label Distribution, ICMI 2016",
         ],
         metrics=metrics,
     )

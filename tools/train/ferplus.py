@@ -1,6 +1,7 @@
 """FER2013 faces with FER+ votes, as arrays: one .npz per split (see the data's own README for its layout)."""
 
 import io
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ def load_faces(root: Path, split: str) -> tuple[np.ndarray, dict[str, np.ndarray
     with np.load(root / f"{split}.npz") as archive:
         data = {name: archive[name] for name in archive.files}
     png, offset = data["png"].tobytes(), data["offset"]
-    faces = [np.asarray(Image.open(io.BytesIO(png[a:b]))) for a, b in zip(offset, offset[1:], strict=False)]
+    faces = [np.asarray(Image.open(io.BytesIO(png[a:b]))) for a, b in pairwise(offset)]
     return np.stack(faces), data
 
 
@@ -35,7 +36,8 @@ def distributions(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """FER+'s cross-entropy mode: targets (N, 8) float32 that sum to 1, and keep (N,) bool.
 
     The largest votes are taken, ties together, until they reach three quarters of all or three columns; the
-    walk stops at unknown or not-a-face, which count only where no expression came before. What is kept must be over half of all votes.
+    walk stops at unknown or not-a-face, which count only where no expression came before. What is kept must be
+    over half of all votes.
     """
     clean = np.where(votes > 1, votes, 0).astype(np.int64)
     targets = np.zeros((len(votes), len(CLASSES)), np.float32)

@@ -36,6 +36,8 @@ class AverLite(nn.Module):
     camera do not matter. Its side must be a multiple of 8.
     """
 
+    luma: Tensor
+
     def __init__(
         self,
         num_classes: int = 8,
@@ -45,9 +47,7 @@ class AverLite(nn.Module):
     ) -> None:
         super().__init__()
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
-        )
+        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
         blocks: list[nn.Module] = []
         for width_in, width, depth in zip(widths[:-1], widths[1:], depths, strict=True):
             blocks += [ResidualBlock(width_in, width, 2)]

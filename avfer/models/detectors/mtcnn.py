@@ -25,7 +25,8 @@ class Mtcnn(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.pnet, self.rnet, self.onet = PNet(), RNet(), ONet()
-        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.eval().requires_grad_(False)
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def search(self, picture: Tensor, min_size: float) -> tuple[Tensor, Tensor]:
         """All faces of one picture, from `min_size` pixels on.
@@ -98,7 +99,9 @@ def drop_doubles(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
     """Indices of boxes to keep, best first, none covering more than `most` of the smaller of two boxes."""
     order = scores.argsort(descending=True, stable=True)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    corner = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    corner = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(
+        boxes[:, None, :2], boxes[None, :, :2]
+    )
     overlap = corner.clamp(min=0).prod(2) / torch.minimum(area[:, None], area[None]).clamp(min=1e-6)
     kept: list[int] = []
     for i in order.tolist():
@@ -124,7 +127,7 @@ def _cells(chance: Tensor, offsets: Tensor, scale: float) -> Tensor:
     rows, cols = torch.nonzero(chance >= 0.6, as_tuple=True)
     corner = torch.stack([cols, rows], 1) * STRIDE
     boxes = torch.cat([((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()], 1)
-    return torch.cat([boxes, chance[rows, cols, None], offsets[:, rows, cols].T], 1)
+    return torch.cat([boxes, chance[rows, cols, None], offsets[:, rows, cols].t()], 1)
 
 
 def _squares(boxes: Tensor) -> Tensor:
@@ -145,6 +148,6 @@ def _crops(picture: Tensor, boxes: Tensor, side: int) -> Tensor:
     limit = boxes.new_tensor([width, height]).repeat(2)
     clipped = torch.minimum(boxes.trunc().clamp(min=0), limit)
     clipped[:, 2:] = torch.maximum(clipped[:, 2:], clipped[:, :2] + 1)
-    return roi_align(picture, [clipped], side, sampling_ratio=-1, aligned=True).contiguous(memory_format=torch.channels_last)
-
-
+    return roi_align(picture, [clipped], side, sampling_ratio=-1, aligned=True).contiguous(
+        memory_format=torch.channels_last
+    )

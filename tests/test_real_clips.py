@@ -1,0 +1,90 @@
+"""Whole pipelines over real clips, which lie beside the project where they are at hand (`../shared/data/clips`)."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avfer.affect_track import AffectTrack
+from avfer.errors import MediaError
+from avfer.pipeline import load
+from tests.laws import assert_same
+
+CLIPS = Path(__file__).parents[1] / ".." / "shared" / "data" / "clips"
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CLIPS.is_dir(), reason="no real clips beside the project")]
+
+INDEX = (
+    {row["file"]: row for row in csv.DictReader((CLIPS / "index.csv").read_text().splitlines())}
+    if CLIPS.is_dir()
+    else {}
+)
+PICTURES = [name for name, row in INDEX.items() if row["frames"]]
+
+
+def run(name: str, pipeline: str = "aver", **options: float) -> AffectTrack:
+    return replace(load(pipeline, device="cpu", **options).run(CLIPS / name), source=None)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_decoded_frame_is_in_the_table_at_its_own_time(name: str) -> None:
+    table = run(name).to_pandas().drop_duplicates("frame")
+    assert len(table) == int(INDEX[name]["frames"])
+    with av.open(str(CLIPS / name)) as source:
+        times = [frame.time for frame in source.decode(video=0)]
+    if len(times) == len(table):  # a truncated file may end differently
+        np.testing.assert_allclose(table.time_s.to_numpy(), np.array(times) - times[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_chunks_and_a_second_run_change_no_value(name: str) -> None:
+    first = run(name, chunk=0.5)
+    for chunk in (2.0, 10.0, 0.5):
+        assert_same(run(name, chunk=chunk), first)
+
+
+@pytest.mark.parametrize(
+    ("name", "people"),
+    [
+        ("grid_brbk7n.mpg", 1), ("d_two_faces.mp4", 2), ("d_four_faces_grid.mkv", 4), ("lp_d13.mp4", 1),
+        ("d_rot90_displaymatrix.mp4", 1), ("d_hevc10_flac.mkv", 1), ("d_interlaced_mpeg2_sar.ts", 1),
+        ("pyfeat_no_face.mp4", 0), ("d_face_leaves_returns.mp4", 2), ("carphone_pristine.mp4", 1),
+    ],
+)  # fmt: skip
+def test_faces_are_found_where_there_are_faces(name: str, people: int) -> None:
+    table = run(name, "vision").to_pandas()
+    assert table.track.nunique() == people
+
+
+@pytest.mark.parametrize(
+    ("name", "neutral", "smile"),
+    [("pyfeat_single_face.mp4", (0.0, 0.3), (1.0, 2.0)), ("lp_d0.mp4", (0.0, 0.3), (2.4, 3.0))],
+)
+@pytest.mark.parametrize("pipeline", ["vision", "aver"])
+def test_a_smile_raises_valence_and_happiness(
+    name: str, neutral: tuple[float, float], smile: tuple[float, float], pipeline: str
+) -> None:
+    table = run(name, pipeline).to_pandas()
+    before, after = (table[table.time_s.between(*span)] for span in (neutral, smile))
+    assert after.valence.mean() > before.valence.mean() + 0.2
+    assert after.p_happiness.mean() > before.p_happiness.mean() + 0.2
+
+
+def test_sound_without_picture_gives_rows_on_a_clock_of_its_own() -> None:
+    table = run("d_audio_only.ogg").to_pandas()
+    assert table.frame.isna().all() and (table.reason == "no_picture").all()
+    assert np.diff(table.time_s).max() == pytest.approx(0.04)
+    assert table.valence.notna().all()
+
+
+def test_voice_says_so_where_there_is_no_sound() -> None:
+    table = run("carphone_pristine.mp4", "voice").to_pandas()
+    assert (table.reason == "no_audio").all() and table.valence.isna().all()
+    assert table.time_s.max() == pytest.approx(4.0, abs=0.1)
+
+
+def test_a_file_cut_off_before_its_index_is_told() -> None:
+    with pytest.raises(MediaError, match=r"d_truncated\.mp4"):
+        run("d_truncated.mp4")
