@@ -11,6 +11,7 @@ import os
 import pickle
 import urllib.error
 import urllib.request
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
         except (SafetensorError, OSError, ValueError) as error:
             raise WeightsError(f"{path} is no whole safetensors file ({error}); get the file again") from error
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickles in other protocols, which are refused anyway
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(f"{path} is refused: it asks to run code, or is no weight file") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:

@@ -1,0 +1,143 @@
+"""Weights: found, checked against their card, loaded strictly; nothing in a file is run."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from avfer import create
+from avfer.errors import AvferError, WeightsError
+from avfer.models.backbones.aver_lite import AverLite
+from avfer.pipeline import load
+from avfer.weights import BUILTIN, Card, builtin_card, load_into, locate, read_tensors, save, sha256
+
+EMBEDDED = ["aver_lite", "vggish_lite", "gru_lite", "linear_lite"]
+BUILT_IN = BUILTIN / "aver_lite.safetensors"
+
+
+class Bomb:
+    """Runs code when it is unpickled by a loader that trusts the file."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("import pathlib; pathlib.Path('bomb_went_off').touch()",)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_embedded_weights_are_whole_and_their_cards_say_what_matters(name: str) -> None:
+    card = builtin_card(name)
+    assert card.sha256 == sha256(BUILTIN / f"{name}.safetensors")
+    assert card.task and card.description and card.data and card.licence_weights and card.metrics
+    assert ("non-commercial" in card.licence_weights) == (name in {"vggish_lite", "gru_lite"})
+
+
+def test_embedded_weights_take_ten_megabytes_at_most() -> None:
+    assert sum(path.stat().st_size for path in BUILTIN.glob("*.safetensors")) <= 10_000_000
+
+
+def test_the_face_network_has_three_million_parameters_at_most_and_clears_its_bar() -> None:
+    network = create("aver_lite", weights="builtin")
+    assert sum(p.numel() for p in network.parameters()) <= 3_000_000
+    accuracy = next(m for m in builtin_card("aver_lite").metrics if m.name == "accuracy")
+    assert accuracy.value >= 0.84 and "3137" in accuracy.protocol
+
+
+def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
+    model, card = AverLite(widths=(8, 8, 8, 8)), Card(name="aver_lite", task="t", description="d")
+    path = save(model, card, tmp_path, half=False)
+    found, card = locate("aver_lite", str(path))
+    other = AverLite(widths=(8, 8, 8, 8))
+    load_into(other, found, card)
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_weights_of_another_model_are_refused_by_their_card(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="holds weights of aver_lite, not of gru_lite"):
+        locate("gru_lite", str(save(AverLite(), builtin_card("aver_lite"), tmp_path)))
+
+
+def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    tensors = load_file(BUILT_IN)
+    tensors["new.weight"] = tensors.pop("stem.0.weight")
+    tensors["expression.bias"] = torch.zeros(7)
+    save_file(tensors, tmp_path / "f.safetensors")
+    with pytest.raises(
+        WeightsError, match=r"1 missing \(stem.0.weight\); 1 not known \(new.weight\); 1 of another shape"
+    ):
+        load_into(AverLite(), *locate("aver_lite", str(tmp_path / "f.safetensors")))
+
+
+@pytest.mark.parametrize("size", [0, 5, 1000, -1])
+def test_a_truncated_file_is_told(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "f.safetensors"
+    path.write_bytes(BUILT_IN.read_bytes()[:size])
+    with pytest.raises(WeightsError, match=r"f\.safetensors is no whole safetensors file"):
+        load_into(AverLite(), *locate("aver_lite", str(path)))
+
+
+def test_a_file_changed_after_its_card_was_written_is_told(tmp_path: Path) -> None:
+    path = save(AverLite(), builtin_card("aver_lite"), tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="is damaged"):
+        load_into(AverLite(), *locate("aver_lite", str(path)))
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "evil.pth"
+    torch.save({"w": Bomb()}, path) if how == "torch" else path.write_bytes(pickle.dumps({"w": Bomb()}))
+    with pytest.raises(WeightsError, match=r"evil\.pth is refused"):
+        load("vision", device="cpu", **{"look.weights": str(path)})
+    assert not Path("bomb_went_off").exists()
+
+
+@pytest.mark.parametrize("content", [{"state_dict": {"a": torch.ones(2)}}, {"a": torch.ones(2)}])
+def test_a_pth_with_tensors_alone_is_read(tmp_path: Path, content: dict[str, object]) -> None:
+    torch.save(content, tmp_path / "f.pth")
+    assert torch.equal(read_tensors(tmp_path / "f.pth")["a"], torch.ones(2))
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights at all", b"PK\x03\x04broken"])
+def test_a_pth_that_is_none_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "f.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"f\.pth"):
+        read_tensors(tmp_path / "f.pth")
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [("nowhere.pth", "no weight file at nowhere.pth"), ("https://x.invalid/f.pth", "needs its sha256")],
+)
+def test_weights_that_are_not_there_are_told(weights: str, message: str) -> None:
+    with pytest.raises(AvferError, match=message):
+        load("vision", device="cpu", **{"look.weights": weights})
+
+
+def test_a_url_is_fetched_once_checked_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVFER_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "aver_lite.safetensors"
+    source.write_bytes(BUILT_IN.read_bytes())
+    url = f"{source.as_uri()}#sha256={sha256(source)}"
+    path, _ = locate("aver_lite", url)
+    source.unlink()
+    assert locate("aver_lite", url)[0] == path and path.exists()
+
+
+def test_a_url_with_another_digest_is_refused_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVFER_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(WeightsError, match="not the file expected"):
+        locate("aver_lite", f"{BUILT_IN.as_uri()}#sha256={'0' * 64}")
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+
+
+def test_a_card_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
+    path = save(AverLite(), builtin_card("aver_lite"), tmp_path)
+    card = json.loads(path.with_suffix(".json").read_text()) | {"colour": "rgb"}
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(WeightsError, match="no readable card"):
+        locate("aver_lite", str(path))
