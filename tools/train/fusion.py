@@ -109,7 +109,7 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path, help="folder where features are kept")
     parser.add_argument("--face", type=Path, default=Path("avfer/builtin/aver_lite.safetensors"))
     parser.add_argument("--voice", type=Path, default=Path("avfer/builtin/vggish_lite.safetensors"))
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
