@@ -185,7 +185,7 @@ def _clips(inputs: list[str]) -> list[Path]:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    from avfer.export.writer import check_format
+    from avfer.export.files import check_format
 
     return tuple(dict.fromkeys(check_format(name.strip()) for name in text.split(",")))
 
@@ -210,6 +210,7 @@ def _run(
 
     pipeline = load(name, device, **dict(parse_override(text) for text in settings))
     console = Console(stderr=True)
+    console = console if console.is_terminal else Console(stderr=True, width=100)
     with watch(console, len(jobs), quiet) as shown:
         for job in jobs:
             shown.begin(job.clip)

@@ -303,6 +303,16 @@ def test_help_needs_no_heavy_package_and_little_time():
     assert all(verb in done.stdout for verb in ("run", "models", "doctor"))
 
 
+def test_a_wrong_path_is_told_before_torch_is_imported():
+    code = (
+        "import sys\nfrom avfer.cli import main\n"
+        "try: main(['run', 'aver', '--input', 'absent.mp4'])\nexcept SystemExit as left: print(left.code)\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False"]
+
+
 def test_version_is_told(avfer):
     import avfer as package
 

@@ -5,7 +5,16 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from avfer.errors import OutputError
+from avfer.errors import ConfigError, OutputError, unknown
+
+FORMATS = ("parquet", "csv", "jsonl")
+
+
+def check_format(name: str) -> str:
+    """The name of a table's format; ConfigError where it is none."""
+    if name not in FORMATS:
+        raise ConfigError(unknown("format", name, FORMATS))
+    return name
 
 
 def hidden(path: Path) -> Path:

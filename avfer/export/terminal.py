@@ -16,7 +16,7 @@ def summary_table(summary: Summary, title: str, width: int = 100, plain: bool = 
 
     width: characters of the terminal; plain: draw no curves.
     """
-    curve = 0 if plain else max(8, min(24, (width - 62) // 2))
+    curve = 0 if plain else max(6, min(24, (width - 66) // 2))
     table = Table(title=title, title_justify="left", title_style="bold", caption=coverage(summary), box=SIMPLE_HEAD)
     table.caption_justify = "left"
     table.add_column("track", justify="right", no_wrap=True)

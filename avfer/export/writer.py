@@ -12,8 +12,8 @@ from pyarrow.csv import CSVWriter
 from pyarrow.parquet import ParquetWriter
 
 from avfer.affect_track import AffectTrack
-from avfer.errors import ConfigError, OutputError, unknown
-from avfer.export.files import hidden, output_error
+from avfer.errors import OutputError
+from avfer.export.files import check_format, hidden, output_error
 from avfer.export.table import to_table
 
 ROWS = 8192  # written at once, whatever the parts were, so that the bytes do not depend on them
@@ -66,14 +66,7 @@ def _short(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()).cast(pa.float64()) if column.type == pa.float32() else column
 
 
-FORMATS: dict[str, Callable[[BinaryIO, pa.Schema], _Sink]] = {"parquet": _Parquet, "csv": _Csv, "jsonl": _JsonLines}
-
-
-def check_format(name: str) -> str:
-    """The name of a format; ConfigError where it is none."""
-    if name not in FORMATS:
-        raise ConfigError(unknown("format", name, FORMATS))
-    return name
+SINKS: dict[str, Callable[[BinaryIO, pa.Schema], _Sink]] = {"parquet": _Parquet, "csv": _Csv, "jsonl": _JsonLines}
 
 
 class TableWriter:
@@ -85,7 +78,7 @@ class TableWriter:
     def __init__(self, path: Path, format: str | None = None) -> None:  # noqa: A002
         self.path = path
         self.rows = 0
-        self._make = FORMATS[check_format(format or path.suffix.removeprefix("."))]
+        self._make = SINKS[check_format(format or path.suffix.removeprefix("."))]
         self._part = hidden(path)
         self._file: BinaryIO | None = None
         self._sink: _Sink | None = None

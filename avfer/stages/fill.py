@@ -98,8 +98,7 @@ def refine(network: Mtcnn, picture: Callable[[int], Tensor], frames: np.ndarray,
     crops = [_crop(picture(int(frame)), square) for frame, square in zip(frames, squares, strict=True)]
     rows = np.array([i for i, crop in enumerate(crops) if crop is not None], np.int64)
     if len(rows):
-        device = network.onet.conv1.weight.device
-        batch = torch.cat([crop for crop in crops if crop is not None]).to(device)
+        batch = torch.cat([crop for crop in crops if crop is not None])
         chances, offsets, points = (t.cpu().numpy() for t in network.refine(batch))
         corner, length = squares[rows, None, :2], side[rows, None] + 1
         scores[rows] = chances

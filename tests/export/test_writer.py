@@ -7,7 +7,8 @@ import pytest
 
 from avfer.errors import ConfigError, OutputError
 from avfer.export import writer
-from avfer.export.writer import FORMATS, TableWriter
+from avfer.export.files import FORMATS
+from avfer.export.writer import SINKS, TableWriter
 from tests.export.tracks import make_track, split
 
 TRACK = make_track([(frame, 1) for frame in range(40) if frame % 7], 40)
@@ -79,6 +80,10 @@ def test_a_table_without_any_part_is_an_error(tmp_path):
     with pytest.raises(OutputError, match="no rows"), TableWriter(tmp_path / "a.csv"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_format_has_a_writer():
+    assert tuple(SINKS) == FORMATS
 
 
 def test_a_missing_folder_is_made(tmp_path):

@@ -33,15 +33,14 @@ class Mtcnn(nn.Module):
 
         picture: (H, W, 3) uint8 RGB -> boxes (N, 4) float32 xyxy px, scores (N,) float32 in [0, 1], best first.
         """
-        device = self.pnet.conv1.weight.device
-        full = picture.to(device).permute(2, 0, 1)[None]
+        full = picture.permute(2, 0, 1)[None]
         scale = min(1.0, WORKING_FACE / min_size)
         working = _resized(full, scale)
         height, width = working.shape[2:]
         boxes = self._propose(working, CELL / (min_size * scale))
-        working = _normalised(working)
-        boxes = self._reject(working, boxes)
-        boxes, scores = self._decide(working, boxes)
+        pixels = self._normalised(working)
+        boxes = self._reject(pixels, boxes)
+        boxes, scores = self._decide(pixels, boxes)
         stretch = boxes.new_tensor([full.shape[3] / width, full.shape[2] / height])
         return (boxes * stretch.repeat(2)).cpu(), scores.cpu()
 
@@ -51,8 +50,13 @@ class Mtcnn(nn.Module):
         crops: (N, 3, 48, 48) uint8 RGB -> scores (N,) in [0, 1], box offsets (N, 4) as shares of the square's
         side, landmarks (N, 5, 2) as shares of it.
         """
-        offsets, points, chances = self.onet(_normalised(crops))
+        offsets, points, chances = self.onet(self._normalised(crops))
         return chances[:, 1], offsets, points.reshape(-1, 2, 5).transpose(1, 2)
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        """uint8 on the CPU, where resizing bytes is fast -> float32 in [-1, 1] where the networks are."""
+        pixels = pixels.to(self.pnet.conv1.weight.device).float()
+        return ((pixels - 127.5) * 0.0078125).contiguous(memory_format=torch.channels_last)
 
     def _propose(self, working: Tensor, scale: float) -> Tensor:
         """Candidate squares (N, 4) from the pyramid; `scale` is that of the first level."""
@@ -62,12 +66,12 @@ class Mtcnn(nn.Module):
         while min(height, width) * scale >= CELL:
             size = (int(height * scale + 1), int(width * scale + 1))
             level = F.interpolate(level, size, mode="bilinear", antialias=True)
-            offsets, chances = self.pnet(_normalised(level))
+            offsets, chances = self.pnet(self._normalised(level))
             boxes = _cells(chances[0, 1], offsets[0], scale)
             found.append(boxes[nms(boxes[:, :4], boxes[:, 4], 0.5)])
             scale *= FACTOR
         if not found:
-            return working.new_zeros(0, 4, dtype=torch.float32)
+            return torch.zeros((0, 4), device=self.pnet.conv1.weight.device)
         boxes = torch.cat(found)
         boxes = boxes[nms(boxes[:, :4], boxes[:, 4], 0.7)][:MOST_CANDIDATES]
         side = boxes[:, 2:4] - boxes[:, :2]
@@ -108,10 +112,6 @@ def drop_doubles(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
         if all(overlap[i, j] <= most for j in kept):
             kept.append(i)
     return torch.tensor(kept, dtype=torch.long)
-
-
-def _normalised(pixels: Tensor) -> Tensor:
-    return ((pixels.float() - 127.5) * 0.0078125).contiguous(memory_format=torch.channels_last)
 
 
 def _resized(picture: Tensor, scale: float) -> Tensor:
