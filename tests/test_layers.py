@@ -12,7 +12,7 @@ LAYERS = (
     {"types", "catalog", "weights", "stage", "provenance", "media"},
     {"affect_track", "models", "readers", "networks"},
     {"stages"},
-    {"config", "pipeline"},
+    {"config", "wiring", "pipeline"},
     {"export"},
     {"inputs", "work", "progress", "show", "doctor"},
     {"cli"},
