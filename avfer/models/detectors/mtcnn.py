@@ -148,5 +148,5 @@ def _crops(picture: Tensor, boxes: Tensor, side: int) -> Tensor:
     limit = boxes.new_tensor([width, height]).repeat(2)
     clipped = torch.minimum(boxes.trunc().clamp(min=0), limit)
     clipped[:, 2:] = torch.maximum(clipped[:, 2:], clipped[:, :2] + 1)
-    crops: Tensor = roi_align(picture, [clipped], side, sampling_ratio=-1, aligned=True)  # pyright: ignore
+    crops: Tensor = roi_align(picture, [clipped], side, sampling_ratio=2, aligned=True)  # pyright: ignore
     return crops.contiguous(memory_format=torch.channels_last)
