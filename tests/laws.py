@@ -1,6 +1,6 @@
 """The law of every stage: where a clip is cut into chunks changes memory, never a value."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,9 +16,10 @@ def clock(count: int, fps: float = 25.0, **options: Any) -> Clock:
     return Clock(0, np.arange(count) / fps, np.zeros(count, bool), last=True, **options)
 
 
-def part(value: Any, start: int, stop: int) -> Any:
-    """The frames start to stop of a picture value."""
+def part(value: Any, start: int, stop: int, *, last: bool | None = None) -> Any:
+    """The frames start to stop of a picture value; `last` where an empty part may follow."""
     cut = value.clock.part(start, stop)
+    cut = cut if last is None else replace(cut, last=last)
     if isinstance(value, FrameBatch):
         return FrameBatch(cut, value.pixels[start:stop])
     if isinstance(value, FaceDetections):
@@ -34,8 +35,10 @@ def part(value: Any, start: int, stop: int) -> Any:
 def feed(stage: Any, values: list[Any], cuts: list[int]) -> Any:
     """The stage's whole output when its inputs come cut at these frames."""
     count, state, parts = len(values[0].clock), stages.start(stage), list[Any]()
-    for start, stop in pairwise([0, *sorted(cuts), count]):
-        state, output = stages.run(stage, state, [part(value, start, stop) for value in values])
+    edges = [0, *sorted(cuts), count]
+    for i, (start, stop) in enumerate(pairwise(edges)):
+        inputs = [part(value, start, stop, last=i == len(edges) - 2) for value in values]
+        state, output = stages.run(stage, state, inputs)
         parts.append(output)
     return concat(parts)
 

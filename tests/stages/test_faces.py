@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from facenet_pytorch import MTCNN
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from avfer.errors import ConfigError
@@ -68,6 +68,8 @@ def test_chunks_change_no_detection(where: int) -> None:
 
 
 @few
+@example([COUNT])
+@example([0, 11, 11, COUNT])
 @given(cuts)
 def test_chunks_change_no_track(where: list[int]) -> None:
     frames, found, rows, _ = clip()
@@ -75,6 +77,8 @@ def test_chunks_change_no_track(where: list[int]) -> None:
 
 
 @few
+@example([COUNT])
+@example([0, 11, 11, COUNT])
 @given(cuts)
 def test_chunks_change_no_crop(where: list[int]) -> None:
     frames, _, rows, crops = clip()
@@ -82,6 +86,8 @@ def test_chunks_change_no_crop(where: list[int]) -> None:
 
 
 @few
+@example([COUNT])
+@example([0, 11, 11, COUNT])
 @given(cuts)
 def test_chunks_change_no_feature(where: list[int]) -> None:
     crops = feed(AlignFaces(size=48), [clip()[0], clip()[2]], [])
