@@ -80,6 +80,7 @@ class TrackFaces:
         clock = state.window.clock
         if clock.last and state.found is not None:
             faces += self._fill(state, boxes, clock.stop, None)
+            state = replace(state, key=clock.stop, found=None)  # while the sound goes on, later steps add nothing
         state, tracks = self._follow(state, faces, clock.part(first, first + len(faces)))
         return replace(state, window=state.window.since(first + len(faces))), tracks
 
