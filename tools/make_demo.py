@@ -48,7 +48,7 @@ MOVES: dict[str, dict[str, list[tuple[float, float]]]] = {
         "upper_lids": [(0, 0.4)] * 6,
         "lower_lids": [(0, 1.0)] * 6,
         "cheeks": [(0.5, 1.8), (-0.5, 1.8), (2.2, 2.8), (-2.2, 2.8)],
-        "corners": [(5.6, 7.4), (-5.6, 7.0)],
+        "corners": [(7.2, 8.0), (-7.2, 7.6)],
         "upper_outer": [(3.6, 4.3), (1.6, 1.7), (0, 0.5), (-1.6, 1.5), (-3.6, 3.9)],
         "upper_inner": [(3.6, 5.0), (1.6, 2.4), (0, 1.4), (-1.6, 2.3), (-3.6, 4.6)],
         "lower_inner": [(3.6, 1.3), (1.6, -3.6), (0, -4.8), (-1.6, -3.2), (-3.6, 1.8)],
@@ -85,6 +85,11 @@ FOLDS = (
     [(199, 137), (199, 142), (203, 147)],
     [(248, 140), (248, 146), (244, 151)],
 )
+# Raised cheeks catch the light, and leave the corners of the mouth in shade: (x, y, grey levels to add, size).
+SHADING = (
+    *((200, 120, -26, 6), (250, 121, -26, 6), (200, 140, 24, 5)),
+    *((249, 141, 24, 5), (225, 152, -14, 8), (249, 151, -16, 5)),
+)
 LEFT_EYE, RIGHT_EYE = (slice(0, 3), slice(0, 2)), (slice(3, 6), slice(2, 4))  # rows of the lids, of the corners
 BLINKS = (0.55, 1.75, 3.4, 4.95)  # seconds
 LOWER, UPPER = {"lower_inner", "lower_outer", "chin"}, {"upper_inner", "upper_outer"}
@@ -103,7 +108,9 @@ def relaxed(picture: np.ndarray) -> np.ndarray:
     mask = np.asarray(folds) > 0
     filled = inpaint_biharmonic(picture, mask, channel_axis=2, split_into_regions=True) * 255
     share = np.asarray(folds.filter(ImageFilter.GaussianBlur(1)), float)[..., None] / 255
-    return (picture * (1 - share) + filled * share).clip(0, 255).astype(np.uint8)
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    light = sum(grey * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * size**2)) for cx, cy, grey, size in SHADING)
+    return (picture * (1 - share) + filled * share + light[..., None]).clip(0, 255).astype(np.uint8)
 
 
 def portrait(picture: np.ndarray) -> torch.Tensor:
