@@ -66,7 +66,7 @@ def train(places: tuple[Path, Path, Path], weights: tuple[Path, Path], steps: in
                 valid = sum(loss(model, some).item() for some in checks) / len(checks)
             print(f"{step=} loss {total / 100:.4f} valid {valid:.4f} {time.time() - started:.0f} s", flush=True)
             total = 0.0
-            if valid < best:
+            if valid < best and step > steps // 2:  # before, the rate is too high to settle
                 best, kept = valid, {n: t.clone() for n, t in model.state_dict().items()}
     model.load_state_dict(kept)
     return model.half().float().eval()  # measured as it will be stored
@@ -109,7 +109,7 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path, help="folder where features are kept")
     parser.add_argument("--face", type=Path, default=Path("avfer/builtin/aver_lite.safetensors"))
     parser.add_argument("--voice", type=Path, default=Path("avfer/builtin/vggish_lite.safetensors"))
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
