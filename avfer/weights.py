@@ -145,6 +145,7 @@ def save(module: Any, card: Card, folder: Path, *, half: bool = True) -> Path:
     path = folder / f"{card.name}.safetensors"
     tensors = {n: t.detach().cpu().contiguous() for n, t in module.state_dict().items()}
     save_file({n: t.half() if half and t.dtype == torch.float32 else t for n, t in tensors.items()}, path)
+    path.chmod(0o644)  # safetensors leaves it to the owner alone
     told = card.model_copy(update={"sha256": sha256(path)}).model_dump(exclude_defaults=True)
     path.with_suffix(".json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     return path
