@@ -1,10 +1,9 @@
-"""A pipeline at work: the stages run over a clip chunk by chunk, decoding one chunk ahead."""
+"""A pipeline at work: the stages run over a clip chunk by chunk, decoding and detection ahead of the rest."""
 
-import queue
-import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,23 @@ import torch
 
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack, Provenance
+from avfer.ahead import ahead
 from avfer.config import PipelineSpec, read_pipeline
 from avfer.errors import ConfigError, unknown
 from avfer.media import Media, probe
 from avfer.types import Clip, Span
-from avfer.wiring import build
+from avfer.wiring import Phase, Step, build
 
+Values = dict[str, Any]  # of one span, by the names of the stages
 CHUNK_BYTES = 48_000_000  # of pixels in one chunk at most; larger pictures make shorter chunks
 
 
 class Pipeline:
-    """A checked pipeline with its networks loaded; one can work on many clips, one after another."""
+    """A checked pipeline with its networks loaded; one can work on many clips, one after another.
+
+    A clip passes three threads, one span ahead of one another: decoding, the stages that read pictures, and the
+    caller's own for the rest.
+    """
 
     def __init__(self, spec: PipelineSpec, device: str = "auto") -> None:
         self.spec = spec
@@ -61,66 +66,44 @@ class Pipeline:
         """The rows of a clip, chunk by chunk, in bounded memory."""
         media = probe(Path(path))
         source = self.provenance(media)
-        states = {step.name: stages.start(step.stage) for step in self.steps if not step.is_source}
-        for values in self._decoded_ahead(media):
-            with _quiet_torch(self.spec.threads):
-                for step in self.steps:
-                    if not step.is_source:
-                        inputs = [values[name] for name in step.inputs]
-                        states[step.name], values[step.name] = stages.run(step.stage, states[step.name], inputs)
-                        del inputs
-                    for name in step.frees:
-                        del values[name]
-            part = values.pop(self.spec.output)
-            yield replace(part, source=source)
-            if part.clock.last:
-                return
-
-    def _decoded_ahead(self, media: Media) -> Iterator[dict[str, Any]]:
-        """What the sources give for one span after another, decoded by a thread of its own, one span ahead."""
-        ready: queue.Queue[dict[str, Any] | BaseException] = queue.Queue(maxsize=1)
-        stopped = threading.Event()
-
-        def put(item: dict[str, Any] | BaseException) -> None:
-            while not stopped.is_set():
-                with suppress(queue.Full):
-                    ready.put(item, timeout=0.05)
-                    return
-
-        def decode() -> None:
-            try:
-                for values in self._sources(media):
-                    put(values)
-                    del values
-                    if stopped.is_set():
-                        return
-            except BaseException as error:  # told to the reader, who raises it
-                put(error)
-
-        thread = threading.Thread(target=decode, name="avfer-decode", daemon=True)
-        thread.start()
+        decoded = ahead(self._decoded(media))
+        seen = ahead(self._worked(decoded, Phase.PICTURES)) if self._steps(Phase.PICTURES) else decoded
+        rows = self._worked(seen, Phase.ROWS)
         try:
             while True:
-                item = ready.get()
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-                del item
+                with _quiet_torch(self.spec.threads):
+                    part = next(rows).pop(self.spec.output)
+                yield replace(part, source=source)
+                if part.clock.last:
+                    return
         finally:
-            stopped.set()
-            thread.join()
+            rows.close()
 
-    def _sources(self, media: Media) -> Iterator[dict[str, Any]]:
-        sources = [step for step in self.steps if step.is_source]
-        states = {step.name: stages.start(step.stage) for step in sources}
-        clip, length, count = Clip(media.path), self._span_length(media), 0
-        while True:
-            span = Span(clip, count * length, (count + 1) * length)
-            values: dict[str, Any] = {"span": span}
-            for step in sources:
-                states[step.name], values[step.name] = stages.run(step.stage, states[step.name], [span])
+    def _steps(self, phase: Phase) -> list[Step]:
+        return [step for step in self.steps if step.phase is phase]
+
+    def _decoded(self, media: Media) -> Generator[Values]:
+        """What the sources give for one span after another, for as long as it is asked for."""
+        steps = self._steps(Phase.DECODING)
+        states = {step.name: stages.start(step.stage) for step in steps}
+        clip, length = Clip(media.path), self._span_length(media)
+        for i in count():
+            values: Values = {"span": Span(clip, i * length, (i + 1) * length)}
+            _advance(steps, states, values)
             yield values
-            count += 1
+            del values
+
+    def _worked(self, before: Generator[Values], phase: Phase) -> Generator[Values]:
+        """The values of one span after another, with those of a phase."""
+        steps = self._steps(phase)
+        states = {step.name: stages.start(step.stage) for step in steps}
+        torch.set_num_threads(self.spec.threads)  # holds for the thread that runs this
+        with closing(before):
+            for values in before:
+                with torch.inference_mode():
+                    _advance(steps, states, values)
+                yield values
+                del values
 
     def _span_length(self, media: Media) -> float:
         video = media.video
@@ -150,6 +133,16 @@ def choose_device(name: str) -> torch.device:
     if not there[kind]:
         raise ConfigError(f"this machine has no device '{name}'; --device auto takes the best there is")
     return torch.device(name)
+
+
+def _advance(steps: list[Step], states: dict[str, Any], values: Values) -> None:
+    """One step of each stage; values that nobody reads any more are let go."""
+    for step in steps:
+        inputs = [values[name] for name in step.inputs]
+        states[step.name], values[step.name] = stages.run(step.stage, states[step.name], inputs)
+        del inputs
+        for name in step.frees:
+            del values[name]
 
 
 @contextmanager

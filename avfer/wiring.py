@@ -1,6 +1,7 @@
 """From the lines of a pipeline to its stages: made, wired and checked before any weight is loaded."""
 
 from dataclasses import MISSING, dataclass, fields
+from enum import Enum, auto
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,7 +11,15 @@ from avfer.affect_track import AffectTrack
 from avfer.catalog import find
 from avfer.config import PipelineSpec, StageSpec
 from avfer.errors import ConfigError, unknown
-from avfer.types import Span
+from avfer.types import FrameBatch, Span
+
+
+class Phase(Enum):
+    """Where a step runs: each phase has a thread of its own."""
+
+    DECODING = auto()  # reads the span alone
+    PICTURES = auto()  # up to the last step that reads frames
+    ROWS = auto()  # all others
 
 
 @dataclass(frozen=True)
@@ -21,10 +30,7 @@ class Step:
     stage: Any
     inputs: tuple[str, ...]
     frees: tuple[str, ...]  # values that no later step reads
-
-    @property
-    def is_source(self) -> bool:
-        return self.inputs == ("span",)
+    phase: Phase
 
 
 def build(spec: PipelineSpec) -> tuple[Step, ...]:
@@ -36,17 +42,31 @@ def build(spec: PipelineSpec) -> tuple[Step, ...]:
         if hasattr(made[line.name], "adapt"):
             made[line.name] = made[line.name].adapt(readers)
     _check_widths(spec, made)
-    last_reader = {name: line.name for line in spec.stages for name in line.inputs}
-    unread = {line.name: (line.name,) for line in spec.stages if line.name not in {*last_reader, spec.output}}
+    phases = _phases(spec, made)
+    lines = sorted(spec.stages, key=lambda line: phases[line.name].value)
+    last_reader = {name: line.name for line in lines for name in line.inputs}
+    unread = {line.name: (line.name,) for line in lines if line.name not in {*last_reader, spec.output}}
     return tuple(
         Step(
             line.name,
             made[line.name],
             line.inputs,
             (*(n for n in dict.fromkeys(line.inputs) if last_reader[n] == line.name), *unread.get(line.name, ())),
+            phases[line.name],
         )
-        for line in spec.stages
+        for line in lines
     )
+
+
+def _phases(spec: PipelineSpec, made: dict[str, Any]) -> dict[str, Phase]:
+    """The phase of every stage."""
+    pictures = {line.name for line in spec.stages if stages.signature(type(made[line.name]))[1] is FrameBatch}
+    readers = [i for i, line in enumerate(spec.stages) if pictures.intersection(line.inputs)]
+    last = max(readers, default=-1)
+    return {
+        line.name: Phase.DECODING if line.inputs == ("span",) else Phase.PICTURES if i <= last else Phase.ROWS
+        for i, line in enumerate(spec.stages)
+    }
 
 
 def _made(line: StageSpec) -> Any:

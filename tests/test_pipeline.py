@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import avfer.pipeline
 from avfer.affect_track import AffectTrack
+from avfer.ahead import NAME
 from avfer.errors import ConfigError, MediaError
 from avfer.pipeline import Pipeline, choose_device, load
 from tests.laws import assert_same
@@ -33,7 +34,7 @@ output: affect
 def toy(tmp_path: Path) -> Iterator[Pipeline]:
     (tmp_path / "toy.yaml").write_text(TOY)
     yield load(tmp_path / "toy.yaml")
-    assert not [t for t in threading.enumerate() if t.name == "avfer-decode"]
+    assert not [t for t in threading.enumerate() if t.name == NAME]
 
 
 def with_chunk(pipeline: Pipeline, chunk: float) -> Pipeline:
@@ -66,7 +67,7 @@ def test_an_error_of_the_decoding_thread_reaches_the_caller(tmp_path: Path) -> N
     pipeline, seen = load(tmp_path / "toy.yaml"), list[AffectTrack]()
     with pytest.raises(ValueError, match="the disk is on fire"):
         seen.extend(pipeline.stream(DEMO))
-    assert not [t for t in threading.enumerate() if t.name == "avfer-decode"]
+    assert not [t for t in threading.enumerate() if t.name == NAME]
 
 
 def test_a_stream_that_is_left_ends_its_thread(toy: Pipeline) -> None:
@@ -88,10 +89,10 @@ def test_large_pictures_make_shorter_chunks(toy: Pipeline, monkeypatch: pytest.M
     assert len(list(toy.stream(DEMO))) > few
 
 
-def test_the_number_of_threads_is_given_back(toy: Pipeline) -> None:
+def test_torch_is_left_as_it_was_between_parts(toy: Pipeline) -> None:
     before = torch.get_num_threads()
     for _ in toy.stream(DEMO):
-        assert torch.get_num_threads() == before
+        assert torch.get_num_threads() == before and not torch.is_inference_mode_enabled()
 
 
 @pytest.mark.parametrize(
