@@ -11,8 +11,8 @@ NAME = "avfer-ahead"
 
 
 def ahead(work: Generator[Item]) -> Generator[Item]:
-    """The items of `work`, made one ahead by a thread. Its errors are raised here; closing this closes it too."""
-    ready: queue.Queue[Item | _End] = queue.Queue(maxsize=1)
+    """The items of `work`, made up to two ahead by a thread. Its errors are raised here; closing this closes it too."""
+    ready: queue.Queue[Item | _End] = queue.Queue(maxsize=2)
     stopped = threading.Event()
     thread = threading.Thread(target=_make, args=(work, ready, stopped), name=NAME, daemon=True)
     thread.start()

@@ -19,13 +19,13 @@ from avfer.types import Clip, Span
 from avfer.wiring import Phase, Step, build
 
 Values = dict[str, Any]  # of one span, by the names of the stages
-CHUNK_BYTES = 48_000_000  # of pixels in one chunk at most; larger pictures make shorter chunks
+CHUNK_BYTES = 24_000_000  # of pixels in one chunk at most; larger pictures make shorter chunks
 
 
 class Pipeline:
     """A checked pipeline with its networks loaded; one can work on many clips, one after another.
 
-    A clip passes three threads, one span ahead of one another: decoding, the stages that read pictures, and the
+    A clip passes three threads, a few spans ahead of one another: decoding, the stages that read pictures, and the
     caller's own for the rest.
     """
 

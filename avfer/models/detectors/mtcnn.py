@@ -17,6 +17,7 @@ STRIDE = 2
 FACTOR = 0.709  # from one pyramid level to the next
 WORKING_FACE = 24  # px of the smallest face in the copy that candidates are cropped from
 MOST_CANDIDATES = 2048
+SIZES = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # of the batches of crops
 
 
 class Mtcnn(nn.Module):
@@ -50,7 +51,7 @@ class Mtcnn(nn.Module):
         crops: (N, 3, 48, 48) uint8 RGB -> scores (N,) in [0, 1], box offsets (N, 4) as shares of the square's
         side, landmarks (N, 5, 2) as shares of it.
         """
-        offsets, points, chances = self.onet(self._normalised(crops))
+        offsets, points, chances = _padded(self.onet, self._normalised(crops))
         return chances[:, 1], offsets, points.reshape(-1, 2, 5).transpose(1, 2)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ class Mtcnn(nn.Module):
         """The second network: fewer squares, better placed."""
         if not len(boxes):
             return boxes
-        offsets, chances = self.rnet(_crops(working, boxes, 24))
+        offsets, chances = _padded(self.rnet, _crops(working, boxes, 24))
         chance = chances[:, 1]
         keep = torch.nonzero(chance > 0.7)[:, 0]
         keep = keep[nms(boxes[keep], chance[keep], 0.7)]
@@ -91,7 +92,7 @@ class Mtcnn(nn.Module):
         """The third network: final boxes and scores, doubles removed by overlap with the smaller box."""
         if not len(boxes):
             return boxes, boxes.new_zeros(0)
-        offsets, _, chances = self.onet(_crops(working, boxes, 48))
+        offsets, _, chances = _padded(self.onet, _crops(working, boxes, 48))
         chance = chances[:, 1]
         keep = chance > 0.7
         boxes, chance = _moved(boxes[keep], offsets[keep]), chance[keep]
@@ -112,6 +113,17 @@ def drop_doubles(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
         if all(overlap[i, j] <= most for j in kept):
             kept.append(i)
     return torch.tensor(kept, dtype=torch.long)
+
+
+def _padded(network: nn.Module, crops: Tensor) -> list[Tensor]:
+    """What a network says of a batch that is filled up to one of a few sizes.
+
+    The CPU library keeps its plan for every size it has met: with all of them memory would grow for minutes.
+    """
+    count = len(crops)
+    size = next(size for size in SIZES if size >= count) if count <= SIZES[-1] else -(-count // SIZES[-1]) * SIZES[-1]
+    filled = F.pad(crops, (0, 0, 0, 0, 0, 0, 0, size - count)).contiguous(memory_format=torch.channels_last)
+    return [output[:count] for output in network(filled)]
 
 
 def _resized(picture: Tensor, scale: float) -> Tensor:
