@@ -23,7 +23,7 @@ class Detector(Protocol):
 class DetectFaces:
     """Search every `every`-th frame of the clip for faces; `track_faces` fills the frames between.
 
-    Faces below `min_size` pixels or with a score below `min_score` are left out. Key frames go by their number
+    Faces from about `min_size` pixels on are looked for; a score below `min_score` is left out. Key frames go by their number
     in the clip, so how the clip is cut into chunks does not matter.
     """
 

@@ -1,0 +1,73 @@
+"""mtcnn: the cascade against the published implementation, and the last network by itself."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from facenet_pytorch import MTCNN
+
+from avfer.models.detectors.mtcnn import Mtcnn, drop_doubles
+from avfer.signal.iou import iou
+from tests.pictures import astronaut, face_at, no_face
+
+
+@cache
+def detector() -> Mtcnn:
+    return Mtcnn()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.6, 2.5])
+def test_the_face_is_where_the_published_cascade_finds_it(scale: float) -> None:
+    picture = torch.from_numpy(astronaut().copy()).permute(2, 0, 1)[None]
+    size = [round(512 * scale)] * 2
+    picture = torch.nn.functional.interpolate(picture, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0)
+    boxes, scores = detector().search(picture, 40)
+    expected, _ = MTCNN(min_face_size=40, keep_all=True).detect(picture.numpy())
+    assert scores[0] > 0.99
+    assert iou(boxes[:1].numpy(), expected[:1])[0, 0] > 0.8
+
+
+def test_several_faces_are_found_and_the_best_comes_first() -> None:
+    row = np.concatenate([face_at(0), face_at(5)[:, ::-1], face_at(-5)], 1)
+    boxes, scores = detector().search(torch.from_numpy(row.copy()), 40)
+    assert len(boxes) == 3
+    assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+    assert sorted((boxes[:, 0] // 280).int().tolist()) == [0, 1, 2]
+
+
+def test_a_face_much_smaller_than_asked_for_is_not_found() -> None:
+    picture = torch.from_numpy(astronaut()[::4, ::4].copy())  # the face is some 28 px high
+    assert len(detector().search(picture, 20)[0]) == 1
+    assert len(detector().search(picture, 80)[0]) == 0
+
+
+@pytest.mark.parametrize("picture", [no_face(), np.zeros((200, 200, 3), np.uint8), np.full((8, 300, 3), 90, np.uint8)])
+def test_where_no_face_is_none_is_found(picture: np.ndarray) -> None:
+    boxes, scores = detector().search(torch.from_numpy(picture), 20)
+    assert boxes.shape == (0, 4) and scores.shape == (0,)
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 13, 40])
+def test_a_crop_is_read_alike_alone_and_in_a_batch(count: int) -> None:
+    crops = torch.randint(0, 256, (count, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
+    together = detector().refine(crops)
+    assert [len(part) for part in together] == [count] * 3
+    alone = detector().refine(crops[-1:])
+    for a, b in zip(together, alone, strict=True):
+        torch.testing.assert_close(a[-1:], b, atol=1e-5, rtol=1e-5)
+
+
+def test_landmarks_are_points_eyes_first() -> None:
+    picture = torch.from_numpy(astronaut().copy())
+    (left, top, right, bottom), *_ = MTCNN().detect(picture.numpy())[0].astype(int)
+    crop = torch.nn.functional.interpolate(picture[top:bottom, left:right].permute(2, 0, 1)[None], (48, 48))
+    points = detector().refine(crop)[2][0]
+    eyes, nose, mouth = points[:2], points[2], points[3:]
+    assert eyes[0, 0] < nose[0] < eyes[1, 0] and mouth[0, 0] < mouth[1, 0]
+    assert eyes[:, 1].max() < nose[1] < mouth[:, 1].min()
+
+
+def test_of_two_boxes_one_inside_the_other_the_better_stays() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [2, 2, 6, 6], [20, 0, 30, 10]])
+    assert drop_doubles(boxes, torch.tensor([0.8, 0.9, 0.7]), 0.7).tolist() == [1, 2]
