@@ -23,8 +23,8 @@ class Detector(Protocol):
 class DetectFaces:
     """Search every `every`-th frame of the clip for faces; `track_faces` fills the frames between.
 
-    Faces from about `min_size` pixels on are looked for; a score below `min_score` is left out. Key frames go by their number
-    in the clip, so how the clip is cut into chunks does not matter.
+    Faces from about `min_size` pixels on are looked for; a score below `min_score` is left out. Key frames go by
+    their number in the clip, so how the clip is cut into chunks does not matter.
     """
 
     detector: str = "mtcnn"
