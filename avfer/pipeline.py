@@ -15,10 +15,12 @@ from avfer.ahead import ahead
 from avfer.config import PipelineSpec, read_pipeline
 from avfer.errors import ConfigError, unknown
 from avfer.media import Media, probe
+from avfer.memory import give_back_freed_memory
 from avfer.types import Clip, Span
 from avfer.wiring import Phase, Step, build
 
 Values = dict[str, Any]  # of one span, by the names of the stages
+TRIM_EVERY = 32  # spans
 CHUNK_BYTES = 24_000_000  # of pixels in one chunk at most; larger pictures make shorter chunks
 
 
@@ -99,7 +101,9 @@ class Pipeline:
         states = {step.name: stages.start(step.stage) for step in steps}
         torch.set_num_threads(self.spec.threads)  # holds for the thread that runs this
         with closing(before):
-            for values in before:
+            for i, values in enumerate(before):
+                if i % TRIM_EVERY == 0:
+                    give_back_freed_memory()
                 with torch.inference_mode():
                     _advance(steps, states, values)
                 yield values

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
-    {"avfer", "errors", "signal", "ahead"},  # "avfer" is the package's own file: the version
+    {"avfer", "errors", "signal", "ahead", "memory"},  # "avfer" is the package's own file: the version
     {"types", "catalog", "weights", "stage", "provenance", "media"},
     {"affect_track", "models", "readers", "networks"},
     {"stages"},

@@ -15,7 +15,7 @@ from avfer.export.table import to_table
 
 ROOT = Path(__file__).parents[1]
 CLIP, PICTURE = ROOT / "tests" / "data" / "demo.mp4", ROOT / ".github" / "demo.png"
-TIMES = (0.6, 2.7, 4.4)  # s: neutral, smile, surprise
+TIMES = (1.0, 2.7, 4.4)  # s: neutral, smile, surprise
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import torch
 from avfer.errors import ConfigError, MissingExtra, unknown
 from avfer.media import opened, probe, sound_stream
 from avfer.readers import indexed, pyav
-from avfer.readers.picture import Buffers, Picture, draw_all
+from avfer.readers.picture import Picture, draw_all
 from avfer.readers.sound import End, Sound, sound, sound_stop
 from avfer.types import AudioBatch, Clock, FrameBatch, Span
 
@@ -32,7 +32,6 @@ class Watching:
     size: tuple[int, int] = (0, 0)  # (height, width) px of the first picture, and so of all
     ticks: int | None = None  # without pictures: how many instants there are
     given: int = 0
-    buffers: Buffers = field(default_factory=Buffers)
 
 
 @dataclass
@@ -72,7 +71,7 @@ class DecodeVideo:
             last=state.held is None,
         )
         state.given = clock.stop
-        return state, FrameBatch(clock, draw_all(ready, state.size, state.buffers))
+        return state, FrameBatch(clock, draw_all(ready, state.size))
 
     def _open(self, state: Watching, path: Path) -> None:
         if probe(path).video is not None:
@@ -108,7 +107,6 @@ class Listening:
     held: list[np.ndarray] = field(default_factory=list[np.ndarray])  # resampled, not given yet
     begin: float = 0.0  # seconds, of the first sample of all
     given: int = 0
-    buffers: Buffers = field(default_factory=Buffers)
     read: int = 0
     end: End | None = None
 
