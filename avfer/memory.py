@@ -10,7 +10,7 @@ def give_back_freed_memory() -> None:
     """Return what is free inside the C library's heaps to the system, where that library is glibc.
 
     Pictures are made by one thread and let go by another. The heaps keep the holes, and the resident size of a
-    long run would creep up for many minutes, by some 40 MB a minute at 720p, without anything being in use.
+    long run would creep up for many minutes (by 90 MB and more at 720p) without anything being in use.
     """
     library = _glibc()
     if library is not None:
