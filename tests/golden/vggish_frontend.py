@@ -31,3 +31,9 @@ def wave_16k() -> np.ndarray:
     """The 16 kHz mono wave of the golden (48000,) float64."""
     given = manifest()["cases"][0]["inputs"][0]
     return chirp(given["key"], given["shape"][0], **given["transform"]["chirp"])
+
+
+def wave_44k() -> np.ndarray:
+    """The 44.1 kHz wave of the golden, left and right (2, 132300) float64."""
+    sides = manifest()["cases"][1]["inputs"]
+    return np.stack([chirp(side["key"], side["shape"][0], **side["transform"]["chirp"]) for side in sides])

@@ -4,9 +4,12 @@ import av
 import numpy as np
 import pytest
 import soxr
+import torch
 
 from avfer.errors import ConfigError
+from avfer.signal.log_mel import log_mel
 from avfer.stages.decode import DecodeAudio
+from tests.golden.vggish_frontend import arrays, manifest, wave_44k
 from tests.media_maker import leave_out, rewrite, spoil, stripes, tone, write_clip
 from tests.stages.watching import CLIPS, listen, real, sound_of
 
@@ -111,3 +114,14 @@ def test_real_sound_begins_and_ends_where_the_stream_says(name: str, start: floa
     assert parts[-1].start - parts[-1].first / 16000 == pytest.approx(start, abs=1e-3)
     assert len(samples) / 16000 == pytest.approx(seconds, abs=2e-3)
     assert np.abs(samples).max(initial=0) <= 1.05
+
+
+def test_sound_at_44_khz_gives_the_published_patches_within_the_resampler_s_tolerance(tmp_path: Path):
+    """The golden used resampy; its manifest tells how far soxr HQ, which is ours, lies from it."""
+    path = write_clip(tmp_path / "a.wav", sound=wave_44k(), sample_rate=44100, sound_codec="pcm_f64le")
+    wave, wanted = sound_of(listen(path)), arrays()["examples_44k_stereo"][0, 0]
+    notes = manifest()["wave_44k_stereo"]["other_resamplers_against_this"]["soxr HQ"]
+    assert len(wave) == notes["length"]
+    assert np.abs(wave[20000:20256] - arrays()["resampled_mid"]).max() <= notes["wave_max_abs"]
+    away = np.abs(log_mel(torch.from_numpy(wave)).numpy()[:96] - wanted)
+    assert away.max() <= 0.5 and away.mean() <= 0.006  # what the golden states for other resamplers
