@@ -20,7 +20,7 @@ from avfer.types import Clip, Span
 from avfer.wiring import Phase, Step, build
 
 Values = dict[str, Any]  # of one span, by the names of the stages
-TRIM_EVERY = 8  # spans
+TRIM_EVERY = 32  # spans
 CHUNK_BYTES = 24_000_000  # of pixels in one chunk at most; larger pictures make shorter chunks
 
 

@@ -1,12 +1,17 @@
-"""Memory over a long clip (python -m tools.bench.memory --minutes 30): resident size at every minute of video."""
+"""Memory over a long clip (python -m tools.bench.memory --minutes 30): resident size in every minute of video.
+
+Chunks in flight come and go, so a single sample swings by some 50 MB; each minute is told by its mean and range.
+"""
 
 import argparse
 import os
 import resource
 import tempfile
 import time
+from collections import defaultdict
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import mean
 
 from avfer.export.writer import TableWriter
 from avfer.pipeline import load
@@ -34,19 +39,20 @@ def main() -> None:
     maker = get_context("spawn").Process(target=make, args=(clip, options.minutes))  # its memory is not ours
     maker.start()
     maker.join()
-    pipeline, sizes, begun, frames = load(options.pipeline, device="cpu"), dict[int, float](), time.time(), 0
+    pipeline, begun, frames = load(options.pipeline, device="cpu"), time.time(), 0
+    sizes: dict[int, list[float]] = defaultdict(list)
     with TableWriter(folder / "avfer_bench_memory.parquet") as table:
         for part in pipeline.stream(clip):
             table.append(part)
             frames += len(part.clock)
-            now = int(part.clock.times[-1] // 60) if len(part.clock) else 0
-            if now not in sizes:
-                sizes[now] = resident()
-                print(
-                    f"minute {now:3d}: {sizes[now]:6.0f} MB, {frames / (time.time() - begun):5.1f} frames/s", flush=True
-                )
-    late = [size for minute, size in sizes.items() if minute >= 5]
-    print(f"growth after minute 5: {max(late, default=0) - (late[0] if late else 0):.0f} MB")
+            minute = int(part.clock.times[-1] // 60) if len(part.clock) else 0
+            if minute not in sizes and minute:
+                told, rate = sizes[minute - 1], frames / (time.time() - begun)
+                span = f"({min(told):.0f} to {max(told):.0f})"
+                print(f"minute {minute:2d}: {mean(told):5.0f} MB {span}, {rate:.0f} frames/s", flush=True)
+            sizes[minute].append(resident())
+    last = max(minute for minute, told in sizes.items() if len(told) > 20)
+    print(f"growth from minute 5 to minute {last + 1}, means of a minute: {mean(sizes[last]) - mean(sizes[4]):+.0f} MB")
     print(f"peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
