@@ -53,7 +53,7 @@ def main() -> None:
             sizes[minute].append(resident())
     last = max(minute for minute, told in sizes.items() if len(told) > 20)
     print(f"growth from minute 5 to minute {last + 1}, means of a minute: {mean(sizes[last]) - mean(sizes[4]):+.0f} MB")
-    print(f"peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(f"peak: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def main() -> None:
     for name, values in rates.items():
         print(f"| {name} | {told[name]} | {fps[name]:.1f} ({min(values):.1f} to {max(values):.1f}) |")
     print(f"\nratio {fps['avfer'] / fps['assembled']:.1f}; real-time factor {30 / fps['avfer']:.3f}")
-    print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6:.0f} MB")
     for what, seconds in start_up():
         print(f"{what}: {seconds:.2f} s")
 
