@@ -1,6 +1,6 @@
 """Memory over a long clip (python -m tools.bench.memory --minutes 30): resident size in every minute of video.
 
-Chunks in flight come and go, so a single sample swings by some 50 MB; each minute is told by its mean and range.
+Chunks in flight come and go, so single samples swing; each minute is told by its mean and range.
 """
 
 import argparse
