@@ -51,6 +51,7 @@ class Card(BaseModel):
     head: str | None = None  # the affect model whose embedded weights read this backbone
     features: int | None = None  # width of the embedding
     classes: list[str] = []  # expressions, in the order of the logits
+    assumed: str = ""  # the corpus whose class order was taken because the file does not state one
     action_units: list[str] = []  # in the order of the logits
     valence_arousal: bool = False  # whether the network itself tells them
     size: int | None = None  # px, side of the crop
@@ -68,3 +69,7 @@ class Card(BaseModel):
     published: list[Published] = []
     metrics: list[Metric] = []
     sha256: str | None = None
+
+    def width(self, modality: str) -> int:
+        """Features that the network gives of the "face" or the "voice"; 0 where the card does not tell."""
+        return self.inputs.get(modality, self.features or 0)

@@ -22,21 +22,55 @@ NAMES: dict[str, dict[str, str]] = {
         "smooth_affect": "avfer.stages.smooth:SmoothAffect",
     },
     "detector": {"mtcnn": "avfer.models.detectors.mtcnn:Mtcnn"},
-    "backbone": {"aver_lite": "avfer.models.backbones.aver_lite:AverLite"},
-    "voice backbone": {"vggish_lite": "avfer.models.backbones.vggish_lite:VggishLite"},
+    "backbone": {  # crops of faces -> features, and what heads of their own they have
+        "aver_lite": "avfer.models.backbones.aver_lite:AverLite",
+        "poster": "avfer.models.backbones.poster:Poster",
+        "poster_v2": "avfer.models.backbones.poster_v2:PosterV2",
+        "dan": "avfer.models.backbones.dan:Dan",
+        "efficientface": "avfer.models.backbones.efficientface:EfficientFace",
+        "efficientface_ldg": "avfer.models.backbones.efficientface_ldg:EfficientFaceLdg",
+        "psr": "avfer.models.backbones.psr:Psr",
+        "pf_vit": "avfer.models.backbones.pf_vit:PfVit",
+        "mae": "avfer.models.backbones.mae:Mae",
+        "hmtl": "avfer.models.backbones.hmtl:Hmtl",
+        "aver_teacher": "avfer.models.backbones.aver_teacher:AverTeacher",
+        "aver_student": "avfer.models.backbones.aver_student:AverStudent",
+        "affwildnet_vgg": "avfer.models.backbones.affwildnet_vgg:AffWildNetVgg",
+        "mt_vgg": "avfer.models.backbones.mt_vgg:MtVgg",
+        "mt_arcvgg": "avfer.models.backbones.mt_arcvgg:MtArcVgg",
+    },
+    "video model": {  # a backbone and an affect model in one, trained together
+        "affwildnet_vgg_gru": "avfer.models.video.affwildnet:AffWildNetVggGru",
+        "affwildnet_resnet_gru": "avfer.models.video.affwildnet:AffWildNetResNetGru",
+        "av_mt_vgg_rnn": "avfer.models.video.av_mt_vgg_rnn:AvMtVggRnn",
+    },
+    "voice backbone": {
+        "vggish_lite": "avfer.models.backbones.vggish_lite:VggishLite",
+        "vggish": "avfer.models.backbones.vggish:Vggish",
+        "aver_voice": "avfer.models.backbones.aver_voice:AverVoice",
+    },
+    "voice post-processor": {"vggish_pca": "avfer.models.backbones.vggish_pca:VggishPca"},
     "affect model": {
         "gru_lite": "avfer.models.affect.gru:GruLite",
         "linear_lite": "avfer.models.affect.linear:LinearLite",
+        "aver": "avfer.models.affect.aver:Aver",
     },
 }
-MODELS = ("detector", "backbone", "voice backbone", "affect model")  # the kinds that own weights
+MODELS = tuple(kind for kind in NAMES if kind != "stage")  # the kinds that own weights
+ALSO: dict[str, str] = dict.fromkeys(
+    ("backbone", "voice backbone", "affect model"), "video model"
+)  # what can take the place
+TIMM = "timm:"  # and a name of timm: any of its networks as a backbone
 
 
 def find(kind: str, name: str) -> type:
     """The class behind a name. An unknown one is a ConfigError with the nearest name."""
-    place = name if ":" in name else NAMES[kind].get(name)
+    if name.startswith(TIMM) and kind == "backbone":
+        return _timm(name)
+    names = NAMES[kind] | NAMES.get(ALSO.get(kind, ""), {})
+    place = name if ":" in name else names.get(name)
     if place is None:
-        raise ConfigError(unknown(kind, name, NAMES[kind]))
+        raise ConfigError(unknown(kind, name, names))
     module, _, attribute = place.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -47,8 +81,17 @@ def find(kind: str, name: str) -> type:
 
 
 def kind_of(name: str) -> str:
-    """The kind of a model's name: 'backbone' for 'aver_lite'."""
+    """The kind of a model's name: 'backbone' for 'aver_lite'; code outside avfer is taken for a backbone."""
     for kind in MODELS:
         if name in NAMES[kind]:
             return kind
+    if ":" in name:
+        return "backbone"
     raise ConfigError(unknown("model", name, (n for kind in MODELS for n in NAMES[kind])))
+
+
+def _timm(name: str) -> type:
+    try:
+        return importlib.import_module("avfer.models.backbones.timm_any").network(name.removeprefix(TIMM))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error

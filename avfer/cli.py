@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from avfer import __version__
-from avfer.errors import AvferError, ConfigError, MissingExtra, WeightsError
+from avfer.errors import AvferError, AvferWarning, ConfigError, MissingExtra, WeightsError
 
 if TYPE_CHECKING:
     from avfer.work import Job, Outcome
@@ -108,6 +109,42 @@ def show_model(name: Annotated[str, typer.Argument(metavar="NAME", help="A name 
     print_card(name)
 
 
+@models.command("import")
+def import_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' checkpoint: .pth, .tar, .npz, ...")],
+    output: Annotated[Path, typer.Option("--output", metavar="F", help="The .safetensors to write.")],
+    num_classes: Annotated[int | None, typer.Option(metavar="K", help="Classes that the file must have.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Classes in the order of the logits, or a corpus' name.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Turn a checkpoint of a model's authors into a weight file with a card; nothing in it is run."""
+    from avfer.imports import import_weights
+
+    if output.exists() and not overwrite:
+        raise ConfigError(f"{output} exists; give another name, or --overwrite")
+    imported = import_weights(name, file, output, num_classes, classes)
+    for note in imported.notes:
+        print(f"avfer: warning: {note}", file=sys.stderr)
+    if imported.card.classes:
+        print(f"classes: {', '.join(imported.card.classes)}", file=sys.stderr)
+    print(imported.path)
+
+
+@models.command("verify")
+def verify_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A golden: manifest.json and golden.npz.")],
+) -> None:
+    """Compare a model with stored outputs of its published implementation."""
+    from avfer.show import print_deviations
+
+    if not print_deviations(name, folder):
+        raise typer.Exit(FAILED)
+
+
 @app.command()
 def doctor() -> None:
     """Tell what is here: versions, devices, codecs, weights; and what is missing and how to get it."""
@@ -121,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code; no traceback unless AVFER_DEBUG=1."""
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
+    warnings.showwarning = _warn
     try:
         app(args=spread(sys.argv[1:] if arguments is None else list(arguments)), prog_name="avfer")
     except _Stopped:
@@ -163,6 +201,12 @@ class _Stopped(BaseException):
 
 def _stop(number: int, frame: object) -> NoReturn:
     raise _Stopped
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """One plain line for what avfer warns of; others' warnings are for developers."""
+    if issubclass(category, AvferWarning) or _debugging():
+        print(f"avfer: warning: {message}", file=sys.stderr)
 
 
 def _leave(message: str, code: int) -> NoReturn:

@@ -16,6 +16,10 @@ class AvferError(Exception):
     """Parent of all errors that a user of avfer can meet."""
 
 
+class AvferWarning(UserWarning):
+    """What a user should know of a result that is given all the same."""
+
+
 class ConfigError(AvferError):
     """A pipeline, an option or a command line that cannot work."""
 

@@ -1,13 +1,17 @@
-"""The catalog's models and their cards, for people."""
+"""The catalog's models and their cards, and how near they come to published implementations, for people."""
+
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from avfer.card import MARKS, Card
 from avfer.catalog import MODELS, NAMES, kind_of
-from avfer.errors import WeightsError
-from avfer.networks import count_macs, create
-from avfer.weights import BUILTIN, Card, builtin_card
+from avfer.cost import cost_of
+from avfer.goldens.read import read
+from avfer.goldens.run import verify
+from avfer.weights import BUILTIN, card_of
 
 
 def print_models() -> None:
@@ -17,90 +21,129 @@ def print_models() -> None:
         table.add_column(name)
     for name in ("parameters", "MACs"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("weights")
+    for name in ("licence of the weights", "published"):
+        table.add_column(name)
     for kind in MODELS:
         for name in NAMES[kind]:
             table.add_row(*map(escape, _line(kind, name)))
-    _wide().print(table)
+    console = _wide()
+    console.print(table)
+    console.print("\ntimm:NAME stands for any network of timm.", highlight=False)
+    console.print("published: " + "; ".join(f"[{mark}] {told}" for mark, told in MARKS.items()), markup=False)
 
 
 def print_card(name: str) -> None:
     """All that is known of a model."""
-    kind_of(name)  # an unknown name ends here, with the nearest one
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, text in _facts(name):
+    for label, text in _facts(name, card_of(name)):
         table.add_row(label, escape(text))
     _wide().print(table)
 
 
-def card_of(name: str) -> Card | None:
-    """The card of the embedded weights; None where there are none."""
-    try:
-        return builtin_card(name)
-    except WeightsError:
-        return None
+def print_deviations(name: str, folder: Path) -> bool:
+    """One line an output, the largest deviation last; whether all are within their tolerance."""
+    golden = read(folder)
+    deviations = verify(name, golden)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("case", "output"):
+        table.add_column(column)
+    for column in ("deviation", "allowed"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for row in deviations:
+        told = f"left out: {row.left_out}" if row.left_out else ("" if row.fine else "differs")
+        found = "-" if row.left_out else f"{row.found:.1e}"
+        table.add_row(*map(escape, (row.case, row.output, found, f"{row.allowed:.1e}", told)))
+    console = _wide()
+    console.print(table)
+    run = [row for row in deviations if not row.left_out]
+    if not run:
+        console.print(f"{name} against {golden.name}: nothing could be compared", highlight=False)
+        return False
+    worst = max(run, key=lambda row: (not row.fine, row.found / max(row.allowed, 1e-12)))
+    wrong = sum(not row.fine for row in run)
+    verdict = f"{wrong} of {len(run)} outputs differ" if wrong else f"all {len(run)} outputs agree"
+    largest = f"largest deviation {worst.found:.1e} of {worst.allowed:.1e} allowed ({worst.case}, {worst.output})"
+    console.print(f"{name} against {golden.name}: {verdict}; {largest}", highlight=False, markup=False)
+    return not wrong
 
 
 def _line(kind: str, name: str) -> list[str]:
     card = card_of(name)
-    if card is None:
-        return [name, kind, "-", "-", _cost(name, None)[0], "-", _elsewhere(kind)]
-    return [name, kind, card.task, _inputs(kind, card), *_cost(name, card), card.licence_weights or "-"]
+    published = ", ".join(f"{p.data} {p.value:g} [{p.mark}]" for p in card.published)
+    return [name, kind, card.task, _inputs(kind, card), *_cost(name, card), _licence(name, card), published or "-"]
 
 
-def _facts(name: str) -> list[tuple[str, str]]:
-    kind, card = kind_of(name), card_of(name)
+def _facts(name: str, card: Card) -> list[tuple[str, str]]:
+    kind = kind_of(name)
     parameters, macs = _cost(name, card)
-    facts = [("name", name), ("kind", kind), ("parameters", parameters), ("MACs", macs)]
-    if card is None:
-        return [*facts, ("weights", _elsewhere(kind))]
-    facts[2:2] = [("task", card.task), ("description", card.description), ("inputs", _inputs(kind, card))]
-    facts += [
-        ("features", str(card.features or "-")),
-        ("classes", ", ".join(card.classes) or "-"),
-        ("action units", ", ".join(card.action_units) or "-"),
-        ("data", card.data or "-"),
+    facts = [
+        ("name", name),
+        ("kind", kind),
+        ("task", card.task),
+        ("description", card.description),
+        ("layout", card.layout),
+        ("inputs", _inputs(kind, card)),
+        ("parameters", parameters),
+        ("MACs", f"{macs} for one input"),
+        ("features", str(card.features or "")),
+        ("classes", ", ".join(card.classes)),
+        *((f"order of {o.name}", ", ".join(o.classes) + ("" if o.proven else " (not proven)")) for o in card.orders),
+        ("action units", ", ".join(card.action_units)),
+        ("mean, std", f"{_numbers(card.mean)}; {_numbers(card.std)} ({card.colour.upper()}, of [0, 1])"),
+        ("data", card.data),
         ("licence of the code", card.licence_code),
-        ("licence of the weights", card.licence_weights or "-"),
-        ("sources", "\n".join(card.sources) or "-"),
-        ("file", (BUILTIN / f"{name}.safetensors").name),
-        ("sha256", card.sha256 or "-"),
+        ("licence of the weights", _licence(name, card)),
+        ("ONNX", "can be exported" if card.onnx else ""),
+        ("sources", "\n".join(card.sources)),
+        (
+            "file",
+            f"{name}.safetensors, in the package" if _embedded(name) else "none here; `avfer models import` reads one",
+        ),
+        ("sha256", card.sha256 or ""),
+        *((f"published: {p.data}", f"{p.value:g} {p.metric} [{p.mark}: {MARKS[p.mark]}]") for p in card.published),
+        *((f"measured: {m.name}", f"{m.value:.4g} ({m.protocol})") for m in card.metrics),
     ]
-    return [*facts, *((metric.name, f"{metric.value:.4g} ({metric.protocol})") for metric in card.metrics)]
+    return [(label, text) for label, text in facts if text and (label != "mean, std" or card.mean)]
+
+
+def _numbers(values: list[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)
+
+
+def _embedded(name: str) -> bool:
+    return (BUILTIN / f"{name}.safetensors").exists()
+
+
+def _licence(name: str, card: Card) -> str:
+    return card.licence_weights or "not stated"
 
 
 def _inputs(kind: str, card: Card) -> str:
-    if card.inputs:
-        return ", ".join(f"{name} ({width})" for name, width in card.inputs.items())
     if kind == "voice backbone":
         return "log-mel patch 96x64"
-    return f"face crop {card.size}x{card.size}" if card.size else "-"
+    if card.size:
+        crop = f"face crop {card.size}x{card.size}"
+        return f"{crop}s in sequence" + (", log-mel patches" if "voice" in card.inputs else "") if card.inputs else crop
+    return ", ".join(f"{name} ({width})" for name, width in card.inputs.items()) or "picture"
 
 
-def _cost(name: str, card: Card | None) -> tuple[str, str]:
+def _cost(name: str, card: Card) -> tuple[str, str]:
     """Parameters and multiply-adds for one input, short."""
-    try:
-        parameters = sum(p.numel() for p in create(name).parameters())
-    except (ImportError, TypeError, AttributeError):  # code outside torch, or not made without options
-        return "-", "-"
-    macs = count_macs(name, card) if card else None
-    return _short(parameters), _short(macs) if macs else "-"
+    cost = cost_of(name, card)
+    return _short(cost.parameters), _short(cost.macs) if cost.macs else "-"
 
 
 def _short(count: int) -> str:
-    for unit, name in ((1_000_000, "M"), (1_000, "k")):
+    for unit, name in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
         if count >= unit:
             return f"{count / unit:.2f} {name}"
     return str(count)
 
 
-def _elsewhere(kind: str) -> str:
-    return "in the package facenet-pytorch (MIT)" if kind == "detector" else "none here; give a path"
-
-
 def _wide() -> Console:
     """Standard output; lines are not cut where it is a file or a pipe."""
     console = Console()
-    return console if console.is_terminal else Console(width=200)
+    return console if console.is_terminal else Console(width=240)

@@ -8,9 +8,9 @@ checker of the code and the checker of the YAML read the same lines.
   Nothing about a clip is kept in `self`, so one stage can work on many clips.
 
 A stage that owns a network has `load(self, device)`, called once, after the whole pipeline has proved sound.
-Three methods more are optional: `adapt(self, readers)` returns the stage fitted to those that read it,
-`widths(self, *inputs)` passes on, and checks, the number of features (`{"face": 256}`), and `files(self)`
-names the weight files with their sha256.
+More is optional: `adapt(self, readers)` returns the stage fitted to those that read it; `makes` tells the cards of
+the networks whose features a stage gives (`{"face": card}`), and `fit(self, cards)` returns the stage that reads
+features of such networks, or raises ConfigError; `files(self)` names the weight files with their sha256.
 """
 
 import types
@@ -20,7 +20,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-Widths = dict[str, int]
+from avfer.card import Card
+
+Cards = dict[str, Card]  # of the networks that features come from, by "face" and "voice"
 
 
 @runtime_checkable

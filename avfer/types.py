@@ -152,10 +152,11 @@ class FaceCrops:
 
 @dataclass(frozen=True, eq=False)
 class FaceFeatures:
-    """One vector per face."""
+    """One vector per face, and what the network that made it tells itself."""
 
     faces: FaceTracks
     values: Tensor  # (N, D) float32
+    own: Tensor | None = None  # (N, O) float32: valence and arousal, probabilities of classes, of action units
 
     @property
     def clock(self) -> Clock:

@@ -1,60 +1,31 @@
 """Weights and their cards: found, checked against the card, loaded strictly.
 
-A weight file is a safetensors file with a card of the same name beside it (`aver_lite.safetensors`,
-`aver_lite.json`). `weights:` in a pipeline is `builtin` (in the wheel), a path, or a URL with its sha256
-(`https://.../f.safetensors#sha256=...`, kept in the cache, so that it works offline afterwards).
+A weight file that avfer wrote is a safetensors file with a card of the same name beside it
+(`aver_lite.safetensors`, `aver_lite.json`). `weights:` in a pipeline is `builtin` (in the wheel), a path, or a URL
+with its sha256 (`https://.../f.safetensors#sha256=...`, kept in the cache, so that it works offline afterwards).
+A path may also name a checkpoint of the network's authors: its card is then made from what the file shows.
 """
 
 import hashlib
 import json
 import os
-import pickle
 import urllib.error
 import urllib.request
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from avfer.card import Card
+from avfer.catalog import find, kind_of
+from avfer.checkpoint import read_tensors
+from avfer.class_order import assume
 from avfer.errors import WeightsError
 
 BUILTIN = Path(__file__).parent / "builtin"
 URLS = ("https://", "http://", "file://")
-
-
-class Metric(BaseModel):
-    """A measured number and how it was measured."""
-
-    name: str
-    value: float
-    protocol: str
-
-
-class Card(BaseModel):
-    """What a user must know of a weight file, and what the stages read to use it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str  # of the model in the catalog
-    task: str
-    description: str
-    options: dict[str, Any] = {}  # of the model's constructor
-    inputs: dict[str, int] = {}  # features an affect model reads: {"face": 256, "voice": 128}
-    features: int | None = None  # width of the embedding
-    classes: list[str] = []  # expressions, in the order of the logits
-    action_units: list[str] = []  # in the order of the logits
-    size: int | None = None  # px, side of the crop
-    mean: list[float] = []  # per channel, RGB, of pixels in [0, 1]
-    std: list[float] = []
-    template: list[tuple[float, float]] = []  # five landmarks in the crop, as shares of its side
-    data: str = ""
-    licence_code: str = "Apache-2.0"
-    licence_weights: str = ""
-    sources: list[str] = []
-    metrics: list[Metric] = []
-    sha256: str | None = None
+MOST_NAMES = 40  # of tensors that a message lists
 
 
 @cache
@@ -71,6 +42,16 @@ def read_card(path: Path) -> Card:
         raise WeightsError(f"no readable card at {path}: {error}") from error
 
 
+def card_of(name: str, **options: Any) -> Card:
+    """What is known of a model without a weight file; embedded weights tell more. ConfigError for an unknown name."""
+    kind = find(kind_of(name), name)
+    if not options and (BUILTIN / f"{name}.json").exists():
+        return builtin_card(name)
+    if hasattr(kind, "card"):
+        return kind.card(**options)
+    return Card(name=name, task="", description="", options=options)
+
+
 def locate(name: str, weights: str) -> tuple[Path, Card]:
     """The file behind `weights` for the model `name`, and its card. WeightsError where there is none."""
     if weights == "builtin":
@@ -82,72 +63,65 @@ def locate(name: str, weights: str) -> tuple[Path, Card]:
     if not path.is_file():
         raise WeightsError(f"no weight file at {path}; check the path behind weights:")
     beside = path.with_suffix(".json")
-    card = read_card(beside) if beside.exists() else builtin_card(name).model_copy(update={"sha256": None})
+    card = read_card(beside) if beside.exists() else deduced_card(name, read_tensors(path))
     if card.name != name:
         raise WeightsError(f"{path} holds weights of {card.name}, not of {name}")
     return path, card
+
+
+def deduced_card(name: str, tensors: dict[str, Any]) -> Card:
+    """The card of a checkpoint without one, as names and shapes of its tensors tell."""
+    options, _ = official(name, tensors)
+    return assume(card_of(name, **options).model_copy(update={"sha256": None, "metrics": [], "head": None}))
+
+
+def official(name: str, tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of the constructor and tensors under avfer's names, from the authors' names."""
+    kind = find(kind_of(name), name)
+    return kind.from_official(tensors) if hasattr(kind, "from_official") else ({}, tensors)
 
 
 def load_into(module: Any, path: Path, card: Card) -> None:
     """Put the tensors of a file into a torch module; every name and shape must agree."""
     if card.sha256 and sha256(path) != card.sha256:
         raise WeightsError(f"{path} is damaged: its sha256 is not the one on its card; get the file again")
+    fill(module, official(card.name, read_tensors(path))[1], f"{path} does not fit {card.name}")
+
+
+def fill(module: Any, tensors: dict[str, Any], fault: str, constructed: frozenset[str] = frozenset()) -> None:
+    """Load tensors strictly, apart from those that the constructor computes; a WeightsError begins with `fault`."""
     wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-    tensors = read_tensors(path)
     found = {name: tuple(t.shape) for name, t in tensors.items()}
-    if found != wanted:
-        missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-        shapes = sorted(
-            f"{n} {found[n]} for {wanted[n]}" for n in wanted.keys() & found.keys() if found[n] != wanted[n]
-        )
-        told = {"missing": missing, "not known": extra, "of another shape": shapes}
-        parts = [
-            f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
-            for what, names in told.items()
-            if names
-        ]
-        raise WeightsError(f"{path} does not fit {card.name}: tensors {'; '.join(parts)}")
-    module.load_state_dict(
-        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    )
+    common = wanted.keys() & found.keys()
+    told = {
+        "missing": sorted(wanted.keys() - found.keys() - constructed),
+        "not known": sorted(found.keys() - wanted.keys()),
+        "of another shape": sorted(f"{n} {found[n]} for {wanted[n]}" for n in common if found[n] != wanted[n]),
+    }
+    parts = [f"{len(names)} {what} ({_listed(names)})" for what, names in told.items() if names]
+    if parts:
+        raise WeightsError(f"{fault}: tensors {'; '.join(parts)}")
+    module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, strict=False)
 
 
-def read_tensors(path: Path) -> dict[str, Any]:
-    """Name to tensor, from a safetensors file or a .pth that holds tensors alone; code in a file is refused."""
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise WeightsError(f"{path} is no whole safetensors file ({error}); get the file again") from error
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of pickles in other protocols, which are refused anyway
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(f"{path} is refused: it asks to run code, or is no weight file") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} is no readable weight file ({error})") from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise WeightsError(f"{path} holds no table of tensors")
-    return content
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (f", and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
 
 
-def save(module: Any, card: Card, folder: Path, *, half: bool = True) -> Path:
-    """Write NAME.safetensors (half precision by default) and NAME.json with the sha256; returns the former."""
+def save(module: Any, card: Card, path: Path, *, half: bool = False) -> Path:
+    """Write a .safetensors (in half precision if asked) and its card as .json beside it; both appear whole or not."""
     import torch
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{card.name}.safetensors"
-    tensors = {n: t.detach().cpu().contiguous() for n, t in module.state_dict().items()}
-    save_file({n: t.half() if half and t.dtype == torch.float32 else t for n, t in tensors.items()}, path)
-    path.chmod(0o644)  # safetensors leaves it to the owner alone
-    told = card.model_copy(update={"sha256": sha256(path)}).model_dump(exclude_defaults=True)
-    path.with_suffix(".json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part, told = path.with_suffix(".part"), path.with_suffix(".json.part")
+    tensors = {n: t.detach().cpu().clone().contiguous() for n, t in module.state_dict().items()}
+    save_file({n: t.half() if half and t.dtype == torch.float32 else t for n, t in tensors.items()}, part)
+    part.chmod(0o644)  # safetensors leaves it to the owner alone
+    card = card.model_copy(update={"sha256": sha256(part)})
+    told.write_text(json.dumps(card.model_dump(exclude_defaults=True), indent=2, ensure_ascii=False) + "\n")
+    part.replace(path)
+    told.replace(path.with_suffix(".json"))
     return path
 
 

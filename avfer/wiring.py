@@ -41,7 +41,7 @@ def build(spec: PipelineSpec) -> tuple[Step, ...]:
         readers = [made[other.name] for other in spec.stages if line.name in other.inputs]
         if hasattr(made[line.name], "adapt"):
             made[line.name] = made[line.name].adapt(readers)
-    _check_widths(spec, made)
+    _fit(spec, made)
     phases = _phases(spec, made)
     lines = sorted(spec.stages, key=lambda line: phases[line.name].value)
     last_reader = {name: line.name for line in lines for name in line.inputs}
@@ -124,15 +124,17 @@ def _article(kind: type) -> str:
     return "an" if kind.__name__[0] in "AEIOU" else "a"
 
 
-def _check_widths(spec: PipelineSpec, made: dict[str, Any]) -> None:
-    widths: dict[str, stages.Widths] = {"span": {}}
+def _fit(spec: PipelineSpec, made: dict[str, Any]) -> None:
+    """Fit each stage to the networks whose features reach it."""
+    cards: dict[str, stages.Cards] = {"span": {}}
     for line in spec.stages:
-        given = [widths[name] for name in line.inputs]
-        merged = {key: width for one in given for key, width in one.items()}
+        given = {key: card for name in line.inputs for key, card in cards[name].items()}
         try:
-            widths[line.name] = made[line.name].widths(*given) if hasattr(made[line.name], "widths") else merged
+            if hasattr(made[line.name], "fit"):
+                made[line.name] = made[line.name].fit(given)
         except ConfigError as error:
             raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from None
+        cards[line.name] = given | getattr(made[line.name], "makes", {})
 
 
 def _names(kinds: tuple[type, ...]) -> str:

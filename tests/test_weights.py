@@ -9,10 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avfer import create
+from avfer.card import Card
+from avfer.checkpoint import read_tensors
 from avfer.errors import AvferError, WeightsError
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.pipeline import load
-from avfer.weights import BUILTIN, Card, builtin_card, load_into, locate, read_tensors, save, sha256
+from avfer.weights import BUILTIN, builtin_card, load_into, locate, save, sha256
 
 EMBEDDED = ["aver_lite", "vggish_lite", "gru_lite", "linear_lite"]
 BUILT_IN = BUILTIN / "aver_lite.safetensors"
@@ -46,7 +48,7 @@ def test_the_face_network_has_three_million_parameters_at_most_and_clears_its_ba
 
 def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
     model, card = AverLite(widths=(8, 8, 8, 8)), Card(name="aver_lite", task="t", description="d")
-    path = save(model, card, tmp_path, half=False)
+    path = save(model, card, tmp_path / "aver_lite.safetensors")
     found, card = locate("aver_lite", str(path))
     other = AverLite(widths=(8, 8, 8, 8))
     load_into(other, found, card)
@@ -55,7 +57,7 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
 
 def test_weights_of_another_model_are_refused_by_their_card(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="holds weights of aver_lite, not of gru_lite"):
-        locate("gru_lite", str(save(AverLite(), builtin_card("aver_lite"), tmp_path)))
+        locate("gru_lite", str(save(AverLite(), builtin_card("aver_lite"), tmp_path / "aver_lite.safetensors")))
 
 
 def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_a_truncated_file_is_told(tmp_path: Path, size: int) -> None:
 
 
 def test_a_file_changed_after_its_card_was_written_is_told(tmp_path: Path) -> None:
-    path = save(AverLite(), builtin_card("aver_lite"), tmp_path)
+    path = save(AverLite(), builtin_card("aver_lite"), tmp_path / "aver_lite.safetensors")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -136,7 +138,7 @@ def test_a_url_with_another_digest_is_refused_and_not_kept(tmp_path: Path, monke
 
 
 def test_a_card_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
-    path = save(AverLite(), builtin_card("aver_lite"), tmp_path)
+    path = save(AverLite(), builtin_card("aver_lite"), tmp_path / "aver_lite.safetensors")
     card = json.loads(path.with_suffix(".json").read_text()) | {"colour": "rgb"}
     path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="no readable card"):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from avfer.affect_track import AffectTrack
+from avfer.card import Card
 from avfer.errors import ConfigError
 from avfer.types import AudioBatch, Clock, FaceFeatures, FaceTracks, FrameBatch, Span
 
@@ -76,8 +77,9 @@ class Wide:
 
     width: int = 8
 
-    def widths(self, frames: dict[str, int]) -> dict[str, int]:
-        return {"face": self.width}
+    @property
+    def makes(self) -> dict[str, Card]:
+        return {"face": Card(name="wide", task="", description="", features=self.width)}
 
     def __call__(self, frames: FrameBatch) -> FrameBatch:
         return frames
@@ -87,10 +89,10 @@ class Wide:
 class NeedsEight(TimeAsValence):
     """Refuses any width but 8."""
 
-    def widths(self, frames: dict[str, int]) -> dict[str, int]:
-        if frames["face"] != 8:
-            raise ConfigError(f"reads 8 features, but is given {frames['face']}")
-        return {}
+    def fit(self, cards: dict[str, Card]) -> "NeedsEight":
+        if cards["face"].width("face") != 8:
+            raise ConfigError(f"reads 8 features, but is given {cards['face'].features}")
+        return self
 
     def __call__(self, frames: FrameBatch) -> AffectTrack:
         return super().__call__(frames)

@@ -6,11 +6,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from avfer.card import Card
 from avfer.errors import ConfigError
 from avfer.signal.similarity import ARCFACE, inverse, similarity, warp
 from avfer.stages.frame_window import FrameWindow
 from avfer.types import FaceCrops, FaceTracks, FrameBatch
-from avfer.weights import Card
 
 SIZE = 112  # px, where no backbone says otherwise
 

@@ -1,4 +1,4 @@
-"""embed_faces: one vector per face."""
+"""embed_faces: one vector per face, and what the network itself tells of it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,10 +7,13 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from avfer.card import Card
 from avfer.catalog import find
+from avfer.models.reading import Reading
+from avfer.stage import Cards
 from avfer.stages.blocks import blocks
 from avfer.types import FaceCrops, FaceFeatures, concat, no_faces
-from avfer.weights import Card, load_into, locate, sha256
+from avfer.weights import load_into, locate, sha256
 
 BATCH = 32  # faces at once
 
@@ -23,35 +26,48 @@ class Backbone(Protocol):
         ...
 
 
+class Classifier(Protocol):
+    """A backbone with heads of its own."""
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, S, S) normalised as the card says -> features and what the heads say."""
+        ...
+
+
 @dataclass
 class EmbedFaces:
-    """Read every crop with a face backbone; size, mean and std are those of its card."""
+    """Read every crop with a face backbone; size, mean, std and colour order are those of its card."""
 
     backbone: str = "aver_lite"
     weights: str = "builtin"
     card: Card = field(init=False, repr=False)
     _path: Path = field(init=False, repr=False)
-    _network: Backbone | None = field(default=None, init=False, repr=False)
+    _network: Backbone | Classifier | None = field(default=None, init=False, repr=False)
     _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
 
     def __post_init__(self) -> None:
         find("backbone", self.backbone)
         self._path, self.card = locate(self.backbone, self.weights)
 
-    def widths(self, faces: dict[str, int]) -> dict[str, int]:
-        return {"face": self.card.features or 0}
+    @property
+    def makes(self) -> Cards:
+        """The network whose features these are."""
+        return {"face": self.card}
 
     def files(self) -> dict[str, str]:
+        """The weight file and its sha256."""
         return {self._path.name: sha256(self._path)}
 
     def load(self, device: torch.device) -> None:
+        """Build the network and put its weights on the device."""
         network: nn.Module = find("backbone", self.backbone)(**self.card.options)
         load_into(network, self._path, self.card)
         network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._network = cast(Backbone, network)
+        self._network = cast(Classifier, network) if hasattr(network, "read") else cast(Backbone, network)
         self._device = device
 
     def start(self) -> FaceCrops | None:
+        """No block is open."""
         return None
 
     def step(self, state: FaceCrops | None, faces: FaceCrops) -> tuple[FaceCrops | None, FaceFeatures]:
@@ -59,16 +75,46 @@ class EmbedFaces:
         whole, rest = blocks(state, faces)
         if not whole:
             nothing = rest.clock.part(rest.clock.first, rest.clock.first)
-            return rest, FaceFeatures(no_faces(nothing), self._embed(rest.pixels[:0]))
-        return rest, concat([FaceFeatures(block.faces, self._embed(block.pixels)) for block in whole])
+            return rest, FaceFeatures(no_faces(nothing), *self._embed(rest.pixels[:0]))
+        return rest, concat([FaceFeatures(block.faces, *self._embed(block.pixels)) for block in whole])
 
-    def _embed(self, crops: Tensor) -> Tensor:
-        """crops: (N, S, S, 3) uint8 RGB -> (N, D) float32."""
-        assert self._network is not None, "load() comes first"
+    def _embed(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """crops: (N, S, S, 3) uint8 RGB -> features (N, D), what the network tells (N, O)."""
         mean = torch.tensor(self.card.mean, device=self._device) * 255
         std = torch.tensor(self.card.std, device=self._device) * 255
-        features = [torch.zeros((0, self.card.features or 0), device=self._device)]
+        features = [torch.zeros((0, self.card.width("face")), device=self._device)]
+        own = [torch.zeros((0, own_width(self.card)), device=self._device)]
         for part in crops.split(BATCH) if len(crops) else ():
-            pixels = (part.to(self._device) - mean) / std
-            features.append(self._network.features(pixels.permute(0, 3, 1, 2)))
-        return torch.cat(features)
+            pixels = part.to(self._device)
+            pixels = ((pixels.flip(-1) if self.card.colour == "bgr" else pixels) - mean) / std
+            reading = self._read(pixels.permute(0, 3, 1, 2))
+            features.append(reading.features)
+            own.append(_told(self.card, reading))
+        return torch.cat(features), torch.cat(own)
+
+    @torch.inference_mode()
+    def _read(self, crops: Tensor) -> Reading:
+        assert self._network is not None, "load() comes first"
+        if hasattr(self._network, "read"):
+            return cast(Classifier, self._network).read(crops)
+        return Reading(cast(Backbone, self._network).features(crops))
+
+
+def own_width(card: Card) -> int:
+    """Columns of what a network tells itself."""
+    return 2 * card.valence_arousal + len(card.classes) + len(card.action_units)
+
+
+def _told(card: Card, reading: Reading) -> Tensor:
+    """(N, O): valence and arousal in [-1, 1], probabilities of the classes, of the action units.
+
+    Here, where batches are counted from the start of the clip: the last bits of exp depend on the shape it is given.
+    """
+    parts = [reading.features[:, :0]]
+    if card.valence_arousal and reading.valence_arousal is not None:
+        parts.append(reading.valence_arousal.clamp(-1, 1))
+    if card.classes and reading.expression_logits is not None:
+        parts.append(reading.expression_logits.softmax(1))
+    if card.action_units and reading.action_unit_logits is not None:
+        parts.append(reading.action_unit_logits.sigmoid())
+    return torch.cat(parts, 1)

@@ -1,17 +1,19 @@
 """Hear the voice: sound -> one vector per 0.975 s patch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avfer.card import Card
 from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.signal import log_mel
 from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE
-from avfer.stage import Widths
+from avfer.stage import Cards
 from avfer.types import AudioBatch, VoiceFeatures
 from avfer.weights import load_into, locate, sha256
 
@@ -19,11 +21,17 @@ BATCH = 8  # patches a network sees at once, whatever the chunk: a batch's shape
 
 
 class Backbone(Protocol):
-    """What a voice network must be."""
-
-    num_features: int
+    """A network that makes vectors of sound."""
 
     def features(self, patches: Tensor) -> Tensor:
+        """patches: (N, 1, 96, 64) log-mel -> (N, D)."""
+        ...
+
+
+class FaceAndVoice(Protocol):
+    """A network that makes vectors of faces and of sound."""
+
+    def voice_features(self, patches: Tensor) -> Tensor:
         """patches: (N, 1, 96, 64) log-mel -> (N, D)."""
         ...
 
@@ -60,31 +68,35 @@ class EmbedVoice:
     backbone: str = "vggish_lite"
     weights: str = "builtin"
     hop: float = 0.2  # seconds, a multiple of 0.01
+    card: Card = field(init=False, repr=False)
+    _path: Path = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.hop < 0.01 or abs(self.hop * 100 - round(self.hop * 100)) > 1e-6:
             raise ConfigError(f"embed_voice: hop is {self.hop} s; choose a multiple of 0.01 s, such as 0.2")
+        find("voice backbone", self.backbone)
+        self._path, self.card = locate(self.backbone, self.weights)
+        if not self.card.width("voice"):
+            raise ConfigError(f"embed_voice: the card of {self.backbone} names no number of features")
+
+    @property
+    def makes(self) -> Cards:
+        """The network whose features these are."""
+        return {"voice": self.card}
 
     def load(self, device: torch.device) -> None:
         """Build the network and put its weights on the device."""
-        path, card = locate(self.backbone, self.weights)
         self.device = device
-        network: nn.Module = find("voice backbone", self.backbone)(**card.options)
-        load_into(network, path, card)
+        network: nn.Module = find("voice backbone", self.backbone)(**self.card.options)
+        load_into(network, self._path, self.card)
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (twice as fast on a CPU)
-        self.network = cast(Backbone, network.to(device).eval())
-
-    def widths(self, sound: Widths) -> Widths:
-        """The number of features of a row."""
-        card = locate(self.backbone, self.weights)[1]
-        if card.features is None:
-            raise ConfigError(f"embed_voice: the card of {self.backbone} names no number of features")
-        return {"voice": card.features}
+        network.to(device).eval()
+        both = cast(FaceAndVoice, network) if hasattr(network, "voice_features") else None
+        self._embed = both.voice_features if both else cast(Backbone, network).features
 
     def files(self) -> dict[str, str]:
         """The weight file and its sha256."""
-        path = locate(self.backbone, self.weights)[0]
-        return {path.name: sha256(path)}
+        return {self._path.name: sha256(self._path)}
 
     def start(self) -> Heard:
         """Nothing heard yet."""
@@ -99,7 +111,7 @@ class EmbedVoice:
             rows.append(self._vectors(state, take))
             centres.append(np.arange(state.patch, state.patch + take))
             state = self._past(state, take)
-        values = torch.cat(rows) if rows else torch.zeros(0, self.network.num_features, device=self.device)
+        values = torch.cat(rows) if rows else torch.zeros(0, self.card.width("voice"), device=self.device)
         index = np.concatenate(centres) if centres else np.zeros(0, np.int64)
         reached = float(self._centre(state, state.patch))
         return state, VoiceFeatures(
@@ -138,7 +150,7 @@ class EmbedVoice:
             first = (state.patch + row) * self._hop - state.frame
             patches[row, 0] = state.frames[first : first + PATCH_FRAMES]
         patches = patches.to(self.device).contiguous(memory_format=torch.channels_last)
-        return self.network.features(patches)[:take].clone()
+        return self._embed(patches)[:take].clone()
 
     def _past(self, state: Heard, take: int) -> Heard:
         patch = state.patch + take

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from avfer.errors import ConfigError
-from avfer.stage import Widths
 from avfer.types import (
     NO_TRACK,
     Clock,
@@ -98,17 +97,13 @@ class JoinFeatures:
     speaks is not asked.
     """
 
-    def widths(self, look: Widths, voice: Widths) -> Widths:
-        """Those of the face and of the voice."""
-        return {**look, **voice}
-
     def start(self) -> Waiting:
         """Nothing waits."""
         return Waiting()
 
     def step(self, state: Waiting, look: FaceFeatures, voice: VoiceFeatures) -> tuple[Waiting, JointFeatures]:
         """The rows whose voice is known by now; all of them once the sound has ended."""
-        look = _with_empty_instants(look)
+        look = _with_empty_instants(replace(look, own=None))
         look = concat([state.look, look]) if state.look else look
         known = _hear(state.voice, voice)
         clock = look.clock
@@ -167,10 +162,6 @@ class SampleVoice:
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 1000:
             raise ConfigError(f"sample_voice: fps is {self.fps}; choose a rate in ticks a second, such as 25")
-
-    def widths(self, voice: Widths) -> Widths:
-        """Those of the voice."""
-        return voice
 
     def start(self) -> Ticking:
         """No tick given."""

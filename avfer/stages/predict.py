@@ -10,13 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from avfer.affect_track import AffectTrack
+from avfer.card import Card
 from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.models.affect.heads import AffectModel
-from avfer.stage import Widths
+from avfer.stage import Cards
+from avfer.stages.own_heads import OwnHeads
 from avfer.types import FaceFeatures, JointFeatures
 from avfer.weights import load_into, locate, sha256
 
+OWN = "own"  # in place of a model's name
 FORGET = 10.0  # seconds after which a track that is not seen is a new one
 
 
@@ -32,13 +35,31 @@ class Memory:
 class PredictAffect:
     """Valence, arousal, expressions and action units of each row, with one hidden state per track.
 
-    All tracks of an instant are one batch, so that no value depends on where the clip was cut. A row without a
-    face is read from the voice alone, without action units; a row with neither (or without a face, where the
-    model does not listen) is NaN.
+    `model: own` stands for the heads that come with the face backbone: the affect model that its card names, or
+    what the network itself tells. All tracks of an instant are one batch, so that no value depends on where the clip
+    was cut. A row without a face is read from the voice alone, without action units; a row with neither (or without a
+    face, where the model does not listen) is NaN.
     """
 
     model: str = "gru_lite"
     weights: str = "builtin"
+
+    def __post_init__(self) -> None:
+        if self.model != OWN:
+            find("affect model", self.model)
+
+    def fit(self, cards: Cards) -> "PredictAffect | OwnHeads":
+        """The stage for features of such networks; ConfigError where the model was not made for them."""
+        if self.model == OWN:
+            return _own(cards)
+        wanted = locate(self.model, self.weights)[1]
+        read = wanted.inputs.keys() & cards.keys()
+        if not read:
+            needs, has = " and ".join(wanted.inputs), " and ".join(cards)
+            raise ConfigError(f"{self.model} reads features of the {needs}, but is given those of the {has} alone")
+        for name in read:
+            _check(wanted, cards[name], name)
+        return self
 
     def load(self, device: torch.device) -> None:
         """Build the model and put its weights on the device."""
@@ -47,20 +68,6 @@ class PredictAffect:
         module: nn.Module = find("affect model", self.model)(**self.card.options)
         load_into(module, path, self.card)
         self.network = cast(AffectModel, module.to(device).eval())
-
-    def widths(self, features: Widths) -> Widths:
-        """Nothing passes on. ConfigError where the features are not those that the model was made for."""
-        inputs = locate(self.model, self.weights)[1].inputs
-        for name in inputs.keys() & features.keys():
-            if inputs[name] != features[name]:
-                raise ConfigError(
-                    f"{self.model} reads {inputs[name]} features of the {name}, but the embedding of the {name} has"
-                    f" {features[name]}; take the backbone it was made for, or weights trained on this one"
-                )
-        if not inputs.keys() & features.keys():
-            needs, has = " and ".join(inputs), " and ".join(features)
-            raise ConfigError(f"{self.model} reads features of the {needs}, but is given those of the {has} alone")
-        return {}
 
     def files(self) -> dict[str, str]:
         """The weight file and its sha256."""
@@ -87,7 +94,7 @@ class PredictAffect:
         for a, b in pairwise(borders) if len(readable) else []:
             now = float(times[readable[a]])
             known = [hidden[t] if now - seen.get(t, -np.inf) <= FORGET else self.network.start(1) for t in tracks[a:b]]
-            out, after = self.network(*(rows[a:b].clone() for rows in inputs), hidden=torch.cat(known))
+            out, after = self.network.step(*(rows[a:b].clone() for rows in inputs), hidden=torch.cat(known))
             # Here, not for all rows at once: the last bits of exp depend on the shape it is given.
             pair = torch.stack([out.valence, out.arousal], 1)
             told.append(torch.cat([pair, out.expression_logits.softmax(1), out.action_unit_logits.sigmoid()], 1))
@@ -134,3 +141,26 @@ class PredictAffect:
     @property
     def _width(self) -> int:
         return 2 + len(self.card.classes) + len(self.card.action_units)
+
+
+def _own(cards: Cards) -> PredictAffect | OwnHeads:
+    if "face" not in cards or "voice" in cards:
+        raise ConfigError(f"model: {OWN} reads what embed_faces gives, without the voice; put its name behind from:")
+    head = cards["face"].head
+    return PredictAffect(head).fit(cards) if head else OwnHeads(cards["face"])
+
+
+def _check(model: Card, network: Card, modality: str) -> None:
+    """The network makes the features that the model was trained on."""
+    wanted, given = model.inputs[modality], network.width(modality)
+    if wanted != given:
+        raise ConfigError(
+            f"{model.name} reads {wanted} features of the {modality}, but {network.name} gives {given};"
+            f" take the backbone it was made for, or weights trained on this one"
+        )
+    maker = model.trained_on.get(modality, network.name)
+    if maker != network.name:
+        raise ConfigError(
+            f"{model.name} was trained on the {modality} features of {maker}, not of {network.name}; both have"
+            f" {wanted}, but they mean different things"
+        )

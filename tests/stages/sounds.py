@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avfer.card import Card
 from avfer.models.backbones.vggish_lite import VggishLite
 from avfer.stages.embed_voice import EmbedVoice
 from avfer.types import AudioBatch, VoiceFeatures
-from avfer.weights import Card, save
+from avfer.weights import save
 
 RATE = 16_000
 WIDTH = 6  # features of the small network
@@ -21,7 +22,7 @@ def listener(folder: Path, **options: float) -> EmbedVoice:
     torch.manual_seed(1)
     shape = {"widths": (4, 4, 4, 4, 4), "num_features": WIDTH}
     card = Card(name="vggish_lite", task="test", description="random", options=shape, features=WIDTH)
-    path = save(VggishLite(**shape), card, folder, half=False)
+    path = save(VggishLite(**shape), card, folder / "vggish_lite.safetensors")
     stage = EmbedVoice(weights=str(path), **options)
     stage.load(torch.device("cpu"))
     return stage

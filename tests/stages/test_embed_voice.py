@@ -131,4 +131,4 @@ def test_missing_samples_are_told(stage):
 
 
 def test_the_width_is_that_of_the_card(stage):
-    assert stage.widths({}) == {"voice": WIDTH}
+    assert stage.makes["voice"].width("voice") == WIDTH

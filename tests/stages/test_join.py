@@ -217,9 +217,5 @@ def test_an_impossible_rate_is_refused(fps):
         SampleVoice(fps=fps)
 
 
-def test_widths_of_face_and_voice_pass_on():
-    assert JoinFeatures().widths({"face": 256}, {"voice": 128}) == {"face": 256, "voice": 128}
-
-
 def test_blank_rows_have_no_track():
     assert set(blank_faces(clock(3), np.arange(3)).track_ids) == {NO_TRACK}

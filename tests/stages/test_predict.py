@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.affect_track import AffectTrack
+from avfer.card import Card
 from avfer.errors import ConfigError
 from avfer.models.affect.gru import GruLite
 from avfer.models.affect.linear import LinearLite
 from avfer.stages.predict import FORGET, PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
-from avfer.weights import Card, save
+from avfer.weights import save
 from tests.laws import assert_same, clock, part
 
 CLASSES, UNITS = ["neutral", "happiness", "anger"], ["AU04", "AU12"]
@@ -34,10 +35,23 @@ def models(tmp_path_factory):
     stages = {}
     for name, (network, options, inputs) in told.items():
         card = Card(name=name, task="test", description="random", options=options, inputs=inputs)
-        path = save(network, card.model_copy(update={"classes": CLASSES, "action_units": UNITS}), folder)
+        path = save(
+            network,
+            card.model_copy(update={"classes": CLASSES, "action_units": UNITS}),
+            folder / f"{card.name}.safetensors",
+        )
         stages[name] = PredictAffect(model=name, weights=str(path))
         stages[name].load(torch.device("cpu"))
     return stages
+
+
+def card(name: str, features: int) -> Card:
+    return Card(name=name, task="", description="", features=features)
+
+
+def made(**widths: int) -> dict[str, Card]:
+    """Cards of networks that give features of such widths."""
+    return {key: card({"face": "aver_lite", "voice": "vggish_lite"}[key], width) for key, width in widths.items()}
 
 
 def joint(rows: list[tuple[int, int, bool]], count: int, fps: float = 25.0) -> JointFeatures:
@@ -173,18 +187,23 @@ def test_a_voice_without_pictures_needs_no_face_features(models):
 
 
 def test_features_of_another_width_are_refused_with_both_widths(models):
-    with pytest.raises(ConfigError, match=r"gru_lite reads 5 features of the face, but .* has 512"):
-        models["gru_lite"].widths({"face": 512, "voice": 4})
+    with pytest.raises(ConfigError, match=r"gru_lite reads 5 features of the face, but .* gives 512"):
+        models["gru_lite"].fit(made(face=512, voice=4))
 
 
 def test_a_model_without_ears_refuses_a_voice_alone(models):
     with pytest.raises(ConfigError, match="linear_lite reads features of the face, but is given those of the voice"):
-        models["linear_lite"].widths({"voice": 4})
+        models["linear_lite"].fit(made(voice=4))
 
 
 @pytest.mark.parametrize("given", [{"face": 5}, {"voice": 4}, {"face": 5, "voice": 4}])
 def test_the_fusion_takes_either_or_both(models, given):
-    assert models["gru_lite"].widths(given) == {}
+    assert models["gru_lite"].fit(made(**given)) is models["gru_lite"]
+
+
+def test_features_of_another_network_are_refused_though_their_width_fits(tmp_path):
+    with pytest.raises(ConfigError, match="gru_lite was trained on the voice features of vggish_lite, not of vggish"):
+        PredictAffect("gru_lite").fit(made(face=256, voice=128) | {"voice": card("vggish", 128)})
 
 
 def test_weights_are_named_with_their_sum(models):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
+from avfer.card import Card, Metric
 from avfer.models.backbones.aver_lite import AverLite
-from avfer.weights import BUILTIN, Card, Metric, save
+from avfer.weights import BUILTIN, save
 from tools.train.face import to_crops
 from tools.train.ferplus import CLASSES, load_faces, majority
 
@@ -53,6 +54,7 @@ def main(data: Path, run: Path) -> None:
     metrics = scores(model.eval(), data)
     card = Card(
         name="aver_lite",
+        head="linear_lite",
         task="expression of a face (8 classes), and its features",
         description=(
             "Residual network for grey 48 px faces, trained from scratch on the crowd votes of FER+ as soft labels. "
@@ -72,7 +74,7 @@ def main(data: Path, run: Path) -> None:
         ],
         metrics=metrics,
     )
-    path = save(model, card, BUILTIN)
+    path = save(model, card, BUILTIN / f"{card.name}.safetensors", half=True)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {sum(p.numel() for p in model.parameters()):,} parameters")
     for metric in metrics:
         print(f"{metric.value:.4f}  {metric.name}  ({metric.protocol})")

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avfer.card import Card, Metric
 from avfer.models.affect.gru import GruLite
-from avfer.weights import Card, Metric, save
+from avfer.weights import save
 from tools.train.features import face_features, pauses, voice_features
 from tools.train.ferplus import CLASSES
 from tools.train.mappings import ACTION_UNITS, SOURCES, SUPERVISION
@@ -77,6 +78,7 @@ def publish(model: GruLite, told: dict[str, tuple[float, str]], folder: Path) ->
     print("\n".join(f"{name} {value:.4f} ({protocol})" for name, (value, protocol) in told.items()))
     card = Card(
         name="gru_lite",
+        trained_on={"face": "aver_lite", "voice": "vggish_lite"},
         task="valence, arousal, expression, action units",
         description=(
             "A gated recurrent unit over aver_lite faces and vggish_lite voices. No labelled emotional video was at"
@@ -99,7 +101,7 @@ def publish(model: GruLite, told: dict[str, tuple[float, str]], folder: Path) ->
             Metric(name=name, value=round(value, 4), protocol=protocol) for name, (value, protocol) in told.items()
         ],
     )
-    print(save(model, card, folder))
+    print(save(model, card, folder / f"{card.name}.safetensors", half=True))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avfer.card import Card, Metric
+from avfer.checkpoint import read_tensors
 from avfer.models.affect.heads import AffectOutputs
 from avfer.models.affect.linear import LinearLite
-from avfer.weights import Card, Metric, read_tensors, save
+from avfer.weights import save
 from tools.train.features import Faces, face_features
 from tools.train.ferplus import CLASSES
 from tools.train.mappings import ACTION_UNITS, SOURCES, SUPERVISION, action_units, valence_arousal
@@ -111,6 +113,7 @@ def publish(model: LinearLite, data: Path, weights: Path, cache: Path, folder: P
     print("\n".join(f"test {name} {value:.4f}" for name, (value, _) in told.items()))
     card = Card(
         name="linear_lite",
+        trained_on={"face": "aver_lite"},
         task="valence, arousal, expression, action units",
         description=f"Linear heads on aver_lite, picture by picture, without any sound. {SUPERVISION}",
         inputs={"face": test.values.shape[2]},
@@ -121,7 +124,7 @@ def publish(model: LinearLite, data: Path, weights: Path, cache: Path, folder: P
         sources=SOURCES,
         metrics=metrics(told, "FER+ test split"),
     )
-    print(save(model, card, folder))
+    print(save(model, card, folder / f"{card.name}.safetensors", half=True))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from avfer.card import Card, Metric
 from avfer.models.backbones.vggish_lite import VggishLite
 from avfer.signal.log_mel import BANDS, OFFSET, PATCH_FRAMES
-from avfer.weights import Card, Metric, save
+from avfer.weights import save
 from tools.train.ravdess import EMOTIONS, Utterance, load_utterances, log_mels, patches_of, voiced
 
 SPEEDS = (0.88, 0.94, 1.0, 1.06, 1.12)
@@ -181,7 +182,7 @@ def publish(data: Path, out: Path, folder: Path) -> None:
         ],
         metrics=metrics,
     )
-    print(save(model, card, folder))
+    print(save(model, card, folder / f"{card.name}.safetensors", half=True))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class GruLite(nn.Module):
         """(n, H) zeros."""
         return self.no_face.new_zeros(n, self.gru.hidden_size)
 
-    def forward(
+    def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
     ) -> tuple[AffectOutputs, Tensor]:
         """face (N, Df), voice (N, Dv), has_face (N,), has_voice (N,), hidden (N, H) -> outputs and hidden (N, H)."""

@@ -21,7 +21,7 @@ class AffectModel(Protocol):
         """The hidden state (n, H) of people not seen before."""
         ...
 
-    def __call__(
+    def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
     ) -> tuple[AffectOutputs, Tensor]:
         """face (N, Df), voice (N, Dv), has_face (N,), has_voice (N,), hidden (N, H) -> outputs and hidden (N, H)."""

@@ -16,7 +16,7 @@ class LinearLite(nn.Module):
         """(n, 0): nothing is remembered."""
         return self.heads.expression.weight.new_zeros(n, 0)
 
-    def forward(
+    def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
     ) -> tuple[AffectOutputs, Tensor]:
         """face: (N, Df); the voice is not read -> outputs (N, ...) and hidden as it was."""

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avfer.models.reading import Reading
+
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in the grey pictures of FER2013
 
 
@@ -63,6 +65,11 @@ class AverLite(nn.Module):
         mean = grey.mean((2, 3), keepdim=True)
         spread = grey.std((2, 3), keepdim=True)
         return self.blocks(self.stem((grey - mean) / (spread + 1e-3))).mean((2, 3))
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, S, S) -> features (N, D) and expression logits (N, K)."""
+        features = self.features(crops)
+        return Reading(features, self.expression(self.dropout(features)))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, S, S) -> (N, K) expression logits."""

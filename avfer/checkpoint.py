@@ -1,0 +1,147 @@
+"""Checkpoint files of others, read without running anything in them.
+
+A `.pth` is a pickle, and a pickle may ask to call any function. Here only what rebuilds tensors and arrays is
+called. Objects of classes that are not known (a training script's own, say) become inert and empty; a file that
+asks to call anything else is refused.
+"""
+
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avfer.errors import WeightsError
+
+TABLES = ("state_dict", "model_state_dict", "model")  # where training scripts put the tensors
+PREFIX = "module."  # of names saved by a data-parallel wrapper
+CALLED = {  # what a pickle may call, or use as a value
+    "_codecs": {"encode"},
+    "builtins": {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "tuple"}
+    | {"int", "float", "bool", "str", "bytes"},
+    "collections": {"OrderedDict", "defaultdict", "Counter"},
+    "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
+    "numpy": {"dtype", "ndarray"},
+    "numpy._core.multiarray": {"_reconstruct", "scalar"},
+    "numpy.core.multiarray": {"_reconstruct", "scalar"},
+    "pathlib": {"Path", "PosixPath", "PurePosixPath"},
+    "torch": {"Size", "Tensor", "device"},
+    "torch._utils": {"_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter"},
+    "torch.nn.parameter": {"Parameter"},
+}
+
+
+class _Refused(pickle.UnpicklingError):
+    """The file asks to call what is not for it to call."""
+
+
+class _Inert(type):
+    """The class of an object that stays empty; it cannot be called."""
+
+    def __call__(cls, *arguments: object, **named: object) -> Any:
+        raise _Refused(f"{cls.__module__}.{cls.__qualname__}")
+
+
+def _ignore(*_: object) -> None:
+    """In place of whatever an inert object is told."""
+
+
+def _inert(module: str, name: str) -> _Inert:
+    told = dict.fromkeys(("__setstate__", "__setitem__", "append", "extend", "update", "add"), _ignore)
+    return _Inert(name, (), {"__module__": module, "__new__": lambda cls, *_, **__: object.__new__(cls), **told})
+
+
+def _revived(kind: type, *_: object) -> object:
+    """`copyreg._reconstructor` of old pickles, for inert classes alone."""
+    if not isinstance(kind, _Inert):
+        raise _Refused(f"copyreg._reconstructor of {kind.__name__}")
+    return object.__new__(kind)
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if module_name in {"copyreg", "copy_reg"} and global_name == "_reconstructor":
+            return _revived
+        module_name = {"__builtin__": "builtins"}.get(module_name, module_name)
+        known = global_name in CALLED.get(module_name, ())
+        if known or (module_name == "torch" and isinstance(getattr(torch, global_name, None), torch.dtype)):
+            return super().find_class(module_name, global_name)
+        if module_name in {"torch", "torch.storage"} and global_name.endswith("Storage") and "." not in global_name:
+            return super().find_class(module_name, global_name)
+        return _inert(module_name, global_name)
+
+
+def _load(file: Any, **options: Any) -> Any:
+    return _Unpickler(file, **options).load()
+
+
+_PICKLE = SimpleNamespace(Unpickler=_Unpickler, UnpicklingError=pickle.UnpicklingError, load=_load, __name__="avfer")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Name to tensor, from a `.safetensors`, an `.npz`, or any checkpoint that torch.save wrote.
+
+    Tables within tables (`state_dict` and alike) are opened and the prefix of a data-parallel wrapper is taken off.
+    WeightsError where the file is damaged, holds no tensors, or asks to run code.
+    """
+    if path.suffix == ".safetensors":
+        return _safetensors(path)
+    content = _arrays(path) if path.suffix == ".npz" else _unpickled(path)
+    while isinstance(content, dict) and (inner := next((k for k in TABLES if isinstance(content.get(k), dict)), None)):
+        content = content[inner]
+    if not isinstance(content, dict) or not content:
+        raise WeightsError(f"{path} holds no table of tensors")
+    wrapped = all(str(name).startswith(PREFIX) for name in content)
+    return {str(n).removeprefix(PREFIX if wrapped else ""): _tensor(path, n, value) for n, value in content.items()}
+
+
+def _tensor(path: Path, name: object, value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach()
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
+        return torch.from_numpy(np.array(value))
+    raise WeightsError(f"{path} holds no table of tensors: '{name}' is of type {type(value).__name__}")
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path} is no whole safetensors file ({error}); get the file again") from error
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise WeightsError(f"{path} is no whole .npz of plain arrays ({error}); get the file again") from error
+
+
+def _unpickled(path: Path) -> Any:
+    if _is_program(path):
+        raise WeightsError(f"{path} is refused: it is a TorchScript program; give the file of the weights alone")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of old formats
+            return torch.load(path, map_location="cpu", pickle_module=_PICKLE, weights_only=False)
+    except _Refused as error:
+        raise WeightsError(f"{path} is refused: it asks to run code ({error}); nothing was run") from error
+    except Exception as error:  # whatever a broken file makes of the reader
+        told = str(error).split("\n")[0] or type(error).__name__
+        raise WeightsError(f"{path} is no whole weight file ({told}); get the file again") from error
+
+
+def _is_program(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("constants.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False

@@ -1,0 +1,80 @@
+"""Every golden: what the published implementations compute, our networks compute."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avfer.goldens.read import read
+from avfer.goldens.run import verify
+from tests.golden import load
+
+FOLDER = Path(__file__).parent / "golden"
+MODELS = {  # golden -> name in the catalog
+    "dan7": "dan",
+    "dan7-scaled": "dan",
+    "dan8": "dan",
+    "dan8-scaled": "dan",
+    "efficientface": "efficientface",
+    "efficientface-ldg": "efficientface_ldg",
+    "efficientface-scaled": "efficientface",
+    "mae-vit-tiny-7": "pf_vit",
+    "mtcnn-onet": "mtcnn",
+    "mtcnn-pnet": "mtcnn",
+    "mtcnn-rnet": "mtcnn",
+    "poster-affectnet-8": "poster",
+    "poster-rafdb-7": "poster",
+    "posterpp-7": "poster_v2",
+    "posterpp-8": "poster_v2",
+    "psr-rafdb-7": "psr",
+    "vggish": "vggish",
+    "vggish-frontend": "vggish",
+}
+NAMES = sorted(path.parent.name for path in FOLDER.glob("*/manifest.json"))
+
+
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_every_golden_has_a_network():
+    assert set(NAMES) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_lie_within_the_tolerance(name, threads):
+    rows = verify(MODELS[name], read(FOLDER / name))
+    listed = [
+        (case["name"], output["name"]) for case in load.manifest(FOLDER / name)["cases"] for output in case["outputs"]
+    ]
+    assert [(row.case, row.output) for row in rows] == listed
+    assert [row for row in rows if not row.fine] == []
+    assert len([row for row in rows if row.left_out]) < len(rows)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_and_inputs_are_those_of_the_format(name):
+    """The product fills by itself; the golden's own code gives the same values."""
+    golden, theirs = read(FOLDER / name), load.state_dict(load.manifest(FOLDER / name))
+    assert list(golden.tensors) == list(theirs)
+    assert all(np.array_equal(golden.tensors[key], theirs[key]) for key in theirs)
+    assert all(golden.tensors[key].dtype == theirs[key].dtype for key in theirs)
+    for case, other in zip(golden.cases, load.cases(FOLDER / name), strict=True):
+        assert all(np.array_equal(case.inputs[key], other.inputs[key]) for key in other.inputs)
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [(0.0, 0.0), (0.25, 0.25), (float("nan"), float("inf"))],
+    ids=["equal", "shifted", "not a number"],
+)
+def test_a_deviation_is_measured(fault, found):
+    wanted = read(FOLDER / "psr-rafdb-7").cases[0].wanted[0]
+    assert wanted.part == ()
+    assert wanted.deviation(wanted.values.astype(float) + fault) == pytest.approx(found)
+    assert wanted.deviation(wanted.values[:1]) == float("inf")
