@@ -120,7 +120,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise WeightsError(f"{path} is no whole .npz of plain arrays ({error}); get the file again") from error

@@ -23,7 +23,7 @@ class Cost(NamedTuple):
 
 def cost_of(name: str, card: Card) -> Cost:
     """Parameters and multiply-adds of a model with the options of its card."""
-    with torch.device("meta"):
+    with torch.device("cpu" if kind_of(name) == "detector" else "meta"):  # MTCNN comes with its weights
         network = create(name, **card.options)
     return Cost(sum(p.numel() for p in network.parameters()), _macs(name, card, network))
 

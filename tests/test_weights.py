@@ -139,7 +139,7 @@ def test_a_url_with_another_digest_is_refused_and_not_kept(tmp_path: Path, monke
 
 def test_a_card_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
     path = save(AverLite(), builtin_card("aver_lite"), tmp_path / "aver_lite.safetensors")
-    card = json.loads(path.with_suffix(".json").read_text()) | {"colour": "rgb"}
+    card = json.loads(path.with_suffix(".json").read_text()) | {"flavour": "rgb"}
     path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="no readable card"):
         locate("aver_lite", str(path))

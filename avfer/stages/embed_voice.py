@@ -92,7 +92,7 @@ class EmbedVoice:
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (twice as fast on a CPU)
         network.to(device).eval()
         both = cast(FaceAndVoice, network) if hasattr(network, "voice_features") else None
-        self._embed = both.voice_features if both else cast(Backbone, network).features
+        self.embed = both.voice_features if both else cast(Backbone, network).features
 
     def files(self) -> dict[str, str]:
         """The weight file and its sha256."""
@@ -150,7 +150,7 @@ class EmbedVoice:
             first = (state.patch + row) * self._hop - state.frame
             patches[row, 0] = state.frames[first : first + PATCH_FRAMES]
         patches = patches.to(self.device).contiguous(memory_format=torch.channels_last)
-        return self._embed(patches)[:take].clone()
+        return self.embed(patches)[:take].clone()
 
     def _past(self, state: Heard, take: int) -> Heard:
         patch = state.patch + take

@@ -32,8 +32,8 @@ def test_where_the_sound_is_cut_moves_no_bit(stage, cuts):
 
 @pytest.mark.parametrize("cuts", [[], [7], [16_000 * n // 3 for n in range(1, 12)]])
 def test_the_network_sees_full_batches_counted_from_the_start(stage, monkeypatch, cuts):
-    seen, features = [], stage.network.features
-    monkeypatch.setattr(stage.network, "features", lambda patches: (seen.append(patches), features(patches))[1])
+    seen, features = [], stage.embed
+    monkeypatch.setattr(stage, "embed", lambda patches: (seen.append(patches), features(patches))[1])
     frames = log_mel(wave := noise(4.5))
     hear(stage, chunks(wave, cuts))
     assert [tuple(batch.shape) for batch in seen] == [(BATCH, 1, 96, 64)] * 3
@@ -48,7 +48,7 @@ def test_a_row_is_the_network_on_its_patch(stage):
     for row in (0, 3, len(values) - 1):
         patch = log_mel(wave[row * 3200 :][:PATCH])[None, None]
         with torch.inference_mode():
-            np.testing.assert_allclose(stage.network.features(patch)[0], values[row], atol=1e-5)
+            np.testing.assert_allclose(stage.embed(patch)[0], values[row], atol=1e-5)
 
 
 @pytest.mark.parametrize("start", [0.0, -0.25, 12.5])

@@ -1,0 +1,52 @@
+"""Face networks whose outputs can be told by hand: they see the mean colour of a crop."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from avfer.card import Card, ClassOrder
+from avfer.models.reading import Reading
+
+THREE, OTHER = ["neutral", "happiness", "fear"], ["fear", "neutral", "happiness"]
+
+
+class MeanColour(nn.Module):
+    """Features are the three means; the heads scale them."""
+
+    def __init__(self, colour: str = "rgb", heads: str = "all", orders: str = "one") -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = nn.Parameter(torch.ones(1))
+
+    @classmethod
+    def card(cls, colour: str = "rgb", heads: str = "all", orders: str = "one") -> Card:
+        known = [ClassOrder(name="first", classes=THREE, proven=orders != "unproven")]
+        known += [ClassOrder(name="second", classes=OTHER)] if orders == "two" else []
+        return Card(
+            name="tests.toy_networks:MeanColour",
+            task="toy",
+            description="the mean colour",
+            options={"colour": colour, "heads": heads, "orders": orders},
+            features=3,
+            classes=THREE if heads != "none" else [],
+            orders=known if heads != "none" else [],
+            valence_arousal=heads == "all",
+            action_units=["AU01"] if heads == "all" else [],
+            size=16,
+            colour=colour,  # pyright: ignore[reportArgumentType]
+            mean=[0.0, 0.0, 0.5],
+            std=[1.0, 1.0, 0.5],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        return {}, tensors
+
+    def read(self, crops: Tensor) -> Reading:
+        means = crops.mean((2, 3)) * self.scale
+        if self.heads == "none":
+            return Reading(means)
+        if self.heads == "expression":
+            return Reading(means, 2 * means)
+        return Reading(means, 2 * means, 3 * means[:, :2], means[:, 2:])
