@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from avfer import __version__
-from avfer.errors import AvferError, AvferWarning, ConfigError, MissingExtra, WeightsError
+from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError, MissingExtra, WeightsError
 
 if TYPE_CHECKING:
     from avfer.work import Job, Outcome
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         app(args=spread(sys.argv[1:] if arguments is None else list(arguments)), prog_name="avfer")
     except _Stopped:
         _leave("interrupted; finished clips are kept", INTERRUPTED)
-    except (ConfigError, MissingExtra, WeightsError) as error:
+    except (ConfigError, DatasetError, MissingExtra, WeightsError) as error:
         _leave(str(error), USAGE)
     except AvferError as error:
         _leave(str(error), FAILED)

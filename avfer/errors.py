@@ -4,6 +4,7 @@ AvferError
 ├── ConfigError     a pipeline, option or command that cannot work; told before any work (exit code 2)
 ├── MissingExtra    a package that is not installed; names the line that installs it (exit code 2)
 ├── WeightsError    weights that are absent, damaged, or of another model (exit code 2)
+├── DatasetError    a corpus that is not there, or not as its format says (exit code 2)
 ├── OutputError     a result that could not be written (exit code 3)
 └── MediaError      a file that cannot be read (exit code 3)
 """
@@ -34,6 +35,10 @@ class MissingExtra(AvferError):
 
 class WeightsError(AvferError):
     """A weight file that is absent, damaged, unsafe, or made for another model."""
+
+
+class DatasetError(AvferError):
+    """A corpus, or a file of one, that is not there or not as its format says."""
 
 
 class OutputError(AvferError):

@@ -9,13 +9,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
     {"avfer", "errors", "signal", "ahead", "memory", "card"},  # "avfer" is the package's own file: the version
-    {"types", "catalog", "checkpoint", "class_order", "weights", "stage", "provenance", "media"},
+    {"metrics", "datasets", "types", "catalog", "checkpoint", "class_order", "weights", "stage", "provenance", "media"},
     {"affect_track", "losses", "models", "readers", "networks"},
     {"cost", "goldens", "imports"},
     {"stages"},
     {"config", "wiring", "pipeline"},
     {"export"},
     {"inputs", "work", "progress", "show", "doctor"},
+    {"evaluation"},
     {"cli"},
     {"__main__"},
 )
