@@ -1,11 +1,15 @@
-"""Folders that cannot be written to, and figures that need no screen."""
+"""The command line as a call, folders that cannot be written to, and figures that need no screen."""
 
 import os
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from avfer.cli import main
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -39,3 +43,32 @@ def read_only_folder(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir(mode=0o500)
     yield folder
     folder.chmod(0o700)
+
+
+@dataclass
+class Result:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def paths(self) -> list[Path]:
+        return [Path(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def avfer(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Result]]:
+    """`avfer("models", "list")` runs the command line; what it printed and its code come back."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(*arguments: str | Path) -> Result:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Result(int(left.value.code or 0), out, err)
+
+    yield call
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

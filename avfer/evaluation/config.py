@@ -1,0 +1,68 @@
+"""What is evaluated: a corpus, a partition of it, and where the predictions come from."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from avfer.datasets.example import Partition
+from avfer.errors import ConfigError, unknown
+
+Fit = Literal["train", "dev"]
+
+
+class EvalConfig(BaseModel):
+    """One experiment of evaluation; every field may stand in the YAML."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    corpus: str
+    root: Path
+    partition: Partition
+    options: dict[str, Any] = {}  # of the corpus: {"gold": "mean"}
+    pipeline: str | None = None  # a YAML or a bundled one, run on the recordings first
+    settings: dict[str, Any] = {}  # of the pipeline: {"look.backbone": "poster_v2"}
+    model: str | None = None  # a network of the catalog, for corpora of pictures
+    weights: str = "builtin"
+    predictions: Path | None = None  # a folder of tables, one a recording
+    convention: Literal["population", "sample", "avec2018"] = "population"
+    headline: Literal["joined", "recordings"] = "joined"  # which of the two numbers is quoted
+    delay: dict[Literal["valence", "arousal"], float] = {}  # s, of the labels in training; undone on predictions
+    smoothing: int = 0  # steps on each side of a moving mean, 0 for none
+    post_processing: bool = False  # the AVEC chain, fitted on train and on dev
+    threshold: float = 0.5  # above it an action unit occurs
+    draws: int = 1000  # of the bootstrap over recordings
+    output: Path = Path("avfer_eval")
+    device: str = "auto"
+
+
+def read_config(path: Path) -> EvalConfig:
+    """A YAML of evaluation; ConfigError where it is none, with the key that is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"no configuration at {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no configuration: it needs corpus:, root: and partition:")
+    return make_config(content, str(path))
+
+
+def make_config(content: dict[str, Any], where: str) -> EvalConfig:
+    """Checked values; `where` is what an error calls them."""
+    for key in content:
+        if key not in EvalConfig.model_fields:
+            raise ConfigError(f"{where}: {unknown('key', str(key), EvalConfig.model_fields)}")
+    try:
+        config = EvalConfig.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{where}: {key}: {first['msg']}") from None
+    sources = [name for name in ("pipeline", "model", "predictions") if getattr(config, name) is not None]
+    if len(sources) != 1:
+        told = " and ".join(sources) or "none"
+        raise ConfigError(f"{where}: name one of pipeline, model and predictions, not {told}")
+    return config
