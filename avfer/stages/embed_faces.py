@@ -80,16 +80,12 @@ class EmbedFaces:
 
     def _embed(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """crops: (N, S, S, 3) uint8 RGB -> features (N, D), what the network tells (N, O)."""
-        mean = torch.tensor(self.card.mean, device=self._device) * 255
-        std = torch.tensor(self.card.std, device=self._device) * 255
         features = [torch.zeros((0, self.card.width("face")), device=self._device)]
         own = [torch.zeros((0, own_width(self.card)), device=self._device)]
         for part in crops.split(BATCH) if len(crops) else ():
-            pixels = part.to(self._device)
-            pixels = ((pixels.flip(-1) if self.card.colour == "bgr" else pixels) - mean) / std
-            reading = self._read(pixels.permute(0, 3, 1, 2))
+            reading = self._read(normalised(self.card, part.to(self._device).permute(0, 3, 1, 2)))
             features.append(reading.features)
-            own.append(_told(self.card, reading))
+            own.append(told(self.card, reading))
         return torch.cat(features), torch.cat(own)
 
     @torch.inference_mode()
@@ -100,12 +96,19 @@ class EmbedFaces:
         return Reading(cast(Backbone, self._network).features(crops))
 
 
+def normalised(card: Card, pixels: Tensor) -> Tensor:
+    """(N, 3, H, W) RGB in [0, 255] -> float32, in the colour order of the card, less its mean, over its std."""
+    mean = torch.tensor(card.mean, device=pixels.device)[:, None, None] * 255
+    std = torch.tensor(card.std, device=pixels.device)[:, None, None] * 255
+    return ((pixels.flip(1) if card.colour == "bgr" else pixels) - mean) / std
+
+
 def own_width(card: Card) -> int:
     """Columns of what a network tells itself."""
     return 2 * card.valence_arousal + len(card.classes) + len(card.action_units)
 
 
-def _told(card: Card, reading: Reading) -> Tensor:
+def told(card: Card, reading: Reading) -> Tensor:
     """(N, O): valence and arousal in [-1, 1], probabilities of the classes, of the action units.
 
     Here, where batches are counted from the start of the clip: the last bits of exp depend on the shape it is given.

@@ -1,0 +1,63 @@
+"""A report as a list of sections, written as Markdown and as one self-contained HTML page."""
+
+from html import escape
+from typing import NamedTuple
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d2127; --soft: #5b6470; --line: #d9dde3; --page: #fff; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --soft: #9aa4b1; --line: #353c46; --page: #14171c; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
+  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
+p { color: var(--soft); max-width: 48rem } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { text-align: right; padding: .2rem .7rem; border-bottom: 1px solid var(--line) }
+th:first-child, td:first-child { text-align: left } th { color: var(--soft); font-weight: 600 }
+.wide { overflow-x: auto } svg { max-width: 100%; height: auto; background: #fff; border-radius: 6px }
+"""
+
+
+class Section(NamedTuple):
+    """A heading with a text, a table, a picture, or several of them."""
+
+    title: str
+    text: str = ""
+    heads: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    picture: str = ""  # SVG; the page alone shows it
+
+
+def markdown(title: str, sections: list[Section]) -> str:
+    """The report as Markdown."""
+    parts = [f"# {title}"]
+    for section in sections:
+        if section.picture and not (section.text or section.rows):
+            continue
+        parts.append(f"## {section.title}")
+        parts += [section.text] if section.text else []
+        if section.rows:
+            lines = [section.heads, tuple("---" for _ in section.heads), *section.rows]
+            parts.append("\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def page(title: str, sections: list[Section]) -> str:
+    """The report as HTML that needs no network."""
+    parts = [f"<h1>{escape(title)}</h1>"]
+    for section in sections:
+        parts.append(f"<h2>{escape(section.title)}</h2>")
+        parts += [f"<p>{escape(section.text)}</p>"] if section.text else []
+        if section.rows:
+            parts.append(_table(section))
+        parts += [section.picture] if section.picture else []
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _table(section: Section) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in section.heads)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in section.rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
