@@ -1,0 +1,31 @@
+"""Losses between the parts of PF-ViT. The paper states no formulas: these forms are our choice."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def orthogonality(emotion: Tensor, residue: Tensor) -> Tensor:
+    """mean(cos(emotion, residue)²), 0 for right angles.   emotion, residue: (..., D) -> ()"""
+    return F.cosine_similarity(emotion, residue, dim=-1).square().mean()
+
+
+def hinge_discriminator(real: Tensor, made: Tensor) -> Tensor:
+    """mean(relu(1 - real)) + mean(relu(1 + made)); 2 where it knows nothing.   real, made: (N,) logits -> ()"""
+    return F.relu(1 - real).mean() + F.relu(1 + made).mean()
+
+
+def hinge_generator(made: Tensor) -> Tensor:
+    """-mean(made): what is made should be held real.   made: (N,) logits -> ()"""
+    return -made.mean()
+
+
+def neutrality(logits: Tensor, neutral: int) -> Tensor:
+    """Cross-entropy of a poker face's expression and the class `neutral`.   logits: (N, K) -> ()"""
+    wanted = torch.full((len(logits),), neutral, dtype=torch.int64, device=logits.device)
+    return F.cross_entropy(logits, wanted)
+
+
+def identity(residue: Tensor, kept: Tensor) -> Tensor:
+    """1 - cos of the residues of a face and of its poker face, mean.   residue, kept: (N, ..., D) -> ()"""
+    return 1 - F.cosine_similarity(residue, kept, dim=-1).mean()

@@ -1,0 +1,176 @@
+"""hmtl: a network that learns expressions and solves pretext tasks at the same time."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+import timm
+import torch
+from timm.models.efficientnet import EfficientNet
+from torch import Tensor, nn
+
+from avfer.card import Card, ClassOrder, Published
+from avfer.models.reading import Reading
+
+Trunk = Literal["efficientnet_b0", "efficientnet_b2"]
+Head = Literal["expression", "valence_arousal", "puzzle", "inpainting"]
+WIDTHS: dict[Trunk, int] = {"efficientnet_b0": 1280, "efficientnet_b2": 1408}
+HEADS: tuple[Head, ...] = ("expression", "valence_arousal", "puzzle", "inpainting")
+SUPERVISED: tuple[Head, ...] = ("expression", "valence_arousal")
+AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
+ORDERS = [
+    ClassOrder(name="affectnet_8", classes=AFFECTNET),
+    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7]),
+]
+PUBLISHED: dict[Trunk, dict[str, float]] = {  # accuracy % on 8 classes
+    "efficientnet_b0": {
+        "AffectNet-8, with in-painting": 61.72,
+        "AffectNet-8, with puzzles": 61.09,
+        "AffectNet-8, labels alone": 60.34,
+        "AffectNet-8, 20 % of the data, with in-painting": 55.36,
+        "AffectNet-8, 20 % of the data, labels alone": 52.46,
+    },
+    "efficientnet_b2": {"AffectNet-8, with puzzles": 61.32},
+}
+
+
+class PuzzleHead(nn.Module):
+    """Features (N, D) -> logits (N, P, P): for each of P positions, which tile lies there."""
+
+    def __init__(self, width: int, grid: int) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.2)
+        self.positions = nn.ModuleList(nn.Linear(width, grid * grid) for _ in range(grid * grid))
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = self.dropout(features)
+        return torch.stack([position(x) for position in self.positions], 1)
+
+
+class Painter(nn.Sequential):
+    """The last feature map (N, D, S / 32, S / 32) -> a whole picture (N, 3, S, S) in [0, 1]."""
+
+    def __init__(self, width: int) -> None:
+        layers: list[nn.Module] = []
+        for wider, narrower in zip((width, 512, 256, 128, 64), (512, 256, 128, 64, 32), strict=True):
+            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(wider, narrower, 3, padding=1, bias=False)]
+            layers += [nn.BatchNorm2d(narrower), nn.SiLU()]
+        super().__init__(*layers, nn.Conv2d(32, 3, 3, padding=1), nn.Sigmoid())
+
+
+class Hmtl(nn.Module):
+    """HMTL: Pourmirzaei et al., "Using Self-Supervised Auxiliary Tasks to Improve Fine-Grained Facial Representation".
+
+    arXiv 2105.06421. Puzzle and expression heads follow the public code (TensorFlow, MIT), which has neither the
+    paper's trunk nor its in-painting; the in-painting decoder and the valence-arousal head are our choice. `heads` names
+    what is there; what is not supervised (puzzle, inpainting) is for training, and `supervised` leaves it out.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 8,
+        backbone: Trunk = "efficientnet_b0",
+        heads: Sequence[Head] = ("expression",),
+        grid: Literal[2, 3] = 3,
+    ) -> None:
+        super().__init__()
+        if not set(heads) <= set(HEADS) or not set(heads) & set(SUPERVISED):
+            raise ValueError(f"heads are of {', '.join(HEADS)}, one of the first two among them; not {list(heads)}")
+        width = WIDTHS[backbone]
+        self.num_classes, self.backbone, self.grid = num_classes, backbone, grid
+        self.heads = tuple(head for head in HEADS if head in heads)
+        self.trunk = cast(EfficientNet, timm.create_model(backbone, pretrained=False, num_classes=0))
+        self.dropout = nn.Dropout(0.3)
+        self.expression = nn.Linear(width, num_classes) if "expression" in heads else None
+        self.valence_arousal = nn.Linear(width, 2) if "valence_arousal" in heads else None
+        self.puzzle = PuzzleHead(width, grid) if "puzzle" in heads else None
+        self.inpainting = Painter(width) if "inpainting" in heads else None
+
+    @classmethod
+    def card(
+        cls,
+        num_classes: int = 8,
+        backbone: Trunk = "efficientnet_b0",
+        heads: Sequence[Head] = ("expression",),
+        grid: Literal[2, 3] = 3,
+    ) -> Card:
+        told = {"num_classes": (num_classes, 8), "backbone": (backbone, "efficientnet_b0")}
+        told |= {"heads": (list(heads), ["expression"]), "grid": (grid, 3)}
+        known = ORDERS if "expression" in heads else []
+        return Card(
+            name="hmtl",
+            task=" and ".join(head.replace("_", " and ") for head in SUPERVISED if head in heads),
+            description="EfficientNet trained on labels and on pretext tasks at once: heads=[expression, puzzle,"
+            " inpainting] adds those of training, valence_arousal the other supervised one. The authors published no"
+            " weights, and code for expression and puzzles alone.",
+            options={name: value for name, (value, default) in told.items() if value != default},
+            features=WIDTHS[backbone],
+            classes=next((order.classes for order in known if len(order.classes) == num_classes), []),
+            orders=known,
+            valence_arousal="valence_arousal" in heads,
+            size=224,
+            mean=[0.485, 0.456, 0.406],
+            std=[0.229, 0.224, 0.225],
+            layout="trunk as in the paper, puzzle and expression heads as in the authors' code; normalisation,"
+            " valence-arousal head and in-painting decoder are our choice",
+            onnx=True,
+            licence_code="MIT",
+            licence_weights="none published",
+            sources=[
+                "Pourmirzaei, Montazer, Esmaili, arXiv 2105.06421",
+                "github.com/mahdip72/AffectNet-with-Self-Supervised-auxiliary-tasks (TensorFlow, an earlier form)",
+            ],
+            published=[Published(data=data, value=value, mark="I") for data, value in PUBLISHED[backbone].items()],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """No official weights are public: tensors are our own, and tell their form."""
+        options: dict[str, Any] = {}
+        heads = [head for head in HEADS if any(name.startswith(f"{head}.") for name in tensors)]
+        if set(heads) & set(SUPERVISED):
+            options["heads"] = heads
+        if "expression.bias" in tensors:
+            options["num_classes"] = len(tensors["expression.bias"])
+        if "puzzle.positions.0.bias" in tensors and len(tensors["puzzle.positions.0.bias"]) == 4:
+            options["grid"] = 2
+        last = tensors.get("trunk.conv_head.weight")
+        options |= {"backbone": name for name, width in WIDTHS.items() if last is not None and len(last) == width}
+        return options, tensors
+
+    def supervised(self) -> "Hmtl":
+        """A copy without the heads of pretext tasks; what it tells is the same to the bit."""
+        kept: list[Head] = [head for head in self.heads if head in SUPERVISED]
+        copy = Hmtl(self.num_classes, self.backbone, kept, self.grid)
+        wanted = copy.state_dict()
+        copy.load_state_dict({name: tensor for name, tensor in self.state_dict().items() if name in wanted})
+        return copy.train(self.training)
+
+    def puzzle_logits(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) shuffled by `avfer.signal.puzzle` -> (N, P, P), per position the tile that lies there."""
+        if self.puzzle is None:
+            raise RuntimeError("this hmtl has no puzzle head; make it with heads=['expression', 'puzzle']")
+        return self.puzzle(self.features(crops))
+
+    def restore(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) with a part cut out, S a multiple of 32 -> whole pictures (N, 3, S, S) in [0, 1]."""
+        if self.inpainting is None:
+            raise RuntimeError("this hmtl has no in-painting; make it with heads=['expression', 'inpainting']")
+        return self.inpainting(self.trunk.forward_features(crops))
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) normalised as the card says -> (N, D)."""
+        return self.trunk(crops)
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, 224, 224) -> features (N, D), expression logits (N, K), valence and arousal (N, 2)."""
+        features = self.features(crops)
+        x = self.dropout(features)
+        expression = None if self.expression is None else self.expression(x)
+        return Reading(features, expression, None if self.valence_arousal is None else self.valence_arousal(x).tanh())
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) -> (N, K) expression logits; valence and arousal (N, 2) where they are all."""
+        _, expression, pair, _ = self.read(crops)
+        told = pair if expression is None else expression
+        assert told is not None, "one supervised head is there"
+        return told

@@ -1,0 +1,178 @@
+"""mae: a masked auto-encoder, which learns faces without labels; its encoder goes into pf_vit."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from avfer.card import Card
+from avfer.models.backbones import vit
+from avfer.models.backbones.vit import Size
+from avfer.models.reading import Reading
+
+HEADS = 16  # of the decoder's attention
+DECODER = {  # names of the authors' files -> ours
+    "mask_token": "decoder.mask_token",
+    "decoder_pos_embed": "decoder.pos_embed",
+    "decoder_embed.": "decoder.embed.",
+    "decoder_blocks.": "decoder.blocks.",
+    "decoder_norm.": "decoder.norm.",
+    "decoder_pred.": "decoder.pred.",
+}
+
+
+class Masking(NamedTuple):
+    """Which patches of N crops are hidden."""
+
+    visible: Tensor  # (N, V) int64, indices of the patches that the encoder sees
+    hidden: Tensor  # (N, P) bool, True where a patch is masked
+
+
+class Decoder(nn.Module):
+    """Visible tokens (N, 1 + V, D), class token first -> all patches (N, P, patch² * 3)."""
+
+    def __init__(self, width_in: int, width: int, depth: int, patch: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(width_in, width)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = vit.fixed_positions(width, vit.SIDE // patch)
+        self.blocks = vit.blocks(width, depth, HEADS)
+        self.norm = vit.Norm(width)
+        self.pred = nn.Linear(width, patch * patch * 3)
+        vit.initialise(self)
+
+    def forward(self, tokens: Tensor, visible: Tensor) -> Tensor:
+        x = self.embed(tokens)
+        everywhere = self.mask_token.expand(len(x), self.pos_embed.shape[1] - 1, -1)
+        patches = everywhere.scatter(1, visible[..., None].expand_as(x[:, 1:]), x[:, 1:])
+        x = torch.cat([x[:, :1], patches], 1) + self.pos_embed
+        return self.pred(self.norm(self.blocks(x)))[:, 1:]
+
+
+class Mae(nn.Module):
+    """Masked auto-encoder (He et al., CVPR 2022), as it starts PF-ViT (Li et al., arXiv 2207.11081).
+
+    Names of the encoder follow github.com/MSA-LMC/MAE-SFER (no licence file). `decoder=True` adds the decoder, which
+    pre-training needs (`loss`, `reconstruct`) and reading does not. The width of the decoder for the tiny and small
+    sizes is not published: it is that of the base size, 512.
+    """
+
+    def __init__(
+        self,
+        size: Size = "base",
+        patch: int = 16,
+        decoder: bool = False,
+        decoder_width: int = 512,
+        decoder_depth: int = 8,
+        mask_ratio: float = 0.75,
+    ) -> None:
+        super().__init__()
+        self.patch, self.mask_ratio = patch, mask_ratio
+        self.encoder = vit.encoder(size, patch)
+        self.decoder = Decoder(vit.WIDTHS[size], decoder_width, decoder_depth, patch) if decoder else None
+
+    @classmethod
+    def card(
+        cls,
+        size: Size = "base",
+        patch: int = 16,
+        decoder: bool = False,
+        decoder_width: int = 512,
+        decoder_depth: int = 8,
+        mask_ratio: float = 0.75,
+    ) -> Card:
+        told = {"size": (size, "base"), "patch": (patch, 16), "decoder": (decoder, False)}
+        told |= {"decoder_width": (decoder_width, 512), "decoder_depth": (decoder_depth, 8)}
+        told |= {"mask_ratio": (mask_ratio, 0.75)}
+        return Card(
+            name="mae",
+            task="features of faces, learned without labels",
+            description="A vision transformer pre-trained by filling in hidden patches; it gives its class token as"
+            " features and has no classes. With decoder=True it can be pre-trained and fills patches in; its weights"
+            " then go into pf_vit.",
+            options={name: value for name, (value, default) in told.items() if value != default},
+            features=vit.WIDTHS[size],
+            size=vit.SIDE,
+            mean=[0.485, 0.456, 0.406],
+            std=[0.229, 0.224, 0.225],
+            layout="encoder as in the authors' code; the decoder's size for tiny and small is our choice",
+            onnx=True,
+            data="AffectNet, 270 000 pictures, labels unused",
+            licence_code="none stated; it builds on facebookresearch/mae, CC BY-NC 4.0",
+            licence_weights="none stated",
+            sources=[
+                "He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022",
+                "Li et al., arXiv 2207.11081",
+                "github.com/MSA-LMC/MAE-SFER@7e91c1dafc82fe2cb95978bc399dac300e8cb697",
+            ],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """A pre-training checkpoint, or one fine-tuned from it, whose head is dropped."""
+        ours = {_renamed(name): t for name, t in vit.named(tensors).items() if not name.startswith("head.")}
+        options: dict[str, Any] = dict(vit.form(ours))
+        if "decoder.embed.weight" in ours:
+            depth = {name.split(".")[2] for name in ours if name.startswith("decoder.blocks.")}
+            told = {"decoder_width": ours["decoder.embed.weight"].shape[0], "decoder_depth": len(depth)}
+            usual = {"decoder_width": 512, "decoder_depth": 8}
+            options |= {"decoder": True} | {name: n for name, n in told.items() if n != usual[name]}
+        return options, ours
+
+    def masking(self, n: int, random: torch.Generator | None = None) -> Masking:
+        """A uniform random choice for each of n crops; `random` lives on the CPU."""
+        count = self.encoder.patch_embed.num_patches
+        shuffled = torch.rand(n, count, generator=random).argsort(1)
+        visible = shuffled[:, : int(count * (1 - self.mask_ratio))]
+        hidden = torch.ones(n, count, dtype=torch.bool).scatter(1, visible, False)
+        device = next(self.encoder.parameters()).device
+        return Masking(visible.to(device), hidden.to(device))
+
+    def encode(self, crops: Tensor, visible: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224), visible: (N, V) indices -> (N, 1 + V, D) tokens, the class token first."""
+        net = self.encoder
+        assert net.pos_embed is not None and net.cls_token is not None
+        patches = net.patch_embed(crops) + net.pos_embed[:, 1:]
+        patches = patches.gather(1, visible[..., None].expand(-1, -1, patches.shape[2]))
+        first = (net.cls_token + net.pos_embed[:, :1]).expand(len(crops), -1, -1)
+        return net.norm(net.blocks(torch.cat([first, patches], 1)))
+
+    def reconstruct(self, crops: Tensor, visible: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224), visible: (N, V) indices -> all patches (N, P, patch² * 3), normalised as crops."""
+        if self.decoder is None:
+            raise RuntimeError("this mae has no decoder; make it with decoder=True")
+        return self.decoder(self.encode(crops, visible), visible)
+
+    def loss(self, crops: Tensor, masking: Masking | None = None, target: Tensor | None = None) -> Tensor:
+        """Mean squared error over the hidden patches of `target` (default: the crops themselves) -> ()."""
+        masking = self.masking(len(crops)) if masking is None else masking
+        wanted = vit.patchify(crops if target is None else target, self.patch)
+        return masked_error(self.reconstruct(crops, masking.visible), wanted, masking.hidden)
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) normalised as the card says -> (N, D), the class token after the last norm."""
+        return self.encoder.forward_features(crops)[:, 0]
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, 224, 224) -> features (N, D) alone."""
+        return Reading(self.features(crops))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) -> (N, D) features."""
+        return self.features(crops)
+
+
+def masked_error(patches: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
+    """Squared error, mean over the values of a patch, then over hidden patches.
+
+    patches, target: (N, P, V), hidden: (N, P) bool -> ()
+    """
+    error = (patches - target).square().mean(2)
+    return (error * hidden).sum() / hidden.sum()
+
+
+def _renamed(name: str) -> str:
+    for theirs, ours in DECODER.items():
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    return name
