@@ -61,8 +61,8 @@ class Hmtl(nn.Module):
     """HMTL: Pourmirzaei et al., "Using Self-Supervised Auxiliary Tasks to Improve Fine-Grained Facial Representation".
 
     arXiv 2105.06421. Puzzle and expression heads follow the public code (TensorFlow, MIT), which has neither the
-    paper's trunk nor its in-painting; the in-painting decoder and the valence-arousal head are our choice. `heads` names
-    what is there; what is not supervised (puzzle, inpainting) is for training, and `supervised` leaves it out.
+    paper's trunk nor its in-painting; the in-painting decoder and the valence-arousal head are our choice. `heads`
+    names what is there; what is not supervised (puzzle, inpainting) is for training, and `supervised` leaves it out.
     """
 
     def __init__(
@@ -76,7 +76,9 @@ class Hmtl(nn.Module):
         if not set(heads) <= set(HEADS) or not set(heads) & set(SUPERVISED):
             raise ValueError(f"heads are of {', '.join(HEADS)}, one of the first two among them; not {list(heads)}")
         width = WIDTHS[backbone]
-        self.num_classes, self.backbone, self.grid = num_classes, backbone, grid
+        self.num_classes: int = num_classes
+        self.backbone: Trunk = backbone
+        self.grid: Literal[2, 3] = grid
         self.heads = tuple(head for head in HEADS if head in heads)
         self.trunk = cast(EfficientNet, timm.create_model(backbone, pretrained=False, num_classes=0))
         self.dropout = nn.Dropout(0.3)
@@ -134,8 +136,8 @@ class Hmtl(nn.Module):
         if "puzzle.positions.0.bias" in tensors and len(tensors["puzzle.positions.0.bias"]) == 4:
             options["grid"] = 2
         last = tensors.get("trunk.conv_head.weight")
-        options |= {"backbone": name for name, width in WIDTHS.items() if last is not None and len(last) == width}
-        return options, tensors
+        trunks = [name for name, width in WIDTHS.items() if last is not None and len(last) == width]
+        return options | ({"backbone": trunks[0]} if trunks else {}), tensors
 
     def supervised(self) -> "Hmtl":
         """A copy without the heads of pretext tasks; what it tells is the same to the bit."""

@@ -86,7 +86,7 @@ def form(tensors: Mapping[str, Tensor]) -> dict[str, Size | int]:
     projection = tensors.get("patch_embed.proj.weight", tensors.get("encoder.patch_embed.proj.weight"))
     if projection is not None and projection.ndim == 4:
         width, patch = projection.shape[0], projection.shape[-1]
-        sizes = [size for size in WIDTHS if WIDTHS[size] == width]
+        sizes: list[Size] = [size for size in WIDTHS if WIDTHS[size] == width]
         if sizes:
             options["size"] = sizes[0]
         if patch in (16, 32):

@@ -1,0 +1,114 @@
+"""hmtl: supervised heads, puzzles and in-painting on one trunk."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from avfer.losses.pretext import puzzle_loss
+from avfer.models.backbones.hmtl import HEADS, Hmtl, PuzzleHead
+from avfer.networks import from_tensors
+from avfer.signal.puzzle import puzzle, random_orders
+from avfer.weights import card_of
+
+
+@pytest.fixture(scope="module")
+def whole() -> Hmtl:
+    torch.manual_seed(0)
+    return Hmtl(heads=HEADS).eval()
+
+
+@pytest.fixture(scope="module")
+def crops() -> torch.Tensor:
+    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("backbone", "count"), [("efficientnet_b0", 4_017_796), ("efficientnet_b2", 7_712_266)])
+def test_the_supervised_network_is_the_trunk_and_one_head(backbone, count):
+    with torch.device("meta"):
+        assert sum(p.numel() for p in Hmtl(backbone=backbone).parameters()) == count
+
+
+@pytest.mark.parametrize("grid", [2, 3])
+def test_heads_give_what_their_names_say(crops, grid):
+    torch.manual_seed(0)
+    network = Hmtl(num_classes=7, heads=HEADS, grid=grid).eval()
+    with torch.inference_mode():
+        features, expression, pair, units = network.read(crops)
+        assert features.shape == (2, 1280) and expression.shape == (2, 7) and units is None
+        assert pair.shape == (2, 2) and pair.abs().max() <= 1
+        assert network.puzzle_logits(crops).shape == (2, grid**2, grid**2)
+        restored = network.restore(crops)
+        assert restored.shape == crops.shape
+        assert restored.min() >= 0 and restored.max() <= 1
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_without_pretext_heads_emotions_are_the_same_to_the_bit(whole, crops, training):
+    lean = whole.train(training).supervised()
+    assert lean.puzzle is None and lean.inpainting is None and lean.training == training
+    results = []
+    for network in (whole, lean):
+        torch.manual_seed(5)
+        with torch.no_grad():
+            results.append(network.read(crops))
+    whole.eval()
+    assert all(torch.equal(a, b) for a, b in zip(results[0][:3], results[1][:3], strict=True))
+    assert sum(p.numel() for p in lean.parameters()) == 4_017_796 + 1280 * 2 + 2
+
+
+def test_training_reaches_every_tensor(crops):
+    torch.manual_seed(0)
+    network = Hmtl(heads=HEADS).eval()
+    order = random_orders(2, 3, torch.Generator().manual_seed(0))
+    _, expression, pair, _ = network.read(crops)
+    told = expression.square().sum() + pair.square().sum() + network.restore(crops).square().mean()
+    (told + puzzle_loss(network.puzzle_logits(puzzle(crops, order)), order)).backward()
+    assert [n for n, p in network.named_parameters() if p.grad is None] == []
+
+
+def test_valence_and_arousal_are_the_output_where_they_are_all(crops):
+    network = Hmtl(heads=["valence_arousal"]).eval()
+    card = card_of("hmtl", heads=["valence_arousal"])
+    assert network(crops).shape == (2, 2)
+    assert card.valence_arousal and not card.classes and not card.orders
+
+
+@pytest.mark.parametrize("heads", [["puzzle"], ["expression", "rotation"], []])
+def test_heads_that_tell_nothing_are_refused(heads):
+    with pytest.raises(ValueError, match="heads are of"):
+        Hmtl(heads=heads)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_classes": 7, "heads": ["expression", "puzzle"], "grid": 2},
+        {"backbone": "efficientnet_b2", "heads": ["valence_arousal", "inpainting"]},
+    ],
+)
+def test_a_file_tells_its_form(options):
+    network = Hmtl(**options)
+    again = from_tensors("hmtl", network.state_dict(), "the file")
+    assert list(again.state_dict()) == list(network.state_dict())
+    assert card_of("hmtl", **Hmtl.from_official(network.state_dict())[0]).options == card_of("hmtl", **options).options
+
+
+def test_a_puzzle_of_places_is_learned():
+    """Pictures whose colour tells the place, seen as small as they can be by a trunk of one layer."""
+    torch.manual_seed(0)
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, 18), torch.linspace(0, 1, 18), indexing="ij")
+    pictures = torch.stack([rows, columns, rows * columns]).expand(64, -1, -1, -1)
+    order = random_orders(64, 3, torch.Generator().manual_seed(0))
+    seen = F.avg_pool2d(puzzle(pictures, order), 6).flatten(1)
+    trunk = torch.nn.Sequential(torch.nn.Linear(27, 64), torch.nn.ReLU())
+    head = PuzzleHead(64, 3).eval()
+    assert puzzle_loss(head(trunk(seen)), order).item() == pytest.approx(9 * math.log(9), rel=0.05)
+    optimiser = torch.optim.Adam([*trunk.parameters(), *head.parameters()], lr=1e-2)
+    for _ in range(150):
+        optimiser.zero_grad()
+        puzzle_loss(head(trunk(seen)), order).backward()
+        optimiser.step()
+    assert (head(trunk(seen)).argmax(2) == order).float().mean() > 0.9
