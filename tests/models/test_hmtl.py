@@ -70,8 +70,10 @@ def test_training_reaches_every_tensor(crops):
 
 def test_valence_and_arousal_are_the_output_where_they_are_all(crops):
     network = Hmtl(heads=["valence_arousal"]).eval()
+    torch.nn.init.constant_(network.valence_arousal.bias, 3.0)
     card = card_of("hmtl", heads=["valence_arousal"])
     assert network(crops).shape == (2, 2)
+    assert 0.9 < network(crops).min() <= network(crops).max() <= 1
     assert card.valence_arousal and not card.classes and not card.orders
 
 
