@@ -5,6 +5,7 @@ AvferError
 ├── MissingExtra    a package that is not installed; names the line that installs it (exit code 2)
 ├── WeightsError    weights that are absent, damaged, or of another model (exit code 2)
 ├── DatasetError    a corpus that is not there, or not as its format says (exit code 2)
+│   └── MetricError     values that no metric may score: sentinels, NaN, lengths that differ (exit code 2)
 ├── OutputError     a result that could not be written (exit code 3)
 └── MediaError      a file that cannot be read (exit code 3)
 """
@@ -39,6 +40,10 @@ class WeightsError(AvferError):
 
 class DatasetError(AvferError):
     """A corpus, or a file of one, that is not there or not as its format says."""
+
+
+class MetricError(DatasetError, ValueError):
+    """Values that no metric may score."""
 
 
 class OutputError(AvferError):

@@ -1,0 +1,44 @@
+"""Scores as pure float64 functions on arrays, and accumulators for what does not fit memory."""
+
+from avfer.metrics.abaw import abaw_rule, abaw_score
+from avfer.metrics.accumulators import ActionUnitScores, ClassScores, RegressionScores
+from avfer.metrics.action_units import UnitScores, au_f1
+from avfer.metrics.agreement import pairwise_ccc, rater_agreement
+from avfer.metrics.alpha import krippendorff_alpha
+from avfer.metrics.bootstrap import Interval, bootstrap, bootstrap_mean
+from avfer.metrics.ccc import CONVENTIONS, ccc
+from avfer.metrics.classification import accuracy, confusion_matrix, f1_macro, f1_per_class, uar, war
+from avfer.metrics.icc import icc
+from avfer.metrics.recordings import ByRecording
+from avfer.metrics.regression import SAGR_RULE, mae, pcc, rmse, sagr
+
+__all__ = [
+    "CONVENTIONS",
+    "SAGR_RULE",
+    "ActionUnitScores",
+    "ByRecording",
+    "ClassScores",
+    "Interval",
+    "RegressionScores",
+    "UnitScores",
+    "abaw_rule",
+    "abaw_score",
+    "accuracy",
+    "au_f1",
+    "bootstrap",
+    "bootstrap_mean",
+    "ccc",
+    "confusion_matrix",
+    "f1_macro",
+    "f1_per_class",
+    "icc",
+    "krippendorff_alpha",
+    "mae",
+    "pairwise_ccc",
+    "pcc",
+    "rater_agreement",
+    "rmse",
+    "sagr",
+    "uar",
+    "war",
+]
