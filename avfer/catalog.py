@@ -55,8 +55,24 @@ NAMES: dict[str, dict[str, str]] = {
         "linear_lite": "avfer.models.affect.linear:LinearLite",
         "aver": "avfer.models.affect.aver:Aver",
     },
+    "corpus": {
+        "recola": "avfer.datasets.recola:Recola",
+        "sewa": "avfer.datasets.sewa:Sewa",
+        "aff_wild2": "avfer.datasets.aff_wild2:AffWild2",
+        "affectnet": "avfer.datasets.affectnet:AffectNet",
+        "raf_db": "avfer.datasets.raf_db:RafDb",
+        "ferplus": "avfer.datasets.ferplus:FerPlus",
+        "sfew": "avfer.datasets.sfew:Sfew",
+        "afew": "avfer.datasets.afew:Afew",
+        "caer_s": "avfer.datasets.caer_s:CaerS",
+        "fec": "avfer.datasets.fec:Fec",
+        "ravdess": "avfer.datasets.ravdess:Ravdess",
+        "crema_d": "avfer.datasets.crema_d:CremaD",
+        "emo_db": "avfer.datasets.emo_db:EmoDb",
+        "table": "avfer.datasets.table:Table",
+    },
 }
-MODELS = tuple(kind for kind in NAMES if kind != "stage")  # the kinds that own weights
+MODELS = tuple(kind for kind in NAMES if kind not in {"stage", "corpus"})  # the kinds that own weights
 ALSO: dict[str, str] = dict.fromkeys(
     ("backbone", "voice backbone", "affect model"), "video model"
 )  # what can take the place

@@ -205,7 +205,7 @@ def _predicted(task: Task, video: str, folder: Path, threshold: float) -> Video:
     table = one_face(_table(video, folder), video)
     columns = _columns(task, table, video)
     frames, given = table["frame"].to_numpy(np.int64), table[columns].to_numpy(np.float64)
-    finite: np.ndarray = np.isfinite(given).all(axis=1, keepdims=True)[:, 0]
+    finite = np.asarray(np.isfinite(given).all(axis=1))
     explained = table["reason"].notna().to_numpy() if "reason" in table else np.zeros(len(table), bool)
     _refuse(~finite & ~explained, frames, video, "are not finite")
     low = 0 if task != "va" else -1

@@ -1,0 +1,121 @@
+"""The command line: one short function per verb that parses, calls the library and prints; a file for each verb.
+
+Standard output carries results (paths, or one JSON object), standard error everything else. What is heavy is
+imported inside the commands, so that help comes at once.
+"""
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from avfer import __version__
+from avfer.cli import models
+from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
+from avfer.cli.run import run
+from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError, MissingExtra, WeightsError
+
+app = typer.Typer(
+    help="Continuous affect from video with sound: valence, arousal, expressions and action units.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run)
+app.add_typer(models.app, name="models")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"avfer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def doctor() -> None:
+    """Tell what is here: versions, devices, codecs, weights; and what is missing and how to get it."""
+    from avfer.doctor import examine
+
+    if not examine():
+        raise typer.Exit(FAILED)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code; no traceback unless AVFER_DEBUG=1."""
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    warnings.showwarning = _warn
+    try:
+        app(args=spread(sys.argv[1:] if arguments is None else list(arguments)), prog_name="avfer")
+    except _Stopped:
+        _leave("interrupted; finished clips are kept", INTERRUPTED)
+    except (ConfigError, DatasetError, MissingExtra, WeightsError) as error:
+        _leave(str(error), USAGE)
+    except AvferError as error:
+        _leave(str(error), FAILED)
+    except BrokenPipeError:  # the reader of our output has left, `head` for one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except Exception as error:
+        hint = "" if _debugging() else " (AVFER_DEBUG=1 shows where)"
+        _leave(f"unexpected {type(error).__name__}: {error}{hint}", FAILED)
+    sys.exit(DONE)
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """`--input a b c` as `--input a --input b --input c`.
+
+    The pipeline stands before `--input` or, with a single path, after it.
+    """
+    out: list[str] = []
+    inside, before = False, 0
+    for index, argument in enumerate(arguments):
+        if argument.startswith("-"):
+            inside = argument == "--input" and before > 1  # run and the pipeline are behind us
+            out.append(argument)
+            continue
+        if inside and arguments[index - 1] != "--input":
+            out.append("--input")
+        out.append(argument)
+        before += not inside
+    return out
+
+
+class _Stopped(BaseException):
+    """Ctrl-C, or a request to end."""
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise _Stopped
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """One plain line for what avfer warns of; others' warnings are for developers."""
+    if issubclass(category, AvferWarning) or _debugging():
+        print(f"avfer: warning: {message}", file=sys.stderr)
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    if _debugging():
+        traceback.print_exc()
+    print(f"avfer: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _debugging() -> bool:
+    return os.environ.get("AVFER_DEBUG", "") not in {"", "0"}
