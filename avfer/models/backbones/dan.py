@@ -1,0 +1,178 @@
+"""dan: several attention heads on one feature map, made to look at different things."""
+
+from typing import Any, NamedTuple, cast
+
+import timm
+import torch
+from timm.models.resnet import ResNet
+from torch import Tensor, nn
+
+from avfer.card import Card, ClassOrder, Published
+from avfer.models.reading import Reading
+from avfer.models.renaming import count, renamed
+
+WIDTH, REDUCED, GATE = 512, 256, 32  # channels of the trunk, of spatial attention, of the gate
+AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
+RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
+ORDERS = [
+    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7]),
+    ClassOrder(name="affectnet_8", classes=AFFECTNET),
+    ClassOrder(name="raf_db", classes=RAF_DB),
+]
+RENAMES = [  # the authors' names -> ours
+    (r"features\.0\.", "trunk.conv1."),
+    (r"features\.1\.", "trunk.bn1."),
+    *((rf"features\.{stage + 3}\.", f"trunk.layer{stage}.") for stage in (1, 2, 3, 4)),
+    (r"cat_head(\d+)\.", r"heads.\1."),
+    (r"(heads\.\d+)\.sa\.conv1x1\.", r"\1.spatial.reduce."),
+    (r"(heads\.\d+)\.sa\.conv_3x3\.", r"\1.spatial.square."),
+    (r"(heads\.\d+)\.sa\.conv_1x3\.", r"\1.spatial.row."),
+    (r"(heads\.\d+)\.sa\.conv_3x1\.", r"\1.spatial.column."),
+    (r"(heads\.\d+)\.ca\.attention\.", r"\1.channel.gate."),
+]
+DESCRIPTION = """ResNet-18 and independent attention heads; `outputs` gives what the losses of training read. \
+AffectNet and RAF-DB number their classes differently. Use float32: head values are sums over 512 channels, which \
+half precision may not hold."""
+
+
+class Outputs(NamedTuple):
+    """What the authors' network returns for N crops."""
+
+    logits: Tensor  # (N, K)
+    feature_map: Tensor  # (N, 512, 7, 7), which all heads read
+    heads: Tensor  # (N, H, 512), log-softmax over the heads; as it is where there is one
+
+
+class SpatialAttention(nn.Module):
+    """(N, 512, 7, 7) -> the same, times a map that is the sum over the channels of three convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce = _convolution(WIDTH, REDUCED, (1, 1))
+        self.square = _convolution(REDUCED, WIDTH, (3, 3))
+        self.row = _convolution(REDUCED, WIDTH, (1, 3))
+        self.column = _convolution(REDUCED, WIDTH, (3, 1))
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.reduce(x)
+        y = self.relu(self.square(y) + self.row(y) + self.column(y))
+        return x * y.sum(1, keepdim=True)
+
+
+class ChannelAttention(nn.Module):
+    """(N, 512, 7, 7) -> (N, 512): the mean over space, each channel times a gate in [0, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        gate = [nn.Linear(WIDTH, GATE), nn.BatchNorm1d(GATE), nn.ReLU(), nn.Linear(GATE, WIDTH), nn.Sigmoid()]
+        self.gate = nn.Sequential(*gate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = self.pool(x).flatten(1)
+        return pooled * self.gate(pooled)
+
+
+class Head(nn.Sequential):
+    """(N, 512, 7, 7) -> (N, 512): where to look, then at what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spatial = SpatialAttention()
+        self.channel = ChannelAttention()
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.001)
+            if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+class Dan(nn.Module):
+    """DAN: Wen et al., "Distract Your Attention: Multi-head Cross Attention Network for Facial Expression Recognition".
+
+    arXiv 2109.07270; github.com/yaoing/DAN (MIT). Where the paper differs, this follows the code.
+    """
+
+    def __init__(self, num_classes: int = 7, num_heads: int = 4) -> None:
+        super().__init__()
+        trunk = timm.create_model("resnet18", pretrained=False, num_classes=0, zero_init_last=False)
+        self.trunk = cast(ResNet, trunk)
+        self.heads = nn.ModuleList(Head() for _ in range(num_heads))
+        self.fc = nn.Linear(WIDTH, num_classes)
+        self.bn = nn.BatchNorm1d(num_classes)
+
+    @classmethod
+    def card(cls, num_classes: int = 7, num_heads: int = 4) -> Card:
+        told = {"num_classes": (num_classes, 7), "num_heads": (num_heads, 4)}
+        return Card(
+            name="dan",
+            task="expression",
+            description=DESCRIPTION,
+            options={name: value for name, (value, default) in told.items() if value != default},
+            features=WIDTH,
+            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            orders=ORDERS,
+            size=224,
+            mean=[0.485, 0.456, 0.406],
+            std=[0.229, 0.224, 0.225],
+            layout="as in the authors' code",
+            onnx=True,
+            licence_code="MIT",
+            licence_weights="none stated",
+            sources=[
+                "Wen, Lin, Wang, Xu, arXiv 2109.07270",
+                "github.com/yaoing/DAN@3872eefef1441231342b1a798719f6e69cdbc1fd",
+            ],
+            published=[
+                Published(data="AffectNet-8", value=62.09, mark="C"),
+                Published(data="AffectNet-7", value=65.69, mark="C"),
+                Published(data="RAF-DB", value=89.70, mark="C"),
+                Published(data="SFEW 2.0", value=53.18, mark="A"),
+            ],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """The authors' checkpoints, or our own."""
+        ours = renamed(tensors, RENAMES)
+        options: dict[str, Any] = {}
+        if "fc.bias" in ours:
+            options["num_classes"] = len(ours["fc.bias"])
+        if num_heads := count(ours, "heads."):
+            options["num_heads"] = num_heads
+        return options, ours
+
+    def start_from(self, resnet: dict[str, Tensor]) -> None:
+        """Take over the layers of a trained ResNet-18 with torchvision's names, as training starts; not its classes."""
+        self.trunk.load_state_dict({name: value for name, value in resnet.items() if not name.startswith("fc.")})
+
+    def outputs(self, crops: Tensor) -> Outputs:
+        """crops: (N, 3, 224, 224) normalised as the card says -> all that the authors' network returns."""
+        feature_map, heads = self._heads(crops)
+        return Outputs(self.bn(self.fc(heads.sum(1))), feature_map, heads)
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) -> (N, 512), the sum of the heads, which the last layer reads."""
+        return self._heads(crops)[1].sum(1)
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, 224, 224) -> features (N, 512) and expression logits (N, K)."""
+        features = self.features(crops)
+        return Reading(features, self.bn(self.fc(features)))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        return self.bn(self.fc(self.features(crops)))
+
+    def _heads(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        feature_map = self.trunk.forward_features(crops)
+        heads = torch.stack([head(feature_map) for head in self.heads], 1)  # (N, H, 512)
+        return feature_map, heads.log_softmax(1) if len(self.heads) > 1 else heads
+
+
+def _convolution(inputs: int, outputs: int, kernel: tuple[int, int]) -> nn.Sequential:
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.BatchNorm2d(outputs))
