@@ -1,0 +1,20 @@
+"""How efficientface_ldg runs its golden: logits, pooled features, and taps of every stage."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from torch import Tensor, nn
+
+from avfer.models.backbones.efficientface_ldg import EfficientFaceLdg
+
+TAPS = {"relu": "trunk.act1"} | {name: f"trunk.{name}" for name in ("maxpool", "layer1", "layer2", "layer3", "layer4")}
+
+
+def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Logits and the vector that the last layer reads."""
+    reading = cast(EfficientFaceLdg, network).read(inputs["x"])
+    assert reading.expression_logits is not None
+    return {"logits": reading.expression_logits, "pooled": reading.features}
+
+
+CASES = {"whole": whole}

@@ -1,0 +1,74 @@
+"""efficientface_ldg: the label distribution generator that EfficientFace learns from."""
+
+from typing import Any, cast
+
+import timm
+from timm.models.resnet import ResNet
+from torch import Tensor, nn
+
+from avfer.card import Card
+from avfer.models.backbones.efficientface import ORDERS, Corpus, statistics
+from avfer.models.reading import Reading
+from avfer.models.renaming import renamed
+
+FEATURES = 2048
+RENAMES = [(r"(?!trunk\.)", "trunk.")]  # the authors' names -> ours
+
+
+class EfficientFaceLdg(nn.Module):
+    """The ResNet-50 whose softmax is the target of EfficientFace (Zhao, Liu, Zhou, AAAI 2021).
+
+    github.com/zengqunzhao/EfficientFace (MIT); an ordinary ResNet-50 with the stride in its 3x3 convolutions. `corpus`
+    changes the card alone.
+    """
+
+    def __init__(self, num_classes: int = 7, corpus: Corpus | None = None) -> None:
+        super().__init__()
+        trunk = timm.create_model("resnet50", pretrained=False, num_classes=num_classes, zero_init_last=False)
+        self.trunk = cast(ResNet, trunk)
+
+    @classmethod
+    def card(cls, num_classes: int = 7, corpus: Corpus | None = None) -> Card:
+        told = {"num_classes": (num_classes, 7), "corpus": (corpus, None)}
+        mean, std = statistics(num_classes, corpus)
+        return Card(
+            name="efficientface_ldg",
+            task="expression",
+            description="ResNet-50, the teacher of efficientface: frozen, in evaluation mode, it tells the label"
+            " distribution of each face. Mean and std depend on corpus=raf_db, affectnet or caer_s as there. The"
+            " authors' file from MS-Celeb-1M can be read too, and gives features.",
+            options={name: value for name, (value, default) in told.items() if value != default},
+            features=FEATURES,
+            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            orders=ORDERS,
+            size=224,
+            mean=mean,
+            std=std,
+            layout="as in the authors' code",
+            onnx=True,
+            licence_code="MIT",
+            licence_weights="none stated",
+            sources=[
+                "Zhao, Liu, Zhou, AAAI 2021, 35(4), 3510-3519",
+                "github.com/zengqunzhao/EfficientFace@8d195375fb6afe98e6e1e27f06ec6cc71eedfd18",
+            ],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """The authors' checkpoints (with or without the prefix of their data-parallel wrapper), or our own."""
+        ours = renamed({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
+        return {"num_classes": len(ours["trunk.fc.bias"])} if "trunk.fc.bias" in ours else {}, ours
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) normalised as the card says -> (N, 2048)."""
+        return self.trunk.forward_head(self.trunk.forward_features(crops), pre_logits=True)
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, 224, 224) -> features (N, 2048) and expression logits (N, K)."""
+        features = self.features(crops)
+        return Reading(features, self.trunk.fc(features))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        return self.trunk(crops)
