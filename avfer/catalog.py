@@ -53,6 +53,7 @@ NAMES: dict[str, dict[str, str]] = {
     "affect model": {
         "gru_lite": "avfer.models.affect.gru:GruLite",
         "linear_lite": "avfer.models.affect.linear:LinearLite",
+        "temporal": "avfer.models.affect.temporal:Temporal",
         "aver": "avfer.models.affect.aver:Aver",
     },
     "corpus": {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -13,11 +13,14 @@ from avfer.affect_track import AffectTrack
 from avfer.card import Card
 from avfer.catalog import find
 from avfer.errors import ConfigError
-from avfer.models.affect.heads import AffectModel
+from avfer.models.affect.heads import AffectModel, AffectOutputs
 from avfer.stage import Cards
 from avfer.stages.own_heads import OwnHeads
 from avfer.types import FaceFeatures, JointFeatures
 from avfer.weights import load_into, locate, sha256
+
+if TYPE_CHECKING:
+    from avfer.stages.stretches import PredictStretches
 
 OWN = "own"  # in place of a model's name
 FORGET = 10.0  # seconds after which a track that is not seen is a new one
@@ -48,7 +51,7 @@ class PredictAffect:
         if self.model != OWN:
             find("affect model", self.model)
 
-    def fit(self, cards: Cards) -> "PredictAffect | OwnHeads":
+    def fit(self, cards: Cards) -> "PredictAffect | PredictStretches | OwnHeads":
         """The stage for features of such networks; ConfigError where the model was not made for them."""
         if self.model == OWN:
             return _own(cards)
@@ -59,7 +62,13 @@ class PredictAffect:
             raise ConfigError(f"{self.model} reads features of the {needs}, but is given those of the {has} alone")
         for name in read:
             _check(wanted, cards[name], name)
-        return self
+        with torch.device("meta"):
+            streams = getattr(find("affect model", self.model)(**wanted.options), "streams", True)
+        if streams:
+            return self
+        from avfer.stages.stretches import PredictStretches
+
+        return PredictStretches(self)
 
     def load(self, device: torch.device) -> None:
         """Build the model and put its weights on the device."""
@@ -82,31 +91,34 @@ class PredictAffect:
     def step(self, state: Memory, features: FaceFeatures | JointFeatures) -> tuple[Memory, AffectTrack]:
         """Affect of the rows, in their order."""
         faces, times = features.faces, features.faces.times
-        face, voice, has_face, has_voice = self._inputs(features)
+        face, voice, has_face, has_voice = self.inputs(features)
         hidden, seen = dict(state.hidden), dict(state.seen)
-        readable = np.flatnonzero(has_face | has_voice) if "voice" in self.card.inputs else np.flatnonzero(has_face)
+        readable = np.flatnonzero(self.readable(has_face, has_voice))
         index = torch.from_numpy(readable)
         seeing, hearing = torch.from_numpy(has_face[readable]), torch.from_numpy(has_voice[readable])
         inputs = face[index], voice[index], seeing.to(self.device), hearing.to(self.device)
         tracks, frames = faces.track_ids[readable].tolist(), faces.frames[readable]
         borders = [0, *(np.flatnonzero(np.diff(frames)) + 1).tolist(), len(readable)]
-        told = [torch.zeros(0, self._width, device=self.device)]
+        told = [torch.zeros(0, self.width, device=self.device)]
         for a, b in pairwise(borders) if len(readable) else []:
             now = float(times[readable[a]])
             known = [hidden[t] if now - seen.get(t, -np.inf) <= FORGET else self.network.start(1) for t in tracks[a:b]]
             out, after = self.network.step(*(rows[a:b].clone() for rows in inputs), hidden=torch.cat(known))
-            # Here, not for all rows at once: the last bits of exp depend on the shape it is given.
-            pair = torch.stack([out.valence, out.arousal], 1)
-            told.append(torch.cat([pair, out.expression_logits.softmax(1), out.action_unit_logits.sigmoid()], 1))
+            told.append(as_told(out))  # here, not for all at once: the last bits of exp depend on the shape
             hidden.update(zip(tracks[a:b], after.split(1), strict=True))
             seen.update(dict.fromkeys(tracks[a:b], now))
         newest = max(seen.values(), default=0.0)
         kept = {t: time for t, time in seen.items() if newest - time <= FORGET}
-        values = np.full((len(times), self._width), np.nan, np.float32)
+        values = np.full((len(times), self.width), np.nan, np.float32)
         values[readable] = torch.cat(told).cpu().numpy()
-        return Memory({t: hidden[t] for t in kept}, kept), self._track(features, values, has_face, has_voice)
+        return Memory({t: hidden[t] for t in kept}, kept), self.track(features, values, has_face, has_voice)
 
-    def _inputs(self, features: FaceFeatures | JointFeatures) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
+    def readable(self, has_face: np.ndarray, has_voice: np.ndarray) -> np.ndarray:
+        """(N,) bool: rows of which the model can say something."""
+        seen = has_face & ("face" in self.card.inputs)
+        return seen | has_voice if "voice" in self.card.inputs else seen
+
+    def inputs(self, features: FaceFeatures | JointFeatures) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
         """Face (N, Df), voice (N, Dv), has_face (N,), has_voice (N,); what is not given is 0."""
         if isinstance(features, FaceFeatures):
             n, look, sound = len(features.values), features.values, None
@@ -122,9 +134,10 @@ class PredictAffect:
         )
         return face, voice, has_face, has_voice
 
-    def _track(
+    def track(
         self, features: FaceFeatures | JointFeatures, values: np.ndarray, has_face: np.ndarray, has_voice: np.ndarray
     ) -> AffectTrack:
+        """The rows with their values (N, `width`)."""
         k = 2 + len(self.card.classes)
         return AffectTrack(
             clock=features.clock,
@@ -139,11 +152,18 @@ class PredictAffect:
         )
 
     @property
-    def _width(self) -> int:
+    def width(self) -> int:
+        """Columns of what is told of a row."""
         return 2 + len(self.card.classes) + len(self.card.action_units)
 
 
-def _own(cards: Cards) -> PredictAffect | OwnHeads:
+def as_told(out: AffectOutputs) -> Tensor:
+    """(N, O): valence, arousal, probabilities of the classes, of the action units."""
+    pair = torch.stack([out.valence, out.arousal], 1)
+    return torch.cat([pair, out.expression_logits.softmax(1), out.action_unit_logits.sigmoid()], 1)
+
+
+def _own(cards: Cards) -> "PredictAffect | PredictStretches | OwnHeads":
     if "face" not in cards or "voice" in cards:
         raise ConfigError(f"model: {OWN} reads what embed_faces gives, without the voice; put its name behind from:")
     head = cards["face"].head

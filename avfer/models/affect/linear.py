@@ -14,7 +14,7 @@ class LinearLite(nn.Module):
 
     def start(self, n: int) -> Tensor:
         """(n, 0): nothing is remembered."""
-        return self.heads.expression.weight.new_zeros(n, 0)
+        return next(self.heads.parameters()).new_zeros(n, 0)
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor

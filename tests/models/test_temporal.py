@@ -1,0 +1,152 @@
+"""temporal: every fusion with every network over time streams, looks ahead no further than told, and bears gaps."""
+
+import itertools
+
+import pytest
+import torch
+
+from avfer.models.affect.fusion import CrossAttention
+from avfer.models.affect.temporal import Temporal
+
+FUSIONS = ["concatenation", "gated", "cross_attention", "decision"]
+STREAMING = ["none", "gru", "lstm"]
+STRETCHES = [
+    ("tcn", False),
+    ("tcn", True),
+    ("transformer", False),
+    ("transformer", True),
+    ("gru", True),
+    ("lstm", True),
+]
+
+
+def make(fusion: str = "concatenation", time: str = "gru", **options) -> Temporal:
+    torch.manual_seed(0)
+    told = {"num_face": 6, "num_voice": 4, "width": 16, "layers": 2, "num_classes": 3, "num_action_units": 2}
+    return Temporal(fusion=fusion, time=time, **told | options).eval()
+
+
+def rows(batch: int, length: int, seed: int = 1) -> tuple[torch.Tensor, ...]:
+    random = torch.Generator().manual_seed(seed)
+    face, voice = (torch.randn(batch, length, n, generator=random) for n in (6, 4))
+    return face, voice, *(torch.rand(batch, length, generator=random) < 0.8 for _ in range(2))
+
+
+@pytest.mark.parametrize(("fusion", "time"), list(itertools.product(FUSIONS, STREAMING)))
+def test_a_stream_gives_what_the_sequence_gives(fusion, time):
+    model, given = make(fusion, time), rows(2, 9)
+    hidden, told = model.start(2), []
+    assert model.streams and model.ahead == 0
+    with torch.inference_mode():
+        for t in range(9):
+            out, hidden = model.step(*(x[:, t] for x in given), hidden)
+            told.append(out)
+        whole = model.sequence(*given)
+    for name in whole._fields:
+        streamed = torch.stack([getattr(out, name) for out in told], 1)
+        assert torch.allclose(streamed, getattr(whole, name), atol=1e-6)
+
+
+@pytest.mark.parametrize(("time", "centred"), [*STRETCHES, *((time, False) for time in STREAMING)])
+def test_a_row_reaches_as_far_as_the_model_declares(time, centred):
+    model = make(time=time, bidirectional=centred, layers=1)
+    length, changed = 260, 130
+    given = rows(1, length)
+    other = given[0].clone()
+    other[0, changed] += 3.0
+    seen = torch.ones(1, length, dtype=torch.bool)
+    with torch.inference_mode():
+        first, second = (model.sequence(face, given[1], seen, seen).valence[0] for face in (given[0], other))
+    moved = torch.nonzero(first != second).flatten()
+    assert changed in moved.tolist()
+    if time in STREAMING and not centred:
+        assert moved.min() == changed
+    elif time in ("tcn", "transformer"):
+        assert changed - moved.min() == model.ahead
+        assert moved.max() - changed == model.past
+
+
+@pytest.mark.parametrize(("time", "centred"), [*STRETCHES, *((time, False) for time in STREAMING)])
+def test_padding_changes_no_valid_row(time, centred):
+    model = make(time=time, bidirectional=centred)
+    face, voice, has_face, has_voice = rows(2, 20)
+    valid = torch.ones(2, 20, dtype=torch.bool)
+    valid[1, 13:] = False
+    with torch.inference_mode():
+        padded = model.sequence(face, voice, has_face, has_voice, valid)
+        alone = model.sequence(*(x[1:, :13] for x in (face, voice, has_face, has_voice)))
+    for name in padded._fields:
+        assert torch.allclose(getattr(padded, name)[1:, :13], getattr(alone, name), atol=1e-6)
+
+
+@pytest.mark.parametrize("time", ["transformer"])
+def test_time_is_in_seconds_whatever_the_number_of_rows(time):
+    model, given = make(time=time), rows(1, 20)
+    torch.nn.init.normal_(model.readers[0].time.layers[0].fade)
+    with torch.inference_mode():
+        told = [
+            model.sequence(*given, times=torch.arange(20)[None] * step + start).valence
+            for step, start in ((0.04, 0.0), (0.04, 7.0), (0.2, 0.0))
+        ]
+    assert torch.allclose(told[0], told[1], atol=1e-5)
+    assert not torch.allclose(told[0], told[2], atol=1e-4)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("missing", ["face", "voice"])
+def test_what_is_missing_is_not_read(fusion, missing):
+    model, (face, voice, _, _) = make(fusion), rows(2, 5)
+    there, away = torch.ones(2, 5, dtype=torch.bool), torch.zeros(2, 5, dtype=torch.bool)
+    flags = (away, there) if missing == "face" else (there, away)
+    noise = (face * 9, voice) if missing == "face" else (face, voice * 9)
+    with torch.inference_mode():
+        first, second = model.sequence(face, voice, *flags), model.sequence(*noise, *flags)
+    assert torch.isfinite(first.valence).all()
+    assert torch.equal(first.valence, second.valence)
+
+
+def test_modality_dropout_hides_one_of_two_and_never_both():
+    model = make(modality_dropout=0.5)
+    there = torch.ones(4000, 3, dtype=torch.bool)
+    face, voice = model._hidden(there, there)
+    assert (face | voice).all()
+    assert (face.all(1) | ~face.any(1)).all()
+    for hidden in (~face[:, 0], ~voice[:, 0]):
+        assert 0.2 < hidden.float().mean() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"valence_arousal": "none"}, {"valence", "arousal"}),
+        ({"num_classes": 0}, {"expression_logits"}),
+        ({"num_action_units": 0}, {"action_unit_logits"}),
+    ],
+)
+def test_what_has_no_head_is_not_told(options, told):
+    out = make(**options).sequence(*rows(1, 4))
+    assert {name for name, x in out._asdict().items() if not x.numel() or x.isnan().all()} == told
+
+
+def test_a_linear_scale_is_held_to_one_outside_of_training():
+    model, given = make(valence_arousal="linear"), rows(1, 50)
+    torch.nn.init.normal_(model.readers[0].heads.valence_arousal.weight, std=20)
+    assert model.sequence(*given).valence.abs().max() == 1
+    assert model.train().sequence(*given).valence.abs().max() > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"num_face": 0, "num_voice": 0}, "neither face nor voice"),
+        ({"num_classes": 0, "num_action_units": 0, "valence_arousal": "none"}, "tells nothing"),
+    ],
+)
+def test_a_model_of_nothing_is_refused(options, told):
+    with pytest.raises(ValueError, match=told):
+        make(**options)
+
+
+def test_tokens_need_a_width_that_can_be_cut():
+    with pytest.raises(ValueError, match="divides"):
+        CrossAttention(12)
