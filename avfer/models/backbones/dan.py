@@ -20,15 +20,15 @@ ORDERS = [
     ClassOrder(name="raf_db", classes=RAF_DB),
 ]
 RENAMES = [  # the authors' names -> ours
-    (r"features\.0\.", "trunk.conv1."),
-    (r"features\.1\.", "trunk.bn1."),
-    *((rf"features\.{stage + 3}\.", f"trunk.layer{stage}.") for stage in (1, 2, 3, 4)),
-    (r"cat_head(\d+)\.", r"heads.\1."),
-    (r"(heads\.\d+)\.sa\.conv1x1\.", r"\1.spatial.reduce."),
-    (r"(heads\.\d+)\.sa\.conv_3x3\.", r"\1.spatial.square."),
-    (r"(heads\.\d+)\.sa\.conv_1x3\.", r"\1.spatial.row."),
-    (r"(heads\.\d+)\.sa\.conv_3x1\.", r"\1.spatial.column."),
-    (r"(heads\.\d+)\.ca\.attention\.", r"\1.channel.gate."),
+    (r"^features\.0\.", "trunk.conv1."),
+    (r"^features\.1\.", "trunk.bn1."),
+    *((rf"^features\.{stage + 3}\.", f"trunk.layer{stage}.") for stage in (1, 2, 3, 4)),
+    (r"^cat_head(\d+)\.", r"heads.\1."),
+    (r"^(heads\.\d+)\.sa\.conv1x1\.", r"\1.spatial.reduce."),
+    (r"^(heads\.\d+)\.sa\.conv_3x3\.", r"\1.spatial.square."),
+    (r"^(heads\.\d+)\.sa\.conv_1x3\.", r"\1.spatial.row."),
+    (r"^(heads\.\d+)\.sa\.conv_3x1\.", r"\1.spatial.column."),
+    (r"^(heads\.\d+)\.ca\.attention\.", r"\1.channel.gate."),
 ]
 DESCRIPTION = """ResNet-18 and independent attention heads; `outputs` gives what the losses of training read. \
 AffectNet and RAF-DB number their classes differently. Use float32: head values are sums over 512 channels, which \

@@ -28,21 +28,21 @@ REDUCED, DILATION = 7, 4  # channels inside the modulator, spread of its convolu
 QUARTERS = {1: "top_left", 2: "bottom_left", 3: "top_right", 4: "bottom_right"}  # the authors' numbers
 GATE_C, GATE_S = r"modulator\.channel_att\.gate_c\.gate_c_", r"modulator\.spatial_att\.gate_s\.gate_s_"
 RENAMES = [  # the authors' names -> ours
-    (r"(?!trunk\.|local\.|modulator\.)", "trunk."),
-    *((rf"local\.conv{number}_1\.", f"local.{place}.0.") for number, place in QUARTERS.items()),
-    *((rf"local\.bn{number}_1\.", f"local.{place}.1.") for number, place in QUARTERS.items()),
-    *((rf"local\.conv{number}_2\.", f"local.{place}.3.") for number, place in QUARTERS.items()),
-    *((rf"local\.bn{number}_2\.", f"local.{place}.4.") for number, place in QUARTERS.items()),
-    (rf"{GATE_C}fc_0\.", "modulator.channel.0."),
-    (rf"{GATE_C}bn_1\.", "modulator.channel.1."),
-    (rf"{GATE_C}fc_final\.", "modulator.channel.3."),
-    (rf"{GATE_S}conv_reduce0\.", "modulator.spatial.0."),
-    (rf"{GATE_S}bn_reduce0\.", "modulator.spatial.1."),
-    (rf"{GATE_S}conv_di_0\.", "modulator.spatial.3."),
-    (rf"{GATE_S}bn_di_0\.", "modulator.spatial.4."),
-    (rf"{GATE_S}conv_di_1\.", "modulator.spatial.6."),
-    (rf"{GATE_S}bn_di_1\.", "modulator.spatial.7."),
-    (rf"{GATE_S}conv_final\.", "modulator.spatial.9."),
+    (r"^(?!trunk\.|local\.|modulator\.)", "trunk."),
+    *((rf"^local\.conv{number}_1\.", f"local.{place}.0.") for number, place in QUARTERS.items()),
+    *((rf"^local\.bn{number}_1\.", f"local.{place}.1.") for number, place in QUARTERS.items()),
+    *((rf"^local\.conv{number}_2\.", f"local.{place}.3.") for number, place in QUARTERS.items()),
+    *((rf"^local\.bn{number}_2\.", f"local.{place}.4.") for number, place in QUARTERS.items()),
+    (rf"^{GATE_C}fc_0\.", "modulator.channel.0."),
+    (rf"^{GATE_C}bn_1\.", "modulator.channel.1."),
+    (rf"^{GATE_C}fc_final\.", "modulator.channel.3."),
+    (rf"^{GATE_S}conv_reduce0\.", "modulator.spatial.0."),
+    (rf"^{GATE_S}bn_reduce0\.", "modulator.spatial.1."),
+    (rf"^{GATE_S}conv_di_0\.", "modulator.spatial.3."),
+    (rf"^{GATE_S}bn_di_0\.", "modulator.spatial.4."),
+    (rf"^{GATE_S}conv_di_1\.", "modulator.spatial.6."),
+    (rf"^{GATE_S}bn_di_1\.", "modulator.spatial.7."),
+    (rf"^{GATE_S}conv_final\.", "modulator.spatial.9."),
 ]
 DESCRIPTION = """ShuffleNet-V2 with a local extractor and a channel-spatial modulator, trained on label distributions. \
 Mean and std are those of the corpus the weights were trained on: corpus=raf_db (the default of 7 classes), affectnet \

@@ -12,7 +12,7 @@ from avfer.models.reading import Reading
 from avfer.models.renaming import renamed
 
 FEATURES = 2048
-RENAMES = [(r"(?!trunk\.)", "trunk.")]  # the authors' names -> ours
+RENAMES = [(r"^(?!trunk\.)", "trunk.")]  # the authors' names -> ours
 
 
 class EfficientFaceLdg(nn.Module):

@@ -1,0 +1,229 @@
+"""psr: a face read at several resolutions, the small ones made larger by super-resolution."""
+
+import math
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avfer.card import Card, ClassOrder, Published
+from avfer.models.backbones import vgg_bn
+from avfer.models.backbones.edsr import Edsr, Scale
+from avfer.models.backbones.spatial_transformer import SpatialTransformer, side_of
+from avfer.models.reading import Reading
+from avfer.models.renaming import count, renamed
+
+SCALES: dict[int, Scale] = {2: 2, 4: 4}  # multiples that super-resolution makes
+POOL = 7  # px, side of the last feature map
+FEATURES = 512
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+RAF_DB = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
+FERPLUS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
+AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
+ORDERS = [
+    ClassOrder(name="raf_db", classes=RAF_DB),
+    ClassOrder(name="ferplus", classes=FERPLUS),
+    ClassOrder(name="affectnet_8", classes=AFFECTNET),
+]
+RENAMES = [  # the authors' names -> ours
+    (r"^pyramid_group\.", "branches."),
+    (r"^classifier\.0\.", "shared."),
+    (r"^classifier\.1\.0\.8\.", "head.1."),
+    (r"^classifier\.1\.0\.", "neck."),
+]
+VGG = [  # the same for the authors' VGG-16, the start of training
+    (r"^0\.0\.", "features."),
+    (r"^1\.8\.", "head.1."),
+    (r"^1\.", "neck."),
+]
+DESCRIPTION = """VGG-16 on a pyramid of one face: small, small made larger by super-resolution, and as it is \
+(multiples=[1, 2, 1]; [1, 2, 4, 1] has one more). The first `cut` layers are each branch's own, the rest is shared; \
+the mean of the branches' softmax is the result. side=100 for RAF-DB, 96 for FERPlus. The authors give the \
+super-resolution network normalised pictures, though it was trained on pixels in [0, 255]: pixel_range=True gives \
+it those. pool=False leaves out a pooling that the authors' version of a library added."""
+
+
+class MaximumAndMean(nn.Module):
+    """(N, C, H, W) -> (N, 2 C, 1, 1): maxima over space, then means."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([F.adaptive_max_pool2d(x, 1), F.adaptive_avg_pool2d(x, 1)], 1)
+
+
+class Psr(nn.Module):
+    """PSR: Vo, Lee, Yang, Kim, "Pyramid With Super Resolution for In-the-Wild Facial Expression Recognition".
+
+    IEEE Access 8 (2020); github.com/thanhhungqb/pyramid-super-resolution (no licence file). A crop smaller than two
+    thirds of `adaptive_side` is itself the small picture, and twice as large the full one.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 7,
+        side: int = 100,
+        multiples: Sequence[int] = (1, 2, 1),
+        cut: int = 24,
+        *,
+        adaptive_side: int | None = None,
+        pixel_range: bool = False,
+        pool: bool = True,
+    ) -> None:
+        super().__init__()
+        if cut not in vgg_bn.CUTS:
+            raise ValueError(f"cut={cut} is none of {vgg_bn.CUTS}")
+        if len(multiples) < 2 or not {1, *SCALES}.issuperset(multiples):
+            raise ValueError(
+                f"multiples={list(multiples)} must be two or more of 1, 2 and 4, the last for the full size"
+            )
+        layers, statistics = vgg_bn.layers(), (MEAN, STD) if pixel_range else None
+        self.stn = SpatialTransformer(side)
+        self.small_side: int = side // 2 ** (len(multiples) - 2)
+        self.swapped: bool = adaptive_side is not None and side < adaptive_side / 1.5
+        self.branches = nn.ModuleList()
+        for multiple in multiples:
+            own = deepcopy(layers[:cut])
+            self.branches.append(own if multiple == 1 else nn.Sequential(Edsr(SCALES[multiple], statistics), own))
+        self.shared = nn.Sequential(*layers[cut:], nn.AdaptiveAvgPool2d(POOL) if pool else nn.Identity())
+        self.neck = nn.Sequential(
+            MaximumAndMean(),
+            nn.Flatten(),
+            nn.BatchNorm1d(2 * FEATURES),
+            nn.Dropout(0.25),
+            nn.Linear(2 * FEATURES, FEATURES),
+            nn.ReLU(),
+            nn.BatchNorm1d(FEATURES),
+        )
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(FEATURES, num_classes))
+
+    @classmethod
+    def card(
+        cls,
+        num_classes: int = 7,
+        side: int = 100,
+        multiples: Sequence[int] = (1, 2, 1),
+        cut: int = 24,
+        *,
+        adaptive_side: int | None = None,
+        pixel_range: bool = False,
+        pool: bool = True,
+    ) -> Card:
+        told = {"num_classes": (num_classes, 7), "side": (side, 100), "multiples": (list(multiples), [1, 2, 1])}
+        told |= {"cut": (cut, 24), "adaptive_side": (adaptive_side, None)}
+        told |= {"pixel_range": (pixel_range, False), "pool": (pool, True)}
+        return Card(
+            name="psr",
+            task="expression",
+            description=DESCRIPTION,
+            options={name: value for name, (value, default) in told.items() if value != default},
+            features=FEATURES,
+            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            orders=ORDERS,
+            size=side,
+            mean=MEAN,
+            std=STD,
+            layout="as in the authors' code; features, the mean over the branches of what the last layer reads, are"
+            " our choice",
+            onnx=True,
+            licence_code="none stated",
+            licence_weights="none stated",
+            sources=[
+                "Vo, Lee, Yang, Kim, IEEE Access 8 (2020) 131988-132001, doi 10.1109/ACCESS.2020.3010018",
+                "github.com/thanhhungqb/pyramid-super-resolution@ccd06007c82d07bacb6545cd44937e7b7191f36b",
+            ],
+            published=[
+                Published(data="RAF-DB", value=88.98, mark="I"),
+                Published(data="FERPlus", value=89.75, mark="R"),
+                Published(data="AffectNet-7", value=63.77, mark="R"),
+                Published(data="AffectNet-8", value=60.68, mark="I"),
+            ],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """The authors' checkpoints, or our own; the side is the smallest that fits the tensors."""
+        ours = renamed(tensors, RENAMES)
+        options: dict[str, Any] = {}
+        if "head.1.bias" in ours:
+            options["num_classes"] = len(ours["head.1.bias"])
+        if "stn.fc_loc.0.weight" in ours:
+            options["side"] = side_of(round((ours["stn.fc_loc.0.weight"].shape[1] / 10) ** 0.5))
+        if branches := count(ours, "branches."):
+            options["multiples"] = [_multiple(ours, branch) for branch in range(branches)]
+        shared = sum(name.startswith("shared.") and name.endswith(".running_mean") for name in ours)
+        if 0 < vgg_bn.CONVOLUTIONS - shared <= len(vgg_bn.CUTS):
+            options["cut"] = vgg_bn.CUTS[vgg_bn.CONVOLUTIONS - shared - 1]
+        return options, ours
+
+    def start_from(self, vgg: dict[str, Tensor]) -> None:
+        """Take over a trained VGG-16 as training starts; the last layer where it has as many classes.
+
+        vgg: tensors as the authors name them (`0.0.I.*`, `1.I.*`) or as torchvision does (`features.I.*`).
+        """
+        given, layers = renamed(vgg, VGG), vgg_bn.layers()
+        layers.load_state_dict(_under("features.", given))
+        for branch in self.branches:
+            own = cast(nn.Sequential, branch)
+            own = cast(nn.Sequential, own[1]) if isinstance(own[0], Edsr) else own
+            own.load_state_dict(layers[: len(own)].state_dict())
+        self.shared.load_state_dict(layers[-len(self.shared) + 1 :].state_dict())
+        for name, part in (("neck.", self.neck), ("head.", self.head)):
+            found = _under(name, given)
+            if {key: tensor.shape for key, tensor in found.items()} == _shapes(part):
+                part.load_state_dict(found)
+
+    def start_super_resolution(self, edsr: dict[str, Tensor], scale: Scale = 2) -> None:
+        """Take over trained weights of the EDSR baseline in the branches that enlarge so many times."""
+        for network in self.modules():
+            if isinstance(network, Edsr) and network.scale == scale:
+                network.start_from(edsr)
+
+    def branch_logits(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) normalised as the card says -> (N, K, B), for losses of training."""
+        return self.head(self._vectors(crops)).movedim(2, 1)
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) normalised as the card says -> (N, 512), the mean over the branches."""
+        return self._vectors(crops).mean(1)
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, S, S) -> features (N, 512) and expression logits (N, K).
+
+        The logits are the logarithm of the mean over the branches of their softmax.
+        """
+        vectors = self._vectors(crops)
+        probabilities = self.head(vectors).log_softmax(2)
+        return Reading(vectors.mean(1), probabilities.logsumexp(1) - math.log(len(self.branches)))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) -> (N, K) expression logits, as `read` gives them."""
+        logits = self.read(crops).expression_logits
+        assert logits is not None
+        return logits
+
+    def _vectors(self, crops: Tensor) -> Tensor:
+        """(N, B, 512): what the last layer reads of each branch."""
+        small, full = self._pictures(self.stn(crops))
+        pictures = [small] * (len(self.branches) - 1) + [full]
+        maps = [branch(picture) for branch, picture in zip(self.branches, pictures, strict=True)]
+        return torch.stack([self.neck(self.shared(x)) for x in maps], 1)
+
+    def _pictures(self, aligned: Tensor) -> tuple[Tensor, Tensor]:
+        """The small picture and the full one. Through what is resized no gradient flows."""
+        if self.swapped:
+            return aligned, F.interpolate(aligned.detach(), scale_factor=2, mode="nearest")
+        return F.adaptive_avg_pool2d(aligned.detach(), self.small_side), aligned
+
+
+def _multiple(tensors: Mapping[str, Tensor], branch: int) -> int:
+    return 2 ** count(tensors, f"branches.{branch}.0.tail.0.")
+
+
+def _shapes(part: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in part.state_dict().items()}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
