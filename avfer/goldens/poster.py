@@ -26,13 +26,10 @@ TAPS = {
     "block0_l_attn_img": f"{BLOCKS}.0.large.picture.attention",
     "block0_l_attn_lm": f"{BLOCKS}.0.large.landmarks.attention",
     "cls": "pyramid.norm",
+    **{f"block{k}_l": f"{BLOCKS}.{k}" for k in range(8)},
+    **{f"block{k}_m": f"<{BLOCKS}.{k}.upsample_m" for k in range(8)},
+    **{f"block{k}_s": f"{BLOCKS}.{k}.small" for k in range(8)},
 }
-for k in (0, 3, 7):
-    TAPS |= {
-        f"block{k}_l": f"{BLOCKS}.{k}",
-        f"block{k}_m": f"<{BLOCKS}.{k}.upsample_m",
-        f"block{k}_s": f"{BLOCKS}.{k}.small",
-    }
 TRANSFORM = {"img_embedded": lambda joint: joint[:, :50], "lm_tokens": lambda joint: joint[:, 51:]}
 
 

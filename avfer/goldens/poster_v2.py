@@ -11,7 +11,7 @@ from avfer.models.backbones.mobilefacenet import LandmarkMaps
 from avfer.models.backbones.poster_v2 import PosterV2
 from avfer.models.backbones.window_fusion import PositionBias
 
-SCALES = {1: 28, 2: 14, 3: 7}  # side of the map
+SCALES = (1, 2, 3)
 TAPS = {
     "input_112": "<landmarks",
     "lm1": "landmarks.conv_3",
@@ -24,20 +24,16 @@ TAPS = {
     "vit_block0": "vit.blocks.0",
     "vit_block1": "vit.blocks.1",
     "cls": "vit.norm",
+    **{f"ir{i}": f"trunk.body{i}" for i in SCALES},
+    **{f"conv{i}": f"scales.{i - 1}.halve" for i in SCALES},
+    **{f"norm{i}": f"scales.{i - 1}.norm" for i in SCALES},
+    **{f"attn{i}": f"scales.{i - 1}.attention" for i in SCALES},
+    **{f"ffn{i}": f"scales.{i - 1}" for i in SCALES},
 }
-TRANSFORM = dict[str, Callable[[Tensor], Tensor]]()
-
-
-def square(side: int) -> Callable[[Tensor], Tensor]:
-    """(N, S², C) -> (N, S, S, C)."""
-    return lambda tokens: tokens.unflatten(1, (side, side))
-
-
-for i, side in SCALES.items():
-    scale = f"scales.{i - 1}"
-    TAPS |= {f"ir{i}": f"trunk.body{i}", f"conv{i}": f"{scale}.halve", f"norm{i}": f"{scale}.norm"}
-    TAPS |= {f"attn{i}": f"{scale}.attention", f"ffn{i}": scale}
-    TRANSFORM |= {f"norm{i}": square(side), f"ffn{i}": lambda maps: maps.permute(0, 2, 3, 1)}
+TRANSFORM: dict[str, Callable[[Tensor], Tensor]] = {
+    **{f"norm{i}": lambda tokens: tokens.unflatten(1, (round(tokens.shape[1] ** 0.5), -1)) for i in SCALES},
+    **{f"ffn{i}": lambda maps: maps.permute(0, 2, 3, 1) for i in SCALES},
+}
 
 
 def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

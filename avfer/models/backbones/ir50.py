@@ -40,7 +40,7 @@ class Ir50(nn.Module):
         ).requires_grad_(False)
 
     def start_from(self, pretrained: Mapping[str, Tensor]) -> None:
-        """Take over the tensors of `ir50.pth`, units named `body.N` or `body1.N`; RuntimeError where they do not fit."""
+        """Take over `ir50.pth`, whose units are named `body.N` or `body1.N`; RuntimeError where it does not fit."""
         kept = {name: tensor for name, tensor in pretrained.items() if not name.startswith(FOURTH)}
         self.load_state_dict(renamed(kept, ROW))
 

@@ -4,7 +4,8 @@ from functools import partial
 from typing import cast
 
 import torch
-from timm.layers import DropPath, Mlp
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from avfer.models.backbones.cross_attention import CrossAttention

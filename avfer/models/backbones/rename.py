@@ -7,12 +7,8 @@ from torch import Tensor
 
 
 def renamed(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
-    """The tensors under new names: all (regular expression, replacement) of the table, one after the other."""
-    table = [(re.compile(pattern), ours) for pattern, ours in table]
-    return {_renamed(name, table): tensor for name, tensor in tensors.items()}
-
-
-def _renamed(name: str, table: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    """The tensors under new names: each (regular expression, replacement) of the table in turn."""
+    names = {name: name for name in tensors}
     for pattern, ours in table:
-        name = pattern.sub(ours, name)
-    return name
+        names = {old: re.sub(pattern, ours, new) for old, new in names.items()}
+    return {names[old]: tensor for old, tensor in tensors.items()}

@@ -1,7 +1,8 @@
 """One scale of POSTER++: a map of the face network, read by the landmark network's map of the same size."""
 
 import torch
-from timm.layers import DropPath, Mlp
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from avfer.models.backbones.cross_attention import CrossAttention
