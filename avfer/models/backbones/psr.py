@@ -50,7 +50,7 @@ class MaximumAndMean(nn.Module):
     """(N, C, H, W) -> (N, 2 C, 1, 1): maxima over space, then means."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([F.adaptive_max_pool2d(x, 1), F.adaptive_avg_pool2d(x, 1)], 1)
+        return torch.cat([x.amax((2, 3), keepdim=True), x.mean((2, 3), keepdim=True)], 1)
 
 
 class Psr(nn.Module):
@@ -86,7 +86,7 @@ class Psr(nn.Module):
         for multiple in multiples:
             own = deepcopy(layers[:cut])
             self.branches.append(own if multiple == 1 else nn.Sequential(Edsr(SCALES[multiple], statistics), own))
-        self.shared = nn.Sequential(*layers[cut:], nn.AdaptiveAvgPool2d(POOL) if pool else nn.Identity())
+        self.shared = nn.Sequential(*list(layers)[cut:], nn.AdaptiveAvgPool2d(POOL) if pool else nn.Identity())
         self.neck = nn.Sequential(
             MaximumAndMean(),
             nn.Flatten(),
