@@ -31,10 +31,10 @@ class Pipeline:
     caller's own for the rest.
     """
 
-    def __init__(self, spec: PipelineSpec, device: str = "auto") -> None:
+    def __init__(self, spec: PipelineSpec, device: str = "auto", output: type = AffectTrack) -> None:
         self.spec = spec
         self.name = spec.name
-        self.steps = build(spec)
+        self.steps = build(spec, output)
         self.device = choose_device(device)
         for step in self.steps:
             if isinstance(step.stage, stages.OwnsNetwork):
@@ -59,23 +59,32 @@ class Pipeline:
             stream=media.facts(),
         )
 
-    def run(self, path: str | Path) -> AffectTrack:
+    def run(self, path: str | Path, sound: Path | None = None) -> AffectTrack:
         """All rows of a clip. Raises MediaError where the file cannot be read."""
-        parts = list(self.stream(path))
+        parts = list(self.stream(path, sound))
         return AffectTrack.concat(parts)
 
-    def stream(self, path: str | Path) -> Iterator[AffectTrack]:
-        """The rows of a clip, chunk by chunk, in bounded memory."""
+    def stream(self, path: str | Path, sound: Path | None = None) -> Iterator[AffectTrack]:
+        """The rows of a clip, chunk by chunk, in bounded memory; `sound` names the file of its sound, if it is another.
+
+        A sound file of its own begins with the first frame.
+        """
         media = probe(Path(path))
         source = self.provenance(media)
-        decoded = ahead(self._decoded(media))
+        with closing(self.values(Clip(media.path, sound), media)) as parts:
+            for part in parts:
+                yield replace(part, source=source)
+
+    def values(self, clip: Clip, media: Media) -> Generator[Any]:
+        """What the output stage gives of a clip, chunk by chunk."""
+        decoded = ahead(self._decoded(clip, media))
         seen = ahead(self._worked(decoded, Phase.PICTURES)) if self._steps(Phase.PICTURES) else decoded
         rows = self._worked(seen, Phase.ROWS)
         try:
             while True:
                 with _quiet_torch(self.spec.threads):
                     part = next(rows).pop(self.spec.output)
-                yield replace(part, source=source)
+                yield part
                 if part.clock.last:
                     return
         finally:
@@ -84,11 +93,11 @@ class Pipeline:
     def _steps(self, phase: Phase) -> list[Step]:
         return [step for step in self.steps if step.phase is phase]
 
-    def _decoded(self, media: Media) -> Generator[Values]:
+    def _decoded(self, clip: Clip, media: Media) -> Generator[Values]:
         """What the sources give for one span after another, for as long as it is asked for."""
         steps = self._steps(Phase.DECODING)
         states = {step.name: stages.start(step.stage) for step in steps}
-        clip, length = Clip(media.path), self._span_length(media)
+        length = self._span_length(media)
         for i in count():
             values: Values = {"span": Span(clip, i * length, (i + 1) * length)}
             _advance(steps, states, values)

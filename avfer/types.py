@@ -36,6 +36,7 @@ class Clip:
     """One media file, not opened yet."""
 
     path: Path
+    sound: Path | None = None  # the file of the sound, where it is another one: both begin together
 
     @property
     def name(self) -> str:

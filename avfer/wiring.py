@@ -33,10 +33,10 @@ class Step:
     phase: Phase
 
 
-def build(spec: PipelineSpec) -> tuple[Step, ...]:
-    """Make the stages of a pipeline and check how they are wired, without loading a weight."""
+def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
+    """Make the stages of a pipeline and check how they are wired up to the type of its output; no weight is loaded."""
     made = {line.name: _made(line) for line in spec.stages}
-    _check_wiring(spec, made)
+    _check_wiring(spec, made, output)
     for line in spec.stages:
         readers = [made[other.name] for other in spec.stages if line.name in other.inputs]
         if hasattr(made[line.name], "adapt"):
@@ -99,11 +99,11 @@ def _checked(line: StageSpec, name: str, kind: Any, value: Any) -> Any:
         raise ConfigError(f"stage '{line.name}': option {name}: {told}, not {value!r} ({line.where})") from None
 
 
-def _check_wiring(spec: PipelineSpec, made: dict[str, Any]) -> None:
+def _check_wiring(spec: PipelineSpec, made: dict[str, Any], output: type) -> None:
     """Every input is there, and of a type that its stage takes."""
     outputs: dict[str, type] = {"span": Span}
     for line in spec.stages:
-        wanted, output = stages.signature(type(made[line.name]))
+        wanted, gives = stages.signature(type(made[line.name]))
         if len(wanted) != len(line.inputs):
             told = ", ".join(f"{name}: {_names(kinds)}" for name, kinds in wanted)
             count = f"takes {len(wanted)} input(s) ({told}), but from: names {len(line.inputs)}"
@@ -115,9 +115,10 @@ def _check_wiring(spec: PipelineSpec, made: dict[str, Any]) -> None:
             if not issubclass(outputs[name], kinds):
                 given = f"'{name}' is {_article(outputs[name])} {outputs[name].__name__}"
                 raise ConfigError(f"stage '{line.name}' takes {_names(kinds)}, but {given} ({line.where})")
-        outputs[line.name] = output
-    if not issubclass(outputs[spec.output], AffectTrack):
-        raise ConfigError(f"output: '{spec.output}' is {outputs[spec.output].__name__}, not AffectTrack ({spec.where})")
+        outputs[line.name] = gives
+    if not issubclass(outputs[spec.output], output):
+        told = f"output: '{spec.output}' is {outputs[spec.output].__name__}, not {output.__name__}"
+        raise ConfigError(f"{told} ({spec.where})")
 
 
 def _article(kind: type) -> str:

@@ -27,6 +27,7 @@ class Job:
     tables: tuple[Path, ...]
     report: Path | None = None
     overlay: Path | None = None
+    sound: Path | None = None  # the file of the sound, where it is another one
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -99,7 +100,7 @@ def _write(
     outcome.done = [path for path in job.outputs if path not in wanted]
     later = [path for path in (job.report, job.overlay) if path in wanted]
     summary, kept = Summary(), list[pa.Table]()
-    with ExitStack() as stack, closing(_parts(pipeline, job.clip)) as parts:
+    with ExitStack() as stack, closing(_parts(pipeline, job)) as parts:
         writers = [stack.enter_context(TableWriter(path)) for path in job.tables if path in wanted]
         for part in parts:
             table = to_table(part)
@@ -115,8 +116,8 @@ def _write(
         _draw(job, later, pa.concat_tables(kept), outcome)
 
 
-def _parts(pipeline: "Pipeline", clip: Path) -> "Generator[AffectTrack]":
-    yield from pipeline.stream(clip)
+def _parts(pipeline: "Pipeline", job: Job) -> "Generator[AffectTrack]":
+    yield from pipeline.stream(job.clip, job.sound)
 
 
 def _draw(job: Job, wanted: list[Path], table: "pa.Table", outcome: Outcome) -> None:

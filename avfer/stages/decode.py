@@ -131,7 +131,7 @@ class DecodeAudio:
     def step(self, state: Listening, span: Span) -> tuple[Listening, AudioBatch]:
         """The samples before `span.stop` that were not given yet; all there are left once the source ends."""
         if state.source is None:
-            state.source = sound(probe(span.clip.path), self.sample_rate)
+            state.source = sound(probe(span.clip.sound or span.clip.path), self.sample_rate)
         self._read(state, state.source, span.stop)
         samples = np.concatenate(state.held) if state.held else np.zeros(0, np.float32)
         ready = len(samples) if state.end else int(np.ceil((span.stop - state.begin) * self.sample_rate)) - state.given

@@ -9,6 +9,7 @@ import torch
 from avfer.errors import ConfigError
 from avfer.signal.log_mel import log_mel
 from avfer.stages.decode import DecodeAudio
+from avfer.types import Clip, Span
 from tests.golden.vggish_frontend import arrays, manifest, wave_44k
 from tests.media_maker import leave_out, rewrite, spoil, stripes, tone, write_clip
 from tests.stages.watching import CLIPS, listen, real, sound_of
@@ -125,3 +126,13 @@ def test_sound_at_44_khz_gives_the_published_patches_within_the_resampler_s_tole
     assert np.abs(wave[20000:20256] - arrays()["resampled_mid"]).max() <= notes["wave_max_abs"]
     away = np.abs(log_mel(torch.from_numpy(wave)).numpy()[:96] - wanted)
     assert away.max() <= 0.5 and away.mean() <= 0.006  # what the golden states for other resamplers
+
+
+def test_sound_of_a_file_of_its_own_begins_with_the_first_frame(tmp_path):
+    silent = write_clip(tmp_path / "silent.mp4", stripes(50))
+    spoken = write_clip(tmp_path / "spoken.mp4", stripes(10), sound=tone(1.0))
+    stage = DecodeAudio()
+    _, own = stage.step(stage.start(), Span(Clip(silent, spoken), 0.0, 1e9))
+    _, same = stage.step(stage.start(), Span(Clip(spoken), 0.0, 1e9))
+    assert own.last and own.samples.shape[1] > 15000
+    assert own.start == same.start and torch.equal(own.samples, same.samples)
