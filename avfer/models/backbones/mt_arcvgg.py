@@ -1,0 +1,110 @@
+"""mt_arcvgg: the network of three tasks whose expressions are angles."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avfer.card import Card, Published
+from avfer.models.backbones import vgg_face
+from avfer.models.backbones.affwildnet_vgg import LEVEL
+from avfer.models.backbones.mt_vgg import ACTION_UNITS, ORDERS, PAPER, classes, count
+from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
+from avfer.models.reading import Reading
+
+NUM_EMBEDDING = 512
+SCALE = 30.0
+DESCRIPTION = """VGG-Face whose expressions are told by the angle between an embedding and one direction for each \
+class. Train `cosines` with avfer.losses.arcface; logits are 30 times the cosines, without a margin. Valence, arousal \
+and action units are read from the full layer before the embedding."""
+
+
+class CosineHead(nn.Module):
+    """Cosine of the angle between an embedding and the direction of each class: (N, D) -> (N, K)."""
+
+    def __init__(self, width: int, num_classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(num_classes, width)))
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        return F.linear(F.normalize(embedding), F.normalize(self.weight))
+
+
+class MtArcVgg(nn.Module):
+    """MT-ArcVGG of Kollias and Zafeiriou (BMVC 2019): MT-VGG with an embedding trained by ArcFace.
+
+    Neither code nor weights are public; width and place of the embedding, and the scale, are our choice.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 7,
+        num_embedding: int = NUM_EMBEDDING,
+        num_features: int = NUM_FEATURES,
+        width: int = WIDTH,
+    ) -> None:
+        super().__init__()
+        self.trunk = VggFace(width, (num_features, num_features))
+        self.embedding = nn.Linear(num_features, num_embedding)
+        self.expression = CosineHead(num_embedding, num_classes)
+        self.valence_arousal = nn.Linear(num_features, 2)
+        self.action_units = nn.Linear(num_features, len(ACTION_UNITS))
+
+    @classmethod
+    def card(
+        cls,
+        num_classes: int = 7,
+        num_embedding: int = NUM_EMBEDDING,
+        num_features: int = NUM_FEATURES,
+        width: int = WIDTH,
+    ) -> Card:
+        told = {"num_classes": (num_classes, 7), "num_embedding": (num_embedding, NUM_EMBEDDING)}
+        told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
+        return Card(
+            name="mt_arcvgg",
+            task="expression, valence and arousal, action units",
+            description=DESCRIPTION,
+            options={name: value for name, (value, default) in told.items() if value != default},
+            features=num_embedding,
+            classes=classes(num_classes),
+            orders=ORDERS,
+            action_units=ACTION_UNITS,
+            valence_arousal=True,
+            size=vgg_face.SIDE,
+            mean=[LEVEL] * 3,
+            std=[LEVEL] * 3,
+            layout="trunk and tasks as in the paper, recalled; crops, embedding, scale and tanh are our choice",
+            onnx=True,
+            data="Aff-Wild2: 558 videos",
+            licence_code="none published",
+            licence_weights="none published",
+            sources=[PAPER, "Deng et al., ArcFace, CVPR 2019, arXiv 1801.07698"],
+            published=[Published(data="AffectNet, number of classes unclear", value=63.0, mark="I")],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """No official weights are public: tensors are our own, and tell their form."""
+        embedding = tensors.get("embedding.bias")
+        width = {} if embedding is None else {"num_embedding": len(embedding)}
+        return vgg_face.form(tensors) | count(tensors, "expression.weight") | width, tensors
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), the embedding, of any length."""
+        return self.embedding(self.trunk(crops))
+
+    def cosines(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 96, 96) -> (N, K) in [-1, 1], what ArcFace is trained on."""
+        return self.expression(self.features(crops))
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, 96, 96) -> features (N, D), expression logits (N, K), pair (N, 2), unit logits (N, 8)."""
+        x = self.trunk(crops)
+        embedding = self.embedding(x)
+        logits = SCALE * self.expression(embedding)
+        return Reading(embedding, logits, self.valence_arousal(x).tanh(), self.action_units(x))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 96, 96) -> (N, K) expression logits."""
+        return SCALE * self.cosines(crops)

@@ -1,0 +1,75 @@
+"""The trunk of VGG-Face, as the Aff-Wild networks use it: for crops of 96 px, with full layers of their own."""
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avfer.models.tf_variables import from_tensorflow
+
+SIDE = 96  # px
+GRID = 3  # side of the last feature map
+GROWTH = (1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 8, 8, 8)  # channels of each convolution, over those of the first
+POOLED = (2, 4, 7, 10, 13)  # convolutions before a pooling
+WIDTH = 64  # channels of the first convolutions
+NUM_FEATURES = 4096
+TABLE = (  # TensorFlow's names of the trunk, any scope before them
+    (r"(?:.*/)?conv_(\d+)\.", r"trunk.convs.conv_\1."),
+    (r"(?:.*/)?linear_1\.", "trunk.full.0."),
+)
+FIRST = "trunk.full.0.weight"
+
+
+class VggFace(nn.Module):
+    """Thirteen convolutions and full layers, each with ReLU (Parkhi et al., "Deep Face Recognition", BMVC 2015).
+
+    `full` are the widths of the full layers. Dropout of one half follows the first of them while training.
+    """
+
+    def __init__(self, width: int = WIDTH, full: Sequence[int] = (NUM_FEATURES,)) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(_layers(width))
+        widths = (GRID * GRID * GROWTH[-1] * width, *full)
+        self.full = nn.ModuleList(nn.Linear(i, o) for i, o in itertools.pairwise(widths))
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 96, 96) -> (N, D), of the last full layer."""
+        x = self.convs(crops).flatten(1)
+        for number, layer in enumerate(self.full):
+            x = F.relu(layer(x))
+            x = F.dropout(x, 0.5, self.training) if number == 0 else x
+        return x
+
+
+def _layers(width: int) -> OrderedDict[str, nn.Module]:
+    layers, before = OrderedDict[str, nn.Module](), 3
+    for number, growth in enumerate(GROWTH, 1):
+        layers[f"conv_{number}"] = nn.Conv2d(before, growth * width, 3, padding=1)
+        layers[f"relu_{number}"] = nn.ReLU(inplace=True)
+        if number in POOLED:
+            layers[f"pool_{number}"] = nn.MaxPool2d(2)
+        before = growth * width
+    return layers
+
+
+def named(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str]] = ()) -> dict[str, Tensor]:
+    """TensorFlow's variables of a network with such a trunk under our names, `table` for the rest; ours stay.
+
+    The first full layer of theirs reads maps whose channels come last, ours maps whose channels come first.
+    """
+    made = from_tensorflow(tensors, (*TABLE, *table))
+    if FIRST in made and FIRST not in tensors and made[FIRST].shape[-1] % GRID**2 == 0:
+        made[FIRST] = made[FIRST].unflatten(1, (GRID, GRID, -1)).permute(0, 3, 1, 2).flatten(1)
+    return made
+
+
+def form(tensors: Mapping[str, Tensor], trunk: str = "trunk") -> dict[str, int]:
+    """Options `width` and `num_features` of a network with such a trunk, as its tensors tell."""
+    told = {"width": f"{trunk}.convs.conv_1.weight", "num_features": f"{trunk}.full.0.weight"}
+    return {option: len(tensors[name]) for option, name in told.items() if name in tensors}

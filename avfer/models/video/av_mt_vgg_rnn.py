@@ -1,0 +1,129 @@
+"""av_mt_vgg_rnn: expression, valence, arousal and action units of face and voice over time."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avfer.card import Card
+from avfer.models.affect.heads import AffectHeads, AffectOutputs
+from avfer.models.affect.tf_gru import TfGru
+from avfer.models.backbones import vgg_face
+from avfer.models.backbones.affwildnet_vgg import LEVEL
+from avfer.models.backbones.mt_vgg import ACTION_UNITS, ORDERS, PAPER, classes, count
+from avfer.models.backbones.vgg_face import NUM_FEATURES, SIDE, WIDTH, VggFace
+from avfer.models.backbones.vggish_lite import MEL_MEAN, MEL_STD
+
+NUM_HIDDEN = 128  # of each of two layers
+DESCRIPTION = """A face network and a voice network of the same form, whose features a GRU reads together, for three \
+tasks. In a pipeline it is named three times, as backbone of faces, as backbone of the voice and as model, with the \
+same weights. A face or a voice that is missing is read as zeros. voice=False is MT-VGG-RNN, which does not listen."""
+
+
+class AvMtVggRnn(nn.Module):
+    """A/V-MT-VGG-RNN of Kollias and Zafeiriou (BMVC 2019), and without a voice MT-VGG-RNN.
+
+    Neither code nor weights are public. The log-mel patch of VGGish as the voice's picture, the order of the GRU's
+    inputs, and tanh for valence and arousal are our choice.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 7,
+        voice: bool = True,
+        num_hidden: int = NUM_HIDDEN,
+        num_features: int = NUM_FEATURES,
+        width: int = WIDTH,
+    ) -> None:
+        super().__init__()
+        self.face = VggFace(width, (num_features, num_features))
+        self.voice = VggFace(width, (num_features, num_features)) if voice else None
+        self.gru = TfGru(num_features * (2 if voice else 1), num_hidden)
+        self.heads = AffectHeads(num_hidden, num_classes, len(ACTION_UNITS))
+
+    @classmethod
+    def card(
+        cls,
+        num_classes: int = 7,
+        voice: bool = True,
+        num_hidden: int = NUM_HIDDEN,
+        num_features: int = NUM_FEATURES,
+        width: int = WIDTH,
+    ) -> Card:
+        told = {"num_classes": (num_classes, 7), "voice": (voice, True), "num_hidden": (num_hidden, NUM_HIDDEN)}
+        told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
+        read = ("face", "voice") if voice else ("face",)
+        return Card(
+            name="av_mt_vgg_rnn",
+            task="expression, valence and arousal, action units over time",
+            description=DESCRIPTION,
+            options={name: value for name, (value, default) in told.items() if value != default},
+            inputs=dict.fromkeys(read, num_features),
+            trained_on=dict.fromkeys(read, "av_mt_vgg_rnn"),
+            classes=classes(num_classes),
+            orders=ORDERS,
+            action_units=ACTION_UNITS,
+            valence_arousal=True,
+            size=SIDE,
+            mean=[LEVEL] * 3,
+            std=[LEVEL] * 3,
+            layout="parts as in the paper, recalled; the voice's input, the joining and tanh are our choice",
+            data="Aff-Wild2: 558 videos",
+            licence_code="none published",
+            licence_weights="none published",
+            sources=[PAPER],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """No official weights are public: tensors are our own, and tell their form."""
+        options: dict[str, Any] = vgg_face.form(tensors, "face") | count(tensors, "heads.expression.bias")
+        if "gru.cells.0.candidate.bias" in tensors:
+            options["num_hidden"] = len(tensors["gru.cells.0.candidate.bias"])
+        return options | {"voice": any(name.startswith("voice.") for name in tensors)}, tensors
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 96, 96) normalised as the card says -> (N, D)."""
+        return self.face(crops)
+
+    def voice_features(self, patches: Tensor) -> Tensor:
+        """patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, D)."""
+        if self.voice is None:
+            raise RuntimeError("this av_mt_vgg_rnn does not listen; make it with voice=True")
+        picture = F.interpolate((patches - MEL_MEAN) / MEL_STD, (SIDE, SIDE), mode="bilinear")
+        return self.voice(picture.expand(-1, 3, -1, -1))
+
+    def forward(self, crops: Tensor, patches: Tensor | None = None) -> AffectOutputs:
+        """Frames of B videos in order, with the sound around each.
+
+        crops: (B, T, 3, 96, 96), patches: (B, T, 1, 96, 64) where it listens -> outputs (B, T, ...)
+        """
+        looks = self.features(crops.flatten(0, 1))
+        sounds = looks[:, :0] if patches is None else self.voice_features(patches.flatten(0, 1))
+        there = torch.ones(crops.shape[:2], dtype=torch.bool, device=crops.device)
+        shape = crops.shape[:2]
+        return self.sequence(looks.unflatten(0, shape), sounds.unflatten(0, shape), there, there)
+
+    def start(self, n: int) -> Tensor:
+        """(n, H) zeros."""
+        return self.gru.start(n)
+
+    def step(
+        self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
+    ) -> tuple[AffectOutputs, Tensor]:
+        """face (N, D), voice (N, D), has_face (N,), has_voice (N,), hidden (N, H) -> outputs and hidden (N, H)."""
+        x, valid = self._read(face, voice, has_face, has_voice)
+        after = torch.where(valid[:, None], self.gru.step(x, hidden)[1], hidden)
+        return self.heads(after[:, -self.gru.width :]), after
+
+    def sequence(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> AffectOutputs:
+        """The same over sequences, for training: (B, T, D), (B, T, D), (B, T), (B, T) -> outputs (B, T, ...)."""
+        return self.heads(self.gru(*self._read(face, voice, has_face, has_voice)))
+
+    def _read(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> tuple[Tensor, Tensor]:
+        """What the GRU reads (..., D or 2 D), and where there is something to read (...)."""
+        looks = torch.where(has_face[..., None], face, 0.0)
+        if self.voice is None:
+            return looks, has_face
+        return torch.cat([looks, torch.where(has_voice[..., None], voice, 0.0)], -1), has_face | has_voice
