@@ -7,6 +7,7 @@ first value. What a table does not hold at all is NaN.
 """
 
 from dataclasses import dataclass
+from typing import Self, cast
 
 import numpy as np
 import pandas as pd
@@ -24,36 +25,48 @@ class Aligned:
     """Predictions at the T steps of an example."""
 
     example: Example
-    values: dict[str, np.ndarray]  # column -> (T,) float64; NaN where the table has no value at all
-    filled: np.ndarray  # (T,) bool: no row of its own
+    values: dict[str, np.ndarray]  # column -> (T,) float64; NaN where there is no value at all
+    filled: dict[str, np.ndarray]  # column -> (T,) bool: the step has no row of its own, and holds another's value
+    step: float | None = None  # s between two steps; None where nothing tells it
+    others: int = 0  # rows of further faces on the same frames, left out
+
+    @classmethod
+    def nothing(cls, example: Example, columns: list[str]) -> "Aligned":
+        """An example without any prediction."""
+        steps = len(example)
+        return cls(example, {c: np.full(steps, np.nan) for c in columns}, {c: np.zeros(steps, bool) for c in columns})
+
+    @classmethod
+    def of(cls, example: Example, given: dict[str, np.ndarray], step: float | None = None, others: int = 0) -> Self:
+        """From (T,) values of each column, NaN where a step has none of its own."""
+        values = {column: hold(at_steps) for column, at_steps in given.items()}
+        filled = {column: np.isnan(at_steps) & ~np.isnan(values[column]) for column, at_steps in given.items()}
+        return cls(example, values, filled, step, others)
 
 
 def align(example: Example, table: pd.DataFrame, columns: list[str]) -> Aligned:
-    """The columns of a table (of the contract's form) at the steps of an example."""
-    needed = {"frame", "time_s"} - set(table.columns)
-    if needed:
-        raise DatasetError(f"predictions for {example.id} have no column {', '.join(sorted(needed))}")
-    rows = one_face(table, example.id)
-    if example.frames is not None:
-        index, own = _by_frame(example.frames, rows)
-    elif example.times is not None:
-        index, own = _by_time(example.times, rows["time_s"].to_numpy(np.float64))
+    """The columns of a table (of the contract's form) at the steps of an example; one that it lacks is all NaN."""
+    rows = one_face(_keyed(example, table), example.id)
+    if _goes_by_frame(example, table):
+        index, own = _by_frame(cast(np.ndarray, example.frames), rows)
     else:
-        raise DatasetError(f"{example.id} has neither frames nor times; a picture is scored by --model")
-    values: dict[str, np.ndarray] = {}
-    filled = ~own
+        index, own = _by_time(cast(np.ndarray, example.times), rows["time_s"].to_numpy(np.float64))
+    given: dict[str, np.ndarray] = {}
     for column in columns:
-        given = rows[column].to_numpy(np.float64) if column in rows else np.full(len(rows), np.nan)
-        at_steps = np.where(own, given[index], np.nan) if len(rows) else np.full(len(example), np.nan)
-        values[column] = hold(at_steps)
-        filled |= np.isnan(at_steps) & ~np.isnan(values[column])
-    return Aligned(example, values, filled)
+        cells = _numbers(rows, column, example.id)
+        given[column] = np.where(own, cells[index], np.nan) if len(rows) else np.full(len(example), np.nan)
+    return Aligned.of(example, given, _step(example, rows), len(table) - len(rows))
 
 
 def one_face(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """One row a frame; rows without a face (the voice's) stay where no face is."""
+    """One row a frame, in order; rows without a face (the voice's) stay where no face is."""
+    key = "frame" if "frame" in table and bool(table["frame"].notna().all()) else "time_s"
     if "track" not in table or "face_x1" not in table:
-        return table.drop_duplicates("frame" if bool(table["frame"].notna().all()) else "time_s")
+        keys = table[key].to_numpy()
+        if (twice := np.asarray(table[key].duplicated())).any():
+            told = f"{twice.sum()} rows repeat a {key}, {keys[twice.argmax()]} first"
+            raise DatasetError(f"predictions for {name}: {told}; give one row each, or columns track and face_x1 ...")
+        return table.sort_values(key)
     width = table["face_x2"] - table["face_x1"]
     area = (width * (table["face_y2"] - table["face_y1"])).fillna(-1.0)
     centre = ((table["face_x1"] + table["face_x2"]) / 2).fillna(0.0)
@@ -62,7 +75,6 @@ def one_face(table: pd.DataFrame, name: str) -> pd.DataFrame:
         rank = centre.where(area >= 0, np.inf)
     elif name.endswith("_right"):
         rank = (-centre).where(area >= 0, np.inf)
-    key = "frame" if bool(table["frame"].notna().all()) else "time_s"
     ranked = table.assign(_rank=rank).sort_values([key, "_rank"], kind="stable")
     return ranked.drop_duplicates(key).drop(columns="_rank")
 
@@ -88,3 +100,41 @@ def _by_time(times: np.ndarray, have: np.ndarray) -> tuple[np.ndarray, np.ndarra
     left = np.maximum(right - 1, 0)
     index = np.where(np.abs(have[left] - times) <= np.abs(have[right] - times), left, right)
     return index, np.abs(have[index] - times) <= step / 2 + NEAR
+
+
+def _goes_by_frame(example: Example, table: pd.DataFrame) -> bool:
+    """By frame where the corpus numbers frames and the table does; rows of a fixed clock have times alone."""
+    numbered = "frame" in table and bool(table["frame"].notna().all())
+    return example.frames is not None and (numbered or example.times is None)
+
+
+def _keyed(example: Example, table: pd.DataFrame) -> pd.DataFrame:
+    """The table, if it can be brought to the steps of the example at all."""
+    if example.frames is None and example.times is None:
+        raise DatasetError(f"{example.id} has neither frames nor times; a picture is scored by --model")
+    key = "frame" if _goes_by_frame(example, table) else "time_s"
+    if key not in table:
+        raise DatasetError(f"predictions for {example.id} have no column {key}")
+    cells = _numbers(table, key, example.id)
+    if np.isnan(cells).any():
+        raise DatasetError(f"predictions for {example.id}: {np.isnan(cells).sum()} rows have no {key}")
+    return table
+
+
+def _numbers(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
+    """(N,) float64 of a column, NaN where it is empty or absent."""
+    if column not in rows:
+        return np.full(len(rows), np.nan)
+    try:
+        return rows[column].to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"predictions for {name}: column {column} holds what is no number: {error}") from error
+
+
+def _step(example: Example, rows: pd.DataFrame) -> float | None:
+    """Seconds between two steps: as the corpus tells, else as the frames of the table do."""
+    if example.times is not None and len(example.times) > 1:
+        return float(np.median(np.diff(example.times)))
+    if example.frames is None or not {"frame", "time_s"} <= set(rows) or len(rows) < 2:
+        return None
+    return float(np.median(np.diff(rows["time_s"]) / np.diff(rows["frame"].to_numpy(np.float64))))

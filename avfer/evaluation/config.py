@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from avfer.datasets.example import Partition
 from avfer.errors import ConfigError, unknown
+from avfer.metrics.ccc import Convention
 
-Fit = Literal["train", "dev"]
+Headline = Literal["joined", "recordings"]
 
 
 class EvalConfig(BaseModel):
@@ -26,15 +27,35 @@ class EvalConfig(BaseModel):
     model: str | None = None  # a network of the catalog, for corpora of pictures
     weights: str = "builtin"
     predictions: Path | None = None  # a folder of tables, one a recording
-    convention: Literal["population", "sample", "avec2018"] = "population"
-    headline: Literal["joined", "recordings"] = "joined"  # which of the two numbers is quoted
+    protocol: Literal["avec2018-ges"] | None = (
+        None  # a script to follow: population, recordings, the last step left out
+    )
+    convention: Convention = "population"
+    headline: Headline = "joined"  # which of the two numbers is quoted
     delay: dict[Literal["valence", "arousal"], float] = {}  # s, of the labels in training; undone on predictions
-    smoothing: int = 0  # steps on each side of a moving mean, 0 for none
+    smoothing: int = Field(0, ge=0)  # steps on each side of a moving mean, 0 for none
     post_processing: bool = False  # the AVEC chain, fitted on train and on dev
     threshold: float = 0.5  # above it an action unit occurs
-    draws: int = 1000  # of the bootstrap over recordings
+    absent: Literal["refuse", "neutral"] = "refuse"  # of recordings without any prediction
+    challenge: int | None = None  # year of the ABAW whose score P is told; None: as the classes tell
+    draws: int = Field(1000, ge=1)  # of the bootstrap over subjects or recordings
     output: Path = Path("avfer_eval")
     device: str = "auto"
+
+    @property
+    def ccc(self) -> Convention:
+        """The convention that holds."""
+        return "population" if self.protocol else self.convention
+
+    @property
+    def quoted(self) -> Headline:
+        """Joined, or the mean of the recordings."""
+        return "recordings" if self.protocol else self.headline
+
+    @property
+    def fits(self) -> bool:
+        """Whether whole series are needed."""
+        return self.post_processing or self.smoothing > 0
 
 
 def read_config(path: Path) -> EvalConfig:

@@ -1,22 +1,24 @@
 """Read the pictures of a corpus with a face network: each is resized to the network's crop as it is, aspect ignored."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from avfer.card import Card
 from avfer.catalog import find
-from avfer.datasets.example import Example
-from avfer.errors import ConfigError
+from avfer.datasets.example import Corpus, Example
+from avfer.errors import ConfigError, DatasetError
 from avfer.stages.embed_faces import Classifier, normalised, own_width, told
 from avfer.weights import load_into, locate, sha256
 
 BATCH = 64
+RULE = "each picture is resized to the network's crop as it is, aspect ignored"
 
 
 class Reader(NamedTuple):
@@ -26,6 +28,22 @@ class Reader(NamedTuple):
     network: nn.Module
     device: torch.device
     files: dict[str, str]  # weight file -> sha256
+
+    @property
+    def columns(self) -> list[str]:
+        """What it tells of a picture, named as in the table of a pipeline."""
+        affect = ["valence", "arousal"] if self.card.valence_arousal else []
+        units = [f"au{int(name[2:]):02d}" for name in self.card.action_units]
+        return [*affect, *(f"p_{name}" for name in self.card.classes), *units]
+
+
+@runtime_checkable
+class HoldsPictures(Protocol):
+    """A corpus whose pictures are no files of their own."""
+
+    def picture(self, example: Example) -> np.ndarray:
+        """(H, W) or (H, W, 3) uint8."""
+        ...
 
 
 def reader(name: str, weights: str, device: torch.device) -> Reader:
@@ -38,19 +56,42 @@ def reader(name: str, weights: str, device: torch.device) -> Reader:
     return Reader(card, network.eval().requires_grad_(False).to(device), device, {path.name: sha256(path)})
 
 
-def read_pictures(
-    reader: Reader, examples: Iterable[Example], load: Callable[[Example], np.ndarray]
-) -> Iterator[tuple[Example, np.ndarray]]:
-    """Each example with what the network tells (O,): valence and arousal, probabilities of classes, of action units.
+def read_pictures(reader: Reader, corpus: Corpus, examples: Iterable[Example]) -> Iterator[tuple[Example, np.ndarray]]:
+    """Each example with what the network tells at its steps (T, O), in `reader.columns`; NaN without a picture."""
+    shown = ((example, step) for example in examples for step in range(len(example)))
+    batches = iter(lambda: list(islice(shown, BATCH)), [])
+    rows = ((e, row) for some in batches for (e, _), row in zip(some, _read(reader, corpus, some), strict=True))
+    for _, group in groupby(rows, key=lambda row: row[0].id):
+        same = list(group)
+        yield same[0][0], np.stack([values for _, values in same])
 
-    `load` gives a picture as (H, W, 3) uint8 RGB.
-    """
-    left = iter(examples)
-    while some := list(islice(left, BATCH)):
-        crops = torch.cat([_crop(load(example), reader.card.size or 0) for example in some]).to(reader.device)
+
+def _read(reader: Reader, corpus: Corpus, steps: list[tuple[Example, int]]) -> np.ndarray:
+    """(N, O) for N steps of examples."""
+    pictures = [_picture(corpus, example, step) for example, step in steps]
+    values = np.full((len(steps), len(reader.columns)), np.nan)
+    crops = [_crop(picture, reader.card.size or 0) for picture in pictures if picture is not None]
+    if crops:
         with torch.inference_mode():
-            values = told(reader.card, cast(Classifier, reader.network).read(normalised(reader.card, crops)))
-        yield from zip(some, values.cpu().numpy(), strict=True)
+            pixels = normalised(reader.card, torch.cat(crops).to(reader.device))
+            read = told(reader.card, cast(Classifier, reader.network).read(pixels))
+        values[[picture is not None for picture in pictures]] = read.double().cpu().numpy()
+    return values
+
+
+def _picture(corpus: Corpus, example: Example, step: int) -> np.ndarray | None:
+    """(H, W, 3) uint8 RGB; None where the corpus has none of the step."""
+    if isinstance(corpus, HoldsPictures):
+        held = corpus.picture(example)
+        return held if held.ndim == 3 else np.repeat(held[..., None], 3, 2)
+    path = example.pictures[step] if example.pictures else None
+    if path is None:
+        return None
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise DatasetError(f"{path} is no readable picture: {error}; get the file again") from error
 
 
 def _crop(picture: np.ndarray, side: int) -> Tensor:
