@@ -30,9 +30,7 @@ def is_junk(name: str) -> bool:
 def entries(folder: Path) -> list[Path]:
     """All files and folders in a folder, in natural order, without junk. DatasetError where it cannot be listed."""
     try:
-        return sorted(
-            (path for path in folder.iterdir() if not is_junk(path.name)), key=lambda path: natural(path.name)
-        )
+        found = [path for path in folder.iterdir() if not is_junk(path.name)]
     except OSError as error:
         raise DatasetError(f"{folder} cannot be listed: {error.strerror}; give the folder of the corpus") from error
     return sorted(found, key=lambda path: natural(path.name))
