@@ -34,7 +34,7 @@ def chirp(noise: np.ndarray, rate: float, amplitude: float, f0: float, f1: float
     """A sweep from `f0` to `f1` Hz over the whole length plus `share` of the noise (S,), in float64."""
     seconds = len(noise) / rate
     t = np.arange(len(noise)) / rate
-    return amplitude * np.sin(2 * np.pi * (f0 * t + (f1 - f0) * t**2 / (2 * seconds))) + share * noise.astype(float)
+    return amplitude * np.sin(2 * np.pi * (f0 * t + (f1 - f0) * t * t / (2 * seconds))) + share * noise.astype(float)
 
 
 def _normal(key: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,6 +7,8 @@ import pytest
 import torch
 from facenet_pytorch import MTCNN
 
+from avfer.errors import ConfigError
+from avfer.goldens.mtcnn import build
 from avfer.models.detectors.mtcnn import Mtcnn, drop_doubles
 from avfer.signal.iou import iou
 from tests.pictures import astronaut, face_at, no_face
@@ -71,3 +73,13 @@ def test_landmarks_are_points_eyes_first() -> None:
 def test_of_two_boxes_one_inside_the_other_the_better_stays() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [2, 2, 6, 6], [20, 0, 30, 10]])
     assert drop_doubles(boxes, torch.tensor([0.8, 0.9, 0.7]), 0.7).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(("part", "count"), [("pnet", 6_632), ("rnet", 100_178), ("onet", 389_040)])
+def test_the_three_networks_have_as_many_parameters_as_the_published_ones(part: str, count: int) -> None:
+    assert sum(p.numel() for p in detector().get_submodule(part).parameters()) == count
+
+
+def test_weights_of_no_network_of_the_cascade_are_refused() -> None:
+    with pytest.raises(ConfigError, match="none of mtcnn's networks"):
+        build({"conv1.weight": torch.zeros(1)})

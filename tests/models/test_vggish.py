@@ -1,5 +1,6 @@
 """vggish and vggish_pca: cost, published files, the last ReLU, and quantised features against the golden."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +9,22 @@ import torch
 
 from avfer.cost import cost_of
 from avfer.errors import WeightsError
-from avfer.goldens.read import read
+from avfer.goldens.read import Golden, read
 from avfer.models.backbones.vggish import Vggish
 from avfer.models.backbones.vggish_pca import VggishPca
 from avfer.networks import from_tensors
 from avfer.weights import card_of, official
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "vggish"
+
+@cache
+def golden() -> Golden:
+    return read(Path(__file__).parents[1] / "golden" / "vggish")
 
 
 @pytest.fixture(scope="module")
 def published() -> dict[str, torch.Tensor]:
     """Tensors under the names of the PyTorch port."""
-    return {name: torch.from_numpy(values) for name, values in read(GOLDEN).tensors.items()}
+    return {name: torch.from_numpy(values) for name, values in golden().tensors.items()}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def network(published) -> Vggish:
 
 
 def pca() -> dict[str, torch.Tensor]:
-    post = next(case for case in read(GOLDEN).cases if case.name == "post")
+    post = next(case for case in golden().cases if case.name == "post")
     return {name: torch.from_numpy(values) for name, values in post.tensors.items()}
 
 
@@ -99,7 +103,7 @@ def test_time_is_the_height_of_a_patch(network):
 
 @pytest.mark.parametrize("case", ["post", "whole_and_post"])
 def test_levels_differ_from_the_published_ones_only_at_halves(network, case):
-    found = next(c for c in read(GOLDEN).cases if c.name == case)
+    found = next(c for c in golden().cases if c.name == case)
     wanted = next(w for w in found.wanted if w.name == "quantised").values
     processor = from_tensors("vggish_pca", pca(), "the file")
     with torch.inference_mode():

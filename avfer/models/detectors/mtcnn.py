@@ -12,6 +12,8 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # pyright: ignore[rep
 from torch import Tensor, nn
 from torchvision.ops import nms, roi_align
 
+from avfer.card import Card
+
 CELL = 12  # px that one cell of the first network sees
 STRIDE = 2
 FACTOR = 0.709  # from one pyramid level to the next
@@ -28,6 +30,23 @@ class Mtcnn(nn.Module):
         self.pnet, self.rnet, self.onet = PNet(), RNet(), ONet()
         self.eval().requires_grad_(False)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    @classmethod
+    def card(cls) -> Card:
+        return Card(
+            name="mtcnn",
+            task="faces and their landmarks",
+            description="A cascade of three small networks, whose weights come with the package. `search` finds the"
+            " faces of a picture of any size, `refine` places boxes and five landmarks where faces are known to be.",
+            layout="networks as in the published code; resizing of levels and crops is ours",
+            data="WIDER FACE and CelebA in the paper",
+            licence_code="MIT (networks), Apache-2.0 (cascade)",
+            licence_weights="MIT",
+            sources=[
+                "Zhang, Zhang, Li, Qiao, IEEE SPL 2016, doi 10.1109/LSP.2016.2603342",
+                "github.com/timesler/facenet-pytorch@787da061, package facenet-pytorch 2.5.3",
+            ],
+        )
 
     def search(self, picture: Tensor, min_size: float) -> tuple[Tensor, Tensor]:
         """All faces of one picture, from `min_size` pixels on.
@@ -51,7 +70,7 @@ class Mtcnn(nn.Module):
         crops: (N, 3, 48, 48) uint8 RGB -> scores (N,) in [0, 1], box offsets (N, 4) as shares of the square's
         side, landmarks (N, 5, 2) as shares of it.
         """
-        offsets, points, chances = _padded(self.onet, self._normalised(crops))
+        offsets, points, chances = padded(self.onet, self._normalised(crops))
         return chances[:, 1], offsets, points.reshape(-1, 2, 5).transpose(1, 2)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
@@ -82,7 +101,7 @@ class Mtcnn(nn.Module):
         """The second network: fewer squares, better placed."""
         if not len(boxes):
             return boxes
-        offsets, chances = _padded(self.rnet, _crops(working, boxes, 24))
+        offsets, chances = padded(self.rnet, _crops(working, boxes, 24))
         chance = chances[:, 1]
         keep = torch.nonzero(chance > 0.7)[:, 0]
         keep = keep[nms(boxes[keep], chance[keep], 0.7)]
@@ -92,7 +111,7 @@ class Mtcnn(nn.Module):
         """The third network: final boxes and scores, doubles removed by overlap with the smaller box."""
         if not len(boxes):
             return boxes, boxes.new_zeros(0)
-        offsets, _, chances = _padded(self.onet, _crops(working, boxes, 48))
+        offsets, _, chances = padded(self.onet, _crops(working, boxes, 48))
         chance = chances[:, 1]
         keep = chance > 0.7
         boxes, chance = _moved(boxes[keep], offsets[keep]), chance[keep]
@@ -115,7 +134,7 @@ def drop_doubles(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
     return torch.tensor(kept, dtype=torch.long)
 
 
-def _padded(network: nn.Module, crops: Tensor) -> list[Tensor]:
+def padded(network: nn.Module, crops: Tensor) -> list[Tensor]:
     """What a network says of a batch that is filled up to one of a few sizes.
 
     The CPU library keeps its plan for every size it has met: with all of them memory would grow for minutes.
