@@ -82,6 +82,10 @@ class Psr(nn.Module):
         self.stn = SpatialTransformer(side)
         self.small_side: int = side // 2 ** (len(multiples) - 2)
         self.swapped: bool = adaptive_side is not None and side < adaptive_side / 1.5
+        if min(side, self.small_side) < vgg_bn.LEAST:
+            raise ValueError(
+                f"small pictures of {self.small_side} px are below {vgg_bn.LEAST}; make side={side} larger"
+            )
         self.branches = nn.ModuleList()
         for multiple in multiples:
             own = deepcopy(layers[:cut])
@@ -157,18 +161,21 @@ class Psr(nn.Module):
             options["cut"] = vgg_bn.CUTS[vgg_bn.CONVOLUTIONS - shared - 1]
         return options, ours
 
-    def start_from(self, vgg: dict[str, Tensor]) -> None:
+    def start_from(self, vgg: dict[str, Tensor], rows: Sequence[int] | None = None) -> None:
         """Take over a trained VGG-16 as training starts; the last layer where it has as many classes.
 
-        vgg: tensors as the authors name them (`0.0.I.*`, `1.I.*`) or as torchvision does (`features.I.*`).
+        vgg: tensors as the authors name them (`0.0.I.*`, `1.I.*`) or as torchvision does (`features.I.*`); rows: those
+        of its last layer to take, in this order ([4, 5, 6, 1, 0, 3, 2] makes RAF-DB's classes of FERPlus').
         """
         given, layers = renamed(vgg, VGG), vgg_bn.layers()
+        if rows is not None:
+            given |= {name: given[name][list(rows)] for name in ("head.1.weight", "head.1.bias")}
         layers.load_state_dict(_under("features.", given))
         for branch in self.branches:
             own = cast(nn.Sequential, branch)
             own = cast(nn.Sequential, own[1]) if isinstance(own[0], Edsr) else own
             own.load_state_dict(layers[: len(own)].state_dict())
-        self.shared.load_state_dict(layers[-len(self.shared) + 1 :].state_dict())
+        self.shared.load_state_dict(nn.Sequential(*list(layers)[1 - len(self.shared) :]).state_dict())
         for name, part in (("neck.", self.neck), ("head.", self.head)):
             found = _under(name, given)
             if {key: tensor.shape for key, tensor in found.items()} == _shapes(part):

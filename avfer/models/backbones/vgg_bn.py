@@ -4,6 +4,7 @@ from torch import nn
 
 WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)  # 0: max pool
 CONVOLUTIONS = 13
+LEAST = 32  # px, side of a picture of which something is left after all pools
 CUTS = (3, 6, 10, 14, 17, 20, 24, 27, 30, 34, 37)  # layers before the cut, after 1, 2, ... convolutions
 
 

@@ -1,0 +1,56 @@
+"""Labels smoothed by what people see, and the loss over branches."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from avfer.losses.pdls import CLASSES, branches_loss, prior, smoothed
+from avfer.models.backbones.psr import AFFECTNET, RAF_DB
+
+
+def test_votes_of_all_classes_sum_to_one():
+    assert torch.allclose(prior(CLASSES).sum(1), torch.ones(8), atol=5e-4)
+    assert (prior(CLASSES).argmax(1) == torch.arange(8)).all()
+
+
+def test_rows_and_columns_follow_the_order_of_the_classes():
+    table = prior(AFFECTNET)
+    sadness, surprise, fear = (AFFECTNET.index(name) for name in ("sadness", "surprise", "fear"))
+    assert table[sadness, 0].item() == pytest.approx(0.1701)
+    assert table[fear, surprise].item() == pytest.approx(0.1695)
+    assert table[surprise, fear].item() == pytest.approx(0.0885)
+
+
+def test_what_fell_on_contempt_is_left_out():
+    table = prior(RAF_DB)
+    assert table.shape == (7, 7)
+    assert table[RAF_DB.index("disgust")].sum().item() == pytest.approx(1 - 0.0337, abs=5e-4)
+
+
+def test_a_class_without_votes_is_told():
+    with pytest.raises(ValueError, match="no votes are known for boredom"):
+        prior(["neutral", "boredom"])
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.8, 1.0])
+def test_labels_keep_their_share(alpha):
+    table = prior(RAF_DB)
+    targets = smoothed(torch.tensor([3, 0]), table, alpha)
+    assert targets[0, 3].item() == pytest.approx(alpha + (1 - alpha) * 0.9176)
+    assert targets[1, 1].item() == pytest.approx((1 - alpha) * 0.0349)
+
+
+def test_the_loss_is_the_mean_over_pictures_and_branches():
+    logits, labels = torch.randn(5, 7, 3), torch.arange(5)
+    hard = F.one_hot(labels, 7).float()
+    wanted = torch.stack([F.cross_entropy(logits[:, :, branch], labels) for branch in range(3)]).mean()
+    assert branches_loss(logits, hard).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_guessing_costs_the_sum_of_the_target():
+    targets = smoothed(torch.tensor([0, 4]), prior(RAF_DB))
+    wanted = math.log(7) * targets.sum(1).mean().item()
+    assert targets.sum(1).max() < 1
+    assert branches_loss(torch.zeros(2, 7, 3), targets).item() == pytest.approx(wanted, rel=1e-5)
