@@ -1,0 +1,40 @@
+"""Checkpoints as the authors' scripts write them, with the names of a golden and values that need no room."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.golden.load import manifest
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def official(golden: str) -> dict[str, torch.Tensor]:
+    """Names, shapes and kinds of a golden's state dict; each tensor is one number seen as many."""
+    listed = manifest(GOLDEN / golden)["state_dict"]
+    return {name: torch.ones((), dtype=getattr(torch, kind)).expand(shape) for name, shape, kind in listed}
+
+
+def write(path: Path, golden: str, wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
+    """The tensors under `module.`, within what `wrap` makes of them."""
+    torch.save(wrap({f"module.{name}": tensor for name, tensor in official(golden).items()}), path)
+    return path
+
+
+class Recorder:
+    """In place of a class of a training script."""
+
+
+def script_class(name: str) -> type:
+    """A class of the module `__main__`, as a pickle tells it; `forget` takes it away."""
+    kind = type(name, (Recorder,), {"__module__": "__main__"})
+    setattr(sys.modules["__main__"], name, kind)
+    return kind
+
+
+def forget(name: str) -> None:
+    """Without the class, a plain load of the file fails."""
+    delattr(sys.modules["__main__"], name)
