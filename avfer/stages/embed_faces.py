@@ -104,8 +104,8 @@ def normalised(card: Card, pixels: Tensor) -> Tensor:
 
 
 def own_width(card: Card) -> int:
-    """Columns of what a network tells itself."""
-    return 2 * card.valence_arousal + len(card.classes) + len(card.action_units)
+    """Columns of what a network tells itself; a video model, which reads its own features over time, tells nothing."""
+    return 0 if card.inputs else 2 * card.valence_arousal + len(card.classes) + len(card.action_units)
 
 
 def told(card: Card, reading: Reading) -> Tensor:

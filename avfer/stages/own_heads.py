@@ -12,6 +12,13 @@ from avfer.errors import AvferWarning, ConfigError
 from avfer.types import FaceFeatures
 
 
+def check_order(card: Card) -> None:
+    """ConfigError where classes are told whose order is not known."""
+    if card.orders and not card.classes:
+        told = f"the class order of these {card.name} weights is not known"
+        raise ConfigError(f"{told}; `avfer models import` them: {known(card)}")
+
+
 @dataclass
 class OwnHeads:
     """Split what `embed_faces` was told; outputs without a head are NaN."""
@@ -21,10 +28,7 @@ class OwnHeads:
     def __post_init__(self) -> None:
         name, card = self.card.name, self.card
         if not (card.valence_arousal or card.classes or card.action_units):
-            if card.orders:
-                raise ConfigError(
-                    f"the class order of these {name} weights is not known; `avfer models import` them: {known(card)}"
-                )
+            check_order(card)
             raise ConfigError(f"{name} gives features alone; name a model that reads them (model:, weights:)")
         if card.assumed:
             told = f"expressions of {name} are named in the order of {card.assumed}, which its file does not state"

@@ -15,7 +15,7 @@ from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.models.affect.heads import AffectModel, AffectOutputs
 from avfer.stage import Cards
-from avfer.stages.own_heads import OwnHeads
+from avfer.stages.own_heads import OwnHeads, check_order
 from avfer.types import FaceFeatures, JointFeatures
 from avfer.weights import load_into, locate, sha256
 
@@ -56,6 +56,7 @@ class PredictAffect:
         if self.model == OWN:
             return _own(cards)
         wanted = locate(self.model, self.weights)[1]
+        check_order(wanted)
         read = wanted.inputs.keys() & cards.keys()
         if not read:
             needs, has = " and ".join(wanted.inputs), " and ".join(cards)
@@ -166,8 +167,10 @@ def as_told(out: AffectOutputs) -> Tensor:
 def _own(cards: Cards) -> "PredictAffect | PredictStretches | OwnHeads":
     if "face" not in cards or "voice" in cards:
         raise ConfigError(f"model: {OWN} reads what embed_faces gives, without the voice; put its name behind from:")
-    head = cards["face"].head
-    return PredictAffect(head).fit(cards) if head else OwnHeads(cards["face"])
+    card = cards["face"]
+    if card.inputs:
+        raise ConfigError(f"{card.name} reads its features over time: name it behind model: too, with the same weights")
+    return PredictAffect(card.head).fit(cards) if card.head else OwnHeads(card)
 
 
 def _check(model: Card, network: Card, modality: str) -> None:

@@ -1,0 +1,140 @@
+"""A video model stands in a pipeline as the backbone and as the affect model, with one file of weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avfer.affect_track import AffectTrack
+from avfer.errors import ConfigError
+from avfer.networks import create
+from avfer.pipeline import Pipeline, load
+from avfer.stages.embed_faces import EmbedFaces
+from avfer.stages.embed_voice import EmbedVoice
+from avfer.stages.predict import PredictAffect
+from avfer.types import FaceCrops, FaceTracks
+from avfer.weights import card_of, save
+from tests.laws import assert_same, clock, feed
+
+DEMO = Path(__file__).parents[1] / "data" / "demo.mp4"
+SMALL = {"width": 2, "num_features": 12, "num_hidden": 5}
+OPTIONS = {
+    "affwildnet_vgg_gru": SMALL,
+    "affwildnet_resnet_gru": {"width": 2, "num_hidden": 5},
+    "av_mt_vgg_rnn": SMALL,
+}
+
+
+def saved(name: str, folder: Path, **options: int) -> str:
+    """The weights file of a small network whose outputs move."""
+    torch.manual_seed(0)
+    options = OPTIONS[name] | options
+    network = create(name, **options)
+    return str(save(network, card_of(name, **options), folder / f"{name}.safetensors"))
+
+
+def pipeline(base: str, name: str, weights: str, *stages: str) -> Pipeline:
+    """A bundled pipeline with the video model in place of the networks of these stages."""
+    options = {"look": "backbone", "voice": "backbone", "raw": "model"}
+    changes = {f"{stage}.{options[stage]}": name for stage in stages}
+    return load(base, device="cpu", **changes, **{f"{stage}.weights": weights for stage in stages})
+
+
+def crops(n: int) -> FaceCrops:
+    """Two people whose looks change: the second is not on every frame."""
+    frames = np.sort(np.concatenate([np.arange(n), np.arange(0, n, 3)]))
+    rows = len(frames)
+    tracks = FaceTracks(
+        clock(n),
+        frames=frames,
+        boxes=np.zeros((rows, 4), np.float32),
+        landmarks=np.zeros((rows, 5, 2), np.float32),
+        scores=np.ones(rows, np.float32),
+        track_ids=np.concatenate([[0], (np.diff(frames) == 0).astype(np.int64)]),
+    )
+    random = torch.Generator().manual_seed(4)
+    return FaceCrops(tracks, torch.randint(0, 256, (rows, 96, 96, 3), generator=random, dtype=torch.uint8))
+
+
+def stages(name: str, weights: str) -> tuple[EmbedFaces, PredictAffect]:
+    look = EmbedFaces(name, weights)
+    raw = PredictAffect(name, weights).fit(look.makes)
+    for stage in (look, raw):
+        stage.load(torch.device("cpu"))
+    return look, raw
+
+
+def read(look: EmbedFaces, raw: PredictAffect, faces: FaceCrops, cuts: list[int]) -> AffectTrack:
+    return feed(raw, [feed(look, [faces], cuts)], cuts)
+
+
+@pytest.mark.parametrize("name", ["affwildnet_vgg_gru", "affwildnet_resnet_gru"])
+def test_a_clip_is_read_by_a_video_model_alone(name, tmp_path):
+    run = pipeline("vision", name, saved(name, tmp_path), "look", "raw")
+    faces = next(step.stage for step in run.steps if step.name == "faces")
+    assert faces.size == 96
+    table = run.run(DEMO).to_pandas()
+    seen = table[table["reason"].isna()]
+    assert len(seen) > 100 and table["frame"].nunique() == 130
+    assert seen["valence"].between(-1, 1).all() and seen["valence"].std() > 1e-6
+    assert seen["arousal"].between(-1, 1).all() and seen["arousal"].std() > 1e-6
+    assert "expression" not in table or table["expression"].isna().all()
+
+
+def test_a_clip_is_read_by_face_and_voice(tmp_path):
+    weights = saved("av_mt_vgg_rnn", tmp_path)
+    table = pipeline("aver", "av_mt_vgg_rnn", weights, "look", "voice", "raw").run(DEMO).to_pandas()
+    seen = table[table["reason"].isna()]
+    assert len(seen) > 100
+    assert seen["valence"].std() > 1e-6
+    assert seen["expression"].isin(card_of("av_mt_vgg_rnn").classes).all()
+    assert seen[["au01", "au25"]].stack().between(0, 1).all()
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [7, 40, 41], [32, 64]])
+def test_chunks_change_no_value(cuts, tmp_path):
+    look, raw = stages("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path))
+    faces = crops(70)
+    assert_same(read(look, raw, faces, cuts), read(look, raw, faces, [20, 50]))
+
+
+def test_each_person_is_a_sequence_of_the_network(tmp_path):
+    weights = saved("affwildnet_vgg_gru", tmp_path)
+    faces = crops(30)
+    track = read(*stages("affwildnet_vgg_gru", weights), faces, [])
+    network = create("affwildnet_vgg_gru", weights=weights)
+    pixels = (faces.pixels.permute(0, 3, 1, 2).float() - 128) / 128
+    for person in (0, 1):
+        rows = track.faces.track_ids == person
+        with torch.inference_mode():
+            pair = network(pixels[torch.from_numpy(rows)][None])[0].clamp(-1, 1)
+        found = np.stack([track.valence[rows], track.arousal[rows]], 1)
+        np.testing.assert_allclose(found, pair.numpy(), atol=1e-5)
+        assert pair.std(0).min() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("own", "affwildnet_vgg_gru reads its features over time: name it behind model: too"),
+        ("linear_lite", "linear_lite reads 256 features of the face, but affwildnet_vgg_gru gives 12"),
+        ("affwildnet_resnet_gru", "reads 64 features of the face, but affwildnet_vgg_gru gives 12"),
+    ],
+)
+def test_features_of_a_video_model_are_for_itself_alone(model, told, tmp_path):
+    makes = EmbedFaces("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path)).makes
+    weights = saved(model, tmp_path) if model in OPTIONS else "builtin"
+    with pytest.raises(ConfigError, match=told):
+        PredictAffect(model, weights).fit(makes)
+
+
+def test_a_video_model_without_a_voice_does_not_stand_for_one(tmp_path):
+    with pytest.raises(ConfigError, match="names no number of features"):
+        EmbedVoice("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path))
+
+
+def test_classes_whose_order_is_not_known_are_refused(tmp_path):
+    weights = saved("av_mt_vgg_rnn", tmp_path, num_classes=5)
+    with pytest.raises(ConfigError, match="the class order of these av_mt_vgg_rnn weights is not known"):
+        PredictAffect("av_mt_vgg_rnn", weights).fit(EmbedFaces("av_mt_vgg_rnn", weights).makes)
