@@ -74,18 +74,10 @@ class Psr(nn.Module):
         super().__init__()
         if cut not in vgg_bn.CUTS:
             raise ValueError(f"cut={cut} is none of {vgg_bn.CUTS}")
-        if len(multiples) < 2 or not {1, *SCALES}.issuperset(multiples):
-            raise ValueError(
-                f"multiples={list(multiples)} must be two or more of 1, 2 and 4, the last for the full size"
-            )
         layers, statistics = vgg_bn.layers(), (MEAN, STD) if pixel_range else None
         self.stn = SpatialTransformer(side)
-        self.small_side: int = side // 2 ** (len(multiples) - 2)
+        self.small_side = _small_side(side, multiples)
         self.swapped: bool = adaptive_side is not None and side < adaptive_side / 1.5
-        if min(side, self.small_side) < vgg_bn.LEAST:
-            raise ValueError(
-                f"small pictures of {self.small_side} px are below {vgg_bn.LEAST}; make side={side} larger"
-            )
         self.branches = nn.ModuleList()
         for multiple in multiples:
             own = deepcopy(layers[:cut])
@@ -222,6 +214,16 @@ class Psr(nn.Module):
         if self.swapped:
             return aligned, F.interpolate(aligned.detach(), scale_factor=2, mode="nearest")
         return F.adaptive_avg_pool2d(aligned.detach(), self.small_side), aligned
+
+
+def _small_side(side: int, multiples: Sequence[int]) -> int:
+    """Of the small picture, px; ValueError where there is no such pyramid."""
+    if len(multiples) < 2 or not {1, *SCALES}.issuperset(multiples):
+        raise ValueError(f"multiples={list(multiples)} must be two or more of 1, 2 and 4, the last for the full size")
+    small = side // 2 ** (len(multiples) - 2)
+    if small < vgg_bn.LEAST:
+        raise ValueError(f"small pictures of {small} px are below {vgg_bn.LEAST}; make side={side} larger")
+    return small
 
 
 def _multiple(tensors: Mapping[str, Tensor], branch: int) -> int:
