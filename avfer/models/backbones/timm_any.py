@@ -1,0 +1,126 @@
+"""timm:NAME: any network of timm, convolutional or transformer, as a face backbone."""
+
+import difflib
+from functools import cache
+from typing import Any, ClassVar, cast
+
+import timm
+import torch
+from timm.models import PretrainedCfg
+from torch import Tensor, nn
+
+from avfer.card import Card
+from avfer.models.reading import Reading
+
+NEAR = 3  # names that an error offers
+
+
+class TimmAny(nn.Module):
+    """A network of timm (Wightman, github.com/huggingface/pytorch-image-models) up to its pooled features.
+
+    `num_classes` puts a linear layer behind them; 0 leaves the features alone. Subclasses name the network.
+    """
+
+    network: ClassVar[str]  # in timm, with or without the tag of weights: "vit_tiny_patch16_224.augreg_in21k"
+    told: ClassVar[PretrainedCfg]  # by timm, of the network and its weights
+
+    def __init__(self, num_classes: int = 0) -> None:
+        super().__init__()
+        self.trunk = _trunk(self.network)
+        self.expression = nn.Linear(_width(self.trunk), num_classes) if num_classes else None
+
+    @classmethod
+    def card(cls, num_classes: int = 0) -> Card:
+        given = cls.told
+        with torch.device("meta"):
+            width = _width(_trunk(cls.network))
+        tag = f" (weights {given.tag})" if given.tag else ""
+        return Card(
+            name=f"timm:{cls.network}",
+            task="expression" if num_classes else "features",
+            description=f"{cls.network.partition('.')[0]} of timm{tag}, for transfer: files of timm's own weights are"
+            " read, and their classifier is left out unless it was trained anew. num_classes adds a linear layer.",
+            options={"num_classes": num_classes} if num_classes else {},
+            features=width,
+            size=given.input_size[-1],
+            mean=list(given.mean),
+            std=list(given.std),
+            layout="as in timm",
+            data=given.tag or "",
+            licence_weights=given.license or "",
+            sources=[text for text in ("timm", given.hf_hub_id, given.paper_ids) if isinstance(text, str) and text],
+        )
+
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """One of timm's files, as it was published or with a classifier trained anew, or one of ours.
+
+        A head of more than one layer, or of several classifiers, is left out.
+        """
+        if any(name.startswith("trunk.") for name in tensors):
+            count = len(tensors.get("expression.bias", ()))
+            return {"num_classes": count} if count else {}, tensors
+        with torch.device("meta"):
+            body = _trunk(cls.network).state_dict().keys()
+        heads = cls._heads()
+        around = tuple(f"{head.partition('.')[0]}." for head in heads)
+        head = {name: t for name, t in tensors.items() if name.startswith(around) and name not in body}
+        ours = {f"trunk.{name}": tensor for name, tensor in tensors.items() if name not in head}
+        bias = head.get(f"{heads[0]}.bias") if heads else None
+        if bias is None or len(head) > 2 or len(bias) == cls.told.num_classes:
+            return {}, ours
+        layer = {f"expression.{name.rpartition('.')[2]}": t.flatten(1) if t.ndim > 2 else t for name, t in head.items()}
+        return {"num_classes": len(bias)}, ours | layer
+
+    @classmethod
+    def _heads(cls) -> tuple[str, ...]:
+        """Classifiers in timm's network."""
+        named = cls.told.classifier
+        return (named,) if isinstance(named, str) else tuple(named or ())
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) normalised as the card says -> (N, D), pooled."""
+        return self.trunk(crops)
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, S, S) -> features (N, D), and expression logits (N, K) where there are classes."""
+        features = self.features(crops)
+        return Reading(features, None if self.expression is None else self.expression(features))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) -> expression logits (N, K); without classes the features (N, D)."""
+        features, logits, *_ = self.read(crops)
+        return features if logits is None else logits
+
+
+@cache
+def network(name: str) -> type[TimmAny]:
+    """The class of a network of timm; ValueError with the nearest names for one that timm does not have."""
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), NEAR)
+        raise ValueError(f"timm has no network '{architecture}'; {_hint(near)}")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
+    if tag and tag not in tags:
+        near = difflib.get_close_matches(tag, tags, NEAR) or tags
+        raise ValueError(
+            f"timm has no weights '{tag}' of {architecture}; {_hint([f'{architecture}.{t}' for t in near])}"
+        )
+    told = timm.get_pretrained_cfg(name)
+    if told is None:
+        raise ValueError(f"timm does not tell what crops {name} reads; take another network of its family")
+    return cast(type[TimmAny], type("TimmAny", (TimmAny,), {"network": name, "told": told}))
+
+
+def _hint(near: list[str]) -> str:
+    names = " or ".join(f"'timm:{name}'" for name in near)
+    return f"did you mean {names}?" if near else "timm.list_models() lists what it has"
+
+
+def _trunk(name: str) -> nn.Module:
+    return timm.create_model(name, pretrained=False, num_classes=0)
+
+
+def _width(trunk: nn.Module) -> int:
+    """Of the features after pooling, which some networks widen by a layer."""
+    return cast(int, trunk.head_hidden_size)
