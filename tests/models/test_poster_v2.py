@@ -89,6 +89,7 @@ def test_no_order_of_classes_is_taken_unasked(golden):
     """With 7 classes a file may be of RAF-DB or of AffectNet, whose order is not proven."""
     card = deduced_card("poster_v2", official(golden))
     assert card.classes == [] and card.assumed == ""
+    assert [order.name for order in card.orders if order.proven] == ["raf_db"]
     count = 7 if golden == "posterpp-7" else 8
     assert choose(card, f"affectnet_{count}").classes == AFFECTNET[:count]
     assert choose(card, f"alphabetical_{count}").classes == sorted(AFFECTNET[:count])
