@@ -59,9 +59,20 @@ class AffWildNet(nn.Module):
         x, after = self.gru.step(face, hidden)
         return self._told(x), torch.where(has_face[:, None], after, hidden)
 
-    def sequence(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> AffectOutputs:
-        """face: (B, T, D), has_face: (B, T) -> outputs (B, T); the state passes over an instant without a face."""
-        return self._told(self.gru(face, has_face))
+    def sequence(
+        self,
+        face: Tensor,
+        voice: Tensor,
+        has_face: Tensor,
+        has_voice: Tensor,
+        valid: Tensor | None = None,
+        times: Tensor | None = None,
+    ) -> AffectOutputs:
+        """The same over sequences, for training: face (B, T, D), has_face, valid (B, T) bool -> outputs (B, T).
+
+        The state passes over instants without a face and over those that are not valid.
+        """
+        return self._told(self.gru(face, has_face if valid is None else has_face & valid))
 
     def _told(self, x: Tensor) -> AffectOutputs:
         """x: (..., W) -> outputs, within [-1, 1] but while training."""

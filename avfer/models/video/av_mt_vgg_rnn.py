@@ -117,9 +117,21 @@ class AvMtVggRnn(nn.Module):
         after = torch.where(valid[:, None], self.gru.step(x, hidden)[1], hidden)
         return self.heads(after[:, -self.gru.width :]), after
 
-    def sequence(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> AffectOutputs:
-        """The same over sequences, for training: (B, T, D), (B, T, D), (B, T), (B, T) -> outputs (B, T, ...)."""
-        return self.heads(self.gru(*self._read(face, voice, has_face, has_voice)))
+    def sequence(
+        self,
+        face: Tensor,
+        voice: Tensor,
+        has_face: Tensor,
+        has_voice: Tensor,
+        valid: Tensor | None = None,
+        times: Tensor | None = None,
+    ) -> AffectOutputs:
+        """The same over sequences, for training: (B, T, D), (B, T, D), three times (B, T) bool -> outputs (B, T, ...).
+
+        The state passes over instants with neither, and over those that are not valid.
+        """
+        x, there = self._read(face, voice, has_face, has_voice)
+        return self.heads(self.gru(x, there if valid is None else there & valid))
 
     def _read(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> tuple[Tensor, Tensor]:
         """What the GRU reads (..., D or 2 D), and where there is something to read (...)."""
