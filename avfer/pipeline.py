@@ -152,7 +152,11 @@ def _advance(steps: list[Step], states: dict[str, Any], values: Values) -> None:
     """One step of each stage; values that nobody reads any more are let go."""
     for step in steps:
         inputs = [values[name] for name in step.inputs]
-        states[step.name], values[step.name] = stages.run(step.stage, states[step.name], inputs)
+        try:
+            states[step.name], values[step.name] = stages.run(step.stage, states[step.name], inputs)
+        except Exception as error:
+            stages.blame(error, step.name)
+            raise
         del inputs
         for name in step.frees:
             del values[name]

@@ -71,3 +71,17 @@ def run(stage: Any, state: Any, inputs: list[Any]) -> tuple[Any, Any]:
 def start(stage: Any) -> Any:
     """The first state of a stage; None for a stateless one."""
     return stage.start() if isinstance(stage, StatefulStage) else None
+
+
+BLAME = "in stage "
+
+
+def blame(error: Exception, name: str) -> None:
+    """Note on an error which stage of a pipeline has raised it."""
+    error.add_note(BLAME + name)
+
+
+def blamed(error: Exception) -> str | None:
+    """The stage that has raised an error, if one has."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    return next((note.removeprefix(BLAME) for note in notes if note.startswith(BLAME)), None)

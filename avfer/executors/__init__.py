@@ -1,0 +1,1 @@
+"""Places where work can run: processes of this machine, or a Ray cluster, behind one protocol."""
