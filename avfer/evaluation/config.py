@@ -1,5 +1,6 @@
 """What is evaluated: a corpus, a partition of it, and where the predictions come from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from avfer.errors import ConfigError, unknown
 from avfer.metrics.ccc import Convention
 
 Headline = Literal["joined", "recordings"]
+
+SOURCES = ("pipeline", "model", "predictions")
 
 
 class EvalConfig(BaseModel):
@@ -58,8 +61,11 @@ class EvalConfig(BaseModel):
         return self.post_processing or self.smoothing > 0
 
 
-def read_config(path: Path) -> EvalConfig:
-    """A YAML of evaluation; ConfigError where it is none, with the key that is wrong."""
+def read_config(path: Path, changes: Mapping[str, Any] | None = None) -> EvalConfig:
+    """A YAML of evaluation, with other values for some keys; ConfigError where it is none, with the key that is wrong.
+
+    A source of predictions among the changes takes the place of the one that is written.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -68,7 +74,12 @@ def read_config(path: Path) -> EvalConfig:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no configuration: it needs corpus:, root: and partition:")
-    return make_config(content, str(path))
+    return make_config(_merged(content, changes or {}), str(path))
+
+
+def changed(config: EvalConfig, changes: Mapping[str, Any]) -> EvalConfig:
+    """The configuration with other values for some keys."""
+    return make_config(_merged(config.model_dump(exclude_unset=True), changes), "evaluate")
 
 
 def make_config(content: dict[str, Any], where: str) -> EvalConfig:
@@ -81,9 +92,19 @@ def make_config(content: dict[str, Any], where: str) -> EvalConfig:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {key}: {first['msg']}") from None
-    sources = [name for name in ("pipeline", "model", "predictions") if getattr(config, name) is not None]
+        told = "is not given" if first["type"] == "missing" else f"{first['msg']}, not {first['input']!r}"
+        raise ConfigError(f"{where}: {key}: {told}") from None
+    sources = [name for name in SOURCES if getattr(config, name) is not None]
     if len(sources) != 1:
         told = " and ".join(sources) or "none"
         raise ConfigError(f"{where}: name one of pipeline, model and predictions, not {told}")
     return config
+
+
+def _merged(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    named = any(changes.get(name) is not None for name in SOURCES)
+    kept = {key: value for key, value in content.items() if not (named and key in SOURCES)}
+    for key, value in changes.items():
+        both = isinstance(kept.get(key), dict) and isinstance(value, dict)
+        kept[key] = kept[key] | value if both else value
+    return kept

@@ -1,5 +1,6 @@
 """Results that others published, with how far each is confirmed."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,20 +24,37 @@ class Row(NamedTuple):
 class Table(NamedTuple):
     """Results of one corpus, task and partition under one protocol."""
 
+    task: str
     protocol: str
+    metrics: list[str]
     rows: list[Row]
 
 
-def published(corpus: str, task: str, partition: Partition) -> Table | None:
-    """The rows that a score on this partition may stand beside; None where there are none."""
+class NoTable(NamedTuple):
+    """Why published results of this corpus and partition cannot stand beside a score."""
+
+    protocol: str  # theirs
+    reason: str  # "their headline is joined, here it is recordings"
+
+
+def published(corpus: str, task: str, partition: Partition, facts: Mapping[str, str]) -> Table | NoTable | None:
+    """The rows that a score of this partition may stand beside; None where there are none.
+
+    `facts` tell the protocol of the score; an entry's `needs` must all hold in it.
+    """
     entry = next((e for e in _entries() if (e["corpus"], e["task"]) == (corpus, task) and partition in e), None)
     if entry is None:
         return None
+    for name, needed in entry.get("needs", {}).items():
+        if facts.get(name) != str(needed):
+            told = f"their {name} is {needed}, here it is {facts.get(name, 'not known')}"
+            return NoTable(entry["protocol"], told)
+    metrics = entry["metrics"]
     rows = [
-        Row(system, {name: v for name, v in zip(entry["metrics"], values, strict=True) if v is not None}, mark)
+        Row(system, {name: v for name, v in zip(metrics, values, strict=True) if v is not None}, mark)
         for system, *values, mark in entry[partition]
     ]
-    return Table(entry["protocol"], rows)
+    return Table(task, entry["protocol"], metrics, rows)
 
 
 @cache

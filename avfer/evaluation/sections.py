@@ -10,8 +10,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
 p { color: var(--soft); max-width: 48rem } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { text-align: right; padding: .2rem .7rem; border-bottom: 1px solid var(--line) }
-th:first-child, td:first-child { text-align: left } th { color: var(--soft); font-weight: 600 }
+th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top }
+.number { text-align: right } th { color: var(--soft); font-weight: 600 } td { overflow-wrap: anywhere }
 .wide { overflow-x: auto } svg { max-width: 100%; height: auto; background: #fff; border-radius: 6px }
 """
 
@@ -24,13 +24,14 @@ class Section(NamedTuple):
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     picture: str = ""  # SVG; the page alone shows it
+    drawn: bool = False  # on the page the picture takes the place of the table
 
 
 def markdown(title: str, sections: list[Section]) -> str:
     """The report as Markdown."""
     parts = [f"# {title}"]
     for section in sections:
-        if section.picture and not (section.text or section.rows):
+        if section.picture and not section.rows:
             continue
         parts.append(f"## {section.title}")
         parts += [section.text] if section.text else []
@@ -46,7 +47,7 @@ def page(title: str, sections: list[Section]) -> str:
     for section in sections:
         parts.append(f"<h2>{escape(section.title)}</h2>")
         parts += [f"<p>{escape(section.text)}</p>"] if section.text else []
-        if section.rows:
+        if section.rows and not section.drawn:
             parts.append(_table(section))
         parts += [section.picture] if section.picture else []
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
@@ -58,6 +59,16 @@ def _cell(text: str) -> str:
 
 
 def _table(section: Section) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in section.heads)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in section.rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    kinds = ["text" if any(map(_is_text, column)) else "number" for column in zip(*section.rows, strict=True)]
+    head = _row("th", section.heads, kinds)
+    rows = "".join(_row("td", row, kinds) for row in section.rows)
+    return f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+
+
+def _row(tag: str, cells: tuple[str, ...], kinds: list[str]) -> str:
+    told = (f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
+    return f"<tr>{''.join(told)}</tr>"
+
+
+def _is_text(cell: str) -> bool:
+    return any(character.isalpha() for character in cell)

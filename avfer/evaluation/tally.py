@@ -105,11 +105,17 @@ class Both(Generic[A]):
         if own.any():
             self.own.add(name, prediction[own], target[own])
 
+    @property
+    def drawn(self) -> str:
+        """What intervals draw: subjects where each is known."""
+        return "subjects" if self._groups() else "pictures" if self.pictures else "recordings"
+
+    def _groups(self) -> dict[str, str] | None:
+        known = {name: subject for name, subject in self.subjects.items() if subject is not None}
+        return known if len(known) == len(self.subjects) else None
+
     def result(self, draws: int) -> KindScores:
         """All scores, with intervals over subjects where each is known, else over recordings."""
-        known = {name: subject for name, subject in self.subjects.items() if subject is not None}
-        groups = known if len(known) == len(self.subjects) else None
-        unit = "pictures" if self.pictures else "recordings"
         own = self.own if self.own.parts else None
         return KindScores(
             self.steps,
@@ -117,9 +123,9 @@ class Both(Generic[A]):
             {} if self.pictures else self.whole.mean(),
             own.joined() if own else {},
             own.mean() if own and not self.pictures else {},
-            self.whole.intervals(groups, draws),
+            self.whole.intervals(self._groups(), draws),
             {} if self.pictures else self.whole.mean_intervals(draws),
-            "subjects" if groups else unit,
+            self.drawn,
             {} if self.pictures else self.whole.results(),
         )
 

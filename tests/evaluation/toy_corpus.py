@@ -1,0 +1,95 @@
+"""A corpus without files: `tests.evaluation.toy_corpus:Toy`. Labels are smooth walks, classes and units follow them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from avfer.datasets.example import Example, Labels, Notes, Partition
+from avfer.evaluation.submission import EXPRESSIONS, UNITS
+
+NAME = "tests.evaluation.toy_corpus:Toy"
+CLASSES = tuple(name.lower() for name in EXPRESSIONS)
+STEP = 0.04  # s
+STEPS = 600
+RECORDINGS = 3
+
+
+def walk(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    smooth = np.convolve(np.cumsum(rng.standard_normal(STEPS + 50)), np.ones(51) / 51, "valid")[:STEPS]
+    return 0.9 * smooth / np.abs(smooth).max()
+
+
+def label(values: np.ndarray, invalid: np.ndarray, names: tuple[str, ...] = ()) -> Labels:
+    valid = np.ones(values.shape, bool)
+    valid[invalid] = False
+    return Labels(values, valid, names)
+
+
+@dataclass
+class Toy:
+    """By time or by frame; the first `gap` steps of every recording are not valid."""
+
+    root: Path
+    kinds: str = "valence arousal"
+    by: str = "time"
+    gap: int = 5
+    called: str = "toy"
+    distribution: str = "made by a test"
+    protocol: str = "labels are the truth"
+    notes: Notes = field(default_factory=Notes)
+    partitions: tuple[Partition, ...] = ("train", "dev")
+
+    @property
+    def name(self) -> str:
+        return self.called
+
+    def examples(self, partition: Partition) -> Iterator[Example]:
+        self.notes.add("a decision of the reader", self.root)
+        for number in range(RECORDINGS):
+            yield self.example(partition, number)
+
+    def example(self, partition: Partition, number: int) -> Example:
+        seed = 10 * number + 100 * (partition == "train")
+        invalid = np.arange(self.gap)
+        classes = np.digitize(walk(seed + 2), np.linspace(-1, 1, 9)[1:-1])
+        units = np.stack([walk(seed + 3 + i % 5) > 0 for i in range(len(UNITS))], 1).astype(float)
+        made = {
+            "valence": label(walk(seed), invalid),
+            "arousal": label(walk(seed + 1), invalid),
+            "expression": label(classes, invalid, CLASSES),
+            "action_units": label(units, invalid, UNITS),
+        }
+        return Example(
+            f"{partition}_{number + 1}",
+            partition,
+            {kind: made[kind] for kind in self.kinds.split()},
+            subject=f"s{number}",
+            times=np.arange(STEPS) * STEP if self.by == "time" else None,
+            frames=np.arange(STEPS) if self.by == "frame" else None,
+        )
+
+
+def truth_table(example: Example) -> pd.DataFrame:
+    """A table that predicts exactly the labels of an example."""
+    columns: dict[str, np.ndarray] = {"frame": np.arange(STEPS), "time_s": np.arange(STEPS) * STEP}
+    for kind, labels in example.labels.items():
+        if kind == "expression":
+            columns |= {f"p_{name}": np.where(labels.values == i, 0.8, 0.1) for i, name in enumerate(labels.names)}
+        elif kind == "action_units":
+            columns |= {f"au{int(n[2:]):02d}": labels.values[:, i] for i, n in enumerate(labels.names)}
+        else:
+            columns[kind] = labels.values
+    return pd.DataFrame(columns)
+
+
+def write_truth(folder: Path, corpus: Toy, *partitions: Partition) -> Path:
+    """Tables of all examples of some partitions."""
+    folder.mkdir(exist_ok=True)
+    for partition in partitions or ("dev",):
+        for example in corpus.examples(partition):
+            truth_table(example).to_parquet(folder / f"{example.id}.parquet")
+    return folder
