@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
     from avfer.errors import AvferError
+    from avfer.labelling.run import label
     from avfer.networks import create
     from avfer.pipeline import Pipeline, load
 
-__all__ = ["AffectTrack", "AvferError", "Pipeline", "__version__", "create", "load"]
+__all__ = ["AffectTrack", "AvferError", "Pipeline", "__version__", "create", "label", "load"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -17,6 +18,7 @@ _HOMES = {
     "AvferError": "avfer.errors",
     "Pipeline": "avfer.pipeline",
     "create": "avfer.networks",
+    "label": "avfer.labelling.run",
     "load": "avfer.pipeline",
 }
 

@@ -17,6 +17,7 @@ import typer
 from avfer import __version__
 from avfer.cli import models
 from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
+from avfer.cli.label import label
 from avfer.cli.run import run
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError, MissingExtra, WeightsError
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run)
+app.command()(label)
 app.add_typer(models.app, name="models")
 
 
