@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
     from avfer.errors import AvferError
+    from avfer.evaluation.evaluate import evaluate
     from avfer.labelling.run import label
     from avfer.networks import create
     from avfer.pipeline import Pipeline, load
 
-__all__ = ["AffectTrack", "AvferError", "Pipeline", "__version__", "create", "label", "load"]
+__all__ = ["AffectTrack", "AvferError", "Pipeline", "__version__", "create", "evaluate", "label", "load"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -18,6 +19,7 @@ _HOMES = {
     "AvferError": "avfer.errors",
     "Pipeline": "avfer.pipeline",
     "create": "avfer.networks",
+    "evaluate": "avfer.evaluation.evaluate",
     "label": "avfer.labelling.run",
     "load": "avfer.pipeline",
 }

@@ -15,7 +15,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from avfer import __version__
-from avfer.cli import models
+from avfer.cli import models, submit
+from avfer.cli.evaluate import evaluate
 from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
 from avfer.cli.label import label
 from avfer.cli.run import run
@@ -29,8 +30,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run)
+app.command()(evaluate)
 app.command()(label)
 app.add_typer(models.app, name="models")
+app.add_typer(submit.app, name="submit")
 
 
 def _show_version(wanted: bool) -> None:

@@ -49,6 +49,7 @@ def comparison(
         "convention": config.ccc,
         "headline": config.quoted,
         "distribution": corpus.distribution,
+        "labels": corpus.protocol.partition(";")[0],
         "threshold": f"{config.threshold:g}",
         "classes": str(len(expression.classes)) if expression else "",
         "units": str(len(units.units)) if units else "",
@@ -63,9 +64,9 @@ def _task(dimensions: Dimensions, expression: ExpressionReport | None, units: Ac
     both = len(dimensions) == 2
     if both and expression and units:
         return "mtl"
-    there: list[tuple[Task, object]] = [("va", both), ("expr", expression), ("au", units)]
-    told = [task for task, found in there if found]
-    return told[0] if len(told) == 1 else None
+    if both + bool(expression) + bool(units) != 1:
+        return None
+    return "va" if both else "expr" if expression else "au"
 
 
 def _tasks(

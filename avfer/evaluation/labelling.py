@@ -2,12 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avfer.datasets.example import Corpus, Partition
+from avfer.datasets.example import Corpus, Notes, Partition
 from avfer.errors import ConfigError, MediaError
+from avfer.evaluation.align import Aligned
 from avfer.evaluation.config import EvalConfig
 from avfer.evaluation.sources import Origin, Tables, facts_of
 from avfer.inputs import check_names
@@ -32,7 +34,7 @@ class Labelled(Tables):
         (config.output / TABLES).mkdir(parents=True, exist_ok=True)
         super().__init__(config.output / TABLES, _origin(self._pipeline))
 
-    def predictions(self, corpus: Corpus, partition: Partition) -> Iterator:
+    def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[Aligned]:
         media = media_of(corpus, partition)
         jobs = [plan(path, self.folder, ("parquet",), report=False, overlay=False) for path in media]
         if not self._overwrite:
@@ -57,13 +59,24 @@ class Labelled(Tables):
 
 def media_of(corpus: Corpus, partition: Partition) -> list[Path]:
     """The media behind a partition's examples, each once: the video, or where there is none the sound."""
-    found = [example.video or example.audio for example in corpus.examples(partition) if len(example)]
+    with noted_once(corpus.notes):
+        found = [example.video or example.audio for example in corpus.examples(partition) if len(example)]
     media = list(dict.fromkeys(path for path in found if path is not None))
     if not media:
         told = "has no recordings that a pipeline could read; name --model, or --predictions"
         raise ConfigError(f"the {partition} partition of {corpus.name} at {corpus.root} {told}")
     check_names(media)
     return media
+
+
+@contextmanager
+def noted_once(notes: Notes) -> Generator[None]:
+    """Forget what is noted meanwhile: the same examples are read once more later."""
+    before = dict(notes.counts), dict(notes.places), set(notes.faults)
+    yield
+    for kept, now in zip(before, (notes.counts, notes.places, notes.faults), strict=True):
+        now.clear()
+        now.update(kept)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _origin(pipeline: "Pipeline") -> Origin:
