@@ -6,6 +6,7 @@ AvferError
 ├── WeightsError    weights that are absent, damaged, or of another model (exit code 2)
 ├── DatasetError    a corpus that is not there, or not as its format says (exit code 2)
 │   └── MetricError     values that no metric may score: sentinels, NaN, lengths that differ (exit code 2)
+├── TrainingError   training that cannot go on; the last good checkpoint is kept (exit code 3)
 ├── OutputError     a result that could not be written (exit code 3)
 └── MediaError      a file that cannot be read (exit code 3)
 """
@@ -44,6 +45,10 @@ class DatasetError(AvferError):
 
 class MetricError(DatasetError, ValueError):
     """Values that no metric may score."""
+
+
+class TrainingError(AvferError):
+    """Training that cannot go on, such as a loss that is no number."""
 
 
 class OutputError(AvferError):

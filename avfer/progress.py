@@ -142,3 +142,38 @@ def _duration(clip: Path) -> float | None:
     with suppress(AvferError):
         return probe(clip).duration
     return None
+
+
+class Work:
+    """A bar for each part of a longer work; without a terminal a line when a part is done."""
+
+    def __init__(self, console: Console, quiet: bool) -> None:
+        self._console, self._quiet = console, quiet
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+        )
+        self._task = self._bars.add_task("", visible=False)
+        self._what = ""
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self._quiet:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """`what` is being done, `done` of `total` by now."""
+        if what != self._what:
+            self._what = what
+            self._bars.reset(self._task, total=total, description=what, visible=True)
+        self._bars.update(self._task, completed=done)
+        if done == total and not self._quiet and not self._console.is_terminal:
+            self._console.print(f"{what}: {total} done", markup=False, highlight=False, soft_wrap=True)

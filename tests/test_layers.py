@@ -18,6 +18,7 @@ LAYERS = (
     {"inputs", "work", "progress", "show", "doctor", "executors"},
     {"labelling"},
     {"evaluation"},
+    {"training"},
     {"cli"},
     {"__main__"},
 )

@@ -20,6 +20,7 @@ from avfer.cli.evaluate import evaluate
 from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
 from avfer.cli.label import label
 from avfer.cli.run import run
+from avfer.cli.train import train
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError, MissingExtra, WeightsError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(evaluate)
 app.command()(label)
+app.command()(train)
 app.add_typer(models.app, name="models")
 app.add_typer(submit.app, name="submit")
 

@@ -1,0 +1,31 @@
+"""avfer train: an experiment to weights."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML of an experiment, as in configs/train.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: --set optimiser.rate=3e-4.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train a model on a corpus; the best weights come out with a card, ready for a pipeline."""
+    from rich.console import Console
+
+    from avfer.config import parse_override
+    from avfer.progress import Work
+    from avfer.training.config import read_config
+    from avfer.training.train import train as run
+
+    experiment = read_config(config, dict(parse_override(text) for text in settings or []))
+    with Work(Console(stderr=True), quiet) as shown:
+        trained = run(experiment, resume, shown)
+    told = ", ".join(f"{name} {value:.4f}" for name, value in trained.scores.items())
+    print(f"{trained.epochs} epochs; the best: {told}", file=sys.stderr)
+    print(trained.weights)

@@ -1,0 +1,121 @@
+"""The task of an affect model over features: sequences of recordings to learn from, whole recordings to score."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avfer.card import Card, Metric
+from avfer.evaluation.delay import undo
+from avfer.losses.action_units import balance
+from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
+from avfer.models.affect.heads import AffectOutputs
+from avfer.training.config import Target, TrainConfig
+from avfer.training.objective import Objective
+from avfer.training.sequences import DIMENSIONS, Batch, Names, Recording, Sequences
+from avfer.weights import save
+
+BLOCK = 1024  # steps of a recording that a model which reads stretches is told at once
+
+
+@dataclass(eq=False)
+class AffectTask:
+    """Recordings of two partitions, and the model with its loss."""
+
+    objective: Objective
+    train: Sequences
+    dev: list[Recording]
+    config: TrainConfig
+    names: Names
+    card: Card  # of the weights, without what is measured
+    delays: tuple[float, float] = (0.0, 0.0)  # s, by which labels were moved earlier; undone on predictions
+    _whole: Sequences = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._whole = Sequences(self.dev, 1, 1)
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def batch(self, indices: list[int]) -> Batch:
+        """The sequences of these numbers."""
+        return self.train.batch(indices)
+
+    def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
+        """Scores over all recordings of the deciding partition joined; "score" is the mean over the targets."""
+        measures = _Measures(self.config.targets, self.names)
+        for recording, batch in self._whole.whole():
+            told = read_whole(cast(Objective, objective), batch.to(device))
+            measures.add(recording, AffectOutputs(*(x[0].float().cpu() for x in told)), self.delays)
+        return measures.result()
+
+    def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
+        """best.safetensors with a card, ready for `weights:` in a pipeline."""
+        protocol = f"{self.config.corpus}, partition {self.config.dev}, joined, delay {self.delays} s undone"
+        metrics = [Metric(name=name, value=round(value, 4), protocol=protocol) for name, value in scores.items()]
+        card = self.card.model_copy(update={"metrics": metrics})
+        save(cast(Objective, objective).model, card, folder / "best.safetensors")
+
+
+def positive_weights(recordings: list[Recording]) -> Tensor:
+    """Weight of each action unit's occurrence over all labels of some recordings: (A,)."""
+    units = torch.from_numpy(np.concatenate([r.units for r in recordings]))
+    return balance(units, torch.from_numpy(np.concatenate([r.units_valid for r in recordings])))
+
+
+def read_whole(objective: Objective, batch: Batch) -> AffectOutputs:
+    """One recording of any length; a model that reads stretches is given blocks with all that they reach."""
+    model = cast(Any, objective.model)
+    length = batch.valid.shape[1]
+    if getattr(model, "streams", True) or length <= BLOCK:
+        return objective.read(batch)
+    parts: list[AffectOutputs] = []
+    for start in range(0, length, BLOCK):
+        first, stop = max(0, start - model.past), min(length, start + BLOCK + model.ahead)
+        names = ("face", "voice", "has_face", "has_voice", "times", "valid")
+        some = replace(batch, **{name: getattr(batch, name)[:, first:stop] for name in names})
+        told = objective.read(some)
+        parts.append(AffectOutputs(*(x[:, start - first : start - first + BLOCK] for x in told)))
+    return AffectOutputs(*(torch.cat(several, 1) for several in zip(*parts, strict=True)))
+
+
+class _Measures:
+    """Scores of all targets, recording by recording."""
+
+    def __init__(self, targets: list[Target], names: Names) -> None:
+        self.targets, self.names = targets, names
+        self.pair = [RegressionScores(), RegressionScores()]
+        self.expression = ClassScores(len(names.classes)) if names.classes else None
+        self.units = ActionUnitScores(list(names.units)) if names.units else None
+
+    def add(self, recording: Recording, told: AffectOutputs, delays: tuple[float, float]) -> None:
+        for column, values in enumerate((told.valence, told.arousal)):
+            valid = recording.pair_valid[:, column]
+            if "valence_arousal" in self.targets and valid.any():
+                late = undo(values.double().numpy().clip(-1, 1), delays[column], recording.step).values
+                self.pair[column].add(late[valid], recording.pair[valid, column].astype(np.float64))
+        valid = recording.expression_valid
+        if self.expression is not None and valid.any():
+            self.expression.add(told.expression_logits.argmax(1).numpy()[valid], recording.expression[valid])
+        if self.units is not None and recording.units_valid.any():
+            probabilities = told.action_unit_logits.sigmoid().double().numpy()
+            self.units.add(probabilities, recording.units.astype(np.float64), recording.units_valid)
+
+    def result(self) -> dict[str, float]:
+        """Numbers by name, of what has labels."""
+        found, heads = dict[str, float](), list[float]()
+        if "valence_arousal" in self.targets:
+            for name, scores in zip(DIMENSIONS, self.pair, strict=True):
+                found[f"ccc_{name}"] = scores.result()["ccc"]
+            heads.append((found["ccc_valence"] + found["ccc_arousal"]) / 2)
+        if self.expression is not None:
+            scores = self.expression.result()
+            found |= {"f1_macro": scores["f1_macro"], "accuracy": scores["accuracy"]}
+            heads.append(scores["f1_macro"])
+        if self.units is not None:
+            found["au_f1"] = self.units.result()["f1_macro"]
+            heads.append(found["au_f1"])
+        return {"score": float(np.mean(heads)), **found}

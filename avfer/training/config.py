@@ -1,0 +1,123 @@
+"""One experiment of training, as its YAML says it."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from avfer.errors import ConfigError, unknown
+
+Target = Literal["valence_arousal", "expression", "action_units"]
+
+
+class Strict(BaseModel):
+    """A part of the YAML in which every key is known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class OptimiserConfig(Strict):
+    """What changes the weights, and how fast."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    rate: float = 1e-3
+    weight_decay: float = 0.01
+    momentum: float = 0.9  # of sgd
+    sam: float = 0.0  # radius of sharpness-aware steps, 0 for none
+    schedule: Literal["constant", "cosine", "step", "exponential"] = "cosine"
+    warm_up: float = 0.0  # share of all steps
+    drop: float = 0.1  # factor of step and exponential, at each of `every` epochs
+    every: int = 1  # epochs
+    backbone_rate: float = 1.0  # factor of the rate of a backbone that is trained with its heads
+
+
+class LossConfig(Strict):
+    """How outputs are held against labels; a target that is not there weighs nothing."""
+
+    valence_arousal: float = 1.0  # weight of 1 - CCC
+    over: Literal["joined", "sequences"] = "joined"  # what the CCC is computed over
+    expression: float = 1.0  # weight of the cross-entropy, or of the divergence from votes
+    smoothing: float = 0.0  # of labels
+    action_units: float = 1.0  # weight of the binary cross-entropy
+    balanced: bool = True  # rare action units and rare classes weigh more
+
+
+class TrainConfig(Strict):
+    """An experiment; every field may stand in the YAML or behind --set."""
+
+    corpus: str
+    root: Path
+    options: dict[str, Any] = {}  # of the corpus: {"task": "va"}
+    train: Literal["train", "dev"] = "train"  # partition learned from
+    dev: Literal["dev", "test"] = "dev"  # partition that decides when to stop
+    targets: list[Target] = ["valence_arousal"]
+    output: Path = Path("avfer_train")
+
+    model: str = "temporal"  # an affect model over features, or a backbone of pictures
+    model_options: dict[str, Any] = {}
+    weights: Path | None = None  # to begin with
+    losses: dict[str, float] = {}  # further losses that the model has of its own: {"partition": 1.0}
+
+    pipeline: str = "aver"  # its stages up to the affect model make the features
+    settings: dict[str, Any] = {}  # of the pipeline: {"look.backbone": "poster_v2"}
+    length: int = 300  # steps of a sequence
+    stride: int = 150  # steps between the starts of two sequences
+    delay: float | Literal["search"] | dict[Literal["valence", "arousal"], float] = 0.0  # s, labels moved earlier
+
+    size: int | None = None  # px, of pictures; None for that of the model's card
+    augment: Literal["none", "light", "strong"] = "light"  # of pictures
+
+    epochs: int = 30
+    batch: int = 16
+    accumulate: int = 1  # batches in one step
+    clip: float = 1.0  # largest norm of a gradient, 0 for no bound
+    ema: float = 0.0  # decay of the mean of the weights, 0 for none
+    patience: int = 8  # epochs without a better score before it stops
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    save_every: int = 200  # steps between checkpoints; one more at the end of each epoch
+
+    seed: int = 0
+    device: str = "auto"
+    devices: int = 1  # processes
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: int = 2  # of each process
+    workers: int = 0  # processes that read pictures
+
+
+def read_config(path: Path, settings: dict[str, Any] | None = None) -> TrainConfig:
+    """A YAML of training with `settings` ("optimiser.rate": 3e-4) on top; ConfigError with the key that is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"no configuration at {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no configuration: it needs corpus: and root:")
+    for key, value in (settings or {}).items():
+        _set(content, key.split("."), value)
+    return make_config(content, str(path))
+
+
+def make_config(content: dict[str, Any], where: str) -> TrainConfig:
+    """Checked values; `where` is what an error calls them."""
+    for key in content:
+        if key not in TrainConfig.model_fields:
+            raise ConfigError(f"{where}: {unknown('key', str(key), TrainConfig.model_fields)}")
+    try:
+        return TrainConfig.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{where}: {place}: {first['msg']}, not {first['input']!r}") from None
+
+
+def _set(content: dict[str, Any], path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        inner = content.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {'.'.join(path)}: '{key}' has no options")
+        content = inner
+    content[path[-1]] = value

@@ -1,0 +1,165 @@
+"""The loop: batches, steps, scores, checkpoints; the same for every task, on one process or several."""
+
+import math
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from avfer.errors import TrainingError
+from avfer.training.checkpoint import Progress, State, read
+from avfer.training.config import TrainConfig
+from avfer.training.optimise import ascend, make_optimiser, make_schedule
+from avfer.training.record import record
+
+Watch = Callable[[str, int, int], None]  # told of the epoch in words, batches done, batches in all
+
+
+class Task(Protocol):
+    """What is learned, from what, and how well."""
+
+    objective: nn.Module  # a batch -> its loss, ()
+
+    def __len__(self) -> int:
+        """Items to learn from."""
+        ...
+
+    def batch(self, indices: list[int]) -> Any:
+        """The batch of these items; it has `to(device)`."""
+        ...
+
+    def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
+        """Numbers over the partition that decides; "score" is the one that should rise."""
+        ...
+
+    def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
+        """Write the weights as they are now, with a card."""
+        ...
+
+
+def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Watch) -> Progress:
+    """Train to the end, or from the folder's checkpoint on. TrainingError where the loss is no number."""
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed * 1009 + fabric.global_rank)
+    for tensor in (*task.objective.parameters(), *task.objective.buffers()):
+        tensor.data = tensor.data.clone()  # processes that were spawned share what they were given
+    batches = math.ceil(len(task) / config.batch)
+    steps = math.ceil(batches / config.accumulate)
+    made = make_optimiser(task.objective, config.optimiser)
+    module, optimiser = fabric.setup(task.objective, made)
+    schedule = make_schedule(made, config.optimiser, config.epochs * steps, steps)
+    state = State(module, optimiser, schedule, {}, Progress())
+    if config.ema:
+        state.mean = {name: value.detach().clone() for name, value in task.objective.state_dict().items()}
+    settings = config.model_dump_json(exclude={"output", "epochs", "devices", "threads"})
+    if (content := read(folder)) is not None:
+        state.load(fabric, content)
+    progress = state.progress
+    while progress.epoch < config.epochs and progress.since < config.patience:
+        for batch in _epoch(fabric, task, config, state, batches, watch):
+            if batch % (config.save_every * config.accumulate) == 0 and batch < batches:
+                state.save(fabric, folder, settings)
+        _close_epoch(fabric, task, config, state, folder, batches)
+        state.save(fabric, folder, settings)
+    return progress
+
+
+def order(count: int, config: TrainConfig, epoch: int) -> list[list[int]]:
+    """The batches of an epoch: all items, shuffled by seed and epoch alone."""
+    random = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
+    shuffled = torch.randperm(count, generator=random).tolist()
+    return [shuffled[i : i + config.batch] for i in range(0, count, config.batch)]
+
+
+def _epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, batches: int, watch: Watch) -> Iterator[int]:
+    """The batches that are left of the epoch; gives how many are done after each step."""
+    progress = state.progress
+    plan = order(len(task), config, progress.epoch)
+    state.module.train()
+    for number in range(progress.batch, batches):
+        steps = (number + 1) % config.accumulate == 0 or number + 1 == batches
+        own = plan[number][fabric.global_rank :: fabric.world_size] or plan[number][:1]
+        batch = task.batch(own).to(fabric.device)
+        with fabric.no_backward_sync(state.module, enabled=not steps):  # pyright: ignore[reportArgumentType]
+            loss = _backward(fabric, config, state, batch, number)
+        progress.total += loss
+        if steps:
+            _step(fabric, config, state, batch)
+            progress.batch = number + 1
+            watch(f"epoch {progress.epoch + 1}/{config.epochs}", number + 1, batches)
+            yield number + 1
+
+
+def _backward(fabric: Fabric, config: TrainConfig, state: State, batch: Any, number: int) -> float:
+    loss: Tensor = state.module(batch)
+    whole = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # pyright: ignore[reportArgumentType]
+    if not math.isfinite(whole):
+        raise TrainingError(
+            f"the loss of batch {number + 1} of epoch {state.progress.epoch + 1} is {whole};"
+            " the last good checkpoint is kept: lower optimiser.rate and go on with --resume"
+        )
+    fabric.backward(loss / config.accumulate)
+    return whole
+
+
+def _step(fabric: Fabric, config: TrainConfig, state: State, batch: Any) -> None:
+    if config.optimiser.sam:
+        back = ascend(state.module.parameters(), config.optimiser.sam)
+        state.optimiser.zero_grad()
+        fabric.backward(state.module(batch))
+        back()
+    if config.clip:
+        fabric.clip_gradients(state.module, state.optimiser, max_norm=config.clip, error_if_nonfinite=False)  # pyright: ignore[reportArgumentType]
+    state.optimiser.step()
+    state.optimiser.zero_grad()
+    state.schedule.step()
+    for name, value in _own(state.module).state_dict().items() if state.mean else ():
+        mean = state.mean[name]
+        if value.is_floating_point():
+            mean.lerp_(value.detach(), 1 - config.ema)
+        else:
+            mean.copy_(value)
+
+
+def _close_epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, folder: Path, batches: int) -> None:
+    """Score the weights, keep the best, go on to the next epoch."""
+    progress, scores = state.progress, dict[str, float]()
+    state.module.eval()
+    with _mean_weights(state):
+        if fabric.is_global_zero:
+            with torch.inference_mode():
+                scores = task.score(_own(state.module), fabric.device)
+            if scores["score"] > progress.best:
+                task.export(_own(state.module), folder, scores)
+        scores = fabric.broadcast(scores)
+    better = scores["score"] > progress.best
+    progress.since = 0 if better else progress.since + 1
+    progress.best = max(progress.best, scores["score"])
+    rate = float(state.schedule.get_last_lr()[-1])
+    progress.history.append({"epoch": progress.epoch + 1, "loss": progress.total / batches, "rate": rate, **scores})
+    progress.epoch, progress.batch, progress.total = progress.epoch + 1, 0, 0.0
+    if fabric.is_global_zero:
+        record(folder, progress.history)
+
+
+def _own(module: nn.Module) -> nn.Module:
+    """The module without the wrapping of several processes."""
+    return getattr(module, "module", module)
+
+
+@contextmanager
+def _mean_weights(state: State) -> Generator[None]:
+    """While open, the module has the mean of its weights, if one is kept."""
+    own = _own(state.module)
+    before = {name: value.detach().clone() for name, value in own.state_dict().items()} if state.mean else {}
+    if state.mean:
+        own.load_state_dict(state.mean)
+    try:
+        yield
+    finally:
+        if before:
+            own.load_state_dict(before)

@@ -1,0 +1,145 @@
+"""An experiment from its configuration to its weights."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from avfer.catalog import find, kind_of
+from avfer.errors import ConfigError, MissingExtra
+from avfer.pipeline import choose_device
+from avfer.training.affect import AffectTask, positive_weights
+from avfer.training.config import TrainConfig
+from avfer.training.delay_search import search_delays
+from avfer.training.embed import Embedder
+from avfer.training.objective import Objective
+from avfer.training.partitions import check_space, prepare_output, read_partitions
+from avfer.training.sequences import Names, Recording, Sequences
+from avfer.weights import card_of, load_into, locate
+
+Tell = Callable[[str, int, int], None]  # what is done now, how much of it, of how much
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What an experiment left."""
+
+    folder: Path
+    weights: Path  # of the best epoch
+    scores: dict[str, float]  # of that epoch
+    epochs: int
+
+
+def train(config: TrainConfig, resume: bool = False, tell: Tell = lambda *_: None) -> Trained:
+    """Run an experiment. All that can be wrong of the corpus and the configuration is told before training starts."""
+    try:
+        from lightning_fabric import Fabric
+        from lightning_fabric.strategies import DDPStrategy
+
+        from avfer.training.loop import fit
+    except ModuleNotFoundError as error:
+        raise MissingExtra("training", "lightning-fabric", "train") from error
+    task = _task(config, resume, tell)
+    check_space(config.output, sum(p.numel() for p in task.objective.parameters()))
+    device = choose_device(config.device).type
+    # Heads without a label in a batch have no gradient.
+    several = DDPStrategy(start_method="spawn", find_unused_parameters=True)
+    strategy = several if config.devices > 1 else "auto"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the framework, on devices and workers
+        fabric = Fabric(accelerator=device, devices=config.devices, strategy=strategy, precision=config.precision)
+        watch = tell if config.devices == 1 else _lines
+        progress = fabric.launch(partial(fit, task=task, config=config, folder=config.output, watch=watch))
+    best = max(progress.history, key=lambda row: row["score"])
+    scores = {name: value for name, value in best.items() if name not in {"epoch", "loss", "rate"}}
+    return Trained(config.output, config.output / "best.safetensors", scores, progress.epoch)
+
+
+def _lines(what: str, done: int, total: int) -> None:
+    """Progress of one of several processes."""
+    if done == total and int(os.environ.get("LOCAL_RANK", "0")) == 0:
+        print(what, file=sys.stderr)
+
+
+def _task(config: TrainConfig, resume: bool, tell: Tell) -> Any:
+    kind = kind_of(config.model)
+    if kind == "backbone":
+        from avfer.training.pictures import picture_task
+
+        return picture_task(config, resume, tell)
+    if kind == "affect model":
+        return _affect_task(config, resume, tell)
+    raise ConfigError(f"model: {config.model} is a {kind}; what can be trained is an affect model or a backbone")
+
+
+def _affect_task(config: TrainConfig, resume: bool, tell: Tell) -> AffectTask:
+    corpus, train_examples, dev_examples = read_partitions(config)
+    embedder = Embedder(config.pipeline, dict(config.settings), config.output / "features", config.device)
+    prepare_output(config.output, resume, config_text(config))
+    names = Names.of([*train_examples, *dev_examples], config.targets)
+    total, done, partitions = len(train_examples) + len(dev_examples), 0, list[list[Recording]]()
+    for examples in (train_examples, dev_examples):
+        partitions.append([])
+        for example in examples:
+            features = embedder.features(example)
+            partitions[-1].append(Recording.of(example, features, config.targets, names))
+            done += 1
+            tell("features", done, total)
+    known, held = partitions
+    delays = _delays(config, known, held)
+    torch.manual_seed(config.seed)
+    options = embedder_options(embedder, names, config)
+    model = find("affect model", config.model)(**options)
+    card = card_of(config.model, **options).model_copy(
+        update={
+            "classes": list(names.classes),
+            "action_units": list(names.units),
+            "trained_on": embedder.backbones,
+            "data": f"{corpus.name} ({corpus.distribution}), partition {config.train}; {corpus.protocol}",
+            "description": f"Trained by avfer on {corpus.name}. Labels were moved earlier by {delays} s (valence,"
+            " arousal): predictions come earlier than raters would tell by as much.",
+            "metrics": [],
+            "sha256": None,
+        }
+    )
+    if config.weights is not None:
+        _begin_with(model, config)
+    objective = Objective(model, config.targets, config.loss, positive_weights(known))
+    sequences = Sequences(known, config.length, config.stride, delays)
+    return AffectTask(objective, sequences, held, config, names, card, delays)
+
+
+def embedder_options(embedder: Embedder, names: Names, config: TrainConfig) -> dict[str, Any]:
+    """Options of the model: widths of the features, counts of what is told, then what the configuration says."""
+    widths = {f"num_{modality}": width for modality, width in embedder.widths.items()}
+    told: dict[str, Any] = {"num_classes": len(names.classes), "num_action_units": len(names.units)}
+    if "valence_arousal" not in config.targets and config.model == "temporal":
+        told["valence_arousal"] = "none"
+    return {**widths, **told, **config.model_options}
+
+
+def config_text(config: TrainConfig) -> str:
+    """The configuration as YAML, without what may differ between a start and its resumption."""
+    return yaml.safe_dump(config.model_dump(mode="json", exclude={"output"}), sort_keys=False)
+
+
+def _delays(config: TrainConfig, known: list[Recording], held: list[Recording]) -> tuple[float, float]:
+    if "valence_arousal" not in config.targets:
+        return 0.0, 0.0
+    if config.delay == "search":
+        return search_delays(known, held)
+    if isinstance(config.delay, dict):
+        return config.delay.get("valence", 0.0), config.delay.get("arousal", 0.0)
+    return float(config.delay), float(config.delay)
+
+
+def _begin_with(model: torch.nn.Module, config: TrainConfig) -> None:
+    path, card = locate(config.model, str(config.weights))
+    load_into(model, path, card)

@@ -1,0 +1,160 @@
+"""Training: it learns, goes on after any kill, agrees over processes, and stops where the loss is no number."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from avfer.card import Card
+from avfer.errors import TrainingError
+from avfer.training import checkpoint
+from avfer.training.delay_search import search_delays
+from avfer.training.loop import order
+from avfer.weights import load_into, read_card
+from tests.training import toy
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("modalities", "learned"), [("both", {"valence", "arousal"}), ("face", {"valence"}), ("voice", {"arousal"})]
+)
+def test_what_stands_in_a_stream_is_learned_and_what_does_not_is_not(tmp_path, modalities, learned):
+    progress = toy.run(toy.settings(), tmp_path, modalities=modalities)
+    best = max(progress.history, key=lambda row: row["score"])
+    for name in ("valence", "arousal"):
+        assert best[f"ccc_{name}"] > 0.8 if name in learned else best[f"ccc_{name}"] < 0.3
+
+
+def test_the_best_weights_come_with_a_card_and_the_epochs_are_recorded(tmp_path):
+    config = toy.settings(epochs=3)
+    progress = toy.run(config, tmp_path)
+    card = read_card(tmp_path / "best.json")
+    best = max(progress.history, key=lambda row: row["score"])
+    assert {m.name: m.value for m in card.metrics}["score"] == pytest.approx(best["score"], abs=1e-4)
+    again = toy.task(config)
+    load_into(again.objective.model, tmp_path / "best.safetensors", card)
+    with torch.inference_mode():
+        assert again.score(again.objective.eval(), torch.device("cpu")) == pytest.approx(
+            {name: best[name] for name in ("score", "ccc_valence", "ccc_arousal", "f1_macro", "accuracy")}
+        )
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    assert table["epoch"].tolist() == [1, 2, 3]
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+    assert list((tmp_path / "events").iterdir())
+
+
+def final(folder: Path) -> dict[str, torch.Tensor]:
+    content = checkpoint.read(folder)
+    assert content is not None
+    return content["module"] | {f"mean.{name}": value for name, value in content["mean"].items()}
+
+
+def ended(command: list[str], folder: Path, seconds: float) -> bool:
+    """Whether a training came to its end before it was killed."""
+    with subprocess.Popen([*command, str(folder), "4"], cwd=ROOT, stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None and started.stdout.readline() == b"ready\n"
+        try:
+            assert started.wait(seconds) == 0
+        except subprocess.TimeoutExpired:
+            started.send_signal(signal.SIGKILL)
+            return False
+        return True
+
+
+@pytest.mark.slow
+def test_a_training_killed_anywhere_ends_with_the_same_weights(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    command = [sys.executable, "-m", "tests.training.toy"]
+    subprocess.run([*command, str(whole), "4"], cwd=ROOT, check=True, capture_output=True)
+    random, kills = np.random.default_rng(0), 0
+    while not ended(command, broken, random.uniform(0.3, 1.5) if kills < 4 else 120):
+        kills += 1
+    assert kills >= 2
+    first, second = final(whole), final(broken)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.slow
+def test_two_processes_and_one_agree(tmp_path):
+    """Each process has half of every batch; with one loss a sequence the mean gradient is that of the whole batch."""
+    config = toy.settings(epochs=3, loss={"over": "sequences"}, targets=["valence_arousal"])
+    scores = []
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        folder.mkdir()
+        scores.append([row["score"] for row in toy.run(config, folder, devices).history])
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+    assert scores[0][-1] > 0.5
+
+
+def test_a_loss_that_is_no_number_stops_and_the_last_checkpoint_stays(tmp_path):
+    toy.run(toy.settings(epochs=1), tmp_path)
+    before = (tmp_path / checkpoint.NAME).read_bytes()
+    config = toy.settings(epochs=2)
+    broken = toy.task(config)
+    broken.train.recordings[3].features.face[200:, 0] = np.nan
+    from lightning_fabric import Fabric
+
+    from avfer.training.loop import fit
+
+    with pytest.raises(TrainingError, match=r"batch \d+ of epoch 2 is nan.*--resume"):
+        fit(
+            Fabric(accelerator="cpu", devices=1),
+            broken,
+            config.model_copy(update={"save_every": 99}),
+            tmp_path,
+            toy.quiet,
+        )
+    assert (tmp_path / checkpoint.NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [{"accumulate": 2}, {"ema": 0.5}, {"optimiser": {"rate": 0.01, "sam": 0.05}}])
+def test_every_way_of_stepping_learns(tmp_path, options):
+    progress = toy.run(toy.settings(epochs=8, targets=["valence_arousal"], **options), tmp_path)
+    assert progress.best > 0.6
+    assert progress.history[-1]["loss"] < 0.7 * progress.history[0]["loss"]
+
+
+def test_training_stops_when_the_score_rises_no_more(tmp_path):
+    config = toy.settings(epochs=50, patience=2, optimiser={"rate": 0.0})
+    assert len(toy.run(config, tmp_path).history) == 3
+
+
+def test_an_epoch_takes_every_item_once_in_an_order_of_its_own():
+    config = toy.settings(batch=4)
+    first, second = (order(10, config, epoch) for epoch in (0, 1))
+    assert sorted(i for batch in first for i in batch) == list(range(10))
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert first != second and first == order(10, config, 0)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.8, 2.4])
+def test_the_delay_of_the_labels_is_found(delay):
+    known, held = ([toy.recording(i, delay=delay) for i in numbers] for numbers in (range(6), range(6, 9)))
+    assert search_delays(known, held) == pytest.approx((delay, delay), abs=0.2)
+
+
+@pytest.mark.parametrize("sentinel", [-5.0, float("nan"), 0.7])
+def test_labels_that_are_not_valid_never_change_a_gradient(sentinel):
+    grads = []
+    for value in (0.0, sentinel):
+        some = toy.task(toy.settings())
+        for r in some.train.recordings:
+            r.pair[~r.pair_valid] = value
+        some.objective(some.batch([0, 1, 2])).backward()
+        grads.append([p.grad.clone() for p in some.objective.parameters() if p.grad is not None])
+    assert all(torch.equal(a, b) for a, b in zip(*grads, strict=True))
+
+
+def test_a_card_of_the_task_names_its_classes():
+    card: Card = toy.task(toy.settings()).card
+    assert card.classes == list(toy.CLASSES) and card.inputs == {"face": 6, "voice": 6}
