@@ -81,15 +81,16 @@ def test_units_of_a_class_stand_in_its_row():
 
 def test_a_labelled_expression_raises_its_units_and_no_others():
     table = shares(AFF_WILD2, ACTION_UNITS)
-    logits = torch.zeros(3, 8, requires_grad=True)
-    expression = torch.tensor([AFF_WILD2.index("happiness"), AFF_WILD2.index("neutral"), -1])
-    loss = co_annotation(logits, expression, table, torch.tensor([True, True, False]))
+    logits = torch.zeros(4, 8, requires_grad=True)
+    happy, neutral = AFF_WILD2.index("happiness"), AFF_WILD2.index("neutral")
+    expression = torch.tensor([happy, neutral, -1, happy])
+    loss = co_annotation(logits, expression, table, torch.tensor([True, True, False, False]))
     loss.backward()
     assert loss.item() == pytest.approx(math.log(2))
     risen = [unit for unit, slope in zip(ACTION_UNITS, logits.grad[0].tolist(), strict=True) if slope < 0]
     assert risen == ["AU06", "AU12", "AU25"]
     assert not logits.grad[1:].any()
-    assert co_annotation(logits, expression, table, torch.zeros(3, dtype=torch.bool)) == 0
+    assert co_annotation(logits, expression, table, torch.zeros(4, dtype=torch.bool)) == 0
 
 
 def test_heads_that_agree_cost_nothing():
