@@ -74,7 +74,8 @@ def test_gradients_reach_every_trainable_tensor(model):
     given = inputs(name, card, 2)
     with torch.enable_grad():
         outputs = [*run(name, network, given)]
-        sum((x * torch.randn_like(x)).sum() for x in outputs if x.requires_grad).backward()
+        nothing = torch.zeros((), requires_grad=True)  # of a network that is not trained
+        sum(((x * torch.randn_like(x)).sum() for x in outputs if x.requires_grad), nothing).backward()
     missed = [key for key, value in network.named_parameters() if value.requires_grad and value.grad is None]
     network.zero_grad()
     assert missed == []

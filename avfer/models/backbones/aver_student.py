@@ -1,0 +1,102 @@
+"""aver_student: the face network of AVER, which learned its teacher's embedding."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import timm
+from torch import Tensor, nn
+
+from avfer.card import Card, Published
+from avfer.models.backbones import face_embedding
+from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
+from avfer.models.reading import Reading
+
+Trunk = Literal["densenet121", "densenet201"]
+WIDTHS: dict[Trunk, int] = {"densenet121": 1024, "densenet201": 1920}
+DESCRIPTION = """A DenseNet taught by aver_teacher on AffectNet, FEC and faces without labels. Its features are the \
+embedding of unit length; layer=hidden gives the 512 values before it. backbone=densenet121 is a smaller one. \
+`start_from` takes the trunk from ImageNet weights of timm or torchvision."""
+PUBLISHED = [
+    Published(data="AffectNet-8, logistic regression on features", value=61.6, mark="A"),
+    Published(data="AffectNet-7, logistic regression on features", value=65.4, mark="I"),
+    Published(data="Google FEC", value=86.5, mark="R", metric="triplets told right %"),
+]
+
+
+class AverStudent(nn.Module):
+    """The student of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
+
+    No code was published; that it is a DenseNet is recalled, which one and its heads are our choice.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 8,
+        backbone: Trunk = "densenet201",
+        num_features: int = 32,
+        layer: Layer = "embedding",
+    ) -> None:
+        super().__init__()
+        self.layer: Layer = layer
+        self.trunk = timm.create_model(backbone, pretrained=False, num_classes=0)
+        self.head = FaceEmbedding(WIDTHS[backbone], num_classes, num_features)
+
+    @classmethod
+    def card(
+        cls,
+        num_classes: int = 8,
+        backbone: Trunk = "densenet201",
+        num_features: int = 32,
+        layer: Layer = "embedding",
+    ) -> Card:
+        told = {"num_classes": (num_classes, 8), "backbone": (backbone, "densenet201")}
+        told |= {"num_features": (num_features, 32), "layer": (layer, "embedding")}
+        return Card(
+            name="aver_student",
+            task="face embedding and expression",
+            description=DESCRIPTION,
+            options={name: value for name, (value, default) in told.items() if value != default},
+            features=HIDDEN if layer == "hidden" else num_features,
+            classes=face_embedding.classes(num_classes),
+            orders=face_embedding.ORDERS,
+            size=face_embedding.SIDE,
+            mean=face_embedding.MEAN,
+            std=face_embedding.STD,
+            layout="a DenseNet as recalled of the paper; which one, and the heads, are our choice",
+            onnx=True,
+            data="ImageNet (trunk), AffectNet, Google FEC, unlabelled faces of the authors",
+            licence_weights="none published",
+            sources=[
+                "Schoneveld, Othmani, Abdelkawy, PRL 146 (2021) 1-7, arXiv 2103.09154",
+                "Schoneveld, Othmani, ICIP 2021, arXiv 2201.07781",
+            ],
+            published=PUBLISHED,
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """No official weights are public: tensors are our own, and tell their form."""
+        last = tensors.get("trunk.features.norm5.weight")
+        trunks = [trunk for trunk, width in WIDTHS.items() if last is not None and len(last) == width]
+        return face_embedding.form(tensors) | ({"backbone": trunks[0]} if trunks else {}), tensors
+
+    def start_from(self, imagenet: Mapping[str, Tensor]) -> None:
+        """Take the trunk from a state dict of the same DenseNet of timm; RuntimeError where it is another network."""
+        face_embedding.start(self.trunk, imagenet)
+
+    def embed(self, crops: Tensor) -> Embedded:
+        """crops: (N, 3, 224, 224) normalised as the card says -> all that is told of them."""
+        return self.head(self.trunk(crops))
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) -> (N, 32) of unit length, or the hidden layer (N, 512)."""
+        return self.read(crops).features
+
+    def read(self, crops: Tensor) -> Reading:
+        """crops: (N, 3, 224, 224) -> features (N, D) and expression logits (N, K)."""
+        hidden, embedding, logits = self.embed(crops)
+        return Reading(hidden if self.layer == "hidden" else embedding, logits)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        return self.embed(crops).logits

@@ -1,0 +1,61 @@
+"""aver_voice: the sound network of AVER, VGGish made to tell valence and arousal."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from avfer.card import Card
+from avfer.models.backbones.vggish import Vggish, convolutions
+
+MAPS = 512  # of the trunk
+
+
+class AverVoice(nn.Module):
+    """The audio network of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
+
+    How the paper changed VGGish is not known; ours keeps its convolutions and averages their maps.
+    """
+
+    def __init__(self, num_features: int = 256, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.trunk = convolutions()
+        self.embedding = nn.Linear(MAPS, num_features)
+        self.dropout = nn.Dropout(dropout)
+        self.valence_arousal = nn.Linear(num_features, 2)
+
+    @classmethod
+    def card(cls, num_features: int = 256, dropout: float = 0.3) -> Card:
+        told = {"num_features": (num_features, 256), "dropout": (dropout, 0.3)}
+        return Card(
+            name="aver_voice",
+            task="valence and arousal of the voice, and features",
+            description="The convolutions of VGGish, their maps averaged over time and frequency, and a layer of"
+            " features; fine-tuned on RECOLA. `start_from` takes the convolutions from vggish.",
+            options={name: value for name, (value, default) in told.items() if value != default},
+            features=num_features,
+            valence_arousal=True,
+            layout="convolutions as in VGGish; what follows them is our choice",
+            onnx=True,
+            data="AudioSet's precursor (trunk), RECOLA",
+            licence_weights="none published",
+            sources=["Schoneveld, Othmani, Abdelkawy, PRL 146 (2021) 1-7, arXiv 2103.09154"],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """No official weights are public: tensors are our own, and tell their form."""
+        bias = tensors.get("embedding.bias")
+        return {} if bias is None else {"num_features": len(bias)}, tensors
+
+    def start_from(self, pretrained: Vggish) -> None:
+        """Take over the convolutions of VGGish."""
+        self.trunk.load_state_dict(pretrained.trunk.state_dict())
+
+    def features(self, patches: Tensor) -> Tensor:
+        """patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, 256)."""
+        return self.embedding(self.trunk(patches).mean((2, 3))).relu()
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """patches: (N, 1, 96, 64) -> (N, 2) valence and arousal, held to [-1, 1] where it is not in training."""
+        pair = self.valence_arousal(self.dropout(self.features(patches)))
+        return pair if self.training else pair.clamp(-1, 1)
