@@ -3,8 +3,9 @@
 Copies of a corpus spell their folders in many ways: `VA_Set`, `va set` and `VA-Set` are one name here.
 """
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from avfer.errors import DatasetError
@@ -29,21 +30,23 @@ def is_junk(name: str) -> bool:
 
 def entries(folder: Path) -> list[Path]:
     """All files and folders in a folder, in natural order, without junk. DatasetError where it cannot be listed."""
-    try:
-        found = [path for path in folder.iterdir() if not is_junk(path.name)]
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be listed: {error.strerror}; give the folder of the corpus") from error
-    return sorted(found, key=lambda path: natural(path.name))
+    return _in_order(_scan(folder))
+
+
+def names(folder: Path) -> list[str]:
+    """The names of all that lies in a folder, in no order: for folders of thousands of pictures."""
+    return [entry.name for entry in _scan(folder)]
 
 
 def files(folder: Path, *suffixes: str) -> list[Path]:
     """The files in a folder, in natural order; only those with one of the suffixes (any case) where some are given."""
-    return [path for path in entries(folder) if _fits(path, suffixes) and path.is_file()]
+    fitting = [entry for entry in _scan(folder) if not suffixes or entry.name.lower().endswith(suffixes)]
+    return _in_order([entry for entry in fitting if entry.is_file()])
 
 
 def folders(folder: Path) -> list[Path]:
     """The folders in a folder, in natural order."""
-    return [path for path in entries(folder) if path.is_dir()]
+    return _in_order([entry for entry in _scan(folder) if entry.is_dir()])
 
 
 def by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
@@ -73,18 +76,21 @@ def find_folder(root: Path, *names: str) -> Path | None:
     return None
 
 
-def search_folders(root: Path, names: Iterable[str], depth: int = 3) -> Iterator[Path]:
-    """All folders at or below `root`, at most `depth` levels down, that one of the names means; nearest first.
-
-    Nothing below a found folder is looked at.
-    """
-    wanted = {plain(name) for name in names}
+def walk(root: Path, depth: int = 3, stop: Callable[[str], bool] = lambda name: False) -> Iterator[Path]:
+    """The root and all folders at most `depth` levels below, nearest first; nothing below those that `stop` names."""
     level = [root]
     for below in range(depth + 1):
-        found = [folder for folder in level if plain(folder.name) in wanted]
-        yield from found
+        yield from level
         if below < depth:
-            level = [child for folder in level if folder not in found for child in folders(folder)]
+            level = [child for folder in level if not stop(folder.name) for child in folders(folder)]
+
+
+def search_folders(root: Path, names: Iterable[str], depth: int = 3) -> Iterator[Path]:
+    """All folders at or below `root` that one of the names means, nearest first; nothing below a found one."""
+    wanted = {plain(name) for name in names}
+    for folder in walk(root, depth, lambda name: plain(name) in wanted):
+        if plain(folder.name) in wanted:
+            yield folder
 
 
 def check_root(root: Path | str) -> Path:
@@ -108,8 +114,16 @@ def not_found(corpus: str, root: Path, looked_for: Iterable[str]) -> DatasetErro
     )
 
 
-def _fits(path: Path, suffixes: tuple[str, ...]) -> bool:
-    return not suffixes or path.suffix.lower() in suffixes
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return [entry for entry in found if not is_junk(entry.name)]
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be listed: {error.strerror}; give the folder of the corpus") from error
+
+
+def _in_order(found: list[os.DirEntry[str]]) -> list[Path]:
+    return [Path(entry.path) for entry in sorted(found, key=lambda entry: natural(entry.name))]
 
 
 def _child(folder: Path, name: str) -> Path | None:

@@ -1,0 +1,134 @@
+"""Aff-Wild2 (Kollias and Zafeiriou; the ABAW competitions from 2020 on): people in the wild, labelled every frame."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from avfer.datasets.aff_wild2_labels import read_au, read_expr, read_multi_task, read_picture_list, read_va
+from avfer.datasets.aff_wild2_layout import TASKS, Crops, Layout, pictures_of, without_side
+from avfer.datasets.example import PARTITIONS, Example, Labels, Notes, Partition
+from avfer.datasets.listing import check_root, natural
+from avfer.errors import ConfigError, DatasetError, unknown
+
+READERS = {"va": read_va, "expr": read_expr, "au": read_au}
+LOOKED_FOR: dict[Crops, str] = {"aligned": "cropped_aligned", "cropped": "cropped, batch1"}
+NO_VIDEO = "label files without a video"
+NO_LABELS = "videos without a label file of the task"
+NO_FACES = "people without a folder of pictures"
+BEYOND = "pictures after the last label line: not used"
+OTHER_PERSON = "people of a video that has others named _left or _right"
+TWO_PLACES = "videos with different people in two partitions"
+
+
+class AffWild2:
+    """Aff-Wild2 on disk: one example a person (`video59` and `video59_right` are two), one step a label line.
+
+    task: "va", "expr", "au" or "mtl" (the multi-task files), else the first of these that is there. crops: pictures
+    "aligned" or "cropped", else the aligned ones where there are any.
+    """
+
+    name = "aff_wild2"
+
+    def __init__(self, root: Path | str, task: str | None = None, crops: str | None = None) -> None:
+        self.root = check_root(root)
+        self.notes = Notes()
+        if task is not None and task not in TASKS:
+            raise ConfigError(f"aff_wild2: {unknown('task', task, TASKS)}")
+        if crops is not None and crops not in get_args(Crops):
+            raise ConfigError(f"aff_wild2: {unknown('crops', crops, get_args(Crops))}")
+        layout = Layout(self.root, self.notes)
+        self.tasks = layout.tasks
+        self._annotations = layout.annotations(task or self.tasks[0])
+        self._videos, self._sounds = layout.media(), layout.sounds()
+        self._crops, self._faces = _faces(layout, crops)
+        self.task = self._annotations.task
+        self.distribution = f"{self._annotations.years}, task {self.task}"
+        faces = f"{self._crops} pictures" if self._faces else "no pictures"
+        self.protocol = f"partitions as distributed; all valid frames count, with a picture or without; {faces}"
+        if self.task != "mtl":
+            self._compare()
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Those with a folder or file of labels, and test where a list of it is there."""
+        return tuple(p for p in PARTITIONS if p in self._annotations.files or (p == "test" and self._annotations.test))
+
+    def examples(self, partition: Partition) -> Iterator[Example]:
+        """One person of a video at a time; those of test have no labels."""
+        found = self._annotations.files.get(partition, {})
+        if self.task == "mtl":
+            yield from self._multi_task(partition, found)
+            return
+        listed = self._annotations.test if partition == "test" else ()
+        for person in sorted({*found, *listed}, key=natural):
+            if person not in found:
+                yield self._example(person, partition, {}, None)
+                continue
+            labels = READERS[self.task](found[person], self.notes)
+            steps = len(next(iter(labels.values())).values)
+            yield self._example(person, partition, labels, np.arange(steps, dtype=np.int64))
+
+    def _multi_task(self, partition: Partition, found: dict[str, Path]) -> Iterator[Example]:
+        for path in found.values():
+            if partition == "test":
+                listed = read_picture_list(path)
+                yield from (self._example(v, partition, {}, listed[v]) for v in sorted(listed, key=natural))
+                continue
+            people = dict(read_multi_task(path, self.notes))
+            for name in sorted(people, key=natural):
+                yield self._example(name, partition, people[name].labels, people[name].frames)
+
+    def _example(
+        self, person: str, partition: Partition, labels: dict[str, Labels], frames: np.ndarray | None
+    ) -> Example:
+        video = self._media_of(person)
+        if video is None and self._videos:
+            self.notes.add(NO_VIDEO, person)
+        pictures = self._pictures(person, frames) if frames is not None and self._faces else ()
+        return Example(person, partition, labels, person, video, self._sound_of(person), pictures, frames=frames)
+
+    def _media_of(self, person: str) -> Path | None:
+        return self._videos.get(person) or self._videos.get(without_side(person))
+
+    def _sound_of(self, person: str) -> Path | None:
+        """Sound is that of the whole video, whoever of it is meant."""
+        video = without_side(person)
+        return self._sounds.get(video) or self._videos.get(video) or self._media_of(person)
+
+    def _pictures(self, person: str, frames: np.ndarray) -> tuple[Path | None, ...]:
+        places = self._faces.get(person, [])
+        if not places:
+            self.notes.add(NO_FACES, person)
+        found = pictures_of(places, self.notes)
+        if self.task != "mtl":
+            self.notes.add(BEYOND, person, sum(frame >= len(frames) for frame in found))
+        return tuple(found.get(frame) for frame in frames.tolist())
+
+    def _compare(self) -> None:
+        """Note videos that nobody labelled, and people who share a video."""
+        places = {p: set(found) for p, found in self._annotations.files.items()}
+        people = {person for found in places.values() for person in found} | set(self._annotations.test)
+        used = {*people, *map(without_side, people)}
+        for video in sorted(set(self._videos) - used, key=natural):
+            self.notes.add(NO_LABELS, self._videos[video])
+        for person in sorted(people, key=natural):
+            if any(f"{person}_{side}" in people for side in ("left", "right")):
+                self.notes.add(OTHER_PERSON, person)
+        videos = {p: {without_side(person) for person in found} for p, found in places.items()}
+        for video in sorted(videos.get("train", set()) & videos.get("dev", set()), key=natural):
+            if not {video} & places["train"] & places["dev"]:
+                self.notes.add(TWO_PLACES, video)
+
+
+def _faces(layout: Layout, crops: str | None) -> tuple[str, dict[str, list[Path]]]:
+    """The kind of pictures, and the folders of each person; none at all where nobody asks for a kind that is absent."""
+    for kind in get_args(Crops):
+        found = layout.faces(kind)
+        if crops == kind and not found:
+            told = f"no {crops} pictures in '{layout.root}': looked for {LOOKED_FOR[kind]}"
+            raise DatasetError(f"{told}; copy them there, or leave out crops")
+        if found and crops in (None, kind):
+            return kind, found
+    return "", {}
