@@ -63,7 +63,8 @@ def locate(name: str, weights: str) -> tuple[Path, Card]:
     if not path.is_file():
         raise WeightsError(f"no weight file at {path}; check the path behind weights:")
     beside = path.with_suffix(".json")
-    card = read_card(beside) if beside.exists() else deduced_card(name, read_tensors(path))
+    ours = path.suffix == ".safetensors" and beside.exists()
+    card = read_card(beside) if ours else deduced_card(name, read_tensors(path))
     if card.name != name:
         raise WeightsError(f"{path} holds weights of {card.name}, not of {name}")
     return path, card

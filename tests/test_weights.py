@@ -14,7 +14,7 @@ from avfer.checkpoint import read_tensors
 from avfer.errors import AvferError, WeightsError
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.pipeline import load
-from avfer.weights import BUILTIN, builtin_card, load_into, locate, save, sha256
+from avfer.weights import BUILTIN, builtin_card, card_of, load_into, locate, save, sha256
 
 EMBEDDED = ["aver_lite", "vggish_lite", "gru_lite", "linear_lite"]
 BUILT_IN = BUILTIN / "aver_lite.safetensors"
@@ -143,3 +143,12 @@ def test_a_card_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
     path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="no readable card"):
         locate("aver_lite", str(path))
+
+
+def test_a_checkpoint_beside_a_weight_file_of_the_same_name_keeps_its_own_card(tmp_path):
+    network = create("aver_lite")
+    torch.save(network.state_dict(), tmp_path / "face.pth")
+    save(create("aver_lite"), card_of("aver_lite"), tmp_path / "face.safetensors")
+    path, card = locate("aver_lite", str(tmp_path / "face.pth"))
+    assert card.sha256 is None
+    load_into(network, path, card)

@@ -9,8 +9,8 @@ from torch import Tensor
 def renamed(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
     """The tensors with every (pattern, replacement) of the table applied to their names, one after the other.
 
-    A pattern is a regular expression that fits the beginning of a name. Names that nothing fits stay, so that a table
-    leaves our own names alone where no pattern fits them.
+    A pattern is a regular expression, replaced wherever it fits. Names that nothing fits stay, so that a table leaves
+    our own names alone where no pattern fits them.
     """
     rows = [(re.compile(pattern), replacement) for pattern, replacement in table]
     return {_renamed(name, rows): tensor for name, tensor in tensors.items()}
@@ -24,5 +24,5 @@ def count(tensors: Mapping[str, Tensor], prefix: str) -> int:
 
 def _renamed(name: str, rows: list[tuple[re.Pattern[str], str]]) -> str:
     for pattern, replacement in rows:
-        name = pattern.sub(replacement, name, count=1) if pattern.match(name) else name
+        name = pattern.sub(replacement, name)
     return name

@@ -5,7 +5,7 @@ import torch
 
 from avfer.models.renaming import count, renamed
 
-TABLE = [(r"features\.", "trunk."), (r"cat_head(\d+)\.", r"heads.\1."), (r"heads\.(\d+)\.sa\.", r"heads.\1.spatial.")]
+TABLE = [(r"^features\.", "trunk."), (r"cat_head(\d+)\.", r"heads.\1."), (r"heads\.(\d+)\.sa\.", r"heads.\1.spatial.")]
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ TABLE = [(r"features\.", "trunk."), (r"cat_head(\d+)\.", r"heads.\1."), (r"heads
         ("trunk.0.weight", "trunk.0.weight"),
     ],
 )
-def test_patterns_apply_at_the_beginning_one_after_the_other(theirs, ours):
+def test_patterns_apply_one_after_the_other(theirs, ours):
     tensor = torch.zeros(1)
     assert renamed({theirs: tensor}, TABLE) == {ours: tensor}
 

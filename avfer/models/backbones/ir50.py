@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from avfer.models.backbones.rename import renamed
+from avfer.models.renaming import renamed
 
 STAGES = ((3, 64), (4, 128), (14, 256))  # units and channels
 UNITS = [(stage, unit) for stage, (count, _) in enumerate(STAGES, 1) for unit in range(count)]

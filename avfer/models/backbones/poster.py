@@ -10,8 +10,8 @@ from avfer.models.backbones.cross_attention import Gate
 from avfer.models.backbones.ir50 import ROW, Ir50
 from avfer.models.backbones.mobilefacenet import MobileFaceNet
 from avfer.models.backbones.pyramid import WIDTH, Pyramid
-from avfer.models.backbones.rename import renamed
 from avfer.models.reading import Reading
+from avfer.models.renaming import renamed
 
 Variant = Literal["raf_db", "affectnet"]
 RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]

@@ -11,9 +11,9 @@ from avfer.models.backbones import vit
 from avfer.models.backbones.cross_attention import Gate
 from avfer.models.backbones.ir50 import ROW, FaceMaps, Ir50
 from avfer.models.backbones.mobilefacenet import LandmarkMaps, MobileFaceNet
-from avfer.models.backbones.rename import renamed
 from avfer.models.backbones.window_fusion import WindowFusion, sequence
 from avfer.models.reading import Reading
+from avfer.models.renaming import renamed
 
 WIDTH = 768
 TOKENS = 3 * 49  # of three maps of 7 x 7
