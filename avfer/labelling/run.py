@@ -2,9 +2,9 @@
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from avfer.labelling.plan import Plan, write_plan
 from avfer.labelling.recipe import Recipe, examine
 from avfer.labelling.screen import Screen, Silence
 from avfer.labelling.shard import Shard
-from avfer.labelling.sources import find_manifest, find_sources
+from avfer.labelling.sources import Source, find_manifest, find_sources
 from avfer.labelling.status import Corpus, settle
 from avfer.labelling.store import Marker, State, Store
 
@@ -91,24 +91,33 @@ def label_corpus(spec: PipelineSpec, inputs: Sequence[str], wishes: Wishes, repo
             report.plan = write_plan(sources, manifest, store)
             recipe = examined.result()
         store.mark(store.folder / "run.json", recipe.as_json())
-        try:
-            settle(store)
+        with _books(report):
             _Run(recipe, wishes, report, screen).work()
-        except BaseException:
-            with suppress(AvferError):  # the first error is the one to tell
-                report.corpus = settle(store)
-            raise
-        report.corpus = settle(store)
-        store.sweep()
 
 
-def _begun(sources: "Iterator[Any]") -> "Iterator[Any]":
+@contextmanager
+def _books(report: Report) -> Generator[None]:
+    """Have the plan, the failures and the totals in their files before the work and after it, however that ends."""
+    try:
+        settle(report.store)
+        yield
+    except BaseException:
+        with suppress(AvferError):  # the first error is the one to tell
+            report.corpus = settle(report.store)
+        raise
+    else:
+        report.corpus = settle(report.store)
+    finally:
+        report.store.sweep()
+
+
+def _begun(sources: Iterator[Source]) -> Iterator[Source]:
     """The same sources; an input that names nothing is told now, before the output folder is made."""
     first = next(sources, None)
     if first is None:
         raise ConfigError("the input names no clip")
 
-    def chain() -> "Iterator[Any]":
+    def chain() -> Iterator[Source]:
         yield first
         yield from sources
 

@@ -1,0 +1,82 @@
+"""A user's manifest: its clips, its columns, and what is wrong with it."""
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from avfer.errors import ConfigError
+from tests.labelling.corpora import labels, values, write_corpus
+
+ROWS = "path,subject,age\nx/a.mp4,s1,20\nx/b.mp4,s2,31\n"
+
+
+@pytest.fixture
+def listed(tmp_path):
+    write_corpus(tmp_path / "x", "a.mp4", "b.mp4")
+    path = tmp_path / "m.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def test_its_columns_stand_in_every_row_and_in_the_plan(label, listed, tmp_path):
+    label("m.csv")
+    table = labels(tmp_path / "out")["x/b.mp4"]
+    assert set(table["subject"].to_pylist()) == {"s2"} and set(table["age"].to_pylist()) == {31}
+    plan = pa.parquet.read_table(tmp_path / "out/manifest.parquet")
+    assert plan["subject"].to_pylist() == ["s1", "s2"]
+
+
+def test_parquet_does_as_well_as_csv(label, listed, tmp_path):
+    label("m.csv")
+    want = values(tmp_path / "out")
+    pa.parquet.write_table(pa.csv.read_csv(listed), tmp_path / "m.parquet")
+    label("m.parquet", overwrite=True)
+    assert values(tmp_path / "out") == want
+
+
+def test_a_column_id_names_the_clips(label, listed, tmp_path):
+    listed.write_text("id,path\none,x/a.mp4\nset/two,x/b.mp4\n")
+    label("m.csv")
+    assert set(labels(tmp_path / "out")) == {"one", "set/two"}
+
+
+def test_changed_columns_are_stamped_anew_without_the_pipeline(label, listed, here, tmp_path, monkeypatch):
+    label("m.csv")
+    old = labels(tmp_path / "out")
+    listed.write_text(ROWS.replace("31", "32").replace("age", "years"))
+    monkeypatch.setattr("avfer.pipeline.Pipeline.stream", None)
+    assert label("m.csv").failed == 0
+    assert sorted(here.given) == ["x/a.mp4", "x/b.mp4"]
+    new = labels(tmp_path / "out")
+    assert set(new["x/b.mp4"]["years"].to_pylist()) == {32}
+    for name in old:
+        assert new[name].drop_columns(["subject", "years"]) == old[name].drop_columns(["subject", "age"])
+        assert new[name].schema.metadata == old[name].schema.metadata
+    label("m.csv")
+    assert here.given == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("file\nx/a.mp4\n", "no column 'path', but file"),
+        ("path\n", "no rows"),
+        ("path,age\n,3\n", "a row without a path"),
+        ("path,valence\nx/a.mp4,1\n", "'valence', which avfer fills itself"),
+        ("path,duration\nx/a.mp4,1\n", "'duration', which avfer fills itself"),
+        ("path\nx/a.mp4\nx/gone.mp4\nx\n", r"gone\.mp4' is not there.*'.*x' is no regular file"),
+        ("id,path\n../up,x/a.mp4\n", "cannot name a clip"),
+        ("path,a\nx/a.mp4\n", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_it_is_told_before_any_work(label, listed, tmp_path, text, told):
+    listed.write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        label("m.csv")
+    assert not (tmp_path / "out/clips").exists()
+
+
+def test_it_stands_alone(label, listed):
+    with pytest.raises(ConfigError, match="stands alone"):
+        label("m.csv", "x")
