@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from avfer import __version__
-from avfer.cli import models, submit
+from avfer.cli import corpora, models, submit
 from avfer.cli.evaluate import evaluate
 from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
 from avfer.cli.label import label
@@ -35,6 +35,7 @@ app.command()(evaluate)
 app.command()(label)
 app.command()(train)
 app.add_typer(models.app, name="models")
+app.add_typer(corpora.app, name="corpora")
 app.add_typer(submit.app, name="submit")
 
 

@@ -1,14 +1,17 @@
 """Corpora by name, and what a check of one finds: counts of each partition, decisions, and proof against leaks."""
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from avfer.catalog import NAMES, find
+from avfer.datasets import extent
 from avfer.datasets.example import Corpus, Example, Notes, Partition
-from avfer.errors import ConfigError, unknown
+from avfer.errors import ConfigError, DatasetError, unknown
+
+UNREAD = "is read no further"
+Places = dict[str, list[Partition]]  # a subject or recording -> where it was met
 
 
 def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
@@ -52,7 +55,7 @@ class Counts:
     pictures_missing: int = 0  # steps without a picture, in examples that have pictures
     videos: int = 0  # examples with a video
     sounds: int = 0  # examples with a sound file of its own
-    media_missing: int = 0  # examples with no video, no sound and no picture
+    media_missing: int = 0  # examples with no video, no sound and no picture at all
 
 
 @dataclass
@@ -71,37 +74,49 @@ class Report:
         """Whether there is no fault."""
         return not self.leaks and not self.notes.faults
 
+    @property
+    def complete(self) -> bool:
+        """Whether all files could be read."""
+        return not any(UNREAD in told for told in self.notes.faults)
+
 
 def check(corpus: Corpus) -> Report:
-    """Read all of a corpus, one example at a time, and count. DatasetError for a file that cannot be read."""
-    places: dict[str, list[Partition]] = {}
-    counted: dict[Partition, Counts] = {partition: _count(corpus, partition, places) for partition in corpus.partitions}
+    """Read all of a corpus, one example at a time, and count; a file that cannot be read is a fault of a partition."""
+    places: Places = {}
+    counted: dict[Partition, Counts] = {p: _count(corpus, p, places) for p in corpus.partitions}
     if not any(counts.examples for counts in counted.values()):
         corpus.notes.add("no examples at all: is the copy complete?", corpus.root, fault=True)
     leaks = {who: tuple(where) for who, where in places.items() if len(where) > 1}
     return Report(corpus.name, corpus.distribution, corpus.protocol, counted, corpus.notes, leaks)
 
 
-def _count(corpus: Corpus, partition: Partition, places: dict[str, list[Partition]]) -> Counts:
+def _count(corpus: Corpus, partition: Partition, places: Places) -> Counts:
     counts = Counts()
-    ids, subjects = set[str](), set[str]()
-    for example in corpus.examples(partition):
-        if example.id in ids:
-            corpus.notes.add("two examples have one name", example.id, fault=True)
-        ids.add(example.id)
-        if example.subject is not None:
+    ids, subjects = set[str](), set[str | None]()
+    try:
+        for example in corpus.examples(partition):
+            _add(counts, example)
+            _judge(corpus, example, ids)
             subjects.add(example.subject)
-        _add(counts, example)
-        if not hasattr(corpus, "picture"):  # its pictures are files, then
-            counts.media_missing += not (example.video or example.audio or any(example.pictures))
-        for path in _gone(example):
-            corpus.notes.add("media named by the labels are not there", path, fault=True)
-        for who in _known_as(example):
-            where = places.setdefault(who, [])
+            where = places.setdefault(_known_as(example), [])
             if partition not in where:
                 where.append(partition)
-    counts.subjects = len(subjects)
+    except DatasetError as error:
+        corpus.notes.add(f"{partition} {UNREAD}: {error}", corpus.root, fault=True)
+    counts.subjects = len(subjects - {None})
     return counts
+
+
+def _judge(corpus: Corpus, example: Example, ids: set[str]) -> None:
+    """Note what is wrong with an example; `ids` are those met before in its partition."""
+    if example.id in ids:
+        corpus.notes.add("examples of one name", example.id, fault=True)
+    ids.add(example.id)
+    gone = [path for path in (example.video, example.audio) if path and not path.exists()]
+    for path in gone:
+        corpus.notes.add("media named by the labels that are not there", path, fault=True)
+    if not gone:
+        extent.compare(example, corpus.notes)
 
 
 def _add(counts: Counts, example: Example) -> None:
@@ -115,12 +130,9 @@ def _add(counts: Counts, example: Example) -> None:
     counts.pictures_missing += len(example.pictures) - there
     counts.videos += example.video is not None
     counts.sounds += example.audio is not None and example.audio != example.video
+    counts.media_missing += not (there or example.video or example.audio)
 
 
-def _known_as(example: Example) -> Iterator[str]:
+def _known_as(example: Example) -> str:
     """By what an example would be known again in another partition."""
-    yield f"recording {example.id}" if example.subject is None else f"subject {example.subject}"
-
-
-def _gone(example: Example) -> list[Path]:
-    return [path for path in (example.video, example.audio) if path is not None and not path.exists()]
+    return f"recording {example.id}" if example.subject is None else f"subject {example.subject}"
