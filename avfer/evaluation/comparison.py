@@ -17,11 +17,15 @@ Dimensions = Mapping[Dimension, DimensionReport]
 
 
 def challenge(
-    config: EvalConfig, dimensions: Dimensions, expression: ExpressionReport | None, units: ActionUnitReport | None
+    config: EvalConfig,
+    corpus: Corpus,
+    dimensions: Dimensions,
+    expression: ExpressionReport | None,
+    units: ActionUnitReport | None,
 ) -> Challenge | None:
     """P by the rule of the year: the one that is named, else the last whose classes these are."""
     task = _task(dimensions, expression, units)
-    if config.corpus != ABAW or task is None:
+    if corpus.name != ABAW or task is None:
         return None
     old = (expression and len(expression.classes) == EARLY_CLASSES) or (units and len(units.units) == EARLY_UNITS)
     year = config.challenge or (EARLY if old and task != "mtl" else LAST)
@@ -54,7 +58,7 @@ def comparison(
         "classes": str(len(expression.classes)) if expression else "",
         "units": str(len(units.units)) if units else "",
     }
-    tasks = _tasks(config.corpus, dimensions, expression, units)
+    tasks = _tasks(corpus.name, dimensions, expression, units)
     found = (published(corpus.name, task, config.partition, facts) for task in tasks)
     return [table for table in found if table is not None]
 

@@ -119,7 +119,7 @@ def _report(config: EvalConfig, corpus: Corpus, source: Source, found: Collected
         dimensions=dimensions,
         expression=expression,
         action_units=action_units,
-        challenge=challenge(config, dimensions, expression, action_units),
+        challenge=challenge(config, corpus, dimensions, expression, action_units),
         published=tuple(row for row in rows if isinstance(row, Table)),
         notes=_notes(corpus, found, [row for row in rows if isinstance(row, NoTable)]),
         weights=source.origin.weights,

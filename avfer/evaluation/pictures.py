@@ -48,8 +48,9 @@ class HoldsPictures(Protocol):
 
 def reader(name: str, weights: str, device: torch.device) -> Reader:
     """The network of the catalog with its weights; ConfigError where it has no heads of its own."""
+    kind = find("backbone", name)
     path, card = locate(name, weights)
-    network: nn.Module = find("backbone", name)(**card.options)
+    network: nn.Module = kind(**card.options)
     if not hasattr(network, "read") or not own_width(card):
         raise ConfigError(f"{name} tells no expression by itself; name a network with classes, imported with --classes")
     load_into(network, path, card)
@@ -96,7 +97,7 @@ def _picture(corpus: Corpus, example: Example, step: int) -> np.ndarray | None:
 
 def _crop(picture: np.ndarray, side: int) -> Tensor:
     """(H, W, 3) uint8 -> (1, 3, side, side) in [0, 255]; bilinear with antialiasing where the size differs."""
-    pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+    pixels = torch.tensor(picture).permute(2, 0, 1)[None].float()
     if pixels.shape[2:] == (side, side):
         return pixels
     return F.interpolate(pixels, (side, side), mode="bilinear", antialias=True).round().clamp(0, 255)

@@ -93,3 +93,32 @@ def write_truth(folder: Path, corpus: Toy, *partitions: Partition) -> Path:
         for example in corpus.examples(partition):
             truth_table(example).to_parquet(folder / f"{example.id}.parquet")
     return folder
+
+
+@dataclass
+class Filmed(Toy):
+    """Recordings that are clips in the root, one a file, labelled by frame."""
+
+    by: str = "frame"
+
+    def examples(self, partition: Partition) -> Iterator[Example]:
+        self.notes.add("a decision of the reader", self.root)
+        for number, path in enumerate(sorted(self.root.glob("*.mp4")) if partition == "dev" else []):
+            whole = self.example(partition, number)
+            labels = {k: Labels(v.values[:12], v.valid[:12], v.names) for k, v in whole.labels.items()}
+            yield Example(path.stem, partition, labels, video=path, frames=np.arange(12))
+
+
+@dataclass
+class Shown(Toy):
+    """Pictures in the root, named after their class; `happiness_gone` has none."""
+
+    def examples(self, partition: Partition) -> Iterator[Example]:
+        for path in sorted(self.root.glob("*.png")):
+            yield self.picture_of(path.stem, partition, path)
+        yield self.picture_of("happiness_gone", partition, None)
+
+    @staticmethod
+    def picture_of(stem: str, partition: Partition, path: Path | None) -> Example:
+        label = Labels(np.array([CLASSES.index(stem.partition("_")[0])]), np.array([True]), CLASSES)
+        return Example(stem, partition, {"expression": label}, pictures=(path,))

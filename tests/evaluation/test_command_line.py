@@ -1,0 +1,142 @@
+"""avfer evaluate and avfer submit, as a user calls them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from avfer.catalog import NAMES
+from avfer.config import bundled
+from avfer.evaluation.config import read_config
+from avfer.evaluation.submission import HEADERS
+from tests.evaluation.toy_corpus import NAME, Toy, write_truth
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "eval").glob("*.yaml"))
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    return write_truth(tmp_path / "tables", Toy(tmp_path))
+
+
+def written(tmp_path: Path, **keys: object) -> Path:
+    content = {
+        "corpus": NAME,
+        "root": str(tmp_path / "absent"),
+        "partition": "dev",
+        "predictions": "absent",
+        "draws": 20,
+    }
+    path = tmp_path / "eval.yaml"
+    path.write_text(json.dumps(content | keys))
+    return path
+
+
+def test_evaluate_by_options_prints_the_paths_of_the_report(avfer, tables, tmp_path):
+    named = ["--corpus", NAME, "--root", tmp_path, "--partition", "dev", "--predictions", tables]
+    result = avfer("evaluate", *named, "--output", tmp_path / "out", "--set", "draws=20")
+    assert result.code == 0, result.err
+    assert [path.name for path in result.paths] == ["report.json", "report.md", "report.html"]
+    assert all(path.stat().st_size > 1000 for path in result.paths)
+    assert "valence, CCC" in result.err and "1.0000" in result.err and "0 by the delay" in result.err
+
+
+def test_options_take_the_place_of_what_stands_in_a_configuration(avfer, tables, tmp_path):
+    config = written(tmp_path, pipeline=None, options={"gap": 5})
+    named = ["--root", tmp_path, "--predictions", tables, "--output", tmp_path / "out"]
+    result = avfer("evaluate", config, *named, "--set", "options.by=frame", "--set", "delay.valence=0.4", "--json")
+    assert result.code == 0, result.err
+    told = json.loads(result.out)
+    assert told["headline"]["ccc_arousal"] == 1.0 > told["headline"]["ccc_valence"]
+    facts = json.loads(Path(told["outputs"][0]).read_text())["facts"]
+    assert "gap: 5; by: frame" in facts["labels"]
+
+
+def test_a_report_is_made_anew(avfer, tables, tmp_path):
+    config = written(tmp_path, root=str(tmp_path), predictions=str(tables), output=str(tmp_path / "out"))
+    for convention in ("population", "sample"):
+        assert avfer("evaluate", config, "--set", f"convention={convention}", "--quiet").err == ""
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["facts"]["CCC"].startswith("sample")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "avfer evaluate: corpus: is not given"),
+        (["absent.yaml"], "no configuration at absent.yaml"),
+        (["{config}", "--partition", "validation"], "partition: Input should be 'train', 'dev' or 'test'"),
+        (["{config}", "--pipeline", "aver", "--model", "aver_lite"], "not pipeline and model"),
+        (["{config}"], "no folder with predictions at absent"),
+        (["{config}", "--pipeline", "avre"], "did you mean 'aver'?"),
+        (["{config}", "--corpus", "recola", "--root", "{root}"], "is empty; give the folder"),
+    ],
+)
+def test_wrong_usage_is_exit_2(avfer, tmp_path, arguments, told):
+    (tmp_path / "empty").mkdir()
+    places = {"config": written(tmp_path), "root": tmp_path / "empty"}
+    result = avfer("evaluate", *(argument.format(**places) for argument in arguments), "--output", tmp_path / "out")
+    assert result.code == 2
+    assert told in result.err and "Traceback" not in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_configuration_that_comes_with_avfer_is_sound(path):
+    config = read_config(path)
+    assert config.corpus in NAMES["corpus"]
+    assert config.pipeline in {None, *bundled()} and config.model in {None, *NAMES["backbone"]}
+    root = next(line for line in path.read_text().splitlines() if line.startswith("root:"))
+    assert "the only line to change" in root
+
+
+def test_all_promised_configurations_are_there():
+    names = {"recola", "aff_wild2", "aff_wild2_expr", "aff_wild2_au", "ferplus"}
+    assert names <= {path.stem for path in CONFIGS}
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    path = tmp_path / "sample.txt"
+    path.write_text("\n".join([",".join(HEADERS["va"]), *(f"dev_1/{i:05d}.jpg,-5,-5" for i in (1, 2, 3))]) + "\n")
+    return path
+
+
+def test_a_submission_is_written_and_found_sound(avfer, tables, sample, tmp_path):
+    out = tmp_path / "va.txt"
+    result = avfer("submit", "write", "--task", "va", "--example", sample, "--predictions", tables, "--output", out)
+    assert (result.code, result.paths) == (0, [out])
+    assert "3 rows" in result.err
+    assert avfer("submit", "check", "--task", "va", "--example", sample, out).code == 0
+    again = avfer("submit", "write", "--task", "va", "--example", sample, "--predictions", tables, "--output", out)
+    assert again.code == 2 and "--overwrite" in again.err
+
+
+def test_faults_of_a_submission_are_listed_with_their_lines_and_exit_3(avfer, sample, tmp_path):
+    path = tmp_path / "va.txt"
+    path.write_text("image_location,valence,arousal\ndev_1/00001.jpg,nan,0\ndev_1/00002.jpg,0.1,1.5\n")
+    result = avfer("submit", "check", "--task", "va", "--example", sample, path)
+    assert result.code == 3
+    assert result.out.splitlines() == [
+        f"{path}, line 2: nan is not finite",
+        f"{path}, line 3: 1.5 lies outside [-1, 1]",
+        f"{path}: dev_1/00003.jpg is missing",
+    ]
+    assert "3 faults" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["write", "--task", "mtl", "--example", "x", "--predictions", ".", "--output", "y"], "mtl"),
+        (["write", "--task", "va", "--example", "{sample}", "--predictions", "absent", "--output", "y"], "no folder"),
+        (
+            ["write", "--task", "au", "--example", "{sample}", "--predictions", ".", "--output", "y"],
+            "no sample of task au",
+        ),
+        (["check", "--task", "va", "--example", "{sample}", "absent.txt"], "absent.txt cannot be read"),
+    ],
+)
+def test_what_cannot_be_submitted_is_exit_2(avfer, sample, arguments, told):
+    result = avfer("submit", *(argument.format(sample=sample) for argument in arguments))
+    assert result.code == 2
+    assert told in result.err and "Traceback" not in result.err

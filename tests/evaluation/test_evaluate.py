@@ -1,0 +1,312 @@
+"""A partition scored from tables: the truth scores 1, what is filled is counted, nothing is compared wrongly."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import avfer
+from avfer.errors import ConfigError, DatasetError
+from avfer.evaluation.config import EvalConfig, make_config
+from avfer.evaluation.evaluate import score
+from tests.evaluation.toy_corpus import CLASSES, NAME, RECORDINGS, STEP, STEPS, Toy, write_truth
+
+ALL = "valence arousal expression action_units"
+VALID = RECORDINGS * (STEPS - 5)
+
+
+def configured(tmp_path: Path, partition: str = "dev", **keys: object) -> EvalConfig:
+    given = {"corpus": NAME, "root": tmp_path, "partition": partition, "output": tmp_path / "out", "draws": 50}
+    return make_config(given | {"predictions": tmp_path / "tables"} | keys, "a test")
+
+
+def changed(path: Path, change) -> None:
+    change(pd.read_parquet(path)).to_parquet(path)
+
+
+@pytest.mark.parametrize("by", ["time", "frame"])
+@pytest.mark.parametrize("convention", ["population", "sample"])
+def test_predictions_equal_to_the_truth_score_exactly_one(tmp_path, by, convention):
+    write_truth(tmp_path / "tables", Toy(tmp_path, ALL))
+    report = avfer.evaluate(configured(tmp_path, convention=convention, options={"kinds": ALL, "by": by}))
+    assert report.headline == dict.fromkeys(report.headline, 1.0)
+    assert len(report.headline) == 6
+    for dimension in report.dimensions.values():
+        assert (dimension.scores.joined["ccc"], dimension.scores.mean["ccc"]) == (1.0, 1.0)
+        assert (dimension.scores.joined["rmse"], dimension.scores.joined["sagr"]) == (0.0, 1.0)
+        assert vars(dimension.scores.steps) == {
+            "recordings": RECORDINGS,
+            "annotated": RECORDINGS * STEPS,
+            "valid": VALID,
+            "predicted": VALID,
+            "held": 0,
+            "delayed": 0,
+        }
+
+
+def test_under_avec2018_the_truth_scores_a_little_less(tmp_path):
+    write_truth(tmp_path / "tables", Toy(tmp_path, gap=0))
+    report = score(configured(tmp_path, convention="avec2018", options={"gap": 0}))
+    steps = RECORDINGS * STEPS
+    assert report.headline["ccc_valence"] == pytest.approx((steps - 1) / steps, abs=1e-12)
+
+
+@pytest.mark.parametrize("delay", [0.4, 2.0])
+def test_a_known_delay_undone_scores_one_where_nothing_was_filled_and_both_counts_are_printed(tmp_path, delay):
+    shift = round(delay / STEP)
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    for path in folder.iterdir():
+        changed(path, lambda table: table.assign(**table[["valence", "arousal"]].shift(-shift).ffill()))
+    assert score(configured(tmp_path)).headline["ccc_valence"] < 0.999
+    report = avfer.evaluate(configured(tmp_path, delay={"valence": delay, "arousal": delay}))
+    filled = RECORDINGS * (shift - 5)  # the first five steps are not valid
+    for dimension in report.dimensions.values():
+        scores = dimension.scores
+        assert scores.joined_own["ccc"] == 1.0
+        assert scores.joined["ccc"] < 1.0
+        assert (scores.steps.delayed, scores.steps.predicted) == (filled, VALID - filled)
+    printed = (tmp_path / "out" / "report.md").read_text()
+    assert f"| all steps joined | {VALID} |" in printed
+    assert f"| without filled steps, joined | {VALID - filled} | 1.0000 |" in printed
+    assert f"valence {delay:g} s, arousal {delay:g} s; undone" in printed
+
+
+def test_steps_without_a_row_hold_the_last_value_and_are_counted(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    for path in folder.iterdir():
+        changed(path, lambda table: table[(table["frame"] < 100) | (table["frame"] >= 150)])
+    report = score(configured(tmp_path))
+    scores = report.dimensions["valence"].scores
+    assert scores.steps.held == 50 * RECORDINGS
+    assert scores.joined_own["ccc"] == 1.0
+    assert scores.joined["ccc"] < 1.0
+    labels = Toy(tmp_path).example("dev", 0).labels["valence"].values
+    held = np.where((np.arange(STEPS) >= 100) & (np.arange(STEPS) < 150), labels[99], labels)
+    expected = np.sqrt(np.mean((held - labels)[5:] ** 2))
+    assert scores.recordings["dev_1"]["rmse"] == pytest.approx(expected)
+
+
+def test_joined_and_mean_of_recordings_are_both_told_and_the_headline_is_chosen(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    changed(folder / "dev_1.parquet", lambda table: table.assign(valence=table["valence"] * 0.5 + 0.2))
+    joined, means = (score(configured(tmp_path, headline=name)) for name in ("joined", "recordings"))
+    scores = means.dimensions["valence"].scores
+    each = [scores.recordings[f"dev_{i + 1}"]["ccc"] for i in range(RECORDINGS)]
+    assert each[0] < 1.0 and each[1:] == [1.0] * (RECORDINGS - 1)
+    assert means.headline["ccc_valence"] == pytest.approx(np.mean(each))
+    assert joined.headline["ccc_valence"] == scores.joined["ccc"] != means.headline["ccc_valence"]
+    assert "the mean of the recordings" in means.facts["headline"]
+
+
+def test_the_script_of_avec_2018_leaves_out_the_last_step_and_quotes_the_mean(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    for path in folder.iterdir():
+        changed(path, lambda table: table.assign(valence=table["valence"].where(table["frame"] < STEPS - 1, -0.9)))
+    assert score(configured(tmp_path)).headline["ccc_valence"] < 1.0
+    report = score(configured(tmp_path, protocol="avec2018-ges"))
+    assert report.headline["ccc_valence"] == 1.0
+    assert (report.quoted, report.dimensions["valence"].scores.steps.valid) == ("recordings", VALID - RECORDINGS)
+
+
+def test_expression_and_units_are_scored_over_fixed_lists(tmp_path):
+    toy = Toy(tmp_path, "expression action_units")
+    folder = write_truth(tmp_path / "tables", toy)
+    for path in folder.iterdir():
+        changed(path, lambda table: table.drop(columns=["p_other", "au23"]))
+    report = score(configured(tmp_path, options={"kinds": toy.kinds}))
+    expression, units = report.expression, report.action_units
+    assert expression and units
+    assert expression.not_told == ("other",) and units.not_told == ("AU23",)
+    assert expression.f1[CLASSES.index("other")] == 0.0 and units.f1[8] == 0.0
+    assert expression.scores.joined["f1_macro"] == pytest.approx(expression.f1.sum() / 8)
+    assert units.scores.joined["f1_macro"] == pytest.approx(11 / 12)
+    assert expression.confusion.sum() == VALID
+    assert expression.confusion[-1, -1] == 0 and expression.confusion[-1].sum() == expression.support[-1] > 0
+
+
+def test_an_expression_told_by_name_alone_is_read(tmp_path):
+    folder = write_truth(tmp_path / "tables", toy := Toy(tmp_path, "expression"))
+    names = np.array(CLASSES)
+    for i in range(RECORDINGS):
+        classes = toy.example("dev", i).labels["expression"].values
+        told = pd.DataFrame(
+            {"frame": np.arange(STEPS), "time_s": np.arange(STEPS) * STEP, "expression": names[classes]}
+        )
+        told.to_parquet(folder / f"dev_{i + 1}.parquet")
+    report = score(configured(tmp_path, options={"kinds": "expression"}))
+    assert report.headline["expression_accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("partition", "there", "absent"),
+    [("dev", "official baseline 2023-2026", "ABAW5"), ("test", "ABAW5 2023", "RAS 2026")],
+)
+def test_published_rows_are_those_of_the_same_partition(tmp_path, partition, there, absent):
+    options = {"called": "aff_wild2", "partitions": ["dev", "test"]}
+    write_truth(tmp_path / "tables", Toy(tmp_path), partition)
+    report = avfer.evaluate(configured(tmp_path, partition=partition, options=options))
+    (table,) = report.published
+    systems = [row.system for row in table.rows]
+    assert any(there in system for system in systems)
+    assert not any(absent in system for system in systems)
+    assert report.challenge and (report.challenge.task, report.challenge.score) == ("va", 1.0)
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert (
+        f"## Published on aff_wild2, {partition}" in text and "| this evaluation | 1.0000 | 1.0000 | 1.0000 |" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"headline": "recordings"}, "their headline is joined"),
+        ({"convention": "sample"}, "their convention is population"),
+    ],
+)
+def test_published_rows_under_another_protocol_are_not_shown_and_it_is_told(tmp_path, keys, reason):
+    write_truth(tmp_path / "tables", Toy(tmp_path))
+    report = score(configured(tmp_path, options={"called": "aff_wild2"}, **keys))
+    assert report.published == ()
+    assert any(reason in note for note in report.notes)
+
+
+def test_train_has_no_published_rows(tmp_path):
+    write_truth(tmp_path / "tables", Toy(tmp_path), "train")
+    assert score(configured(tmp_path, partition="train", options={"called": "aff_wild2"})).published == ()
+
+
+def test_post_processing_is_told_raw_fitted_on_train_and_fitted_on_dev(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path), "train", "dev")
+    for path in folder.iterdir():
+        changed(path, lambda table: table.assign(valence=0.5 * table["valence"] + 0.2, arousal=table["arousal"]))
+    report = avfer.evaluate(configured(tmp_path, post_processing=True, smoothing=2))
+    variants = report.dimensions["valence"].variants
+    names = ["raw", "smoothed", "fitted on train", "fitted on dev (optimistic)"]
+    assert [(v.name, v.optimistic) for v in variants] == [(name, "dev" in name) for name in names]
+    assert variants[0].joined == report.headline["ccc_valence"]
+    assert variants[0].joined < variants[2].joined and variants[3].joined == pytest.approx(1.0)
+    assert any(", kept" in trial for trial in variants[2].trials)
+    assert "fitted on dev (optimistic)" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_without_predictions_of_train_nothing_is_fitted_on_it(tmp_path):
+    write_truth(tmp_path / "tables", Toy(tmp_path))
+    variants = score(configured(tmp_path, post_processing=True)).dimensions["valence"].variants
+    assert [v.name for v in variants] == ["raw", "fitted on dev (optimistic)"]
+
+
+def test_a_recording_without_a_table_is_refused_or_scored_as_neutral_and_counted(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    (folder / "dev_2.parquet").unlink()
+    with pytest.raises(
+        DatasetError, match=r"1 of 3 labelled recordings have no prediction of valence: dev_2; .*neutral"
+    ):
+        score(configured(tmp_path))
+    report = score(configured(tmp_path, absent="neutral"))
+    assert report.dimensions["valence"].scores.steps.held == STEPS - 5
+    assert report.dimensions["valence"].scores.recordings["dev_2"]["ccc"] == 0.0
+    assert "scored as neutral" in report.facts["recordings without a prediction"]
+
+
+def test_a_kind_that_nothing_predicts_is_told_and_not_scored(tmp_path):
+    write_truth(tmp_path / "tables", Toy(tmp_path, "valence"))
+    report = score(configured(tmp_path, options={"kinds": "valence expression"}))
+    assert (list(report.dimensions), report.expression) == (["valence"], None)
+    assert report.notes["labelled with expression, which nothing predicts: not scored"] == (RECORDINGS, "")
+
+
+def test_intervals_draw_subjects(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    changed(folder / "dev_1.parquet", lambda table: table.assign(valence=-table["valence"]))
+    report = score(configured(tmp_path))
+    found = report.dimensions["valence"].scores.intervals["ccc"]
+    assert found.low < report.headline["ccc_valence"] < found.high == 1.0
+    assert (found.groups, found.draws) == (RECORDINGS, 50)
+    assert "draws of subjects" in report.facts["interval"]
+
+
+def test_a_report_states_all_that_makes_it_comparable(tmp_path):
+    write_truth(tmp_path / "tables", Toy(tmp_path, ALL))
+    avfer.evaluate(configured(tmp_path, options={"kinds": ALL}))
+    told = json.loads((tmp_path / "out" / "report.json").read_text())
+    markdown, page = ((tmp_path / "out" / f"report.{kind}").read_text() for kind in ("md", "html"))
+    for fact in (
+        "corpus",
+        "partition",
+        "labels",
+        "CCC",
+        "headline",
+        "post-processing",
+        "classes",
+        "interval",
+        "software",
+    ):
+        assert told["facts"][fact] and f"| {fact} |" in markdown and f">{fact}</td>" in page
+    assert told["dimensions"]["valence"]["scores"]["recordings"]["dev_3"]["ccc"] == 1.0
+    assert told["notes"]["a decision of the reader"][0] == 1
+    assert page.count("<svg") == 2 + 1 + RECORDINGS
+    assert not re.search(r"(src|href)=|https?://|<script", page)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda t: t.assign(valence=t["valence"].map(lambda v: f"{v:.3f}".replace(".", ","))),
+            "valence holds what is no",
+        ),
+        (lambda t: pd.concat([t, t.iloc[7:8]]), "1 rows repeat a frame, 7 first"),
+        (lambda t: t.drop(columns=["time_s"]), "no column time_s"),
+        (lambda t: t.assign(time_s=t["time_s"].where(t["frame"] != 3)), "1 rows have no time_s"),
+        (lambda t: t.assign(valence=np.inf), "infinite values"),
+    ],
+)
+def test_a_faulty_table_is_told_with_its_recording(tmp_path, change, told):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    changed(folder / "dev_2.parquet", change)
+    with pytest.raises(DatasetError, match="dev_2") as raised:
+        score(configured(tmp_path))
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "told"),
+    [
+        ({"partition": "test"}, DatasetError, "has no partition test; there are: train, dev"),
+        ({"predictions": Path("nowhere")}, DatasetError, "no folder with predictions at nowhere"),
+        (
+            {"options": {"kinds": "action_units"}},
+            DatasetError,
+            "labelled with action units, and none of it was predicted",
+        ),
+        ({"options": {"gap": STEPS}}, DatasetError, "has no valid labels"),
+        ({"options": {"gapp": 1}}, ConfigError, "did you mean 'gap'?"),
+        (
+            {"delay": {"valence": 1.0}, "options": {"by": "frame", "kinds": "valence"}},
+            ConfigError,
+            "nothing tells how many",
+        ),
+        ({"corpus": "recolla"}, ConfigError, "did you mean 'recola'?"),
+        ({"conventoin": "sample"}, ConfigError, "did you mean 'convention'?"),
+        ({"convention": "biased"}, ConfigError, "convention: Input should be"),
+        ({"pipeline": "aver"}, ConfigError, "not pipeline and predictions"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_told(tmp_path, keys, error, told):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    if "delay" in keys:
+        for path in folder.iterdir():
+            changed(path, lambda table: table.drop(columns="time_s"))
+    with pytest.raises(error) as raised:
+        score(configured(tmp_path, **keys))
+    assert told in str(raised.value)
+
+
+def test_a_damaged_table_is_told(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    (folder / "dev_1.parquet").write_bytes(b"no table")
+    with pytest.raises(DatasetError, match=r"dev_1\.parquet is no Parquet file"):
+        score(configured(tmp_path))

@@ -1,0 +1,119 @@
+"""Predictions made on the way: a pipeline over the recordings, and a network over the pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from avfer.errors import AvferError, ConfigError, DatasetError, MediaError
+from avfer.evaluation.config import EvalConfig, make_config
+from avfer.evaluation.evaluate import score
+from avfer.weights import builtin_card
+from tests.evaluation.toy_corpus import CLASSES
+from tests.media_maker import stripes, write_clip
+from tests.steady_stage import write_pipeline
+
+FILMED, SHOWN = "tests.evaluation.toy_corpus:Filmed", "tests.evaluation.toy_corpus:Shown"
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("one", "two"):
+        write_clip(folder / f"{name}.mp4", stripes(12))
+    return folder
+
+
+def piped(films: Path, **keys: object) -> EvalConfig:
+    pipeline = write_pipeline(films.parent)
+    given = {"corpus": FILMED, "root": films, "partition": "dev", "pipeline": str(pipeline), "draws": 10}
+    return make_config(given | {"output": films.parent / "out"} | keys, "a test")
+
+
+def test_a_pipeline_labels_the_partition_first_and_keeps_what_is_labelled(films):
+    report = score(piped(films))
+    tables = sorted((films.parent / "out" / "tables").iterdir())
+    assert [path.name for path in tables] == ["one.parquet", "two.parquet"]
+    assert report.dimensions["valence"].scores.steps.predicted == 2 * (12 - 5)
+    told = pyarrow.parquet.read_table(tables[0])["valence"].to_numpy()
+    truth = report.dimensions["valence"].curves[0]
+    assert truth.prediction.tolist() == told.tolist()
+    made = [path.stat().st_mtime_ns for path in tables]
+    tables[1].unlink()
+    assert score(piped(films)).headline == report.headline
+    assert tables[0].stat().st_mtime_ns == made[0] and tables[1].stat().st_mtime_ns > made[1]
+    score(piped(films), overwrite=True)
+    assert tables[0].stat().st_mtime_ns > made[0]
+
+
+def test_the_pipeline_is_told_and_a_decision_of_the_reader_counted_once(films):
+    report = score(piped(films))
+    assert report.facts["pipeline"] == "steady" and len(report.facts["pipeline's sha256"]) == 64
+    assert report.notes["a decision of the reader"][0] == 1
+
+
+def test_tables_of_another_pipeline_are_refused(films):
+    score(piped(films))
+    with pytest.raises(ConfigError, match=r"one\.parquet was made by another pipeline; give another --output"):
+        score(piped(films, settings={"chunk": 0.4}))
+
+
+def test_a_recording_that_cannot_be_read_stops_no_other_and_is_told(films):
+    (films / "broken.mp4").write_text("no film")
+    with pytest.raises(MediaError, match=r"1 of 3 recordings could not be labelled .*broken\.mp4: "):
+        score(piped(films))
+    assert len(list((films.parent / "out" / "tables").iterdir())) == 2
+
+
+def test_pictures_are_no_recordings(tmp_path):
+    config = piped(tmp_path / "pictures", corpus=SHOWN)
+    with pytest.raises(ConfigError, match="no recordings that a pipeline could read; name --model"):
+        score(config)
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("neutral_1", "happiness_1", "happiness_2", "other_1"):
+        Image.fromarray(rng.integers(0, 255, (60, 50), np.uint8)).save(folder / f"{name}.png")
+    return folder
+
+
+def shown(faces: Path, **keys: object) -> EvalConfig:
+    given = {"corpus": SHOWN, "root": faces, "partition": "dev", "model": "aver_lite", "draws": 10}
+    return make_config(given | {"output": faces.parent / "out"} | keys, "a test")
+
+
+def test_a_network_reads_the_pictures_of_a_corpus(faces):
+    report = score(shown(faces))
+    assert report.expression
+    assert report.expression.classes == CLASSES
+    assert report.expression.not_told == ("other",)
+    assert report.expression.confusion.sum() == 4
+    assert report.notes["pictures without a prediction of expression: not scored"] == (1, "")
+    assert "draws of pictures" in report.facts["interval"]
+    assert report.weights == {"aver_lite.safetensors": builtin_card("aver_lite").sha256}
+    assert "FER+" in report.facts["aver_lite was trained on"]
+
+
+def test_a_damaged_picture_is_told(faces):
+    (faces / "other_1.png").write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"other_1\.png is no readable picture"):
+        score(shown(faces))
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"model": "averlite"}, "did you mean 'aver_lite'"),
+        ({"model": "mae", "weights": "builtin"}, "mae has no weights in this package"),
+    ],
+)
+def test_a_network_that_cannot_read_is_told(faces, keys, told):
+    with pytest.raises(AvferError, match=told):
+        score(shown(faces, **keys))
