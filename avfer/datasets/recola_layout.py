@@ -82,7 +82,7 @@ def find_layout(root: Path, notes: Notes) -> Layout:
 
 
 def _avec_2016(root: Path, notes: Notes) -> list[Layout]:
-    found = [folder for folder in search_folders(root, (GOLD, *INDIVIDUAL), depth=2) if folder != root]
+    found = [folder for folder in search_folders(root, (GOLD, *INDIVIDUAL)) if folder != root]
     layouts: list[Layout] = []
     for place in dict.fromkeys(folder.parent for folder in found):
         gold = find_folder(place, GOLD)
@@ -96,7 +96,7 @@ def _avec_2016(root: Path, notes: Notes) -> list[Layout]:
 
 def _avec_2018(root: Path) -> list[Layout]:
     layouts: list[Layout] = []
-    for labels in search_folders(root, ("labels",), depth=2):
+    for labels in search_folders(root, ("labels",)):
         named = {folder.name: folder for folder in folders(labels) if _has_dimensions(folder)}
         ratings = next((named.pop(name) for name in list(named) if plain(name) == "individual"), None)
         if named or ratings:
@@ -107,11 +107,17 @@ def _avec_2018(root: Path) -> list[Layout]:
 def _original(root: Path) -> list[Layout]:
     editions = {"original release": FIRST_EDITION, "original release, later edition": LATER_EDITION}
     return [
-        Layout(told, root, {}, folder, by_name=False, procedure="mean")
+        Layout(told, _above(folder, root), {}, folder, by_name=False, procedure="mean")
         for told, names in editions.items()
-        for folder in search_folders(root, names, depth=3)
+        for folder in search_folders(root, names, depth=4)
         if _has_dimensions(folder)
     ]
+
+
+def _above(ratings: Path, root: Path) -> Path:
+    """The folder in which the annotations lie beside the recordings; never above the root."""
+    place = ratings.parent.parent if plain(ratings.parent.name) == "recolaannotation" else ratings.parent
+    return place if place.is_relative_to(root) else root
 
 
 def _has_dimensions(folder: Path) -> bool:
