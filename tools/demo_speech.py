@@ -1,5 +1,6 @@
 """Synthetic speech for the demo clip: glottal pulses through formants, as Klatt's synthesisers do, in NumPy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,18 +51,23 @@ PHRASES = (
 
 def speech(seconds: float) -> np.ndarray:
     """(S,) float32 in [-1, 1] at RATE."""
+    sound = spoken(seconds, PHRASES)
+    return (0.8 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def spoken(seconds: float, phrases: Sequence[Phrase]) -> np.ndarray:
+    """(S,) float64 at RATE, as loud as the phrases are."""
     frames = int(seconds * RATE) // STEP
     formants = np.tile(np.float64(PHONES[" "][:3]), (frames, 1))
     voice, breath, pitch = np.zeros(frames), np.zeros(frames), np.full(frames, 180.0)
-    for phrase in PHRASES:
+    for phrase in phrases:
         _say(phrase, formants, voice, breath, pitch)
     # Articulation is smooth: about 30 ms from one phone to the next.
     formants = np.stack([_smooth(track, 6) for track in formants.T], 1)
     voice, breath, pitch = _smooth(voice, 7), _smooth(breath, 3), _smooth(pitch, 9)
     source = _pulses(pitch) * np.repeat(voice, STEP)
     source += np.random.default_rng(3).normal(size=frames * STEP) * np.repeat(breath, STEP)
-    sound = _resonate(source, formants)
-    return (0.8 * sound / np.abs(sound).max()).astype(np.float32)
+    return _resonate(source, formants)
 
 
 def _say(phrase: Phrase, formants: np.ndarray, voice: np.ndarray, breath: np.ndarray, pitch: np.ndarray) -> None:

@@ -193,14 +193,22 @@ def soft(distance: torch.Tensor, width: torch.Tensor | float) -> torch.Tensor:
 
 def drawn(smile: torch.Tensor, calm: torch.Tensor, t: float, loudness: float) -> np.ndarray:
     """One frame, (S, S, 3) uint8, from the portrait with and without the folds of its smile."""
-    shares = weights(t, loudness)
+    shares, places = weights(t, loudness), moved(t, loudness)
     rest = min(shares["neutral"] + shares["surprise"], 1.0)
-    picture = smile * (1 - rest) + calm * rest
-    places = moved(t, loudness)
+    teeth = turned(np.array(TEETH) - [0, 2.2 * shares["surprise"]], t)
+    frame = painted(smile * (1 - rest) + calm * rest, places, teeth, shares["surprise"])
+    shut = max(bump(t, centre, 0.075) for centre in BLINKS)
+    frame = blinked(frame, places, shut, LEFT_EYE)
+    frame = blinked(frame, places, shut, RIGHT_EYE)
+    return frame[0].clamp(0, 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+
+
+def painted(picture: torch.Tensor, places: dict[str, np.ndarray], teeth: np.ndarray, dark: float) -> torch.Tensor:
+    """(1, 3, S, S) the portrait with its points at their places; teeth show down to an edge, in the dark."""
     left, right = places["corners"]
     rows = torch.arange(SIZE)[:, None] + 0.5
     upper, lower = height(places["upper_inner"], left, right), height(places["lower_inner"], left, right)
-    teeth = height(turned(np.array(TEETH) - [0, 2.2 * shares["surprise"]], t), left - [9, 0], right + [9, 0])
+    edge_of_teeth = height(teeth, left - [9, 0], right + [9, 0])
     ends = torch.tensor(([left, right] - CORNER)[:, 0] * SCALE).float()
     columns = torch.arange(SIZE) + 0.5
     inside = soft(columns - ends[0], 1.0) * soft(ends[1] - columns, 1.0)
@@ -208,21 +216,17 @@ def drawn(smile: torch.Tensor, calm: torch.Tensor, t: float, loudness: float) ->
 
     frame = carried(picture, places, LOWER)
     gap = inside * soft(rows - upper, 0.6) * soft(lower - rows, 0.6)
-    below = soft(rows - teeth, 0.9)
-    depth = ((rows - teeth) / 14).clamp(0, 1)
+    below = soft(rows - edge_of_teeth, 0.9)
+    depth = ((rows - edge_of_teeth) / 14).clamp(0, 1)
     cavity = torch.tensor([78.0, 34, 32])[:, None, None] * (1 - 0.55 * depth)
     edge = (outside.neg() + (ends[1] - ends[0]) / 2 - (columns - ends.mean()).abs()).clamp(0, 16) / 16
-    frame = frame * (1 - gap * 0.4 * shares["surprise"])
+    frame = frame * (1 - gap * 0.4 * dark)
     frame = frame * (1 - gap * (0.35 * (1 - edge)))  # the corners of the mouth lie in shade
     frame = frame * (1 - gap * below) + cavity * gap * below
     mask = soft(rows - lower, 0.7 + outside / 4)
     frame = frame * (1 - mask) + carried(picture, places, UPPER) * mask
     shade = inside * torch.exp(-(((rows - lower) / 1.6) ** 2)) * (1 - ((lower - upper) / 6).clamp(0, 1))
-    frame = frame * (1 - 0.45 * shade)  # closed lips meet in a dark line
-    shut = max(bump(t, centre, 0.075) for centre in BLINKS)
-    frame = blinked(frame, places, shut, LEFT_EYE)
-    frame = blinked(frame, places, shut, RIGHT_EYE)
-    return frame[0].clamp(0, 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    return frame * (1 - 0.45 * shade)  # closed lips meet in a dark line
 
 
 def blinked(frame: torch.Tensor, places: dict[str, np.ndarray], shut: float, eye: tuple[slice, slice]) -> torch.Tensor:
