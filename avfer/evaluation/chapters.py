@@ -78,7 +78,7 @@ def _headline(report: Report) -> Section:
         values = scores.mean_own if means else scores.joined_own
         own |= {f"{kind.replace('_', ' ')}, {NAMES[name]}": number(values.get(name)) for name in QUOTED[kind]}
     rows = tuple((*row, own.get(row[0], "")) for row in headline_rows(report))
-    way = "the mean of the recordings" if report.quoted == "recordings" else "all recordings joined"
+    way = "the mean of the recordings" if report.quoted == "recordings" else "the whole partition joined"
     text = f"Headline: {way}, filled steps included. Everything needed to compare these numbers stands under Protocol."
     return Section("Scores", text, ("", "score", "95 % interval", "without filled steps"), rows)
 
@@ -105,7 +105,7 @@ def _protocol(report: Report) -> Section:
 
 
 def _steps(report: Report) -> Section:
-    heads = ("", "recordings", "annotated", "valid", "predicted", "held", "filled by the delay", "filled in all")
+    heads = ("", "examples", "annotated", "valid", "predicted", "held", "filled by the delay", "filled in all")
     rows = tuple(
         (
             kind.replace("_", " "),

@@ -72,7 +72,7 @@ class Challenge(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """Scores of one partition of one corpus, with all that makes them comparable."""
 
@@ -87,6 +87,10 @@ class Report:
     published: tuple[Table, ...]  # of the same corpus, partition and protocol alone
     notes: Mapping[str, tuple[int, str]]  # what was met and decided -> how often, the first place
     weights: Mapping[str, str]  # file -> sha256
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in self.headline.items())
+        return f"Report({self.corpus}, {self.partition}: {scores})"
 
     @property
     def headline(self) -> dict[str, float]:

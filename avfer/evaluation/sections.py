@@ -11,7 +11,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
 p { color: var(--soft); max-width: 48rem } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top }
-.number { text-align: right } th { color: var(--soft); font-weight: 600 } td { overflow-wrap: anywhere }
+.number { text-align: right; white-space: nowrap } td.text { overflow-wrap: anywhere }
+th { color: var(--soft); font-weight: 600 }
 .wide { overflow-x: auto } svg { max-width: 100%; height: auto; background: #fff; border-radius: 6px }
 """
 

@@ -310,3 +310,26 @@ def test_a_damaged_table_is_told(tmp_path):
     (folder / "dev_1.parquet").write_bytes(b"no table")
     with pytest.raises(DatasetError, match=r"dev_1\.parquet is no Parquet file"):
         score(configured(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "task", "p"),
+    [
+        ("valence arousal", "va", 1.0),
+        ("expression", "expr", 1.0),
+        ("action_units", "au", 1.0),
+        (ALL, "mtl", 3.0),
+    ],
+)
+def test_p_follows_the_challenge_whose_labels_these_are(tmp_path, kinds, task, p):
+    write_truth(tmp_path / "tables", Toy(tmp_path, kinds))
+    report = score(configured(tmp_path, options={"kinds": kinds, "called": "aff_wild2"}))
+    assert report.challenge and report.challenge.task == task
+    assert report.challenge.score == pytest.approx(p)
+    assert [table.task for table in report.published] == [task]
+
+
+def test_an_earlier_challenge_has_its_own_rule(tmp_path):
+    write_truth(tmp_path / "tables", Toy(tmp_path, "expression"))
+    report = score(configured(tmp_path, challenge=2020, options={"kinds": "expression", "called": "aff_wild2"}))
+    assert report.challenge and report.challenge.rule == "0.67 f1_macro + 0.33 accuracy"
