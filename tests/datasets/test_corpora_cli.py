@@ -1,0 +1,184 @@
+import json
+
+import numpy as np
+import pytest
+
+from avfer.catalog import NAMES
+from avfer.datasets.example import Example, Labels, Notes
+from tests.datasets.on_disk import RATERS, arff, empty, ratings, text
+from tests.media_maker import stripes, write_clip
+
+RATED = np.zeros((3, 6)) + np.array([[0.1], [0.2], [0.3]])
+WELL = 0
+WRONG = 2
+FAULTS = 3
+
+
+def recola(root, names=("train_1", "train_2", "dev_1")):
+    for name in names:
+        for dimension in ("arousal", "valence"):
+            arff(root / "ratings_gold_standard" / dimension / f"{name}.arff", [0.1, "?", 0.3])
+    return root
+
+
+def va(root, name, steps=3, partition="Train_Set", task="VA_Estimation_Challenge", header="valence,arousal", row="0,0"):
+    text(root / task / partition / f"{name}.txt", header, *[row] * steps)
+    return root
+
+
+def test_all_corpora_of_the_catalog_are_listed_with_their_options(avfer):
+    told = avfer("corpora", "list")
+    assert told.code == WELL
+    assert [line.split()[0] for line in told.out.splitlines()[1:]] == list(NAMES["corpus"])
+    assert "gold, split" in told.out
+
+
+def test_a_sound_corpus_is_counted(avfer, tmp_path):
+    told = avfer("corpora", "check", "recola", recola(tmp_path))
+    assert told.code == WELL and "AVEC 2015 and 2016" in told.out
+    table = {line.rsplit(maxsplit=2)[0].strip(): line.split()[-2:] for line in told.out.splitlines() if line.strip()}
+    assert table["examples"] == ["2", "1"] and table["steps"] == ["6", "3"] and table["valid valence"] == ["4", "2"]
+    assert "none of 3 subjects is in two partitions" in told.out
+
+
+def test_one_json_object_tells_the_same(avfer, tmp_path):
+    told = avfer("corpora", "check", "recola", recola(tmp_path), "--json")
+    report = json.loads(told.out)
+    assert report["sound"] and report["corpus"] == "recola" and report["leaks"] == []
+    train = report["partitions"]["train"]
+    assert (train["examples"], train["subjects"], train["steps"], train["media_missing"]) == (2, 2, 6, 2)
+    assert train["valid"] == {"arousal": 4, "valence": 4}
+    assert {"told", "count", "first", "fault"} == set(report["notes"][0]) and not report["notes"][0]["fault"]
+
+
+def test_a_leak_is_named_and_ends_with_3(avfer, tmp_path):
+    for subject in ("P16", "P17"):
+        for dimension in ("arousal", "valence"):
+            folder = tmp_path / "recola" / "RECOLA-Annotation" / "emotional_behaviour" / dimension
+            ratings(folder / f"{subject}.csv", RATED, "time;" + ";".join(RATERS))
+    split = text(tmp_path / "split.txt", "train: P16", "dev: P16 P17")
+    told = avfer("corpora", "check", "recola", tmp_path / "recola", "--set", f"split={split}")
+    assert told.code == FAULTS and "leak: subject P16 is in train and in dev" in told.out and "P17 is" not in told.out
+    as_json = avfer("corpora", "check", "recola", tmp_path / "recola", "--set", f"split={split}", "--json")
+    assert as_json.code == FAULTS
+    assert json.loads(as_json.out)["leaks"] == [{"who": "subject P16", "partitions": ["train", "dev"]}]
+
+
+@pytest.mark.parametrize("leak", [False, True])
+def test_every_task_is_checked(avfer, tmp_path, leak):
+    va(tmp_path, "a")
+    expr = {"task": "EXPR_Recognition_Challenge", "header": "Neutral,Anger", "row": "1"}
+    va(tmp_path, "b", **expr)
+    va(tmp_path, "b" if leak else "c", partition="Validation_Set", **expr)
+    told = avfer("corpora", "check", "aff_wild2", tmp_path, "--json")
+    tasks = json.loads(told.out)["tasks"]
+    assert told.code == (FAULTS if leak else WELL)
+    assert tasks["va"]["sound"] and tasks["expr"]["sound"] == (not leak)
+    assert avfer("corpora", "check", "aff_wild2", tmp_path, "--set", "task=va").code == WELL
+
+
+def test_pictures_found_and_missing_are_counted(avfer, tmp_path):
+    va(tmp_path, "a", steps=4)
+    empty(*(tmp_path / "cropped_aligned" / "a" / f"{number:05d}.jpg" for number in (2, 4)))
+    train = json.loads(avfer("corpora", "check", "aff_wild2", tmp_path, "--json").out)["partitions"]["train"]
+    assert (train["pictures"], train["pictures_missing"], train["media_missing"]) == (2, 2, 0)
+
+
+def test_a_file_that_cannot_be_read_is_a_fault_with_its_place(avfer, tmp_path):
+    va(va(tmp_path, "a"), "b", row="0,1,0,2")
+    va(tmp_path, "c", partition="Validation_Set")
+    told = avfer("corpora", "check", "aff_wild2", tmp_path)
+    assert told.code == FAULTS and "b.txt, line 2" in told.out and "no leak in what could be read" in told.out
+    assert told.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("recola", "."), "no RECOLA in"),
+        (("recola", "nowhere"), "does not exist"),
+        (("recolla", "."), "did you mean 'recola'"),
+        (("recola", ".", "--set", "golden=mean"), "did you mean 'gold'"),
+        (("recola", ".", "--set", "gold"), "write it as"),
+    ],
+)
+def test_what_cannot_work_ends_with_2(avfer, tmp_path, arguments, message):
+    empty(tmp_path / "something.txt")
+    name, root, *others = arguments
+    told = avfer("corpora", "check", name, tmp_path / root, *others)
+    assert told.code == WRONG and message in told.err and told.out == ""
+
+
+@pytest.mark.parametrize(("steps", "beyond"), [(12, 0), (15, 3)])
+def test_labels_longer_than_the_video_are_counted(avfer, tmp_path, steps, beyond):
+    va(tmp_path, "clip", steps=steps)
+    (tmp_path / "batch1").mkdir()
+    write_clip(tmp_path / "batch1" / "clip.mp4", stripes(12))
+    notes = json.loads(avfer("corpora", "check", "aff_wild2", tmp_path, "--json").out)["notes"]
+    assert sum(note["count"] for note in notes if "after the end of the video" in note["told"]) == beyond
+
+
+@pytest.mark.parametrize(
+    ("steps", "words", "count"), [(7, "go on after", 1), (12, "go on after", 0), (16, "after the end", 2)]
+)
+def test_labels_by_time_are_held_against_the_length_of_the_video(avfer, tmp_path, steps, words, count):
+    for dimension in ("arousal", "valence"):
+        arff(tmp_path / "ratings_gold_standard" / dimension / "dev_1.arff", [0.0] * steps)
+    (tmp_path / "recordings_video").mkdir()
+    write_clip(tmp_path / "recordings_video" / "dev_1.mp4", stripes(12), fps=25)
+    notes = json.loads(avfer("corpora", "check", "recola", tmp_path, "--json").out)["notes"]
+    assert sum(note["count"] for note in notes if words in note["told"]) == count
+
+
+def test_a_video_that_cannot_be_opened_is_noted(avfer, tmp_path):
+    va(tmp_path, "clip")
+    empty(tmp_path / "batch1" / "clip.mp4")
+    told = avfer("corpora", "check", "aff_wild2", tmp_path)
+    assert told.code == WELL and "cannot be opened: 1" in told.out and "clip.mp4" in told.out
+
+
+class Made:
+    """A corpus outside avfer, with what a test puts into it."""
+
+    name = "made"
+    distribution = protocol = "made up"
+    partitions = ("train", "test")
+    found: tuple[Example, ...] = ()
+
+    def __init__(self, root):
+        self.root = root
+        self.notes = Notes()
+
+    def examples(self, partition):
+        yield from (example for example in self.found if example.partition == partition)
+
+
+def example(name, partition="train", **more):
+    return Example(name, partition, {"valence": Labels(np.zeros(2), np.array([True, False]))}, **more)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ((), "no examples at all"),
+        ((example("a"), example("a")), "examples of one name"),
+        ((example("a"), example("a", "test")), "recording a is in train and in test"),
+        ((example("a", subject="s"), example("b", "test", subject="s")), "subject s is in train and in test"),
+    ],
+)
+def test_faults_of_any_corpus_are_found(avfer, tmp_path, monkeypatch, found, message):
+    monkeypatch.setattr(Made, "found", found)
+    told = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
+    assert told.code == FAULTS and message in told.out
+
+
+def test_media_that_labels_name_must_be_there(avfer, tmp_path, monkeypatch):
+    monkeypatch.setattr(Made, "found", (example("a", audio=tmp_path / "gone.wav"),))
+    told = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
+    assert told.code == FAULTS and "gone.wav" in told.out
+
+
+def test_a_corpus_without_subjects_says_what_is_proven(avfer, tmp_path, monkeypatch):
+    monkeypatch.setattr(Made, "found", (example("a"), example("b", "test")))
+    told = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
+    assert told.code == WELL and "none of 2 recordings is in two partitions" in told.out
