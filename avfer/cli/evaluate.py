@@ -81,8 +81,10 @@ def _tell(report: "Report") -> None:
     from avfer.evaluation.chapters import headline_rows, step_lines, title_of
 
     print(title_of(report), file=sys.stderr)
-    for name, value, interval in headline_rows(report):
-        print(f"  {name:<32} {value}   {interval}".rstrip(), file=sys.stderr)
+    rows = headline_rows(report)
+    width = max(len(name) for name, _, _ in rows)
+    for name, value, interval in rows:
+        print(f"  {name:<{width}}  {value}  {interval}".rstrip(), file=sys.stderr)
     for line in step_lines(report):
         print(f"  {line}", file=sys.stderr)
 

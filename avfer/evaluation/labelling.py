@@ -42,6 +42,9 @@ class Labelled(Tables):
         _check_done(self._run(jobs))
         yield from super().predictions(corpus, partition)
 
+    def _learn(self, path: Path) -> None:
+        """What made these tables is known."""
+
     def _run(self, jobs: list[Job]) -> list[Outcome]:
         """Label every recording; a failed one stops no other."""
         from rich.console import Console
@@ -81,7 +84,7 @@ def noted_once(notes: Notes) -> Generator[None]:
 
 def _origin(pipeline: "Pipeline") -> Origin:
     cards = [card for step in pipeline.steps if (card := getattr(step.stage, "card", None)) is not None]
-    told = {"pipeline": pipeline.name, "pipeline's sha256": pipeline.spec.sha256}
+    told = {"pipeline": pipeline.name, "pipeline's sha256": pipeline.spec.sha256, "device": str(pipeline.device)}
     data = {card.name: card.data or "not told on its card" for card in cards}
     return Origin(told, dict(pipeline.files), data)
 

@@ -16,6 +16,11 @@ from avfer.evaluation.kinds import columns_of, with_probabilities
 from avfer.evaluation.pictures import Reader, read_pictures
 
 ENDINGS = ("parquet", "csv", "jsonl")
+MADE = {
+    "version": "avfer that made the tables",
+    "pipeline_sha256": "sha256 of the pipeline that made them",
+    "device": "device that made them",
+}
 
 
 @dataclass
@@ -75,10 +80,10 @@ class Tables:
         """Note what a Parquet file tells of its making; tables that differ in it are all told."""
         facts = facts_of(path)
         self.origin.weights |= json.loads(facts.get("weights", "{}"))
-        for name in ("version", "pipeline_sha256", "device"):
-            seen = self.origin.told.setdefault(f"{name} of the tables", facts.get(name, "not told"))
+        for name, label in MADE.items():
+            seen = self.origin.told.setdefault(label, facts.get(name, "not told"))
             if (value := facts.get(name, "not told")) not in seen.split("; "):
-                self.origin.told[f"{name} of the tables"] = f"{seen}; {value}"
+                self.origin.told[label] = f"{seen}; {value}"
 
 
 @dataclass
