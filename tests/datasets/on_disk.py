@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 RATERS = ("FM1", "FM2", "FM3", "FF1", "FF2", "FF3")
+RATED = np.arange(18).reshape(3, 6) / 20 - 0.4  # (T, R)
 
 
 def text(path: Path, *lines: str, end: str = "\n", mark: str = "") -> Path:
@@ -34,3 +35,14 @@ def ratings(path: Path, values: np.ndarray, header: str = "time;" + ";".join(RAT
     """Ratings of RECOLA, a row every 40 ms.   values: (T, R)"""
     rows = [";".join([f"{0.04 * step:.2f}", *map(str, row)]) for step, row in enumerate(values.tolist())]
     return text(path, *([header] if header else []), *rows, **how)
+
+
+def original(root: Path, subjects: tuple[int, ...] = (45, 28, 16), later: bool = False) -> Path:
+    """RECOLA as its authors give it, in the first edition or the later one."""
+    folder = "Ratings_affective_behaviour_CCC_centred" if later else "RECOLA-Annotation/emotional_behaviour"
+    videos = "Video_recordings_MP4" if later else "RECOLA-Video-recordings"
+    for subject in subjects:
+        for dimension in ("arousal", "valence"):
+            ratings(root / folder / dimension / f"P{subject}.csv", RATED)
+        empty(root / videos / f"P{subject}.mp4", root / "RECOLA-Audio-recordings" / f"P{subject}.wav")
+    return root

@@ -6,13 +6,11 @@ import pytest
 from avfer.datasets.corpus import check, open_corpus
 from avfer.datasets.example import Example
 from avfer.datasets.recola import Recola
-from avfer.datasets.splits import SPLITS, load_split
 from avfer.errors import ConfigError, DatasetError
-from tests.datasets.on_disk import RATERS, arff, empty, ratings, text
+from tests.datasets.on_disk import RATED, RATERS, arff, empty, original, ratings, text
 
 DIMENSIONS = ("arousal", "valence")
 GOLD = {"arousal": [0.1, -0.2, 0.3], "valence": [-0.5, 0.25, 1.0]}
-RATED = np.arange(18).reshape(3, 6) / 20 - 0.4
 FOUR = np.array([[0.0, 0.1, -0.1], [0.1, 0.1, 0.2], [0.2, 0.3, 0.1], [0.3, 0.4, 0.2]])  # (T, R), the worked example
 
 
@@ -32,16 +30,6 @@ def ges(root: Path) -> Path:
         arff(root / "labels" / "gs_2" / dimension / "dev_1.arff", [0.0, 0.0, 0.0])
         ratings(root / "labels" / "individual" / dimension / "dev_1.csv", RATED)
     text(root / "features" / "audio" / "BoAW" / "dev_1_3.0_0.4.arff", "@relation features")
-    return root
-
-
-def original(root: Path, subjects: tuple[int, ...] = (45, 28, 16), later: bool = False) -> Path:
-    folder = "Ratings_affective_behaviour_CCC_centred" if later else "RECOLA-Annotation/emotional_behaviour"
-    videos = "Video_recordings_MP4" if later else "RECOLA-Video-recordings"
-    for subject in subjects:
-        for dimension in DIMENSIONS:
-            ratings(root / folder / dimension / f"P{subject}.csv", RATED)
-        empty(root / videos / f"P{subject}.mp4", root / "RECOLA-Audio-recordings" / f"P{subject}.wav")
     return root
 
 
@@ -242,42 +230,6 @@ def test_labels_of_another_recording_are_a_fault(tmp_path):
     assert not report.sound and "train_1" in next(p for s, p in report.notes.places.items() if "another" in s)
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("8/8/7", [8, 8, 7]), ("46-subject", [16, 15, 15])])
-def test_no_subject_is_in_two_partitions_of_a_named_split(name, sizes):
-    split = SPLITS[name]
-    assert [len(split[p]) for p in ("train", "dev", "test")] == sizes
-    assert len({subject for subjects in split.values() for subject in subjects}) == sum(sizes)
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ("train: P16 P17", "dev: P19"),
-        ("subject,partition", "P16,train", "P17,train", "P19,dev"),
-        ("training: 16-17", "validation: [19]"),
-        ("train:", "  - 16", "  - 17", "devel:", "  - 19"),
-    ],
-)
-def test_a_split_may_be_a_file(tmp_path, lines):
-    path = text(tmp_path / "split.txt", *lines)
-    assert load_split(path) == {"train": [16, 17], "dev": [19]}
-    corpus = Recola(original(tmp_path / "recola", (16, 17, 19, 21)), split=path)
-    assert [e.id for e in corpus.examples("train")] == ["P16", "P17"] and corpus.partitions == ("train", "dev")
-    assert any("outside the split" in note for note in corpus.notes.counts)
-
-
-@pytest.mark.parametrize("lines", [("P16 P17",), ("train: P16 dev: P17",), ("nothing",)])
-def test_a_file_that_is_no_split_is_refused(tmp_path, lines):
-    with pytest.raises(DatasetError, match=r"split\.txt"):
-        load_split(text(tmp_path / "split.txt", *lines))
-
-
-def test_a_subject_in_two_partitions_is_named(tmp_path):
-    split = text(tmp_path / "split.txt", "train: P16 P17", "dev: P16")
-    report = check(Recola(original(tmp_path / "recola", (16, 17)), split=split))
-    assert report.leaks == {"subject P16": ("train", "dev")} and not report.sound
-
-
 def test_a_whole_corpus_is_sound(tmp_path):
     report = check(Recola(avec_2016(tmp_path)))
     counts = report.partitions["dev"]
@@ -297,11 +249,6 @@ def test_a_whole_corpus_is_sound(tmp_path):
 def test_options_that_do_not_fit_are_told(tmp_path, options, message):
     with pytest.raises(ConfigError, match=message):
         open_corpus("recola", avec_2016(tmp_path), **options)
-
-
-def test_an_unknown_split_lists_the_known_ones(tmp_path):
-    with pytest.raises(DatasetError, match="8/8/7"):
-        Recola(original(tmp_path), split="9/9/9")
 
 
 def test_both_families_in_one_root_are_refused(tmp_path):
