@@ -77,15 +77,16 @@ def _evaluate(path: Path | None, changes: dict[str, Any], overwrite: bool, quiet
 
 
 def _tell(report: "Report") -> None:
-    """The quoted scores, and what a reader of them must know, on standard error."""
-    from avfer.evaluation.chapters import headline_rows, step_lines, title_of
+    """The quoted scores, their protocol, and the published rows that may stand beside them, on standard error."""
+    from avfer.evaluation.chapters import headline_rows, published_lines, step_lines, title_of
 
     print(title_of(report), file=sys.stderr)
     rows = headline_rows(report)
     width = max(len(name) for name, _, _ in rows)
     for name, value, interval in rows:
         print(f"  {name:<{width}}  {value}  {interval}".rstrip(), file=sys.stderr)
-    for line in step_lines(report):
+    protocol = [f"{name}: {fact}" for name, fact in report.facts.items()]
+    for line in (*step_lines(report), *protocol, *published_lines(report)):
         print(f"  {line}", file=sys.stderr)
 
 

@@ -222,3 +222,12 @@ def step_lines(report: Report) -> list[str]:
         f"{s.held + s.delayed} filled ({s.held} held, {s.delayed} by the delay)"
         for kind, s in ((kind, scores.steps) for kind, scores in scores_of(report).items())
     ]
+
+
+def published_lines(report: Report) -> Iterator[str]:
+    """Published rows of the same corpus, partition and protocol, a line each, with the mark of each."""
+    for table in report.published:
+        yield f"published on {report.corpus}, {report.partition} ({table.protocol}):"
+        for row in table.rows:
+            values = ", ".join(f"{NAMES.get(name, name)} {number(value)}" for name, value in row.values.items())
+            yield f"  {values}  {row.system} [{row.mark}]"

@@ -140,3 +140,11 @@ def test_what_cannot_be_submitted_is_exit_2(avfer, sample, arguments, told):
     result = avfer("submit", *(argument.format(sample=sample) for argument in arguments))
     assert result.code == 2
     assert told in result.err and "Traceback" not in result.err
+
+
+def test_the_protocol_and_published_rows_are_printed_beside_the_score(avfer, tables, tmp_path):
+    config = written(tmp_path, root=str(tmp_path), predictions=str(tables), options={"called": "aff_wild2"})
+    told = avfer("evaluate", config, "--output", tmp_path / "out").err
+    assert "CCC: population: covariance and variances are divided by n" in told
+    assert "P 0.5100  EmotiEffLib frame model [B]" in told
+    assert "ABAW5" not in told
