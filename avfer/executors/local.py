@@ -25,7 +25,7 @@ POOLS: tuple[str, ...] = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-TAIL = 4000  # bytes of what a dead worker wrote last
+TAIL = 20_000  # bytes of what a dead worker wrote last
 
 Events = SimpleQueue[tuple["Process", Event]]
 
@@ -140,7 +140,8 @@ class Process:
     def _last_words(self) -> str:
         with self._log as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
-            return log.read().decode(errors="replace").strip()
+            lines = log.read().decode(errors="replace").splitlines()
+        return "\n".join(line for line in lines if not line.startswith("Extension modules:")).strip()
 
 
 def _death(code: int) -> str:

@@ -47,7 +47,7 @@ class _Cluster:
     def __init__(self, wishes: RayWishes, memory: float | None, threads: int) -> None:
         self._ray = _connected(wishes.address)
         self._memory, self._threads, self._gpus = memory, threads, wishes.gpus_per_worker
-        self._free = _kinds(self._ray.cluster_resources(), wishes, threads)
+        self._free = kinds(self._ray.cluster_resources(), wishes, threads)
         self.size = len(self._free)
         self._variables = _variables(wishes.address, threads)
         self._calls: dict[Any, Actor] = {}  # a reference to what is being done -> who does it
@@ -168,7 +168,7 @@ def _connected(address: str) -> Any:
     return ray
 
 
-def _kinds(resources: dict[str, float], wishes: RayWishes, threads: int) -> list[str]:
+def kinds(resources: dict[str, float], wishes: RayWishes, threads: int) -> list[str]:
     """The device of every worker there is room for. ConfigError where there is room for none."""
     gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 0.0)
     asked = wishes.device.split(",")

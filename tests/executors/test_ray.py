@@ -1,0 +1,82 @@
+"""A real Ray cluster of several processes on this machine."""
+
+import signal
+import time
+
+import psutil
+import pytest
+
+from avfer.errors import ConfigError
+from avfer.executors.ray import RayWishes, kinds
+from tests.labelling.corpora import failures, run, start, values, wait_until, write_corpus
+
+pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+
+
+@pytest.mark.parametrize(
+    ("resources", "device", "share", "workers", "found"),
+    [
+        ({"CPU": 4}, "auto", 1.0, 9, ["cpu"] * 4),
+        ({"CPU": 4}, "auto", 1.0, 2, ["cpu"] * 2),
+        ({"CPU": 8, "GPU": 2}, "auto", 1.0, 9, ["cuda"] * 2),
+        ({"CPU": 8, "GPU": 2}, "auto", 0.25, 9, ["cuda"] * 8),
+        ({"CPU": 3, "GPU": 2}, "cuda", 0.25, 9, ["cuda"] * 3),
+        ({"CPU": 4, "GPU": 1}, "cuda,cpu", 0.5, 9, ["cuda", "cuda", "cpu", "cpu"]),
+        ({"CPU": 4, "GPU": 1}, "cpu", 1.0, 9, ["cpu"] * 4),
+    ],
+)
+def test_workers_fill_the_cluster(resources, device, share, workers, found):
+    assert kinds(resources, RayWishes("local", workers, device, share), threads=1) == found
+
+
+def test_a_cluster_without_room_is_refused():
+    with pytest.raises(ConfigError, match="0 GPUs and 4 cores"):
+        kinds({"CPU": 4}, RayWishes("local", 9, "cuda"), threads=1)
+
+
+@pytest.mark.slow
+def test_a_killed_actor_costs_nothing_and_the_values_are_those_of_processes(rough, tmp_path):
+    corpus = write_corpus(tmp_path / "corpus", *(f"{n}.mp4" for n in range(9)), "bad.mp4", "crash.mp4")
+    slow = ("--set", "affect.pause=0.3", "--input", corpus)
+    assert run(rough, *slow, "--output", tmp_path / "local", "--workers", "2")[0] == 3
+    process = start(rough, *slow, "--output", tmp_path / "ray", "--ray", "local", "--workers", "2")
+    wait_until(lambda: len(list(tmp_path.glob("ray/done/*.json"))) >= 2, 120)
+    actors = [p for p in psutil.Process(process.pid).children(recursive=True) if "ray::Bench" in " ".join(p.cmdline())]
+    assert len(actors) == 2
+    actors[0].kill()
+    _, said = process.communicate(timeout=180)
+    assert process.returncode == 3
+    assert "its worker died" in said and "once more later" in said
+    assert values(tmp_path / "ray") == values(tmp_path / "local") and len(values(tmp_path / "ray")) == 9
+    told = failures(tmp_path / "ray")
+    assert set(told) == {"bad.mp4", "crash.mp4"}
+    assert told["crash.mp4"]["reason"] == "its worker died, 2 times of 2"
+    assert told["bad.mp4"]["reason"] == failures(tmp_path / "local")["bad.mp4"]["reason"]
+
+
+@pytest.mark.slow
+def test_limits_hold_on_ray_and_an_interrupt_takes_the_cluster_down(rough, tmp_path):
+    corpus = write_corpus(tmp_path / "corpus", "hang.mp4", "greedy.mp4", "a.mp4")
+    limits = ("--max-seconds", "4", "--max-memory", "1.5")
+    code, _, _ = run(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "local", *limits)
+    told = failures(tmp_path / "out")
+    assert code == 3 and len(values(tmp_path / "out")) == 1
+    assert "took longer than 4 s" in told["hang.mp4"]["reason"]
+    assert "more than 1.5 GB" in told["greedy.mp4"]["reason"]
+
+    process = start(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "local", "--retry-failed")
+    seen = psutil.Process(process.pid)
+    wait_until(lambda: any("ray::Bench" in " ".join(p.cmdline()) for p in seen.children(recursive=True)), 120)
+    children = seen.children(recursive=True)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_is_wrong_usage(rough, tmp_path):
+    corpus = write_corpus(tmp_path / "corpus", "a.mp4")
+    code, _, said = run(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "127.0.0.1:1")
+    assert code == 2 and "no Ray cluster at '127.0.0.1:1'" in said and "Traceback" not in said
