@@ -39,8 +39,45 @@ class LossConfig(Strict):
     over: Literal["joined", "sequences"] = "joined"  # what the CCC is computed over
     expression: float = 1.0  # weight of the cross-entropy, or of the divergence from votes
     smoothing: float = 0.0  # of labels
+    votes: bool = True  # learn the shares of the votes where a corpus tells them
     action_units: float = 1.0  # weight of the binary cross-entropy
     balanced: bool = True  # rare action units and rare classes weigh more
+
+
+class Augmentation(Strict):
+    """What is done to a picture before it is learned from; the rest of its labels stays true."""
+
+    flip: float = 0.0  # chance of being mirrored
+    crop: float = 1.0  # smallest share of the area that a random crop keeps
+    turn: float = 0.0  # degrees, at most
+    shift: float = 0.0  # share of the side, at most
+    zoom: tuple[float, float] = (1.0, 1.0)
+    moved: float = 1.0  # chance of turn, shift and zoom
+    jitter: float = 0.0  # change of brightness, contrast and saturation, at most
+    jittered: float = 1.0  # chance of jitter
+    grey: float = 0.0  # chance
+    blur: float = 0.0  # chance
+    erase: float = 0.0  # chance of a rectangle of nothing
+    erase_area: tuple[float, float] = (0.02, 0.33)  # its share of the area
+
+
+AUGMENTATIONS = {
+    "none": Augmentation(),
+    "light": Augmentation(flip=0.5, crop=0.8, jitter=0.2),
+    "strong": Augmentation(
+        flip=0.5, crop=0.5, turn=20, moved=0.7, jitter=0.4, jittered=0.8, grey=0.2, blur=0.2, erase=0.5
+    ),
+}
+
+
+class TripletConfig(Strict):
+    """A corpus of triplets of faces, of which two look more alike, learned beside the labels."""
+
+    corpus: str = "fec"
+    root: Path
+    options: dict[str, Any] = {}
+    partition: Literal["train", "dev"] = "train"
+    batch: int = 16  # triplets beside each batch of pictures
 
 
 class TrainConfig(Strict):
@@ -66,7 +103,13 @@ class TrainConfig(Strict):
     delay: float | Literal["search"] | dict[Literal["valence", "arousal"], float] = 0.0  # s, labels moved earlier
 
     size: int | None = None  # px, of pictures; None for that of the model's card
-    augment: Literal["none", "light", "strong"] = "light"  # of pictures
+    augment: Literal["none", "light", "strong"] | Augmentation = "light"  # of pictures
+    balance: Literal["none", "sampler", "weights"] = "none"  # rare classes are drawn as often, or weigh more
+    decide: Literal["accuracy", "f1_macro", "uar"] = "accuracy"  # score of the expressions of pictures
+    new_head: bool = False  # `weights` tell other classes apart: layers of another shape begin anew
+    start: dict[str, Path] = {}  # files of parts that the model begins with, by argument of its `start_from`
+    teacher: Path | None = None  # weights of a network that is learned from
+    triplets: TripletConfig | None = None
 
     epochs: int = 30
     batch: int = 16
@@ -83,7 +126,7 @@ class TrainConfig(Strict):
     devices: int = 1  # processes
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: int = 2  # of each process
-    workers: int = 0  # processes that read pictures
+    workers: int = 0  # threads that read pictures, 0 for as many as `threads`
 
 
 def read_config(path: Path, settings: dict[str, Any] | None = None) -> TrainConfig:

@@ -1,0 +1,67 @@
+"""The losses of PF-ViT's parts, by name. Generator and discriminator learn in the same step.
+
+The generator's losses look through the discriminator as it is and do not train it; the discriminator's see made
+faces without a way back to the generator. So one optimiser serves both sides.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+from avfer.losses import poker_face
+from avfer.losses.expression import expression_loss
+from avfer.models.backbones.poker_face import Judgement
+from avfer.training.passes import Pass
+
+
+def reconstruction(seen: Pass) -> Tensor:
+    """mean |x_r - x| of faces rebuilt from both components."""
+    return F.l1_loss(seen.model.generator(seen.separated.residue, seen.separated.emotion), seen.pixels)
+
+
+def adversarial(seen: Pass) -> Tensor:
+    """Hinge loss of the discriminator on real faces and poker faces, and of the generator on the latter."""
+    real = seen.model.discriminator(seen.pixels).realness
+    made = seen.model.discriminator(seen.poker_faces.detach()).realness
+    against = poker_face.hinge_generator(_judged(seen).realness)
+    return poker_face.hinge_discriminator(real, made) + against
+
+
+def neutrality(seen: Pass) -> Tensor:
+    """Poker faces are told as neutral, by a discriminator that learns expressions; neutral faces stay as they are."""
+    batch, neutral = seen.batch, seen.card.classes.index("neutral")
+    learns = expression_loss(
+        seen.model.discriminator(seen.pixels).expression_logits, batch.expression, batch.expression_valid
+    )
+    already = batch.expression_valid & (batch.expression == neutral)
+    kept = (seen.poker_faces - seen.pixels).abs().mean((1, 2, 3))
+    same = (kept * already).sum() / already.sum().clamp(min=1)
+    return learns + poker_face.neutrality(_judged(seen).expression_logits, neutral) + same
+
+
+def identity(seen: Pass) -> Tensor:
+    """Residues of a face and of its poker face point the same way."""
+    return poker_face.identity(seen.separated.residue, seen.model.separate(seen.poker_faces).residue)
+
+
+def orthogonality(seen: Pass) -> Tensor:
+    """Emotion and residue at right angles; of use where the separation is soft."""
+    return poker_face.orthogonality(seen.separated.emotion, seen.separated.residue)
+
+
+LOSSES: dict[str, Callable[[Pass], Tensor]] = {
+    "reconstruction": reconstruction,
+    "adversarial": adversarial,
+    "neutrality": neutrality,
+    "identity": identity,
+}
+
+
+def _judged(seen: Pass) -> Judgement:
+    """Poker faces before a discriminator that is not trained by it."""
+    judge: Any = seen.model.discriminator
+    fixed = {name: value.detach() for name, value in judge.named_parameters()}
+    return functional_call(judge, fixed, (seen.poker_faces,))

@@ -1,0 +1,212 @@
+"""Pictures of a corpus with their labels, read as crops that a network's card asks for and stacked into batches.
+
+A picture is read when its batch is made: memory holds the labels of a partition, and the pictures of one batch.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from avfer.card import Card
+from avfer.datasets.example import Corpus, Example, Labels
+from avfer.errors import DatasetError
+from avfer.evaluation.pictures import HoldsPictures
+from avfer.stages.embed_faces import normalised
+from avfer.training.augment import augmented, erased, resized
+from avfer.training.config import Augmentation
+
+DIMENSIONS = ("valence", "arousal")
+
+
+@dataclass(frozen=True, eq=False)
+class PictureBatch:
+    """N crops with their labels, and M triplets of crops. What is not valid is 0 and never read."""
+
+    pixels: Tensor  # (N, 3, S, S) normalised as the card says
+    expression: Tensor  # (N,) int64
+    expression_valid: Tensor  # (N,) bool
+    votes: Tensor  # (N, K) from 0 up; a row of zeros where nobody voted
+    pair: Tensor  # (N, 2) valence and arousal
+    pair_valid: Tensor  # (N, 2) bool
+    units: Tensor  # (N, A) 0 or 1
+    units_valid: Tensor  # (N, A) bool
+    triplets: Tensor  # (M, 3, 3, S, S), the odd one last
+    margins: Tensor  # (M,)
+
+    def to(self, device: torch.device) -> "PictureBatch":
+        """The same on a device."""
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        return PictureBatch(**moved)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which labels are learned: names in the order of the model's outputs, empty for what is no target."""
+
+    classes: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    pair: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class PictureLabels:
+    """Labels of P pictures as arrays, with the examples and steps that they are of."""
+
+    places: np.ndarray  # (P, 2) int32: number of the example, step
+    expression: np.ndarray  # (P,) int64
+    expression_valid: np.ndarray  # (P,) bool
+    votes: np.ndarray  # (P, K) float32
+    pair: np.ndarray  # (P, 2) float32
+    pair_valid: np.ndarray  # (P, 2) bool
+    units: np.ndarray  # (P, A) float32
+    units_valid: np.ndarray  # (P, A) bool
+
+    @classmethod
+    def of(cls, examples: list[Example], wanted: "Wanted") -> "PictureLabels":
+        """Steps with a label that is wanted; classes and units go by name. DatasetError where one is no number."""
+        parts = [_labels(number, example, wanted) for number, example in enumerate(examples)]
+        columns = {f.name: np.concatenate([part[f.name] for part in parts]) for f in fields(cls)}
+        some = columns["expression_valid"] | (columns["votes"] > 0).any(1)
+        some |= columns["pair_valid"].any(1) | columns["units_valid"].any(1)
+        return cls(**{name: column[some] for name, column in columns.items()})
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+@dataclass(eq=False)
+class Pictures:
+    """The labelled pictures of a partition."""
+
+    corpus: Corpus
+    examples: list[Example]
+    labels: PictureLabels
+    card: Card  # size, mean, std and colour of the crops
+    threads: int = 1
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, indices: list[int], how: Augmentation | None = None, seed: int = 0) -> PictureBatch:
+        """These pictures; augmented, each by its place in the batch and the seed."""
+        seeds = [None if how is None else np.random.default_rng([seed, place]) for place in range(len(indices))]
+        shown = [self._picture_at(index) for index in indices]
+        crops = in_threads(self.threads, lambda job: crop(self.card, self.corpus, *job), _jobs(shown, how, seeds))
+        given = {f.name: torch.from_numpy(getattr(self.labels, f.name)[indices]) for f in fields(self.labels)}
+        del given["places"]
+        pixels = torch.stack(crops).contiguous(memory_format=torch.channels_last)
+        return PictureBatch(pixels, **given, triplets=pixels.new_zeros(0, 3, *pixels.shape[1:]), margins=torch.zeros(0))
+
+    def _picture_at(self, index: int) -> tuple[Example, int]:
+        number, step = self.labels.places[index]
+        return self.examples[number], int(step)
+
+
+Job = tuple[Example, int, Augmentation | None, np.random.Generator | None]
+
+
+def _jobs(
+    shown: list[tuple[Example, int]], how: Augmentation | None, seeds: list[np.random.Generator | None]
+) -> list[Job]:
+    return [(example, step, how, random) for (example, step), random in zip(shown, seeds, strict=True)]
+
+
+def in_threads(threads: int, do: Any, jobs: list[Job]) -> list[Tensor]:
+    """Results in the order of the jobs. Decoding and resizing leave Python's lock, so that threads help."""
+    if threads < 2:
+        return [do(job) for job in jobs]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(do, jobs))
+
+
+def crop(
+    card: Card,
+    corpus: Corpus,
+    example: Example,
+    step: int,
+    how: Augmentation | None,
+    random: np.random.Generator | None,
+) -> Tensor:
+    """The picture of a step as the card asks for it, augmented if told how: (3, S, S)."""
+    side = card.size or 0
+    pixels = torch.from_numpy(np.ascontiguousarray(picture(corpus, example, step).transpose(2, 0, 1)))
+    if how is None or random is None:
+        return normalised(card, resized(pixels, side)[None])[0]
+    return erased(normalised(card, augmented(pixels, side, how, random)[None])[0], how, random)
+
+
+def picture(corpus: Corpus, example: Example, step: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB; DatasetError where it is not there or cannot be read."""
+    if isinstance(corpus, HoldsPictures):
+        held = corpus.picture(example)
+        return held if held.ndim == 3 else np.repeat(held[..., None], 3, 2)
+    path = example.pictures[step] if example.pictures else None
+    if path is None:
+        raise DatasetError(f"{example.id} has a label but no picture at step {step}; look into the corpus' folders")
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise DatasetError(f"{path} is no readable picture: {error}; get the file again") from error
+
+
+def with_triplets(batch: PictureBatch, triplets: Tensor, margins: Tensor) -> PictureBatch:
+    """The batch with triplets beside it."""
+    return replace(batch, triplets=triplets, margins=margins)
+
+
+def _labels(number: int, example: Example, wanted: Wanted) -> dict[str, np.ndarray]:
+    """Columns of `PictureLabels` for all steps of an example that have a picture."""
+    t = len(example)
+    found = {"places": np.column_stack([np.full(t, number, np.int32), np.arange(t, dtype=np.int32)])}
+    found |= _expression(example, t, wanted.classes) | _pair(example, t, wanted.pair) | _units(example, t, wanted.units)
+    if not example.pictures:
+        return found
+    there = np.array([path is not None for path in example.pictures])
+    return {name: column[there] for name, column in found.items()}
+
+
+def _expression(example: Example, t: int, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    index, votes = np.full(t, -1), np.zeros((t, len(classes)), np.float32)
+    if classes and (told := example.labels.get("expression")) is not None:
+        order = np.array([classes.index(name) if name in classes else -1 for name in told.names])
+        index[told.valid] = order[told.values[told.valid]]
+    if classes and (told := example.labels.get("votes")) is not None:
+        _by_name(votes, _numbers(example, "votes", told), told.names, classes)
+    return {"expression": index.clip(0), "expression_valid": index >= 0, "votes": votes}
+
+
+def _pair(example: Example, t: int, wanted: bool) -> dict[str, np.ndarray]:
+    pair, valid = np.zeros((t, 2), np.float32), np.zeros((t, 2), bool)
+    for column, name in enumerate(DIMENSIONS if wanted else ()):
+        if (told := example.labels.get(name)) is not None:
+            pair[:, column], valid[:, column] = _numbers(example, name, told), told.valid
+    return {"pair": pair, "pair_valid": valid}
+
+
+def _units(example: Example, t: int, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    units, valid = np.zeros((t, len(names)), np.float32), np.zeros((t, len(names)), bool)
+    if (told := example.labels.get("action_units")) is not None:
+        _by_name(units, _numbers(example, "action_units", told), told.names, names)
+        _by_name(valid, told.valid, told.names, names)
+    return {"units": units, "units_valid": valid}
+
+
+def _by_name(into: np.ndarray, values: np.ndarray, names: tuple[str, ...], order: tuple[str, ...]) -> None:
+    for column, name in enumerate(names):
+        if name in order:
+            into[:, order.index(name)] = values[:, column]
+
+
+def _numbers(example: Example, name: str, labels: Labels) -> np.ndarray:
+    """Values with 0 where they are not valid."""
+    broken = labels.valid & ~np.isfinite(labels.values)
+    if broken.any():
+        step = int(np.argwhere(broken)[0][0])
+        raise DatasetError(f"{example.id}: the {name} of step {step} is no number, though it is marked as valid")
+    return np.where(labels.valid, labels.values, 0.0).astype(np.float32)

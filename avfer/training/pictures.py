@@ -1,0 +1,163 @@
+"""The task of a face network: labelled pictures of a corpus, the network with its losses, scores of a partition."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avfer.card import Card, Metric
+from avfer.datasets.example import Corpus, Example
+from avfer.errors import DatasetError
+from avfer.losses.action_units import balance
+from avfer.losses.pretext import class_weights
+from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
+from avfer.models.reading import Reading
+from avfer.training.config import AUGMENTATIONS, Augmentation, TrainConfig
+from avfer.training.crops import DIMENSIONS, PictureBatch, PictureLabels, Pictures, Wanted
+from avfer.training.partitions import prepare_output, read_partitions
+from avfer.training.picture_model import network, plain
+from avfer.training.picture_objective import PictureObjective
+from avfer.training.train import config_text
+from avfer.weights import save
+
+Tell = Callable[[str, int, int], None]
+READ = 64  # pictures at once where they are scored
+
+
+@dataclass(eq=False)
+class PictureTask:
+    """Pictures of two partitions, and the network with its losses."""
+
+    objective: PictureObjective
+    known: Pictures  # learned from
+    held: Pictures  # judged by
+    config: TrainConfig
+    card: Card  # of the weights, without what is measured
+    how: Augmentation
+    chances: Tensor | None = None  # (P,) of each picture to be drawn, where rare classes are drawn as often
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def batch(self, indices: list[int]) -> PictureBatch:
+        """These pictures, or as many drawn by `chances`; changed at random by the state of torch's random numbers.
+
+        That state is part of a checkpoint, so a training that goes on sees what it would have seen. There are two
+        pictures at least: some networks cannot learn from one.
+        """
+        seed = int(torch.randint(2**62, ()))
+        if self.chances is not None:
+            indices = torch.multinomial(self.chances, len(indices), replacement=True).tolist()
+        if len(indices) < 2:
+            indices = [*indices, int(torch.randint(len(self), ()))]
+        return self.known.batch(indices, self.how, seed)
+
+    def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
+        """Scores of the deciding partition; "score" is the mean over the targets."""
+        measures = PictureScores(self.config, self.card)
+        for start in range(0, len(self.held), READ):
+            batch = self.held.batch(list(range(start, min(start + READ, len(self.held)))))
+            measures.add(cast(PictureObjective, objective).read(batch.pixels.to(device)), batch)
+        return measures.result()
+
+    def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
+        """best.safetensors with a card, ready for `weights:` in a pipeline."""
+        protocol = f"{self.config.corpus}, partition {self.config.dev}, {len(self.held)} pictures"
+        metrics = [Metric(name=name, value=round(value, 4), protocol=protocol) for name, value in scores.items()]
+        model, card = plain(cast(PictureObjective, objective).model, self.card)
+        save(model, card.model_copy(update={"metrics": metrics}), folder / "best.safetensors")
+
+
+class PictureScores:
+    """Scores of all targets, batch by batch."""
+
+    def __init__(self, config: TrainConfig, card: Card) -> None:
+        self.targets, self.decide = config.targets, config.decide
+        self.pair = [RegressionScores(), RegressionScores()]
+        self.expression = ClassScores(len(card.classes))
+        self.units = ActionUnitScores(card.action_units)
+
+    def add(self, told: Reading, batch: PictureBatch) -> None:
+        """What a network tells of a batch; rows without a label do not count."""
+        if "expression" in self.targets and told.expression_logits is not None:
+            valid = batch.expression_valid
+            self.expression.add(told.expression_logits.argmax(1).cpu()[valid].numpy(), batch.expression[valid].numpy())
+        if "valence_arousal" in self.targets and told.valence_arousal is not None:
+            for column, scores in enumerate(self.pair):
+                valid = batch.pair_valid[:, column]
+                values = told.valence_arousal[:, column].double().clamp(-1, 1).cpu()
+                scores.add(values[valid].numpy(), batch.pair[valid, column].double().numpy())
+        if "action_units" in self.targets and told.action_unit_logits is not None:
+            values = told.action_unit_logits.sigmoid().double().cpu().numpy()
+            self.units.add(values, batch.units.double().numpy(), batch.units_valid.numpy())
+
+    def result(self) -> dict[str, float]:
+        """Numbers by name, and their mean over the targets."""
+        found, heads = dict[str, float](), list[float]()
+        if "expression" in self.targets:
+            scores = self.expression.result()
+            found |= {name: scores[name] for name in ("accuracy", "f1_macro", "uar")}
+            heads.append(scores[self.decide])
+        if "valence_arousal" in self.targets:
+            ccc = [scores.result()["ccc"] for scores in self.pair]
+            found |= {f"ccc_{name}": value for name, value in zip(DIMENSIONS, ccc, strict=True)}
+            heads.append(sum(ccc) / 2)
+        if "action_units" in self.targets:
+            found["au_f1"] = self.units.result()["f1_macro"]
+            heads.append(found["au_f1"])
+        return {"score": float(np.mean(heads)), **found}
+
+
+def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
+    """All that training a face network needs; what cannot work is told here."""
+    corpus, train, dev = read_partitions(config)
+    torch.manual_seed(config.seed)
+    model, card = network(config, class_names([*train, *dev]) if "expression" in config.targets else ())
+    told = {
+        "data": f"{corpus.name} ({corpus.distribution}), partition {config.train}; {corpus.protocol}",
+        "licence_weights": f"as the terms of {corpus.name} allow",
+        "metrics": [],
+        "sha256": None,
+    }
+    card = card.model_copy(update=told)
+    known, held = (_pictures(config, corpus, examples, card) for examples in (train, dev))
+    if not len(known) or not len(held):
+        empty = config.dev if len(known) else config.train
+        raise DatasetError(f"no picture of the partition '{empty}' of {config.root} has a label: is the copy complete?")
+    counts = np.bincount(known.labels.expression[known.labels.expression_valid], minlength=len(card.classes))
+    labels = known.labels
+    positive = balance(torch.from_numpy(labels.units), torch.from_numpy(labels.units_valid))
+    objective = PictureObjective(model, card, config, class_weights(counts.clip(1).tolist()), positive)
+    objective.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    prepare_output(config.output, resume, config_text(config))
+    how = AUGMENTATIONS[config.augment] if isinstance(config.augment, str) else config.augment
+    chances = _chances(labels, counts) if config.balance == "sampler" else None
+    return PictureTask(objective, known, held, config, card, how, chances)
+
+
+def class_names(examples: list[Example]) -> tuple[str, ...]:
+    """All that the labels of expressions name, each once, in the order in which they come."""
+    labels = [example.labels["expression"] for example in examples if "expression" in example.labels]
+    return tuple(dict.fromkeys(name for told in labels for name in told.names))
+
+
+def _pictures(config: TrainConfig, corpus: Corpus, examples: list[Example], card: Card) -> Pictures:
+    expression, units = "expression" in config.targets, "action_units" in config.targets
+    wanted = Wanted(
+        tuple(card.classes) if expression else (),
+        tuple(card.action_units) if units else (),
+        "valence_arousal" in config.targets,
+    )
+    labels = PictureLabels.of(examples, wanted)
+    return Pictures(corpus, examples, labels, card, config.workers or config.threads)
+
+
+def _chances(labels: PictureLabels, counts: np.ndarray) -> Tensor:
+    """(P,): each class is drawn as often; a picture without a class as if it were of a middling one."""
+    usual = counts[counts > 0].mean()
+    of_class = 1 / np.where(counts > 0, counts, usual)
+    return torch.from_numpy(np.where(labels.expression_valid, of_class[labels.expression], 1 / usual))

@@ -1,0 +1,114 @@
+"""Faces without a face: every label stands in the colours of its picture, so that each can be learned in moments."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from avfer.card import Card
+from avfer.datasets.example import Example, Labels, Notes
+from avfer.models.reading import Reading
+from avfer.training.config import TrainConfig, make_config
+
+NAMES = ("happiness", "neutral", "fear")
+MODEL = "tests.training.toy_pictures:Tiny"
+NAME = "tests.training.toy_pictures:Squares"
+SIDE = 32
+
+
+class Squares:
+    """Class by where the bright square is, valence by its red, arousal by its blue, AU01 by a dark stripe below."""
+
+    name = "squares"
+    distribution = "made"
+    protocol = "one label a picture"
+    partitions = ("train", "dev")
+
+    def __init__(
+        self,
+        root: Path,
+        count: int = 24,
+        classes: int = 3,
+        kinds: tuple[str, ...] = ("expression",),
+        rare: int = 1,
+        broken: bool = False,
+    ) -> None:
+        self.root, self.notes = root, Notes()
+        self.count, self.classes, self.kinds, self.rare, self.broken = count, classes, kinds, rare, broken
+
+    def examples(self, partition: str) -> Iterator[Example]:
+        for number in range(self.count):
+            yield self._example(partition, number)
+
+    def picture(self, example: Example) -> np.ndarray:
+        random = np.random.default_rng([partition_number(example), int(example.id.split("_")[1])])
+        label, truth = self._truth(example.id)
+        pixels = np.full((SIDE, SIDE, 3), 90.0) + random.normal(0, 8, (SIDE, SIDE, 3))
+        top, left = divmod(label, 2)
+        pixels[top * 14 + 2 : top * 14 + 14, left * 16 + 2 : left * 16 + 14] += (
+            truth[0] * 60 + 60,
+            70,
+            truth[1] * 60 + 60,
+        )
+        if truth[2]:
+            pixels[-4:] = 0
+        return pixels.clip(0, 255).astype(np.uint8)
+
+    def _truth(self, name: str) -> tuple[int, np.ndarray]:
+        partition, number = name.split("_")
+        random = np.random.default_rng([7 + len(partition), int(number)])
+        label = 0 if int(number) % self.rare else int(number) // self.rare % self.classes
+        return label, np.append(random.uniform(-1, 1, 2), random.integers(2))
+
+    def _example(self, partition: str, number: int) -> Example:
+        name = f"{partition}_{number}"
+        label, truth = self._truth(name)
+        votes = np.ones((1, 3))
+        votes[0, label] = 8
+        there = np.array([True])
+        labels = {
+            "expression": Labels(np.array([label]), there, NAMES[: self.classes]),
+            "votes": Labels(votes[:, : self.classes], np.ones((1, self.classes), bool), NAMES[: self.classes]),
+            "valence": Labels(np.array([np.nan if self.broken and number == 5 else truth[0]]), there),
+            "arousal": Labels(truth[1:2], there),
+            "action_units": Labels(truth[None, 2:], there[:, None], ("AU01",)),
+        }
+        return Example(name, partition, {kind: labels[kind] for kind in self.kinds})  # pyright: ignore[reportArgumentType]
+
+
+def partition_number(example: Example) -> int:
+    return Squares.partitions.index(example.partition)
+
+
+class Tiny(nn.Module):
+    """A network of a few thousand weights with every head."""
+
+    def __init__(self, num_classes: int = 3) -> None:
+        super().__init__()
+        layers = [nn.Conv2d(3, 8, 4, 4), nn.ReLU(), nn.Conv2d(8, 16, 2, 2), nn.ReLU(), nn.Flatten()]
+        self.trunk = nn.Sequential(*layers)
+        self.expression = nn.Linear(256, num_classes)
+        self.pair, self.units = nn.Linear(256, 2), nn.Linear(256, 1)
+
+    @classmethod
+    def card(cls, num_classes: int = 3) -> Card:
+        options = {} if num_classes == 3 else {"num_classes": num_classes}
+        told = {"name": MODEL, "task": "toy", "description": "toy", "options": options, "features": 256}
+        told |= {"size": SIDE, "mean": [0.4] * 3, "std": [0.2] * 3, "valence_arousal": True, "action_units": ["AU01"]}
+        return Card(**told)
+
+    def read(self, crops: Tensor) -> Reading:
+        x = self.trunk(crops)
+        return Reading(x, self.expression(x), self.pair(x).tanh(), self.units(x))
+
+    def features(self, crops: Tensor) -> Tensor:
+        return self.trunk(crops)
+
+
+def settings(folder: Path, **changes: Any) -> TrainConfig:
+    told = {"corpus": NAME, "root": "made", "output": str(folder), "targets": ["expression"], "model": MODEL}
+    told |= {"size": SIDE, "augment": "none", "epochs": 2, "batch": 8, "threads": 1, "device": "cpu", "clip": 0}
+    told |= {"optimiser": {"name": "adam", "rate": 2e-3, "schedule": "constant", "weight_decay": 0}}
+    return make_config(told | changes, "toy")
