@@ -38,7 +38,7 @@ def from_tensors(
     """
     deduced, named = official(name, tensors)
     module = _made(name, deduced | options)
-    fill(module, named, f"{source} does not fit {name}", constructed)
+    fill(module, named, f"{source} does not fit {name}", constructed, tensors)
     return module.eval()
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,23 +87,48 @@ def load_into(module: Any, path: Path, card: Card) -> None:
     """Put the tensors of a file into a torch module; every name and shape must agree."""
     if card.sha256 and sha256(path) != card.sha256:
         raise WeightsError(f"{path} is damaged: its sha256 is not the one on its card; get the file again")
-    fill(module, official(card.name, read_tensors(path))[1], f"{path} does not fit {card.name}")
+    tensors = read_tensors(path)
+    fill(module, official(card.name, tensors)[1], f"{path} does not fit {card.name}", theirs=tensors)
 
 
-def fill(module: Any, tensors: dict[str, Any], fault: str, constructed: frozenset[str] = frozenset()) -> None:
-    """Load tensors strictly, apart from those that the constructor computes; a WeightsError begins with `fault`."""
+def fill(
+    module: Any,
+    tensors: dict[str, Any],
+    fault: str,
+    constructed: frozenset[str] = frozenset(),
+    theirs: Mapping[str, Any] | None = None,
+) -> None:
+    """Load tensors strictly, apart from those that the constructor computes; a WeightsError begins with `fault`.
+
+    `theirs` are the tensors under the names of the file, by which the error calls them.
+    """
+    called = _names_in_file(tensors, theirs or {})
     wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     common = wanted.keys() & found.keys()
     told = {
-        "missing": sorted(wanted.keys() - found.keys() - constructed),
-        "not known": sorted(found.keys() - wanted.keys()),
-        "of another shape": sorted(f"{n} {found[n]} for {wanted[n]}" for n in common if found[n] != wanted[n]),
+        "missing": sorted(map(called, wanted.keys() - found.keys() - constructed)),
+        "not known": sorted(map(called, found.keys() - wanted.keys())),
+        "of another shape": sorted(f"{called(n)} {found[n]} for {wanted[n]}" for n in common if found[n] != wanted[n]),
     }
     parts = [f"{len(names)} {what} ({_listed(names)})" for what, names in told.items() if names]
     if parts:
         raise WeightsError(f"{fault}: tensors {'; '.join(parts)}")
     module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, strict=False)
+
+
+def _names_in_file(tensors: Mapping[str, Any], theirs: Mapping[str, Any]) -> Callable[[str], str]:
+    """From our name of a tensor to that of the file; the name of a missing one follows from those beside it."""
+    by_tensor = {id(tensor): name for name, tensor in theirs.items()}
+    known = {ours: by_tensor[id(tensor)] for ours, tensor in tensors.items() if id(tensor) in by_tensor}
+    places = {ours.rpartition(".")[0]: name.rpartition(".")[0] for ours, name in known.items()}
+
+    def called(ours: str) -> str:
+        place, dot, last = ours.rpartition(".")
+        beside = places.get(place)
+        return known.get(ours) or (f"{beside}.{last}" if beside and dot else ours)
+
+    return called
 
 
 def _listed(names: list[str]) -> str:
