@@ -1,6 +1,6 @@
 """The task of an affect model over features: sequences of recordings to learn from, whole recordings to score."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.affect.heads import AffectOutputs
 from avfer.training.config import Target, TrainConfig
 from avfer.training.objective import Objective
-from avfer.training.sequences import DIMENSIONS, Batch, Names, Recording, Sequences
+from avfer.training.sequences import DIMENSIONS, Batch, Names, Recording, Sequences, cut, stacked
 from avfer.weights import save
 
 BLOCK = 1024  # steps of a recording that a model which reads stretches is told at once
@@ -32,10 +32,6 @@ class AffectTask:
     names: Names
     card: Card  # of the weights, without what is measured
     delays: tuple[float, float] = (0.0, 0.0)  # s, by which labels were moved earlier; undone on predictions
-    _whole: Sequences = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._whole = Sequences(self.dev, 1, 1)
 
     def __len__(self) -> int:
         return len(self.train)
@@ -47,17 +43,24 @@ class AffectTask:
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
         """Scores over all recordings of the deciding partition joined; "score" is the mean over the targets."""
         measures = _Measures(self.config.targets, self.names)
-        for recording, batch in self._whole.whole():
-            told = read_whole(cast(Objective, objective), batch.to(device))
+        for recording in self.dev:
+            told = self.told(cast(Objective, objective), recording, device)
             measures.add(recording, AffectOutputs(*(x[0].float().cpu() for x in told)), self.delays)
         return measures.result()
 
+    def told(self, objective: Objective, recording: Recording, device: torch.device) -> AffectOutputs:
+        """What the model tells of all steps of a recording, (1, T, ...)."""
+        return read_whole(objective, stacked([cut(recording, slice(0, len(recording)))]).to(device))
+
     def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
         """best.safetensors with a card, ready for `weights:` in a pipeline."""
+        save(cast(Objective, objective).model, self.measured(scores), folder / "best.safetensors")
+
+    def measured(self, scores: dict[str, float]) -> Card:
+        """The card with the scores."""
         protocol = f"{self.config.corpus}, partition {self.config.dev}, joined, delay {self.delays} s undone"
         metrics = [Metric(name=name, value=round(value, 4), protocol=protocol) for name, value in scores.items()]
-        card = self.card.model_copy(update={"metrics": metrics})
-        save(cast(Objective, objective).model, card, folder / "best.safetensors")
+        return self.card.model_copy(update={"metrics": metrics})
 
 
 def positive_weights(recordings: list[Recording]) -> Tensor:

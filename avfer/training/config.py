@@ -70,6 +70,15 @@ AUGMENTATIONS = {
 }
 
 
+class BackboneConfig(Strict):
+    """A face network that is trained together with the model over time, from crops in place of features."""
+
+    name: str
+    weights: str | None = None  # to begin with: "builtin", a file, or a URL with its sha256
+    options: dict[str, Any] = {}  # of a network without weights
+    frozen: bool = False  # it stays as it is, and the model learns
+
+
 class TripletConfig(Strict):
     """A corpus of triplets of faces, of which two look more alike, learned beside the labels."""
 
@@ -91,14 +100,15 @@ class TrainConfig(Strict):
     targets: list[Target] = ["valence_arousal"]
     output: Path = Path("avfer_train")
 
-    model: str = "temporal"  # an affect model over features, or a backbone of pictures
+    model: str = "temporal"  # an affect model over features, a video model, or a backbone of pictures
     model_options: dict[str, Any] = {}
+    backbone: BackboneConfig | None = None  # below an affect model; None for features that are made once
     weights: Path | None = None  # to begin with
     losses: dict[str, float] = {}  # further losses that the model has of its own: {"partition": 1.0}
 
     pipeline: str = "aver"  # its stages up to the affect model make the features
     settings: dict[str, Any] = {}  # of the pipeline: {"look.backbone": "poster_v2"}
-    length: int = 300  # steps of a sequence
+    length: int = 300  # steps of a sequence; 16 to 80 where a backbone learns
     stride: int = 150  # steps between the starts of two sequences
     delay: float | Literal["search"] | dict[Literal["valence", "arousal"], float] = 0.0  # s, labels moved earlier
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from avfer.evaluation.delay import GRID, undo
 from avfer.metrics import ccc
+from avfer.training.embed import Features
 from avfer.training.sequences import Recording
 
 RIDGE = 1e-2  # of the variance
@@ -32,6 +33,7 @@ def _inputs(recordings: list[Recording]) -> np.ndarray:
 
 def _smooth(recording: Recording) -> np.ndarray:
     f = recording.features
+    assert isinstance(f, Features), "crops have no regression"
     whole = np.column_stack([f.face, f.voice, f.has_face, f.has_voice]).astype(np.float64)
     width = max(1, round(0.5 / recording.step))
     sums = np.cumsum(np.pad(whole, ((1, 0), (0, 0))), axis=0)

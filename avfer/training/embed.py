@@ -36,6 +36,12 @@ class Features:
     def __len__(self) -> int:
         return len(self.times)
 
+    def cut(self, part: slice) -> dict[str, np.ndarray]:
+        """The steps of a slice; there is no sound that is still to be embedded."""
+        names = ("face", "voice", "has_face", "has_voice")
+        arrays = {name: getattr(self, name)[part] for name in names}
+        return arrays | {"sound": np.zeros((0, 0), np.float32)}
+
 
 def cut(spec: PipelineSpec) -> PipelineSpec:
     """The pipeline up to what its affect model reads."""
@@ -86,7 +92,7 @@ class Embedder:
             watch(media.name)
             self._embed(media, sound, path)
         with np.load(path) as stored:
-            return _at_steps(example, dict(stored))
+            return at_steps(example, dict(stored))
 
     def _name(self, media: Path, sound: Path | None) -> str:
         """Of what was embedded: pipeline, weights and files."""
@@ -117,7 +123,7 @@ class Embedder:
         part.replace(path)
 
 
-def _at_steps(example: Example, rows: dict[str, np.ndarray]) -> Features:
+def at_steps(example: Example, rows: dict[str, np.ndarray]) -> Features:
     """One row for each step; a step without one holds the last."""
     table = pd.DataFrame({"frame": rows["frames"], "time_s": rows["times"], "track": rows["tracks"]})
     for column, name in enumerate(("face_x1", "face_y1", "face_x2", "face_y2")):

@@ -66,9 +66,12 @@ def prepare_output(folder: Path, resume: bool, config_text: str) -> None:
 
 def check_space(folder: Path, parameters: int) -> None:
     """ConfigError where the disk cannot hold two checkpoints: weights, two moments and a mean of each."""
-    needed = 2 * 4 * 4 * parameters + 2**20
+    check_room(folder, 2 * 4 * 4 * parameters, "checkpoints")
+
+
+def check_room(folder: Path, size: int, what: str) -> None:
+    """ConfigError where the disk has not so many bytes left, and a little more."""
+    needed = size + 2**20
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise ConfigError(
-            f"{folder} has {free >> 20} MB free, checkpoints need {needed >> 20} MB; choose another output:"
-        )
+        raise ConfigError(f"{folder} has {free >> 20} MB free, {what} need {needed >> 20} MB; choose another output:")

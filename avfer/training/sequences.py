@@ -1,17 +1,18 @@
 """Recordings with their features and labels, cut into sequences and stacked into batches."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from avfer.datasets.example import Example, Labels
 from avfer.errors import DatasetError
 from avfer.training.config import Target
 from avfer.training.embed import Features
+from avfer.training.footage import Footage
 
 DIMENSIONS = ("valence", "arousal")
 
@@ -21,7 +22,7 @@ class Recording:
     """One example: T steps, and the labels that are learned. What is not valid is 0 and never read."""
 
     id: str
-    features: Features
+    features: Features | Footage
     pair: np.ndarray  # (T, 2) float32 valence and arousal
     pair_valid: np.ndarray  # (T, 2) bool
     expression: np.ndarray  # (T,) int64
@@ -38,7 +39,7 @@ class Recording:
         return float(np.median(np.diff(self.features.times))) if len(self) > 1 else 1.0
 
     @classmethod
-    def of(cls, example: Example, features: Features, targets: list[Target], names: "Names") -> Self:
+    def of(cls, example: Example, features: Features | Footage, targets: list[Target], names: "Names") -> Self:
         """The labels of an example that are targets; DatasetError where a valid one is no number."""
         t = len(features)
         pair, pair_valid = np.zeros((t, 2), np.float32), np.zeros((t, 2), bool)
@@ -81,8 +82,9 @@ class Names:
 class Batch:
     """B sequences of T steps at most; valid steps of a sequence come first."""
 
-    face: Tensor  # (B, T, Df)
-    voice: Tensor  # (B, T, Dv)
+    face: Tensor  # (B, T, Df); or crops (B, T, S, S, 3) uint8 RGB
+    voice: Tensor  # (B, T, Dv); or places among the patches of `sound` (B, T, 1)
+    sound: Tensor  # (B, K, 96, 64) log-mel patches that a network hears itself; K = 0 where voice has features
     has_face: Tensor  # (B, T) bool
     has_voice: Tensor  # (B, T) bool
     times: Tensor  # (B, T) s, from the start of the sequence
@@ -119,42 +121,41 @@ class Sequences:
 
     def batch(self, indices: list[int]) -> Batch:
         """The sequences of these numbers."""
-        several = [self._sequence(*self.places[i]) for i in indices]
-        longest = max(len(s["valid"]) for s in several)
-        return Batch(**{name: torch.stack([_padded(s[name], longest) for s in several]) for name in several[0]})
+        return stacked([self._sequence(*self.places[i]) for i in indices])
 
-    def whole(self) -> Iterator[tuple[Recording, Batch]]:
-        """Every recording as one sequence, with labels as they are."""
-        for recording in self.recordings:
-            given = _cut(recording, slice(0, len(recording)), (0.0, 0.0))
-            yield recording, Batch(**{name: torch.from_numpy(value)[None] for name, value in given.items()})
-
-    def _sequence(self, number: int, start: int) -> dict[str, Tensor]:
-        given = _cut(self.recordings[number], slice(start, start + self.length), self.delays)
-        return {name: torch.from_numpy(value) for name, value in given.items()}
+    def _sequence(self, number: int, start: int) -> dict[str, np.ndarray]:
+        return cut(self.recordings[number], slice(start, start + self.length), self.delays)
 
     def _labelled(self, recording: Recording, start: int) -> bool:
-        given = _cut(recording, slice(start, start + self.length), self.delays)
+        given = _labels(recording, slice(start, start + self.length), self.delays)
         return any(given[name].any() for name in ("pair_valid", "expression_valid", "units_valid"))
 
 
-def _cut(recording: Recording, part: slice, delays: tuple[float, float]) -> dict[str, np.ndarray]:
-    """The steps of a slice; valence and arousal are those of `delays` seconds later."""
-    f = recording.features
-    times = f.times[part]
+def stacked(several: list[dict[str, np.ndarray]]) -> Batch:
+    """Sequences side by side, the short ones filled up with 0."""
+    names = several[0]
+    return Batch(**{name: pad_sequence([torch.from_numpy(s[name]) for s in several], True) for name in names})
+
+
+def cut(recording: Recording, part: slice, delays: tuple[float, float] = (0.0, 0.0)) -> dict[str, np.ndarray]:
+    """All fields of a batch at the steps of a slice; valence and arousal are those of `delays` seconds later."""
+    times = recording.features.times[part]
+    return {
+        **recording.features.cut(part),
+        "times": (times - (times[0] if len(times) else 0.0)).astype(np.float32),
+        "valid": np.ones(len(times), bool),
+        **_labels(recording, part, delays),
+    }
+
+
+def _labels(recording: Recording, part: slice, delays: tuple[float, float]) -> dict[str, np.ndarray]:
     pair, pair_valid = np.zeros_like(recording.pair[part]), np.zeros_like(recording.pair_valid[part])
     for column, delay in enumerate(delays):
-        late = slice(part.start + (shift := round(delay / recording.step)), part.start + shift + len(times))
+        late = slice(part.start + (shift := round(delay / recording.step)), part.start + shift + len(pair))
         told = recording.pair[late, column]
         pair[: len(told), column] = told
         pair_valid[: len(told), column] = recording.pair_valid[late, column]
     return {
-        "face": f.face[part],
-        "voice": f.voice[part],
-        "has_face": f.has_face[part],
-        "has_voice": f.has_voice[part],
-        "times": (times - (times[0] if len(times) else 0.0)).astype(np.float32),
-        "valid": np.ones(len(times), bool),
         "pair": pair,
         "pair_valid": pair_valid,
         "expression": recording.expression[part],
@@ -162,12 +163,6 @@ def _cut(recording: Recording, part: slice, delays: tuple[float, float]) -> dict
         "units": recording.units[part],
         "units_valid": recording.units_valid[part],
     }
-
-
-def _padded(value: Tensor, length: int) -> Tensor:
-    whole = value.new_zeros(length, *value.shape[1:])
-    whole[: len(value)] = value
-    return whole
 
 
 def _numbers(example: Example, name: str, labels: Labels) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 import yaml
 
+from avfer.card import Card
 from avfer.catalog import find, kind_of
+from avfer.datasets.example import Corpus
 from avfer.errors import ConfigError, MissingExtra
 from avfer.pipeline import choose_device
 from avfer.training.affect import AffectTask, positive_weights
@@ -41,7 +43,7 @@ def train(config: TrainConfig, resume: bool = False, tell: Tell = lambda *_: Non
     """Run an experiment. All that can be wrong of the corpus and the configuration is told before training starts."""
     try:
         from lightning_fabric import Fabric
-        from lightning_fabric.strategies import DDPStrategy
+        from lightning_fabric.strategies.ddp import DDPStrategy
 
         from avfer.training.loop import fit
     except ModuleNotFoundError as error:
@@ -74,9 +76,14 @@ def _task(config: TrainConfig, resume: bool, tell: Tell) -> Any:
         from avfer.training.pictures import picture_task
 
         return picture_task(config, resume, tell)
+    if kind == "video model" or (kind == "affect model" and config.backbone is not None):
+        from avfer.training.videos import video_task
+
+        return video_task(config, resume, tell)
     if kind == "affect model":
         return _affect_task(config, resume, tell)
-    raise ConfigError(f"model: {config.model} is a {kind}; what can be trained is an affect model or a backbone")
+    told = "what can be trained is an affect model, a video model or a backbone"
+    raise ConfigError(f"model: {config.model} is a {kind}; {told}")
 
 
 def _affect_task(config: TrainConfig, resume: bool, tell: Tell) -> AffectTask:
@@ -93,36 +100,43 @@ def _affect_task(config: TrainConfig, resume: bool, tell: Tell) -> AffectTask:
             done += 1
             tell("features", done, total)
     known, held = partitions
-    delays = _delays(config, known, held)
+    delays = delays_of(config, known, held)
     torch.manual_seed(config.seed)
-    options = embedder_options(embedder, names, config)
+    options = model_options(embedder.widths, names, config)
     model = find("affect model", config.model)(**options)
-    card = card_of(config.model, **options).model_copy(
-        update={
-            "classes": list(names.classes),
-            "action_units": list(names.units),
-            "trained_on": embedder.backbones,
-            "data": f"{corpus.name} ({corpus.distribution}), partition {config.train}; {corpus.protocol}",
-            "description": f"Trained by avfer on {corpus.name}. Labels were moved earlier by {delays} s (valence,"
-            " arousal): predictions come earlier than raters would tell by as much.",
-            "metrics": [],
-            "sha256": None,
-        }
-    )
+    card = learned(card_of(config.model, **options), corpus, config, names, delays)
+    card = card.model_copy(update={"trained_on": embedder.backbones})
     if config.weights is not None:
-        _begin_with(model, config)
+        begin_with(model, config)
     objective = Objective(model, config.targets, config.loss, positive_weights(known))
     sequences = Sequences(known, config.length, config.stride, delays)
     return AffectTask(objective, sequences, held, config, names, card, delays)
 
 
-def embedder_options(embedder: Embedder, names: Names, config: TrainConfig) -> dict[str, Any]:
+def model_options(features: dict[str, int], names: Names, config: TrainConfig) -> dict[str, Any]:
     """Options of the model: widths of the features, counts of what is told, then what the configuration says."""
-    widths = {f"num_{modality}": width for modality, width in embedder.widths.items()}
+    widths = {f"num_{modality}": width for modality, width in features.items()}
     told: dict[str, Any] = {"num_classes": len(names.classes), "num_action_units": len(names.units)}
     if "valence_arousal" not in config.targets and config.model == "temporal":
         told["valence_arousal"] = "none"
     return {**widths, **told, **config.model_options}
+
+
+def learned(card: Card, corpus: Corpus, config: TrainConfig, names: Names, delays: tuple[float, float]) -> Card:
+    """The card of a model that has learned from a corpus, before it is measured."""
+    return card.model_copy(
+        update={
+            "classes": list(names.classes),
+            "action_units": list(names.units) or card.action_units,
+            "orders": [],
+            "data": f"{corpus.name} ({corpus.distribution}), partition {config.train}; {corpus.protocol}",
+            "description": f"Trained by avfer on {corpus.name}. Labels were moved earlier by {delays} s (valence,"
+            " arousal): predictions come earlier than raters would tell by as much.",
+            "published": [],
+            "metrics": [],
+            "sha256": None,
+        }
+    )
 
 
 def config_text(config: TrainConfig) -> str:
@@ -130,7 +144,8 @@ def config_text(config: TrainConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json", exclude={"output"}), sort_keys=False)
 
 
-def _delays(config: TrainConfig, known: list[Recording], held: list[Recording]) -> tuple[float, float]:
+def delays_of(config: TrainConfig, known: list[Recording], held: list[Recording]) -> tuple[float, float]:
+    """Seconds by which labels of valence and of arousal are moved earlier, as configured or searched."""
     if "valence_arousal" not in config.targets:
         return 0.0, 0.0
     if config.delay == "search":
@@ -140,6 +155,7 @@ def _delays(config: TrainConfig, known: list[Recording], held: list[Recording]) 
     return float(config.delay), float(config.delay)
 
 
-def _begin_with(model: torch.nn.Module, config: TrainConfig) -> None:
+def begin_with(model: torch.nn.Module, config: TrainConfig) -> None:
+    """Put the configured weights into a model. WeightsError where they do not fit."""
     path, card = locate(config.model, str(config.weights))
     load_into(model, path, card)

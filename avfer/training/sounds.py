@@ -1,0 +1,110 @@
+"""The sound of recordings at the steps of their labels: features of the voice, or patches for a network that learns."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+
+from avfer import stage as stages
+from avfer.card import Card
+from avfer.config import PipelineSpec
+from avfer.datasets.example import Example
+from avfer.pipeline import choose_device
+from avfer.signal.log_mel import BANDS, PATCH_FRAMES
+from avfer.stages.embed_voice import EmbedVoice
+from avfer.stages.join import Voice
+from avfer.training.kept import Kept, line_of, up_to
+from avfer.types import Clip, Span, VoiceFeatures
+from avfer.wiring import build
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What is heard at T steps."""
+
+    values: np.ndarray  # (T, D) float32 features; or (T, 1) float64, the place of the step among the patches
+    there: np.ndarray  # (T,) bool
+    patches: Path | None = None  # (K, 96, 64) float32 log-mel, where the network hears them itself
+
+    @classmethod
+    def nothing(cls, steps: int, width: int) -> Self:
+        """Silence."""
+        return cls(np.zeros((steps, width), np.float32), np.zeros(steps, bool))
+
+    def cut(self, part: slice) -> dict[str, np.ndarray]:
+        """The steps of a slice; the places among the patches count from the first one that they reach."""
+        values, there = self.values[part], self.there[part]
+        sound = np.zeros((0, PATCH_FRAMES, BANDS), np.float32)
+        if self.patches is not None and there.any():
+            first, last = int(values[there].min()), int(np.ceil(values[there].max()))
+            sound = np.load(self.patches, mmap_mode="r")[first : last + 1].copy()
+            values = np.where(there[:, None], values - first, 0.0)
+        return {"voice": values.astype(np.float32), "sound": sound, "has_voice": there}
+
+
+class Listener:
+    """Hears recordings by the stages of a pipeline up to `embed_voice`, or finds them in its folder."""
+
+    def __init__(self, spec: PipelineSpec, patches: bool, folder: Path, device: str) -> None:
+        line = line_of(spec, EmbedVoice)
+        if patches:
+            options = {name: value for name, value in line.options.items() if name == "hop"}
+            line = replace(line, use="avfer.training.keep:KeepPatches", options=options)
+        self.patches, self.chunk = patches, spec.chunk
+        self.steps = build(up_to(spec, line), object)
+        stage: EmbedVoice = next(step.stage for step in self.steps if step.name == line.name)
+        stage.load(choose_device(device))
+        self.card: Card = stage.card
+        made = json.dumps([[step.name, str(step.stage)] for step in self.steps]) + json.dumps(stage.files())
+        self.kept = Kept(folder, hashlib.sha256(made.encode()).hexdigest())
+
+    @property
+    def width(self) -> int:
+        """Of `Heard.values`."""
+        return 1 if self.patches else self.card.width("voice")
+
+    def hear(self, example: Example, times: np.ndarray) -> Heard:
+        """The sound of an example at `times` (T,) s."""
+        media = example.video or example.audio
+        if media is None:
+            return Heard.nothing(len(times), self.width)
+        sound = example.audio if example.video and example.audio != example.video else None
+        told, rows = (self.kept.path(ending, media, sound) for ending in (".voice.npz", ".voice.npy"))
+        if not told.exists():
+            self._listen(Clip(media, sound), told, rows)
+        with np.load(told) as stored:
+            centres, (start, stop) = stored["times"], stored["ends"].tolist()
+        values = torch.arange(len(centres)).double()[:, None] if self.patches else torch.from_numpy(np.load(rows))
+        at, there = Voice(values, centres, start, stop, last=True).at(times)
+        return Heard(at.numpy(), there, rows if self.patches else None)
+
+    def _listen(self, clip: Clip, told: Path, rows: Path) -> None:
+        """Write the rows of a recording, then their times and where its sound begins and ends."""
+        parts = self._parts(clip)
+        values = torch.cat([part.values for part in parts]).cpu().numpy()
+        with self.kept.whole(rows) as file:
+            np.save(file, values.reshape(-1, PATCH_FRAMES, BANDS) if self.patches else values)
+        with self.kept.whole(told) as file:
+            times = np.concatenate([part.times for part in parts])
+            np.savez(file, times=times, ends=np.array([parts[-1].start, parts[-1].stop]))
+
+    @torch.inference_mode()
+    def _parts(self, clip: Clip) -> list[VoiceFeatures]:
+        states = {step.name: stages.start(step.stage) for step in self.steps}
+        parts: list[VoiceFeatures] = []
+        for i in count():
+            values: dict[str, object] = {"span": Span(clip, i * self.chunk, (i + 1) * self.chunk)}
+            for step in self.steps:
+                inputs = [values[name] for name in step.inputs]
+                states[step.name], values[step.name] = stages.run(step.stage, states[step.name], inputs)
+            last = values[self.steps[-1].name]
+            assert isinstance(last, VoiceFeatures)
+            parts.append(last)
+            if last.last:
+                break
+        return parts

@@ -1,0 +1,153 @@
+"""An experiment in which a backbone learns with what reads it over time: from its configuration to its task."""
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from avfer.card import Card
+from avfer.catalog import find, kind_of
+from avfer.config import PipelineSpec, read_pipeline
+from avfer.datasets.example import Example
+from avfer.errors import ConfigError
+from avfer.models.affect.heads import AffectOutputs
+from avfer.networks import create
+from avfer.training.affect import AffectTask, positive_weights
+from avfer.training.config import BackboneConfig, TrainConfig
+from avfer.training.end_to_end import CnnRnn, EndToEnd, VideoNetwork
+from avfer.training.footage import Filmer
+from avfer.training.kept import listens
+from avfer.training.objective import Objective
+from avfer.training.partitions import check_room, prepare_output, read_partitions
+from avfer.training.sequences import Names, Recording, Sequences
+from avfer.training.sounds import Listener
+from avfer.training.train import Tell, begin_with, config_text, delays_of, learned, model_options
+from avfer.weights import card_of, load_into, locate, save
+
+BACKBONE = "backbone.safetensors"  # beside the weights of the model that reads it
+
+
+@dataclass(eq=False)
+class VideoTask(AffectTask):
+    """The task of a network that reads crops over time."""
+
+    def told(self, objective: Objective, recording: Recording, device: torch.device) -> AffectOutputs:
+        """What the network tells of all steps of a recording, (1, T, ...)."""
+        return cast(EndToEnd, objective).read_recording(recording, device)
+
+    def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
+        """best.safetensors for `weights:` of the model, and beside a model of two parts that of its backbone.
+
+        A video model's one file serves all the places in a pipeline where it is named.
+        """
+        network = cast(EndToEnd, objective).network
+        if isinstance(network, CnnRnn):
+            save(network.backbone, network.card, folder / BACKBONE)
+        save(network.over_time, self.measured(scores), folder / "best.safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What is to learn, and what it is given."""
+
+    network: CnnRnn | VideoNetwork
+    card: Card  # of the affect model or the video model
+    names: Names
+    listener: Listener | None
+
+
+def video_task(config: TrainConfig, resume: bool, tell: Tell) -> VideoTask:
+    """The task of `model:` over `backbone:`, or of a video model. All that can be wrong is told before training."""
+    if config.delay == "search":
+        raise ConfigError("delay: search reads features, not crops; give seconds, or search without backbone: first")
+    corpus, *partitions = read_partitions(config)
+    examples = [example for partition in partitions for example in partition]
+    spec = read_pipeline(config.pipeline, dict(config.settings) or None)
+    torch.manual_seed(config.seed)
+    parts = (_video_model if kind_of(config.model) == "video model" else _cnn_rnn)(config, spec, examples)
+    filmer = Filmer(spec, parts.network.card, parts.listener, config.output / "crops", config.device)
+    prepare_output(config.output, resume, config_text(config))
+    check_room(config.output, filmer.bytes_needed(examples), "crops of faces")
+    recordings: list[Recording] = []
+    for done, example in enumerate(examples):
+        tell("crops", done, len(examples))
+        recordings.append(Recording.of(example, filmer.footage(example), config.targets, parts.names))
+    tell("crops", len(examples), len(examples))
+    known, held = recordings[: len(partitions[0])], recordings[len(partitions[0]) :]
+    delays = delays_of(config, known, held)
+    if config.weights is not None:
+        begin_with(parts.network.over_time, config)
+    objective = EndToEnd(parts.network, config.targets, config.loss, positive_weights(known))
+    sequences = Sequences(known, config.length, config.stride, delays)
+    card = learned(parts.card, corpus, config, parts.names, delays)
+    return VideoTask(objective, sequences, held, config, parts.names, card, delays)
+
+
+def _cnn_rnn(config: TrainConfig, spec: PipelineSpec, examples: list[Example]) -> Parts:
+    """An affect model over a backbone, and over features of the voice where the pipeline has some."""
+    assert config.backbone is not None
+    names = Names.of(examples, config.targets)
+    listener = Listener(spec, False, config.output / "crops", config.device) if listens(spec) else None
+    backbone, seen = _backbone(config.backbone, config.size)
+    options = model_options({"face": seen.width("face"), "voice": listener.width if listener else 0}, names, config)
+    makers = {"face": seen.name} | ({"voice": listener.card.name} if listener else {})
+    card = card_of(config.model, **options).model_copy(update={"trained_on": makers})
+    model = find("affect model", config.model)(**options)
+    return Parts(CnnRnn(backbone, model, seen, config.backbone.frozen), card, names, listener)
+
+
+def _backbone(chosen: BackboneConfig, size: int | None) -> tuple[nn.Module, Card]:
+    """The network, and the card that will stand beside its weights."""
+    if kind_of(chosen.name) != "backbone":
+        raise ConfigError(f"backbone: {chosen.name} is a {kind_of(chosen.name)}; `avfer models list` names backbones")
+    if chosen.weights is not None:
+        path, card = locate(chosen.name, chosen.weights)
+        network: nn.Module = find("backbone", chosen.name)(**card.options)
+        load_into(network, path, card)
+    else:
+        network, card = create(chosen.name, **chosen.options), card_of(chosen.name, **chosen.options)
+        if not card.size:  # a class that has no card of its own, but one that comes with weights
+            known = card_of(chosen.name)
+            card = known.model_copy(update={"options": known.options | chosen.options})
+    card = card.model_copy(update={"size": size or card.size, "features": _width(network, card, size)})
+    if not chosen.frozen:  # heads of its own were left behind when what they read has changed
+        told = {"classes": [], "action_units": [], "valence_arousal": False, "orders": [], "published": []}
+        card = card.model_copy(update={**told, "head": None, "metrics": [], "assumed": ""})
+    return network, card.model_copy(update={"sha256": None})
+
+
+def _width(network: nn.Module, card: Card, size: int | None) -> int:
+    """Features of a crop, asked of the network itself."""
+    side = size or card.size
+    if not side:
+        raise ConfigError(f"nothing tells what crops {card.name} reads; give size: in pixels")
+    try:
+        with torch.inference_mode():
+            return int(cast(Any, network).features(torch.zeros(1, 3, side, side)).shape[1])
+    except RuntimeError as error:
+        raise ConfigError(f"{card.name} reads no crops of {side} px: {error}") from error
+
+
+def _video_model(config: TrainConfig, spec: PipelineSpec, examples: list[Example]) -> Parts:
+    """A video model, and the sound that it hears itself."""
+    if config.backbone is not None:
+        raise ConfigError(f"{config.model} has a backbone of its own, which learns with it; leave out backbone:")
+    if config.optimiser.backbone_rate != 1:
+        raise ConfigError(f"{config.model} learns at one rate; leave out optimiser.backbone_rate")
+    names = Names.of(examples, config.targets)
+    options = dict(config.model_options)
+    if "num_classes" in inspect.signature(find("video model", config.model)).parameters:
+        options["num_classes"] = len(names.classes)
+    network, card = create(config.model, **options), card_of(config.model, **options)
+    if "expression" in config.targets and "num_classes" not in options:
+        raise ConfigError(f"{config.model} tells no expression; leave it out of targets:, or take av_mt_vgg_rnn")
+    if unknown := sorted(set(names.units) - set(card.action_units)):
+        told = ", ".join(card.action_units) or "no action units"
+        raise ConfigError(f"{config.model} tells {told}, but the corpus has labels of {', '.join(unknown)}")
+    names = Names(names.classes, tuple(card.action_units if names.units else ()))
+    listener = Listener(spec, True, config.output / "crops", config.device) if "voice" in card.inputs else None
+    card = card.model_copy(update={"size": config.size or card.size})
+    return Parts(VideoNetwork(network, card), card, names, listener)

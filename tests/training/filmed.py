@@ -1,0 +1,115 @@
+"""A corpus of clips written by a test: the brightness of the face tells valence, the loudness of the voice arousal.
+
+`tests.training.filmed:Filmed` is the corpus, `FixedFace` a stage that finds the one face of each frame at its place.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from avfer.datasets.example import Example, Labels, Notes, Partition
+from avfer.signal.similarity import ARCFACE
+from avfer.types import FaceTracks, FrameBatch
+from tests.media_maker import write_clip
+
+STEPS, FPS, SIDE, RATE = 100, 25, 48, 16_000
+NUMBERS: dict[Partition, range] = {"train": range(4), "dev": range(4, 6)}
+PIPELINE = """
+stages:
+  frames: {{use: decode_video, from: span}}
+  sound: {{use: decode_audio, from: span}}
+  tracks: {{use: "tests.training.filmed:FixedFace", from: frames, hidden: {hidden}}}
+  faces: {{use: align_faces, from: [frames, tracks]}}
+  look: {{use: embed_faces, from: faces}}
+  {rest}
+output: raw
+"""
+SEEING = "raw: {use: predict_affect, from: look, model: own}"
+HEARING = """voice: {use: embed_voice, from: sound, hop: 0.1}
+  joint: {use: join_features, from: [look, voice]}
+  raw: {use: predict_affect, from: joint}"""
+
+
+@dataclass
+class FixedFace:
+    """One face a frame, which fills it; none on every so many frames."""
+
+    hidden: int = 0  # 0: the face is always there
+
+    def __call__(self, frames: FrameBatch) -> FaceTracks:
+        clock = frames.clock
+        numbers = np.arange(clock.first, clock.stop)
+        seen = numbers[numbers % self.hidden > 0] if self.hidden else numbers
+        n = len(seen)
+        return FaceTracks(
+            clock,
+            frames=seen,
+            boxes=np.tile(np.float32([0, 0, SIDE, SIDE]), (n, 1)),
+            landmarks=np.tile(np.float32(ARCFACE) * SIDE, (n, 1, 1)),
+            scores=np.ones(n, np.float32),
+            track_ids=np.zeros(n, np.int64),
+        )
+
+
+@dataclass
+class Filmed:
+    """Clips in the root, labelled by frame; every seventh label is a sentinel that is not valid."""
+
+    root: Path
+    sentinel: float = -5.0
+    cropped: bool = False  # with pictures of the faces, whose frames are those of the clips
+    name: str = "filmed"
+    distribution: str = "made by a test"
+    protocol: str = "labels are the truth"
+    notes: Notes = field(default_factory=Notes)
+    partitions: tuple[Partition, ...] = ("train", "dev")
+
+    def examples(self, partition: Partition) -> Iterator[Example]:
+        for number in NUMBERS[partition]:
+            valid = np.arange(STEPS) % 7 > 0
+            pair = np.where(valid, np.stack(truth(number)), self.sentinel)
+            labels = {name: Labels(pair[i], valid) for i, name in enumerate(("valence", "arousal"))}
+            labels["expression"] = Labels(np.where(valid, pair[0] > 0, 0).astype(np.int64), valid, ("low", "high"))
+            pictures = tuple(self.picture(number, i) for i in range(STEPS)) if self.cropped else ()
+            video = self.root / f"{number}.mkv"
+            frames = np.arange(STEPS)
+            yield Example(str(number), partition, labels, f"p{number}", video, None, pictures, frames=frames)
+
+    def picture(self, number: int, frame: int) -> Path | None:
+        path = self.root / str(number) / f"{frame:05d}.png"
+        return path if path.exists() else None
+
+
+def truth(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Valence and arousal (T,)."""
+    random = np.random.default_rng(number)
+    t = np.arange(STEPS) / FPS
+    rates, starts = random.uniform(0.3, 0.8, 2), random.uniform(0, 1, 2)
+    valence, arousal = (0.8 * np.sin(2 * np.pi * (rate * t + start)) for rate, start in zip(rates, starts, strict=True))
+    return valence, arousal
+
+
+def pictures(number: int) -> np.ndarray:
+    """(T, S, S, 3) uint8: grey of the valence, with a fixed pattern on it."""
+    pattern = np.random.default_rng(99).integers(-20, 20, (SIDE // 8, SIDE // 8, 1)).repeat(8, 0).repeat(8, 1)
+    level = 128 + 80 * truth(number)[0]
+    return (level[:, None, None, None] + pattern + np.zeros((1, 1, 1, 3))).clip(0, 255).astype(np.uint8)
+
+
+def film(folder: Path, sound: bool = False) -> Path:
+    """Write all clips."""
+    folder.mkdir()
+    for number in (n for numbers in NUMBERS.values() for n in numbers):
+        loud = np.interp(np.arange(STEPS * RATE // FPS) * FPS / RATE, np.arange(STEPS), truth(number)[1])
+        noise = np.random.default_rng(number).normal(size=len(loud)) * 10 ** (loud - 1.2)
+        wave = noise.clip(-1, 1).astype(np.float32) if sound else None
+        write_clip(folder / f"{number}.mkv", pictures(number), FPS, wave, sample_rate=RATE)
+    return folder
+
+
+def write_pipeline(path: Path, hears: bool = False, hidden: int = 0) -> Path:
+    """A pipeline for the clips; the face is away on every `hidden`th frame."""
+    path.write_text(PIPELINE.format(rest=HEARING if hears else SEEING, hidden=hidden))
+    return path
