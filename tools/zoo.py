@@ -6,6 +6,7 @@ as a share of what is allowed.
 
 from pathlib import Path
 
+from avfer.card import Published
 from avfer.catalog import MODELS, NAMES
 from avfer.cost import cost_of
 from avfer.goldens.read import read
@@ -26,11 +27,17 @@ def main() -> None:
         if card.metrics:
             continue  # our own weights: measured, not published
         cost = cost_of(name, card)
-        published = ", ".join(f"{p.data} {p.value:g} [{p.mark}]" for p in card.published) or "-"
+        published = ", ".join(figure(p) for p in card.published) or "-"
         macs = f"{cost.macs / 1e9:.2f} G" if cost.macs else "-"
         goldens = ", ".join(golden for golden, owner in GOLDENS.items() if owner == name) or "-"
         worst = told(rows[name]) if name in rows else "-"
         print(f"| `{name}` | {published} | {cost.parameters / 1e6:.2f} M | {macs} | {goldens} | {worst} |")
+
+
+def figure(published: Published) -> str:
+    """A published number with its mark; its metric where that is not the accuracy."""
+    metric = "" if published.metric == "accuracy %" else f"{published.metric} "
+    return f"{published.data} {metric}{published.value:g} [{published.mark}]"
 
 
 def rows_of(name: str) -> list[Deviation]:

@@ -99,7 +99,7 @@ class Poster(nn.Module):
                 "Zheng, Mendieta, Chen, ICCV workshops 2023, arXiv 2204.04083",
                 "github.com/zczcwh/POSTER@ba2e3e9868fc8a4023e947ab0d2875269d55b5e0",
             ],
-            published=[Published(data=data, value=value, mark="A") for data, value in results.items()],
+            published=[Published(data=data, value=value, mark="R") for data, value in results.items()],
         )
 
     @staticmethod

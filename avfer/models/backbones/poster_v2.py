@@ -122,7 +122,10 @@ class PosterV2(nn.Module):
                 "Mao et al., Pattern Recognition 2024, arXiv 2301.12149",
                 "github.com/Talented-Q/POSTER_V2@18de5591c3fa0b7b22bb9fe2d61e7f813e6e3b08",
             ],
-            published=[Published(data=data, value=value, mark="C") for data, value in PUBLISHED.items()],
+            published=[
+                Published(data=data, value=value, mark="R" if data == "CAER-S" else "C")
+                for data, value in PUBLISHED.items()
+            ],
         )
 
     @staticmethod
