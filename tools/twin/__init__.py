@@ -1,0 +1,1 @@
+"""Twins: small corpora in the layout of licensed ones, whose truth is known."""
