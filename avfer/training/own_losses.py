@@ -28,7 +28,7 @@ from avfer.models.reading import Reading
 from avfer.networks import create
 from avfer.signal.puzzle import puzzle, random_orders
 from avfer.training import adversarial
-from avfer.training.passes import Pass
+from avfer.training.passes import Pass, has
 from avfer.weights import locate, read_card
 
 CUT = 60 / 224  # side of what is cut out of a picture for in-painting, as a share
@@ -181,7 +181,7 @@ def mean_square(seen: Pass) -> Tensor:
 class Known(NamedTuple):
     """A loss of the table."""
 
-    needs: str  # what a network must have for it
+    needs: str  # a method or a part that a network must have for it
     loss: OwnLoss | Callable[[Setting], OwnLoss]  # a function, or a class to make it from
 
 
@@ -193,8 +193,8 @@ LOSSES: dict[str, Known] = {
     "branches": Known("branch_logits", branches_of_votes),
     "puzzle": Known("puzzle", puzzles),
     "inpainting": Known("inpainting", Inpainting),
-    "triplet": Known("embed", triplets),
-    "embedding": Known("embed", Embedding),
+    "triplet": Known("head.similarity", triplets),
+    "embedding": Known("head.similarity", Embedding),
     "softened": Known("read", Softened),
     "arcface": Known("cosines", arcface),
     "mean_square": Known("read", mean_square),
@@ -208,7 +208,7 @@ def own_loss(name: str, model: nn.Module, setting: Setting) -> OwnLoss:
     if name not in LOSSES:
         raise ConfigError(f"losses: {unknown('loss', name, LOSSES)}")
     known = LOSSES[name]
-    if getattr(model, known.needs, None) is None:
+    if not has(model, known.needs):
         raise ConfigError(
             f"losses: {name} reads '{known.needs}', which {setting.card.name} has not with these model_options"
         )

@@ -15,6 +15,17 @@ from avfer.models.reading import Reading
 from avfer.training.crops import PictureBatch
 
 
+def has(model: nn.Module, name: str) -> bool:
+    """Whether a network has a method of its class, or a part, that losses of its own read."""
+    if hasattr(type(model), name):
+        return True
+    try:
+        model.get_submodule(name)
+    except AttributeError:
+        return False
+    return True
+
+
 class Pass:
     """What a network tells of the N crops of a batch, and the parts that only some networks have."""
 
@@ -61,14 +72,14 @@ class Pass:
     @cached_property
     def reading(self) -> Reading:
         """What every network tells, from the pass that its own losses read too."""
-        if hasattr(self.model, "outputs"):
+        if has(self.model, "outputs"):
             return Reading(self.outputs.heads.sum(1), self.outputs.logits)
-        if hasattr(self.model, "embed"):
+        if has(self.model, "head.similarity"):
             return Reading(self.embedded.embedding, self.embedded.logits)
-        if hasattr(self.model, "branch_logits"):
+        if has(self.model, "branch_logits"):
             joined = self.branches.log_softmax(1).logsumexp(2) - math.log(self.branches.shape[2])
             return Reading(joined, joined)
-        if getattr(self.model, "generator", None) is not None:
+        if has(self.model, "generator"):
             features = self.separated.emotion[:, 0]
             return Reading(features, self.model.head(features))
         return self.model.read(self.pixels)

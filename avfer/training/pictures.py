@@ -128,8 +128,8 @@ def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
     if not len(known) or not len(held):
         empty = config.dev if len(known) else config.train
         raise DatasetError(f"no picture of the partition '{empty}' of {config.root} has a label: is the copy complete?")
-    counts = np.bincount(known.labels.expression[known.labels.expression_valid], minlength=len(card.classes))
     labels = known.labels
+    counts = np.bincount(labels.expression[labels.expression_valid], minlength=max(1, len(card.classes)))
     positive = balance(torch.from_numpy(labels.units), torch.from_numpy(labels.units_valid))
     objective = PictureObjective(model, card, config, class_weights(counts.clip(1).tolist()), positive)
     objective.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,65 @@
+"""Recipes of face networks: every file says what can be trained, and how, before any corpus is there."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from avfer.catalog import NAMES, find, kind_of
+from avfer.training.config import read_config
+from avfer.training.own_losses import LOSSES
+from avfer.training.passes import has
+from avfer.weights import card_of
+
+ROOT = Path(__file__).parents[2] / "configs" / "train"
+EVERY = sorted(ROOT.glob("*.yaml"))
+PICTURES = [path for path in EVERY if kind_of(read_config(path).model) == "backbone"]
+SYSTEMS = {"poster", "poster_v2", "dan", "hmtl", "psr", "efficientface", "pf_vit", "aver_teacher", "aver_student"}
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+def test_every_recipe_is_a_configuration_of_known_names(path):
+    config = read_config(path)
+    assert config.corpus in NAMES["corpus"]
+    assert kind_of(config.model)
+    assert config.output.name == path.stem, "experiments do not share a folder"
+    root = next(line for line in path.read_text().splitlines() if line.startswith("root:"))
+    assert "the only line to change" in root
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_networks_of_recipes_have_what_their_losses_and_targets_read(path):
+    config = read_config(path)
+    with torch.device("meta"):
+        model = find("backbone", config.model)(**config.model_options)
+    card = card_of(config.model, **config.model_options)
+    for name in config.losses:
+        assert has(model, LOSSES[name].needs)
+    assert "valence_arousal" not in config.targets or card.valence_arousal
+    offered = re.findall(r"^# (start: .*)$", path.read_text(), re.MULTILINE)
+    for name in yaml.safe_load(offered[0])["start"] if offered else ():
+        assert hasattr(model, f"start_{name}") or name in inspect.signature(model.start_from).parameters
+
+
+def test_every_surveyed_face_network_has_a_recipe():
+    assert {read_config(path).model for path in PICTURES} >= SYSTEMS
+
+
+@pytest.mark.parametrize("name", ["poster_raf_db", "poster_affectnet", "poster_v2_raf_db", "poster_v2_affectnet"])
+def test_posters_learn_with_sharpness_aware_steps(name):
+    assert read_config(ROOT / f"{name}.yaml").optimiser.sam == 0.05
+
+
+def test_weights_of_a_poster_are_the_sum_of_its_two_losses():
+    """Twice the cross-entropy with smoothing 0.2 and once the plain one."""
+    loss = read_config(ROOT / "poster_raf_db.yaml").loss
+    logits, target = torch.randn(6, 7), torch.arange(6)
+
+    def entropy(smoothing: float) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(logits, target, label_smoothing=smoothing)
+
+    wanted = 2 * entropy(0.2) + entropy(0.0)
+    assert (loss.expression * entropy(loss.smoothing)).item() == pytest.approx(wanted.item(), rel=1e-4)
