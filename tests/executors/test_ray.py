@@ -2,6 +2,7 @@
 
 import signal
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -34,6 +35,16 @@ def test_a_cluster_without_room_is_refused():
         kinds({"CPU": 4}, RayWishes("local", 9, "cuda"), threads=1)
 
 
+def actors_of(driver: psutil.Process) -> list[psutil.Process]:
+    """The processes of our workers."""
+    found = list[psutil.Process]()
+    for process in driver.children(recursive=True):
+        with suppress(psutil.Error):
+            if "ray::Bench" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
 @pytest.mark.slow
 def test_a_killed_actor_costs_nothing_and_the_values_are_those_of_processes(rough, tmp_path):
     corpus = write_corpus(tmp_path / "corpus", *(f"{n}.mp4" for n in range(9)), "bad.mp4", "crash.mp4")
@@ -41,7 +52,7 @@ def test_a_killed_actor_costs_nothing_and_the_values_are_those_of_processes(roug
     assert run(rough, *slow, "--output", tmp_path / "local", "--workers", "2")[0] == 3
     process = start(rough, *slow, "--output", tmp_path / "ray", "--ray", "local", "--workers", "2")
     wait_until(lambda: len(list(tmp_path.glob("ray/done/*.json"))) >= 2, 120)
-    actors = [p for p in psutil.Process(process.pid).children(recursive=True) if "ray::Bench" in " ".join(p.cmdline())]
+    actors = actors_of(psutil.Process(process.pid))
     assert len(actors) == 2
     actors[0].kill()
     _, said = process.communicate(timeout=180)
@@ -66,7 +77,7 @@ def test_limits_hold_on_ray_and_an_interrupt_takes_the_cluster_down(rough, tmp_p
 
     process = start(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "local", "--retry-failed")
     seen = psutil.Process(process.pid)
-    wait_until(lambda: any("ray::Bench" in " ".join(p.cmdline()) for p in seen.children(recursive=True)), 120)
+    wait_until(lambda: actors_of(seen), 120)
     children = seen.children(recursive=True)
     time.sleep(1)
     process.send_signal(signal.SIGINT)

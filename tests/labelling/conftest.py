@@ -1,6 +1,6 @@
 """Labelling without processes, for the rules; and the small pipelines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from avfer.config import PipelineSpec
 from avfer.labelling import run
 from avfer.labelling.recipe import Examination, Recipe
 from avfer.labelling.status import Corpus
-from tests.labelling.corpora import Here
+from tests.labelling.corpora import Here, end_started
 from tests.labelling.rough_stage import write_rough_pipeline
 from tests.steady_stage import write_pipeline
 
@@ -47,3 +47,9 @@ def label(here: Here, steady: Path, tmp_path: Path) -> Callable[..., Corpus]:
         return run.label(steady, [str(tmp_path / text) for text in inputs], tmp_path / "out", device="cpu", **options)
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def no_run_outlives_its_test() -> Iterator[None]:
+    yield
+    end_started()

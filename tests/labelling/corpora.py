@@ -16,6 +16,7 @@ from avfer.executors.protocol import Lost, Task
 from tests.media_maker import stripes, write_clip
 
 ROOT = Path(__file__).parents[2]
+STARTED: list[subprocess.Popen[str]] = []
 
 
 def write_corpus(folder: Path, *names: str) -> Path:
@@ -83,17 +84,25 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "avfer", "label", *map(str, arguments)]
 
 
-def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-    """`avfer label` as a process."""
-    return subprocess.Popen(
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """`avfer label` as a process, which ends with the test at the latest."""
+    process = subprocess.Popen(
         command(*arguments),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        **options,
     )
+    STARTED.append(process)
+    return process
+
+
+def end_started() -> None:
+    """Kill what a failed test has left."""
+    while STARTED:
+        with STARTED.pop() as process:
+            process.kill()
 
 
 def run(*arguments: str | Path, timeout: float = 120.0) -> tuple[int, list[str], str]:
