@@ -20,7 +20,7 @@ EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
 class Found:
     """A file of a store."""
 
-    name: str  # as seen from what was asked for
+    name: str  # as seen from what was asked for; empty where that is the file itself
     url: str
     size: int  # bytes
     modified: float | None  # s since 1970
@@ -49,7 +49,7 @@ def info(url: str) -> Found:
         facts = store.info(path)
         if facts["type"] != "file":
             raise ConfigError(f"'{url}' is no regular file; take it out of the input")
-        return _found(store, facts, PurePosixPath(path).name)
+        return _found(store, facts, "")
 
 
 def find(url: str) -> Iterator[Found]:
@@ -57,7 +57,7 @@ def find(url: str) -> Iterator[Found]:
     with _asking(url) as (store, path):
         if has_magic(path) and not store.exists(path):
             files = _matching(store, path)
-        elif store.isdir(path):
+        elif store.info(path)["type"] == "directory":
             files = _below(store, path)
         else:
             files = iter([info(url)])

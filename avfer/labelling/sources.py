@@ -87,8 +87,9 @@ def _listed(text: str) -> Iterator[Source]:
 def _named(path: str, name: str, told: str) -> Iterator[Source]:
     """A file, folder or pattern. `name` goes before what folders give, and is what a file is called."""
     if remote.is_url(path):
-        found = (Source(_joined(name, f.name), f.url, f.size, f.modified, f.mark) for f in remote.find(path))
-        yield from found
+        for found in remote.find(path):
+            called = _joined(name, found.name) or PurePosixPath(found.url).name
+            yield Source(called, found.url, found.size, found.modified, found.mark)
         return
     place = Path(path).expanduser()
     if place.is_dir():
