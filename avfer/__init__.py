@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from avfer.labelling.run import label
     from avfer.networks import create
     from avfer.pipeline import Pipeline, load
+    from avfer.training.train import train
 
-__all__ = ["AffectTrack", "AvferError", "Pipeline", "__version__", "create", "evaluate", "label", "load"]
+__all__ = ["AffectTrack", "AvferError", "Pipeline", "__version__", "create", "evaluate", "label", "load", "train"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -22,6 +23,7 @@ _HOMES = {
     "evaluate": "avfer.evaluation.evaluate",
     "label": "avfer.labelling.run",
     "load": "avfer.pipeline",
+    "train": "avfer.training.train",
 }
 
 

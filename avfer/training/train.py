@@ -18,7 +18,7 @@ from avfer.datasets.example import Corpus
 from avfer.errors import ConfigError, MissingExtra
 from avfer.pipeline import choose_device
 from avfer.training.affect import AffectTask, positive_weights
-from avfer.training.config import TrainConfig
+from avfer.training.config import TrainConfig, read_config
 from avfer.training.delay_search import search_delays
 from avfer.training.embed import Embedder
 from avfer.training.objective import Objective
@@ -39,8 +39,18 @@ class Trained:
     epochs: int
 
 
-def train(config: TrainConfig, resume: bool = False, tell: Tell = lambda *_: None) -> Trained:
-    """Run an experiment. All that can be wrong of the corpus and the configuration is told before training starts."""
+def train(
+    config: TrainConfig | Path | str, resume: bool = False, tell: Tell = lambda *_: None, **settings: Any
+) -> Trained:
+    """Run an experiment, given as a YAML (of which `settings` change keys: {"optimiser.rate": 3e-4}) or ready-made.
+
+    All that can be wrong of the corpus and the configuration is told before training starts: ConfigError,
+    DatasetError, WeightsError or MissingExtra.
+    """
+    if not isinstance(config, TrainConfig):
+        config = read_config(Path(config), settings)
+    elif settings:
+        raise ConfigError(f"{', '.join(settings)}: settings change a YAML; change the fields of a TrainConfig itself")
     try:
         from lightning_fabric import Fabric
         from lightning_fabric.strategies.ddp import DDPStrategy

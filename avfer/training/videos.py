@@ -25,7 +25,7 @@ from avfer.training.partitions import check_room, prepare_output, read_partition
 from avfer.training.sequences import Names, Recording, Sequences
 from avfer.training.sounds import Listener
 from avfer.training.train import Tell, begin_with, config_text, delays_of, learned, model_options
-from avfer.weights import card_of, load_into, locate, save
+from avfer.weights import card_of, locate, save
 
 BACKBONE = "backbone.safetensors"  # beside the weights of the model that reads it
 
@@ -103,15 +103,11 @@ def _backbone(chosen: BackboneConfig, size: int | None) -> tuple[nn.Module, Card
     """The network, and the card that will stand beside its weights."""
     if kind_of(chosen.name) != "backbone":
         raise ConfigError(f"backbone: {chosen.name} is a {kind_of(chosen.name)}; `avfer models list` names backbones")
-    if chosen.weights is not None:
-        path, card = locate(chosen.name, chosen.weights)
-        network: nn.Module = find("backbone", chosen.name)(**card.options)
-        load_into(network, path, card)
-    else:
-        network, card = create(chosen.name, **chosen.options), card_of(chosen.name, **chosen.options)
-        if not card.size:  # a class that has no card of its own, but one that comes with weights
-            known = card_of(chosen.name)
-            card = known.model_copy(update={"options": known.options | chosen.options})
+    network = create(chosen.name, weights=chosen.weights, **chosen.options)
+    card = locate(chosen.name, chosen.weights)[1] if chosen.weights else card_of(chosen.name, **chosen.options)
+    if not card.size:  # a class that has no card of its own, but one that comes with weights
+        card = card_of(chosen.name)
+    card = card.model_copy(update={"options": card.options | chosen.options})
     card = card.model_copy(update={"size": size or card.size, "features": _width(network, card, size)})
     if not chosen.frozen:  # heads of its own were left behind when what they read has changed
         told = {"classes": [], "action_units": [], "valence_arousal": False, "orders": [], "published": []}

@@ -1,18 +1,29 @@
 """Training of a backbone together with what reads it over time, on clips whose truth is known."""
 
+import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
+import avfer
+from avfer.errors import ConfigError, DatasetError
+from avfer.pipeline import load
 from avfer.training.config import TrainConfig, make_config
+from avfer.training.footage import Filmer
 from avfer.training.train import train
 from avfer.training.videos import VideoTask, video_task
+from avfer.weights import read_card
 from tests.training import filmed
 
 NET = "timm:resnet10t"
 SMALL = {"width": 2, "num_features": 12, "num_hidden": 8}
+LITE = {"name": "aver_lite", "weights": "builtin"}
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +32,7 @@ def clips(tmp_path_factory) -> Path:
 
 
 def settings(clips: Path, folder: Path, hears: bool = False, hidden: int = 0, **changes: Any) -> TrainConfig:
+    folder.mkdir(exist_ok=True)
     told: dict[str, Any] = {
         "corpus": "tests.training.filmed:Filmed",
         "root": clips,
@@ -40,16 +52,197 @@ def settings(clips: Path, folder: Path, hears: bool = False, hidden: int = 0, **
     return make_config(told | changes, "toy")
 
 
+def video(name: str, **changes: Any) -> dict[str, Any]:
+    """What to change for a video model."""
+    options = SMALL | changes if "resnet" not in name else {"width": 2, "num_hidden": 8}
+    return {"model": name, "backbone": None, "model_options": options, "size": None, "optimiser": {"rate": 0.003}}
+
+
 def made(config: TrainConfig) -> VideoTask:
     return video_task(config, False, lambda *_: None)
 
 
-def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in module.state_dict().items()}
+def gradients(task: VideoTask) -> dict[str, torch.Tensor]:
+    task.objective.train()
+    task.objective(task.batch([0, 1, 2])).backward()
+    return {n: p.grad for n, p in task.objective.named_parameters() if p.grad is not None}
 
 
 def test_a_backbone_learns_with_the_model_above_it(clips, tmp_path):
     trained = train(settings(clips, tmp_path, hidden=9))
     assert trained.scores["ccc_valence"] > 0.6
-    losses = [float(line.split(",")[1]) for line in (tmp_path / "out/metrics.csv").read_text().splitlines()[1:]]
+    losses = pd.read_csv(tmp_path / "out/metrics.csv")["loss"].to_numpy()
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_what_is_heard_is_learned_beside_the_face(clips, tmp_path):
+    trained = train(settings(clips, tmp_path, hears=True, epochs=12))
+    assert trained.scores["ccc_valence"] > 0.6
+    assert trained.scores["ccc_arousal"] > 0.6
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_frozen_backbone_stays_as_it_was_to_the_bit(clips, tmp_path, frozen):
+    config = settings(clips, tmp_path, backbone=LITE | {"frozen": frozen}, size=None, epochs=1)
+    before = avfer.create("aver_lite", weights="builtin").state_dict()
+    train(config)
+    after = avfer.create("aver_lite", weights=tmp_path / "out/backbone.safetensors").state_dict()
+    same = {name: torch.equal(before[name], after[name]) for name in before}
+    assert all(same.values()) == frozen
+    assert frozen or not any(
+        same[name] for name in same if name.startswith(("stem.0", "blocks.0.conv", "stem.1.running"))
+    )
+    card = read_card(tmp_path / "out/backbone.json")
+    assert bool(card.classes) == frozen  # heads that were left behind name no classes
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_gradients_reach_the_backbone_unless_it_is_frozen(clips, tmp_path, frozen):
+    found = gradients(made(settings(clips, tmp_path, backbone={"name": NET, "frozen": frozen})))
+    reached = {name for name, grad in found.items() if ".backbone." in name and grad.abs().sum() > 0}
+    assert any("conv1" in name for name in reached) != frozen
+    assert any(".temporal." in name for name in found)
+
+
+@pytest.mark.parametrize("name", ["affwildnet_vgg_gru", "affwildnet_resnet_gru", "av_mt_vgg_rnn"])
+def test_a_video_model_learns_as_a_whole(clips, tmp_path, name):
+    config = settings(clips, tmp_path, hears="av" in name, **video(name))
+    found = gradients(made(config))
+    assert all(grad.isfinite().all() for grad in found.values())
+    parts = {n.split(".")[2] for n, grad in found.items() if grad.abs().sum() > 0}
+    assert parts == ({"face", "voice", "gru", "heads"} if "av" in name else {"trunk", "gru", "output"})
+
+
+@pytest.mark.parametrize("sentinel", [-5.0, float("nan"), 0.7])
+def test_labels_that_are_not_valid_never_change_a_gradient(clips, tmp_path, sentinel):
+    found = [
+        gradients(made(settings(clips, tmp_path / str(value), options={"sentinel": value})))
+        for value in (0.0, sentinel)
+    ]
+    assert found[0].keys() == found[1].keys() and len(found[0]) > 10
+    assert all(torch.equal(grad, found[1][name]) for name, grad in found[0].items())
+
+
+@pytest.mark.parametrize(
+    ("name", "hears"),
+    [(NET, False), (NET, True), ("affwildnet_vgg_gru", False), ("av_mt_vgg_rnn", True)],
+)
+def test_exported_weights_tell_the_same_in_a_pipeline(clips, tmp_path, name, hears):
+    changes: dict[str, Any] = {} if name == NET else video(name)
+    targets = ["valence_arousal"] if name.startswith("aff") else ["valence_arousal", "expression"]
+    config = settings(clips, tmp_path, hears, **changes, targets=targets, epochs=1, ema=0.5)
+    train(config)
+    out = tmp_path / "out"
+    best, model = str(out / "best.safetensors"), config.model
+    look = {"look.backbone": name, "look.weights": str(out / "backbone.safetensors") if name == NET else best}
+    voice = {"voice.backbone": name, "voice.weights": best} if name == "av_mt_vgg_rnn" else {}
+    changed = look | voice | {"raw.model": model, "raw.weights": best}
+    table = load(config.pipeline, device="cpu", **changed).run(clips / "4.mkv").to_pandas()
+
+    task = made(config.model_copy(update={"output": tmp_path / "again"}))
+    network = task.objective.network
+    avfer.weights.load_into(network.over_time, out / "best.safetensors", read_card(out / "best.json"))
+    if name == NET:
+        avfer.weights.load_into(network.backbone, out / "backbone.safetensors", read_card(out / "backbone.json"))
+    with torch.inference_mode():
+        told = task.told(task.objective.eval(), task.dev[0], torch.device("cpu"))
+    np.testing.assert_allclose(table["valence"], told.valence[0], atol=2e-5)
+    np.testing.assert_allclose(table["arousal"], told.arousal[0], atol=2e-5)
+    assert table["valence"].std() > 1e-4
+    if "expression" in targets:
+        np.testing.assert_allclose(table["p_high"], told.expression_logits[0].softmax(1)[:, 1], atol=2e-5)
+
+
+def test_blocks_of_a_recording_change_nothing(clips, tmp_path, monkeypatch):
+    task = made(settings(clips, tmp_path, hears=True, **video("av_mt_vgg_rnn")))
+    told = []
+    for block in (7, 1000):
+        monkeypatch.setattr("avfer.training.end_to_end.BLOCK", block)
+        with torch.inference_mode():
+            told.append(task.told(task.objective.eval(), task.dev[0], torch.device("cpu")))
+    for one, other in zip(*told, strict=True):
+        assert one.shape[:2] == (1, filmed.STEPS)
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_a_step_without_a_face_has_no_crop(clips, tmp_path):
+    task = made(settings(clips, tmp_path, hidden=9))
+    batch = task.batch([0])
+    away = torch.arange(20) % 9 == 0
+    assert torch.equal(batch.has_face[0], ~away)
+    assert not batch.face[0, away].any()
+    grey = batch.face[0].float().mean((1, 2, 3))[~away]
+    np.testing.assert_allclose(grey, 128 + 80 * filmed.truth(0)[0][:20][~away], atol=8)
+    with torch.inference_mode():
+        looks = task.objective.eval().features(batch).face
+    assert not looks[0, away].any() and looks[0, ~away].any()
+
+
+def test_crops_are_cut_out_once_and_a_task_takes_none_along(clips, tmp_path, monkeypatch):
+    config = settings(clips, tmp_path)
+    first = made(config)
+    assert sum(path.stat().st_size for path in tmp_path.glob("out/crops/*.crops")) == 6 * filmed.STEPS * 32 * 32 * 3
+    monkeypatch.setattr(Filmer, "_cut_out", lambda *_: pytest.fail("cut out again"))
+    second = made(config)
+    assert torch.equal(first.batch([3]).face, second.batch([3]).face)
+    carried = pickle.dumps(second.dev)
+    assert len(carried) < 50_000
+    assert np.array_equal(pickle.loads(carried)[0].features.face[40:43], second.dev[0].features.face[40:43])
+
+
+def test_pictures_of_a_corpus_are_read_in_place_of_its_videos(clips, tmp_path, monkeypatch):
+    root = tmp_path / "cropped"
+    filmed.film(root, sound=True)
+    for number in range(6):
+        (root / str(number)).mkdir()
+        for frame, picture in enumerate(filmed.pictures(number)):
+            if frame % 10:
+                Image.fromarray(picture).save(root / str(number) / f"{frame:05d}.png")
+    monkeypatch.setattr(Filmer, "_cut_out", lambda *_: pytest.fail("cut out of the video"))
+    task = made(settings(root, tmp_path, hears=True, options={"cropped": True}))
+    batch = task.batch([0])
+    assert torch.equal(batch.has_face[0], torch.arange(20) % 10 > 0)
+    assert batch.has_voice.all()
+    np.testing.assert_allclose(batch.times[0], np.arange(20) / filmed.FPS, atol=1e-3)
+    scaled = Image.fromarray(filmed.pictures(0)[1]).resize((32, 32), Image.Resampling.BILINEAR)
+    assert np.array_equal(batch.face[0, 1], np.asarray(scaled))
+    (root / "0" / "00001.png").write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"00001.png is no readable picture"):
+        task.batch([0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"delay": "search"}, "delay: search reads features, not crops"),
+        ({"backbone": {"name": "vggish"}}, "vggish is a voice backbone"),
+        ({"backbone": {"name": "aver_lit"}}, "did you mean 'aver_lite'"),
+        ({"backbone": {"name": "aver_lite"}, "size": 30}, "aver_lite reads no crops of 30 px"),
+        (video("affwildnet_vgg_gru") | {"backbone": {"name": NET}}, "has a backbone of its own"),
+        (video("affwildnet_vgg_gru") | {"optimiser": {"backbone_rate": 0.1}}, "learns at one rate"),
+        (video("affwildnet_vgg_gru") | {"targets": ["expression"]}, "tells no expression"),
+        (video("av_mt_vgg_rnn"), "has no stage embed_voice"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_with_the_way_out(clips, tmp_path, changes, told):
+    with pytest.raises(ConfigError, match=told):
+        made(settings(clips, tmp_path, **changes))
+    assert not (tmp_path / "out/best.safetensors").exists()
+
+
+def test_a_disk_too_small_for_the_crops_is_told_before_any_is_cut_out(clips, tmp_path, monkeypatch):
+    left = SimpleNamespace(free=2 << 20)  # 600 crops of 32 px are 1.8 MB
+    monkeypatch.setattr("avfer.training.partitions.shutil.disk_usage", lambda _: left)
+    with pytest.raises(ConfigError, match="2 MB free, crops of faces need 2 MB"):
+        made(settings(clips, tmp_path))
+    assert not list(tmp_path.glob("out/crops/*.crops"))
+
+
+def test_the_public_name_reads_a_yaml_and_changes_its_keys(clips, tmp_path):
+    config = settings(clips, tmp_path, epochs=7).model_dump_json()
+    (tmp_path / "toy.yml").write_text(config)
+    trained = avfer.train(tmp_path / "toy.yml", epochs=1, **{"optimiser.rate": 0.0})
+    assert trained.epochs == 1
+    assert trained.weights.exists() and (tmp_path / "out/backbone.safetensors").exists()
+    with pytest.raises(ConfigError, match="epochs: settings change a YAML"):
+        avfer.train(settings(clips, tmp_path), epochs=1)
