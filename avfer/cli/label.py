@@ -118,6 +118,5 @@ def _merge(folder: Path, dataset: Path, as_json: bool) -> None:
 
     corpus = merge(folder, dataset)
     if corpus.done < corpus.clips:
-        told = f"{corpus.failed} clips failed and {corpus.left} are left; they are not in the dataset"
-        print(f"avfer: warning: {told}", file=sys.stderr)
+        print(f"avfer: warning: not in the dataset: {corpus.failed} failed, {corpus.left} left", file=sys.stderr)
     print(json.dumps({"outputs": [str(dataset)], "corpus": corpus.as_json()}) if as_json else dataset)

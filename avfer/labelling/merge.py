@@ -56,8 +56,11 @@ def merge(folder: Path, dataset: Path) -> Corpus:
 
 def _table(path: Path, name: str, columns: pa.Table | None) -> pa.Table:
     """The table of a clip with its id before and the user's columns behind."""
-    with ParquetFile(path) as file:
-        table = file.read()
+    try:
+        with ParquetFile(path) as file:
+            table = file.read()
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(f"{path} cannot be read: {error}; delete it and label once more") from error
     metadata = table.schema.metadata or {}
     own = [column for column in (columns.column_names if columns else []) if column in table.column_names]
     table = stamped(table.drop_columns(own), columns)

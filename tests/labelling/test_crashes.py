@@ -51,7 +51,7 @@ def sixty(tmp_path: Path) -> tuple[Path, set[str]]:
 @pytest.mark.slow
 def test_twenty_kills_of_any_process_lose_nothing_and_repeat_nothing(rough, sixty, tmp_path):
     corpus, broken = sixty
-    arguments = (rough, "--input", corpus, "--workers", "2", "--set", "affect.pause=0.2", "--quiet")
+    arguments = (rough, "--input", corpus, "--workers", "2", "--set", "affect.pause=0.08", "--quiet")
     assert run(*arguments, "--output", tmp_path / "undisturbed")[0] == 3
     dice, out, midway, done = random.Random(6), tmp_path / "out", 0, dict[str, int]()
     for _ in range(KILLS):
@@ -73,7 +73,7 @@ def test_twenty_kills_of_any_process_lose_nothing_and_repeat_nothing(rough, sixt
 def kill_one(process: subprocess.Popen[str], dice: random.Random) -> None:
     """SIGKILL for one process of a run at a random moment; soon after, if it is still there, for the run itself."""
     seen = psutil.Process(process.pid)
-    time.sleep(dice.uniform(0.5, 7.0))
+    time.sleep(dice.uniform(0.5, 8.0))
     with suppress(psutil.NoSuchProcess):
         dice.choice([seen, *seen.children(recursive=True)]).kill()
     time.sleep(dice.uniform(0.0, 1.0))

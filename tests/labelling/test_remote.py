@@ -128,12 +128,12 @@ def web(tmp_path: Path) -> Iterator[str]:
     ended = threading.Event()
 
     class Slow(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:  # noqa: N802
+        def do_HEAD(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self.do_HEAD()
             self.wfile.write(data[: len(data) // 2])
             self.wfile.flush()

@@ -1,0 +1,135 @@
+"""Plans: what is read again, what is locked, and how much memory and time large corpora take."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from avfer.errors import ConfigError
+from avfer.labelling import plan as planning
+from avfer.labelling.lock import holders, locked
+from avfer.labelling.plan import entries, read_plan, write_plan
+from avfer.labelling.shard import Shard
+from avfer.labelling.sources import find_sources
+from avfer.labelling.store import Store
+from tests.labelling.corpora import ROOT, labels, mtimes
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for number in range(7):
+        (folder / f"{number}.mp4").write_bytes(bytes([number]) * 100)
+    return folder
+
+
+def planned(corpus, store):
+    return {entry.id: entry for entry in write_plan(find_sources([str(corpus)], None), None, store)}
+
+
+def test_only_files_whose_size_or_time_has_changed_are_read(corpus, tmp_path, monkeypatch):
+    store, read = Store(tmp_path / "out"), list[str]()
+    first = planned(corpus, store)
+    digest = planning.hashlib.file_digest
+    monkeypatch.setattr(
+        planning.hashlib, "file_digest", lambda file, kind: (read.append(file.name), digest(file, kind))[1]
+    )
+    os.utime(corpus / "3.mp4", (1, 1))
+    (corpus / "4.mp4").write_bytes(b"other")
+    second = planned(corpus, store)
+    assert sorted(name[-5:] for name in read) == ["3.mp4", "4.mp4"]
+    assert {name for name in first if first[name].hash != second[name].hash} == {"4.mp4"}
+
+
+def test_a_file_that_cannot_be_read_is_planned_without_a_hash(corpus, tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(planning.hashlib, "file_digest", refuse)
+    assert {entry.hash for entry in planned(corpus, Store(tmp_path / "out")).values()} == {None}
+
+
+def test_a_plan_reads_back_the_same_row_by_row_and_in_batches(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "BATCH", 3)
+    store = Store(tmp_path / "out")
+    want = list(planned(corpus, store).values())
+    plan = read_plan(store.plan)
+    assert [plan[row] for row in range(len(plan))] == list(plan) == want
+    assert [entry for _, some in entries([store.plan]) for entry in some] == want
+
+
+@pytest.mark.parametrize("other", [Shard(1, 2), Shard(1, 3), Shard()])
+def test_a_lock_refuses_the_same_shard_and_other_divisions(tmp_path, other):
+    with locked(tmp_path, Shard(1, 2)):
+        with pytest.raises(ConfigError, match=f"process {os.getpid()} on"), locked(tmp_path, other):
+            pass
+        with locked(tmp_path, Shard(2, 2)):
+            assert len(holders(tmp_path)) == 2
+    with locked(tmp_path, other):
+        assert len(holders(tmp_path)) == 1
+
+
+PLAN_MANY = """
+import sys
+from pathlib import Path
+import psutil
+from avfer.labelling.plan import write_plan
+from avfer.labelling.sources import Source
+from avfer.labelling.status import settle
+from avfer.labelling.store import Store
+count = int(sys.argv[2])
+sources = (Source(f"subject{n % 97:04d}/session/clip{n:07d}.mp4", f"/corpora/large/subject{n % 97:04d}/session/clip"
+           f"{n:07d}.mp4", 10**7 + n, 1.7e9 + n, f"etag:{n:032x}") for n in range(count))
+store, before = Store(Path(sys.argv[1])), psutil.Process().memory_info().rss
+plan = write_plan(sources, None, store)
+assert settle(store).left == len(plan) == count
+print((psutil.Process().memory_info().rss - before) / 1e6)
+"""
+
+
+@pytest.mark.slow
+def test_100_000_clips_are_planned_in_little_memory(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", PLAN_MANY, str(tmp_path / "out"), "100000"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert float(done.stdout) < 200  # MB
+
+
+@pytest.mark.slow
+def test_5000_clips_leave_the_parent_small_and_a_second_run_ends_soon(steady, tmp_path):
+    """Planned within a minute; nothing to do within ten seconds."""
+    import psutil
+
+    from tests.labelling.corpora import start
+    from tests.media_maker import stripes, write_clip
+
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    clip = write_clip(tmp_path / "one.mp4", stripes(1, 32, 48))
+    for number in range(5000):
+        os.link(clip, corpus / f"{number:04d}.mp4")
+    begun, sizes = time.monotonic(), list[float]()
+    process = start(steady, "--input", corpus, "--output", tmp_path / "out", "--quiet", "--json")
+    planned = 0.0
+    while process.poll() is None:
+        seen = psutil.Process(process.pid)
+        if not planned and (tmp_path / "out/run.json").exists():
+            planned = time.monotonic() - begun
+        elif planned:
+            sizes.append(seen.memory_info().rss / 1e6)
+        time.sleep(0.5)
+    assert process.communicate()[1] and process.returncode == 0
+    early, late = max(sizes[: len(sizes) // 4]), max(sizes[len(sizes) // 4 :])
+    print(f"planned after {planned:.1f} s; parent {early:.0f} MB early, {late:.0f} MB at most; {sizes[-1]:.0f} MB last")
+    assert planned < 60 and late < early + 30
+    assert len(labels(tmp_path / "out")) == 5000
+    before, begun = mtimes(tmp_path / "out"), time.monotonic()
+    again = start(steady, "--input", corpus, "--output", tmp_path / "out", "--quiet")
+    assert again.communicate()[0] == "" and again.returncode == 0
+    print(f"nothing to do: {time.monotonic() - begun:.1f} s")
+    assert time.monotonic() - begun < 10
+    assert mtimes(tmp_path / "out") == before
