@@ -23,9 +23,8 @@ class Drawings:
     """An expression's strengths by openings of the mouth, drawn once and shared by all people of a twin."""
 
     def __init__(self, expressions: tuple[str, ...]) -> None:
-        painter = Painter()
         self._place = {name: number for number, name in enumerate(expressions)}
-        self._all = torch.stack([_sheet(painter, name) for name in expressions])  # (E, LEVELS, OPENINGS, 3, D, D)
+        self._all = _sheets(Painter(), expressions)
 
     def blended(self, shown: Shown, opening: np.ndarray, part: slice) -> Tensor:
         """(N, 3, D, D) the drawings of some frames, between the four nearest."""
@@ -102,13 +101,18 @@ def valence_shown(valence: np.ndarray) -> Shown:
     return Shown(["happiness" if value > 0 else "sadness" for value in valence], np.abs(valence))
 
 
-def _sheet(painter: Painter, expression: str) -> Tensor:
-    """(LEVELS, OPENINGS, 3, D, D) of one expression."""
-    each = product(np.linspace(0, 1, LEVELS), np.linspace(0, 1, OPENINGS))
-    drawn = torch.stack([painter.draw(expression, float(strength), float(opening)) for strength, opening in each])
-    size = (DRAWN, DRAWN)
-    small = F.interpolate(drawn, size, mode="bilinear", antialias=True, align_corners=False)
-    return small.unflatten(0, (LEVELS, OPENINGS))
+def _sheets(painter: Painter, expressions: tuple[str, ...]) -> Tensor:
+    """(E, LEVELS, OPENINGS, 3, D, D); the neutral face, where all begin, is drawn once."""
+    strengths, openings = np.linspace(0, 1, LEVELS)[1:], np.linspace(0, 1, OPENINGS)
+    neutral = [painter.draw("neutral", 0.0, float(opening)) for opening in openings]
+    sheets: list[Tensor] = []
+    for name in expressions:
+        drawn = [
+            painter.draw(name, float(strength), float(opening)) for strength, opening in product(strengths, openings)
+        ]
+        sheet = torch.stack([*neutral, *drawn])
+        sheets.append(F.interpolate(sheet, (DRAWN, DRAWN), mode="bilinear", antialias=True, align_corners=False))
+    return torch.stack(sheets).unflatten(1, (LEVELS, OPENINGS))
 
 
 def _between(values: np.ndarray, count: int) -> tuple[Tensor, Tensor]:

@@ -7,9 +7,9 @@ import numpy as np
 from tools.demo_speech import RATE, Phrase, spoken
 
 SYLLABLES = ("na", "le", "mi", "do", "su", "ra", "we", "ti", "ho", "ya", "se", "mu")
-PACE, PITCH, LOUDNESS = 0.6, 0.45, 2.2  # octaves that a phone is shorter, pitch higher, loudness greater at arousal 1
+PACE, PITCH, LOUDNESS = 0.6, 0.45, 2.5  # octaves that a phone is shorter, pitch higher, loudness greater at arousal 1
 NOISE = 0.0005  # of the room
-GAIN = 0.003  # of a voice at arousal 0
+GAIN = 0.0025  # of a voice at arousal 0
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Speaker:
     @classmethod
     def drawn(cls, random: np.random.Generator) -> "Speaker":
         """Anyone."""
-        return cls(float(random.uniform(165, 215)), float(random.uniform(0.08, 0.09)))
+        return cls(float(random.uniform(178, 202)), float(random.uniform(0.08, 0.09)))
 
 
 def voice(
@@ -33,16 +33,17 @@ def voice(
     words: list[Phrase] = []
     for start, stop in spans:
         while start < stop - 0.05:
-            words.append(_word(random, speaker, float(arousal[int(start * fps)]), start, stop))
-            start += words[-1].pace * len(words[-1].phones)
+            phones = str(random.choice(SYLLABLES))
+            middle = arousal[min(int((start + speaker.pace * len(phones) / 2) * fps), len(arousal) - 1)]
+            words.append(_word(speaker, phones, float(middle), start, stop))
+            start += words[-1].pace * len(phones)
     sound = np.zeros(round(seconds * RATE))
     said = GAIN * spoken(seconds, words)
     sound[: len(said)] = said
     return np.tanh(sound + NOISE * random.normal(size=len(sound))).astype(np.float32)
 
 
-def _word(random: np.random.Generator, speaker: Speaker, arousal: float, start: float, stop: float) -> Phrase:
-    phones = "".join(random.choice(SYLLABLES, 2))
+def _word(speaker: Speaker, phones: str, arousal: float, start: float, stop: float) -> Phrase:
     pace = min(speaker.pace * 2 ** (-PACE * arousal), (stop - start) / len(phones))
     pitch = speaker.pitch * 2 ** (PITCH * arousal)
     return Phrase(start, phones, pace, (1.04 * pitch, 0.96 * pitch), 2 ** (LOUDNESS * arousal))
