@@ -1,0 +1,235 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avfer.datasets.corpus import check, open_corpus
+from avfer.datasets.table import Table
+from avfer.errors import ConfigError, DatasetError
+from avfer.evaluation.align import align
+from avfer.media import probe
+from tests.datasets.on_disk import empty, text
+from tests.media_maker import write_clip
+
+N = float("nan")
+CLIP = ("path,partition,subject,time_s,valence", "a.mp4,train,s1,0.0,0.5", "a.mp4,train,s1,0.1,-1")
+
+
+def table(root, *lines, name="labels.csv", media=("a.mp4", "b.mp4", "c.png", "d.wav"), **how):
+    empty(*(root / path for path in media))
+    text(root / name, *lines, **how)
+    return root
+
+
+def only(corpus, partition="train"):
+    (example,) = corpus.examples(partition)
+    return example
+
+
+def same(values, truth):
+    return np.array_equal(values, np.array(truth, np.float64), equal_nan=True)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("how", [{}, {"end": "\r\n", "mark": "\ufeff"}], ids=["unix", "windows"])
+def test_steps_of_a_clip_are_put_in_order_of_time(tmp_path, separator, how):
+    lines = (
+        "Path,partition,subject,time_s, Valence ,arousal,expression",
+        "b.mp4,val,s2,0.0,,-1,",
+        "a.mp4,train,s1,0.2,0.3,NaN,Happy",
+        "b.mp4,val,s2,0.1,1,0,anger",
+        "a.mp4,train,s1,0.1,0.2,1,neutral",
+    )
+    table(tmp_path, *(line.replace(",", separator) for line in lines), **how)
+    corpus = open_corpus("table", tmp_path)
+    assert corpus.partitions == ("train", "dev") and not corpus.notes.counts
+    example = only(corpus)
+    assert (example.id, example.subject, example.video) == ("a.mp4", "s1", tmp_path / "a.mp4")
+    assert example.times.tolist() == [0.1, 0.2] and example.frames is None
+    assert example.labels["valence"].values.tolist() == [0.2, 0.3]
+    assert same(example.labels["arousal"].values, [1, N])
+    assert example.labels["arousal"].valid.tolist() == [True, False]
+    told = example.labels["expression"]
+    assert [told.names[index] for index in told.values] == ["neutral", "happiness"] and told.valid.all()
+    held = only(corpus, "dev").labels
+    assert same(held["valence"].values, [N, 1]) and held["expression"].names == told.names
+    assert held["expression"].values.tolist() == [-1, 1] and held["expression"].valid.tolist() == [False, True]
+
+
+def test_frames_keep_their_numbers_and_repeated_ones_are_counted(tmp_path):
+    table(tmp_path, "path,frame,valence", "a.mp4,7,0.7", "a.mp4,3,0.3", "a.mp4,7,0.1")
+    corpus = Table(tmp_path)
+    example = only(corpus)
+    assert example.frames.tolist() == [3, 7] and example.times is None and example.frames.dtype == np.int64
+    assert example.labels["valence"].values.tolist() == [0.3, 0.7]
+    assert corpus.notes.places["rows that repeat a time or frame: the first is kept"].endswith("line 4")
+
+
+def test_a_picture_is_one_step_without_time(tmp_path):
+    table(tmp_path, "path,AU12,au1,au04_c,expression", "c.png,1,0.5,9,contempt")
+    corpus = Table(tmp_path)
+    example = only(corpus)
+    assert example.pictures == (tmp_path / "c.png",) and example.times is None and example.video is None
+    units = example.labels["action_units"]
+    assert units.names == ("AU01", "AU12") and units.values.tolist() == [[0.5, 1.0]] and units.valid.all()
+    assert "au04_c" in corpus.notes.places["columns that have no meaning here: not read"]
+
+
+def test_the_label_of_a_whole_clip_is_scored_in_its_middle(tmp_path):
+    write_clip(tmp_path / "clip.mp4", np.zeros((50, 64, 64, 3), np.uint8))
+    table(tmp_path, "path,expression", "clip.mp4,sadness")
+    example = only(Table(tmp_path))
+    assert len(example) == 1 and example.frames is None and example.video == tmp_path / "clip.mp4"
+    times = np.arange(0, probe(example.video).duration, 0.04)
+    predicted = pd.DataFrame({"time_s": times, "frame": range(len(times)), "p_sadness": times})
+    (value,) = align(example, predicted, ["p_sadness"]).values["p_sadness"]
+    assert value == pytest.approx(times[-1] / 2, abs=0.05) and value > 0.1
+
+
+def test_a_clip_whose_header_tells_no_length_is_counted(tmp_path):
+    corpus = Table(table(tmp_path, "path,expression", "a.mp4,sadness"))
+    assert only(corpus).times.tolist() == [0.0] and any("label stands at 0 s" in told for told in corpus.notes.counts)
+
+
+def test_sound_may_lie_in_a_file_of_its_own_or_alone(tmp_path):
+    table(tmp_path, "path,audio,time_s,arousal", "a.mp4,d.wav,0,0", "d.wav,,0,0")
+    seen, heard = Table(tmp_path).examples("train")
+    assert seen.video == tmp_path / "a.mp4" and seen.audio == heard.audio == tmp_path / "d.wav"
+    assert heard.video is None
+
+
+def test_a_parquet_file_holds_the_same(tmp_path):
+    empty(tmp_path / "a.mp4")
+    columns = {"path": ["a.mp4"] * 2, "frame": [1, 0], "valence": [0.1, None], "au01": [True, False]}
+    pd.DataFrame(columns).to_parquet(tmp_path / "labels.parquet")
+    example = only(Table(tmp_path / "labels.parquet"))
+    assert example.frames.tolist() == [0, 1] and same(example.labels["valence"].values, [N, 0.1])
+    assert example.labels["action_units"].values.tolist() == [[0.0], [1.0]]
+    pd.DataFrame(columns | {"valence": [0.1, -5]}).to_parquet(tmp_path / "labels.parquet")
+    with pytest.raises(DatasetError, match=r"labels\.parquet, row 2: valence -5"):
+        only(Table(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (('a.mp4,train,s1,0.1,"0,5"',), r"line 4, valence: '0,5' has a decimal comma"),
+        (("a.mp4,train,s1,0.2,0,5",), "line 4: 6 cells where 5"),
+        (("a.mp4,training set,s1,0.2,0.5",), "line 4: partition 'training set' is unknown; write train, dev or test"),
+        (("a.mp4,,s1,0.2,0.5",), "line 4: partition '' is unknown"),
+        (("a.mp4,train,s1,0.2,-5",), r"line 4: valence -5 is outside \[-1, 1\]"),
+        (("a.mp4,train,s1,0.2,1.01",), "line 4: valence 1.01 is outside"),
+        (("a.mp4,train,s1,0.2,high",), "line 4, valence: 'high' is no number"),
+        (("gone.mp4,train,s1,0.2,0.5",), r"line 4: 'gone.mp4' is not in"),
+        (("a.mp4,train,s1,,0.5",), "line 4: one of several rows of this path, without time_s or frame"),
+        (("a.mp4,train,s2,0.2,0.5",), "line 4: 'a.mp4' has another partition, subject or audio than in line 2"),
+        (("a.mp4,dev,s1,0.2,0.5",), "line 4: 'a.mp4' has another partition"),
+        ((",train,s1,0.2,0.5",), "line 4: no path"),
+        (("labels.csv,train,s1,0.2,0.5",), "line 4: 'labels.csv' ends like no picture"),
+        (("c.png,train,s1,,0.5", "c.png,train,s1,,0.5"), "line 5: 'c.png' has a row already"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_told_with_its_line(tmp_path, lines, message):
+    table(tmp_path, *CLIP, *lines)
+    with pytest.raises(DatasetError, match=message) as error:
+        list(Table(tmp_path).examples("train"))
+    assert str(tmp_path / "labels.csv") in str(error.value)
+    report = check(Table(tmp_path))
+    assert not report.sound and not report.complete
+
+
+@pytest.mark.parametrize("cell", ["-1", "9", "0.5x"])
+def test_action_units_are_0_1_or_an_intensity(tmp_path, cell):
+    table(tmp_path, "path,au01", f"c.png,{cell}")
+    with pytest.raises(DatasetError, match=r"line 2(: au01|, au01)"):
+        only(Table(tmp_path))
+
+
+@pytest.mark.parametrize("cell", ["-1", "2.5"])
+def test_frames_are_whole_and_count_from_0(tmp_path, cell):
+    table(tmp_path, "path,frame,valence", f"a.mp4,{cell},0")
+    with pytest.raises(DatasetError, match="line 2: frame"):
+        only(Table(tmp_path))
+
+
+def test_expressions_go_by_name_alone(tmp_path):
+    table(tmp_path, "path,expression", "a.mp4,3")
+    with pytest.raises(DatasetError, match="line 2: expression 3 is a number; write names"):
+        only(Table(tmp_path))
+
+
+def test_classes_of_the_users_own_come_last_and_are_told(tmp_path):
+    table(tmp_path, "path,time_s,expression", "a.mp4,0,awe", "a.mp4,1,Angry", "a.mp4,2,neutral", "a.mp4,3,awe")
+    corpus = Table(tmp_path)
+    told = only(corpus).labels["expression"]
+    assert told.names == ("neutral", "anger", "awe") and told.values.tolist() == [2, 1, 0, 2]
+    assert any("none of avfer's" in sentence for sentence in corpus.notes.counts)
+
+
+def test_without_partitions_all_is_train_and_a_note_says_so(tmp_path):
+    table(tmp_path, "path,expression", "c.png,anger")
+    corpus = Table(tmp_path)
+    assert corpus.partitions == ("train",) and any("split=70/15/15" in told for told in corpus.notes.counts)
+    assert Table(tmp_path, split="test").partitions == ("test",)
+
+
+def test_a_split_by_shares_keeps_people_whole_and_does_not_depend_on_the_order_of_rows(tmp_path):
+    rows = [f"p{n}.png,s{n // 2},anger" for n in range(40)]
+    pictures = [f"p{n}.png" for n in range(40)]
+    table(tmp_path / "one", "path,subject,expression", *rows, media=pictures)
+    table(tmp_path / "two", "path,subject,expression", *reversed(rows), media=pictures)
+    corpora = [Table(tmp_path / name, split="70/15/15") for name in ("one", "two")]
+    reports = [check(corpus) for corpus in corpora]
+    assert all(report.sound for report in reports)
+    assert [counts.subjects for counts in reports[0].partitions.values()] == [14, 3, 3]
+    first, second = ([e.id for e in corpus.examples("dev")] for corpus in corpora)
+    assert first == second and first == sorted(first, key=lambda name: int(re.sub(r"\D", "", name)))
+
+
+@pytest.mark.parametrize("split", ["70/20", "all", "70-15-15", "100"])
+def test_shares_that_are_none_are_refused(tmp_path, split):
+    table(tmp_path, "path,expression", "c.png,anger")
+    with pytest.raises(ConfigError, match="sum to 100"):
+        Table(tmp_path, split=split)
+
+
+def test_a_split_beside_a_column_of_partitions_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="has a column partition"):
+        Table(table(tmp_path, *CLIP), split="70/15/15")
+
+
+def test_a_subject_in_two_partitions_is_a_leak(tmp_path):
+    report = check(Table(table(tmp_path, *CLIP, "b.mp4,dev,s1,0,0")))
+    assert report.leaks == {"subject s1": ("train", "dev")}
+
+
+def test_a_folder_with_several_tables_needs_a_name(tmp_path):
+    table(tmp_path, *CLIP)
+    text(tmp_path / "other.csv", "path,valence", "b.mp4,0")
+    with pytest.raises(ConfigError, match=r"labels\.csv, other\.csv"):
+        Table(tmp_path)
+    assert only(Table(tmp_path, file="other.csv")).id == "b.mp4"
+    with pytest.raises(ConfigError, match=r"did you mean 'labels\.csv'"):
+        Table(tmp_path, file="label.csv")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("clip,valence",), "no column path.*clip, valence"),
+        (("path,subject",), "no column valence"),
+        (("path,valence,Valence",), "two columns are called valence"),
+        (("path,au1,au01",), "two columns mean one action unit"),
+        ((), "no column path"),
+    ],
+)
+def test_a_file_that_is_no_table_of_labels_is_a_wrong_root(tmp_path, lines, message):
+    with pytest.raises(DatasetError, match=message):
+        Table(table(tmp_path, *lines))
+
+
+def test_a_wrong_root_says_what_was_looked_for(tmp_path):
+    empty(tmp_path / "a.mp4")
+    with pytest.raises(DatasetError, match=r"looked for \*\.csv"):
+        Table(tmp_path)
