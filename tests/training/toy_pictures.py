@@ -45,7 +45,9 @@ class Squares:
     def picture(self, example: Example) -> np.ndarray:
         random = np.random.default_rng([partition_number(example), int(example.id.split("_")[1])])
         label, truth = self._truth(example.id)
-        pixels = np.full((SIDE, SIDE, 3), 90.0) + random.normal(0, 8, (SIDE, SIDE, 3))
+        pixels = np.full((SIDE, SIDE, 3), 60.0) + random.normal(0, 8, (SIDE, SIDE, 3))
+        pixels[..., 1] += np.linspace(0, 60, SIDE)  # every place has a colour of its own
+        pixels[..., 2] += np.linspace(0, 60, SIDE)[:, None]
         top, left = divmod(label, 2)
         pixels[top * 14 + 2 : top * 14 + 14, left * 16 + 2 : left * 16 + 14] += (
             truth[0] * 60 + 60,

@@ -1,0 +1,229 @@
+"""Losses that face networks have of their own: each falls, each head beats chance, and nothing else is trained."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from avfer.errors import AvferWarning, ConfigError
+from avfer.losses.triplet import triplet_accuracy
+from avfer.networks import create
+from avfer.signal.puzzle import puzzle, random_orders
+from avfer.training.crops import PictureBatch
+from avfer.training.optimise import ascend
+from avfer.training.passes import Pass
+from avfer.training.pictures import PictureTask, picture_task
+from avfer.weights import card_of, read_card, save
+from tests.training.toy_pictures import settings
+
+POKER = {"reconstruction": 1.0, "adversarial": 0.1, "neutrality": 0.1, "identity": 0.1}
+VOTES = {"kinds": ("expression", "votes", "valence", "arousal")}
+ARC = {"width": 8, "num_features": 32, "num_embedding": 16}
+NO_CLASSES = {"expression": 0.0}
+
+
+def made(folder: Path, **changes: Any) -> PictureTask:
+    return picture_task(settings(folder, **changes), False, lambda *_: None)
+
+
+def told(task: PictureTask, batch: PictureBatch) -> dict[str, float]:
+    """Each loss on a batch, with the same random choices every time."""
+    torch.manual_seed(5)
+    with torch.no_grad():
+        seen = Pass(task.objective.model, task.card, batch)
+        return {name: float(loss(seen)) for name, (_, loss) in task.objective.own.items()} | {
+            "all": float(task.objective(batch))
+        }
+
+
+def learn(task: PictureTask, batch: PictureBatch, steps: int, rate: float = 1e-3, sam: float = 0.0) -> None:
+    trained = [p for p in task.objective.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(trained, rate)
+    task.objective.train()
+    for _ in range(steps):
+        optimiser.zero_grad()
+        task.objective(batch).backward()
+        if sam:
+            back = ascend(trained, sam)
+            optimiser.zero_grad()
+            task.objective(batch).backward()
+            back()
+        optimiser.step()
+
+
+def falls(task: PictureTask, steps: int, count: int = 12, **options: float) -> None:
+    batch = task.batch(list(range(count)))
+    task.objective.train()
+    before = told(task, batch)
+    learn(task, batch, steps, **options)
+    after = told(task, batch)
+    assert all(after[name] < before[name] for name in before), (before, after)
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ({"model": "dan", "size": 64, "losses": {"affinity": 1.0, "partition": 1.0}}, 6),
+        ({"model": "mt_arcvgg", "size": 96, "model_options": ARC, "losses": {"arcface": 1.0}, "loss": NO_CLASSES}, 10),
+        (
+            {
+                "model": "hmtl",
+                "model_options": {"heads": ["valence_arousal"]},
+                "targets": ["valence_arousal"],
+                "losses": {"mean_square": 1.0},
+                "loss": {"valence_arousal": 0.0},
+                "options": VOTES,
+            },
+            8,
+        ),
+        ({"model": "aver_student", "size": 64, "model_options": {"backbone": "densenet121"}}, 4),
+        ({"model": "aver_teacher", "size": 96}, 4),
+        ({"model": "timm:test_vit", "size": 160}, 8),
+    ],
+    ids=lambda value: value["model"] if isinstance(value, dict) else "",
+)
+def test_each_loss_falls_on_a_dozen_pictures(tmp_path, changes, steps):
+    torch.manual_seed(0)
+    falls(made(tmp_path, **changes), steps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({"model": "psr", "size": 64, "losses": {"pdls": 1.0}, "loss": NO_CLASSES}, {}),
+        ({"model": "psr", "size": 64, "losses": {"branches": 1.0}, "loss": NO_CLASSES, "options": VOTES}, {}),
+        ({"model": "poster", "size": 224, "model_options": {"depth": 4}}, {"rate": 1e-4, "sam": 0.05}),
+        ({"model": "poster_v2", "size": 224}, {"rate": 1e-4, "sam": 0.05}),
+        ({"model": "pf_vit", "size": 224, "losses": POKER}, {"rate": 1e-4}),
+    ],
+    ids=["psr", "psr of votes", "poster", "poster_v2", "pf_vit"],
+)
+def test_each_loss_of_a_large_network_falls(tmp_path, changes, options):
+    parts = {"psr": {"side": 64}, "pf_vit": {"size": "tiny", "generator": True}}
+    model_options = parts.get(changes["model"], {}) | changes.get("model_options", {})
+    falls(made(tmp_path, **changes | {"model_options": model_options}), 4, 6, **options)
+
+
+def test_puzzles_are_solved_above_chance_while_expressions_are_learned(tmp_path):
+    heads = {"heads": ["expression", "puzzle"], "grid": 2}
+    task = made(tmp_path, model="hmtl", model_options=heads, losses={"puzzle": 1.0})
+    batch = task.batch(list(range(24)))
+    task.objective.train()
+    before = told(task, batch)
+    learn(task, batch, 30, rate=3e-3)
+    after = told(task, batch)
+    assert after["puzzle"] < before["puzzle"] and after["all"] - after["puzzle"] < before["all"] - before["puzzle"]
+    order = random_orders(24, 2)
+    with torch.no_grad():
+        solved: Tensor = task.objective.model.puzzle_logits(puzzle(batch.pixels, order)).argmax(2)
+    assert (solved == order).float().mean() > 0.35, "chance is 0.25"
+
+
+def test_pictures_are_made_whole_and_what_judges_them_stays_as_it_is(tmp_path):
+    heads = {"heads": ["expression", "inpainting"]}
+    with pytest.warns(AvferWarning, match="its network is random"):
+        task = made(tmp_path, model="hmtl", model_options=heads, losses={"inpainting": 1.0})
+    judge = {name: value.clone() for name, value in task.objective.parts.state_dict().items()}
+    falls(task, 6)
+    assert all(torch.equal(value, judge[name]) for name, value in task.objective.parts.state_dict().items())
+
+
+def test_what_only_training_needs_is_left_out_of_the_weights(tmp_path):
+    heads = {"heads": ["expression", "puzzle"], "grid": 2}
+    task = made(tmp_path, model="hmtl", model_options=heads, losses={"puzzle": 1.0})
+    task.export(task.objective, tmp_path, {"score": 0.5})
+    card = read_card(tmp_path / "best.json")
+    assert "puzzle" not in str(card.options)
+    plain = create("hmtl", weights=tmp_path / "best.safetensors")
+    pixels = task.batch([0, 1, 2]).pixels
+    with torch.no_grad():
+        assert torch.equal(plain(pixels), task.objective.model.eval()(pixels))
+
+
+def teacher(folder: Path, name: str, classes: list[str], size: int) -> Path:
+    """A network of random weights with opinions of its own, as a file with a card."""
+    torch.manual_seed(3)
+    network = create(name, num_classes=len(classes))
+    tensors = network.state_dict()
+    last = next(n for n in tensors if n.endswith(("expression.bias", "fc.bias")))
+    tensors[last].copy_(torch.linspace(2, -2, len(classes)))
+    card = card_of(name, num_classes=len(classes)).model_copy(update={"classes": classes, "size": size})
+    return save(network, card, folder / f"{name}.safetensors")
+
+
+def test_the_distribution_of_a_generator_is_learned_whatever_order_it_has(tmp_path):
+    classes = ["fear", "happiness", "neutral"]
+    path = teacher(tmp_path, "efficientface_ldg", classes, 32)
+    task = made(
+        tmp_path / "run", model="efficientface", losses={"label_distribution": 1.0}, loss=NO_CLASSES, teacher=path
+    )
+    falls(task, 8, rate=1e-2)
+    batch = task.batch([0, 1, 2])
+    generator = task.objective.own["label_distribution"][1].generator
+    with torch.no_grad():
+        wanted = create("efficientface_ldg", weights=path)(batch.pixels)
+        reading = generator(Pass(task.objective.model, task.card, batch))
+    assert torch.allclose(reading.expression_logits, wanted[:, [1, 2, 0]], atol=1e-5)
+
+
+def test_a_teacher_of_other_classes_is_refused(tmp_path):
+    path = teacher(tmp_path, "efficientface_ldg", ["fear", "anger"], 32)
+    with pytest.raises(
+        ConfigError, match="tells the classes fear, anger; what is trained has happiness, neutral, fear"
+    ):
+        made(tmp_path / "run", model="efficientface", losses={"label_distribution": 1.0}, teacher=path)
+
+
+def test_a_student_becomes_its_teacher_and_the_teacher_stays_as_it_is(tmp_path):
+    path = teacher(tmp_path, "aver_teacher", ["happiness", "neutral", "fear"], 96)
+    student = {"model": "aver_student", "size": 96, "model_options": {"backbone": "densenet121"}, "teacher": path}
+    task = made(tmp_path / "run", losses={"embedding": 1.0, "softened": 1.0}, loss=NO_CLASSES, **student)
+    asked = task.objective.own["embedding"][1].teacher.network
+    before = {name: value.clone() for name, value in asked.state_dict().items()}
+    falls(task, 4, 8)
+    assert all(torch.equal(value, before[name]) for name, value in asked.state_dict().items())
+    assert not any("teacher" in name for name in task.objective.state_dict()), "it is no part of a checkpoint"
+
+
+def test_triplets_are_told_right_after_some_steps(tmp_path):
+    torch.manual_seed(0)
+    task = made(
+        tmp_path, model="aver_student", size=64, model_options={"backbone": "densenet121"}, losses={"triplet": 1.0}
+    )
+    pixels = task.batch(list(range(12))).pixels
+    faces = torch.tensor([[0, 3, 1], [1, 4, 2], [2, 5, 0], [6, 9, 7], [7, 10, 8]])  # by class, of three
+    batch = replace(task.batch([0, 1, 2]), triplets=pixels[faces], margins=torch.full((5,), 0.2))
+    falls_to = []
+    for steps in (0, 8):
+        learn(task, batch, steps)
+        with torch.no_grad():
+            embedded = task.objective.model.embed(batch.triplets.flatten(0, 1)).embedding.unflatten(0, (5, 3))
+        falls_to.append((told(task, batch)["triplet"], float(triplet_accuracy(*embedded.unbind(1)))))
+    assert falls_to[1][0] < 0.5 * falls_to[0][0]
+    assert falls_to[1][1] == 1.0
+
+
+@pytest.mark.slow
+def test_the_discriminator_learns_and_the_generator_learns_against_it(tmp_path):
+    options = {"size": "tiny", "generator": True}
+    task = made(tmp_path, model="pf_vit", size=224, model_options=options, losses={"adversarial": 1.0}, loss=NO_CLASSES)
+    task.objective(task.batch([0, 1])).backward()
+    grads = {name: p.grad for name, p in task.objective.model.named_parameters() if p.grad is not None}
+    assert any(name.startswith("generator.") for name in grads)
+    judge = [name for name in grads if name.startswith("discriminator.")]
+    assert judge
+    # The generator's own part must not push the discriminator: its gradient is that of the hinge loss alone.
+    batch = task.batch([0, 1])
+    model = task.objective.model
+    model.zero_grad()
+    seen = Pass(model, task.card, batch)
+    task.objective.own["adversarial"][1](seen).backward()
+    found = model.discriminator.realness.weight.grad.clone()
+    model.zero_grad()
+    real, made_up = (model.discriminator(x).realness for x in (batch.pixels, seen.poker_faces.detach()))
+    (torch.relu(1 - real).mean() + torch.relu(1 + made_up).mean()).backward()
+    assert torch.allclose(found, model.discriminator.realness.weight.grad, atol=1e-6)
