@@ -1,0 +1,80 @@
+"""What corpora of single pictures share: labels of one step, pictures that are opened, folders named by a class."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from avfer.class_order import SAME
+from avfer.datasets.example import Labels, Notes, Partition
+from avfer.datasets.listing import PICTURES, files, folders, natural, plain
+from avfer.errors import DatasetError
+
+BASIC = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+ABSENT = "pictures that the labels name and that are not there"
+STRANGE = "folders that name no class: left out"
+AGAIN = "rows that repeat a picture: the first is kept"
+
+
+def one_class(name: str | None, names: tuple[str, ...]) -> Labels:
+    """The expression of a picture, (1,); not valid where it has none of the names."""
+    index = names.index(name) if name in names else -1
+    return Labels(np.array([index], np.int64), np.array([index >= 0]), names)
+
+
+def one_value(value: float, valid: bool = True) -> Labels:
+    """Valence or arousal of a picture, (1,); not valid outside [-1, 1]."""
+    valid = valid and -1 <= value <= 1
+    return Labels(np.array([value if valid else np.nan]), np.array([valid]))
+
+
+def open_picture(source: Path | bytes, place: Path | str) -> np.ndarray:
+    """(H, W) uint8 of a grey picture, else (H, W, 3) RGB. DatasetError, which names the place, where it is damaged."""
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+    except OSError as error:
+        raise DatasetError(f"{place} is no readable picture: {error}; get the file again") from error
+
+
+def class_of(word: str) -> str:
+    """The name that avfer has for a class: `Happy` is happiness."""
+    name = plain(word)
+    return SAME.get(name, name)
+
+
+def sorted_by_class(folder: Path, names: tuple[str, ...], notes: Notes) -> Iterator[tuple[str, Path]]:
+    """All pictures in folders named by a class, as (class, file), in natural order of class and file.
+
+    DatasetError where no folder names a class.
+    """
+    named = {place: class_of(place.name) for place in folders(folder)}
+    for place in (place for place, name in named.items() if name not in names):
+        notes.add(STRANGE, place)
+    found = [(name, place) for place, name in named.items() if name in names]
+    if not found:
+        there = ", ".join(place.name for place in named) or "no folder"
+        raise DatasetError(f"{folder} has no folder of a class ({', '.join(names)}): there is {there}; copy it again")
+    for name in sorted(set(names) - {name for name, _ in found}):
+        notes.add("classes without a folder: is the copy complete?", f"{folder}, {name}", fault=True)
+    for name, place in sorted(found, key=lambda pair: natural(pair[1].name)):
+        for path in files(place, *PICTURES):
+            yield name, path
+
+
+def partition_folders(root: Path, wanted: dict[Partition, tuple[str, ...]], depth: int = 2) -> dict[Partition, Path]:
+    """For each partition the nearest folder that one of its names means, at or below the root."""
+    words: dict[str, Partition] = {plain(name): partition for partition, names in wanted.items() for name in names}
+    found: dict[Partition, Path] = {}
+    level = [root]
+    for _ in range(depth + 1):
+        level = [child for folder in level for child in folders(folder)]
+        for place in level:
+            if plain(place.name) in words:
+                found.setdefault(words[plain(place.name)], place)
+        level = [place for place in level if plain(place.name) not in words]
+        if found:
+            return {partition: found[partition] for partition in wanted if partition in found}
+    return found
