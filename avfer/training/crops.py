@@ -3,9 +3,9 @@
 A picture is read when its batch is made: memory holds the labels of a partition, and the pictures of one batch.
 """
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -116,7 +116,7 @@ def _jobs(
     return [(example, step, how, random) for (example, step), random in zip(shown, seeds, strict=True)]
 
 
-def in_threads(threads: int, do: Any, jobs: list[Job]) -> list[Tensor]:
+def in_threads(threads: int, do: Callable[[Job], Tensor], jobs: Sequence[Job]) -> list[Tensor]:
     """Results in the order of the jobs. Decoding and resizing leave Python's lock, so that threads help."""
     if threads < 2:
         return [do(job) for job in jobs]
@@ -153,11 +153,6 @@ def picture(corpus: Corpus, example: Example, step: int) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except OSError as error:
         raise DatasetError(f"{path} is no readable picture: {error}; get the file again") from error
-
-
-def with_triplets(batch: PictureBatch, triplets: Tensor, margins: Tensor) -> PictureBatch:
-    """The batch with triplets beside it."""
-    return replace(batch, triplets=triplets, margins=margins)
 
 
 def _labels(number: int, example: Example, wanted: Wanted) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """The task of a face network: labelled pictures of a corpus, the network with its losses, scores of a partition."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +22,7 @@ from avfer.training.partitions import prepare_output, read_partitions
 from avfer.training.picture_model import network, plain
 from avfer.training.picture_objective import PictureObjective
 from avfer.training.train import config_text
+from avfer.training.triplets import Triplets
 from avfer.weights import save
 
 Tell = Callable[[str, int, int], None]
@@ -39,6 +40,7 @@ class PictureTask:
     card: Card  # of the weights, without what is measured
     how: Augmentation
     chances: Tensor | None = None  # (P,) of each picture to be drawn, where rare classes are drawn as often
+    triplets: Triplets | None = None  # learned beside
 
     def __len__(self) -> int:
         return len(self.known)
@@ -54,7 +56,11 @@ class PictureTask:
             indices = torch.multinomial(self.chances, len(indices), replacement=True).tolist()
         if len(indices) < 2:
             indices = [*indices, int(torch.randint(len(self), ()))]
-        return self.known.batch(indices, self.how, seed)
+        batch = self.known.batch(indices, self.how, seed)
+        if self.triplets is None:
+            return batch
+        faces, margins = self.triplets.draw(self.how, seed)
+        return replace(batch, triplets=faces, margins=margins)
 
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
         """Scores of the deciding partition; "score" is the mean over the targets."""
@@ -132,11 +138,12 @@ def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
     counts = np.bincount(labels.expression[labels.expression_valid], minlength=max(1, len(card.classes)))
     positive = balance(torch.from_numpy(labels.units), torch.from_numpy(labels.units_valid))
     objective = PictureObjective(model, card, config, class_weights(counts.clip(1).tolist()), positive)
+    triplets = Triplets.of(config.triplets, card, config.workers or config.threads) if config.triplets else None
     objective.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     prepare_output(config.output, resume, config_text(config))
     how = AUGMENTATIONS[config.augment] if isinstance(config.augment, str) else config.augment
     chances = _chances(labels, counts) if config.balance == "sampler" else None
-    return PictureTask(objective, known, held, config, card, how, chances)
+    return PictureTask(objective, known, held, config, card, how, chances, triplets)
 
 
 def class_names(examples: list[Example]) -> tuple[str, ...]:

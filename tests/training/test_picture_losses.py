@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, DatasetError
 from avfer.losses.triplet import triplet_accuracy
 from avfer.networks import create
 from avfer.signal.puzzle import puzzle, random_orders
@@ -205,6 +205,26 @@ def test_triplets_are_told_right_after_some_steps(tmp_path):
         falls_to.append((told(task, batch)["triplet"], float(triplet_accuracy(*embedded.unbind(1)))))
     assert falls_to[1][0] < 0.5 * falls_to[0][0]
     assert falls_to[1][1] == 1.0
+
+
+TRIOS = {"corpus": "tests.training.toy_pictures:Trios", "batch": 9}
+
+
+def test_triplets_stand_beside_every_batch_the_odd_one_last(tmp_path):
+    drawn = made(tmp_path / "run", triplets={**TRIOS, "root": str(tmp_path)}).batch([0, 1])
+    assert drawn.triplets.shape == (9, 3, 3, 32, 32)
+    shown = (drawn.triplets * 0.2 + 0.4).mean((2, 3, 4)) * 255
+    assert shown[:, 2].tolist() == pytest.approx([255.0] * 9, abs=0.1)
+    assert torch.equal(shown[:, 0], shown[:, 1])
+    numbers = (shown[:, 0] - 100).round().int().tolist()
+    assert not {4, 9} & set(numbers), "what people dispute is not drawn"
+    assert drawn.margins.tolist() == pytest.approx([0.1 + 0.1 * (number % 2) for number in numbers])
+
+
+def test_a_corpus_without_an_agreed_triplet_is_refused(tmp_path):
+    trios = {**TRIOS, "root": str(tmp_path), "partition": "dev"}
+    with pytest.raises(DatasetError, match=r"'dev' .* has 0 examples, and not one is of three pictures"):
+        made(tmp_path / "run", triplets=trios)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from torch import Tensor, nn
 
 from avfer.card import Card
@@ -78,6 +79,27 @@ class Squares:
             "action_units": Labels(truth[None, 2:], there[:, None], ("AU01",)),
         }
         return Example(name, partition, {kind: labels[kind] for kind in self.kinds})  # pyright: ignore[reportArgumentType]
+
+
+class Trios:
+    """Three grey pictures as files, the odd one white; every fifth trio is disputed."""
+
+    name, distribution, protocol = "trios", "made", ""
+    partitions = ("train",)
+
+    def __init__(self, root: Path, count: int = 10) -> None:
+        self.root, self.count, self.notes = root, count, Notes()
+
+    def examples(self, partition: str) -> Iterator[Example]:
+        for number in range(self.count):
+            odd, paths = number % 3, tuple(self.root / f"{number}_{place}.png" for place in range(3))
+            for place, path in enumerate(paths):
+                Image.new("RGB", (20, 20), (255, 255, 255) if place == odd else (100 + number,) * 3).save(path)
+            labels = {
+                "odd": Labels(np.eye(3)[odd], np.full(3, number % 5 != 4)),
+                "kind": Labels(np.full(3, number % 2), np.full(3, True), ("ONE_CLASS_TRIPLET", "TWO_CLASS_TRIPLET")),
+            }
+            yield Example(f"trio_{number}", partition, labels, pictures=paths)  # pyright: ignore[reportArgumentType]
 
 
 def partition_number(example: Example) -> int:
