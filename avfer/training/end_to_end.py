@@ -19,6 +19,7 @@ BLOCK = 64  # steps of a recording whose crops are read at once
 class Network(Protocol):
     """Makes features of what is seen and heard, and reads them over time."""
 
+    card: Card  # of what reads the crops
     num_face: int  # features of a face
     num_heard: int  # features that it makes of the patches of a voice; 0 where it is given those, or does not listen
 
@@ -126,7 +127,9 @@ class EndToEnd(Objective):
         placed = torch.zeros(*there.shape, self.network.num_face, device=crops.device)
         if not there.any():
             return placed
-        looks = self.network.look(crops[there].permute(0, 3, 1, 2))
+        shown = crops[there].permute(0, 3, 1, 2)
+        # Twice, where there is one alone: norms over a batch cannot learn from one.
+        looks = self.network.look(shown if len(shown) > 1 else shown.repeat(2, 1, 1, 1))[: len(shown)]
         return placed.to(looks.dtype).masked_scatter(there[..., None], looks)
 
     def _sounds(self, patches: Tensor, places: Tensor) -> Tensor:

@@ -16,13 +16,14 @@ from avfer.errors import ConfigError
 from avfer.models.affect.heads import AffectOutputs
 from avfer.networks import create
 from avfer.training.affect import AffectTask, positive_weights
-from avfer.training.config import BackboneConfig, TrainConfig
+from avfer.training.augment_alike import augmented_alike
+from avfer.training.config import AUGMENTATIONS, Augmentation, BackboneConfig, TrainConfig
 from avfer.training.end_to_end import CnnRnn, EndToEnd, VideoNetwork
 from avfer.training.footage import Filmer
 from avfer.training.kept import listens
 from avfer.training.objective import Objective
 from avfer.training.partitions import check_room, prepare_output, read_partitions
-from avfer.training.sequences import Names, Recording, Sequences
+from avfer.training.sequences import Batch, Names, Recording, Sequences
 from avfer.training.sounds import Listener
 from avfer.training.train import Tell, begin_with, config_text, delays_of, learned, model_options
 from avfer.weights import card_of, locate, save
@@ -33,6 +34,16 @@ BACKBONE = "backbone.safetensors"  # beside the weights of the model that reads 
 @dataclass(eq=False)
 class VideoTask(AffectTask):
     """The task of a network that reads crops over time."""
+
+    how: Augmentation | None = None
+
+    def batch(self, indices: list[int]) -> Batch:
+        """The sequences of these numbers, augmented; drawn from torch's generator, whose state checkpoints keep."""
+        seed, batch = int(torch.randint(2**62, ())), self.train.batch(indices)
+        if self.how is None or self.how == AUGMENTATIONS["none"]:
+            return batch
+        card = cast(EndToEnd, self.objective).network.card
+        return augmented_alike(batch, self.how, card, seed, self.config.workers or self.config.threads)
 
     def told(self, objective: Objective, recording: Recording, device: torch.device) -> AffectOutputs:
         """What the network tells of all steps of a recording, (1, T, ...)."""
@@ -83,7 +94,8 @@ def video_task(config: TrainConfig, resume: bool, tell: Tell) -> VideoTask:
     objective = EndToEnd(parts.network, config.targets, config.loss, positive_weights(known))
     sequences = Sequences(known, config.length, config.stride, delays)
     card = learned(parts.card, corpus, config, parts.names, delays)
-    return VideoTask(objective, sequences, held, config, parts.names, card, delays)
+    how = AUGMENTATIONS[config.augment] if isinstance(config.augment, str) else config.augment
+    return VideoTask(objective, sequences, held, config, parts.names, card, delays, how)
 
 
 def _cnn_rnn(config: TrainConfig, spec: PipelineSpec, examples: list[Example]) -> Parts:

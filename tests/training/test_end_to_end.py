@@ -44,8 +44,9 @@ def settings(clips: Path, folder: Path, hears: bool = False, hidden: int = 0, **
         "length": 20,
         "stride": 10,
         "batch": 6,
-        "epochs": 8,
+        "epochs": 3,
         "threads": 1,
+        "augment": "none",
         "device": "cpu",
         "optimiser": {"rate": 0.01, "backbone_rate": 0.3},
     }
@@ -76,7 +77,7 @@ def test_a_backbone_learns_with_the_model_above_it(clips, tmp_path):
 
 
 def test_what_is_heard_is_learned_beside_the_face(clips, tmp_path):
-    trained = train(settings(clips, tmp_path, hears=True, epochs=12))
+    trained = train(settings(clips, tmp_path, hears=True))
     assert trained.scores["ccc_valence"] > 0.6
     assert trained.scores["ccc_arousal"] > 0.6
 
@@ -176,6 +177,18 @@ def test_a_step_without_a_face_has_no_crop(clips, tmp_path):
     with torch.inference_mode():
         looks = task.objective.eval().features(batch).face
     assert not looks[0, away].any() and looks[0, ~away].any()
+
+
+def test_all_crops_of_a_sequence_are_augmented_alike(clips, tmp_path):
+    how = {"flip": 0.5, "crop": 0.5, "jitter": 0.3, "turn": 20, "erase": 0.5}
+    task = made(settings(clips, tmp_path, augment=how))
+    for recording in task.train.recordings:
+        recording.features.face.rows[:] = 5  # the same crop at each step
+    torch.manual_seed(0)
+    faces, again = task.batch([0, 1, 2, 3, 4, 5]).face, task.batch([0, 1, 2, 3, 4, 5]).face
+    assert all(torch.equal(face[1], face[2]) and torch.equal(face[1], face[13]) for face in faces)
+    assert len({face[1].numpy().tobytes() for face in (*faces, *again)}) == 12
+    assert task.told(task.objective.eval(), task.dev[0], torch.device("cpu")).valence.isfinite().all()
 
 
 def test_crops_are_cut_out_once_and_a_task_takes_none_along(clips, tmp_path, monkeypatch):
