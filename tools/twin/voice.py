@@ -35,7 +35,7 @@ def voice(
         while start < stop - 0.05:
             phones = str(random.choice(SYLLABLES))
             middle = arousal[min(int((start + speaker.pace * len(phones) / 2) * fps), len(arousal) - 1)]
-            words.append(_word(speaker, phones, float(middle), start, stop))
+            words.append(word(speaker, phones, float(middle), start, stop))
             start += words[-1].pace * len(phones)
     sound = np.zeros(round(seconds * RATE))
     said = GAIN * spoken(seconds, words)
@@ -43,7 +43,8 @@ def voice(
     return np.tanh(sound + NOISE * random.normal(size=len(sound))).astype(np.float32)
 
 
-def _word(speaker: Speaker, phones: str, arousal: float, start: float, stop: float) -> Phrase:
+def word(speaker: Speaker, phones: str, arousal: float, start: float, stop: float) -> Phrase:
+    """Phones that begin at a time (s), and end before `stop`."""
     pace = min(speaker.pace * 2 ** (-PACE * arousal), (stop - start) / len(phones))
     pitch = speaker.pitch * 2 ** (PITCH * arousal)
     return Phrase(start, phones, pace, (1.04 * pitch, 0.96 * pitch), 2 ** (LOUDNESS * arousal))
