@@ -4,7 +4,6 @@ The generator's losses look through the discriminator as it is and do not train 
 faces without a way back to the generator. So one optimiser serves both sides.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
@@ -30,9 +29,9 @@ def adversarial(seen: Pass) -> Tensor:
     return poker_face.hinge_discriminator(real, made) + against
 
 
-def neutrality(seen: Pass) -> Tensor:
+def neutrality(seen: Pass, neutral: int) -> Tensor:
     """Poker faces are told as neutral, by a discriminator that learns expressions; neutral faces stay as they are."""
-    batch, neutral = seen.batch, seen.card.classes.index("neutral")
+    batch = seen.batch
     learns = expression_loss(
         seen.model.discriminator(seen.pixels).expression_logits, batch.expression, batch.expression_valid
     )
@@ -50,14 +49,6 @@ def identity(seen: Pass) -> Tensor:
 def orthogonality(seen: Pass) -> Tensor:
     """Emotion and residue at right angles; of use where the separation is soft."""
     return poker_face.orthogonality(seen.separated.emotion, seen.separated.residue)
-
-
-LOSSES: dict[str, Callable[[Pass], Tensor]] = {
-    "reconstruction": reconstruction,
-    "adversarial": adversarial,
-    "neutrality": neutrality,
-    "identity": identity,
-}
 
 
 def _judged(seen: Pass) -> Judgement:

@@ -41,7 +41,7 @@ class LossConfig(Strict):
     smoothing: float = 0.0  # of labels
     votes: bool = True  # learn the shares of the votes where a corpus tells them
     action_units: float = 1.0  # weight of the binary cross-entropy
-    balanced: bool = True  # rare action units and rare classes weigh more
+    balanced: bool = True  # rare action units weigh more
 
 
 class Augmentation(Strict):

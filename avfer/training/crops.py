@@ -51,6 +51,7 @@ class Wanted:
     classes: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     pair: bool = False
+    votes: bool = True  # beside the classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,19 +160,20 @@ def _labels(number: int, example: Example, wanted: Wanted) -> dict[str, np.ndarr
     """Columns of `PictureLabels` for all steps of an example that have a picture."""
     t = len(example)
     found = {"places": np.column_stack([np.full(t, number, np.int32), np.arange(t, dtype=np.int32)])}
-    found |= _expression(example, t, wanted.classes) | _pair(example, t, wanted.pair) | _units(example, t, wanted.units)
+    found |= _expression(example, t, wanted) | _pair(example, t, wanted.pair) | _units(example, t, wanted.units)
     if not example.pictures:
         return found
     there = np.array([path is not None for path in example.pictures])
     return {name: column[there] for name, column in found.items()}
 
 
-def _expression(example: Example, t: int, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _expression(example: Example, t: int, wanted: Wanted) -> dict[str, np.ndarray]:
+    classes = wanted.classes
     index, votes = np.full(t, -1), np.zeros((t, len(classes)), np.float32)
     if classes and (told := example.labels.get("expression")) is not None:
         order = np.array([classes.index(name) if name in classes else -1 for name in told.names])
         index[told.valid] = order[told.values[told.valid]]
-    if classes and (told := example.labels.get("votes")) is not None:
+    if classes and wanted.votes and (told := example.labels.get("votes")) is not None:
         _by_name(votes, _numbers(example, "votes", told), told.names, classes)
     return {"expression": index.clip(0), "expression_valid": index >= 0, "votes": votes}
 

@@ -139,6 +139,18 @@ class Softened(Embedding):
         return softened_loss(logits_of(seen.reading), logits_of(self.teacher(seen)))
 
 
+class Neutrality:
+    """PF-ViT: a poker face is neutral."""
+
+    def __init__(self, setting: Setting) -> None:
+        if "neutral" not in setting.card.classes:
+            raise ValueError("it needs a class 'neutral'")
+        self.neutral = setting.card.classes.index("neutral")
+
+    def __call__(self, seen: Pass) -> Tensor:
+        return adversarial.neutrality(seen, self.neutral)
+
+
 def heads_apart(seen: Pass) -> Tensor:
     """DAN: attention heads that differ."""
     return partition(seen.outputs.heads)
@@ -199,7 +211,10 @@ LOSSES: dict[str, Known] = {
     "arcface": Known("cosines", arcface),
     "mean_square": Known("read", mean_square),
     "orthogonality": Known("separator", adversarial.orthogonality),
-    **{name: Known("generator", loss) for name, loss in adversarial.LOSSES.items()},
+    "reconstruction": Known("generator", adversarial.reconstruction),
+    "adversarial": Known("generator", adversarial.adversarial),
+    "neutrality": Known("generator", Neutrality),
+    "identity": Known("generator", adversarial.identity),
 }
 
 
@@ -212,8 +227,12 @@ def own_loss(name: str, model: nn.Module, setting: Setting) -> OwnLoss:
         raise ConfigError(
             f"losses: {name} reads '{known.needs}', which {setting.card.name} has not with these model_options"
         )
-    made = known.loss(setting) if isinstance(known.loss, type) else known.loss
-    return cast(OwnLoss, made)
+    if not isinstance(known.loss, type):
+        return cast(OwnLoss, known.loss)
+    try:
+        return cast(OwnLoss, known.loss(setting))
+    except ValueError as error:
+        raise ConfigError(f"losses: {name}: {error}") from error
 
 
 def logits_of(reading: Reading) -> Tensor:

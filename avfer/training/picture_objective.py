@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.card import Card
+from avfer.errors import ConfigError
 from avfer.losses.action_units import action_unit_loss
 from avfer.losses.ccc import ccc_loss
 from avfer.losses.expression import expression_loss, votes_loss
@@ -31,6 +32,8 @@ class PictureObjective(nn.Module):
         self.own: dict[str, tuple[float, OwnLoss]] = {
             name: (weight, own_loss(name, model, setting)) for name, weight in config.losses.items()
         }
+        if not self.own and not any(getattr(config.loss, target) for target in config.targets):
+            raise ConfigError("loss: and losses: weigh nothing, so there is nothing to learn; give one a weight")
         trained = {name: loss for name, (_, loss) in self.own.items() if isinstance(loss, nn.Module)}
         self.parts = nn.ModuleDict(trained)
         self.register_buffer("class_weights", class_weights, persistent=False)  # (K,)

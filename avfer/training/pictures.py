@@ -130,7 +130,7 @@ def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
         "sha256": None,
     }
     card = card.model_copy(update=told)
-    known, held = (_pictures(config, corpus, examples, card) for examples in (train, dev))
+    known, held = _pictures(config, corpus, train, card), _pictures(config, corpus, dev, card, scored=True)
     if not len(known) or not len(held):
         empty = config.dev if len(known) else config.train
         raise DatasetError(f"no picture of the partition '{empty}' of {config.root} has a label: is the copy complete?")
@@ -152,12 +152,16 @@ def class_names(examples: list[Example]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for told in labels for name in told.names))
 
 
-def _pictures(config: TrainConfig, corpus: Corpus, examples: list[Example], card: Card) -> Pictures:
+def _pictures(
+    config: TrainConfig, corpus: Corpus, examples: list[Example], card: Card, scored: bool = False
+) -> Pictures:
+    """Those with labels; for scores votes are none."""
     expression, units = "expression" in config.targets, "action_units" in config.targets
     wanted = Wanted(
         tuple(card.classes) if expression else (),
         tuple(card.action_units) if units else (),
         "valence_arousal" in config.targets,
+        votes=not scored and config.loss.votes,
     )
     labels = PictureLabels.of(examples, wanted)
     return Pictures(corpus, examples, labels, card, config.workers or config.threads)

@@ -14,6 +14,7 @@ from avfer.networks import create
 from avfer.signal.puzzle import puzzle, random_orders
 from avfer.training.crops import PictureBatch
 from avfer.training.optimise import ascend
+from avfer.training.own_losses import Setting, own_loss
 from avfer.training.passes import Pass
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.weights import card_of, read_card, save
@@ -168,6 +169,12 @@ def test_the_distribution_of_a_generator_is_learned_whatever_order_it_has(tmp_pa
         wanted = create("efficientface_ldg", weights=path)(batch.pixels)
         reading = generator(Pass(task.objective.model, task.card, batch))
     assert torch.allclose(reading.expression_logits, wanted[:, [1, 2, 0]], atol=1e-5)
+
+
+def test_classes_that_nobody_voted_on_are_refused():
+    card = card_of("psr").model_copy(update={"classes": ["neutral", "boredom"]})
+    with pytest.raises(ConfigError, match=r"losses: pdls: no votes are known for boredom"):
+        own_loss("pdls", create("psr", num_classes=2), Setting(card))
 
 
 def test_a_teacher_of_other_classes_is_refused(tmp_path):

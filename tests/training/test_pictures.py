@@ -1,5 +1,7 @@
 """Training of face networks on pictures: all targets are learned, what is seen is told, what cannot work is refused."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -137,6 +139,16 @@ def test_rare_classes_weigh_as_much_more_as_they_are_rarer(tmp_path):
     assert some.objective(batch).item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
+def test_a_task_goes_to_another_process_as_it_is(tmp_path):
+    some = task(tmp_path, augment="strong", balance="sampler")
+    other = pickle.loads(pickle.dumps(some))
+    seen = []
+    for each in (some, other):
+        torch.manual_seed(2)
+        seen.append(each.batch([0, 1, 2]).pixels)
+    assert torch.equal(*seen)
+
+
 def test_a_lone_picture_gets_company_so_that_batch_norm_can_learn(tmp_path):
     assert len(task(tmp_path).batch([4]).pixels) == 2
 
@@ -168,6 +180,7 @@ def test_a_training_that_was_interrupted_ends_with_the_same_weights(tmp_path):
         ({"model": "dan", "targets": ["valence_arousal"], "options": ALL}, "dan has no head for valence_arousal"),
         ({"model_options": {"num_classes": 7}}, "num_classes is 7, but .* has 3: happiness, neutral, fear"),
         ({"model": "dan", "start": {"vgg": "x.pth"}}, "unknown part 'vgg'; .*resnet"),
+        ({"loss": {"expression": 0.0}}, "there is nothing to learn"),
         ({"model": "efficientface", "losses": {"label_distribution": 1.0}}, "a teacher is needed"),
     ],
 )
