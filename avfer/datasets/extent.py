@@ -37,7 +37,8 @@ def compare(example: Example, notes: Notes) -> None:
     step = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 1.0
     slack = NEAR * step if example.frames is None else 0
     notes.add(BEYOND, f"{example.id}, {example.video}", int((stamps >= end + slack).sum()))
-    notes.add(SHORT, f"{example.id}, {example.video}", int(stamps[-1] + NEAR * step < end))
+    if len(stamps) > 1:  # one label is that of the whole clip
+        notes.add(SHORT, f"{example.id}, {example.video}", int(stamps[-1] + NEAR * step < end))
 
 
 def extent_of(path: Path) -> Extent:
