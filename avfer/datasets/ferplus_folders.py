@@ -9,7 +9,7 @@ from avfer.datasets.delimited import Row, is_header, rows, same_width
 from avfer.datasets.example import PARTITIONS, Notes, Partition
 from avfer.datasets.ferplus_votes import COLUMNS
 from avfer.datasets.listing import PICTURES, by_stem, files, plain, walk
-from avfer.datasets.stills import ABSENT, AGAIN, open_picture, partition_folders
+from avfer.datasets.stills import ABSENT, AGAIN, UNNAMED, open_picture, partition_folders
 from avfer.datasets.text import integer
 from avfer.errors import DatasetError
 
@@ -23,7 +23,6 @@ USAGES: dict[str, Partition] = {"training": "train", "publictest": "dev", "priva
 HEADS = {"label.csv": ("name", "box"), LIST: ("usage", "image name")}
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 NAMELESS = "rows without a picture, which all voters called no face: left out"
-UNNAMED = "pictures that no row names: left out"
 LACKING = "folders of the distribution that are not there"
 
 

@@ -1,7 +1,7 @@
 """What corpora of single pictures share: labels of one step, pictures that are opened, folders named by a class."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,17 @@ from PIL import Image
 
 from avfer.class_order import SAME
 from avfer.datasets.example import Labels, Notes, Partition
-from avfer.datasets.listing import PICTURES, files, folders, natural, plain
+from avfer.datasets.listing import PICTURES, files, folders, plain
 from avfer.errors import DatasetError
 
 BASIC = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 ABSENT = "pictures that the labels name and that are not there"
+NO_FOLDER = "classes without a folder: is the copy complete?"
 STRANGE = "folders that name no class: left out"
+UNNAMED = "pictures that no row names: left out"
 AGAIN = "rows that repeat a picture: the first is kept"
+
+Namer = Callable[[str], str | None]  # the name of a folder -> its class, or None where it has none
 
 
 def one_class(name: str | None, names: tuple[str, ...]) -> Labels:
@@ -39,27 +43,29 @@ def open_picture(source: Path | bytes, place: Path | str) -> np.ndarray:
         raise DatasetError(f"{place} is no readable picture: {error}; get the file again") from error
 
 
-def class_of(word: str) -> str:
-    """The name that avfer has for a class: `Happy` is happiness."""
-    name = plain(word)
-    return SAME.get(name, name)
+def class_of(word: str) -> str | None:
+    """The name that avfer has for one of the basic classes, `happiness` for `Happy`; None for another word."""
+    name = SAME.get(plain(word), plain(word))
+    return name if name in BASIC else None
 
 
-def sorted_by_class(folder: Path, names: tuple[str, ...], notes: Notes) -> Iterator[tuple[str, Path]]:
-    """All pictures in folders named by a class, as (class, file), in natural order of class and file.
+def class_folders(folder: Path, name_of: Namer = class_of) -> dict[Path, str]:
+    """The folders in a folder that name a class, in natural order; nothing goes by their order."""
+    named = {place: name_of(place.name) for place in folders(folder)}
+    return {place: name for place, name in named.items() if name is not None}
 
-    DatasetError where no folder names a class.
-    """
-    named = {place: class_of(place.name) for place in folders(folder)}
-    for place in (place for place, name in named.items() if name not in names):
+
+def sorted_by_class(
+    folder: Path, names: tuple[str, ...], notes: Notes, name_of: Namer = class_of
+) -> Iterator[tuple[str, Path]]:
+    """All pictures in folders named by a class, as (class, file), in natural order of folder and file."""
+    found = class_folders(folder, name_of)
+    for place in (place for place in folders(folder) if place not in found):
         notes.add(STRANGE, place)
-    found = [(name, place) for place, name in named.items() if name in names]
-    if not found:
-        there = ", ".join(place.name for place in named) or "no folder"
-        raise DatasetError(f"{folder} has no folder of a class ({', '.join(names)}): there is {there}; copy it again")
-    for name in sorted(set(names) - {name for name, _ in found}):
-        notes.add("classes without a folder: is the copy complete?", f"{folder}, {name}", fault=True)
-    for name, place in sorted(found, key=lambda pair: natural(pair[1].name)):
+    for name in names:
+        if name not in found.values():
+            notes.add(NO_FOLDER, f"{folder}, {name}", fault=True)
+    for place, name in found.items():
         for path in files(place, *PICTURES):
             yield name, path
 
