@@ -1,0 +1,206 @@
+import numpy as np
+import pytest
+
+from avfer.datasets.affectnet import CLASSES, AffectNet
+from avfer.datasets.corpus import check, open_corpus
+from avfer.errors import ConfigError, DatasetError
+from tests.datasets.on_disk import empty, text
+
+HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+NUMBERED = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+MARKS = ";".join(["10.5"] * 136)
+
+
+def row(name, code, valence=0.5, arousal=-0.25):
+    return f"{name},1,2,100,120,{MARKS},{code},{valence},{arousal}"
+
+
+def rows(folder):
+    faces = [row(f"{folder}/f{code}a.jpg", code, code / 10, -code / 10) for code in range(8)]
+    others = [row(f"{folder}/none.PNG", 8), row(f"{folder}/x.jpg", 9, -2, -2), row(f"{folder}/y.jpg", 10, -2, -2)]
+    return [*faces, *others]
+
+
+def full(root, header=(HEADER,), lists="Manually_Annotated_file_lists", automatic=True):
+    """The release of lists and folders of pictures; validation.csv has a header or none."""
+    text(root / lists / "training.csv", HEADER, *rows(10), end="\r\n")
+    text(root / lists / "validation.csv", *header, *rows(2), end="\r\n")
+    empty(*(root / "Manually_Annotated_Images" / line.split(",")[0] for line in rows(10) + rows(2)))
+    if automatic:
+        text(root / "Automatically_annotated_file_list" / "automatically_annotated.csv", HEADER, row("7/auto.jpg", 6))
+        empty(root / "Automatically_Annotated_Images" / "7" / "auto.jpg")
+    return root
+
+
+def save(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, value)
+
+
+def cut(root, as_array=lambda value: np.array(str(value))):
+    """The cut of 2021; its arrays hold text in some copies."""
+    for place in ("train_set", "val_set"):
+        for number in (10, 2):
+            annotations = root / place / "annotations"
+            save(annotations / f"{number}_exp.npy", as_array(number % 8))
+            save(annotations / f"{number}_val.npy", as_array(number / 20))
+            save(annotations / f"{number}_aro.npy", as_array(-number / 20))
+            save(annotations / f"{number}_lnd.npy", np.zeros(136))
+            empty(root / place / "images" / f"{number}.jpg", root / place / "images" / "._2.jpg")
+    return root
+
+
+def told(example):
+    """(class or None, valence, arousal) with NaN where not valid."""
+    expression, valence, arousal = (example.labels[kind] for kind in ("expression", "valence", "arousal"))
+    assert valence.valid[0] == (not np.isnan(valence.values[0])) and len(example) == 1
+    name = expression.names[expression.values[0]] if expression.valid[0] else None
+    return name, float(valence.values[0]), float(arousal.values[0])
+
+
+@pytest.mark.parametrize("header", [(HEADER,), ()], ids=["header", "no header"])
+@pytest.mark.parametrize("lists", ["Manually_Annotated_file_lists", ".", "Manually Annotated file lists"])
+def test_the_full_release_is_read_with_and_without_a_header(tmp_path, header, lists):
+    corpus = open_corpus("affectnet", full(tmp_path, header, lists))
+    assert corpus.partitions == ("train", "dev") and "manual" in corpus.distribution
+    for partition, folder in (("train", 10), ("dev", 2)):
+        found = {example.id: example for example in corpus.examples(partition)}
+        assert len(found) == 11
+        for code, name in enumerate(NUMBERED):
+            example = found[f"{folder}/f{code}a.jpg"]
+            assert told(example) == (name, code / 10, -code / 10)
+            assert example.pictures == (tmp_path / "Manually_Annotated_Images" / example.id,)
+    assert check(AffectNet(tmp_path)).sound
+
+
+def test_none_has_affect_without_an_expression_and_no_face_has_neither(tmp_path):
+    corpus = AffectNet(full(tmp_path))
+    found = {example.id: told(example) for example in corpus.examples("dev")}
+    assert found["2/none.PNG"] == (None, 0.5, -0.25)
+    assert np.isnan(found["2/x.jpg"][1:]).all() and found["2/y.jpg"][0] is None
+    for name in ("none", "uncertain", "no face"):
+        assert corpus.notes.counts[f"pictures told to be {name}: kept, the expression not valid"] == 1
+    assert corpus.notes.faults == set()
+
+
+def test_contempt_is_seven_here_and_may_be_left_out(tmp_path):
+    full(tmp_path)
+    eight, seven = AffectNet(tmp_path), AffectNet(tmp_path, classes=7)
+    names = [{e.id: told(e)[0] for e in corpus.examples("dev")} for corpus in (eight, seven)]
+    assert names[0]["2/f7a.jpg"] == "contempt" and names[1]["2/f7a.jpg"] is None
+    assert names[0]["2/f6a.jpg"] == names[1]["2/f6a.jpg"] == "anger"
+    assert next(seven.examples("dev")).labels["expression"].names == CLASSES[:7]
+    assert "7 classes, without contempt" in seven.protocol and sum("contempt" in n for n in seven.notes.counts) == 1
+
+
+def test_the_automatic_list_is_learned_from_when_asked_for(tmp_path):
+    corpus = AffectNet(full(tmp_path), annotations="automatic")
+    (example,) = corpus.examples("train")
+    assert told(example)[0] == "anger" and example.pictures[0].parent.parent.name == "Automatically_Annotated_Images"
+    assert len(list(corpus.examples("dev"))) == 11 and "automatic annotations" in corpus.distribution
+    with pytest.raises(DatasetError, match=r"automatically_annotated\.csv"):
+        AffectNet(full(tmp_path / "other", automatic=False), annotations="automatic")
+
+
+def test_folders_of_pictures_come_in_natural_order(tmp_path):
+    text(tmp_path / "training.csv", HEADER, *(row(name, 0) for name in ("10/b.jpg", "9/z.jpg", "10/a.jpg", "9\\c.jpg")))
+    assert [e.id for e in AffectNet(tmp_path).examples("train")] == ["9/c.jpg", "9/z.jpg", "10/a.jpg", "10/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("pair", "valid", "note"),
+    [
+        ((-2, 0.5), (False, False), "sentinel in one of"),
+        ((0.5, -2), (False, False), "sentinel in one of"),
+        ((-2, -2), (False, False), None),
+        ((1.5, 0.5), (False, True), "outside"),
+        ((-1, 1), (True, True), None),
+    ],
+)
+def test_no_sentinel_leaves_the_reader(tmp_path, pair, valid, note):
+    text(tmp_path / "validation.csv", row("1/a.jpg", 1, *pair))
+    corpus = AffectNet(tmp_path)
+    (example,) = corpus.examples("dev")
+    assert tuple(bool(example.labels[kind].valid[0]) for kind in ("valence", "arousal")) == valid
+    assert tuple(not np.isnan(value) for value in told(example)[1:]) == valid
+    counted = [sentence for sentence in corpus.notes.counts if "valence" in sentence]
+    assert len(counted) == (note is not None) and all(note in sentence for sentence in counted)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ((HEADER, row("1/a.jpg", 11)), "class 11"),
+        ((HEADER, row("1/a.jpg", "happy")), "line 2: 'happy' is no number"),
+        ((HEADER, row("1/a.jpg", 1, '"0,5"')), "line 2: '0,5' has a decimal comma"),
+        ((HEADER, row("1/a.jpg", 1, "0,5")), "line 2: 10 cells where 9"),
+        ((HEADER, row("1/a.jpg", 1, "")), "line 2: .* empty"),
+        ((HEADER.replace("valence", "V"), row("1/a.jpg", 1)), "line 1: no column valence"),
+    ],
+)
+def test_damaged_lists_are_refused(tmp_path, lines, message):
+    text(tmp_path / "training.csv", *lines)
+    with pytest.raises(DatasetError, match=message):
+        list(AffectNet(tmp_path).examples("train"))
+
+
+def test_pictures_that_are_gone_and_rows_that_come_twice_are_told(tmp_path):
+    full(tmp_path)
+    with (tmp_path / "Manually_Annotated_file_lists" / "training.csv").open("a") as file:
+        file.write(row("10/f0a.jpg", 3) + "\n")
+    (tmp_path / "Manually_Annotated_Images" / "10" / "f1a.jpg").unlink()
+    report = check(AffectNet(tmp_path))
+    assert not report.sound and report.partitions["train"].pictures_missing == 1
+    assert report.partitions["train"].examples == 11
+    assert report.notes.counts["rows that repeat a picture: the first is kept"] == 1
+
+
+ARRAYS = {
+    "text": lambda value: np.array(str(value)),
+    "text in a list": lambda value: np.array([str(value)]),
+    "bytes": lambda value: np.array(str(value).encode()),
+    "numbers": lambda value: np.array(value),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_the_cut_of_2021_is_read_whatever_its_arrays_hold(tmp_path, kind):
+    corpus = open_corpus("affectnet", cut(tmp_path, ARRAYS[kind]))
+    assert corpus.partitions == ("train", "dev") and "2021" in corpus.distribution
+    for place, partition in (("train_set", "train"), ("val_set", "dev")):
+        found = list(corpus.examples(partition))
+        assert [example.id for example in found] == [f"{place}/2", f"{place}/10"]
+        assert [told(example) for example in found] == [("sadness", 0.1, -0.1), ("sadness", 0.5, -0.5)]
+        assert found[0].pictures == (tmp_path / place / "images" / "2.jpg",)
+    report = check(corpus)
+    assert report.sound and not report.leaks, "both sets count from the beginning"
+
+
+def test_arrays_of_objects_are_refused_and_run_no_code(tmp_path):
+    path = cut(tmp_path) / "train_set" / "annotations" / "2_val.npy"
+    np.save(path, np.array([{"value": 1}], object), allow_pickle=True)
+    with pytest.raises(DatasetError, match=r"2_val\.npy cannot be read"):
+        list(AffectNet(tmp_path).examples("train"))
+
+
+def test_what_is_lost_of_the_cut_is_told(tmp_path):
+    cut(tmp_path)
+    (tmp_path / "train_set" / "images" / "2.jpg").unlink()
+    (tmp_path / "train_set" / "annotations" / "10_exp.npy").unlink()
+    (tmp_path / "val_set" / "annotations" / "2_aro.npy").unlink()
+    report = check(AffectNet(tmp_path))
+    assert report.partitions["train"].examples == 1 and report.partitions["train"].pictures_missing == 1
+    assert report.notes.counts["pictures that no row names: left out"] == 1
+    assert any("2_aro.npy" in fault for fault in report.notes.faults)
+
+
+@pytest.mark.parametrize("options", [{"annotations": "both"}, {"classes": 6}, {"classes": "seven"}])
+def test_unknown_options_are_told(tmp_path, options):
+    with pytest.raises(ConfigError, match="affectnet"):
+        AffectNet(cut(tmp_path), **options)
+
+
+def test_a_wrong_root_says_what_was_looked_for(tmp_path):
+    empty(tmp_path / "Manually_Annotated_Images" / "1" / "a.jpg")
+    with pytest.raises(DatasetError, match=r"Manually_Annotated_file_lists/training\.csv, train_set/annotations"):
+        AffectNet(tmp_path)
