@@ -48,7 +48,7 @@ def talking(random: np.random.Generator, seconds: float) -> list[tuple[float, fl
     while start < seconds - 0.5:
         stop = min(start + float(random.uniform(1.2, 2.4)), seconds - 0.1)
         spans.append((start, stop))
-        start = stop + float(random.uniform(0.1, 0.3))
+        start = stop + float(random.uniform(0.08, 0.2))
     return spans
 
 
