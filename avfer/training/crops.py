@@ -6,14 +6,15 @@ A picture is read when its batch is made: memory holds the labels of a partition
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from avfer.card import Card
 from avfer.datasets.example import Corpus, Example, Labels
+from avfer.datasets.stills import open_picture
 from avfer.errors import DatasetError
 from avfer.evaluation.pictures import HoldsPictures
 from avfer.stages.embed_faces import normalised
@@ -21,6 +22,15 @@ from avfer.training.augment import augmented, erased, resized
 from avfer.training.config import Augmentation
 
 DIMENSIONS = ("valence", "arousal")
+
+
+@runtime_checkable
+class HoldsFaces(Protocol):
+    """A corpus that cuts faces out of its pictures."""
+
+    def face(self, example: Example, step: int) -> np.ndarray:
+        """(H, W) or (H, W, 3) uint8."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,17 +153,20 @@ def crop(
 
 def picture(corpus: Corpus, example: Example, step: int) -> np.ndarray:
     """(H, W, 3) uint8 RGB; DatasetError where it is not there or cannot be read."""
+    held = _held(corpus, example, step)
+    return held if held.ndim == 3 else np.repeat(held[..., None], 3, 2)
+
+
+def _held(corpus: Corpus, example: Example, step: int) -> np.ndarray:
+    """(H, W) or (H, W, 3) uint8."""
+    if isinstance(corpus, HoldsFaces):
+        return corpus.face(example, step)
     if isinstance(corpus, HoldsPictures):
-        held = corpus.picture(example)
-        return held if held.ndim == 3 else np.repeat(held[..., None], 3, 2)
+        return corpus.picture(example)
     path = example.pictures[step] if example.pictures else None
     if path is None:
         raise DatasetError(f"{example.id} has a label but no picture at step {step}; look into the corpus' folders")
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise DatasetError(f"{path} is no readable picture: {error}; get the file again") from error
+    return open_picture(path, path)
 
 
 def _labels(number: int, example: Example, wanted: Wanted) -> dict[str, np.ndarray]:

@@ -61,9 +61,10 @@ class Triplets:
 
 
 def _agreed(example: Example) -> bool:
-    """Whether all three pictures are there, and people agree on the odd one."""
-    odd = example.labels.get("odd")
-    return odd is not None and len(example.pictures) == 3 and all(example.pictures) and bool(odd.valid.all())
+    """Whether all three faces are there, and people agree on the odd one."""
+    needed = [example.labels[name] for name in ("odd", "box") if name in example.labels]
+    there = "odd" in example.labels and len(example.pictures) == 3 and all(example.pictures)
+    return there and all(bool(labels.valid.all()) for labels in needed)
 
 
 def _margin(example: Example) -> float:

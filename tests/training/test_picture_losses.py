@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from avfer.errors import AvferWarning, ConfigError, DatasetError
@@ -226,6 +228,24 @@ def test_triplets_stand_beside_every_batch_the_odd_one_last(tmp_path):
     numbers = (shown[:, 0] - 100).round().int().tolist()
     assert not {4, 9} & set(numbers), "what people dispute is not drawn"
     assert drawn.margins.tolist() == pytest.approx([0.1 + 0.1 * (number % 2) for number in numbers])
+
+
+def test_triplets_of_fec_are_faces_cut_out_of_their_pictures(tmp_path):
+    (tmp_path / "images").mkdir()
+    cells = []
+    for name, grey in (("a", 60), ("b", 200), ("c", 60)):
+        pixels = np.zeros((40, 40, 3), np.uint8)
+        pixels[10:30, 20:40] = grey
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{name}.png")
+        cells += [f"http://faces/{name}.png", "0.5", "1.0", "0.25", "0.75"]
+    annotators = [cell for number in range(6) for cell in (f"p{number}", "2")]
+    row = ",".join([*cells, "ONE_CLASS_TRIPLET", *annotators])
+    (tmp_path / "faceexp-comparison-data-train-public.csv").write_text(row + "\n")
+    drawn = made(tmp_path / "run", triplets={"root": str(tmp_path), "batch": 2}).batch([0, 1])
+    shown = (drawn.triplets * 0.2 + 0.4) * 255
+    assert torch.allclose(shown[:, :2], torch.tensor(60.0), atol=0.1)
+    assert torch.allclose(shown[:, 2], torch.tensor(200.0), atol=0.1)
+    assert drawn.margins.tolist() == pytest.approx([0.1, 0.1])
 
 
 def test_a_corpus_without_an_agreed_triplet_is_refused(tmp_path):
