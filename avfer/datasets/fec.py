@@ -88,9 +88,9 @@ class Fec:
             raise DatasetError(f"{example.id}: face {step + 1} has no picture in {self.root}; leave the triplet out")
         picture = open_picture(path, path)
         height, width = picture.shape[:2]
-        left, top, right, bottom = (
-            (example.labels["box"].values[step] * (width, height, width, height)).round().astype(int).tolist()
-        )
+        edges = example.labels["box"].values[step] * (width, height, width, height)
+        left, top, right, bottom = edges.round().astype(int).tolist()
+        left, top = min(left, width - 1), min(top, height - 1)  # a face has one pixel at least
         return picture[top : max(bottom, top + 1), left : max(right, left + 1)]
 
     def _odd(self, votes: np.ndarray, place: str) -> Labels:

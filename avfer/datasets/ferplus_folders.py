@@ -20,7 +20,6 @@ FOLDERS: dict[Partition, tuple[str, ...]] = {
 }
 LIST, LABELS = "fer2013new.csv", "label.csv"
 USAGES: dict[str, Partition] = {"training": "train", "publictest": "dev", "privatetest": "test"}
-HEADS = {"label.csv": ("name", "box"), LIST: ("usage", "image name")}
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 NAMELESS = "rows without a picture, which all voters called no face: left out"
 LACKING = "folders of the distribution that are not there"
@@ -100,19 +99,18 @@ def find_folders(root: Path, notes: Notes) -> Folders | None:
 
 
 def _cells(path: Path) -> Iterator[tuple[Row, list[str]]]:
-    """Each row with its cells in the order of the table; a header may have another."""
-    expected = [plain(name) for name in (*HEADS[LABELS if path.name == LABELS else LIST], *VOTES)]
-    order = list(range(len(expected)))
-    for number, row in enumerate(rows(path)):
-        if number == 0 and is_header(row.cells):
-            told = [plain(cell) for cell in row.cells]
-            if sorted(told[-len(VOTES) :]) != sorted(expected[-len(VOTES) :]) and not set(expected) <= set(told):
-                raise DatasetError(
-                    f"{path}, line {row.line}: columns {', '.join(row.cells)}; the votes are not all there"
-                )
+    """Each row with its cells in the order of the table; a header may have another, and further columns."""
+    heads = ("name", "box") if path.name == LABELS else ("usage", "image name")
+    expected = [plain(name) for name in (*heads, *VOTES)]
+    order, width = list(range(len(expected))), len(expected)
+    for count, row in enumerate(rows(path)):
+        if count == 0 and is_header(row.cells):
+            told, width = [plain(cell) for cell in row.cells], len(row.cells)
+            if lacking := [name for name in VOTES if plain(name) not in told]:
+                raise DatasetError(f"{path}, line {row.line}: no column {', '.join(lacking)}; copy the file again")
             order = [told.index(name) if name in told else place for place, name in enumerate(expected)]
             continue
-        cells = same_width(row, len(expected), path)
+        cells = same_width(row, width, path)
         yield row, [cells[place] for place in order]
 
 

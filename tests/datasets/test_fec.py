@@ -88,6 +88,12 @@ def test_a_face_is_cut_out_by_left_right_top_bottom(tmp_path):
         assert face.shape == (20, 20, 3) and (face == 40 * step).all()
 
 
+@pytest.mark.parametrize("bounds", [(0.995, 1.0, 0.995, 1.0), (0.5, 0.501, 0.5, 0.501)])
+def test_the_smallest_face_has_a_pixel(tmp_path, bounds):
+    corpus = Fec(fec(tmp_path, row((1, 1), bounds=bounds)))
+    assert corpus.face(only(corpus), 0).shape == (1, 1, 3)
+
+
 def test_a_face_beyond_its_picture_is_cut_and_one_without_extent_has_no_picture(tmp_path):
     beyond, empty = row((1, 1), bounds=(-0.1, 0.5, 0.0, 1.2)), row((1, 1), bounds=(0.5, 0.5, 0.1, 0.2))
     corpus = Fec(fec(tmp_path, beyond, empty))

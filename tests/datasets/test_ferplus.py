@@ -202,6 +202,12 @@ def test_damaged_votes_are_refused(tmp_path, line, message):
         list(FerPlus(tmp_path).examples("test"))
 
 
+def test_a_list_without_a_column_is_refused(tmp_path):
+    text(tmp_path / "fer2013new.csv", HEADER.replace(",contempt", ""), "Training,a.png," + row([10] + [0] * 8))
+    with pytest.raises(DatasetError, match="line 1: no column contempt"):
+        list(FerPlus(tmp_path).examples("train"))
+
+
 def test_an_unknown_usage_is_refused(tmp_path):
     text(tmp_path / "fer2013new.csv", HEADER, f"Holdout,a.png,{row([10] + [0] * 9)}")
     with pytest.raises(DatasetError, match="usage 'Holdout'"):
