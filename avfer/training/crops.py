@@ -5,7 +5,7 @@ A picture is read when its batch is made: memory holds the labels of a partition
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -116,6 +116,11 @@ class Pictures:
     def _picture_at(self, index: int) -> tuple[Example, int]:
         number, step = self.labels.places[index]
         return self.examples[number], int(step)
+
+
+def shown_alone(example: Example) -> Example:
+    """What is needed to read its pictures: of hundreds of thousands of examples the labels would fill the memory."""
+    return replace(example, labels={name: labels for name, labels in example.labels.items() if name == "box"})
 
 
 Job = tuple[Example, int, Augmentation | None, np.random.Generator | None]

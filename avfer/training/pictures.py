@@ -17,7 +17,7 @@ from avfer.losses.pretext import class_weights
 from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.reading import Reading
 from avfer.training.config import AUGMENTATIONS, Augmentation, TrainConfig
-from avfer.training.crops import DIMENSIONS, PictureBatch, PictureLabels, Pictures, Wanted
+from avfer.training.crops import DIMENSIONS, PictureBatch, PictureLabels, Pictures, Wanted, shown_alone
 from avfer.training.partitions import prepare_output, read_partitions
 from avfer.training.picture_model import network, plain
 from avfer.training.picture_objective import PictureObjective
@@ -164,7 +164,9 @@ def _pictures(
         votes=not scored and config.loss.votes,
     )
     labels = PictureLabels.of(examples, wanted)
-    return Pictures(corpus, examples, labels, card, config.workers or config.threads)
+    return Pictures(
+        corpus, [shown_alone(example) for example in examples], labels, card, config.workers or config.threads
+    )
 
 
 def _chances(labels: PictureLabels, counts: np.ndarray) -> Tensor:

@@ -12,7 +12,7 @@ from avfer.datasets.example import Corpus, Example, Partition
 from avfer.errors import DatasetError
 from avfer.losses.triplet import MARGINS
 from avfer.training.config import Augmentation, TripletConfig
-from avfer.training.crops import crop, in_threads
+from avfer.training.crops import crop, in_threads, shown_alone
 
 USUAL = 0.2  # margin where the kind of a triplet is not told
 
@@ -34,17 +34,20 @@ class Triplets:
         """Read the labels of a corpus; DatasetError where it has no triplet to learn from."""
         corpus = open_corpus(config.corpus, config.root, **config.options)
         partition: Partition = config.partition
-        there = list(corpus.examples(partition)) if partition in corpus.partitions else []
-        agreed = [example for example in there if _agreed(example)]
+        agreed, odd, margins, count = list[Example](), list[int](), list[float](), 0
+        for example in corpus.examples(partition) if partition in corpus.partitions else ():
+            count += 1
+            if _agreed(example):
+                agreed.append(shown_alone(example))
+                odd.append(int(example.labels["odd"].values.argmax()))
+                margins.append(_margin(example))
         if not agreed:
             raise DatasetError(
-                f"triplets: the partition '{partition}' of {config.root} has {len(there)} examples, and not one is of"
+                f"triplets: the partition '{partition}' of {config.root} has {count} examples, and not one is of"
                 f" three pictures with an odd one; look at `avfer corpora check {config.corpus} {config.root}`"
             )
-        odd = [int(example.labels["odd"].values.argmax()) for example in agreed]
         orders = np.array([[*(i for i in range(3) if i != last), last] for last in odd])
-        margins = np.array([_margin(example) for example in agreed], np.float32)
-        return cls(corpus, agreed, orders, margins, card, config.batch, threads)
+        return cls(corpus, agreed, orders, np.array(margins, np.float32), card, config.batch, threads)
 
     def draw(self, how: Augmentation, seed: int) -> tuple[Tensor, Tensor]:
         """Triplets (M, 3, 3, S, S), the odd one last, and their margins (M,); the same for the same seed."""
