@@ -56,6 +56,7 @@ def train(
         from lightning_fabric.strategies.ddp import DDPStrategy
 
         from avfer.training.loop import fit
+        from avfer.training.precision import Mixed
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "lightning-fabric", "train") from error
     task = _task(config, resume, tell)
@@ -66,7 +67,8 @@ def train(
     strategy = several if config.devices > 1 else "auto"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the framework, on devices and workers
-        fabric = Fabric(accelerator=device, devices=config.devices, strategy=strategy, precision=config.precision)
+        mixed: list[Any] = [] if config.precision == "32-true" else [Mixed(config.precision, device)]
+        fabric = Fabric(accelerator=device, devices=config.devices, strategy=strategy, plugins=mixed)
         watch = tell if config.devices == 1 else _lines
         progress = fabric.launch(partial(fit, task=task, config=config, folder=config.output, watch=watch))
     best = max(progress.history, key=lambda row: row["score"])

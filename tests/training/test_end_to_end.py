@@ -15,6 +15,7 @@ import avfer
 from avfer.errors import ConfigError, DatasetError
 from avfer.pipeline import load
 from avfer.training.config import TrainConfig, make_config
+from avfer.training.end_to_end import EndToEnd
 from avfer.training.footage import Filmer
 from avfer.training.train import train
 from avfer.training.videos import VideoTask, video_task
@@ -80,6 +81,30 @@ def test_what_is_heard_is_learned_beside_the_face(clips, tmp_path):
     trained = train(settings(clips, tmp_path, hears=True))
     assert trained.scores["ccc_valence"] > 0.6
     assert trained.scores["ccc_arousal"] > 0.6
+
+
+def test_half_precision_learns_and_leaves_labels_and_times_their_digits(clips, tmp_path, monkeypatch):
+    given = set[torch.dtype]()
+
+    def noting(self: EndToEnd, batch: Any) -> Any:
+        given.update({batch.pair.dtype, batch.times.dtype, batch.voice.dtype})
+        return read(self, batch)
+
+    read = EndToEnd.read
+    monkeypatch.setattr(EndToEnd, "read", noting)
+    trained = train(settings(clips, tmp_path, hears=True, precision="bf16-mixed", epochs=2))
+    assert trained.scores["ccc_valence"] > 0.6
+    assert given == {torch.float32}
+
+
+@pytest.mark.slow
+def test_two_processes_and_one_agree(clips, tmp_path):
+    changes: dict[str, Any] = {"backbone": LITE, "size": None, "loss": {"over": "sequences"}}
+    one, two = (
+        train(settings(clips, tmp_path / str(devices), hears=True, devices=devices, **changes)) for devices in (1, 2)
+    )
+    assert two.scores["score"] == pytest.approx(one.scores["score"], abs=0.05)
+    assert two.scores["ccc_arousal"] > 0.6
 
 
 @pytest.mark.parametrize("frozen", [False, True])
