@@ -135,14 +135,21 @@ def test_pictures_are_made_whole_and_what_judges_them_stays_as_it_is(tmp_path):
     assert all(torch.equal(value, judge[name]) for name, value in task.objective.parts.state_dict().items())
 
 
-def test_what_only_training_needs_is_left_out_of_the_weights(tmp_path):
-    heads = {"heads": ["expression", "puzzle"], "grid": 2}
-    task = made(tmp_path, model="hmtl", model_options=heads, losses={"puzzle": 1.0})
+@pytest.mark.parametrize(
+    ("model", "size", "options", "gone"),
+    [
+        ("hmtl", 32, {"heads": ["expression", "puzzle"], "grid": 2}, "puzzle"),
+        ("pf_vit", 224, {"size": "tiny", "generator": True}, "generator"),
+    ],
+)
+def test_what_only_training_needs_is_left_out_of_the_weights(tmp_path, model, size, options, gone):
+    task = made(tmp_path, model=model, size=size, model_options=options)
     task.export(task.objective, tmp_path, {"score": 0.5})
     card = read_card(tmp_path / "best.json")
-    assert "puzzle" not in str(card.options)
-    plain = create("hmtl", weights=tmp_path / "best.safetensors")
-    pixels = task.batch([0, 1, 2]).pixels
+    assert gone not in str(card.options)
+    plain = create(model, weights=tmp_path / "best.safetensors")
+    assert not any(name.startswith(gone) for name in plain.state_dict())
+    pixels = task.batch([0, 1]).pixels
     with torch.no_grad():
         assert torch.equal(plain(pixels), task.objective.model.eval()(pixels))
 

@@ -12,6 +12,7 @@ from avfer.catalog import NAMES, find, kind_of
 from avfer.training.config import read_config
 from avfer.training.own_losses import LOSSES
 from avfer.training.passes import has
+from avfer.training.picture_model import network
 from avfer.weights import card_of
 
 ROOT = Path(__file__).parents[2] / "configs" / "train"
@@ -40,6 +41,15 @@ def test_networks_of_recipes_have_what_their_losses_and_targets_read(path):
     offered = re.findall(r"^# (start: .*)$", path.read_text(), re.MULTILINE)
     for name in yaml.safe_load(offered[0])["start"] if offered else ():
         assert hasattr(model, f"start_{name}") or name in inspect.signature(model.start_from).parameters
+
+
+@pytest.mark.parametrize(("recipe", "first"), [("dan_raf_db", "surprise"), ("efficientface_raf_db", "neutral")])
+def test_classes_stand_as_in_the_authors_files_for_the_corpus(recipe, first):
+    """Both trained on RAF-DB, but number its classes differently."""
+    config = read_config(ROOT / f"{recipe}.yaml")
+    names = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
+    _, card = network(config, sorted(names))
+    assert card.classes[0] == first and sorted(card.classes) == sorted(names)
 
 
 def test_every_surveyed_face_network_has_a_recipe():
