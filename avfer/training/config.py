@@ -106,14 +106,14 @@ class TrainConfig(Strict):
     weights: Path | None = None  # to begin with
     losses: dict[str, float] = {}  # further losses that the model has of its own: {"partition": 1.0}
 
-    pipeline: str = "aver"  # its stages up to the affect model make the features, or the crops that a backbone learns from
+    pipeline: str = "aver"  # its stages up to the affect model make the features, or crops for backbone:
     settings: dict[str, Any] = {}  # of the pipeline: {"look.backbone": "poster_v2"}
     length: int = 300  # steps of a sequence; 16 to 80 where a backbone learns
     stride: int = 150  # steps between the starts of two sequences
     delay: float | Literal["search"] | dict[Literal["valence", "arousal"], float] = 0.0  # s, labels moved earlier
 
     size: int | None = None  # px, of pictures and crops; None for that of the network's card
-    augment: Literal["none", "light", "strong"] | Augmentation = "light"  # of pictures; of crops over time, all of a sequence alike
+    augment: Literal["none", "light", "strong"] | Augmentation = "light"  # crops of a sequence alike
     balance: Literal["none", "sampler", "weights"] = "none"  # rare classes are drawn as often, or weigh more
     decide: Literal["accuracy", "f1_macro", "uar"] = "accuracy"  # score of the expressions of pictures
     new_head: bool = False  # `weights` tell other classes apart: layers of another shape begin anew
