@@ -45,8 +45,8 @@ class RoughFace:
 def _eat() -> None:
     """Take 2 GB, slowly enough to be seen; more would trouble the machine where nobody looks."""
     held: list[bytes] = []
-    while len(held) < 200:
-        held.append(b"\1" * 10_000_000)
+    while len(held) < 40:
+        held.append(b"\1" * 50_000_000)
         time.sleep(0.02)
     time.sleep(3600)
 
