@@ -16,8 +16,9 @@ from avfer.datasets.listing import (
     not_found,
     search_folders,
 )
+from avfer.datasets.partitions import Wanted, partition_folders, tell_lacking
 
-FOLDERS: dict[Partition, tuple[str, ...]] = {
+FOLDERS: Wanted = {
     "train": ("Train_AFEW", "Train"),
     "dev": ("Val_AFEW", "Val", "Validation"),
     "test": ("Test_AFEW", "Test"),
@@ -50,9 +51,10 @@ class Afew:
     def __init__(self, root: Path | str) -> None:
         self.root = check_root(root)
         self.notes = Notes()
-        self._places = _places(self.root)
-        if not self._places:
+        self._places = partition_folders(self.root, FOLDERS)
+        if not any(_holds_classes(place) for place in self._places.values()):
             raise not_found("AFEW", self.root, ("Train_AFEW/Angry/*.avi", "Val_AFEW/Angry/*.avi"))
+        tell_lacking(self.root, FOLDERS, self._places, self.notes)
         self._faces = {part: list(search_folders(place, FACES, depth=1)) for part, place in self._places.items()}
         self.distribution = f"videos{' with aligned faces' if any(self._faces.values()) else ''}"
         self.protocol = "partitions as distributed; one label a clip"
@@ -88,17 +90,6 @@ class Afew:
             elif partition != "test":
                 self.notes.add(NO_CLASS, place / word, fault=True)
         return clips
-
-
-def _places(root: Path) -> dict[Partition, Path]:
-    """The folder of each partition, one level below a root that has a folder around them as well."""
-    for around in (root, *folders(root)):
-        found: dict[Partition, Path] = {
-            part: place for part, names in FOLDERS.items() if (place := find_folder(around, *names))
-        }
-        if any(_holds_classes(place) for place in found.values()):
-            return found
-    return {}
 
 
 def _holds_classes(place: Path) -> bool:

@@ -7,6 +7,7 @@ from avfer.datasets.affectnet_arrays import SETS, Cut
 from avfer.datasets.affectnet_lists import FILES, LISTS, Lists, Told
 from avfer.datasets.example import Example, Labels, Notes, Partition
 from avfer.datasets.listing import check_root, not_found
+from avfer.datasets.partitions import LACKING
 from avfer.datasets.stills import one_class, one_value
 from avfer.errors import ConfigError, DatasetError, unknown
 
@@ -43,6 +44,9 @@ class AffectNet:
             looked_for = [f"{LISTS[annotations][0]}/{name}" for name in FILES[annotations].values()][:1]
             cut = [f"{SETS['train'][0]}/annotations"] if annotations == "manual" else []
             raise not_found("AffectNet", self.root, (*looked_for, *cut))
+        for partition in FILES[annotations]:
+            if partition not in self._source.partitions:
+                self.notes.add(LACKING, f"{self.root}, {partition}")
         self.distribution = self._source.distribution
         told = ", ".join(CLASSES[classes:])
         self.protocol = f"partitions as distributed; {classes} classes{f', without {told}' if told else ''}"

@@ -8,11 +8,12 @@ import numpy as np
 from avfer.datasets.affectnet_lists import Told
 from avfer.datasets.example import Notes, Partition
 from avfer.datasets.listing import PICTURES, find_folder, names, natural
-from avfer.datasets.stills import ABSENT, UNNAMED, partition_folders
+from avfer.datasets.partitions import Wanted, partition_folders
+from avfer.datasets.stills import ABSENT, UNNAMED
 from avfer.datasets.text import integer, number
 from avfer.errors import DatasetError
 
-SETS: dict[Partition, tuple[str, ...]] = {"train": ("train_set",), "dev": ("val_set",)}
+SETS: Wanted = {"train": ("train_set",), "dev": ("val_set",)}
 CLASS, VALENCE, AROUSAL = "_exp.npy", "_val.npy", "_aro.npy"
 
 
@@ -22,7 +23,8 @@ class Cut:
     distribution = "2021 cut, 8 labels"
 
     def __init__(self, root: Path) -> None:
-        self._places = partition_folders(root, SETS)
+        # No deeper, for a full release has its pictures in a thousand folders there.
+        self._places = partition_folders(root, SETS, depth=1)
 
     @property
     def partitions(self) -> tuple[Partition, ...]:

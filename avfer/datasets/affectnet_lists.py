@@ -1,7 +1,7 @@
 """The lists of AffectNet's full release: one row a picture, with its class, valence and arousal."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +54,7 @@ class Lists:
             partition: path for partition, name in FILES[annotations].items() if (path := _find_list(root, name))
         }
         # One search for both, so that their thousand folders of pictures are not gone through.
-        self._images = {plain(place.name): place for place in search_folders(root, IMAGES.values(), depth=2)}
+        self._images = {plain(place.name): place for place in _unpacked(root, IMAGES.values())}
         self.distribution = f"full release, {annotations} annotations"
 
     @property
@@ -140,6 +140,11 @@ _natural = cache(natural)
 
 def _find_list(root: Path, name: str) -> Path | None:
     """A list in the folder of lists, or right in the root."""
-    lists = search_folders(root, [folder for several in LISTS.values() for folder in several], depth=2)
-    places = [root, *lists]
+    places = [root, *_unpacked(root, [folder for several in LISTS.values() for folder in several])]
     return next((place / name for place in places if (place / name).is_file()), None)
+
+
+def _unpacked(root: Path, wanted: Iterable[str]) -> Iterator[Path]:
+    """Folders of some names; an archive unpacks into a folder of its own, so of `lists/lists` the inner is meant."""
+    for place in search_folders(root, wanted, depth=2):
+        yield find_folder(place, place.name) or place

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from avfer.datasets.example import Example, Notes, Partition
 from avfer.datasets.listing import check_root, find_folder, natural, not_found
-from avfer.datasets.stills import BASIC, class_folders, one_class, partition_folders, sorted_by_class
+from avfer.datasets.partitions import Wanted, partition_folders, tell_lacking
+from avfer.datasets.stills import BASIC, class_folders, one_class, sorted_by_class
+
+FOLDERS: Wanted = {"train": ("train",), "test": ("test",)}
 
 
 class CaerS:
@@ -19,10 +22,11 @@ class CaerS:
         self.root = check_root(root)
         self.notes = Notes()
         home = find_folder(self.root, "CAER-S") or self.root
-        found = partition_folders(home, {"train": ("train",), "test": ("test",)})
+        found = partition_folders(home, FOLDERS)
         self._places: dict[Partition, Path] = {p: place for p, place in found.items() if class_folders(place)}
         if not self._places:
             raise not_found("CAER-S", self.root, ("CAER-S/train/Anger", "CAER-S/test/Anger"))
+        tell_lacking(home, FOLDERS, self._places, self.notes)
 
     @property
     def partitions(self) -> tuple[Partition, ...]:

@@ -9,7 +9,8 @@ from avfer.datasets.delimited import Row, is_header, rows, same_width
 from avfer.datasets.example import PARTITIONS, Notes, Partition
 from avfer.datasets.ferplus_votes import COLUMNS
 from avfer.datasets.listing import PICTURES, by_stem, files, plain, walk
-from avfer.datasets.stills import ABSENT, AGAIN, UNNAMED, open_picture, partition_folders
+from avfer.datasets.partitions import partition_folders, tell_lacking
+from avfer.datasets.stills import ABSENT, AGAIN, UNNAMED, open_picture
 from avfer.datasets.text import integer
 from avfer.errors import DatasetError
 
@@ -22,21 +23,17 @@ LIST, LABELS = "fer2013new.csv", "label.csv"
 USAGES: dict[str, Partition] = {"training": "train", "publictest": "dev", "privatetest": "test"}
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 NAMELESS = "rows without a picture, which all voters called no face: left out"
-LACKING = "folders of the distribution that are not there"
 
 
 class Folders:
     """Folders of pictures, and the tables of votes beside them."""
 
-    def __init__(self, places: dict[Partition, Path], listed: Path | None, notes: Notes) -> None:
+    def __init__(self, places: dict[Partition, Path], listed: Path | None) -> None:
         self._places, self._listed = places, listed
         self._pictures: dict[Partition, dict[str, Path]] = {}
         own = any((place / LABELS).is_file() for place in places.values())
         self.tables = (*(("votes",) if own else ()), *(("votes_csv",) if listed else ()))
         self.distribution = "folders of pictures" if places else f"{LIST} without pictures"
-        for partition in PARTITIONS if places else ():
-            if partition not in places:
-                notes.add(LACKING, FOLDERS[partition][0])
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -94,8 +91,12 @@ def find_folders(root: Path, notes: Notes) -> Folders | None:
     places = partition_folders(root, FOLDERS)
     around = dict.fromkeys([root, *(place.parent for place in places.values()), *(() if places else walk(root, 2))])
     listed = [path for folder in around for path in files(folder, ".csv") if path.name.lower() == LIST]
-    found = Folders(places, listed[0] if listed else None, notes)
-    return found if found.tables else None
+    found = Folders(places, listed[0] if listed else None)
+    if not found.tables:
+        return None
+    if places:
+        tell_lacking(root, FOLDERS, places, notes)
+    return found
 
 
 def _cells(path: Path) -> Iterator[tuple[Row, list[str]]]:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 from avfer.datasets.example import PARTITIONS, Example, Notes, Partition
 from avfer.datasets.listing import PICTURES, by_stem, check_root, files, find_folder, natural, not_found
+from avfer.datasets.partitions import Wanted, partition_folders, tell_lacking
 from avfer.datasets.stills import (
     ABSENT,
     AGAIN,
@@ -14,7 +15,6 @@ from avfer.datasets.stills import (
     class_folders,
     class_of,
     one_class,
-    partition_folders,
     sorted_by_class,
 )
 from avfer.datasets.text import integer, lines
@@ -24,6 +24,7 @@ CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neut
 LISTS = ("list_patition_label.txt", "list_partition_label.txt")  # the first is the authors' spelling
 NAME = re.compile(r"(train|test)_[0-9]+")
 ALIGNED = "_aligned"
+COPIES: Wanted = {"train": ("train",), "test": ("test",)}
 Pictures = Literal["aligned", "original"]
 
 
@@ -54,6 +55,8 @@ class RafDb:
         self._mirror: dict[Partition, Path] = {} if self._list else _find_mirror(self.root)
         if not self._list and not self._mirror:
             raise not_found("RAF-DB", self.root, (f"basic/EmoLabel/{LISTS[0]}", "train/1 to train/7"))
+        if self._mirror:
+            tell_lacking(self.root, COPIES, self._mirror, self.notes)
         self.distribution = "basic, as distributed" if self._list else "basic, copied into folders of classes"
         faces = f"{pictures} pictures" if self._list else "pictures of the copy"
         self.protocol = f"partitions as distributed; {faces}"
@@ -76,7 +79,7 @@ class RafDb:
 
     def _pictures(self) -> dict[str, Path]:
         """Pictures by the name that the list has for them."""
-        folder = find_folder(self._home, f"Image/{self._kind}", self._kind)
+        folder = find_folder(self._home, f"Image/{self._kind}/{self._kind}", f"Image/{self._kind}", self._kind)
         return {stem.removesuffix(ALIGNED): path for stem, path in by_stem(folder, PICTURES).items()}
 
     def _copied(self) -> dict[str, Face]:
@@ -121,7 +124,7 @@ def _find_list(home: Path) -> Path | None:
 
 
 def _find_mirror(root: Path) -> dict[Partition, Path]:
-    found = partition_folders(root, {"train": ("train",), "test": ("test",)})
+    found = partition_folders(root, COPIES)
     return {partition: place for partition, place in found.items() if class_folders(place, _numbered)}
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from avfer.datasets.example import Example, Notes, Partition
 from avfer.datasets.listing import PICTURES, check_root, files, natural, not_found, walk
-from avfer.datasets.stills import BASIC, class_folders, one_class, partition_folders, sorted_by_class
+from avfer.datasets.partitions import partition_folders, tell_lacking
+from avfer.datasets.stills import BASIC, class_folders, one_class, sorted_by_class
 
 FOLDERS: dict[Partition, tuple[str, ...]] = {
     "train": ("Train_Aligned_Faces",),
-    "dev": ("Val_Aligned_Faces",),
+    "dev": ("Val_Aligned_Faces_new", "Val_Aligned_Faces"),
     "test": ("Test_Aligned_Faces",),
 }
 SCENES: dict[Partition, tuple[str, ...]] = {"train": ("Train",), "dev": ("Val",), "test": ("Test",)}
@@ -27,7 +28,9 @@ class Sfew:
         self._places = next((found for found in (faces, scenes) if _labelled(found)), {})
         if not self._places:
             raise not_found("SFEW", self.root, ("Train_Aligned_Faces/Angry", "Val_Aligned_Faces/Angry"))
-        self.distribution = "2.0, aligned faces" if self._places == faces else "2.0, whole scenes"
+        sorted_out = "aligned faces or whole scenes" if faces else "whole scenes"
+        self.distribution = f"2.0, {'aligned faces' if self._places is faces else sorted_out}"
+        tell_lacking(self.root, FOLDERS if self._places is faces else SCENES, self._places, self.notes)
         self.protocol = "partitions as distributed"
 
     @property

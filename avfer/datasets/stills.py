@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from avfer.class_order import SAME
-from avfer.datasets.example import Labels, Notes, Partition
+from avfer.datasets.example import Labels, Notes
 from avfer.datasets.listing import PICTURES, files, folders, plain
 from avfer.errors import DatasetError
 
@@ -68,19 +68,3 @@ def sorted_by_class(
     for place, name in found.items():
         for path in files(place, *PICTURES):
             yield name, path
-
-
-def partition_folders(root: Path, wanted: dict[Partition, tuple[str, ...]], depth: int = 2) -> dict[Partition, Path]:
-    """For each partition the nearest folder that one of its names means, at or below the root."""
-    words: dict[str, Partition] = {plain(name): partition for partition, names in wanted.items() for name in names}
-    found: dict[Partition, Path] = {}
-    level = [root]
-    for _ in range(depth + 1):
-        level = [child for folder in level for child in folders(folder)]
-        for place in level:
-            if plain(place.name) in words:
-                found.setdefault(words[plain(place.name)], place)
-        level = [place for place in level if plain(place.name) not in words]
-        if found:
-            return {partition: found[partition] for partition in wanted if partition in found}
-    return found
