@@ -50,7 +50,7 @@ def write_submission(
         raise ConfigError(f"no folder with predictions at {predictions}; check the path behind --predictions")
     written = write(task.value, example, predictions, output, extend=extend, threshold=threshold)
     held = (
-        f"{written.filled} of them held the last value, for no face was read there" if written.filled else "none held"
+        f"{written.filled} of them held the last value, for nothing was read there" if written.filled else "none held"
     )
     print(f"{written.rows} rows, {held}", file=sys.stderr)
     print(written.path)

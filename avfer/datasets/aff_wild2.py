@@ -1,13 +1,13 @@
 """Aff-Wild2 (Kollias and Zafeiriou; the ABAW competitions from 2020 on): people in the wild, labelled every frame."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
 from avfer.datasets.aff_wild2_labels import read_au, read_expr, read_multi_task, read_picture_list, read_va
-from avfer.datasets.aff_wild2_layout import TASKS, Crops, Layout, pictures_of, without_side
+from avfer.datasets.aff_wild2_layout import TASKS, Crops, Layout, pictures_of, side_of, without_side
 from avfer.datasets.example import PARTITIONS, Example, Labels, Notes, Partition
 from avfer.datasets.listing import check_root, natural
 from avfer.errors import ConfigError, DatasetError, unknown
@@ -44,6 +44,8 @@ class AffWild2:
         self._videos, self._sounds = layout.media(), layout.sounds()
         self._crops, self._faces = _faces(layout, crops)
         self.task = self._annotations.task
+        listed = {person for found in self._annotations.files.values() for person in found}
+        self._people = listed | set(self._annotations.test)  # of all partitions; not told by multi-task files
         self.distribution = f"{self._annotations.years}, task {self.task}"
         faces = f"{self._crops} pictures" if self._faces else "no pictures"
         self.protocol = f"partitions as distributed; all valid frames count, with a picture or without; {faces}"
@@ -64,30 +66,36 @@ class AffWild2:
         listed = self._annotations.test if partition == "test" else ()
         for person in sorted({*found, *listed}, key=natural):
             if person not in found:
-                yield self._example(person, partition, {}, None)
+                yield self._example(person, partition, {}, None, self._people)
                 continue
             labels = READERS[self.task](found[person], self.notes)
             steps = len(next(iter(labels.values())).values)
-            yield self._example(person, partition, labels, np.arange(steps, dtype=np.int64))
+            yield self._example(person, partition, labels, np.arange(steps, dtype=np.int64), self._people)
 
     def _multi_task(self, partition: Partition, found: dict[str, Path]) -> Iterator[Example]:
         for path in found.values():
             if partition == "test":
                 listed = read_picture_list(path)
-                yield from (self._example(v, partition, {}, listed[v]) for v in sorted(listed, key=natural))
+                yield from (self._example(v, partition, {}, listed[v], listed) for v in sorted(listed, key=natural))
                 continue
             people = dict(read_multi_task(path, self.notes))
             for name in sorted(people, key=natural):
-                yield self._example(name, partition, people[name].labels, people[name].frames)
+                yield self._example(name, partition, people[name].labels, people[name].frames, people)
 
     def _example(
-        self, person: str, partition: Partition, labels: dict[str, Labels], frames: np.ndarray | None
+        self,
+        person: str,
+        partition: Partition,
+        labels: dict[str, Labels],
+        frames: np.ndarray | None,
+        people: Collection[str],
     ) -> Example:
         video = self._media_of(person)
         if video is None and self._videos:
             self.notes.add(NO_VIDEO, person)
         pictures = self._pictures(person, frames) if frames is not None and self._faces else ()
-        return Example(person, partition, labels, person, video, self._sound_of(person), pictures, frames=frames)
+        sound, side = self._sound_of(person), side_of(person, people)
+        return Example(person, partition, labels, person, video, sound, pictures, frames=frames, side=side)
 
     def _media_of(self, person: str) -> Path | None:
         return self._videos.get(person) or self._videos.get(without_side(person))
@@ -109,7 +117,7 @@ class AffWild2:
     def _compare(self) -> None:
         """Note videos that nobody labelled, and people who share a video."""
         places = {p: set(found) for p, found in self._annotations.files.items()}
-        people = {person for found in places.values() for person in found} | set(self._annotations.test)
+        people = self._people
         used = {*people, *map(without_side, people)}
         for video in sorted(set(self._videos) - used, key=natural):
             self.notes.add(NO_LABELS, self._videos[video])

@@ -1,11 +1,12 @@
 """Where copies of Aff-Wild2 keep what: annotations of seven years, test lists, videos, and pictures of faces."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
-from avfer.datasets.example import Notes, Partition
+from avfer.datasets.example import Notes, Partition, Side
 from avfer.datasets.listing import PICTURES, SOUNDS, VIDEOS, files, folders, names, not_found, plain, walk
 from avfer.datasets.text import read_lines
 from avfer.errors import DatasetError
@@ -34,7 +35,8 @@ MULTI: dict[str, Partition] = {
     "mtl": "test",  # a list without labels
 }
 LISTS: dict[str, Task] = {"valencearousal": "va", "expression": "expr", "actionunit": "au"}
-SIDE = re.compile(r"(.+)_(?:left|right)", re.IGNORECASE)
+SIDE = re.compile(r"(.+)_(left|right)", re.IGNORECASE)
+OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,18 @@ def without_side(name: str) -> str:
     """The video of a person: `video59` of `video59_right`."""
     match = SIDE.fullmatch(name)
     return match[1] if match else name
+
+
+def side_of(person: str, people: Collection[str]) -> Side | None:
+    """Where a person sits: as the name says, else opposite the one other of the video; `video59_right` leaves the left.
+
+    None for the only person of a video, and where both sides are named by others.
+    """
+    match = SIDE.fullmatch(person)
+    if match:
+        return cast(Side, match[2].lower())
+    free: list[Side] = [side for side, other in OTHER.items() if f"{person}_{other}" in people]
+    return free[0] if len(free) == 1 else None
 
 
 def pictures_of(places: list[Path], notes: Notes) -> dict[int, Path]:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 Partition = Literal["train", "dev", "test"]
+Side = Literal["left", "right"]
 PARTITIONS: tuple[Partition, ...] = ("train", "dev", "test")
 
 
@@ -45,6 +46,7 @@ class Example:
     pictures: tuple[Path | None, ...] = ()  # one a step, None where there is none; a picture corpus has one step
     times: np.ndarray | None = None  # (T,) float64 s; None for pictures, and where labels go by frame alone
     frames: np.ndarray | None = None  # (T,) int64, 0-based index of the decoded frame; None where labels go by time
+    side: Side | None = None  # where the person sits, of two in one video; None where nothing tells
 
     def __len__(self) -> int:
         """Steps."""

@@ -1,9 +1,9 @@
 """Bring a table of predictions to the steps of an example: one value a step, and how it came there.
 
-One face a frame is read: where several are, the largest box, or for an example `..._left` or `..._right` the face
-whose centre is leftmost or rightmost. A step takes the row of its own frame, or the row whose time is nearest and no
-more than half a step away. A step without such a row is filled: the last value is held, the first ones take the
-first value. What a table does not hold at all is NaN.
+One face a frame is read: where several are, the largest box, or for one of two people in a video the face whose centre
+is leftmost or rightmost. A step takes the row of its own frame, or the row whose time is nearest and no more than half
+a step away. A step without such a row is filled: the last value is held, the first ones take the first value. What a
+table does not hold at all is NaN.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from typing import Self, cast
 import numpy as np
 import pandas as pd
 
-from avfer.datasets.example import Example
+from avfer.datasets.example import Example, Side
 from avfer.errors import DatasetError
 
 NEAR = 1e-3  # s, how far beyond half a step a row may lie
 RULE = "a step without a row of its own holds the last value; the first ones take the first"
-FACE_RULE = "one face a frame: the largest box, or the leftmost or rightmost for examples named so"
+FACE_RULE = "one face a frame: the largest box, or the leftmost or rightmost for one of two people"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +46,20 @@ class Aligned:
 
 def align(example: Example, table: pd.DataFrame, columns: list[str]) -> Aligned:
     """The columns of a table (of the contract's form) at the steps of an example; one that it lacks is all NaN."""
-    rows = one_face(_keyed(example, table), example.id)
+    rows = one_face(_keyed(example, table), example.id, example.side)
     if _goes_by_frame(example, table):
         index, own = _by_frame(cast(np.ndarray, example.frames), rows)
     else:
         index, own = _by_time(cast(np.ndarray, example.times), rows["time_s"].to_numpy(np.float64))
     given: dict[str, np.ndarray] = {}
     for column in columns:
-        cells = _numbers(rows, column, example.id)
+        cells = numbers(rows, column, example.id)
         given[column] = np.where(own, cells[index], np.nan) if len(rows) else np.full(len(example), np.nan)
     return Aligned.of(example, given, _step(example, rows), len(table) - len(rows))
 
 
-def one_face(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """One row a frame, in order; rows without a face (the voice's) stay where no face is."""
+def one_face(table: pd.DataFrame, name: str, side: Side | None = None) -> pd.DataFrame:
+    """One row a frame, in order, of the person on that side; rows of no face (the voice's) stay where no face is."""
     key = "frame" if "frame" in table and bool(table["frame"].notna().all()) else "time_s"
     if "track" not in table or "face_x1" not in table:
         keys = table[key].to_numpy()
@@ -71,9 +71,9 @@ def one_face(table: pd.DataFrame, name: str) -> pd.DataFrame:
     area = (width * (table["face_y2"] - table["face_y1"])).fillna(-1.0)
     centre = ((table["face_x1"] + table["face_x2"]) / 2).fillna(0.0)
     rank = -area
-    if name.endswith("_left"):
+    if side == "left":
         rank = centre.where(area >= 0, np.inf)
-    elif name.endswith("_right"):
+    elif side == "right":
         rank = (-centre).where(area >= 0, np.inf)
     ranked = table.assign(_rank=rank).sort_values([key, "_rank"], kind="stable")
     return ranked.drop_duplicates(key).drop(columns="_rank")
@@ -115,13 +115,13 @@ def _keyed(example: Example, table: pd.DataFrame) -> pd.DataFrame:
     key = "frame" if _goes_by_frame(example, table) else "time_s"
     if key not in table:
         raise DatasetError(f"predictions for {example.id} have no column {key}")
-    cells = _numbers(table, key, example.id)
+    cells = numbers(table, key, example.id)
     if np.isnan(cells).any():
         raise DatasetError(f"predictions for {example.id}: {np.isnan(cells).sum()} rows have no {key}")
     return table
 
 
-def _numbers(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
+def numbers(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
     """(N,) float64 of a column, NaN where it is empty or absent."""
     if column not in rows:
         return np.full(len(rows), np.nan)

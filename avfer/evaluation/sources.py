@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
 from avfer.datasets.example import Corpus, Example, Partition
 from avfer.errors import DatasetError
 from avfer.evaluation.align import Aligned, align
 from avfer.evaluation.kinds import columns_of, with_probabilities
 from avfer.evaluation.pictures import Reader, read_pictures
+from avfer.evaluation.tables import ENDINGS, facts_of, read_table
 
-ENDINGS = ("parquet", "csv", "jsonl")
 MADE = {
     "version": "avfer that made the tables",
     "pipeline_sha256": "sha256 of the pipeline that made them",
@@ -107,29 +106,3 @@ class Network:
             given = dict(zip(names, values.T, strict=True))
             empty = np.full(len(example), np.nan)
             yield Aligned.of(example, {column: given.get(column, empty) for column in columns_of(example)})
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A table of predictions; DatasetError where the file is none."""
-    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": _read_lines}
-    try:
-        return readers[path.suffix](path)
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
-
-
-def facts_of(path: Path) -> dict[str, str]:
-    """What a Parquet file tells of its making; nothing for other formats."""
-    if path.suffix != ".parquet":
-        return {}
-    import pyarrow.parquet
-
-    try:
-        metadata: dict[bytes, bytes] = pyarrow.parquet.read_schema(path).metadata or {}
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} is no Parquet file: {' '.join(str(error).split())}") from error
-    return {key.decode(): value.decode(errors="replace") for key, value in metadata.items()}
-
-
-def _read_lines(path: Path) -> pd.DataFrame:
-    return pd.read_json(path, lines=True)

@@ -13,8 +13,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from avfer.datasets.aff_wild2_layout import side_of, without_side
+from avfer.datasets.example import Side
 from avfer.errors import DatasetError, OutputError
-from avfer.evaluation.align import hold, one_face
+from avfer.evaluation.align import hold, numbers, one_face
+from avfer.evaluation.tables import ENDINGS, read_table
 
 Task = Literal["va", "expr", "au"]
 EXPRESSIONS = ("Neutral", "Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Other")
@@ -63,7 +66,7 @@ def write(
     """
     names, header = _names(sample), _header(sample, task)
     videos = dict.fromkeys(name.rpartition("/")[0] for name in names)
-    found = {video: _predicted(task, video, predictions, threshold) for video in videos}
+    found = {video: _predicted(task, video, side_of(video, videos), predictions, threshold) for video in videos}
     rows: list[str] = []
     missing: list[str] = []
     filled = 0
@@ -201,10 +204,11 @@ def _frame(image: str, sample: Path, line: int) -> int:
     return int(stem) - 1
 
 
-def _predicted(task: Task, video: str, folder: Path, threshold: float) -> Video:
-    table = one_face(_table(video, folder), video)
+def _predicted(task: Task, video: str, side: Side | None, folder: Path, threshold: float) -> Video:
+    table = one_face(_table(video, folder), video, side)
     columns = _columns(task, table, video)
-    frames, given = table["frame"].to_numpy(np.int64), table[columns].to_numpy(np.float64)
+    frames = table["frame"].to_numpy(np.int64)
+    given = np.stack([numbers(table, column, video) for column in columns], 1)
     finite = np.asarray(np.isfinite(given).all(axis=1))
     explained = table["reason"].notna().to_numpy() if "reason" in table else np.zeros(len(table), bool)
     _refuse(~finite & ~explained, frames, video, "are not finite")
@@ -226,18 +230,20 @@ def _predicted(task: Task, video: str, folder: Path, threshold: float) -> Video:
 def _refuse(wrong: np.ndarray, frames: np.ndarray, video: str, told: str) -> None:
     """Name the frames that are wrong, if any is."""
     if wrong.any():
-        some = ", ".join(str(frame) for frame in frames[wrong][:MOST]) + (", ..." if wrong.sum() > MOST else "")
+        some = ", ".join(f"{frame:g}" for frame in frames[wrong][:MOST]) + (", ..." if wrong.sum() > MOST else "")
         raise DatasetError(f"predictions for {video}: {int(wrong.sum())} rows {told} (frames {some})")
 
 
 def _table(video: str, folder: Path) -> pd.DataFrame:
     """The table of a video; a person's own table, then the video's, `_left` and `_right` taken off."""
-    stems = dict.fromkeys([video, video.removesuffix("_left").removesuffix("_right")])
-    for path in (folder / f"{stem}.{ending}" for stem in stems for ending in ("parquet", "csv")):
+    stems = dict.fromkeys([video, without_side(video)])
+    for path in (folder / f"{stem}.{ending}" for stem in stems for ending in ENDINGS):
         if path.is_file():
-            table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-            if "frame" not in table or bool(table["frame"].isna().any()) or not len(table):
+            table = read_table(path)
+            frames = numbers(table, "frame", video)
+            if not len(table) or np.isnan(frames).any():
                 raise DatasetError(f"{path} has no frame numbers, or no rows")
+            _refuse((frames < 0) | (frames % 1 != 0), frames, video, "have a frame that is no whole number from 0")
             return table
     raise DatasetError(f"{folder} holds no table for {video} ({video}.parquet or .csv); every video must be predicted")
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from avfer.datasets.aff_wild2 import AffWild2
+from avfer.datasets.aff_wild2_layout import side_of
 from avfer.datasets.corpus import check, open_corpus, open_tasks
 from avfer.errors import ConfigError, DatasetError
 from tests.datasets.on_disk import empty, text
@@ -170,11 +171,26 @@ def test_people_of_one_video_have_their_own_pictures_and_its_sound(tmp_path):
     corpus = AffWild2(tmp_path)
     found = {example.id: example for example in corpus.examples("train")}
     assert list(found) == ["video7_left", "video7_right", "video59", "video59_right"]
+    assert [example.side for example in found.values()] == ["left", "right", "left", "right"]
     for name, example in found.items():
         assert example.pictures[0] == tmp_path / "cropped_aligned" / name / "00001.jpg" and example.subject == name
         assert example.video == example.audio
         assert example.video.stem == name.split("_")[0]
     assert noted(corpus, "videos without a label file") == 1 and noted(corpus, "named _left or _right") == 1
+
+
+@pytest.mark.parametrize(
+    ("people", "side"),
+    [
+        (("v",), None),
+        (("v", "v_left"), "right"),
+        (("v", "v_right"), "left"),
+        (("v", "v_left", "v_right"), None),
+        (("v", "w_left"), None),
+    ],
+)
+def test_a_plain_name_sits_where_the_other_person_of_the_video_does_not(people, side):
+    assert side_of("v", people) == side
 
 
 def test_a_video_of_the_exact_name_comes_first_and_sound_from_the_whole(tmp_path):

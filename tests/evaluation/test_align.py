@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avfer.datasets.example import Example, Labels
+from avfer.datasets.example import Example, Labels, Side
 from avfer.errors import DatasetError
 from avfer.evaluation.align import align
 
 
-def example(name: str = "talk", frames: np.ndarray | None = None, times: np.ndarray | None = None) -> Example:
+def example(frames: np.ndarray | None = None, times: np.ndarray | None = None, side: Side | None = None) -> Example:
     steps = len(frames if frames is not None else times if times is not None else [0])
-    return Example(name, "dev", {"valence": Labels(np.zeros(steps), np.ones(steps, bool))}, frames=frames, times=times)
+    labels = {"valence": Labels(np.zeros(steps), np.ones(steps, bool))}
+    return Example("talk", "dev", labels, frames=frames, times=times, side=side)
 
 
 def table(**columns: object) -> pd.DataFrame:
@@ -40,12 +41,12 @@ def test_a_column_is_filled_by_itself():
     assert np.isnan(found.values["au02"]).all() and not found.filled["au02"].any()
 
 
-@pytest.mark.parametrize(("name", "person"), [("talk", 0.2), ("talk_left", 0.1), ("talk_right", 0.3)])
-def test_of_several_faces_the_largest_or_the_one_on_the_named_side_is_read(name, person):
+@pytest.mark.parametrize(("side", "person"), [(None, 0.2), ("left", 0.1), ("right", 0.3)])
+def test_of_several_faces_the_largest_or_the_one_on_the_side_of_the_person_is_read(side, person):
     boxes = {"face_x1": [0, 40, 80, None], "face_x2": [10, 70, 90, None], "face_y1": [0, 0, 0, None]}
     boxes |= {"face_y2": [10, 30, 10, None], "track": [0, 1, 2, None]}
     rows = table(frame=[0, 0, 0, 1], time_s=[0.0, 0.0, 0.0, 0.1], valence=[0.1, 0.2, 0.3, 0.9], **boxes)
-    found = align(example(name, np.arange(2)), rows, ["valence"])
+    found = align(example(np.arange(2), side=side), rows, ["valence"])
     assert found.values["valence"].tolist() == [person, 0.9]
     assert found.others == 2
 

@@ -90,6 +90,12 @@ def test_a_row_without_a_prediction_is_refused_and_named(tmp_path, predictions, 
     assert written.filled == 3
 
 
+def spoil_frame(folder: Path, frame: float) -> None:
+    told = table(4)
+    told["frame"] = told["frame"].astype(float).replace(3.0, frame)
+    told.to_parquet(folder / "video59.parquet")
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -97,6 +103,10 @@ def test_a_row_without_a_prediction_is_refused_and_named(tmp_path, predictions, 
         (lambda folder: table(4).drop(columns="valence").to_parquet(folder / "video59.parquet"), "no column valence"),
         (lambda folder: table(4).drop(columns="frame").to_parquet(folder / "video59.parquet"), "has no frame numbers"),
         (lambda folder: table(4).iloc[[1]].to_parquet(folder / "video59.parquet"), "hold no value of valence, arousal"),
+        (lambda folder: table(4).assign(valence="x").to_parquet(folder / "video59.parquet"), "holds what is no number"),
+        (lambda folder: (folder / "video59.parquet").write_bytes(b"cut off"), "cannot be read as a table"),
+        (lambda folder: spoil_frame(folder, -1), r"1 rows have a frame that is no whole number from 0 \(frames -1\)"),
+        (lambda folder: spoil_frame(folder, 2.5), r"no whole number from 0 \(frames 2.5\)"),
     ],
 )
 def test_predictions_that_are_not_there_are_told(tmp_path, predictions, spoil, message):
@@ -110,16 +120,25 @@ def test_a_sample_of_another_task_is_refused(tmp_path, predictions):
         write("va", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
 
 
-def test_of_two_people_the_named_side_is_read(tmp_path):
+@pytest.mark.parametrize(
+    ("people", "told"),
+    [
+        (("v", "v_left", "v_right"), ["0.1", "0.9", "0.1"]),  # nothing tells where v sits: the largest face
+        (("v", "v_right"), ["0.9", "0.1"]),
+        (("v_left", "v"), ["0.9", "0.1"]),
+        (("v",), ["0.1"]),
+    ],
+)
+def test_of_two_people_each_is_read_on_their_side(tmp_path, people, told):
     two = pd.DataFrame(
         {"frame": [0, 0], "time_s": [0.0, 0.0], "track": [0, 1], "valence": [0.1, 0.9], "arousal": [0, 0]}
     )
     two = two.assign(face_x1=[300, 10], face_x2=[400, 40], face_y1=[0, 0], face_y2=[100, 30])
     two.to_parquet(tmp_path / "v.parquet")
-    names = ["v/00001.jpg", "v_left/00001.jpg", "v_right/00001.jpg"]
+    names = [f"{person}/00001.jpg" for person in people]
     (tmp_path / "sample.txt").write_text("\n".join([",".join(HEADERS["va"]), *(f"{name},0,0" for name in names)]))
     write("va", tmp_path / "sample.txt", tmp_path, tmp_path / "out.txt")
-    assert [line.split(",")[1] for line in (tmp_path / "out.txt").read_text().splitlines()[1:]] == ["0.1", "0.9", "0.1"]
+    assert [line.split(",")[1] for line in (tmp_path / "out.txt").read_text().splitlines()[1:]] == told
 
 
 GOOD = [",".join(HEADERS["va"]), *(f"{name},0.1,-1" for name in NAMES)]
