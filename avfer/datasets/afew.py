@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from avfer.datasets.clips import middle, one_class
+from avfer.datasets.clips import middle
 from avfer.datasets.example import PARTITIONS, Example, Notes, Partition
 from avfer.datasets.listing import (
     PICTURES,
@@ -17,6 +17,7 @@ from avfer.datasets.listing import (
     search_folders,
 )
 from avfer.datasets.partitions import Wanted, partition_folders, tell_lacking
+from avfer.datasets.stills import one_class
 
 FOLDERS: Wanted = {
     "train": ("Train_AFEW", "Train"),

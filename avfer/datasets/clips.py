@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avfer.datasets.example import Labels, Notes
+from avfer.datasets.example import Notes
 from avfer.errors import MediaError
 
 UNREADABLE = "clips whose length no header tells: their label stands at 0 s"
@@ -28,9 +28,3 @@ def middle(path: Path, notes: Notes) -> np.ndarray:
         return np.zeros(1)
     notes.add(UNREADABLE, path, int(not length))
     return np.array([(length or 0) / av.time_base / 2])
-
-
-def one_class(name: str | None, names: tuple[str, ...]) -> Labels:
-    """The expression of a clip or picture, (1,); not valid where it has none."""
-    index = -1 if name is None else names.index(name)
-    return Labels(np.array([index], np.int64), np.array([name is not None]), names)

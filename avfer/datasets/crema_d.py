@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from avfer.datasets.clips import middle, one_class
+from avfer.datasets.clips import middle
 from avfer.datasets.crema_d_votes import CLASSES, read_votes
 from avfer.datasets.example import PARTITIONS, Example, Labels, Notes, Partition
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, natural, not_found, walk
 from avfer.datasets.speakers import OUR_OWN, choose_split
 from avfer.datasets.splits import Split
+from avfer.datasets.stills import one_class
 from avfer.errors import ConfigError, DatasetError, unknown
 
 NAME = re.compile(

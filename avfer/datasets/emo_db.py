@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from avfer.datasets.clips import middle, one_class
+from avfer.datasets.clips import middle
 from avfer.datasets.example import PARTITIONS, Example, Notes, Partition
 from avfer.datasets.listing import SOUNDS, check_root, files, natural, not_found, walk
 from avfer.datasets.speakers import OUR_OWN, choose_split
 from avfer.datasets.splits import Split
+from avfer.datasets.stills import one_class
 
 NAME = re.compile(r"(03|08|09|1[0-6])([ab][0-9]{2})([WLEAFTN])([a-z])")
 CODES = {  # the first letters of the German words

@@ -24,6 +24,7 @@ ALL = np.ones(FACES, bool)
 KIND = {kind: Labels(np.full(FACES, index, np.int64), ALL, KINDS) for index, kind in enumerate(KINDS)}
 GONE = "faces whose picture is not there (many links are dead)"
 BEYOND = "faces that reach beyond their picture: cut at its edge"
+ALIKE = "faces at different addresses that end alike: one picture is read for both"
 EMPTY = "faces without an extent: their box is not valid, and they have no picture"
 
 
@@ -50,6 +51,7 @@ class Fec:
         images = find_folder(self.root, *IMAGES)
         # Faces come again and again: a path of each is kept once, which is much less than one for each triplet.
         self._shown = {name: images / name for name in names(images)} if images else dict[str, Path]()
+        self._addresses: dict[str, str] = {}  # of each picture that is there, the first
         self.protocol = f"partitions as distributed; triplets on whose odd face {agreement:.0%} of the annotators agree"
 
     @property
@@ -72,7 +74,7 @@ class Fec:
                 "kind": KIND[triplet.kind],
                 "box": box,
             }
-            found = [self._picture_of(url) for url in triplet.urls]
+            found = [self._picture_of(url, known_as) for url in triplet.urls]
             self.notes.add(GONE, known_as, found.count(None))
             whole: list[bool] = box.valid[:, 0].tolist()
             pictures = tuple(path if whole[step] else None for step, path in enumerate(found))
@@ -109,6 +111,10 @@ class Fec:
         self.notes.add(EMPTY, place, int((~valid).sum()))
         return Labels(np.where(valid[:, None], box, np.nan), np.repeat(valid[:, None], len(EDGES), 1), EDGES)
 
-    def _picture_of(self, url: str) -> Path | None:
+    def _picture_of(self, url: str, place: str) -> Path | None:
         name = PurePosixPath(unquote(urlsplit(url).path)).name
-        return self._shown.get(name)
+        if name not in self._shown:
+            return None
+        if self._addresses.setdefault(name, url) != url:
+            self.notes.add(ALIKE, f"{place}: {url}")
+        return self._shown[name]

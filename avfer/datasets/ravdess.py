@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from avfer.datasets.clips import middle, one_class
+from avfer.datasets.clips import middle
 from avfer.datasets.example import PARTITIONS, Example, Notes, Partition
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, natural, not_found, walk
 from avfer.datasets.speakers import OUR_OWN, choose_split
 from avfer.datasets.splits import Split
+from avfer.datasets.stills import one_class
 from avfer.errors import ConfigError, unknown
 
 NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-([0-9]{2})")

@@ -23,7 +23,7 @@ Namer = Callable[[str], str | None]  # the name of a folder -> its class, or Non
 
 
 def one_class(name: str | None, names: tuple[str, ...]) -> Labels:
-    """The expression of a picture, (1,); not valid where it has none of the names."""
+    """The expression of a picture or whole clip, (1,); not valid where it has none of the names."""
     index = names.index(name) if name in names else -1
     return Labels(np.array([index], np.int64), np.array([index >= 0]), names)
 

@@ -125,6 +125,13 @@ def test_pictures_are_named_as_their_urls_end(tmp_path):
         corpus.face(example, 2)
 
 
+@pytest.mark.parametrize(("again", "count"), [("b.jpg", 0), ("2/b.jpg", 2), ("2/gone.jpg", 0)])
+def test_different_addresses_that_end_alike_are_counted(tmp_path, again, count):
+    corpus = Fec(fec(tmp_path, row((1, 1)), *[row((1, 1), urls=("a.jpg", again, "c.jpg"))] * 2))
+    assert len(list(corpus.examples("train"))) == 3
+    assert sum(times for told, times in corpus.notes.counts.items() if "end alike" in told) == count
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

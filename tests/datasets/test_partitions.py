@@ -29,6 +29,7 @@ def found(root, *there):
         (("Train/Train_Set/a", "Val/Val_Set_new/a"), {"train": "Train/Train_Set", "dev": "Val/Val_Set_new"}),
         (("Train_Set/Train_Set/a", "Val/Val/a"), {"train": "Train_Set/Train_Set", "dev": "Val/Val"}),
         (("Train", "Train_Set", "Val_Set", "Val_Set_new"), {"train": "Train_Set", "dev": "Val_Set_new"}),
+        (("x/Val", "y/Val", "y/Train"), {"train": "y/Train", "dev": "x/Val"}),
         (("Train/Test_Set", "x/y/Val", "x/y/z/Test_Set"), {"train": "Train", "dev": "x/y/Val"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
