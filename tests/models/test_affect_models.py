@@ -67,11 +67,12 @@ def test_the_linear_model_does_not_listen():
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_a_sequence_is_its_steps():
-    network = model("gru_lite")
+@pytest.mark.parametrize("name", NAMES_OF_MODELS)
+def test_a_sequence_is_its_steps(name):
+    network = model(name)
     face, voice = torch.randn(3, 20, 256), torch.randn(3, 20, 128)
     seen, heard = torch.rand(3, 20) < 0.7, torch.rand(3, 20) < 0.7
-    whole = network.sequence(face, voice, seen, heard)
+    whole = network.sequence(face, voice, seen, heard, torch.ones_like(seen), torch.zeros(3, 20))
     hidden = network.start(3)
     for t in range(20):
         out, hidden = network.step(face[:, t], voice[:, t], seen[:, t], heard[:, t], hidden)

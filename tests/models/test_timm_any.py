@@ -1,5 +1,7 @@
 """timm:NAME: any network of timm as a backbone, and its files."""
 
+import pickle
+
 import pytest
 import timm
 import torch
@@ -107,3 +109,11 @@ def test_an_unknown_name_is_told_with_the_nearest(name, hint):
 def test_a_name_is_one_class():
     assert network("resnet18") is network("resnet18")
     assert network("resnet18") is not network("resnet26")
+
+
+def test_a_network_survives_a_pickle():
+    made = network("resnet10t")(num_classes=3).eval()
+    again = pickle.loads(pickle.dumps(made))
+    crops = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(again(crops), made(crops))

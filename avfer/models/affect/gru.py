@@ -47,8 +47,19 @@ class GruLite(nn.Module):
         hidden = torch.gru_cell(x, hidden, into, within, bias_into, bias_within)
         return self.heads(torch.cat([x, hidden], 1)), hidden
 
-    def sequence(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> AffectOutputs:
-        """The same over sequences, for training: (B, T, Df), (B, T, Dv), (B, T), (B, T) -> outputs (B, T, ...)."""
+    def sequence(
+        self,
+        face: Tensor,
+        voice: Tensor,
+        has_face: Tensor,
+        has_voice: Tensor,
+        valid: Tensor | None = None,
+        times: Tensor | None = None,
+    ) -> AffectOutputs:
+        """The same over sequences, for training: (B, T, Df), (B, T, Dv), (B, T), (B, T) -> outputs (B, T, ...).
+
+        `valid` rows come first, so that what follows them changes none; `times` are not read.
+        """
         x = self._read(face, voice, has_face, has_voice)
         return self.heads(torch.cat([x, self.gru(x)[0]], 2))
 

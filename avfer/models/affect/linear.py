@@ -21,3 +21,15 @@ class LinearLite(nn.Module):
     ) -> tuple[AffectOutputs, Tensor]:
         """face: (N, Df); the voice is not read -> outputs (N, ...) and hidden as it was."""
         return self.heads(face), hidden
+
+    def sequence(
+        self,
+        face: Tensor,
+        voice: Tensor,
+        has_face: Tensor,
+        has_voice: Tensor,
+        valid: Tensor | None = None,
+        times: Tensor | None = None,
+    ) -> AffectOutputs:
+        """face: (B, T, Df) -> outputs (B, T, ...), each row by itself; nothing else is read."""
+        return self.heads(face)

@@ -78,6 +78,10 @@ class TimmAny(nn.Module):
         named = cls.told.classifier
         return (named,) if isinstance(named, str) else tuple(named or ())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By the network's name: the class is made when it is asked for, so no pickle finds it."""
+        return _blank, (self.network,), self.__dict__
+
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, S, S) normalised as the card says -> (N, D), pooled."""
         return self.trunk(crops)
@@ -110,6 +114,11 @@ def network(name: str) -> type[TimmAny]:
     if told is None:
         raise ValueError(f"timm does not tell what crops {name} reads; take another network of its family")
     return cast(type[TimmAny], type("TimmAny", (TimmAny,), {"network": name, "told": told}))
+
+
+def _blank(name: str) -> TimmAny:
+    kind = network(name)
+    return kind.__new__(kind)
 
 
 def _hint(near: list[str]) -> str:
