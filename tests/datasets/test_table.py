@@ -67,7 +67,7 @@ def test_frames_keep_their_numbers_and_repeated_ones_are_counted(tmp_path):
 
 
 def test_a_picture_is_one_step_without_time(tmp_path):
-    table(tmp_path, "path,AU12,au1,au04_c,expression", "c.png,1,0.5,9,contempt")
+    table(tmp_path, "path,AU12,valence,au1,au04_c,expression", "c.png,1,-0.25,0.5,9,contempt")
     corpus = Table(tmp_path)
     example = only(corpus)
     assert example.pictures == (tmp_path / "c.png",) and example.times is None and example.video is None
@@ -137,6 +137,15 @@ def test_a_row_that_cannot_be_read_is_told_with_its_line(tmp_path, lines, messag
     assert str(tmp_path / "labels.csv") in str(error.value)
     report = check(Table(tmp_path))
     assert not report.sound and not report.complete
+
+
+def test_an_action_unit_without_a_value_is_not_valid_and_the_others_are(tmp_path):
+    table(tmp_path, "path,frame,au12,arousal,au1", "a.mp4,4,,0.5,1", "a.mp4,2,0,,")
+    example = only(Table(tmp_path))
+    units = example.labels["action_units"]
+    assert units.names == ("AU01", "AU12") and same(units.values, [[N, 0], [1, N]])
+    assert units.valid.tolist() == [[False, True], [True, False]]
+    assert example.labels["arousal"].valid.tolist() == [False, True]
 
 
 @pytest.mark.parametrize("cell", ["-1", "9", "0.5x"])
