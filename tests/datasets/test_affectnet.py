@@ -114,6 +114,7 @@ def test_folders_of_pictures_come_in_natural_order(tmp_path):
         ((0.5, -2), (False, False), "sentinel in one of"),
         ((-2, -2), (False, False), None),
         ((1.5, 0.5), (False, True), "outside"),
+        ((0.5, -5), (True, False), "outside"),
         ((-1, 1), (True, True), None),
     ],
 )

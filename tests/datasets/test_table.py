@@ -148,8 +148,14 @@ def test_an_action_unit_without_a_value_is_not_valid_and_the_others_are(tmp_path
     assert example.labels["arousal"].valid.tolist() == [False, True]
 
 
-@pytest.mark.parametrize("cell", ["-1", "9", "0.5x"])
+@pytest.mark.parametrize("cell", ["0", "1", "2.5", "5"])
 def test_action_units_are_0_1_or_an_intensity(tmp_path, cell):
+    table(tmp_path, "path,au01", f"c.png,{cell}")
+    assert only(Table(tmp_path)).labels["action_units"].values.tolist() == [[float(cell)]]
+
+
+@pytest.mark.parametrize("cell", ["-1", "5.1", "9", "0.5x"])
+def test_what_is_no_action_unit_is_refused(tmp_path, cell):
     table(tmp_path, "path,au01", f"c.png,{cell}")
     with pytest.raises(DatasetError, match=r"line 2(: au01|, au01)"):
         only(Table(tmp_path))

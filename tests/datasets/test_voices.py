@@ -53,6 +53,13 @@ def test_ravdess_reads_each_clip_once_and_counts_what_it_leaves_out(tmp_path):
     assert sum(corpus.notes.counts.values()) == 5 + 2  # what is left out; two clips whose header tells no length
 
 
+def test_a_video_of_ravdess_without_sound_goes_before_its_sound(tmp_path):
+    empty(tmp_path / "02-01-05-01-01-01-01.mp4", tmp_path / "03-01-05-01-01-01-01.wav")
+    corpus = open_corpus("ravdess", tmp_path)
+    assert list(classes(corpus)) == ["02-01-05-01-01-01-01"]
+    assert corpus.notes.counts["sounds of clips that are there as videos: left out"] == 1
+
+
 def test_ravdess_is_split_by_speaker_and_23_and_24_stay_out(tmp_path):
     empty(*(tmp_path / f"Actor_{actor:02d}" / f"03-01-05-01-01-01-{actor:02d}.wav" for actor in range(1, 25)))
     report = check(open_corpus("ravdess", tmp_path))
