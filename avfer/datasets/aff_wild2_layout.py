@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from avfer.datasets.example import Notes, Partition, Side
 from avfer.datasets.listing import PICTURES, SOUNDS, VIDEOS, files, folders, names, not_found, plain, walk
+from avfer.datasets.partitions import LACKING
 from avfer.datasets.text import read_lines
 from avfer.errors import DatasetError
 
@@ -75,6 +76,7 @@ class Layout:
         for folder in folders(newest):
             if _is_set(folder.name):
                 found.setdefault(SETS[plain(folder.name)], {}).update({p.stem: p for p in files(folder, ".txt")})
+        self._tell_lacking(newest, found)
         return Annotations(task, PLAIN_YEARS[plain(newest.name)][1], found, self._test_list(task))
 
     def media(self, suffixes: tuple[str, ...] = VIDEOS) -> dict[str, Path]:
@@ -114,7 +116,14 @@ class Layout:
             if partition in found:
                 self.notes.add("further multi-task files of a partition: not read", path)
             found.setdefault(partition, {str(partition): path})
+        self._tell_lacking(places[0].parent, found)
         return Annotations("mtl", "s-Aff-Wild2", found)
+
+    def _tell_lacking(self, place: Path, found: dict[Partition, dict[str, Path]]) -> None:
+        """Note a labelled partition without any file; the labels of test were never released."""
+        for partition in ("train", "dev"):
+            if not found.get(partition):
+                self.notes.add(LACKING, f"{partition}, in {place}")
 
     def _test_list(self, task: Task) -> tuple[str, ...]:
         lists = [path for path in self._texts if "testset" in plain(path.stem) and "example" not in plain(path.stem)]

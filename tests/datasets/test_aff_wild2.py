@@ -308,6 +308,15 @@ def test_two_people_of_a_video_in_two_partitions_are_no_leak_but_noted(tmp_path)
     assert report.sound and any("two partitions" in note for note in report.notes.counts)
 
 
+def test_a_partition_that_was_not_copied_is_told(tmp_path):
+    va(tmp_path)
+    assert noted(AffWild2(tmp_path), "partitions of the distribution that are not there") == 1
+    (tmp_path / "VA_Estimation_Challenge" / "Validation_Set").mkdir()
+    assert noted(AffWild2(tmp_path), "partitions of the distribution that are not there") == 1
+    va(tmp_path, "video2", folder="VA_Estimation_Challenge/Validation_Set")
+    assert not AffWild2(tmp_path).notes.counts
+
+
 def test_a_wrong_root_says_what_was_looked_for(tmp_path):
     images(tmp_path, "video1", 1)
     with pytest.raises(DatasetError, match=r"VA_Set.*there is: cropped_aligned/"):
