@@ -1,7 +1,6 @@
 """FER+ as arrays: `train.npz`, `valid.npz` and `test.npz`, each with PNG files one after another and two tables."""
 
 import zipfile
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +35,7 @@ class Arrays:
 
     def __init__(self, root: Path) -> None:
         self._paths: dict[Partition, Path] = {p: root / f for p, f in FILES.items() if (root / f).is_file()}
-        self._read = cache(_read)
+        self._archives: dict[Path, Archive] = {}
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -45,10 +44,15 @@ class Arrays:
 
     def faces(self, partition: Partition, table: str, notes: Notes) -> tuple[list[str], np.ndarray]:
         """N names, and their votes (N, 10). DatasetError where the file is damaged."""
-        archive = self._read(self._paths[partition])
+        archive = self._archive(self._paths[partition])
         if partition != "train":
             notes.add(KNOWN, self._paths[partition], int(archive.repeated.sum()))
         return list(archive.rows), archive.votes[table]
+
+    def _archive(self, path: Path) -> Archive:
+        if path not in self._archives:
+            self._archives[path] = _read(path)
+        return self._archives[path]
 
     def place(self, partition: Partition, name: str) -> Path:
         """The file that holds a picture."""
@@ -57,7 +61,7 @@ class Arrays:
     def picture(self, partition: Partition, name: str) -> np.ndarray:
         """(48, 48) uint8."""
         path = self._paths[partition]
-        archive = self._read(path)
+        archive = self._archive(path)
         row = archive.rows[name]
         start, stop = archive.offset[row : row + 2]
         return open_picture(archive.png[start:stop].tobytes(), f"{path}, {name}")
