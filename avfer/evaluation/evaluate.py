@@ -129,11 +129,14 @@ def _report(config: EvalConfig, corpus: Corpus, source: Source, found: Collected
 def _series(
     config: EvalConfig, corpus: Corpus, source: Source, kind: Dimension, partition: Partition
 ) -> Sequence[Series]:
-    """The recordings of another partition, to fit on; none where it is not there, not labelled or not predicted."""
-    if partition not in corpus.partitions:
-        return []
-    tally = collect(config, source.predictions(corpus, partition)).tallies.get(kind)
-    return tally.series if isinstance(tally, DimensionTally) else []
+    """The recordings of another partition, to fit on; none, and a note, where it is not labelled or not predicted."""
+    there = partition in corpus.partitions
+    tally = collect(config, source.predictions(corpus, partition)).tallies.get(kind) if there else None
+    if isinstance(tally, DimensionTally):
+        return tally.series
+    told = f"post-processing of {kind} is not fitted on {partition}: no labels and predictions of it are there"
+    corpus.notes.add(told, corpus.root)
+    return []
 
 
 def _notes(corpus: Corpus, found: Collected, apart: list[NoTable]) -> dict[str, tuple[int, str]]:

@@ -194,8 +194,9 @@ def test_post_processing_is_told_raw_fitted_on_train_and_fitted_on_dev(tmp_path)
 
 def test_without_predictions_of_train_nothing_is_fitted_on_it(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path))
-    variants = score(configured(tmp_path, post_processing=True)).dimensions["valence"].variants
-    assert [v.name for v in variants] == ["raw", "fitted on dev (optimistic)"]
+    report = score(configured(tmp_path, post_processing=True))
+    assert [v.name for v in report.dimensions["valence"].variants] == ["raw", "fitted on dev (optimistic)"]
+    assert any("valence is not fitted on train" in told for told in report.notes)
 
 
 def test_a_recording_without_a_table_is_refused_or_scored_as_neutral_and_counted(tmp_path):
