@@ -35,6 +35,7 @@ def make(root: Path, seed: int, subjects: int, seconds: float, tell: Callable[[s
         tell(name)
     content = {"corpus": "recola", "seed": seed, "fps": FPS, "delays_s": DELAYS, "recordings": truth}
     (root / "truth.json").write_text(json.dumps(content))
+    tell(f"labels follow after {DELAYS['valence']} s (valence) and {DELAYS['arousal']} s (arousal); see truth.json")
 
 
 def _record(
