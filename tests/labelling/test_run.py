@@ -239,3 +239,22 @@ def test_a_read_only_folder_ends_the_run_at_once(here, steady, corpus, read_only
     with pytest.raises(OutputError, match="cannot be written"):
         label(steady, corpus, read_only_folder / "out", device="cpu")
     assert here.given == []
+
+
+def test_processes_give_what_this_process_gives(steady, corpus, tmp_path, request):
+    import avfer
+
+    told = avfer.label(steady, str(corpus), tmp_path / "processes", workers=2)
+    request.getfixturevalue("here")
+    assert avfer.label(steady, str(corpus), tmp_path / "here").rows == told.rows
+    assert values(tmp_path / "processes") == values(tmp_path / "here") and told.done == 3
+    assert failures(tmp_path / "processes") == failures(tmp_path / "here")
+
+
+def test_a_table_with_fewer_rows_than_were_written_is_no_table(label, corpus, tmp_path, monkeypatch):
+    short = type("Metadata", (), {"num_rows": 1})
+    monkeypatch.setattr("avfer.labelling.one_clip.read_metadata", lambda file: short)
+    assert label("corpus").done == 0
+    told = failures(tmp_path / "out")["a.mp4"]
+    assert told["stage"] == "write" and "holds 1 rows, not the 6 that were written" in told["reason"]
+    assert labels(tmp_path / "out") == {} and not list((tmp_path / "out").glob("done/*"))
