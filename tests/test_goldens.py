@@ -34,7 +34,7 @@ MODELS = {  # golden -> name in the catalog
 NAMES = sorted(path.parent.name for path in FOLDER.glob("*/manifest.json"))
 
 
-@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+@pytest.fixture(params=[pytest.param(1, marks=pytest.mark.slow), 2], ids=["one thread", "two threads"])
 def threads(request):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)

@@ -20,7 +20,15 @@ OTHERS = [name for kind in ("video model", "voice backbone", "voice post-process
 ALL = [*BACKBONES, *OTHERS, *NAMES["affect model"]]
 
 
-@pytest.fixture(scope="module", params=ALL)
+# Seconds each; the quick tests see them in the goldens and in tests of their own.
+HEAVY = {"mae", "pf_vit", "poster", "poster_v2", "psr", "affwildnet_vgg", "mt_vgg", "mt_arcvgg", "av_mt_vgg_rnn"}
+
+
+def by_weight(name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name
+
+
+@pytest.fixture(scope="module", params=[by_weight(name) for name in ALL])
 def model(request) -> tuple[str, Card, nn.Module]:
     torch.manual_seed(0)
     return request.param, card_of(request.param), create(request.param)
