@@ -135,7 +135,7 @@ class TrainConfig(Strict):
     device: str = "auto"
     devices: int = 1  # processes
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    threads: int = 2  # of each process
+    threads: int = 1  # of each process
     workers: int = 0  # threads that read pictures, 0 for as many as `threads`
 
 

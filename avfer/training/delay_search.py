@@ -10,6 +10,7 @@ from avfer.training.embed import Features
 from avfer.training.sequences import Recording
 
 RIDGE = 1e-2  # of the variance
+DEAD = 1e-3  # of the median spread of the features
 MOST = 20_000  # steps that a regression is fitted on
 
 
@@ -21,7 +22,10 @@ def search_delays(train: list[Recording], dev: list[Recording], grid: Sequence[f
     that have a prediction of their own. The first of equal ones is taken; 0 where there are no labels.
     """
     fitted = [_inputs(train), _inputs(dev)]
-    mean, spread = fitted[0].mean(0), fitted[0].std(0) + 1e-6
+    mean, spread = fitted[0].mean(0), fitted[0].std(0)
+    # A feature that is dead in train may be alive in dev: it is not asked.
+    alive = spread[spread > 0]
+    spread[spread < (DEAD * np.median(alive) if len(alive) else np.inf)] = np.inf
     known, held = ((x - mean) / spread for x in fitted)
     return tuple(_search(known, held, (train, dev), column, grid) for column in (0, 1))  # pyright: ignore[reportReturnType]
 

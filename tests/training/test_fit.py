@@ -158,3 +158,15 @@ def test_labels_that_are_not_valid_never_change_a_gradient(sentinel):
 def test_a_card_of_the_task_names_its_classes():
     card: Card = toy.task(toy.settings()).card
     assert card.classes == list(toy.CLASSES) and card.inputs == {"face": 6, "voice": 6}
+
+
+def test_a_feature_that_is_dead_in_train_does_not_spoil_the_search():
+    known, held = ([toy.recording(i, delay=0.8) for i in numbers] for numbers in (range(6), range(6, 9)))
+    for some in (known, held):
+        for r in some:
+            r.features.voice[:, 5] = 0
+    for r in known:
+        r.features.voice[:3, 5] = 1e-6
+    for r in held:
+        r.features.voice[::2, 5] = 1
+    assert search_delays(known, held) == pytest.approx((0.8, 0.8), abs=0.2)
