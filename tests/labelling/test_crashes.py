@@ -51,7 +51,7 @@ def sixty(tmp_path: Path) -> tuple[Path, set[str]]:
 @pytest.mark.slow
 def test_twenty_kills_of_any_process_lose_nothing_and_repeat_nothing(rough, sixty, tmp_path):
     corpus, broken = sixty
-    arguments = (rough, "--input", corpus, "--workers", "2", "--set", "affect.pause=0.05", "--quiet")
+    arguments = (rough, "--input", corpus, "--workers", "2", "--set", "affect.pause=0.2", "--quiet")
     begun = time.monotonic()
     undisturbed = start(*arguments, "--output", tmp_path / "undisturbed")
     wait_until(lambda: any(tmp_path.glob("undisturbed/done/**/*.json")))
