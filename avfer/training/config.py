@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from avfer.errors import ConfigError, unknown
 
@@ -20,16 +20,19 @@ class Strict(BaseModel):
 class OptimiserConfig(Strict):
     """What changes the weights, and how fast."""
 
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    name: Literal["adamw", "adam", "adabelief", "sgd"] = "adamw"
     rate: float = 1e-3
-    weight_decay: float = 0.01
+    rates: dict[str, float] = {}  # factors of the rate for parts of the network: {"backbone": 0.1, "stn": 0.01}
+    layer_decay: float = 1.0  # factor of the rate from each block of a vision transformer to the one below
+    betas: tuple[float, float] = (0.9, 0.999)  # of all but sgd
     momentum: float = 0.9  # of sgd
+    weight_decay: float = 0.01
+    decay_vectors: bool = False  # biases and norms too
     sam: float = 0.0  # radius of sharpness-aware steps, 0 for none
-    schedule: Literal["constant", "cosine", "step", "exponential"] = "cosine"
+    schedule: Literal["constant", "cosine", "step", "one_cycle"] = "cosine"
     warm_up: float = 0.0  # share of all steps
-    drop: float = 0.1  # factor of step and exponential, at each of `every` epochs
-    every: int = 1  # epochs
-    backbone_rate: float = 1.0  # factor of the rate of a backbone that is trained with its heads
+    drop: float = 0.1  # of step: factor of the rate after every so many epochs, or after those of a list: [15, 40]
+    every: PositiveInt | list[PositiveInt] = 1
 
 
 class LossConfig(Strict):
@@ -134,7 +137,7 @@ class TrainConfig(Strict):
     seed: int = 0
     device: str = "auto"
     devices: int = 1  # processes
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     threads: int = 1  # of each process
     workers: int = 0  # threads that read pictures, 0 for as many as `threads`
 

@@ -143,8 +143,6 @@ def _video_model(config: TrainConfig, spec: PipelineSpec, examples: list[Example
     """A video model, and the sound that it hears itself."""
     if config.backbone is not None:
         raise ConfigError(f"{config.model} has a backbone of its own, which learns with it; leave out backbone:")
-    if config.optimiser.backbone_rate != 1:
-        raise ConfigError(f"{config.model} learns at one rate; leave out optimiser.backbone_rate")
     names = Names.of(examples, config.targets)
     options = dict(config.model_options)
     if "num_classes" in inspect.signature(find("video model", config.model)).parameters:

@@ -49,7 +49,7 @@ def settings(clips: Path, folder: Path, hears: bool = False, hidden: int = 0, **
         "threads": 1,
         "augment": "none",
         "device": "cpu",
-        "optimiser": {"rate": 0.01, "backbone_rate": 0.3},
+        "optimiser": {"rate": 0.01, "rates": {"backbone": 0.3}},
     }
     return make_config(told | changes, "toy")
 
@@ -257,7 +257,6 @@ def test_pictures_of_a_corpus_are_read_in_place_of_its_videos(clips, tmp_path, m
         ({"backbone": {"name": "aver_lit"}}, "did you mean 'aver_lite'"),
         ({"backbone": {"name": "aver_lite"}, "size": 30}, "aver_lite reads no crops of 30 px"),
         (video("affwildnet_vgg_gru") | {"backbone": {"name": NET}}, "has a backbone of its own"),
-        (video("affwildnet_vgg_gru") | {"optimiser": {"backbone_rate": 0.1}}, "learns at one rate"),
         (video("affwildnet_vgg_gru") | {"targets": ["expression"]}, "tells no expression"),
         (video("av_mt_vgg_rnn"), "has no stage embed_voice"),
     ],
