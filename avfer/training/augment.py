@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
@@ -26,6 +27,8 @@ def augmented(pixels: Tensor, side: int, how: Augmentation, random: np.random.Ge
     """(3, H, W) uint8 RGB -> (3, side, side) float32 in [0, 255]."""
     if how.crop < 1:
         pixels = _cropped(pixels, how.crop, random)
+    if how.noise and random.random() < how.noised:
+        pixels = _noised(pixels, how.noise, random)
     x = resized(pixels, side) / 255
     if random.random() < how.flip:
         x = x.flip(2)
@@ -73,6 +76,11 @@ def _rectangle(
         if 0 < h <= height and 0 < w <= width:
             return int(random.integers(height - h + 1)), int(random.integers(width - w + 1)), h, w
     return None
+
+
+def _noised(pixels: Tensor, deviation: float, random: np.random.Generator) -> Tensor:
+    noise = torch.from_numpy(random.normal(0, 255 * deviation, tuple(pixels.shape)))
+    return (pixels + noise).round().clamp(0, 255).to(pixels.dtype)
 
 
 def _moves(how: Augmentation) -> bool:

@@ -58,6 +58,8 @@ class Augmentation(Strict):
     moved: float = 1.0  # chance of turn, shift and zoom
     jitter: float = 0.0  # change of brightness, contrast and saturation, at most
     jittered: float = 1.0  # chance of jitter
+    noise: float = 0.0  # standard deviation of normal noise on the picture as it is read, as a share of white
+    noised: float = 1.0  # chance of noise
     grey: float = 0.0  # chance
     blur: float = 0.0  # chance
     erase: float = 0.0  # chance of a rectangle of nothing

@@ -1,44 +1,23 @@
 """The loop: batches, steps, scores, checkpoints; the same for every task, on one process or several."""
 
 import math
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from avfer.errors import TrainingError
 from avfer.training.checkpoint import Progress, State, read
 from avfer.training.config import TrainConfig
+from avfer.training.mean_weights import copied, follow, having, own
 from avfer.training.optimise import ascend, make_optimiser, make_schedule
 from avfer.training.record import record
+from avfer.training.task import Task
 
 Watch = Callable[[str, int, int], None]  # told of the epoch in words, batches done, batches in all
-
-
-class Task(Protocol):
-    """What is learned, from what, and how well."""
-
-    objective: nn.Module  # a batch -> its loss, ()
-
-    def __len__(self) -> int:
-        """Items to learn from."""
-        ...
-
-    def batch(self, indices: list[int]) -> Any:
-        """The batch of these items; it has `to(device)`."""
-        ...
-
-    def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
-        """Numbers over the partition that decides; "score" is the one that should rise."""
-        ...
-
-    def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
-        """Write the weights as they are now, with a card."""
-        ...
 
 
 def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Watch) -> Progress:
@@ -54,7 +33,7 @@ def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Wa
     schedule = make_schedule(made, config.optimiser, config.epochs * steps, steps)
     state = State(module, optimiser, schedule, {}, Progress())
     if config.ema:
-        state.mean = {name: value.detach().clone() for name, value in task.objective.state_dict().items()}
+        state.mean = copied(task.objective)
     settings = config.model_dump_json(exclude={"output", "epochs", "devices", "threads"})
     if (content := read(folder)) is not None:
         state.load(fabric, content)
@@ -82,8 +61,8 @@ def _epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, batche
     state.module.train()
     for number in range(progress.batch, batches):
         steps = (number + 1) % config.accumulate == 0 or number + 1 == batches
-        own = plan[number][fabric.global_rank :: fabric.world_size] or plan[number][:1]
-        batch = task.batch(own).to(fabric.device)
+        mine = plan[number][fabric.global_rank :: fabric.world_size] or plan[number][:1]
+        batch = task.batch(mine).to(fabric.device)
         with fabric.no_backward_sync(state.module, enabled=not steps):  # pyright: ignore[reportArgumentType]
             loss = _backward(fabric, config, state, batch, number)
         progress.total += loss
@@ -117,49 +96,26 @@ def _step(fabric: Fabric, config: TrainConfig, state: State, batch: Any) -> None
     state.optimiser.step()
     state.optimiser.zero_grad()
     state.schedule.step()
-    for name, value in _own(state.module).state_dict().items() if state.mean else ():
-        mean = state.mean[name]
-        if value.is_floating_point():
-            mean.lerp_(value.detach(), 1 - config.ema)
-        else:
-            mean.copy_(value)
+    if config.ema:
+        follow(state.mean, own(state.module), config.ema)
 
 
 def _close_epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, folder: Path, batches: int) -> None:
     """Score the weights, keep the best, go on to the next epoch."""
     progress, scores = state.progress, dict[str, float]()
     state.module.eval()
-    with _mean_weights(state):
+    with having(state.mean, own(state.module)):
         if fabric.is_global_zero:
             with torch.inference_mode():
-                scores = task.score(_own(state.module), fabric.device)
+                scores = task.score(own(state.module), fabric.device)
             if scores["score"] > progress.best:
-                task.export(_own(state.module), folder, scores)
+                task.export(own(state.module), folder, scores)
         scores = fabric.broadcast(scores)
     better = scores["score"] > progress.best
     progress.since = 0 if better else progress.since + 1
     progress.best = max(progress.best, scores["score"])
-    rate = float(state.schedule.get_last_lr()[-1])
+    rate = max(map(float, state.schedule.get_last_lr()))
     progress.history.append({"epoch": progress.epoch + 1, "loss": progress.total / batches, "rate": rate, **scores})
     progress.epoch, progress.batch, progress.total = progress.epoch + 1, 0, 0.0
     if fabric.is_global_zero:
         record(folder, progress.history)
-
-
-def _own(module: nn.Module) -> nn.Module:
-    """The module without the wrapping of several processes."""
-    return getattr(module, "module", module)
-
-
-@contextmanager
-def _mean_weights(state: State) -> Generator[None]:
-    """While open, the module has the mean of its weights, if one is kept."""
-    own = _own(state.module)
-    before = {name: value.detach().clone() for name, value in own.state_dict().items()} if state.mean else {}
-    if state.mean:
-        own.load_state_dict(state.mean)
-    try:
-        yield
-    finally:
-        if before:
-            own.load_state_dict(before)

@@ -28,7 +28,7 @@ def make_optimiser(module: nn.Module, config: OptimiserConfig) -> Optimizer:
     ConfigError where `rates` name a part that is not there, or `layer_decay` finds no numbered blocks.
     """
     named = {PARTS.sub("", name): p for name, p in module.named_parameters() if p.requires_grad}
-    rates = Rates.of(named, config)
+    rates = Rates.of([PARTS.sub("", name) for name, _ in module.named_parameters()], config)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in named.items():
         decayed = parameter.ndim > 1 or config.decay_vectors
@@ -45,9 +45,8 @@ class Rates:
     top: int  # depth of what stands above all blocks
 
     @classmethod
-    def of(cls, names: Iterable[str], config: OptimiserConfig) -> "Rates":
-        """Of a network's trainable tensors."""
-        names = list(names)
+    def of(cls, names: list[str], config: OptimiserConfig) -> "Rates":
+        """Of a network's tensors, frozen ones among them."""
         for part in config.rates:
             if not any(_within(name, part) for name in names):
                 raise ConfigError(f"optimiser.rates: {unknown('part', part, {name.split('.')[0] for name in names})}")

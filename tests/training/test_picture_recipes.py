@@ -10,6 +10,7 @@ import yaml
 
 from avfer.catalog import NAMES, find, kind_of
 from avfer.training.config import read_config
+from avfer.training.optimise import make_optimiser
 from avfer.training.own_losses import LOSSES
 from avfer.training.passes import has
 from avfer.training.picture_model import network
@@ -37,6 +38,7 @@ def test_networks_of_recipes_have_what_their_losses_and_targets_read(path):
     card = card_of(config.model, **config.model_options)
     for name in config.losses:
         assert has(model, LOSSES[name].needs)
+    assert make_optimiser(model, config.optimiser)  # its rates name parts that are there
     assert "valence_arousal" not in config.targets or card.valence_arousal
     offered = re.findall(r"^# (start: .*)$", path.read_text(), re.MULTILINE)
     for name in yaml.safe_load(offered[0])["start"] if offered else ():

@@ -1,0 +1,29 @@
+"""What an experiment learns: the side of it that the loop sees."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+
+class Task(Protocol):
+    """What is learned, from what, and how well."""
+
+    objective: nn.Module  # a batch -> its loss, ()
+
+    def __len__(self) -> int:
+        """Items to learn from."""
+        ...
+
+    def batch(self, indices: list[int]) -> Any:
+        """The batch of these items; it has `to(device)`."""
+        ...
+
+    def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
+        """Numbers over the partition that decides; "score" is the one that should rise."""
+        ...
+
+    def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
+        """Write the weights as they are now, with a card."""
+        ...

@@ -1,0 +1,98 @@
+"""What is done to pictures before they are learned from."""
+
+import numpy as np
+import pytest
+import torch
+
+from avfer.training.augment import augmented, erased
+from avfer.training.config import Augmentation
+
+SIDE = 48
+
+
+def picture(seed: int = 0) -> torch.Tensor:
+    """(3, 48, 48) uint8 without any symmetry."""
+    return torch.from_numpy(np.random.default_rng(seed).integers(60, 196, (3, SIDE, SIDE), np.uint8))
+
+
+def changed(seed: int = 1, **how: object) -> torch.Tensor:
+    return augmented(picture(), SIDE, Augmentation.model_validate(how), np.random.default_rng(seed))
+
+
+def test_nothing_asked_for_changes_nothing():
+    assert torch.equal(changed(), picture().float())
+
+
+def test_a_flip_mirrors():
+    assert torch.allclose(changed(flip=1.0), picture().float().flip(2), atol=1e-4)
+
+
+@pytest.mark.parametrize("chance", [0.25, 1.0])
+def test_noise_has_its_deviation_and_its_chance(chance):
+    moved = [changed(seed, noise=0.02, noised=chance) - picture() for seed in range(400)]
+    noisy = [difference for difference in moved if difference.abs().max() > 0]
+    assert len(noisy) / 400 == pytest.approx(chance, abs=0.07)
+    assert torch.stack(noisy).std().item() == pytest.approx(0.02 * 255, rel=0.02)
+    assert torch.stack(noisy).mean().abs().item() < 0.05
+
+
+def test_a_picture_turned_grey_has_equal_channels():
+    x = changed(grey=1.0)
+    assert torch.equal(x[0], x[1]) and torch.equal(x[1], x[2])
+    weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    assert torch.allclose(x[0], (picture() * weights).sum(0), atol=0.6)
+
+
+def test_blur_takes_detail_and_keeps_the_mean():
+    x = changed(blur=1.0)
+    assert x.std() < 0.9 * picture().float().std()
+    assert x.mean().item() == pytest.approx(picture().float().mean().item(), abs=1)
+
+
+@pytest.mark.parametrize("least", [0.08, 0.5])
+def test_crops_keep_the_least_area_at_least(least):
+    """A ramp from left to right tells how wide the crop was, one from top to bottom how high."""
+    ramp = torch.arange(200, dtype=torch.uint8)
+    shown = torch.stack([ramp.expand(200, 200), ramp[:, None].expand(200, 200), ramp.expand(200, 200)])
+    shares = []
+    for seed in range(100):
+        x = augmented(shown, SIDE, Augmentation(crop=least), np.random.default_rng(seed))
+        width, height = (float(x[i].max() - x[i].min()) for i in (0, 1))
+        shares.append(width * height / 200**2)
+    assert least * 0.75 < min(shares) < least + 0.15
+    assert max(shares) > 0.75 and np.mean(shares) == pytest.approx((least + 1) / 2, abs=0.12)
+
+
+def test_jitter_keeps_within_the_range_and_changes_light():
+    values = [changed(seed, jitter=0.4).mean().item() for seed in range(50)]
+    assert np.std(values) > 10
+    assert min(values) >= 0 and max(values) <= 255
+
+
+def test_a_turn_is_no_larger_than_told():
+    """A white dot away from the middle: where it lands tells the angle."""
+    shown = torch.zeros(3, 101, 101, dtype=torch.uint8)
+    shown[:, 48:53, 88:93] = 255
+    angles = []
+    for seed in range(60):
+        x = augmented(shown, 101, Augmentation(turn=20), np.random.default_rng(seed))[0]
+        y, across = ((x * torch.arange(101.0).view(shape)).sum() / x.sum() - 50 for shape in ((-1, 1), (1, -1)))
+        angles.append(float(torch.rad2deg(torch.atan2(y, across))))
+    assert 15 < max(angles) < 20.5 and -20.5 < min(angles) < -15
+
+
+def test_what_is_erased_has_its_share_of_the_area():
+    how = Augmentation(erase=0.5, erase_area=(0.05, 0.1))
+    shares = [
+        float((erased(torch.ones(3, SIDE, SIDE), how, np.random.default_rng(seed))[0] == 0).float().mean())
+        for seed in range(300)
+    ]
+    some = [share for share in shares if share]
+    assert len(some) / 300 == pytest.approx(0.5, abs=0.09)
+    assert min(some) > 0.04 and max(some) < 0.11
+
+
+def test_the_same_seed_gives_the_same_picture():
+    how = {"flip": 0.5, "crop": 0.5, "turn": 20, "jitter": 0.4, "grey": 0.2, "blur": 0.2, "noise": 0.02}
+    assert torch.equal(changed(3, **how), changed(3, **how))
+    assert not torch.equal(changed(3, **how), changed(4, **how))
