@@ -17,6 +17,7 @@ NO_AFFECT = -2.0
 ONE_ALONE = "pictures with a sentinel in one of valence and arousal alone: both not valid"
 OUTSIDE = "pictures with valence or arousal outside [-1, 1] that is no sentinel: not valid"
 EXPRESSIONLESS = "pictures told to be {}: kept, the expression not valid"
+LEFT_OUT = "pictures of none of the classes: left out, as asked"
 CONTEMPT = "pictures of contempt, which is not among 7 classes: kept, the expression not valid"
 
 
@@ -25,18 +26,21 @@ class AffectNet:
 
     annotations: "manual", or "automatic" to learn from the list that a network annotated (dev stays manual).
     classes: 8, or 7 to leave contempt out.
+    labelled: True to leave out pictures of none of the classes (without a face, say), and not only their expression.
     """
 
     name = "affectnet"
 
-    def __init__(self, root: Path | str, annotations: str = "manual", classes: int = len(CLASSES)) -> None:
+    def __init__(
+        self, root: Path | str, annotations: str = "manual", classes: int = len(CLASSES), labelled: bool = False
+    ) -> None:
         self.root = check_root(root)
         self.notes = Notes()
         if annotations not in LISTS:
             raise ConfigError(f"affectnet: {unknown('annotations', annotations, LISTS)}")
         if classes not in (7, 8):
             raise ConfigError(f"affectnet: classes {classes}; choose 8, or 7 to leave contempt out")
-        self._classes = CLASSES[:classes]
+        self._classes, self._labelled = CLASSES[:classes], labelled
         self._source: Cut | Lists = Cut(self.root)
         if annotations == "automatic" or not self._source.partitions:
             self._source = Lists(self.root, annotations)
@@ -50,6 +54,7 @@ class AffectNet:
         self.distribution = self._source.distribution
         told = ", ".join(CLASSES[classes:])
         self.protocol = f"partitions as distributed; {classes} classes{f', without {told}' if told else ''}"
+        self.protocol += "; pictures of these alone" if labelled else ""
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -59,6 +64,9 @@ class AffectNet:
     def examples(self, partition: Partition) -> Iterator[Example]:
         """One picture at a time."""
         for told in self._source.told(partition, self.notes):
+            if self._labelled and len(self._classes) <= told.code <= max(NO_CLASS):
+                self.notes.add(LEFT_OUT, told.id)
+                continue
             labels = {"expression": self._expression(told), **self._affect(told)}
             yield Example(told.id, partition, labels, pictures=(told.picture,))
 

@@ -34,8 +34,8 @@ def augmented(pixels: Tensor, side: int, how: Augmentation, random: np.random.Ge
         x = x.flip(2)
     if _moves(how) and random.random() < how.moved:
         x = _moved(x, how, random)
-    if how.jitter and random.random() < how.jittered:
-        x = _jittered(x, how.jitter, random)
+    if (how.jitter or how.hue) and random.random() < how.jittered:
+        x = _jittered(x, how, random)
     if random.random() < how.grey:
         x = change.rgb_to_grayscale(x, 3)
     if random.random() < how.blur:
@@ -93,8 +93,9 @@ def _moved(x: Tensor, how: Augmentation, random: np.random.Generator) -> Tensor:
     return change.affine(x, turn, shift, zoom, [0.0, 0.0], interpolation=InterpolationMode.BILINEAR)
 
 
-def _jittered(x: Tensor, most: float, random: np.random.Generator) -> Tensor:
-    brightness, contrast, saturation = random.uniform(max(0.0, 1 - most), 1 + most, 3)
+def _jittered(x: Tensor, how: Augmentation, random: np.random.Generator) -> Tensor:
+    brightness, contrast, saturation = random.uniform(max(0.0, 1 - how.jitter), 1 + how.jitter, 3)
     x = change.adjust_brightness(x, brightness)
     x = change.adjust_contrast(x, contrast)
-    return change.adjust_saturation(x, saturation)
+    x = change.adjust_saturation(x, saturation)
+    return change.adjust_hue(x, random.uniform(-how.hue, how.hue)) if how.hue else x

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, ValidationError
 
 from avfer.errors import ConfigError, unknown
 
@@ -57,7 +57,8 @@ class Augmentation(Strict):
     zoom: tuple[float, float] = (1.0, 1.0)
     moved: float = 1.0  # chance of turn, shift and zoom
     jitter: float = 0.0  # change of brightness, contrast and saturation, at most
-    jittered: float = 1.0  # chance of jitter
+    hue: float = 0.0  # turn of the colours, share of the whole circle, at most 0.5
+    jittered: float = 1.0  # chance of jitter and hue
     noise: float = 0.0  # standard deviation of normal noise on the picture as it is read, as a share of white
     noised: float = 1.0  # chance of noise
     grey: float = 0.0  # chance
@@ -73,6 +74,13 @@ AUGMENTATIONS = {
         flip=0.5, crop=0.5, turn=20, moved=0.7, jitter=0.4, jittered=0.8, grey=0.2, blur=0.2, erase=0.5
     ),
 }
+
+
+class Mixing(Strict):
+    """Pictures mixed with others of their batch, and their labels in the same shares; half of each where both are."""
+
+    mixup: NonNegativeFloat = 0.0  # pictures shine through; alpha of the share's Beta distribution, 0 for none
+    cutmix: NonNegativeFloat = 0.0  # a rectangle is another picture's; alpha of the same, 0 for none
 
 
 class BackboneConfig(Strict):
@@ -102,7 +110,7 @@ class TrainConfig(Strict):
     options: dict[str, Any] = {}  # of the corpus: {"task": "va"}
     train: Literal["train", "dev"] = "train"  # partition learned from
     dev: Literal["dev", "test"] = "dev"  # partition that decides when to stop
-    targets: list[Target] = ["valence_arousal"]
+    targets: list[Target] = ["valence_arousal"]  # none: a face network learns by its own losses alone, without labels
     output: Path = Path("avfer_train")
 
     model: str = "temporal"  # an affect model over features, a video model, or a backbone of pictures
@@ -119,6 +127,7 @@ class TrainConfig(Strict):
 
     size: int | None = None  # px, of pictures and crops; None for that of the network's card
     augment: Literal["none", "light", "strong"] | Augmentation = "light"  # crops of a sequence alike
+    mix: Mixing = Mixing()  # after that
     balance: Literal["none", "sampler", "weights"] = "none"  # rare classes are drawn as often, or weigh more
     decide: Literal["accuracy", "f1_macro", "uar"] = "accuracy"  # score of the expressions of pictures
     new_head: bool = False  # `weights` tell other classes apart: layers of another shape begin anew

@@ -5,7 +5,7 @@ A picture is read when its batch is made: memory holds the labels of a partition
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +22,7 @@ from avfer.training.augment import augmented, erased, resized
 from avfer.training.config import Augmentation
 
 DIMENSIONS = ("valence", "arousal")
+LABELS = ("expression", "expression_valid", "votes", "pair", "pair_valid", "units", "units_valid")  # of a picture
 
 
 @runtime_checkable
@@ -47,21 +48,35 @@ class PictureBatch:
     units_valid: Tensor  # (N, A) bool
     triplets: Tensor  # (M, 3, 3, S, S), the odd one last
     margins: Tensor  # (M,)
+    share: Tensor = field(
+        default_factory=lambda: torch.ones(())
+    )  # () of each picture that is its own, not its partner's
 
     def to(self, device: torch.device) -> "PictureBatch":
         """The same on a device."""
         moved = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
         return PictureBatch(**moved)
 
+    def partners(self) -> "PictureBatch":
+        """The same pictures with the labels of those they are mixed with: the first with the last, and so on."""
+        return replace(self, **{name: getattr(self, name).flip(0) for name in LABELS})
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which labels are learned: names in the order of the model's outputs, empty for what is no target."""
+    """Which labels are learned: names in the order of the model's outputs, empty for what is no target.
+
+    Where nothing is, pictures are learned from without labels.
+    """
 
     classes: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     pair: bool = False
     votes: bool = True  # beside the classes
+
+    def anything(self) -> bool:
+        """Whether a label is needed at all."""
+        return bool(self.classes or self.units or self.pair)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +98,7 @@ class PictureLabels:
         parts = [_labels(number, example, wanted) for number, example in enumerate(examples)]
         columns = {f.name: np.concatenate([part[f.name] for part in parts]) for f in fields(cls)}
         some = columns["expression_valid"] | (columns["votes"] > 0).any(1)
-        some |= columns["pair_valid"].any(1) | columns["units_valid"].any(1)
+        some |= columns["pair_valid"].any(1) | columns["units_valid"].any(1) | (not wanted.anything())
         return cls(**{name: column[some] for name, column in columns.items()})
 
     def __len__(self) -> int:

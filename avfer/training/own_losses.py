@@ -21,8 +21,11 @@ from avfer.losses.dan import affinity, partition
 from avfer.losses.distillation import embedding_loss, softened_loss
 from avfer.losses.feature import FeatureLoss
 from avfer.losses.label_distribution import label_distribution
+from avfer.losses.masked_patches import masked_error
 from avfer.losses.pretext import inpainting_loss, puzzle_loss
 from avfer.losses.triplet import triplet_loss
+from avfer.models.backbones import vit
+from avfer.models.backbones.mae import Masking
 from avfer.models.backbones.mt_arcvgg import SCALE
 from avfer.models.reading import Reading
 from avfer.networks import create
@@ -169,6 +172,13 @@ def puzzles(seen: Pass) -> Tensor:
     return puzzle_loss(seen.model.puzzle_logits(puzzle(seen.pixels, order)), order)
 
 
+def masked_patches(seen: Pass) -> Tensor:
+    """MAE: patches that are hidden are filled in."""
+    masking: Masking = seen.model.masking(len(seen.pixels))
+    told = seen.model.reconstruct(seen.pixels, masking.visible)
+    return masked_error(told, vit.patchify(seen.pixels, seen.model.patch), masking.hidden)
+
+
 def triplets(seen: Pass) -> Tensor:
     """AVER: of three faces two look more alike."""
     given = seen.batch.triplets
@@ -205,6 +215,7 @@ LOSSES: dict[str, Known] = {
     "branches": Known("branch_logits", branches_of_votes),
     "puzzle": Known("puzzle", puzzles),
     "inpainting": Known("inpainting", Inpainting),
+    "masked_patches": Known("decoder", masked_patches),
     "triplet": Known("head.similarity", triplets),
     "embedding": Known("head.similarity", Embedding),
     "softened": Known("read", Softened),

@@ -17,7 +17,7 @@ LABELS = {  # target -> what an example must have at least one of
 
 
 def read_partitions(config: TrainConfig) -> tuple[Corpus, list[Example], list[Example]]:
-    """The corpus and the examples of both partitions that have labels of the targets.
+    """The corpus and the examples of both partitions that have labels of the targets; all of them without a target.
 
     DatasetError where a partition is empty or a subject stands in both.
     """
@@ -40,12 +40,14 @@ def _labelled(corpus: Corpus, config: TrainConfig, partition: str) -> list[Examp
     wanted = [name for target in config.targets for name in LABELS[target]]
     examples = list(corpus.examples(partition)) if partition in corpus.partitions else []  # pyright: ignore[reportArgumentType]
     found = [e for e in examples if any(name in e.labels and e.labels[name].valid.any() for name in wanted)]
+    found = found if config.targets else examples
     if not found:
         kinds = sorted({name for e in examples for name in e.labels})
         has = f"{len(examples)} examples with labels of {', '.join(kinds) or 'no kind'}"
+        learned = " and ".join(config.targets) or "anything"
         raise DatasetError(
             f"the partition '{partition}' of {config.root} ({corpus.distribution}) has nothing to learn"
-            f" {' and '.join(config.targets)} from: {has}; look at `avfer corpora check {config.corpus} {config.root}`"
+            f" {learned} from: {has}; look at `avfer corpora check {config.corpus} {config.root}`"
         )
     return found
 

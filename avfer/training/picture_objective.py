@@ -12,6 +12,7 @@ from avfer.losses.expression import expression_loss, votes_loss
 from avfer.models.reading import Reading
 from avfer.training.config import TrainConfig
 from avfer.training.crops import PictureBatch
+from avfer.training.mix import check_mix, mixes
 from avfer.training.own_losses import OwnLoss, Setting, own_loss
 from avfer.training.passes import Pass
 
@@ -28,6 +29,8 @@ class PictureObjective(nn.Module):
         super().__init__()
         self.model, self.card = model, card
         self.targets, self.loss, self.balance = config.targets, config.loss, config.balance
+        check_mix(config)
+        self.mixes = mixes(config.mix)
         setting = Setting(card, config.teacher)
         self.own: dict[str, tuple[float, OwnLoss]] = {
             name: (weight, own_loss(name, model, setting)) for name, weight in config.losses.items()
@@ -42,6 +45,21 @@ class PictureObjective(nn.Module):
     def forward(self, batch: PictureBatch) -> Tensor:
         """The weighted sum of the losses of all targets and of the network's own, ()."""
         seen = Pass(self.model, self.card, batch)
+        parts = [batch.share * part for part in self._labels(seen, batch)]
+        if self.mixes:
+            parts += [(1 - batch.share) * part for part in self._labels(seen, batch.partners())]
+        parts += [weight * loss(seen) for weight, loss in self.own.values()]
+        return torch.stack(parts).sum()
+
+    def read(self, pixels: Tensor) -> Reading:
+        """What the network tells of crops, without any loss."""
+        return self.model.read(pixels)  # pyright: ignore[reportCallIssue]
+
+    def _labels(self, seen: Pass, batch: PictureBatch) -> list[Tensor]:
+        """What is told of the pixels against the labels of a batch, () for each target that weighs anything.
+
+        Such losses are linear in the labels (but for what no gradient sees), so the share of mixed pictures is theirs.
+        """
         parts: list[Tensor] = []
         if "expression" in self.targets and self.loss.expression:
             parts.append(self.loss.expression * self._expression(seen.reading, batch))
@@ -49,12 +67,7 @@ class PictureObjective(nn.Module):
             parts.append(self.loss.valence_arousal * _pair(seen.reading, batch))
         if "action_units" in self.targets and self.loss.action_units:
             parts.append(self.loss.action_units * self._units(seen.reading, batch))
-        parts += [weight * loss(seen) for weight, loss in self.own.values()]
-        return torch.stack(parts).sum()
-
-    def read(self, pixels: Tensor) -> Reading:
-        """What the network tells of crops, without any loss."""
-        return self.model.read(pixels)  # pyright: ignore[reportCallIssue]
+        return parts
 
     def _expression(self, reading: Reading, batch: PictureBatch) -> Tensor:
         """Divergence from the votes where there are some, else cross-entropy; each over its share of the rows."""

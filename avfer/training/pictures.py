@@ -1,6 +1,6 @@
 """The task of a face network: labelled pictures of a corpus, the network with its losses, scores of a partition."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,7 @@ from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.reading import Reading
 from avfer.training.config import AUGMENTATIONS, Augmentation, TrainConfig
 from avfer.training.crops import DIMENSIONS, PictureBatch, PictureLabels, Pictures, Wanted, shown_alone
+from avfer.training.mix import mixed, mixes
 from avfer.training.partitions import prepare_output, read_partitions
 from avfer.training.picture_model import network, plain
 from avfer.training.picture_objective import PictureObjective
@@ -57,18 +58,34 @@ class PictureTask:
         if len(indices) < 2:
             indices = [*indices, int(torch.randint(len(self), ()))]
         batch = self.known.batch(indices, self.how, seed)
+        if mixes(self.config.mix):
+            batch = mixed(batch, self.config.mix, np.random.default_rng(int(torch.randint(2**62, ()))))
         if self.triplets is None:
             return batch
         faces, margins = self.triplets.draw(self.how, seed)
         return replace(batch, triplets=faces, margins=margins)
 
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
-        """Scores of the deciding partition; "score" is the mean over the targets."""
+        """Scores of the deciding partition; "score" is the mean over the targets, without one minus the loss."""
+        if not self.config.targets:
+            return self._without_labels(objective, device)
         measures = PictureScores(self.config, self.card)
-        for start in range(0, len(self.held), READ):
-            batch = self.held.batch(list(range(start, min(start + READ, len(self.held)))))
+        for batch in self._dev_batches():
             measures.add(cast(PictureObjective, objective).read(batch.pixels.to(device)), batch)
         return measures.result()
+
+    def _without_labels(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
+        """The loss itself, with the same random choices (of what is hidden, say) each time."""
+        total = 0.0
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.config.seed)
+            for batch in self._dev_batches():
+                total += len(batch.pixels) * float(objective(batch.to(device)))
+        return {"score": -total / len(self.held), "dev_loss": total / len(self.held)}
+
+    def _dev_batches(self) -> Iterator[PictureBatch]:
+        for start in range(0, len(self.held), READ):
+            yield self.held.batch(list(range(start, min(start + READ, len(self.held)))))
 
     def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
         """best.safetensors with a card, ready for `weights:` in a pipeline."""
@@ -133,7 +150,9 @@ def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
     known, held = _pictures(config, corpus, train, card), _pictures(config, corpus, dev, card, scored=True)
     if not len(known) or not len(held):
         empty = config.dev if len(known) else config.train
-        raise DatasetError(f"no picture of the partition '{empty}' of {config.root} has a label: is the copy complete?")
+        raise DatasetError(
+            f"the partition '{empty}' of {config.root} has no picture to learn from: is the copy complete?"
+        )
     labels = known.labels
     counts = np.bincount(labels.expression[labels.expression_valid], minlength=max(1, len(card.classes)))
     positive = balance(torch.from_numpy(labels.units), torch.from_numpy(labels.units_valid))

@@ -88,6 +88,7 @@ def _task(config: TrainConfig, resume: bool, tell: Tell) -> Any:
         from avfer.training.pictures import picture_task
 
         return picture_task(config, resume, tell)
+    _check_targets(config)
     if kind == "video model" or (kind == "affect model" and config.backbone is not None):
         from avfer.training.videos import video_task
 
@@ -96,6 +97,14 @@ def _task(config: TrainConfig, resume: bool, tell: Tell) -> Any:
         return _affect_task(config, resume, tell)
     told = "what can be trained is an affect model, a video model or a backbone"
     raise ConfigError(f"model: {config.model} is a {kind}; {told}")
+
+
+def _check_targets(config: TrainConfig) -> None:
+    """ConfigError where a model over time is to learn as only face networks can."""
+    if not config.targets:
+        raise ConfigError(f"targets: without one, face networks alone can learn; {config.model} needs labels")
+    if config.mix.mixup or config.mix.cutmix:
+        raise ConfigError(f"mix: pictures of face networks are mixed, no recordings; leave it out for {config.model}")
 
 
 def _affect_task(config: TrainConfig, resume: bool, tell: Tell) -> AffectTask:

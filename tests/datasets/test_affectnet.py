@@ -93,6 +93,14 @@ def test_contempt_is_seven_here_and_may_be_left_out(tmp_path):
     assert "7 classes, without contempt" in seven.protocol and sum("contempt" in n for n in seven.notes.counts) == 1
 
 
+@pytest.mark.parametrize("classes", [7, 8])
+def test_pictures_of_none_of_the_classes_may_be_left_out(tmp_path, classes):
+    corpus = AffectNet(full(tmp_path), classes=classes, labelled=True)
+    assert [told(example)[0] for example in corpus.examples("dev")] == list(NUMBERED[:classes])
+    assert corpus.notes.counts == {"pictures of none of the classes: left out, as asked": 11 - classes}
+    assert "of these alone" in corpus.protocol
+
+
 def test_the_automatic_list_is_learned_from_when_asked_for(tmp_path):
     corpus = AffectNet(full(tmp_path), annotations="automatic")
     (example,) = corpus.examples("train")

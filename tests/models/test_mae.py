@@ -51,16 +51,6 @@ def test_a_quarter_of_the_patches_stays_visible(network):
     assert len({tuple(row) for row in visible.tolist()}) == 3
 
 
-def test_the_loss_counts_hidden_patches_alone(network, crops):
-    masking = network.masking(2, torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        loss = network.loss(crops, masking)
-        for seen, same in ((True, True), (False, False)):
-            patches = vit.patchify(crops, 16).clone()
-            patches[masking.hidden != seen] += 1.0
-            assert torch.equal(network.loss(crops, masking, vit.unpatchify(patches, 16)), loss) == same
-
-
 def test_what_is_hidden_is_not_looked_at(network, crops):
     visible, hidden = network.masking(2, torch.Generator().manual_seed(0))
     patches = vit.patchify(crops, 16).clone()
@@ -77,21 +67,11 @@ def test_all_patches_visible_in_order_is_what_the_encoder_reads(network, crops):
         assert torch.equal(tokens[:, 0], network.features(crops))
 
 
-def test_pre_training_reaches_every_tensor_and_lowers_the_loss(crops):
+def test_pre_training_reaches_every_tensor(crops):
     torch.manual_seed(0)
     network = Mae(size="tiny", decoder=True, decoder_width=64, decoder_depth=1)
-    smooth = crops.cumsum(3) / 15
-    masking = network.masking(2, torch.Generator().manual_seed(0))
-    optimiser = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=1e-3)
-    losses = []
-    for _ in range(8):
-        loss = network.loss(smooth, masking)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
+    network.reconstruct(crops, network.masking(2).visible).square().mean().backward()
     assert [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None] == []
-    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_an_official_file_tells_its_form(network):
@@ -115,7 +95,7 @@ def test_a_fine_tuned_file_gives_its_encoder(network):
 
 def test_without_a_decoder_nothing_is_filled_in(crops):
     with pytest.raises(RuntimeError, match="decoder=True"):
-        Mae(size="tiny").loss(crops)
+        Mae(size="tiny").reconstruct(crops, torch.arange(49).expand(2, -1))
 
 
 def test_the_card_names_options_that_are_not_usual():

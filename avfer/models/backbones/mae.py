@@ -53,7 +53,7 @@ class Mae(nn.Module):
     """Masked auto-encoder (He et al., CVPR 2022), as it starts PF-ViT (Li et al., arXiv 2207.11081).
 
     Names of the encoder follow github.com/MSA-LMC/MAE-SFER (no licence file). `decoder=True` adds the decoder, which
-    pre-training needs (`loss`, `reconstruct`) and reading does not. The width of the decoder for the tiny and small
+    pre-training needs (`masking`, `reconstruct`) and reading does not. The width of the decoder for the tiny and small
     sizes is not published: it is that of the base size, 512.
     """
 
@@ -143,12 +143,6 @@ class Mae(nn.Module):
             raise RuntimeError("this mae has no decoder; make it with decoder=True")
         return self.decoder(self.encode(crops, visible), visible)
 
-    def loss(self, crops: Tensor, masking: Masking | None = None, target: Tensor | None = None) -> Tensor:
-        """Mean squared error over the hidden patches of `target` (default: the crops themselves) -> ()."""
-        masking = self.masking(len(crops)) if masking is None else masking
-        wanted = vit.patchify(crops if target is None else target, self.patch)
-        return masked_error(self.reconstruct(crops, masking.visible), wanted, masking.hidden)
-
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) normalised as the card says -> (N, D), the class token after the last norm."""
         return self.encoder.forward_features(crops)[:, 0]
@@ -160,15 +154,6 @@ class Mae(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, D) features."""
         return self.features(crops)
-
-
-def masked_error(patches: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
-    """Squared error, mean over the values of a patch, then over hidden patches.
-
-    patches, target: (N, P, V), hidden: (N, P) bool -> ()
-    """
-    error = (patches - target).square().mean(2)
-    return (error * hidden).sum() / hidden.sum()
 
 
 def _renamed(name: str) -> str:

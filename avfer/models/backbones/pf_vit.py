@@ -32,7 +32,8 @@ DESCRIPTION = """A vision transformer whose class token is split into emotion an
 and is the features. separator=False is the baseline that the authors published, encoder and head alone: their \
 checkpoints are read as that. generator=True adds what makes poker faces and the discriminator, for training. A file \
 without a head (a pre-trained encoder) is given a head of zeros for 7 classes, which holds all expressions equally \
-likely until it is trained. The authors' small size has 32 px patches in its fine-tuned form: patch=32."""
+likely until it is trained. drop_path leaves layers of the encoder out by chance while it learns. The authors' small \
+size has 32 px patches in its fine-tuned form: patch=32."""
 
 
 class PfVit(nn.Module):
@@ -51,12 +52,13 @@ class PfVit(nn.Module):
         patch: int = 16,
         separator: bool = True,
         generator: bool = False,
+        drop_path: float = 0.0,
     ) -> None:
         super().__init__()
         if generator and not separator:
             raise ValueError("a generator needs the separator; leave separator=False out")
         width = vit.WIDTHS[size]
-        self.encoder = vit.encoder(size, patch)
+        self.encoder = vit.encoder(size, patch, drop_path)
         self.separator = Separator(width, separation) if separator else None
         self.head = nn.Linear(width, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=0.02)
@@ -73,8 +75,10 @@ class PfVit(nn.Module):
         patch: int = 16,
         separator: bool = True,
         generator: bool = False,
+        drop_path: float = 0.0,
     ) -> Card:
-        told = {"num_classes": (num_classes, 7), "size": (size, "base"), "separation": (separation, "exact")}
+        told: dict[str, tuple[Any, Any]] = {"drop_path": (drop_path, 0.0)}
+        told |= {"num_classes": (num_classes, 7), "size": (size, "base"), "separation": (separation, "exact")}
         told |= {"patch": (patch, 16), "separator": (separator, True), "generator": (generator, False)}
         results, mark = (SEPARATED if size == "base" else (), "A") if separator else (BASELINE[size], "C")
         return Card(

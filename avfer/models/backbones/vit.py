@@ -17,8 +17,11 @@ PARTS = ("cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.")  # of an 
 Norm = cast(type[nn.LayerNorm], partial(nn.LayerNorm, eps=1e-6))
 
 
-def encoder(size: Size, patch: int) -> VisionTransformer:
-    """Crops (N, 3, 224, 224) to tokens (N, 1 + P, D) by `forward_features`, the class token first."""
+def encoder(size: Size, patch: int, drop_path: float = 0.0) -> VisionTransformer:
+    """Crops (N, 3, 224, 224) to tokens (N, 1 + P, D) by `forward_features`, the class token first.
+
+    In training a layer is left out for a crop by a chance that rises from 0 to `drop_path` over the depth.
+    """
     width = WIDTHS[size]
     network = VisionTransformer(
         img_size=SIDE,
@@ -28,6 +31,7 @@ def encoder(size: Size, patch: int) -> VisionTransformer:
         depth=DEPTH,
         num_heads=width // HEAD_WIDTH,
         norm_layer=Norm,
+        drop_path_rate=drop_path,
     )
     network.pos_embed = fixed_positions(width, SIDE // patch)
     initialise(network)
