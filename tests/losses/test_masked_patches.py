@@ -17,7 +17,7 @@ def test_the_loss_is_the_mean_over_hidden_patches_of_their_mean_square():
 @pytest.mark.parametrize("hidden", [True, False])
 def test_the_loss_counts_hidden_patches_alone(hidden):
     told, wanted = torch.randn(2, 2, 3, 4, generator=torch.Generator().manual_seed(0))
-    changed = torch.where((HIDDEN == hidden)[..., None], wanted + 1, wanted)
+    changed = torch.where((hidden == HIDDEN)[..., None], wanted + 1, wanted)
     same = torch.equal(masked_error(told, changed, HIDDEN), masked_error(told, wanted, HIDDEN))
     assert same != hidden
 

@@ -69,6 +69,16 @@ def test_jitter_keeps_within_the_range_and_changes_light():
     assert min(values) >= 0 and max(values) <= 255
 
 
+def test_another_hue_keeps_the_lightest_and_the_darkest_channel():
+    turned = [changed(seed, hue=0.5, jittered=0.5) for seed in range(40)]
+    same = [torch.allclose(x, picture().float(), atol=1) for x in turned]
+    assert np.mean(same) == pytest.approx(0.5, abs=0.25)
+    for x in turned:
+        assert torch.allclose(x.amax(0), picture().amax(0).float(), atol=1.5)
+        assert torch.allclose(x.amin(0), picture().amin(0).float(), atol=1.5)
+    assert changed(1, hue=0.5).sub(picture()).abs().max() > 60
+
+
 def test_a_turn_is_no_larger_than_told():
     """A white dot away from the middle: where it lands tells the angle."""
     shown = torch.zeros(3, 101, 101, dtype=torch.uint8)
@@ -93,6 +103,7 @@ def test_what_is_erased_has_its_share_of_the_area():
 
 
 def test_the_same_seed_gives_the_same_picture():
-    how = {"flip": 0.5, "crop": 0.5, "turn": 20, "jitter": 0.4, "grey": 0.2, "blur": 0.2, "noise": 0.02}
+    how = {"flip": 0.5, "crop": 0.5, "turn": 20, "jitter": 0.4, "hue": 0.1, "grey": 0.2}
+    how |= {"blur": 0.2, "noise": 0.02}
     assert torch.equal(changed(3, **how), changed(3, **how))
     assert not torch.equal(changed(3, **how), changed(4, **how))

@@ -123,6 +123,15 @@ def test_a_kind_of_model_that_cannot_be_trained_is_told(root):
         train(config(root, BOTH, model="mtcnn"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({"targets": []}, "targets: without one, .* temporal needs labels"), ({"mix": {"mixup": 1.0}}, "no recordings")],
+)
+def test_what_face_networks_alone_can_learn_is_refused_to_models_over_time(root, changes, told):
+    with pytest.raises(ConfigError, match=told):
+        train(config(root, BOTH, **changes))
+
+
 def test_a_label_that_is_no_number_is_told_with_its_step():
     times = np.arange(3.0)
     values = np.array([0.1, np.nan, 0.2])

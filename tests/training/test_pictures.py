@@ -79,7 +79,7 @@ def test_votes_are_learned_where_they_are_told(tmp_path):
     assert plain.objective(batch).item() == pytest.approx(wanted.item(), abs=1e-5)
 
 
-@pytest.mark.parametrize("augment", ["light", "strong", {"hue": 0.5}, {"flip": 0.5, "turn": 20, "zoom": [0.8, 1.0], "erase": 1.0}])
+@pytest.mark.parametrize("augment", ["light", "strong", {"flip": 0.5, "turn": 20, "zoom": [0.8, 1.0], "erase": 1.0}])
 def test_what_is_seen_depends_on_the_random_state_alone(tmp_path, augment):
     one, many = (task(tmp_path / str(threads), augment=augment, workers=threads) for threads in (1, 4))
     seen = []
@@ -101,16 +101,13 @@ def test_pictures_keep_size_and_range_whatever_happens_to_them(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("how", "changed"),
-    [({"flip": 1.0}, "mirrored"), ({"hue": 0.5}, "coloured"), ({"erase": 1.0, "erase_area": [0.2, 0.2]}, "erased"), ({}, "nothing")],
+    [({"flip": 1.0}, "mirrored"), ({"erase": 1.0, "erase_area": [0.2, 0.2]}, "erased"), ({}, "nothing")],
 )
 def test_each_change_does_what_its_name_says(tmp_path, how, changed):
     plain = task(tmp_path / "a").batch([1, 2]).pixels
     seen = task(tmp_path / "b", augment=how).batch([1, 2]).pixels
     if changed == "mirrored":
         assert torch.allclose(seen, plain.flip(3), atol=1e-5)
-    if changed == "coloured":
-        brightest, wanted = ((x * 0.2 + 0.4).amax(1) for x in (seen, plain))
-        assert torch.allclose(brightest, wanted, atol=1e-2) and not torch.allclose(seen, plain, atol=0.1)
     if changed == "nothing":
         assert torch.allclose(seen, plain, atol=1e-5)
     if changed == "erased":
