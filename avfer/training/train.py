@@ -1,6 +1,7 @@
 """An experiment from its configuration to its weights."""
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import Any
 
 import torch
 import yaml
+from torch.multiprocessing.spawn import ProcessRaisedException
 
+from avfer import errors
 from avfer.card import Card
 from avfer.catalog import find, kind_of
 from avfer.datasets.example import Corpus
@@ -70,10 +73,19 @@ def train(
         mixed: list[Any] = [] if config.precision == "32-true" else [Mixed(config.precision, device)]
         fabric = Fabric(accelerator=device, devices=config.devices, strategy=strategy, plugins=mixed)
         watch = tell if config.devices == 1 else _lines
-        progress = fabric.launch(partial(fit, task=task, config=config, folder=config.output, watch=watch))
+        try:
+            progress = fabric.launch(partial(fit, task=task, config=config, folder=config.output, watch=watch))
+        except ProcessRaisedException as error:
+            raise _of_process(error) from None
     best = max(progress.history, key=lambda row: row["score"])
     scores = {name: value for name, value in best.items() if name not in {"epoch", "loss", "rate"}}
     return Trained(config.output, config.output / "best.safetensors", scores, progress.epoch)
+
+
+def _of_process(error: Exception) -> Exception:
+    """The error for users that one of several processes ended with; what it was given, if it is none of ours."""
+    found = re.search(r"^avfer\.errors\.(\w+): (.*)$", str(error), re.MULTILINE)
+    return getattr(errors, found[1])(found[2]) if found else error
 
 
 def _lines(what: str, done: int, total: int) -> None:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import avfer
-from avfer.errors import ConfigError, DatasetError
+from avfer.errors import ConfigError, DatasetError, TrainingError
 from avfer.pipeline import load
 from avfer.training.config import TrainConfig, make_config
 from avfer.training.end_to_end import EndToEnd
@@ -105,6 +105,13 @@ def test_two_processes_and_one_agree(clips, tmp_path):
     )
     assert two.scores["score"] == pytest.approx(one.scores["score"], abs=0.05)
     assert two.scores["ccc_arousal"] > 0.6
+
+
+@pytest.mark.slow
+def test_what_ends_one_of_several_processes_is_told_as_of_one(clips, tmp_path):
+    """Rates are far too high: both processes meet a loss that is no number."""
+    with pytest.raises(TrainingError, match=r"^the loss of batch \d+ of epoch \d+ is (nan|inf).*--resume$"):
+        train(settings(clips, tmp_path, devices=2, clip=0, optimiser={"name": "sgd", "rate": 1e30}))
 
 
 @pytest.mark.parametrize("frozen", [False, True])
