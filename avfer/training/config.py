@@ -1,10 +1,10 @@
 """One experiment of training, as its YAML says it."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt, ValidationError, model_validator
 
 from avfer.errors import ConfigError, unknown
 
@@ -152,6 +152,12 @@ class TrainConfig(Strict):
     threads: int = 1  # of each process
     workers: int = 0  # threads that read pictures, 0 for as many as `threads`
 
+    @model_validator(mode="after")
+    def _sharpness_is_of_one_batch(self) -> Self:
+        if self.optimiser.sam and self.accumulate > 1:
+            raise ValueError("optimiser.sam takes two passes over one batch: leave out accumulate, or raise batch")
+        return self
+
 
 def read_config(path: Path, settings: dict[str, Any] | None = None) -> TrainConfig:
     """A YAML of training with `settings` ("optimiser.rate": 3e-4) on top; ConfigError with the key that is wrong."""
@@ -177,8 +183,10 @@ def make_config(content: dict[str, Any], where: str) -> TrainConfig:
         return TrainConfig.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {place}: {first['msg']}, not {first['input']!r}") from None
+        told = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise ConfigError(f"{where}: {told}") from None
+        raise ConfigError(f"{where}: {'.'.join(map(str, first['loc']))}: {told}, not {first['input']!r}") from None
 
 
 def _set(content: dict[str, Any], path: list[str], value: Any) -> None:
