@@ -1,4 +1,8 @@
-"""Losses of action units, each of which occurs or not."""
+"""Losses of action units, each of which occurs or not.
+
+The mean of binary cross-entropies is that of Kollias and Zafeiriou, BMVC 2019, arXiv 1910.04855 (recalled); the weight
+of rare units is our choice.
+"""
 
 import torch
 import torch.nn.functional as F

@@ -14,13 +14,13 @@ def affinity(feature_map: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
     the centres through the distance and through V; train them with the network. Distances that do not count are the
     floor of 1e-12 each, as in the code.
 
-    feature_map: (N, D, H, W); labels: (N,) int64; centres: (K, D), K at least the number of classes -> ()
+    feature_map: (N, D, H, W); labels: (N,) int64; centres: (K, D), K at least the number of classes -> (); 0 for none
     """
     f = feature_map.mean((2, 3))
     squares = f.square().sum(1, keepdim=True) + centres.square().sum(1) - 2 * f @ centres.T  # (N, K)
     own = torch.arange(len(centres), device=labels.device) == labels[:, None]
     distances = squares * own / centres.var(0).sum()
-    return distances.clamp(FLOOR, CEILING).sum() / len(f)
+    return distances.clamp(FLOOR, CEILING).sum() / max(len(f), 1)
 
 
 def partition(heads: Tensor) -> Tensor:

@@ -40,6 +40,8 @@ def branches_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """-sum_c t_c log p_c, mean over pictures and branches.
 
     targets are shares of the classes: `smoothed` labels, or votes as FERPlus has them.   logits: (N, K, B); targets:
-    (N, K) -> ()
+    (N, K) -> (); 0 without a picture
     """
+    if not len(logits):
+        return logits.sum()
     return F.cross_entropy(logits, targets[:, :, None].expand_as(logits))

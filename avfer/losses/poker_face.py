@@ -1,4 +1,8 @@
-"""Losses between the parts of PF-ViT. The paper states no formulas: these forms are our choice."""
+"""Losses between the parts of PF-ViT (Li et al., arXiv 2207.11081).
+
+Its abstract names the parts and no formula: the forms are our choice, the hinge is that of Lim and Ye 2017,
+arXiv 1705.02894.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +12,11 @@ from torch import Tensor
 def orthogonality(emotion: Tensor, residue: Tensor) -> Tensor:
     """mean(cos(emotion, residue)²), 0 for right angles.   emotion, residue: (..., D) -> ()"""
     return F.cosine_similarity(emotion, residue, dim=-1).square().mean()
+
+
+def reconstruction(rebuilt: Tensor, faces: Tensor) -> Tensor:
+    """mean |rebuilt - faces| over pictures, channels and pixels.   (N, 3, S, S) each -> ()"""
+    return F.l1_loss(rebuilt, faces)
 
 
 def hinge_discriminator(real: Tensor, made: Tensor) -> Tensor:
@@ -24,6 +33,15 @@ def neutrality(logits: Tensor, neutral: int) -> Tensor:
     """Cross-entropy of a poker face's expression and the class `neutral`.   logits: (N, K) -> ()"""
     wanted = torch.full((len(logits),), neutral, dtype=torch.int64, device=logits.device)
     return F.cross_entropy(logits, wanted)
+
+
+def unchanged(made: Tensor, faces: Tensor, already: Tensor) -> Tensor:
+    """mean |made - faces| over those that are neutral already; 0 without one.
+
+    made, faces: (N, 3, S, S); already: (N,) bool -> ()
+    """
+    apart = (made - faces).abs().mean((1, 2, 3))
+    return (apart * already).sum() / already.sum().clamp(min=1)
 
 
 def identity(residue: Tensor, kept: Tensor) -> Tensor:

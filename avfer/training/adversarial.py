@@ -6,7 +6,6 @@ faces without a way back to the generator. So one optimiser serves both sides.
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
@@ -17,8 +16,8 @@ from avfer.training.passes import Pass
 
 
 def reconstruction(seen: Pass) -> Tensor:
-    """mean |x_r - x| of faces rebuilt from both components."""
-    return F.l1_loss(seen.model.generator(seen.separated.residue, seen.separated.emotion), seen.pixels)
+    """Faces are rebuilt from both components."""
+    return poker_face.reconstruction(seen.model.generator(seen.separated.residue, seen.separated.emotion), seen.pixels)
 
 
 def adversarial(seen: Pass) -> Tensor:
@@ -36,9 +35,8 @@ def neutrality(seen: Pass, neutral: int) -> Tensor:
         seen.model.discriminator(seen.pixels).expression_logits, batch.expression, batch.expression_valid
     )
     already = batch.expression_valid & (batch.expression == neutral)
-    kept = (seen.poker_faces - seen.pixels).abs().mean((1, 2, 3))
-    same = (kept * already).sum() / already.sum().clamp(min=1)
-    return learns + poker_face.neutrality(_judged(seen).expression_logits, neutral) + same
+    told = poker_face.neutrality(_judged(seen).expression_logits, neutral)
+    return learns + told + poker_face.unchanged(seen.poker_faces, seen.pixels, already)
 
 
 def identity(seen: Pass) -> Tensor:

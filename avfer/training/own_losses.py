@@ -22,6 +22,7 @@ from avfer.losses.distillation import embedding_loss, softened_loss
 from avfer.losses.feature import FeatureLoss
 from avfer.losses.label_distribution import label_distribution
 from avfer.losses.masked_patches import masked_error
+from avfer.losses.mean_square import mean_square
 from avfer.losses.pretext import inpainting_loss, puzzle_loss
 from avfer.losses.triplet import triplet_loss
 from avfer.models.backbones import vit
@@ -193,11 +194,11 @@ def arcface(seen: Pass) -> Tensor:
     return arcface_loss(logits_of(seen.reading) / SCALE, seen.batch.expression, seen.batch.expression_valid)
 
 
-def mean_square(seen: Pass) -> Tensor:
-    """Squared error of valence and arousal, mean over the valid ones."""
-    there, told = seen.batch.pair_valid, seen.reading.valence_arousal
+def pair_squared(seen: Pass) -> Tensor:
+    """hmtl: squared error of valence and arousal."""
+    told = seen.reading.valence_arousal
     assert told is not None
-    return ((told - seen.batch.pair).square() * there).sum() / there.sum().clamp(min=1)
+    return mean_square(told, seen.batch.pair, seen.batch.pair_valid)
 
 
 class Known(NamedTuple):
@@ -220,7 +221,7 @@ LOSSES: dict[str, Known] = {
     "embedding": Known("head.similarity", Embedding),
     "softened": Known("read", Softened),
     "arcface": Known("cosines", arcface),
-    "mean_square": Known("read", mean_square),
+    "mean_square": Known("read", pair_squared),
     "orthogonality": Known("separator", adversarial.orthogonality),
     "reconstruction": Known("generator", adversarial.reconstruction),
     "adversarial": Known("generator", adversarial.adversarial),

@@ -68,6 +68,13 @@ def test_affinity_draws_features_and_centres_together():
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_faces_without_a_class_cost_nothing():
+    features, centres = torch.randn(0, 6, 1, 1, requires_grad=True), torch.randn(2, 6, requires_grad=True)
+    loss = affinity(features, torch.zeros(0, dtype=torch.int64), centres)
+    loss.backward()
+    assert loss == 0 and not centres.grad.any()
+
+
 def test_partition_takes_one_logarithm_of_the_mean_variance():
     heads = torch.tensor([[[0.0, 0.0], [2.0, 4.0]]])  # variances 2 and 8
     assert partition(heads).item() == pytest.approx(math.log(1 + 2 / 5))
@@ -81,3 +88,16 @@ def test_heads_that_differ_more_cost_less():
 
 def test_one_head_has_nothing_to_differ_from():
     assert partition(torch.randn(3, 1, 6)) == 0
+
+
+def test_heads_learn_to_differ():
+    torch.manual_seed(0)
+    told = (0.01 * torch.randn(6, 4, 8)).requires_grad_()
+    optimiser = torch.optim.Adam([told], lr=0.1)
+    losses = []
+    for _ in range(30):
+        losses.append(partition(told.log_softmax(1)))
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    assert losses[-1] < 0.3 * losses[0]

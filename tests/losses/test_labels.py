@@ -10,6 +10,7 @@ from avfer.losses.action_units import action_unit_loss, balance
 from avfer.losses.ccc import ccc_loss
 from avfer.losses.distillation import embedding_loss, softened_loss
 from avfer.losses.expression import expression_loss, votes_loss
+from avfer.losses.mean_square import mean_square
 from avfer.losses.triplet import MARGINS, triplet_accuracy, triplet_loss
 from avfer.metrics import ccc
 
@@ -32,6 +33,31 @@ def test_equal_opposite_and_constant_predictions(random, y, loss):
     x = torch.randn(1, 400, generator=random)
     x -= x.mean()
     assert ccc_loss(y(x), x).item() == pytest.approx(loss, abs=1e-4)
+
+
+@pytest.mark.parametrize("shift", [0.01, 0.5, 3.0])
+def test_a_prediction_that_lies_beside_its_truth_costs_by_the_shift(random, shift):
+    x = torch.randn(1, 400, generator=random)
+    spread = x.var(correction=0).item()
+    wanted = 1 - 2 * spread / (2 * spread + shift**2)
+    assert ccc_loss(x + shift, x).item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_loss_of_two_sequences_falls():
+    """One by one they need their own levels; joined, the loss asks for both at once."""
+    torch.manual_seed(0)
+    target = torch.stack([torch.linspace(-0.8, 0.2, 40).sin(), torch.linspace(3, 0, 40).cos()])
+    for over in ("joined", "sequences"):
+        gru, out, losses = torch.nn.GRU(3, 8, batch_first=True), torch.nn.Linear(8, 1), list[float]()
+        x = torch.stack([target, target.roll(3, 1), torch.rand(2, 40)], 2)
+        optimiser = torch.optim.Adam([*gru.parameters(), *out.parameters()], 0.02)
+        for _ in range(60):
+            loss = ccc_loss(out(gru(x)[0])[..., 0], target, over=over)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+        assert losses[0] > 0.7 and losses[-1] < 0.1
 
 
 @pytest.mark.parametrize("over", ["joined", "sequences"])
@@ -76,6 +102,12 @@ def test_votes_cost_nothing_where_they_are_met():
     even = votes_loss(torch.zeros(3, 3), votes).item()
     entropy = [-sum(p * math.log(p) for p in row if p) for row in ([0.8, 0.2], [0.1, 0.9])]
     assert even == pytest.approx(math.log(3) - np.mean(entropy), rel=1e-5)
+
+
+def test_squares_are_the_mean_over_what_is_there():
+    x, y = torch.tensor([[0.5, 0.0], [-1.0, 0.2]]), torch.tensor([[0.0, 0.0], [1.0, -5.0]])
+    assert mean_square(x, y, y > -5).item() == pytest.approx((0.25 + 0 + 4) / 3)
+    assert mean_square(x, x) == 0
 
 
 def test_units_that_are_not_valid_are_not_read(random):
@@ -150,6 +182,11 @@ def test_a_student_learns_of_unlabelled_faces_and_the_teacher_stays(random):
         optimiser.step()
     assert told[-1] < 0.1 * told[0]
     assert torch.equal(teacher.weight, before)
+
+
+def test_embeddings_cost_the_mean_of_squares():
+    student, teacher = torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([[0.0, 0.0], [0.0, -1.0]])
+    assert embedding_loss(student, teacher).item() == (1 + 4 + 0 + 1) / 4
 
 
 def test_softened_classes_cost_by_the_formula():

@@ -102,6 +102,21 @@ def test_heads_that_agree_cost_nothing():
     assert distribution_matching(logits, -units, table) > 0.1
 
 
+def test_heads_that_disagree_cost_their_divergence():
+    """p = 1/2 of a unit that half of the faces of two equally likely classes would show with 0.2 and 0.6: q = 0.4."""
+    table = torch.tensor([[0.2], [0.6]])
+    found = distribution_matching(torch.zeros(1, 2), torch.zeros(1, 1), table)
+    assert found.item() == pytest.approx(0.5 * math.log(0.5 / 0.4) + 0.5 * math.log(0.5 / 0.6), rel=1e-4)
+
+
+def test_a_coupled_unit_costs_by_its_share():
+    """-(1 log 1/2 + 0.25 log 1/4) / 1.25, of two units that are held for as likely as 1/2 and 1/4."""
+    table = torch.tensor([[1.0, 0.25, 0.0]])
+    logits = torch.tensor([[0.0, math.log(1 / 3), 9.0]])
+    found = co_annotation(logits, torch.tensor([0]), table)
+    assert found.item() == pytest.approx((math.log(2) + 0.25 * math.log(4)) / 1.25, rel=1e-5)
+
+
 def test_each_head_is_drawn_to_what_the_other_says():
     table = shares(AFF_WILD2, ACTION_UNITS)
     happy = torch.full((1, 7), -8.0)

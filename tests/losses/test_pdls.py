@@ -54,3 +54,29 @@ def test_guessing_costs_the_sum_of_the_target():
     wanted = math.log(7) * targets.sum(1).mean().item()
     assert targets.sum(1).max() < 1
     assert branches_loss(torch.zeros(2, 7, 3), targets).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_all_of_the_label_is_a_cross_entropy():
+    logits, labels = torch.randn(6, 8, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 7, 3, 3, 5, 1])
+    wanted = torch.stack([F.cross_entropy(branch, labels) for branch in logits.unbind(2)]).mean()
+    assert branches_loss(logits, smoothed(labels, prior(CLASSES), 1.0)).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_nothing_costs_less_than_what_people_see():
+    """Of all eight classes the targets are distributions: what equals them is the minimum."""
+    targets = smoothed(torch.arange(8), prior(CLASSES))
+    assert torch.allclose(targets.sum(1), torch.ones(8), atol=1e-3)
+    met = targets.log()[:, :, None].repeat(1, 1, 3).requires_grad_()
+    least = branches_loss(met, targets)
+    (asked,) = torch.autograd.grad(least, met)
+    assert asked.abs().max() < 1e-4
+    random = torch.Generator().manual_seed(0)
+    for size in (0.1, 1.0, 10.0):
+        assert branches_loss(met + size * torch.randn(met.shape, generator=random), targets) > least
+
+
+def test_no_picture_costs_nothing():
+    logits = torch.randn(0, 7, 3, requires_grad=True)
+    loss = branches_loss(logits, smoothed(torch.zeros(0, dtype=torch.int64), prior(RAF_DB)))
+    loss.backward()
+    assert loss == 0

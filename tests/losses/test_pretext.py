@@ -1,4 +1,4 @@
-"""Losses beside the labels: puzzles, pictures as a network sees them, and parts of faces."""
+"""Losses beside the labels: puzzles, and pictures as a network sees them."""
 
 import math
 
@@ -7,7 +7,6 @@ import torch
 
 from avfer.errors import AvferWarning, WeightsError
 from avfer.losses.feature import FeatureLoss
-from avfer.losses.poker_face import hinge_discriminator, hinge_generator, identity, neutrality, orthogonality
 from avfer.losses.pretext import class_weights, geometric_mean, inpainting_loss, puzzle_loss
 
 
@@ -25,6 +24,19 @@ def pictures() -> torch.Tensor:
 def test_equal_pictures_have_no_feature_loss(loss, pictures):
     assert loss(pictures, pictures) == 0
     assert loss(pictures, pictures.flip(3)) > 0.01
+
+
+def test_the_feature_loss_is_the_sum_of_mean_squares_over_levels(loss, pictures):
+    pairs = zip(loss.levels(pictures), loss.levels(pictures.flip(3)), strict=True)
+    wanted = sum(float(((a - b) ** 2).sum()) / a.numel() for a, b in pairs)
+    assert loss(pictures, pictures.flip(3)).item() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_in_painting_adds_a_tenth_of_the_difference_of_pixels():
+    restored = torch.tensor([0.1, 0.5, 0.9]).reshape(1, 3, 1, 1)
+    target = torch.tensor([0.4, 0.5, 0.0]).reshape(1, 3, 1, 1)
+    assert inpainting_loss(torch.tensor(2.0), restored, target).item() == pytest.approx(2 + 0.1 * 1.2 / 3)
+    assert inpainting_loss(torch.tensor(2.0), restored, target, pixels=1.0).item() == pytest.approx(2.4)
 
 
 def test_levels_are_those_of_the_paper(loss, pictures):
@@ -62,6 +74,13 @@ def test_a_file_of_another_network_is_told(tmp_path):
         FeatureLoss(tmp_path / "other.pth")
 
 
+def test_a_puzzle_costs_the_sum_over_its_positions():
+    """Two positions: one told with even odds, the other with three to one for the right tile."""
+    logits = torch.tensor([[[0.0, 0.0], [math.log(3), 0.0]]])
+    found = puzzle_loss(logits, torch.tensor([[1, 0]]))
+    assert found.item() == pytest.approx(math.log(2) - math.log(0.75), rel=1e-5)
+
+
 @pytest.mark.parametrize("positions", [4, 9])
 def test_guessing_a_puzzle_costs_its_chance(positions):
     order = torch.stack([torch.randperm(positions) for _ in range(5)])
@@ -81,28 +100,13 @@ def test_the_geometric_mean_of_equal_losses_is_their_value(value):
     assert geometric_mean([torch.tensor(value)] * 4).item() == pytest.approx(value)
 
 
+def test_the_geometric_mean_is_a_root_of_the_product():
+    assert geometric_mean([torch.tensor(2.0), torch.tensor(8.0)]).item() == pytest.approx(4)
+    assert geometric_mean([torch.tensor(x) for x in (1.0, 3.0, 9.0)]).item() == pytest.approx(3)
+
+
 def test_a_tiny_loss_leaves_the_gradient_of_the_mean_finite():
     losses = torch.tensor([0.0, 1e-12, 2.0], requires_grad=True)
     geometric_mean(list(losses)).backward()
     assert torch.isfinite(losses.grad).all()
     assert losses.grad[2] > 0
-
-
-def test_right_angles_cost_nothing_and_equal_directions_one():
-    a, b = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 3.0], [1.0, 0.0]])
-    assert orthogonality(a, b) == 0
-    assert orthogonality(a, -a).item() == pytest.approx(1)
-    assert identity(a, 2 * a).item() == pytest.approx(0)
-    assert identity(a, -a).item() == pytest.approx(2)
-
-
-def test_a_discriminator_that_knows_nothing_costs_two():
-    assert hinge_discriminator(torch.zeros(3), torch.zeros(3)) == 2
-    assert hinge_discriminator(torch.ones(3), -2 * torch.ones(3)) == 0
-    assert hinge_generator(torch.tensor([1.0, 3.0])) == -2
-
-
-def test_a_neutral_poker_face_costs_little():
-    logits = torch.tensor([[0.0, 0.0, 20.0]])
-    assert neutrality(logits, 2) < 1e-6
-    assert neutrality(logits, 0).item() == pytest.approx(20)
