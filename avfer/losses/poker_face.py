@@ -40,7 +40,7 @@ def unchanged(made: Tensor, faces: Tensor, already: Tensor) -> Tensor:
 
     made, faces: (N, 3, S, S); already: (N,) bool -> ()
     """
-    apart = (made - faces).abs().mean((1, 2, 3))
+    apart = (made - faces).abs().flatten(1).mean(1)
     return (apart * already).sum() / already.sum().clamp(min=1)
 
 
