@@ -24,6 +24,14 @@ def hinge_discriminator(real: Tensor, made: Tensor) -> Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + made).mean()
 
 
+def flatness(slopes: Tensor) -> Tensor:
+    """1/2 mean over pictures of |slope|², of a discriminator at real ones: R1 with gamma 1.
+
+    Mescheder et al. 2018, arXiv 1801.04406.   slopes: (N, 3, S, S), of its logit by the pixels -> ()
+    """
+    return slopes.square().sum((1, 2, 3)).mean() / 2
+
+
 def hinge_generator(made: Tensor) -> Tensor:
     """-mean(made): what is made should be held real.   made: (N,) logits -> ()"""
     return -made.mean()

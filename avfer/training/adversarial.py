@@ -1,13 +1,16 @@
 """The losses of PF-ViT's parts, by name. Generator and discriminator learn in the same step.
 
 The generator's losses look through the discriminator as it is and do not train it; the discriminator's see made
-faces without a way back to the generator. So one optimiser serves both sides.
+faces without a way back to the generator. So one optimiser serves both sides: Adam looks at each tensor by itself,
+and may have other moments for those of the discriminator.
 """
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from avfer.losses import poker_face
 from avfer.losses.expression import expression_loss
@@ -26,6 +29,17 @@ def adversarial(seen: Pass) -> Tensor:
     made = seen.model.discriminator(seen.poker_faces.detach()).realness
     against = poker_face.hinge_generator(_judged(seen).realness)
     return poker_face.hinge_discriminator(real, made) + against
+
+
+def flatness(seen: Pass) -> Tensor:
+    """The discriminator changes little around real faces; 0 where nothing is learned, as no slope is known there."""
+    if not torch.is_grad_enabled():
+        return seen.pixels.new_zeros(())
+    real = seen.pixels.detach().requires_grad_()
+    with sdpa_kernel(SDPBackend.MATH):  # faster kernels of attention have no second derivative
+        realness = seen.model.discriminator(real).realness
+    (slopes,) = torch.autograd.grad(realness.sum(), real, create_graph=True)
+    return poker_face.flatness(slopes)
 
 
 def neutrality(seen: Pass, neutral: int) -> Tensor:

@@ -25,6 +25,7 @@ class OptimiserConfig(Strict):
     rates: dict[str, float] = {}  # factors of the rate for parts of the network: {"backbone": 0.1, "stn": 0.01}
     layer_decay: float = 1.0  # factor of the rate from each block of a vision transformer to the one below
     betas: tuple[float, float] = (0.9, 0.999)  # of all but sgd
+    betas_of: dict[str, tuple[float, float]] = {}  # of parts with others: {"discriminator": [0.5, 0.9]}
     momentum: float = 0.9  # of sgd
     weight_decay: float = 0.01
     decay_vectors: bool = False  # biases and norms too

@@ -5,7 +5,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from timm.optim.adabelief import AdaBelief
@@ -19,21 +19,24 @@ from avfer.training.config import OptimiserConfig
 PARTS = re.compile(r"^(model\.)*")  # what training puts before the names of a model's tensors
 EMBEDDING = re.compile(r"^(backbone\.)?(encoder\.)?(cls_token|pos_embed|patch_embed\.)")
 BLOCK = re.compile(r"^(backbone\.)?(encoder\.)?blocks\.(\d+)\.")
+Told = TypeVar("Told")
 DIV, FINAL_DIV = 25, 25e4  # of the largest rate of one-cycle: what it begins and ends with, as in fastai 1
 
 
 def make_optimiser(module: nn.Module, config: OptimiserConfig) -> Optimizer:
     """The optimiser over all trainable tensors, each at the rate of its part and of its depth.
 
-    ConfigError where `rates` name a part that is not there, or `layer_decay` finds no numbered blocks.
+    ConfigError where `rates` or `betas_of` name a part that is not there, or `layer_decay` finds no numbered blocks.
     """
     named = {PARTS.sub("", name): p for name, p in module.named_parameters() if p.requires_grad}
     rates = Rates.of([PARTS.sub("", name) for name, _ in module.named_parameters()], config)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, tuple[float, float]], list[nn.Parameter]] = {}
     for name, parameter in named.items():
         decayed = parameter.ndim > 1 or config.decay_vectors
-        groups.setdefault((rates.rate(name), config.weight_decay * decayed), []).append(parameter)
-    given = [{"params": some, "lr": rate, "weight_decay": decay} for (rate, decay), some in groups.items()]
+        betas = _of_part(name, config.betas_of, config.betas)
+        groups.setdefault((rates.rate(name), config.weight_decay * decayed, betas), []).append(parameter)
+    keys = ("lr", "weight_decay", "betas")
+    given = [{"params": some, **dict(zip(keys, told, strict=True))} for told, some in groups.items()]
     return _optimiser(given, config)
 
 
@@ -47,9 +50,11 @@ class Rates:
     @classmethod
     def of(cls, names: list[str], config: OptimiserConfig) -> "Rates":
         """Of a network's tensors, frozen ones among them."""
-        for part in config.rates:
-            if not any(_within(name, part) for name in names):
-                raise ConfigError(f"optimiser.rates: {unknown('part', part, {name.split('.')[0] for name in names})}")
+        for key, parts in (("rates", config.rates), ("betas_of", config.betas_of)):
+            for part in parts:
+                if not any(_within(name, part) for name in names):
+                    told = unknown("part", part, {name.split(".")[0] for name in names})
+                    raise ConfigError(f"optimiser.{key}: {told}")
         blocks = [int(found[3]) for name in names if (found := BLOCK.match(name))]
         if config.layer_decay != 1 and not blocks:
             raise ConfigError("optimiser.layer_decay is for vision transformers: no tensor here is of a numbered block")
@@ -57,8 +62,7 @@ class Rates:
 
     def rate(self, name: str) -> float:
         """Of a tensor: the base, times that of the longest part it stands in, times the decay of all layers above."""
-        parts = [part for part in self.config.rates if _within(name, part)]
-        factor = self.config.rates[max(parts, key=len)] if parts else 1.0
+        factor = _of_part(name, self.config.rates, 1.0)
         return self.config.rate * factor * self.config.layer_decay ** (self.top - self._depth(name))
 
     def _depth(self, name: str) -> int:
@@ -118,6 +122,12 @@ def _optimiser(groups: list[dict[str, Any]], config: OptimiserConfig) -> Optimiz
         return SGD(groups, lr=config.rate, momentum=config.momentum)
     kind = {"adam": Adam, "adamw": AdamW, "adabelief": AdaBelief}[config.name]
     return kind(groups, lr=config.rate, betas=config.betas)
+
+
+def _of_part(name: str, parts: dict[str, Told], usual: Told) -> Told:
+    """What is told of the longest part that a tensor stands in."""
+    found = [part for part in parts if _within(name, part)]
+    return parts[max(found, key=len)] if found else usual
 
 
 def _within(name: str, part: str) -> bool:

@@ -225,6 +225,7 @@ LOSSES: dict[str, Known] = {
     "orthogonality": Known("separator", adversarial.orthogonality),
     "reconstruction": Known("generator", adversarial.reconstruction),
     "adversarial": Known("generator", adversarial.adversarial),
+    "flatness": Known("discriminator", adversarial.flatness),
     "neutrality": Known("generator", Neutrality),
     "identity": Known("generator", adversarial.identity),
 }

@@ -181,3 +181,15 @@ def test_a_file_of_another_network_is_not_taken_for_a_baseline():
     options, tensors = PfVit.from_official({"conv1.weight": torch.zeros(3)})
     assert "num_classes" not in options and "size" not in options
     assert set(tensors) == {"conv1.weight"}
+
+
+def test_layers_are_left_out_by_chance_while_it_learns_and_never_after(crops):
+    torch.manual_seed(0)
+    network = PfVit(size="tiny", separator=False, drop_path=0.9)
+    with torch.no_grad():
+        network.head.weight.normal_()
+        learning = [network.train()(crops) for _ in range(2)]
+        reading = [network.eval()(crops) for _ in range(2)]
+    assert not torch.allclose(*learning) and torch.equal(*reading)
+    assert card_of("pf_vit", drop_path=0.1).options == {"drop_path": 0.1}
+    assert network.state_dict().keys() == PfVit(size="tiny", separator=False).state_dict().keys()

@@ -55,6 +55,7 @@ def test_the_longest_part_that_is_named_tells_the_rate():
     [
         ({"rates": {"encoder": 1, "hed": 2}}, "unknown part 'hed'; did you mean 'head'"),
         ({"rates": {"enc": 1}}, "unknown part 'enc'"),
+        ({"betas_of": {"discriminator": (0.5, 0.9)}}, "betas_of: unknown part 'discriminator'"),
         ({"layer_decay": 0.9}, "layer_decay is for vision transformers"),
     ],
 )
@@ -80,6 +81,15 @@ def test_vectors_are_decayed_only_where_the_recipe_says_so(every):
 def test_moments_are_as_configured(name):
     made = make_optimiser(Transformer(), OptimiserConfig(name=name, betas=(0.5, 0.9)))
     assert all(group["betas"] == (0.5, 0.9) for group in made.param_groups)
+
+
+def test_a_part_may_have_moments_of_its_own():
+    """As if it had an optimiser of its own: Adam looks at each tensor by itself."""
+    module = Transformer()
+    made = make_optimiser(module, OptimiserConfig(betas=(0.9, 0.95), betas_of={"generator": (0.5, 0.9)}))
+    found = {id(p): group["betas"] for group in made.param_groups for p in group["params"]}
+    generator = {id(p) for p in module.model.generator.parameters()}
+    assert all(betas == ((0.5, 0.9) if key in generator else (0.9, 0.95)) for key, betas in found.items())
 
 
 def shares(config: OptimiserConfig, steps: int, steps_an_epoch: int) -> list[float]:

@@ -1,0 +1,163 @@
+"""PF-ViT by its own recipes, from pictures without labels to a classifier, on corpora of a dozen made-up pictures."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+import yaml
+from PIL import Image
+from torch import nn
+
+from avfer.networks import create
+from avfer.training.config import read_config
+from avfer.training.picture_model import network
+from avfer.training.pictures import PictureTask, picture_task
+from avfer.training.train import train
+from avfer.weights import read_card
+from tests.datasets.on_disk import text
+
+RECIPES = Path(__file__).parents[2] / "configs" / "train"
+SMALL = {"model_options.size": "tiny", "workers": 1, "device": "cpu", "precision": "32-true", "epochs": 3}
+FAST = {"optimiser.rate": 1e-3}
+SHADES = (70, 190)  # of two classes
+HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+
+
+def picture(path: Path, number: int) -> None:
+    """Light by class, which no augmentation hides, and a little noise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(number).normal(0, 20, (48, 48, 3))
+    Image.fromarray((SHADES[number % 2] + noise).clip(0, 255).astype(np.uint8)).save(path)
+
+
+def raf_db(root: Path, known: int, held: int) -> None:
+    """Faces of happiness (4) and of no expression (7)."""
+    names = [f"train_{n:05d}" for n in range(known)] + [f"test_{n:04d}" for n in range(held)]
+    for number, name in enumerate(names):
+        picture(root / "Image" / "aligned" / f"{name}_aligned.jpg", number)
+    lines = [f"{name}.jpg {(4, 7)[number % 2]}" for number, name in enumerate(names)]
+    text(root / "EmoLabel" / "list_patition_label.txt", *lines)
+
+
+def affectnet(root: Path, known: int, held: int) -> None:
+    """Faces of happiness (1) and of no expression (0), and a file without any (10), which is no picture."""
+    for name, count in (("training", known), ("validation", held)):
+        rows = [f"{name}/{n}.png,0,0,48,48,0;0,{(1, 0)[n % 2]},0,0" for n in range(count)]
+        text(root / f"{name}.csv", HEADER, *rows, f"{name}/none.png,0,0,48,48,0;0,10,-2,-2")
+        for number in range(count):
+            picture(root / "Manually_Annotated_Images" / name / f"{number}.png", number)
+        (root / "Manually_Annotated_Images" / name / "none.png").touch()
+
+
+def ferplus(root: Path, known: int, held: int) -> None:
+    """Faces that eight of ten call happy, or neutral."""
+    for folder, count in (("FER2013Train", known), ("FER2013Valid", held)):
+        votes = ("1,8,1,0,0,0,0,0,0,0", "8,1,1,0,0,0,0,0,0,0")
+        lines = [f'fer{n:07d}.png,"(0, 0, 48, 48)",{votes[n % 2]}' for n in range(count)]
+        text(root / folder / "label.csv", *lines)
+        for number in range(count):
+            picture(root / folder / f"fer{number:07d}.png", number)
+
+
+CORPORA = {"raf_db": raf_db, "affectnet": affectnet, "ferplus": ferplus}
+
+
+def settings(recipe: str, folder: Path, **changes: Any) -> dict[str, Any]:
+    """Of a recipe on its corpus, of which `known` pictures are learned from and `held` are for the score."""
+    root, corpus = folder / "corpus", read_config(RECIPES / f"{recipe}.yaml").corpus
+    CORPORA[corpus](root, changes.pop("known", 8), changes.pop("held", 4))
+    return {"root": str(root), "output": str(folder / "run"), **SMALL, **changes}
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a masked auto-encoder that has learned by its recipe."""
+    told = settings("mae_affectnet", tmp_path_factory.mktemp("mae"), known=4, held=2, batch=2, accumulate=1)
+    return train(RECIPES / "mae_affectnet.yaml", **told | FAST).folder
+
+
+def test_pre_training_needs_no_label_and_its_loss_falls(pretrained):
+    table = pd.read_csv(pretrained / "metrics.csv")
+    assert table["loss"].iloc[-1] < 0.8 * table["loss"].iloc[0]
+    assert table["dev_loss"].iloc[-1] < 0.8 * table["dev_loss"].iloc[0]
+    assert table["score"].tolist() == pytest.approx((-table["dev_loss"]).tolist())
+    card = read_card(pretrained / "best.json")
+    assert card.name == "mae" and card.options == {"size": "tiny", "decoder": True} and not card.classes
+    assert "train; partitions as distributed; 8 classes; pictures of these alone" in card.data
+
+
+def test_the_score_of_pre_training_is_the_same_whatever_was_drawn_before(tmp_path):
+    told = settings("mae_affectnet", tmp_path, known=2, held=2)
+    options = {"model_options.decoder_width": 64, "model_options.decoder_depth": 1}
+    task = picture_task(read_config(RECIPES / "mae_affectnet.yaml", told | options), False, lambda *_: None)
+    task.objective.eval()
+    scores, states = set(), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        with torch.inference_mode():
+            scores.add(task.score(task.objective, torch.device("cpu"))["score"])
+        states.append(torch.rand(1))
+    assert len(scores) == 1
+    torch.manual_seed(2)
+    assert torch.equal(states[1], torch.rand(1)), "what comes after is drawn as if nothing had been scored"
+
+
+@pytest.mark.parametrize("recipe", ["pf_vit_plain_raf_db", "pf_vit_raf_db"])
+def test_what_was_pre_trained_begins_the_next_stage(pretrained, recipe):
+    start = {"start.pretrained": str(pretrained / "best.safetensors"), "model_options.size": "tiny"}
+    model, _ = network(read_config(RECIPES / f"{recipe}.yaml", start), ["happiness", "neutral"])
+    mae = create("mae", weights=pretrained / "best.safetensors")
+    own, theirs = model.encoder.state_dict(), mae.encoder.state_dict()
+    assert own.keys() == theirs.keys() and all(torch.equal(own[name], theirs[name]) for name in own)
+    if model.generator is not None:
+        made, decoder = model.generator.state_dict(), mae.decoder.state_dict()
+        assert decoder.keys() - made.keys() == {"mask_token"}
+        assert all(torch.equal(made[name], tensor) for name, tensor in decoder.items() if name in made)
+
+
+def variants() -> list[Any]:
+    """Recipes of the plain form as they stand, and with the settings that their comments offer."""
+    found = []
+    for path in sorted(RECIPES.glob("pf_vit_plain_*.yaml")):
+        offered = re.findall(r"--set ((?:mix|loss|optimiser)\S+)=(\S+)", path.read_text())
+        found.append(pytest.param(path.stem, {}, id=path.stem))
+        if offered:
+            changes = {key: yaml.safe_load(value) for key, value in offered}
+            found.append(pytest.param(path.stem, changes, id=f"{path.stem} with {', '.join(changes)}"))
+    return found
+
+
+def cost(model: nn.Module, task: PictureTask) -> float:
+    """Cross-entropy of the pictures that are judged by."""
+    batch = task.held.batch(list(range(len(task.held))))
+    with torch.no_grad():
+        return float(F.cross_entropy(model.eval()(batch.pixels), batch.expression))
+
+
+@pytest.mark.parametrize(("recipe", "changes"), variants())
+def test_a_plain_recipe_learns_and_what_it_leaves_can_be_read(tmp_path, recipe, changes):
+    told = settings(recipe, tmp_path, batch=4, accumulate=1, **changes)
+    task = picture_task(read_config(RECIPES / f"{recipe}.yaml", told), False, lambda *_: None)
+    assert len(task) == 8 and len(task.held) == 4, "what shows no class is not learned"
+    before = cost(task.objective.model, task)
+    trained = train(RECIPES / f"{recipe}.yaml", **told | FAST)
+    assert cost(create("pf_vit", weights=trained.weights), task) < 0.8 * before
+    assert trained.scores["accuracy"] >= 0.5, "two classes of seven or eight are there"
+    card = read_card(trained.weights.with_suffix(".json"))
+    assert card.classes == task.card.classes and card.options.get("size") == "tiny"
+
+
+@pytest.mark.slow
+def test_poker_faces_are_learned_from_a_pre_trained_start(tmp_path, pretrained):
+    start = {"start.pretrained": str(pretrained / "best.safetensors")}
+    told = settings("pf_vit_raf_db", tmp_path, known=4, held=2, batch=4, **start)
+    trained = train(RECIPES / "pf_vit_raf_db.yaml", **told | FAST)
+    table = pd.read_csv(trained.folder / "metrics.csv")
+    assert table["loss"].iloc[-1] < table["loss"].iloc[0]
+    plain = create("pf_vit", weights=trained.weights)
+    assert plain.generator is None and plain.discriminator is None and plain.separator is not None
