@@ -39,7 +39,7 @@ def open_picture(source: Path | bytes, place: Path | str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             return np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    except OSError as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # of a chunk, of a header's size
         raise DatasetError(f"{place} is no readable picture: {error}; get the file again") from error
 
 

@@ -100,7 +100,14 @@ class TripletConfig(Strict):
     root: Path
     options: dict[str, Any] = {}
     partition: Literal["train", "dev"] = "train"
-    batch: int = 16  # triplets beside each batch of pictures
+    batch: PositiveInt = 16  # triplets beside each batch of pictures
+
+
+class UnlabelledConfig(Strict):
+    """A folder of faces without labels, for losses that read none: what a teacher tells, puzzles, in-painting."""
+
+    root: Path  # pictures of one face each, in folders of any names
+    batch: PositiveInt = 32  # faces beside each batch of pictures
 
 
 class TrainConfig(Strict):
@@ -135,6 +142,7 @@ class TrainConfig(Strict):
     start: dict[str, Path] = {}  # files of parts that the model begins with, by argument of its `start_from`
     teacher: Path | None = None  # weights of a network that is learned from
     triplets: TripletConfig | None = None
+    unlabelled: UnlabelledConfig | None = None
 
     epochs: int = 30
     batch: int = 16

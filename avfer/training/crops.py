@@ -6,7 +6,7 @@ A picture is read when its batch is made: memory holds the labels of a partition
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from avfer.training.config import Augmentation
 
 DIMENSIONS = ("valence", "arousal")
 LABELS = ("expression", "expression_valid", "votes", "pair", "pair_valid", "units", "units_valid")  # of a picture
+
+Job = TypeVar("Job")
 
 
 @runtime_checkable
@@ -60,6 +62,13 @@ class PictureBatch:
     def partners(self) -> "PictureBatch":
         """The same pictures with the labels of those they are mixed with: the first with the last, and so on."""
         return replace(self, **{name: getattr(self, name).flip(0) for name in LABELS})
+
+    def with_unlabelled(self, crops: Tensor) -> "PictureBatch":
+        """With further rows (M, 3, S, S), the last ones, of which nothing is valid."""
+        labels = {name: getattr(self, name) for name in LABELS}
+        rows = {name: torch.cat([x, x.new_zeros(len(crops), *x.shape[1:])]) for name, x in labels.items()}
+        pixels = torch.cat([self.pixels, crops]).contiguous(memory_format=torch.channels_last)
+        return replace(self, pixels=pixels, **rows)
 
 
 @dataclass(frozen=True)
@@ -121,8 +130,8 @@ class Pictures:
     def batch(self, indices: list[int], how: Augmentation | None = None, seed: int = 0) -> PictureBatch:
         """These pictures; augmented, each by its place in the batch and the seed."""
         seeds = [None if how is None else np.random.default_rng([seed, place]) for place in range(len(indices))]
-        shown = [self._picture_at(index) for index in indices]
-        crops = in_threads(self.threads, lambda job: crop(self.card, self.corpus, *job), _jobs(shown, how, seeds))
+        jobs = [(*self._picture_at(index), how, random) for index, random in zip(indices, seeds, strict=True)]
+        crops = in_threads(self.threads, lambda job: crop(self.card, self.corpus, *job), jobs)
         given = {f.name: torch.from_numpy(getattr(self.labels, f.name)[indices]) for f in fields(self.labels)}
         del given["places"]
         pixels = torch.stack(crops).contiguous(memory_format=torch.channels_last)
@@ -136,15 +145,6 @@ class Pictures:
 def shown_alone(example: Example) -> Example:
     """What is needed to read its pictures: of hundreds of thousands of examples the labels would fill the memory."""
     return replace(example, labels={name: labels for name, labels in example.labels.items() if name == "box"})
-
-
-Job = tuple[Example, int, Augmentation | None, np.random.Generator | None]
-
-
-def _jobs(
-    shown: list[tuple[Example, int]], how: Augmentation | None, seeds: list[np.random.Generator | None]
-) -> list[Job]:
-    return [(example, step, how, random) for (example, step), random in zip(shown, seeds, strict=True)]
 
 
 def in_threads(threads: int, do: Callable[[Job], Tensor], jobs: Sequence[Job]) -> list[Tensor]:
@@ -164,21 +164,21 @@ def crop(
     random: np.random.Generator | None,
 ) -> Tensor:
     """The picture of a step as the card asks for it, augmented if told how: (3, S, S)."""
+    return as_asked(card, picture(corpus, example, step), how, random)
+
+
+def as_asked(card: Card, shown: np.ndarray, how: Augmentation | None, random: np.random.Generator | None) -> Tensor:
+    """A picture (H, W) or (H, W, 3) uint8 RGB as the card asks for it, augmented if told how: (3, S, S)."""
     side = card.size or 0
-    pixels = torch.from_numpy(np.ascontiguousarray(picture(corpus, example, step).transpose(2, 0, 1)))
+    rgb = shown if shown.ndim == 3 else np.repeat(shown[..., None], 3, 2)
+    pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
     if how is None or random is None:
         return normalised(card, resized(pixels, side)[None])[0]
     return erased(normalised(card, augmented(pixels, side, how, random)[None])[0], how, random)
 
 
 def picture(corpus: Corpus, example: Example, step: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB; DatasetError where it is not there or cannot be read."""
-    held = _held(corpus, example, step)
-    return held if held.ndim == 3 else np.repeat(held[..., None], 3, 2)
-
-
-def _held(corpus: Corpus, example: Example, step: int) -> np.ndarray:
-    """(H, W) or (H, W, 3) uint8."""
+    """(H, W) or (H, W, 3) uint8 RGB; DatasetError where it is not there or cannot be read."""
     if isinstance(corpus, HoldsFaces):
         return corpus.face(example, step)
     if isinstance(corpus, HoldsPictures):

@@ -4,7 +4,7 @@ A loss is made once for an experiment and then reads one pass after another. It 
 the network (the centres of DAN); a network that it only asks is no part of what is trained and saved.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -72,8 +72,8 @@ class Inpainting(nn.Module):
         cut = seen.pixels.clone()
         side = cut.shape[2]
         hole = round(CUT * side)
-        for picture, (top, left) in zip(cut, torch.randint(side - hole + 1, (len(cut), 2)).tolist(), strict=True):
-            picture[:, top : top + hole, left : left + hole] = 0
+        for number, (top, left) in enumerate(torch.randint(side - hole + 1, (len(cut), 2)).tolist()):
+            cut[number, :, top : top + hole, left : left + hole] = 0
         restored = seen.model.restore(cut)
         return inpainting_loss(self.feature(restored, seen.shown), restored, seen.shown)
 
@@ -206,22 +206,23 @@ class Known(NamedTuple):
 
     needs: str  # a method or a part that a network must have for it
     loss: OwnLoss | Callable[[Setting], OwnLoss]  # a function, or a class to make it from
+    labelled: bool = False  # it passes over crops without a label
 
 
 LOSSES: dict[str, Known] = {
-    "affinity": Known("outputs", Affinity),
+    "affinity": Known("outputs", Affinity, labelled=True),
     "partition": Known("outputs", heads_apart),
     "label_distribution": Known("read", LabelDistribution),
-    "pdls": Known("branch_logits", Pdls),
-    "branches": Known("branch_logits", branches_of_votes),
+    "pdls": Known("branch_logits", Pdls, labelled=True),
+    "branches": Known("branch_logits", branches_of_votes, labelled=True),
     "puzzle": Known("puzzle", puzzles),
     "inpainting": Known("inpainting", Inpainting),
     "masked_patches": Known("decoder", masked_patches),
-    "triplet": Known("head.similarity", triplets),
+    "triplet": Known("head.similarity", triplets, labelled=True),
     "embedding": Known("head.similarity", Embedding),
     "softened": Known("read", Softened),
-    "arcface": Known("cosines", arcface),
-    "mean_square": Known("read", pair_squared),
+    "arcface": Known("cosines", arcface, labelled=True),
+    "mean_square": Known("read", pair_squared, labelled=True),
     "orthogonality": Known("separator", adversarial.orthogonality),
     "reconstruction": Known("generator", adversarial.reconstruction),
     "adversarial": Known("generator", adversarial.adversarial),
@@ -246,6 +247,17 @@ def own_loss(name: str, model: nn.Module, setting: Setting) -> OwnLoss:
         return cast(OwnLoss, known.loss(setting))
     except ValueError as error:
         raise ConfigError(f"losses: {name}: {error}") from error
+
+
+def check_unlabelled(losses: Mapping[str, float], model: nn.Module) -> None:
+    """ConfigError where none of the losses, by name with their weights, reads crops without a label."""
+    if any(weight and not LOSSES[name].labelled for name, weight in losses.items()):
+        return
+    some = [name for name, known in LOSSES.items() if not known.labelled and has(model, known.needs)]
+    raise ConfigError(
+        f"unlabelled: no loss reads faces without labels; give one a weight in losses: ({', '.join(some)}), or leave"
+        " unlabelled: out"
+    )
 
 
 def logits_of(reading: Reading) -> Tensor:

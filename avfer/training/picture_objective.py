@@ -13,7 +13,7 @@ from avfer.models.reading import Reading
 from avfer.training.config import TrainConfig
 from avfer.training.crops import PictureBatch
 from avfer.training.mix import check_mix, mixes
-from avfer.training.own_losses import OwnLoss, Setting, own_loss
+from avfer.training.own_losses import OwnLoss, Setting, check_unlabelled, own_loss
 from avfer.training.passes import Pass
 
 
@@ -37,6 +37,8 @@ class PictureObjective(nn.Module):
         }
         if not self.own and not any(getattr(config.loss, target) for target in config.targets):
             raise ConfigError("loss: and losses: weigh nothing, so there is nothing to learn; give one a weight")
+        if config.unlabelled is not None:
+            check_unlabelled(config.losses, model)
         trained = {name: loss for name, (_, loss) in self.own.items() if isinstance(loss, nn.Module)}
         self.parts = nn.ModuleDict(trained)
         self.register_buffer("class_weights", class_weights, persistent=False)  # (K,)

@@ -24,6 +24,7 @@ from avfer.training.picture_model import network, plain
 from avfer.training.picture_objective import PictureObjective
 from avfer.training.train import config_text
 from avfer.training.triplets import Triplets
+from avfer.training.unlabelled import Unlabelled
 from avfer.weights import save
 
 Tell = Callable[[str, int, int], None]
@@ -42,6 +43,7 @@ class PictureTask:
     how: Augmentation
     chances: Tensor | None = None  # (P,) of each picture to be drawn, where rare classes are drawn as often
     triplets: Triplets | None = None  # learned beside
+    unlabelled: Unlabelled | None = None  # learned beside
 
     def __len__(self) -> int:
         return len(self.known)
@@ -50,8 +52,10 @@ class PictureTask:
         """These pictures, or as many drawn by `chances`; changed at random by the state of torch's random numbers.
 
         That state is part of a checkpoint, so a training that goes on sees what it would have seen. There are two
-        pictures at least: some networks cannot learn from one.
+        pictures at least: some networks cannot learn from one. What is learned beside them is fewer where they are
+        fewer than a full batch: at the end of an epoch, and in each of several processes.
         """
+        share = len(indices) / self.config.batch
         seed = int(torch.randint(2**62, ()))
         if self.chances is not None:
             indices = torch.multinomial(self.chances, len(indices), replacement=True).tolist()
@@ -60,10 +64,10 @@ class PictureTask:
         batch = self.known.batch(indices, self.how, seed)
         if mixes(self.config.mix):
             batch = mixed(batch, self.config.mix, np.random.default_rng(int(torch.randint(2**62, ()))))
-        if self.triplets is None:
-            return batch
-        faces, margins = self.triplets.draw(self.how, seed)
-        return replace(batch, triplets=faces, margins=margins)
+        if self.triplets is not None:
+            faces, margins = self.triplets.draw(share, self.how, seed)
+            batch = replace(batch, triplets=faces, margins=margins)
+        return batch if self.unlabelled is None else batch.with_unlabelled(self.unlabelled.draw(share, self.how, seed))
 
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
         """Scores of the deciding partition; "score" is the mean over the targets, without one minus the loss."""
@@ -157,12 +161,14 @@ def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
     counts = np.bincount(labels.expression[labels.expression_valid], minlength=max(1, len(card.classes)))
     positive = balance(torch.from_numpy(labels.units), torch.from_numpy(labels.units_valid))
     objective = PictureObjective(model, card, config, class_weights(counts.clip(1).tolist()), positive)
-    triplets = Triplets.of(config.triplets, card, config.workers or config.threads) if config.triplets else None
+    threads = config.workers or config.threads
+    triplets = Triplets.of(config.triplets, card, threads) if config.triplets else None
+    unlabelled = Unlabelled.of(config.unlabelled, card, threads) if config.unlabelled else None
     objective.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     prepare_output(config.output, resume, config_text(config))
     how = AUGMENTATIONS[config.augment] if isinstance(config.augment, str) else config.augment
     chances = _chances(labels, counts) if config.balance == "sampler" else None
-    return PictureTask(objective, known, held, config, card, how, chances, triplets)
+    return PictureTask(objective, known, held, config, card, how, chances, triplets, unlabelled)
 
 
 def class_names(examples: list[Example]) -> tuple[str, ...]:

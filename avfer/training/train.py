@@ -18,7 +18,7 @@ from avfer import errors
 from avfer.card import Card
 from avfer.catalog import find, kind_of
 from avfer.datasets.example import Corpus
-from avfer.errors import ConfigError, MissingExtra
+from avfer.errors import AvferWarning, ConfigError, MissingExtra
 from avfer.pipeline import choose_device
 from avfer.training.affect import AffectTask, positive_weights
 from avfer.training.config import TrainConfig, read_config
@@ -70,6 +70,7 @@ def train(
     strategy = several if config.devices > 1 else "auto"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the framework, on devices and workers
+        warnings.simplefilter("default", AvferWarning)
         mixed: list[Any] = [] if config.precision == "32-true" else [Mixed(config.precision, device)]
         fabric = Fabric(accelerator=device, devices=config.devices, strategy=strategy, plugins=mixed)
         watch = tell if config.devices == 1 else _lines
@@ -115,6 +116,9 @@ def _check_targets(config: TrainConfig) -> None:
     """ConfigError where a model over time is to learn as only face networks can."""
     if not config.targets:
         raise ConfigError(f"targets: without one, face networks alone can learn; {config.model} needs labels")
+    for name in ("triplets", "unlabelled"):
+        if getattr(config, name) is not None:
+            raise ConfigError(f"{name}: face networks alone learn from single faces; leave it out for {config.model}")
     if config.mix.mixup or config.mix.cutmix:
         raise ConfigError(f"mix: pictures of face networks are mixed, no recordings; leave it out for {config.model}")
 

@@ -26,7 +26,7 @@ class Triplets:
     orders: np.ndarray  # (P, 3): which pictures are alike, and the odd one last
     margins: np.ndarray  # (P,) float32
     card: Card
-    count: int  # drawn at once
+    count: int  # drawn beside a full batch
     threads: int = 1
 
     @classmethod
@@ -49,18 +49,22 @@ class Triplets:
         orders = np.array([[*(i for i in range(3) if i != last), last] for last in odd])
         return cls(corpus, agreed, orders, np.array(margins, np.float32), card, config.batch, threads)
 
-    def draw(self, how: Augmentation, seed: int) -> tuple[Tensor, Tensor]:
-        """Triplets (M, 3, 3, S, S), the odd one last, and their margins (M,); the same for the same seed."""
+    def draw(self, share: float, how: Augmentation, seed: int) -> tuple[Tensor, Tensor]:
+        """Triplets (M, 3, 3, S, S), the odd one last, and their margins (M,); the same for the same seed.
+
+        share: of a full batch that they stand beside.
+        """
         random = np.random.default_rng([seed, len(self.examples)])
-        chosen = random.integers(len(self.examples), size=self.count)
-        seeds = random.integers(2**62, size=(self.count, 3))
+        count = max(1, round(share * self.count))
+        chosen = random.integers(len(self.examples), size=count)
+        seeds = random.integers(2**62, size=(count, 3))
         jobs = [
             (self.examples[i], int(step), how, np.random.default_rng(number))
             for i, numbers in zip(chosen, seeds, strict=True)
             for step, number in zip(self.orders[i], numbers, strict=True)
         ]
         crops = in_threads(self.threads, lambda job: crop(self.card, self.corpus, *job), jobs)
-        return torch.stack(crops).unflatten(0, (self.count, 3)), torch.from_numpy(self.margins[chosen])
+        return torch.stack(crops).unflatten(0, (count, 3)), torch.from_numpy(self.margins[chosen])
 
 
 def _agreed(example: Example) -> bool:

@@ -19,8 +19,8 @@ from avfer.training.optimise import ascend
 from avfer.training.own_losses import Setting, own_loss
 from avfer.training.passes import Pass
 from avfer.training.pictures import PictureTask, picture_task
-from avfer.weights import card_of, read_card, save
-from tests.training.toy_pictures import settings
+from avfer.weights import card_of, read_card
+from tests.training.toy_pictures import settings, teacher
 
 POKER = {"reconstruction": 1.0, "adversarial": 0.1, "neutrality": 0.1, "identity": 0.1}
 VOTES = {"kinds": ("expression", "votes", "valence", "arousal")}
@@ -154,17 +154,6 @@ def test_what_only_training_needs_is_left_out_of_the_weights(tmp_path, model, si
         assert torch.equal(plain(pixels), task.objective.model.eval()(pixels))
 
 
-def teacher(folder: Path, name: str, classes: list[str], size: int) -> Path:
-    """A network of random weights with opinions of its own, as a file with a card."""
-    torch.manual_seed(3)
-    network = create(name, num_classes=len(classes))
-    tensors = network.state_dict()
-    last = next(n for n in tensors if n.endswith(("expression.bias", "fc.bias")))
-    tensors[last].copy_(torch.linspace(2, -2, len(classes)))
-    card = card_of(name, num_classes=len(classes)).model_copy(update={"classes": classes, "size": size})
-    return save(network, card, folder / f"{name}.safetensors")
-
-
 def test_the_distribution_of_a_generator_is_learned_whatever_order_it_has(tmp_path):
     classes = ["fear", "happiness", "neutral"]
     path = teacher(tmp_path, "efficientface_ldg", classes, 32)
@@ -227,7 +216,9 @@ TRIOS = {"corpus": "tests.training.toy_pictures:Trios", "batch": 9}
 
 
 def test_triplets_stand_beside_every_batch_the_odd_one_last(tmp_path):
-    drawn = made(tmp_path / "run", triplets={**TRIOS, "root": str(tmp_path)}).batch([0, 1])
+    task = made(tmp_path / "run", triplets={**TRIOS, "root": str(tmp_path)})
+    assert len(task.batch([0, 1]).triplets) == 2, "a quarter of a batch has a quarter of them beside it"
+    drawn = task.batch(list(range(8)))
     assert drawn.triplets.shape == (9, 3, 3, 32, 32)
     shown = (drawn.triplets * 0.2 + 0.4).mean((2, 3, 4)) * 255
     assert shown[:, 2].tolist() == pytest.approx([255.0] * 9, abs=0.1)
@@ -248,7 +239,7 @@ def test_triplets_of_fec_are_faces_cut_out_of_their_pictures(tmp_path):
     annotators = [cell for number in range(6) for cell in (f"p{number}", "2")]
     row = ",".join([*cells, "ONE_CLASS_TRIPLET", *annotators])
     (tmp_path / "faceexp-comparison-data-train-public.csv").write_text(row + "\n")
-    drawn = made(tmp_path / "run", triplets={"root": str(tmp_path), "batch": 2}).batch([0, 1])
+    drawn = made(tmp_path / "run", triplets={"root": str(tmp_path), "batch": 8}).batch([0, 1])
     shown = (drawn.triplets * 0.2 + 0.4) * 255
     assert torch.allclose(shown[:, :2], torch.tensor(60.0), atol=0.1)
     assert torch.allclose(shown[:, 2], torch.tensor(200.0), atol=0.1)

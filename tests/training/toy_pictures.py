@@ -5,16 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from avfer.card import Card
 from avfer.datasets.example import Example, Labels, Notes
+from avfer.models.backbones.face_embedding import Embedded, FaceEmbedding
 from avfer.models.reading import Reading
+from avfer.networks import create
 from avfer.training.config import TrainConfig, make_config
+from avfer.weights import card_of, save
 
 NAMES = ("happiness", "neutral", "fear")
 MODEL = "tests.training.toy_pictures:Tiny"
+EMBEDDING = "tests.training.toy_pictures:TinyEmbedding"
 NAME = "tests.training.toy_pictures:Squares"
 SIDE = 32
 
@@ -131,8 +136,43 @@ class Tiny(nn.Module):
         return self.trunk(crops)
 
 
+class TinyEmbedding(nn.Module):
+    """A network of the kind of AVER's teacher and student."""
+
+    def __init__(self, num_classes: int = 3) -> None:
+        super().__init__()
+        self.trunk = Tiny().trunk
+        self.head = FaceEmbedding(256, num_classes, 8)
+
+    @classmethod
+    def card(cls, num_classes: int = 3) -> Card:
+        told = {"name": EMBEDDING, "features": 8, "valence_arousal": False, "action_units": []}
+        return Tiny.card(num_classes).model_copy(update=told)
+
+    def embed(self, crops: Tensor) -> Embedded:
+        return self.head(self.trunk(crops))
+
+    def read(self, crops: Tensor) -> Reading:
+        _, embedding, logits = self.embed(crops)
+        return Reading(embedding, logits)
+
+    def features(self, crops: Tensor) -> Tensor:
+        return self.embed(crops).embedding
+
+
 def settings(folder: Path, **changes: Any) -> TrainConfig:
     told = {"corpus": NAME, "root": "made", "output": str(folder), "targets": ["expression"], "model": MODEL}
     told |= {"size": SIDE, "augment": "none", "epochs": 2, "batch": 8, "threads": 1, "device": "cpu", "clip": 0}
     told |= {"optimiser": {"name": "adam", "rate": 2e-3, "schedule": "constant", "weight_decay": 0}}
     return make_config(told | changes, "toy")
+
+
+def teacher(folder: Path, name: str, classes: list[str], size: int) -> Path:
+    """A network of random weights with opinions of its own, as a file with a card."""
+    torch.manual_seed(3)
+    network = create(name, num_classes=len(classes))
+    tensors = network.state_dict()
+    last = next(n for n in tensors if n.endswith(("expression.bias", "fc.bias")))
+    tensors[last].copy_(torch.linspace(2, -2, len(classes)))
+    card = card_of(name, num_classes=len(classes)).model_copy(update={"classes": classes, "size": size})
+    return save(network, card, folder / f"{name}.safetensors")
