@@ -1,11 +1,13 @@
 """Training of face networks on pictures: all targets are learned, what is seen is told, what cannot work is refused."""
 
+import io
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Example, Labels, Notes
@@ -218,9 +220,22 @@ def test_weights_keep_their_order_of_classes(tmp_path):
     assert some.batch([0, 1, 2]).expression.tolist() == [2, 1, 0]
 
 
-def test_a_picture_that_cannot_be_read_is_told_by_its_path(tmp_path):
+def damaged(kind: str) -> bytes:
+    """A picture with a chunk of no name (PNG), or with a header that tells of a giant (BMP)."""
+    noise, file = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8), io.BytesIO()
+    Image.fromarray(noise).save(file, kind)
+    content = bytearray(file.getvalue())
+    if kind == "PNG":
+        content[content.rindex(b"IDAT")] = 0
+    else:
+        content[18:26] = (60_000).to_bytes(4, "little") * 2
+    return bytes(content)
+
+
+@pytest.mark.parametrize("content", [b"no picture", damaged("PNG"), damaged("BMP")], ids=["none", "chunk", "size"])
+def test_a_picture_that_cannot_be_read_is_told_by_its_path(tmp_path, content):
     path = tmp_path / "broken.png"
-    path.write_bytes(b"no picture")
+    path.write_bytes(content)
     labels = {"expression": Labels(np.array([0]), np.array([True]), ("neutral",))}
     with pytest.raises(DatasetError, match=r"broken\.png is no readable picture"):
         picture(Files(tmp_path), Example("x", "train", labels, pictures=(path,)), 0)

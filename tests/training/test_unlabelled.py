@@ -156,6 +156,10 @@ NETWORKS: dict[str, dict[str, Any]] = {  # that have what the loss reads
 }
 
 
+def _marked(name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.slow) if NETWORKS.get(name) is POKER else name
+
+
 def rows_read(task: PictureTask, loss: Callable[[Pass], torch.Tensor]) -> list[bool]:
     """Whether each crop of a batch of three labelled and two other faces has a say in a loss."""
     side = task.card.size or 0
@@ -168,7 +172,7 @@ def rows_read(task: PictureTask, loss: Callable[[Pass], torch.Tensor]) -> list[b
 
 
 @pytest.mark.filterwarnings("ignore:feature loss")
-@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("name", [_marked(name) for name in sorted(LOSSES)])
 def test_faces_without_labels_have_a_say_only_where_the_table_says_so(tmp_path, name):
     made_so = NETWORKS.get(name, {})
     if name in {"embedding", "softened"}:
