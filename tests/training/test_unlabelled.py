@@ -25,7 +25,6 @@ from tests.training.toy_pictures import EMBEDDING, MODEL, settings, teacher
 
 CLASSES = ["happiness", "neutral", "fear"]
 SUFFIXES = ("jpg", "JPEG", "png", "bmp", "webp", "tif")
-STUDENT = {"model": "aver_student", "size": 32, "model_options": {"backbone": "densenet121"}}
 EVERYTHING = {
     "targets": ["expression", "valence_arousal", "action_units"],
     "options": {"kinds": ("expression", "votes", "valence", "arousal", "action_units")},
@@ -140,24 +139,29 @@ def test_what_cannot_be_drawn_is_told_before_training(
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 
-POKER = {"model": "pf_vit", "size": 224}
-POKER["model_options"] = {"size": "tiny", "generator": True, "separation": "soft"}
-HMTL = {"model": "hmtl", "model_options": {"heads": ["expression", "puzzle", "inpainting"], "grid": 2}}
+POKER_PARTS = {"size": "tiny", "generator": True, "separation": "soft"}
+POKER: dict[str, Any] = {"model": "pf_vit", "size": 224, "model_options": POKER_PARTS}
+HMTL = {"model": "hmtl", "teacher": None, "model_options": {"heads": ["expression", "puzzle", "inpainting"], "grid": 2}}
+ARC = {"model": "mt_arcvgg", "size": 96, "model_options": {"width": 8, "num_features": 32, "num_embedding": 16}}
 DAN: dict[str, Any] = {"model": "dan", "size": 64}
 PSR: dict[str, Any] = {"model": "psr", "size": 64, "model_options": {"side": 64}}
-ARC = {"model": "mt_arcvgg", "size": 96, "model_options": {"width": 8, "num_features": 32, "num_embedding": 16}}
+SIMILAR: dict[str, Any] = {"model": EMBEDDING}
+MAE: dict[str, Any] = {"model": "mae", "size": 224, "model_options": {"size": "tiny", "decoder": True}, "targets": []}
 NETWORKS: dict[str, dict[str, Any]] = {  # that have what the loss reads
     **dict.fromkeys(["affinity", "partition"], DAN),
     **dict.fromkeys(["pdls", "branches"], PSR),
     **dict.fromkeys(["puzzle", "inpainting"], HMTL),
-    **dict.fromkeys(["triplet", "embedding", "softened"], STUDENT),
+    **dict.fromkeys(["triplet", "embedding"], SIMILAR),
     **dict.fromkeys(["orthogonality", "reconstruction", "adversarial", "neutrality", "identity"], POKER),
     "arcface": ARC,
+    "masked_patches": MAE,
+    "mean_square": EVERYTHING,
 }
 
 
 def _marked(name: str) -> Any:
-    return pytest.param(name, marks=pytest.mark.slow) if NETWORKS.get(name) is POKER else name
+    large = NETWORKS.get(name, {}).get("size") == 224
+    return pytest.param(name, marks=pytest.mark.slow) if large else name
 
 
 def rows_read(task: PictureTask, loss: Callable[[Pass], torch.Tensor]) -> list[bool]:
@@ -174,15 +178,9 @@ def rows_read(task: PictureTask, loss: Callable[[Pass], torch.Tensor]) -> list[b
 @pytest.mark.filterwarnings("ignore:feature loss")
 @pytest.mark.parametrize("name", [_marked(name) for name in sorted(LOSSES)])
 def test_faces_without_labels_have_a_say_only_where_the_table_says_so(tmp_path, name):
-    made_so = NETWORKS.get(name, {})
-    if name in {"embedding", "softened"}:
-        made_so = made_so | {"teacher": teacher(tmp_path, "aver_teacher", CLASSES, 96)}
-    if name == "label_distribution":
-        made_so = {"teacher": teacher(tmp_path, MODEL, CLASSES, 32)}
-    options = EVERYTHING["options"] if made_so else None
-    told = EVERYTHING if not made_so else {"options": options}
+    asked = {"teacher": teacher(tmp_path, EMBEDDING, CLASSES, 32), "options": EVERYTHING["options"]}
     torch.manual_seed(0)
-    task = made(tmp_path / "run", None, losses={name: 1.0}, **told | made_so)
+    task = made(tmp_path / "run", None, losses={name: 1.0}, **asked | NETWORKS.get(name, {}))
     read = rows_read(task, task.objective.own[name][1])
     if name != "triplet":
         assert all(read[:3])
