@@ -22,7 +22,7 @@ from avfer.weights import read_card
 from tests.datasets.on_disk import text
 
 RECIPES = Path(__file__).parents[2] / "configs" / "train"
-SMALL = {"model_options.size": "tiny", "workers": 1, "device": "cpu", "precision": "32-true", "epochs": 3}
+SMALL = {"model_options.size": "tiny", "workers": 1, "device": "cpu", "epochs": 3}
 FAST = {"optimiser.rate": 1e-3}
 SHADES = (70, 190)  # of two classes
 HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"

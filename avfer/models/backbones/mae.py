@@ -43,7 +43,7 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: Tensor, visible: Tensor) -> Tensor:
         x = self.embed(tokens)
-        everywhere = self.mask_token.expand(len(x), self.pos_embed.shape[1] - 1, -1)
+        everywhere = self.mask_token.to(x.dtype).expand(len(x), self.pos_embed.shape[1] - 1, -1)
         patches = everywhere.scatter(1, visible[..., None].expand_as(x[:, 1:]), x[:, 1:])
         x = torch.cat([x[:, :1], patches], 1) + self.pos_embed
         return self.pred(self.norm(self.blocks(x)))[:, 1:]
