@@ -35,7 +35,7 @@ def flatness(seen: Pass) -> Tensor:
     """The discriminator changes little around real faces; 0 where nothing is learned, as no slope is known there."""
     if not torch.is_grad_enabled():
         return seen.pixels.new_zeros(())
-    real = seen.pixels.detach().requires_grad_()
+    real = seen.pixels.clone().requires_grad_()
     with sdpa_kernel(SDPBackend.MATH):  # faster kernels of attention have no second derivative
         realness = seen.model.discriminator(real).realness
     (slopes,) = torch.autograd.grad(realness.sum(), real, create_graph=True)

@@ -152,7 +152,7 @@ NETWORKS: dict[str, dict[str, Any]] = {  # that have what the loss reads
     **dict.fromkeys(["pdls", "branches"], PSR),
     **dict.fromkeys(["puzzle", "inpainting"], HMTL),
     **dict.fromkeys(["triplet", "embedding"], SIMILAR),
-    **dict.fromkeys(["orthogonality", "reconstruction", "adversarial", "neutrality", "identity"], POKER),
+    **dict.fromkeys(["orthogonality", "reconstruction", "adversarial", "flatness", "neutrality", "identity"], POKER),
     "arcface": ARC,
     "masked_patches": MAE,
     "mean_square": EVERYTHING,
