@@ -24,8 +24,6 @@ def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Wa
     """Train to the end, or from the folder's checkpoint on. TrainingError where the loss is no number."""
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed * 1009 + fabric.global_rank)
-    for tensor in (*task.objective.parameters(), *task.objective.buffers()):
-        tensor.data = tensor.data.clone()  # processes that were spawned share what they were given
     batches = math.ceil(len(task) / config.batch)
     steps = math.ceil(batches / config.accumulate)
     made = make_optimiser(task.objective, config.optimiser)

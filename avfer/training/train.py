@@ -1,25 +1,17 @@
 """An experiment from its configuration to its weights."""
 
-import os
-import re
-import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from torch.multiprocessing.spawn import ProcessRaisedException
 
-from avfer import errors
 from avfer.card import Card
 from avfer.catalog import find, kind_of
 from avfer.datasets.example import Corpus
-from avfer.errors import AvferWarning, ConfigError, MissingExtra
-from avfer.pipeline import choose_device
+from avfer.errors import ConfigError, MissingExtra
 from avfer.training.affect import AffectTask, positive_weights
 from avfer.training.config import TrainConfig, read_config
 from avfer.training.delay_search import search_delays
@@ -55,44 +47,15 @@ def train(
     elif settings:
         raise ConfigError(f"{', '.join(settings)}: settings change a YAML; change the fields of a TrainConfig itself")
     try:
-        from lightning_fabric import Fabric
-        from lightning_fabric.strategies.ddp import DDPStrategy
-
-        from avfer.training.loop import fit
-        from avfer.training.precision import Mixed
+        from avfer.training.processes import launch
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "lightning-fabric", "train") from error
     task = _task(config, resume, tell)
     check_space(config.output, sum(p.numel() for p in task.objective.parameters()))
-    device = choose_device(config.device).type
-    # Heads without a label in a batch have no gradient.
-    several = DDPStrategy(start_method="spawn", find_unused_parameters=True)
-    strategy = several if config.devices > 1 else "auto"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the framework, on devices and workers
-        warnings.simplefilter("default", AvferWarning)
-        mixed: list[Any] = [] if config.precision == "32-true" else [Mixed(config.precision, device)]
-        fabric = Fabric(accelerator=device, devices=config.devices, strategy=strategy, plugins=mixed)
-        watch = tell if config.devices == 1 else _lines
-        try:
-            progress = fabric.launch(partial(fit, task=task, config=config, folder=config.output, watch=watch))
-        except ProcessRaisedException as error:
-            raise _of_process(error) from None
+    progress = launch(task, config, tell)
     best = max(progress.history, key=lambda row: row["score"])
     scores = {name: value for name, value in best.items() if name not in {"epoch", "loss", "rate"}}
     return Trained(config.output, config.output / "best.safetensors", scores, progress.epoch)
-
-
-def _of_process(error: Exception) -> Exception:
-    """The error for users that one of several processes ended with; what it was given, if it is none of ours."""
-    found = re.search(r"^avfer\.errors\.(\w+): (.*)$", str(error), re.MULTILINE)
-    return getattr(errors, found[1])(found[2]) if found else error
-
-
-def _lines(what: str, done: int, total: int) -> None:
-    """Progress of one of several processes."""
-    if done == total and int(os.environ.get("LOCAL_RANK", "0")) == 0:
-        print(what, file=sys.stderr)
 
 
 def _task(config: TrainConfig, resume: bool, tell: Tell) -> Any:

@@ -4,21 +4,18 @@
 """
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 
 from avfer.models.affect.temporal import Temporal
 from avfer.training.affect import AffectTask
 from avfer.training.config import TrainConfig, make_config
 from avfer.training.embed import Features
-from avfer.training.loop import fit
 from avfer.training.objective import Objective
+from avfer.training.processes import launch
 from avfer.training.sequences import Names, Recording, Sequences
 
 STEP = 0.04
@@ -76,16 +73,14 @@ def task(config: TrainConfig, options: dict[str, Any] | None = None, modalities:
 
 
 def settings(**changes: Any) -> TrainConfig:
-    told = {"corpus": "toy", "root": "toy", "epochs": 6, "batch": 8, "threads": 1, "save_every": 1}
+    told = {"corpus": "toy", "root": "toy", "epochs": 6, "batch": 8, "threads": 1, "save_every": 1, "device": "cpu"}
     told |= {"targets": ["valence_arousal", "expression"], "optimiser": {"rate": 0.01}}
     return make_config(told | changes, "toy")
 
 
 def run(config: TrainConfig, folder: Path, devices: int = 1, **options: Any) -> Any:
-    several = DDPStrategy(start_method="spawn", find_unused_parameters=True)
-    strategy = several if devices > 1 else "auto"
-    fabric = Fabric(accelerator="cpu", devices=devices, strategy=strategy)
-    return fabric.launch(partial(fit, task=task(config, **options), config=config, folder=folder, watch=quiet))
+    here = config.model_copy(update={"output": folder, "devices": devices})
+    return launch(task(here, **options), here, quiet)
 
 
 def quiet(*_: object) -> None:

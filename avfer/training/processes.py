@@ -1,0 +1,69 @@
+"""The loop on one process, or on several that are started for it and share every batch."""
+
+import os
+import pickle
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from avfer import errors
+from avfer.errors import AvferWarning
+from avfer.pipeline import choose_device
+from avfer.training.checkpoint import Progress
+from avfer.training.config import TrainConfig
+from avfer.training.loop import Watch, fit
+from avfer.training.precision import Mixed
+from avfer.training.task import Task
+
+
+def launch(task: Task, config: TrainConfig, watch: Watch) -> Progress:
+    """Train to the end on `config.devices` processes; of several, the first one's lines are all that is told.
+
+    An error that ends one of several is raised as that of one would be.
+    """
+    device = choose_device(config.device).type
+    several = config.devices > 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the framework, on devices and workers
+        warnings.simplefilter("default", AvferWarning)
+        mixed: list[Any] = [] if config.precision == "32-true" else [Mixed(config.precision, device)]
+        # Heads without a label in a batch have no gradient.
+        strategy = DDPStrategy(start_method="spawn", find_unused_parameters=True) if several else "auto"
+        fabric = Fabric(accelerator=device, devices=config.devices, strategy=strategy, plugins=mixed)
+        given: Any = _Sent(task) if several else task
+        told = _line if several else watch
+        try:
+            return fabric.launch(partial(fit, task=given, config=config, folder=config.output, watch=told))
+        except ProcessRaisedException as error:
+            raise _of_process(error) from None
+
+
+class _Sent:
+    """A task on its way to another process, where it arrives as itself.
+
+    torch would send a handle of a file for each tensor, and large networks have more than the 1024 that are allowed.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        return pickle.loads, (pickle.dumps(self.task),)
+
+
+def _line(what: str, done: int, total: int) -> None:
+    if done == total and int(os.environ.get("LOCAL_RANK", "0")) == 0:
+        print(what, file=sys.stderr)
+
+
+def _of_process(error: Exception) -> Exception:
+    """The error for users that one of several processes ended with; what it was given, if it is none of ours."""
+    found = re.search(r"^avfer\.errors\.(\w+): (.*)$", str(error), re.MULTILINE)
+    return getattr(errors, found[1])(found[2]) if found else error
