@@ -32,9 +32,10 @@ def rows(batch: int, length: int, seed: int = 1) -> tuple[torch.Tensor, ...]:
     return face, voice, *(torch.rand(batch, length, generator=random) < 0.8 for _ in range(2))
 
 
+@pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize(("fusion", "time"), list(itertools.product(FUSIONS, STREAMING)))
-def test_a_stream_gives_what_the_sequence_gives(fusion, time):
-    model, given = make(fusion, time), rows(2, 9)
+def test_a_stream_gives_what_the_sequence_gives(fusion, time, layers):
+    model, given = make(fusion, time, layers=layers), rows(2, 9)
     hidden, told = model.start(2), []
     assert model.streams and model.ahead == 0
     with torch.inference_mode():

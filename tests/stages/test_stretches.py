@@ -19,6 +19,7 @@ KINDS = {
     "tcn": {"time": "tcn", "layers": 2, "bidirectional": True},
     "causal tcn": {"time": "tcn", "layers": 3},
     "transformer": {"time": "transformer", "bidirectional": True},
+    "causal transformer": {"time": "transformer"},
     "both directions": {"time": "gru", "bidirectional": True},
 }
 
@@ -45,12 +46,12 @@ def test_where_the_clip_is_cut_moves_no_bit(stages, name, cuts):
     assert_same(predict(stages[name], crowd(), cuts), predict(stages[name], crowd()))
 
 
-@pytest.mark.parametrize("name", ["tcn", "causal tcn"])
+@pytest.mark.parametrize("name", ["tcn", "causal tcn", "transformer", "causal transformer"])
 def test_blocks_give_what_the_whole_sequence_gives(stages, name):
-    rows = joint([(t, 1, t % 7 > 0) for t in range(100)], 100)
+    rows = joint([(t, 1, t % 7 > 0) for t in range(400)], 400)
     told = predict(stages[name], rows)
     network = stages[name].affect.network
-    seen = torch.ones(1, 100, dtype=torch.bool)
+    seen = torch.ones(1, 400, dtype=torch.bool)
     with torch.inference_mode():
         whole = network.sequence(rows.face[None], rows.voice[None], seen, torch.from_numpy(rows.has_voice)[None])
     np.testing.assert_allclose(told.valence, whole.valence[0].numpy(), atol=1e-6)

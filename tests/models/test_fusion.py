@@ -1,0 +1,78 @@
+"""Ways to join face and voice: what each of the two does to what is joined."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from avfer.models.affect.fusion import Concatenation, CrossAttention, Gated
+from avfer.models.affect.temporal import Temporal
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(0)
+    return torch.randn(2, 5, 16, generator=random), torch.randn(2, 5, 16, generator=random)
+
+
+def test_concatenation_keeps_both(pair):
+    assert torch.equal(Concatenation(16)(*pair), torch.cat(pair, -1))
+
+
+@pytest.mark.parametrize(("bias", "share"), [(-40.0, 0.0), (0.0, 0.5), (40.0, 1.0)])
+def test_a_gate_gives_the_face_its_share_and_the_voice_the_rest(pair, bias, share):
+    gated = Gated(16)
+    nn.init.zeros_(gated.gate.weight)
+    nn.init.constant_(gated.gate.bias, bias)
+    face, voice = pair
+    assert torch.allclose(gated(face, voice), share * face + (1 - share) * voice, atol=1e-6)
+
+
+def test_a_gate_is_opened_by_face_and_by_voice(pair):
+    torch.manual_seed(0)
+    gated, (face, voice) = Gated(16), pair
+    shares = [gated.gate(torch.cat(x, -1)).sigmoid() for x in ((face, voice), (face + 1, voice), (face, voice + 1))]
+    assert not torch.allclose(shares[0], shares[1]) and not torch.allclose(shares[0], shares[2])
+
+
+@pytest.mark.parametrize("asks", ["face", "voice"])
+def test_each_asks_the_other(pair, asks):
+    """One way of the two is closed: what asks still hears of the other, which stays what it was."""
+    torch.manual_seed(0)
+    both, (face, voice) = CrossAttention(16), pair
+    both.norm = nn.Identity()
+    open_, closed = (both.to_voice, both.to_face) if asks == "face" else (both.to_face, both.to_voice)
+    nn.init.zeros_(closed.out_proj.weight)
+    nn.init.zeros_(closed.out_proj.bias)
+    nn.init.normal_(open_.out_proj.bias)
+    joined = dict(zip(("face", "voice"), both(face, voice).chunk(2, -1), strict=True))
+    other = "voice" if asks == "face" else "face"
+    assert torch.equal(joined[other], voice if asks == "face" else face)
+    changed = both(face, voice + 1) if asks == "face" else both(face + 1, voice)
+    assert not torch.allclose(changed.chunk(2, -1)[asks == "voice"], joined[asks], atol=1e-3)
+
+
+def test_attention_stays_within_an_instant(pair):
+    torch.manual_seed(0)
+    both, (face, voice) = CrossAttention(16).eval(), pair
+    later = voice.clone()
+    later[:, 3] += 1
+    moved = (both(face, later) != both(face, voice)).any(-1)
+    assert moved[:, 3].all() and not moved[:, [0, 1, 2, 4]].any()
+
+
+@pytest.mark.parametrize(("sees", "hears", "share"), [(True, True, 0.75), (True, False, 1.0), (False, True, 0.0)])
+def test_a_decision_weighs_two_that_see_and_hear_alone(sees, hears, share):
+    torch.manual_seed(0)
+    options = {"width": 8, "num_classes": 3, "num_action_units": 2}
+    model = Temporal(num_face=6, num_voice=4, fusion="decision", **options).eval()
+    assert model.share is not None
+    nn.init.constant_(model.share, float(torch.tensor(0.75).logit()))
+    face, voice = torch.randn(1, 7, 6), torch.randn(1, 7, 4)
+    flags = [torch.full((1, 7), there) for there in (sees, hears)]
+    rest = torch.ones(1, 7, dtype=torch.bool), torch.arange(7)[None] * 0.04
+    with torch.inference_mode():
+        looks, sounds = (reader(face, voice, *flags, *rest) for reader in model.readers)
+        told = model.sequence(face, voice, *flags)
+    for name in told._fields:
+        wanted = share * getattr(looks, name) + (1 - share) * getattr(sounds, name)
+        assert torch.allclose(getattr(told, name), wanted, atol=1e-6)
