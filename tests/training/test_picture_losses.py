@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,56 +13,16 @@ from avfer.errors import AvferWarning, ConfigError, DatasetError
 from avfer.losses.triplet import triplet_accuracy
 from avfer.networks import create
 from avfer.signal.puzzle import puzzle, random_orders
-from avfer.training.crops import PictureBatch
-from avfer.training.optimise import ascend
 from avfer.training.own_losses import Setting, own_loss
 from avfer.training.passes import Pass
-from avfer.training.pictures import PictureTask, picture_task
 from avfer.weights import card_of, read_card
-from tests.training.toy_pictures import settings, teacher
+from tests.training.lessons import falls, learn, made, told
+from tests.training.toy_pictures import teacher
 
 POKER = {"reconstruction": 1.0, "adversarial": 0.1, "neutrality": 0.1, "identity": 0.1}
 VOTES = {"kinds": ("expression", "votes", "valence", "arousal")}
 ARC = {"width": 8, "num_features": 32, "num_embedding": 16}
 NO_CLASSES = {"expression": 0.0}
-
-
-def made(folder: Path, **changes: Any) -> PictureTask:
-    return picture_task(settings(folder, **changes), False, lambda *_: None)
-
-
-def told(task: PictureTask, batch: PictureBatch) -> dict[str, float]:
-    """Each loss on a batch, with the same random choices every time."""
-    torch.manual_seed(5)
-    with torch.no_grad():
-        seen = Pass(task.objective.model, task.card, batch)
-        return {name: float(loss(seen)) for name, (_, loss) in task.objective.own.items()} | {
-            "all": float(task.objective(batch))
-        }
-
-
-def learn(task: PictureTask, batch: PictureBatch, steps: int, rate: float = 1e-3, sam: float = 0.0) -> None:
-    trained = [p for p in task.objective.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(trained, rate)
-    task.objective.train()
-    for _ in range(steps):
-        optimiser.zero_grad()
-        task.objective(batch).backward()
-        if sam:
-            back = ascend(trained, sam)
-            optimiser.zero_grad()
-            task.objective(batch).backward()
-            back()
-        optimiser.step()
-
-
-def falls(task: PictureTask, steps: int, count: int = 12, **options: float) -> None:
-    batch = task.batch(list(range(count)))
-    task.objective.train()
-    before = told(task, batch)
-    learn(task, batch, steps, **options)
-    after = told(task, batch)
-    assert all(after[name] < before[name] for name in before), (before, after)
 
 
 @pytest.mark.parametrize(
@@ -250,25 +209,3 @@ def test_a_corpus_without_an_agreed_triplet_is_refused(tmp_path):
     trios = {**TRIOS, "root": str(tmp_path), "partition": "dev"}
     with pytest.raises(DatasetError, match=r"'dev' .* has 0 examples, and not one is of three pictures"):
         made(tmp_path / "run", triplets=trios)
-
-
-@pytest.mark.slow
-def test_the_discriminator_learns_and_the_generator_learns_against_it(tmp_path):
-    options = {"size": "tiny", "generator": True}
-    task = made(tmp_path, model="pf_vit", size=224, model_options=options, losses={"adversarial": 1.0}, loss=NO_CLASSES)
-    task.objective(task.batch([0, 1])).backward()
-    grads = {name: p.grad for name, p in task.objective.model.named_parameters() if p.grad is not None}
-    assert any(name.startswith("generator.") for name in grads)
-    judge = [name for name in grads if name.startswith("discriminator.")]
-    assert judge
-    # The generator's own part must not push the discriminator: its gradient is that of the hinge loss alone.
-    batch = task.batch([0, 1])
-    model = task.objective.model
-    model.zero_grad()
-    seen = Pass(model, task.card, batch)
-    task.objective.own["adversarial"][1](seen).backward()
-    found = model.discriminator.realness.weight.grad.clone()
-    model.zero_grad()
-    real, made_up = (model.discriminator(x).realness for x in (batch.pixels, seen.poker_faces.detach()))
-    (torch.relu(1 - real).mean() + torch.relu(1 + made_up).mean()).backward()
-    assert torch.allclose(found, model.discriminator.realness.weight.grad, atol=1e-6)
