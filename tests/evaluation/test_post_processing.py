@@ -162,9 +162,14 @@ def test_a_chain_fitted_on_dev_is_not_optimistic_on_test():
     assert [v.name for v in variants(parts, "test")] == ["raw", "fitted on dev"]
 
 
-def test_a_constant_prediction_is_not_scaled():
+def test_a_constant_prediction_is_not_scaled_and_stays_finite():
     recordings = [Series(np.full(100, 0.1), truth(0, 100), STEP)]
-    assert fit_chain(recordings, "train").chain.steps == ()
+    fitted = fit_chain(recordings, "train")
+    assert fitted.chain.steps == ()
+    other = noisy((3,))[0]
+    constant = Chain((MedianFilter(1.0), Centring(0.2), Scaling(3.0, 0.1), TimeShift(1.0)))
+    for chain in (fitted.chain, fit_chain([other], "train").chain, constant):
+        assert np.isfinite(chain.to(recordings[0]).prediction).all()
 
 
 def test_the_grids_are_those_of_the_chain():

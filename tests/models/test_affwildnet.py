@@ -11,6 +11,7 @@ import torch
 
 from avfer.errors import WeightsError
 from avfer.imports import import_weights
+from avfer.losses.ccc import ccc_loss
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import AffWildNetVgg
 from avfer.models.video.affwildnet import AffWildNetResNetGru, AffWildNetVggGru
@@ -146,6 +147,36 @@ def test_single_pictures_have_a_pair_and_if_asked_expressions(num_classes):
 def test_eighty_frames_of_two_videos_have_a_pair_each():
     with torch.inference_mode():
         assert small()(torch.zeros(2, 80, 3, 96, 96)).shape == (2, 80, 2)
+
+
+def test_no_sequence_hears_the_one_before_it_or_beside_it():
+    network, frames = small(), torch.randn(3, 4, 3, 96, 96)
+    with torch.inference_mode():
+        together = network(frames)
+        assert torch.equal(network(frames), together), "the state of the first call is gone"
+        alone = torch.cat([network(one[None]) for one in frames])
+        assert torch.allclose(alone, together, atol=1e-6)
+        assert not torch.allclose(network(frames.flatten(0, 1)[None]).unflatten(1, (3, 4))[0, 1:], together[1:])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_loss_of_two_sequences_falls(seed):
+    """The features of a frame hold valence and arousal of the next one."""
+    network, random = small(), torch.Generator().manual_seed(seed)
+    pair = torch.rand(2, 20, 2, generator=random) * 1.6 - 0.8
+    face, seen = torch.randn(2, 20, 12, generator=random), torch.ones(2, 20, dtype=torch.bool)
+    face[..., :2] += 2 * pair.roll(-1, 1)
+    parameters = [*network.gru.parameters(), *network.output.parameters()]
+    optimiser, losses = torch.optim.Adam(parameters, 0.02), list[float]()
+    for _ in range(60):
+        told = network.train().sequence(face, face, seen, ~seen)
+        pairs = zip((told.valence, told.arousal), pair.unbind(2), strict=True)
+        loss = torch.stack([ccc_loss(x, y) for x, y in pairs]).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[0] > 0.8 and losses[-1] < 0.3
 
 
 def test_outputs_have_no_bound_where_the_paper_has_none_and_are_bound_in_a_pipeline():

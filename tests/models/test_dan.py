@@ -64,6 +64,17 @@ def test_all_outputs_of_the_authors_network_are_there(network, crops):
         assert torch.allclose(heads.exp().sum(1), torch.ones(2, 512), atol=1e-5)
 
 
+def test_half_precision_stays_near_though_the_values_are_large(network, crops):
+    """Maps are multiplied by sums over 512 channels."""
+    with torch.inference_mode():
+        wanted = network.outputs(crops)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = network.outputs(crops)
+    for full, half in zip(wanted, found, strict=True):
+        assert half.isfinite().all()
+        assert (half - full).abs().mean() < 0.02 * full.std()
+
+
 def test_equal_heads_share_each_channel_equally(crops):
     torch.manual_seed(0)
     network = Dan().eval()

@@ -98,6 +98,32 @@ def test_a_file_tells_its_form(options):
     assert card_of("hmtl", **Hmtl.from_official(network.state_dict())[0]).options == card_of("hmtl", **options).options
 
 
+@pytest.mark.slow
+def test_puzzles_are_solved_by_the_whole_network_while_it_learns_expressions():
+    """64 pictures whose colour tells the place in red and green, and the class in blue; chance is one in nine."""
+    torch.manual_seed(0)
+    label, places = torch.arange(64) % 3, torch.linspace(-2, 2, 33)
+    rows, columns = torch.meshgrid(places, places, indexing="ij")
+    pictures = torch.stack([rows, columns, torch.zeros(33, 33)]).repeat(64, 1, 1, 1)
+    pictures[:, 2] = 2.0 * (label - 1)[:, None, None]
+    network, losses, solved = Hmtl(3, heads=["expression", "puzzle"]).train(), list[float](), 0.0
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for step in range(150):
+        order = random_orders(64, 3)
+        told = network.puzzle_logits(puzzle(pictures, order))
+        if step == 0:
+            assert puzzle_loss(told, order).item() == pytest.approx(9 * math.log(9), rel=0.05)
+        solved = float((told.argmax(2) == order).float().mean())
+        losses.append(F.cross_entropy(network(pictures), label))
+        if solved > 0.55:
+            break
+        optimiser.zero_grad()
+        (puzzle_loss(told, order) + losses[-1]).backward()
+        optimiser.step()
+    assert solved > 0.5
+    assert losses[-1] < 0.2 * losses[0]
+
+
 def test_a_puzzle_of_places_is_learned():
     """Pictures whose colour tells the place, seen as small as they can be by a trunk of one layer."""
     torch.manual_seed(0)

@@ -77,6 +77,33 @@ def test_every_form_gives_probabilities(form):
         assert torch.allclose(network(pictures).exp().sum(1), torch.ones(2), atol=1e-5)
 
 
+@pytest.mark.parametrize("order", [[1, 0, 2], [2, 1, 0], [1, 2, 0]])
+def test_the_order_of_the_branches_does_not_matter(network, crops, monkeypatch, order):
+    with torch.inference_mode():
+        told, vectors = network(crops), network._vectors(crops)
+        monkeypatch.setattr(network, "_vectors", lambda _: vectors[:, order])
+        assert not torch.allclose(vectors[:, order], vectors, atol=1e-3)
+        assert torch.allclose(network(crops), told, atol=1e-6)
+
+
+def test_super_resolution_learns_pictures_twice_as_large():
+    torch.manual_seed(0)
+    rough = torch.randn(16, 3, 4, 4)
+    large = F.interpolate(rough, (16, 16), mode="bicubic")
+    small = F.interpolate(large, (8, 8), mode="bicubic")
+    network, losses = Edsr(2), list[float]()
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    for _ in range(12):
+        made = network(small)
+        assert made.shape == large.shape
+        loss = F.l1_loss(made, large)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [({"cut": 5}, "cut=5"), ({"multiples": [1, 3]}, "1, 2 and 4"), ({"side": 60}, "30 px are below 32")],

@@ -137,10 +137,22 @@ def test_an_epoch_takes_every_item_once_in_an_order_of_its_own():
     assert first != second and first == order(10, config, 0)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.8, 2.4])
+@pytest.mark.parametrize("delay", [0.0, 0.8, 2.0, 2.4])
 def test_the_delay_of_the_labels_is_found(delay):
     known, held = ([toy.recording(i, delay=delay) for i in numbers] for numbers in (range(6), range(6, 9)))
     assert search_delays(known, held) == pytest.approx((delay, delay), abs=0.2)
+
+
+def test_leaving_a_delay_out_costs_ccc(tmp_path):
+    """A model of single instants cannot wait for what the face of two seconds ago is said to have shown."""
+    config = toy.settings(targets=["valence_arousal"], epochs=4)
+    scores = dict[float, float]()
+    for moved in (0.0, 1.0, 2.0, 3.0):
+        folder = tmp_path / str(moved)
+        folder.mkdir()
+        scores[moved] = toy.run(config, folder, options={"time": "none"}, delay=2.0, compensated=moved).best
+    assert max(scores, key=lambda moved: scores[moved]) == 2.0
+    assert scores[2.0] > scores[0.0] + 0.1
 
 
 @pytest.mark.parametrize("sentinel", [-5.0, float("nan"), 0.7])

@@ -1,4 +1,4 @@
-"""Labels of pictures that are missing teach nothing, whatever stands in their place, and a batch may lack any of them."""
+"""Labels of pictures that are missing teach nothing, whatever stands there, and a batch may lack any of them."""
 
 from dataclasses import replace
 from pathlib import Path

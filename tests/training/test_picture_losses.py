@@ -70,6 +70,24 @@ def test_each_loss_of_a_large_network_falls(tmp_path, changes, options):
     falls(made(tmp_path, **changes | {"model_options": model_options}), 4, 6, **options)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["pdls", "branches"])
+def test_psr_tells_sixteen_pictures_apart_within_sixty_steps(tmp_path, loss):
+    torch.manual_seed(0)
+    told = {"losses": {loss: 1.0}, "loss": NO_CLASSES, "options": VOTES | {"count": 16}}
+    task = made(tmp_path, model="psr", size=64, model_options={"side": 64}, **told)
+    batch = task.batch(list(range(16)))
+    for _ in range(60 // 4):
+        learn(task, batch, 4)
+        with torch.no_grad():
+            seen = Pass(task.objective.model, task.card, batch)
+            cost = float(task.objective.own[loss][1](seen))
+            accuracy = (seen.reading.expression_logits.argmax(1) == batch.expression).float().mean()
+        if cost < np.log(3) and accuracy > 0.9:
+            return
+    pytest.fail(f"after sixty steps a loss of {cost} and an accuracy of {accuracy}")
+
+
 def test_puzzles_are_solved_above_chance_while_expressions_are_learned(tmp_path):
     heads = {"heads": ["expression", "puzzle"], "grid": 2}
     task = made(tmp_path, model="hmtl", model_options=heads, losses={"puzzle": 1.0})
@@ -126,6 +144,20 @@ def test_the_distribution_of_a_generator_is_learned_whatever_order_it_has(tmp_pa
         wanted = create("efficientface_ldg", weights=path)(batch.pixels)
         reading = generator(Pass(task.objective.model, task.card, batch))
     assert torch.allclose(reading.expression_logits, wanted[:, [1, 2, 0]], atol=1e-5)
+
+
+def test_labels_do_not_enter_where_a_distribution_is_learned(tmp_path):
+    path = teacher(tmp_path, "efficientface_ldg", ["happiness", "neutral", "fear"], 32)
+    told = {"losses": {"label_distribution": 1.0}, "loss": NO_CLASSES, "teacher": path}
+    task = made(tmp_path / "run", model="efficientface", **told)
+    batch = task.batch([0, 1, 2, 3])
+    task.objective.eval()
+    grads = []
+    for labels in (batch.expression, 2 - batch.expression):
+        task.objective.zero_grad()
+        task.objective(replace(batch, expression=labels)).backward()
+        grads.append([p.grad.clone() for p in task.objective.parameters() if p.grad is not None])
+    assert grads[0] and all(torch.equal(a, b) for a, b in zip(*grads, strict=True))
 
 
 def test_classes_that_nobody_voted_on_are_refused():

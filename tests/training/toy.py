@@ -61,15 +61,22 @@ def recording(seed: int, length: int = 600, delay: float = 0.0, modalities: str 
     )
 
 
-def task(config: TrainConfig, options: dict[str, Any] | None = None, modalities: str = "both") -> AffectTask:
-    """Six recordings to learn from, three to be judged by."""
+def task(
+    config: TrainConfig,
+    options: dict[str, Any] | None = None,
+    modalities: str = "both",
+    delay: float = 0.0,
+    compensated: float = 0.0,
+) -> AffectTask:
+    """Six recordings to learn from, three to be judged by; labels are late by `delay`, and moved by `compensated` s."""
     torch.manual_seed(config.seed)
     told = {"num_face": 6, "num_voice": 6, "width": 16, "num_classes": 2, "dropout": 0.0, "modality_dropout": 0.0}
     model = Temporal(**told | (options or {}))
-    known, held = ([recording(i, modalities=modalities) for i in numbers] for numbers in (range(6), range(6, 9)))
+    known, held = ([recording(i, 600, delay, modalities) for i in numbers] for numbers in (range(6), range(6, 9)))
     card = Temporal.card(**told | (options or {})).model_copy(update={"classes": list(CLASSES)})
     objective = Objective(model, config.targets, config.loss, torch.ones(0))
-    return AffectTask(objective, Sequences(known, 150, 75), held, config, Names(CLASSES), card)
+    delays = (compensated, compensated)
+    return AffectTask(objective, Sequences(known, 150, 75, delays), held, config, Names(CLASSES), card, delays)
 
 
 def settings(**changes: Any) -> TrainConfig:
