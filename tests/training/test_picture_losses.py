@@ -1,7 +1,6 @@
 """Losses that face networks have of their own: each falls, each head beats chance, and nothing else is trained."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
