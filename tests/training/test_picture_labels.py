@@ -73,7 +73,7 @@ def test_what_is_missing_changes_neither_a_loss_nor_a_gradient(tmp_path, kind):
     some = task(tmp_path, kind)
     batch = some.batch(list(range(8)))
     whole = gradients(some, batch)[1]
-    known, marked = (gradients(some, hidden(batch, slice(4, 8), mark)) for mark in (False, True))
+    known, marked = (gradients(some, hidden(batch, slice(2, 6), mark)) for mark in (False, True))
     assert torch.equal(known[0], marked[0])
     assert all(torch.equal(grad, known[1][name]) for name, grad in marked[1].items())
     assert any(not torch.equal(grad, whole[name]) for name, grad in known[1].items()), "they would have counted"

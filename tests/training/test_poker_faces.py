@@ -38,7 +38,10 @@ def task(monkeypatch, tmp_path) -> Callable[..., PictureTask]:
 
 @pytest.mark.parametrize("loss", [{}, {"expression": 0.0}], ids=["beside the classes", "alone"])
 def test_the_soft_form_learns_right_angles_through_its_recipe(task, loss):
-    falls(task({"orthogonality": 1.0}, model_options={"separation": "soft"}, loss=loss), 10)
+    some = task({"orthogonality": 1.0}, model_options={"separation": "soft"}, loss=loss)
+    before = told(some, some.batch([0, 1, 2]))["orthogonality"]
+    falls(some, 10)
+    assert 0 <= told(some, some.batch([0, 1, 2]))["orthogonality"] < 0.5 * before
 
 
 def test_the_exact_form_has_no_angle_to_learn(task):
