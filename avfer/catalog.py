@@ -74,9 +74,11 @@ NAMES: dict[str, dict[str, str]] = {
     },
 }
 MODELS = tuple(kind for kind in NAMES if kind not in {"stage", "corpus"})  # the kinds that own weights
-ALSO: dict[str, str] = dict.fromkeys(
-    ("backbone", "voice backbone", "affect model"), "video model"
-)  # what can take the place
+ALSO: dict[str, tuple[str, ...]] = {  # kinds that can take the place: aver_voice tells affect of what it hears
+    "backbone": ("video model",),
+    "voice backbone": ("video model",),
+    "affect model": ("video model", "voice backbone"),
+}
 TIMM = "timm:"  # and a name of timm: any of its networks as a backbone
 
 
@@ -84,7 +86,7 @@ def find(kind: str, name: str) -> type:
     """The class behind a name. An unknown one is a ConfigError with the nearest name."""
     if name.startswith(TIMM) and kind == "backbone":
         return _timm(name)
-    names = NAMES[kind] | NAMES.get(ALSO.get(kind, ""), {})
+    names = {name: place for also in (kind, *ALSO.get(kind, ())) for name, place in NAMES[also].items()}
     place = name if ":" in name else names.get(name)
     if place is None:
         raise ConfigError(unknown(kind, name, names))

@@ -57,6 +57,8 @@ class PredictAffect:
             return _own(cards)
         wanted = locate(self.model, self.weights)[1]
         check_order(wanted)
+        if not wanted.inputs:
+            raise ConfigError(f"{self.model} gives features alone; name a model that reads them (model:, weights:)")
         read = wanted.inputs.keys() & cards.keys()
         if not read:
             needs, has = " and ".join(wanted.inputs), " and ".join(cards)

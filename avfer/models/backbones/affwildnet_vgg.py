@@ -82,6 +82,10 @@ class AffWildNetVgg(nn.Module):
             options["num_classes"] = len(ours["expression.bias"])
         return options, ours
 
+    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the convolutions of VGG-Face."""
+        self.trunk.take_over(tensors)
+
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), of the second full layer."""
         return self.trunk(crops)

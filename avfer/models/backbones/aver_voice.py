@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from avfer.card import Card
+from avfer.models.affect.heads import AffectOutputs
 from avfer.models.backbones.vggish import Vggish, convolutions
 
 MAPS = 512  # of the trunk
@@ -13,7 +15,8 @@ MAPS = 512  # of the trunk
 class AverVoice(nn.Module):
     """The audio network of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
 
-    How the paper changed VGGish is not known; ours keeps its convolutions and averages their maps.
+    How the paper changed VGGish is not known; ours keeps its convolutions and averages their maps. In a pipeline it is
+    the backbone of the voice, and with the same weights the affect model too, where nothing else reads the voice.
     """
 
     def __init__(self, num_features: int = 256, dropout: float = 0.3) -> None:
@@ -32,6 +35,8 @@ class AverVoice(nn.Module):
             description="The convolutions of VGGish, their maps averaged over time and frequency, and a layer of"
             " features; fine-tuned on RECOLA. `start_from` takes the convolutions from vggish.",
             options={name: value for name, (value, default) in told.items() if value != default},
+            inputs={"voice": num_features},
+            trained_on={"voice": "aver_voice"},
             features=num_features,
             valence_arousal=True,
             layout="convolutions as in VGGish; what follows them is our choice",
@@ -57,5 +62,31 @@ class AverVoice(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """patches: (N, 1, 96, 64) -> (N, 2) valence and arousal, held to [-1, 1] where it is not in training."""
-        pair = self.valence_arousal(self.dropout(self.features(patches)))
+        return self._pair(self.features(patches))
+
+    def start(self, n: int) -> Tensor:
+        """(n, 0): it remembers nothing."""
+        return self.embedding.weight.new_zeros(n, 0)
+
+    def step(
+        self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
+    ) -> tuple[AffectOutputs, Tensor]:
+        """voice: (N, D) features; the rest is not read -> outputs (N,), hidden (N, 0)."""
+        return self.sequence(face, voice, has_face, has_voice), hidden
+
+    def sequence(
+        self,
+        face: Tensor,
+        voice: Tensor,
+        has_face: Tensor,
+        has_voice: Tensor,
+        valid: Tensor | None = None,
+        times: Tensor | None = None,
+    ) -> AffectOutputs:
+        """voice: (..., D) features, of single rows or of sequences; the rest is not read -> outputs (...)."""
+        valence, arousal = self._pair(torch.where(has_voice[..., None], voice, 0.0)).unbind(-1)
+        return AffectOutputs(valence, arousal, voice[..., :0], voice[..., :0])
+
+    def _pair(self, features: Tensor) -> Tensor:
+        pair = self.valence_arousal(self.dropout(features))
         return pair if self.training else pair.clamp(-1, 1)

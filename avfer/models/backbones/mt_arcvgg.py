@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from avfer.card import Card, Published
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
-from avfer.models.backbones.mt_vgg import ACTION_UNITS, ORDERS, PAPER, classes, count
+from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.reading import Reading
 
@@ -40,6 +40,7 @@ class MtArcVgg(nn.Module):
     def __init__(
         self,
         num_classes: int = 7,
+        num_action_units: int = 8,
         num_embedding: int = NUM_EMBEDDING,
         num_features: int = NUM_FEATURES,
         width: int = WIDTH,
@@ -49,17 +50,19 @@ class MtArcVgg(nn.Module):
         self.embedding = nn.Linear(num_features, num_embedding)
         self.expression = CosineHead(num_embedding, num_classes)
         self.valence_arousal = nn.Linear(num_features, 2)
-        self.action_units = nn.Linear(num_features, len(ACTION_UNITS))
+        self.action_units = nn.Linear(num_features, num_action_units)
 
     @classmethod
     def card(
         cls,
         num_classes: int = 7,
+        num_action_units: int = 8,
         num_embedding: int = NUM_EMBEDDING,
         num_features: int = NUM_FEATURES,
         width: int = WIDTH,
     ) -> Card:
-        told = {"num_classes": (num_classes, 7), "num_embedding": (num_embedding, NUM_EMBEDDING)}
+        told = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
+        told |= {"num_embedding": (num_embedding, NUM_EMBEDDING)}
         told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         return Card(
             name="mt_arcvgg",
@@ -69,7 +72,7 @@ class MtArcVgg(nn.Module):
             features=num_embedding,
             classes=classes(num_classes),
             orders=ORDERS,
-            action_units=ACTION_UNITS,
+            action_units=action_units(num_action_units),
             valence_arousal=True,
             size=vgg_face.SIDE,
             mean=[LEVEL] * 3,
@@ -88,7 +91,11 @@ class MtArcVgg(nn.Module):
         """No official weights are public: tensors are our own, and tell their form."""
         embedding = tensors.get("embedding.bias")
         width = {} if embedding is None else {"num_embedding": len(embedding)}
-        return vgg_face.form(tensors) | count(tensors, "expression.weight") | width, tensors
+        return vgg_face.form(tensors) | counts(tensors) | width, tensors
+
+    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the convolutions of VGG-Face."""
+        self.trunk.take_over(tensors)
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), the embedding, of any length."""

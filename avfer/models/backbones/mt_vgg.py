@@ -17,7 +17,8 @@ ORDERS = [
     ClassOrder(name="aff_wild2", classes=AFF_WILD2),
     ClassOrder(name="aff_wild2_other", classes=[*AFF_WILD2, "other"]),
 ]
-ACTION_UNITS = ["AU01", "AU02", "AU04", "AU06", "AU12", "AU15", "AU20", "AU25"]
+ACTION_UNITS = ["AU01", "AU02", "AU04", "AU06", "AU12", "AU15", "AU20", "AU25"]  # of the paper, and of ABAW 2020
+LATER_UNITS = [f"AU{unit:02d}" for unit in (1, 2, 4, 6, 7, 10, 12, 15, 23, 24, 25, 26)]  # from 2021 on
 PAPER = "Kollias, Zafeiriou, Aff-Wild2, Multi-Task Learning and ArcFace, BMVC 2019, arXiv 1910.04855"
 
 
@@ -27,14 +28,27 @@ class MtVgg(nn.Module):
     Neither code nor weights are public. That valence and arousal are bound by tanh is our choice.
     """
 
-    def __init__(self, num_classes: int = 7, num_features: int = NUM_FEATURES, width: int = WIDTH) -> None:
+    def __init__(
+        self,
+        num_classes: int = 7,
+        num_action_units: int = 8,
+        num_features: int = NUM_FEATURES,
+        width: int = WIDTH,
+    ) -> None:
         super().__init__()
         self.trunk = VggFace(width, (num_features, num_features))
-        self.heads = AffectHeads(num_features, num_classes, len(ACTION_UNITS))
+        self.heads = AffectHeads(num_features, num_classes, num_action_units)
 
     @classmethod
-    def card(cls, num_classes: int = 7, num_features: int = NUM_FEATURES, width: int = WIDTH) -> Card:
-        told = {"num_classes": (num_classes, 7), "num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
+    def card(
+        cls,
+        num_classes: int = 7,
+        num_action_units: int = 8,
+        num_features: int = NUM_FEATURES,
+        width: int = WIDTH,
+    ) -> Card:
+        told = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
+        told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         return Card(
             name="mt_vgg",
             task="expression, valence and arousal, action units",
@@ -43,7 +57,7 @@ class MtVgg(nn.Module):
             features=num_features,
             classes=classes(num_classes),
             orders=ORDERS,
-            action_units=ACTION_UNITS,
+            action_units=action_units(num_action_units),
             valence_arousal=True,
             size=vgg_face.SIDE,
             mean=[LEVEL] * 3,
@@ -59,7 +73,11 @@ class MtVgg(nn.Module):
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """No official weights are public: tensors are our own, and tell their form."""
-        return vgg_face.form(tensors) | count(tensors, "heads.expression.bias"), tensors
+        return vgg_face.form(tensors) | counts(tensors, "heads."), tensors
+
+    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the convolutions of VGG-Face."""
+        self.trunk.take_over(tensors)
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), of the second full layer."""
@@ -81,6 +99,12 @@ def classes(num_classes: int) -> list[str]:
     return next((order.classes for order in ORDERS if len(order.classes) == num_classes), [])
 
 
-def count(tensors: dict[str, Tensor], bias: str) -> dict[str, int]:
-    """The option `num_classes`, as the rows of a tensor tell it."""
-    return {"num_classes": len(tensors[bias])} if bias in tensors else {}
+def action_units(num_action_units: int) -> list[str]:
+    """Names of so many action units in Aff-Wild2's order; none where it has another number."""
+    return next((units for units in (ACTION_UNITS, LATER_UNITS) if len(units) == num_action_units), [])
+
+
+def counts(tensors: dict[str, Tensor], place: str = "") -> dict[str, int]:
+    """Options `num_classes` and `num_action_units`, as the rows of the heads tell them."""
+    heads = {"num_classes": f"{place}expression.weight", "num_action_units": f"{place}action_units.weight"}
+    return {option: len(tensors[name]) for option, name in heads.items() if name in tensors}

@@ -4,6 +4,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,6 +21,9 @@ TABLE = (  # TensorFlow's names of the trunk, any scope before them
     (r"(?:.*/)?linear_1\.", "trunk.full.0."),
 )
 FIRST = "trunk.full.0.weight"
+KINDS = ("weight", "bias")
+BLOCKS = (2, 2, 3, 3, 3)  # convolutions in each of VGG-Face's blocks
+THEIR_MEAN = (129.1863, 104.7624, 93.5940)  # RGB in [0, 255]: VGG-Face reads pixels less it, ours (pixels - 128) / 128
 
 
 class VggFace(nn.Module):
@@ -45,6 +49,24 @@ class VggFace(nn.Module):
             x = F.relu(layer(x))
             x = F.dropout(x, 0.5, self.training) if number == 0 else x
         return x
+
+    def take_over(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin with the convolutions of VGG-Face from its PyTorch port (`conv1_1.weight` ... `conv5_3.bias`).
+
+        The first ones are scaled so that they see in our crops what they saw in theirs; what lies outside of a crop
+        is grey to ours, the mean face to theirs. KeyError or RuntimeError where the tensors do not fit.
+        """
+        named = {f"conv_{n}": f"conv{block}_{i}" for n, (block, i) in enumerate(_places(), 1)}
+        ours = {f"{name}.{kind}": tensors[f"{theirs}.{kind}"] for name, theirs in named.items() for kind in KINDS}
+        weight, mean = ours["conv_1.weight"], torch.tensor(THEIR_MEAN)
+        ours["conv_1.bias"] = ours["conv_1.bias"] + (weight.sum((2, 3)) * (128 - mean)).sum(1)
+        ours["conv_1.weight"] = 128 * weight
+        self.convs.load_state_dict(ours)
+
+
+def _places() -> list[tuple[int, int]]:
+    """Block and number within it of each convolution, from 1 on."""
+    return [(block, i) for block, count in enumerate(BLOCKS, 1) for i in range(1, count + 1)]
 
 
 def _layers(width: int) -> OrderedDict[str, nn.Module]:

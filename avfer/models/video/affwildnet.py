@@ -1,6 +1,6 @@
 """affwildnet_vgg_gru and affwildnet_resnet_gru: valence and arousal of faces over time, learned on Aff-Wild."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +97,10 @@ class AffWildNetVggGru(AffWildNet):
         """A dump of the authors' checkpoint (folder `affwildnet-vggface-gru`), or a file of ours."""
         ours = vgg_face.named(tensors, TABLE)
         return vgg_face.form(ours) | _hidden(ours), ours
+
+    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the convolutions of VGG-Face."""
+        cast(VggFace, self.trunk).take_over(tensors)
 
 
 class AffWildNetResNetGru(AffWildNet):

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.card import Card
-from avfer.models.affect.heads import AffectHeads, AffectOutputs
+from avfer.models.affect.heads import AffectHeads, AffectOutputs, Scale
 from avfer.models.affect.tf_gru import TfGru
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
-from avfer.models.backbones.mt_vgg import ACTION_UNITS, ORDERS, PAPER, classes, count
+from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
 from avfer.models.backbones.vgg_face import NUM_FEATURES, SIDE, WIDTH, VggFace
 from avfer.models.backbones.vggish_lite import MEL_MEAN, MEL_STD
 
@@ -31,6 +31,8 @@ class AvMtVggRnn(nn.Module):
     def __init__(
         self,
         num_classes: int = 7,
+        num_action_units: int = 8,
+        valence_arousal: Scale = "tanh",
         voice: bool = True,
         num_hidden: int = NUM_HIDDEN,
         num_features: int = NUM_FEATURES,
@@ -40,18 +42,22 @@ class AvMtVggRnn(nn.Module):
         self.face = VggFace(width, (num_features, num_features))
         self.voice = VggFace(width, (num_features, num_features)) if voice else None
         self.gru = TfGru(num_features * (2 if voice else 1), num_hidden)
-        self.heads = AffectHeads(num_hidden, num_classes, len(ACTION_UNITS))
+        self.heads = AffectHeads(num_hidden, num_classes, num_action_units, valence_arousal)
 
     @classmethod
     def card(
         cls,
         num_classes: int = 7,
+        num_action_units: int = 8,
+        valence_arousal: Scale = "tanh",
         voice: bool = True,
         num_hidden: int = NUM_HIDDEN,
         num_features: int = NUM_FEATURES,
         width: int = WIDTH,
     ) -> Card:
-        told = {"num_classes": (num_classes, 7), "voice": (voice, True), "num_hidden": (num_hidden, NUM_HIDDEN)}
+        told: dict[str, Any] = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
+        told |= {"valence_arousal": (valence_arousal, "tanh")}
+        told |= {"voice": (voice, True), "num_hidden": (num_hidden, NUM_HIDDEN)}
         told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         read = ("face", "voice") if voice else ("face",)
         return Card(
@@ -63,8 +69,8 @@ class AvMtVggRnn(nn.Module):
             trained_on=dict.fromkeys(read, "av_mt_vgg_rnn"),
             classes=classes(num_classes),
             orders=ORDERS,
-            action_units=ACTION_UNITS,
-            valence_arousal=True,
+            action_units=action_units(num_action_units),
+            valence_arousal=valence_arousal != "none",
             size=SIDE,
             mean=[LEVEL] * 3,
             std=[LEVEL] * 3,
@@ -78,10 +84,16 @@ class AvMtVggRnn(nn.Module):
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """No official weights are public: tensors are our own, and tell their form."""
-        options: dict[str, Any] = vgg_face.form(tensors, "face") | count(tensors, "heads.expression.bias")
+        options: dict[str, Any] = vgg_face.form(tensors, "face") | counts(tensors, "heads.")
         if "gru.cells.0.candidate.bias" in tensors:
             options["num_hidden"] = len(tensors["gru.cells.0.candidate.bias"])
+        if "heads.valence_arousal.weight" not in tensors:
+            options["valence_arousal"] = "none"
         return options | {"voice": any(name.startswith("voice.") for name in tensors)}, tensors
+
+    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
+        """Take over the convolutions of VGG-Face for faces; those of the voice begin anew."""
+        self.face.take_over(tensors)
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D)."""
