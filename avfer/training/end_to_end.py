@@ -1,4 +1,4 @@
-"""Networks that learn from crops over time: a backbone below an affect model, or a video model, which is both."""
+"""Networks that learn from crops and sound over time: a backbone below an affect model, or one that is both."""
 
 from dataclasses import fields, replace
 from typing import Any, Protocol, cast
@@ -20,7 +20,7 @@ class Network(Protocol):
     """Makes features of what is seen and heard, and reads them over time."""
 
     card: Card  # of what reads the crops
-    num_face: int  # features of a face
+    num_face: int  # features of a face; 0 where it does not see
     num_heard: int  # features that it makes of the patches of a voice; 0 where it is given those, or does not listen
 
     @property
@@ -70,13 +70,13 @@ class CnnRnn(nn.Module):
         raise TypeError("a CnnRnn reads features of the voice, no patches")
 
 
-class VideoNetwork(nn.Module):
-    """A video model of the catalog: backbone, affect model, and, if it listens, the backbone of the voice."""
+class WholeNetwork(nn.Module):
+    """A network that is all in one: a video model, or a backbone of the voice that tells affect."""
 
     def __init__(self, model: nn.Module, card: Card) -> None:
         super().__init__()
         self.model, self.card = model, card
-        self.num_face, self.num_heard = card.inputs["face"], card.inputs.get("voice", 0)
+        self.num_face, self.num_heard = card.inputs.get("face", 0), card.inputs.get("voice", 0)
 
     @property
     def over_time(self) -> nn.Module:
@@ -89,7 +89,8 @@ class VideoNetwork(nn.Module):
 
     def hear(self, patches: Tensor) -> Tensor:
         """patches: (N, 1, 96, 64) log-mel -> (N, D)."""
-        return cast(Any, self.model).voice_features(patches)
+        model = cast(Any, self.model)
+        return model.voice_features(patches) if self.num_face else model.features(patches)
 
 
 class EndToEnd(Objective):

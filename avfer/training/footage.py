@@ -1,4 +1,4 @@
-"""Recordings as a network over time sees them while its backbone learns: crops in place of features of the face."""
+"""Recordings as a network over time sees and hears them while it learns: crops in place of features of the face."""
 
 import hashlib
 import json
@@ -71,10 +71,7 @@ class Filmer:
 
     def _pictures(self, example: Example) -> tuple[Shots, np.ndarray, np.ndarray]:
         has_face = np.array([path is not None for path in example.pictures])
-        video = probe(example.video).video if example.video else None
-        frames = example.frames if example.frames is not None else np.arange(len(has_face))
-        times = example.times if example.times is not None else frames / ((video and video.fps) or FPS)
-        return PictureShots(example.pictures, self.size), has_face, times
+        return PictureShots(example.pictures, self.size), has_face, _times(example)
 
     def _crops(self, example: Example) -> tuple[Shots, np.ndarray, np.ndarray]:
         media = example.video or example.audio
@@ -101,6 +98,34 @@ class Filmer:
         columns |= {"voice": np.zeros((len(faces), 0)), "has_voice": np.zeros(len(faces), bool)}
         with self.kept.whole(told) as file:
             np.savez(file, **columns)  # pyright: ignore[reportArgumentType]
+
+
+class Recorder:
+    """Makes the footage of examples for a network that does not see: their sound alone."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+
+    def bytes_needed(self, examples: list[Example]) -> int:
+        """None for crops."""
+        return 0
+
+    def footage(self, example: Example) -> Footage:
+        """The sound at each step of an example. DatasetError where there is no media."""
+        if example.video is None and example.audio is None:
+            raise DatasetError(f"{example.id} has labels but no sound; look into the corpus' folders")
+        times = _times(example)
+        nobody = np.zeros(len(times), bool)
+        return Footage(np.zeros((len(times), 0, 0, 3), np.uint8), self.listener.hear(example, times), nobody, times)
+
+
+def _times(example: Example) -> np.ndarray:
+    """(T,) s, of the steps of an example as its corpus tells them, or by the frame rate of its video."""
+    if example.times is not None:
+        return example.times
+    video = probe(example.video).video if example.video else None
+    frames = example.frames if example.frames is not None else np.arange(len(example))
+    return frames / ((video and video.fps) or FPS)
 
 
 def _columns(faces: FaceTracks) -> dict[str, np.ndarray]:

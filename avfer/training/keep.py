@@ -30,6 +30,11 @@ class KeepPatches(EmbedVoice):
         super().__post_init__()
         self.card = Card(name="log_mel", task="patches", description="", features=PATCH_FRAMES * BANDS)
 
+    @property
+    def apart(self) -> int:
+        """Frames from a patch to the next, of those that a patch has."""
+        return min(self._hop, PATCH_FRAMES)
+
     def load(self, device: torch.device) -> None:
         """There is no network."""
         self.device = device

@@ -18,22 +18,26 @@ from avfer.training.config import TrainConfig
 from avfer.weights import card_of, fill, load_into, locate, official
 
 
-def network(config: TrainConfig, names: Sequence[str]) -> tuple[nn.Module, Card]:
-    """The network as training begins, and its card with the classes in the order of its logits.
+def network(config: TrainConfig, names: Sequence[str], units: Sequence[str] = ()) -> tuple[nn.Module, Card]:
+    """The network as training begins, and its card with classes and action units in the order of its logits.
 
-    names: classes of the corpus, none where expressions are no target. ConfigError where network, options, weights and
-    corpus do not go together.
+    names, units: classes and action units of the corpus, none where they are no target. ConfigError where network,
+    options, weights and corpus do not go together.
     """
     given = locate(config.model, str(config.weights))[1] if config.weights is not None else None
     options = _options(config, names, given)
+    if counted := bool(units) and _counts_units(config, given):
+        options["num_action_units"] = len(units)
     model = create(config.model, **options)
     card = card_of(config.model, **options)
+    if counted and set(card.action_units) != set(units):
+        card = card.model_copy(update={"action_units": list(units)})
     _check_targets(config, card)
     card = card.model_copy(update=_told(config, names, card, given))
     if given is not None:
         _fill(model, config, given)
     if config.start:
-        _start(model, config.start)
+        start_with(model, config.start)
     return model, card
 
 
@@ -52,7 +56,7 @@ def plain(model: nn.Module, card: Card) -> tuple[nn.Module, Card]:
 
 
 def _options(config: TrainConfig, names: Sequence[str], given: Card | None) -> dict[str, Any]:
-    options = (given.options if given else {}) | config.model_options
+    options: dict[str, Any] = (given.options if given else {}) | config.model_options
     if not names:
         return options
     if "num_classes" not in inspect.signature(find("backbone", config.model)).parameters:
@@ -65,6 +69,12 @@ def _options(config: TrainConfig, names: Sequence[str], given: Card | None) -> d
     if given is not None and not config.new_head:
         _check_classes(config, names, given)
     return options | {"num_classes": len(names)}
+
+
+def _counts_units(config: TrainConfig, given: Card | None) -> bool:
+    """Whether the network's head of action units is made for the corpus; else it learns those that it has."""
+    known = inspect.signature(find("backbone", config.model)).parameters
+    return "num_action_units" in known and (given is None or config.new_head)
 
 
 def _check_classes(config: TrainConfig, names: Sequence[str], given: Card) -> None:
@@ -114,7 +124,7 @@ def _fill(model: nn.Module, config: TrainConfig, given: Card) -> None:
     return fill(model, kept, f"{path} does not fit {given.name}")
 
 
-def _start(model: nn.Module, files: dict[str, Path]) -> None:
+def start_with(model: nn.Module, files: dict[str, Path]) -> None:
     """Parts that were trained elsewhere: arguments of `start_from`, or NAME where there is a method `start_NAME`."""
     begins = getattr(model, "start_from", None)
     known = dict(inspect.signature(begins).parameters) if begins else {}

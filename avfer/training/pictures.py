@@ -22,6 +22,7 @@ from avfer.training.mix import mixed, mixes
 from avfer.training.partitions import prepare_output, read_partitions
 from avfer.training.picture_model import network, plain
 from avfer.training.picture_objective import PictureObjective
+from avfer.training.sequences import Names
 from avfer.training.train import config_text
 from avfer.training.triplets import Triplets
 from avfer.training.unlabelled import Unlabelled
@@ -143,7 +144,8 @@ def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
     """All that training a face network needs; what cannot work is told here."""
     corpus, train, dev = read_partitions(config)
     torch.manual_seed(config.seed)
-    model, card = network(config, class_names([*train, *dev]) if "expression" in config.targets else ())
+    names = Names.of([*train, *dev], config.targets)
+    model, card = network(config, names.classes, names.units)
     told = {
         "data": f"{corpus.name} ({corpus.distribution}), partition {config.train}; {corpus.protocol}",
         "licence_weights": f"as the terms of {corpus.name} allow",
@@ -169,12 +171,6 @@ def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
     how = AUGMENTATIONS[config.augment] if isinstance(config.augment, str) else config.augment
     chances = _chances(labels, counts) if config.balance == "sampler" else None
     return PictureTask(objective, known, held, config, card, how, chances, triplets, unlabelled)
-
-
-def class_names(examples: list[Example]) -> tuple[str, ...]:
-    """All that the labels of expressions name, each once, in the order in which they come."""
-    labels = [example.labels["expression"] for example in examples if "expression" in example.labels]
-    return tuple(dict.fromkeys(name for told in labels for name in told.names))
 
 
 def _pictures(

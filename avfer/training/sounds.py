@@ -18,6 +18,7 @@ from avfer.pipeline import choose_device
 from avfer.signal.log_mel import BANDS, PATCH_FRAMES
 from avfer.stages.embed_voice import EmbedVoice
 from avfer.stages.join import Voice
+from avfer.training.keep import KeepPatches
 from avfer.training.kept import Kept, line_of, up_to
 from avfer.types import Clip, Span, VoiceFeatures
 from avfer.wiring import build
@@ -29,7 +30,8 @@ class Heard:
 
     values: np.ndarray  # (T, D) float32 features; or (T, 1) float64, the place of the step among the patches
     there: np.ndarray  # (T,) bool
-    patches: Path | None = None  # (K, 96, 64) float32 log-mel, where the network hears them itself
+    frames: Path | None = None  # (F, 64) float32 log-mel, where the network hears their patches itself
+    apart: int = 0  # frames from a patch to the next
 
     @classmethod
     def nothing(cls, steps: int, width: int) -> Self:
@@ -40,11 +42,22 @@ class Heard:
         """The steps of a slice; the places among the patches count from the first one that they reach."""
         values, there = self.values[part], self.there[part]
         sound = np.zeros((0, PATCH_FRAMES, BANDS), np.float32)
-        if self.patches is not None and there.any():
+        if self.frames is not None and there.any():
             first, last = int(values[there].min()), int(np.ceil(values[there].max()))
-            sound = np.load(self.patches, mmap_mode="r")[first : last + 1].copy()
+            frames = np.load(self.frames, mmap_mode="r")[first * self.apart : last * self.apart + PATCH_FRAMES]
+            sound = patches_of(frames, self.apart)
             values = np.where(there[:, None], values - first, 0.0)
         return {"voice": values.astype(np.float32), "sound": sound, "has_voice": there}
+
+
+def patches_of(frames: np.ndarray, apart: int) -> np.ndarray:
+    """(F, 64) -> (K, 96, 64): a patch begins every `apart` frames."""
+    return np.lib.stride_tricks.sliding_window_view(frames, PATCH_FRAMES, 0)[::apart].transpose(0, 2, 1).copy()
+
+
+def frames_of(patches: np.ndarray, apart: int) -> np.ndarray:
+    """(K, 96, 64) -> (F, 64): what patches share is kept once."""
+    return np.concatenate([patches[:-1, :apart].reshape(-1, BANDS), patches[-1:].reshape(-1, BANDS)])
 
 
 class Listener:
@@ -55,10 +68,11 @@ class Listener:
         if patches:
             options = {name: value for name, value in line.options.items() if name == "hop"}
             line = replace(line, use="avfer.training.keep:KeepPatches", options=options)
-        self.patches, self.chunk = patches, spec.chunk
+        self.chunk = spec.chunk
         self.steps = build(up_to(spec, line), object)
         stage: EmbedVoice = next(step.stage for step in self.steps if step.name == line.name)
         stage.load(choose_device(device))
+        self.apart = stage.apart if isinstance(stage, KeepPatches) else 0
         self.card: Card = stage.card
         made = json.dumps([[step.name, str(step.stage)] for step in self.steps]) + json.dumps(stage.files())
         self.kept = Kept(folder, hashlib.sha256(made.encode()).hexdigest())
@@ -66,7 +80,7 @@ class Listener:
     @property
     def width(self) -> int:
         """Of `Heard.values`."""
-        return 1 if self.patches else self.card.width("voice")
+        return 1 if self.apart else self.card.width("voice")
 
     def hear(self, example: Example, times: np.ndarray) -> Heard:
         """The sound of an example at `times` (T,) s."""
@@ -74,21 +88,22 @@ class Listener:
         if media is None:
             return Heard.nothing(len(times), self.width)
         sound = example.audio if example.video and example.audio != example.video else None
-        told, rows = (self.kept.path(ending, media, sound) for ending in (".voice.npz", ".voice.npy"))
+        endings = ".voice.npz", ".frames.npy" if self.apart else ".voice.npy"
+        told, rows = (self.kept.path(ending, media, sound) for ending in endings)
         if not told.exists():
             self._listen(Clip(media, sound), told, rows)
         with np.load(told) as stored:
             centres, (start, stop) = stored["times"], stored["ends"].tolist()
-        values = torch.arange(len(centres)).double()[:, None] if self.patches else torch.from_numpy(np.load(rows))
+        values = torch.arange(len(centres)).double()[:, None] if self.apart else torch.from_numpy(np.load(rows))
         at, there = Voice(values, centres, start, stop, last=True).at(times)
-        return Heard(at.numpy(), there, rows if self.patches else None)
+        return Heard(at.numpy(), there, rows if self.apart else None, self.apart)
 
     def _listen(self, clip: Clip, told: Path, rows: Path) -> None:
         """Write the rows of a recording, then their times and where its sound begins and ends."""
         parts = self._parts(clip)
         values = torch.cat([part.values for part in parts]).cpu().numpy()
         with self.kept.whole(rows) as file:
-            np.save(file, values.reshape(-1, PATCH_FRAMES, BANDS) if self.patches else values)
+            np.save(file, frames_of(values.reshape(-1, PATCH_FRAMES, BANDS), self.apart) if self.apart else values)
         with self.kept.whole(told) as file:
             times = np.concatenate([part.times for part in parts])
             np.savez(file, times=times, ends=np.array([parts[-1].start, parts[-1].stop]))

@@ -1,5 +1,6 @@
 """An experiment from its configuration to its weights."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def _task(config: TrainConfig, resume: bool, tell: Tell) -> Any:
 
         return picture_task(config, resume, tell)
     _check_targets(config)
-    if kind == "video model" or (kind == "affect model" and config.backbone is not None):
+    if kind in {"video model", "voice backbone"} or (kind == "affect model" and config.backbone is not None):
         from avfer.training.videos import video_task
 
         return video_task(config, resume, tell)
@@ -116,10 +117,16 @@ def _affect_task(config: TrainConfig, resume: bool, tell: Tell) -> AffectTask:
 def model_options(features: dict[str, int], names: Names, config: TrainConfig) -> dict[str, Any]:
     """Options of the model: widths of the features, counts of what is told, then what the configuration says."""
     widths = {f"num_{modality}": width for modality, width in features.items()}
+    return {**widths, **head_options(names, config), **config.model_options}
+
+
+def head_options(names: Names, config: TrainConfig) -> dict[str, Any]:
+    """Options of the heads that a model may have: counts of what is told, and nothing that is no target."""
     told: dict[str, Any] = {"num_classes": len(names.classes), "num_action_units": len(names.units)}
-    if "valence_arousal" not in config.targets and config.model == "temporal":
+    if "valence_arousal" not in config.targets:
         told["valence_arousal"] = "none"
-    return {**widths, **told, **config.model_options}
+    known = inspect.signature(find(kind_of(config.model), config.model)).parameters
+    return {name: value for name, value in told.items() if name in known}
 
 
 def learned(card: Card, corpus: Corpus, config: TrainConfig, names: Names, delays: tuple[float, float]) -> Card:

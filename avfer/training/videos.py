@@ -1,6 +1,5 @@
 """An experiment in which a backbone learns with what reads it over time: from its configuration to its task."""
 
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,14 +17,15 @@ from avfer.networks import create
 from avfer.training.affect import AffectTask, positive_weights
 from avfer.training.augment_alike import augmented_alike
 from avfer.training.config import AUGMENTATIONS, Augmentation, BackboneConfig, TrainConfig
-from avfer.training.end_to_end import CnnRnn, EndToEnd, VideoNetwork
-from avfer.training.footage import Filmer
+from avfer.training.end_to_end import CnnRnn, EndToEnd, WholeNetwork
+from avfer.training.footage import Filmer, Recorder
 from avfer.training.kept import listens
 from avfer.training.objective import Objective
 from avfer.training.partitions import check_room, prepare_output, read_partitions
+from avfer.training.picture_model import start_with
 from avfer.training.sequences import Batch, Names, Recording, Sequences
 from avfer.training.sounds import Listener
-from avfer.training.train import Tell, begin_with, config_text, delays_of, learned, model_options
+from avfer.training.train import Tell, begin_with, config_text, delays_of, head_options, learned, model_options
 from avfer.weights import card_of, locate, save
 
 BACKBONE = "backbone.safetensors"  # beside the weights of the model that reads it
@@ -52,7 +52,7 @@ class VideoTask(AffectTask):
     def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
         """best.safetensors for `weights:` of the model, and beside a model of two parts that of its backbone.
 
-        A video model's one file serves all the places in a pipeline where it is named.
+        The one file of a whole network serves all the places in a pipeline where it is named.
         """
         network = cast(EndToEnd, objective).network
         if isinstance(network, CnnRnn):
@@ -64,22 +64,22 @@ class VideoTask(AffectTask):
 class Parts:
     """What is to learn, and what it is given."""
 
-    network: CnnRnn | VideoNetwork
-    card: Card  # of the affect model or the video model
+    network: CnnRnn | WholeNetwork
+    card: Card  # of the affect model or the whole network
     names: Names
     listener: Listener | None
 
 
 def video_task(config: TrainConfig, resume: bool, tell: Tell) -> VideoTask:
-    """The task of `model:` over `backbone:`, or of a video model. All that can be wrong is told before training."""
+    """The task of `model:` over `backbone:`, or of a whole network. All that can be wrong is told before training."""
     if config.delay == "search":
         raise ConfigError("delay: search reads features, not crops; give seconds, or search without backbone: first")
     corpus, *partitions = read_partitions(config)
     examples = [example for partition in partitions for example in partition]
     spec = read_pipeline(config.pipeline, dict(config.settings) or None)
     torch.manual_seed(config.seed)
-    parts = (_video_model if kind_of(config.model) == "video model" else _cnn_rnn)(config, spec, examples)
-    filmer = Filmer(spec, parts.network.card, parts.listener, config.output / "crops", config.device)
+    parts = (_cnn_rnn if kind_of(config.model) == "affect model" else _whole_network)(config, spec, examples)
+    filmer = _filmer(spec, parts, config)
     prepare_output(config.output, resume, config_text(config))
     check_room(config.output, filmer.bytes_needed(examples), "crops of faces")
     recordings: list[Recording] = []
@@ -96,6 +96,14 @@ def video_task(config: TrainConfig, resume: bool, tell: Tell) -> VideoTask:
     card = learned(parts.card, corpus, config, parts.names, delays)
     how = AUGMENTATIONS[config.augment] if isinstance(config.augment, str) else config.augment
     return VideoTask(objective, sequences, held, config, parts.names, card, delays, how)
+
+
+def _filmer(spec: PipelineSpec, parts: Parts, config: TrainConfig) -> Filmer | Recorder:
+    """Gives the network what it sees and hears."""
+    if parts.network.num_face:
+        return Filmer(spec, parts.network.card, parts.listener, config.output / "crops", config.device)
+    assert parts.listener is not None, "who does not see listens"
+    return Recorder(parts.listener)
 
 
 def _cnn_rnn(config: TrainConfig, spec: PipelineSpec, examples: list[Example]) -> Parts:
@@ -139,21 +147,20 @@ def _width(network: nn.Module, card: Card, size: int | None) -> int:
         raise ConfigError(f"{card.name} reads no crops of {side} px: {error}") from error
 
 
-def _video_model(config: TrainConfig, spec: PipelineSpec, examples: list[Example]) -> Parts:
-    """A video model, and the sound that it hears itself."""
+def _whole_network(config: TrainConfig, spec: PipelineSpec, examples: list[Example]) -> Parts:
+    """A network that reads what it sees and hears itself, and the sound of the recordings if it listens."""
     if config.backbone is not None:
         raise ConfigError(f"{config.model} has a backbone of its own, which learns with it; leave out backbone:")
     names = Names.of(examples, config.targets)
-    options = dict(config.model_options)
-    if "num_classes" in inspect.signature(find("video model", config.model)).parameters:
-        options["num_classes"] = len(names.classes)
+    if not hasattr(find(kind_of(config.model), config.model), "sequence"):
+        raise ConfigError(f"{config.model} tells no affect, so there is nothing to learn; take aver_voice")
+    options = {**head_options(names, config), **config.model_options}
     network, card = create(config.model, **options), card_of(config.model, **options)
-    if "expression" in config.targets and "num_classes" not in options:
-        raise ConfigError(f"{config.model} tells no expression; leave it out of targets:, or take av_mt_vgg_rnn")
-    if unknown := sorted(set(names.units) - set(card.action_units)):
-        told = ", ".join(card.action_units) or "no action units"
-        raise ConfigError(f"{config.model} tells {told}, but the corpus has labels of {', '.join(unknown)}")
-    names = Names(names.classes, tuple(card.action_units if names.units else ()))
+    for target, option in (("expression", "num_classes"), ("action_units", "num_action_units")):
+        if target in config.targets and option not in options:
+            raise ConfigError(f"{config.model} tells no {target}; leave it out of targets:, or take av_mt_vgg_rnn")
+    if config.start:
+        start_with(network, config.start)
     listener = Listener(spec, True, config.output / "crops", config.device) if "voice" in card.inputs else None
     card = card.model_copy(update={"size": config.size or card.size})
-    return Parts(VideoNetwork(network, card), card, names, listener)
+    return Parts(WholeNetwork(network, card), card, names, listener)

@@ -72,6 +72,8 @@ class Filmed:
             pair = np.where(valid, np.stack(truth(number)), self.sentinel)
             labels = {name: Labels(pair[i], valid) for i, name in enumerate(("valence", "arousal"))}
             labels["expression"] = Labels(np.where(valid, pair[0] > 0, 0).astype(np.int64), valid, ("low", "high"))
+            units = np.where(valid, np.stack([pair[0] > 0.2, pair[0] < -0.2]), self.sentinel).T
+            labels["action_units"] = Labels(units, np.repeat(valid[:, None], 2, 1), ("AU12", "AU04"))
             pictures = tuple(self.picture(number, i) for i in range(STEPS)) if self.cropped else ()
             video = self.root / f"{number}.mkv"
             frames = np.arange(STEPS)
