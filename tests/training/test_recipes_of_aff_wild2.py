@@ -21,14 +21,14 @@ from tests.training import filmed, toy_pictures
 
 ROOT = Path(__file__).parents[2] / "configs" / "train"
 NETWORKS = ("affwildnet_vgg", "affwildnet_vgg_gru", "affwildnet_resnet_gru", "mt_vgg", "mt_arcvgg", "av_mt_vgg_rnn")
-SMALL = {"width": 4, "num_features": 24}
+SMALL = {"width": 2, "num_features": 64}
 SIZES: dict[str, dict[str, Any]] = {
     "affwildnet_vgg": SMALL | {"num_hidden": 16},
-    "affwildnet_vgg_gru": SMALL | {"num_hidden": 8},
-    "affwildnet_resnet_gru": {"width": 2, "num_hidden": 8},
+    "affwildnet_vgg_gru": SMALL | {"num_hidden": 16},
+    "affwildnet_resnet_gru": {"width": 2, "num_hidden": 16},
     "mt_vgg": SMALL,
     "mt_arcvgg": SMALL | {"num_embedding": 16},
-    "av_mt_vgg_rnn": SMALL | {"num_hidden": 8},
+    "av_mt_vgg_rnn": SMALL | {"num_hidden": 16},
     "aver_voice": {"dropout": 0.0},
 }
 COLUMNS = {
@@ -49,7 +49,7 @@ def clips(tmp_path_factory) -> Path:
 def short(name: str, folder: Path, **changes: Any) -> TrainConfig:
     """A recipe as it stands, but small, quick, and on another corpus."""
     told = RECIPES[name]
-    given = {"output": str(folder / "out"), "epochs": 6, "workers": 1, "device": "cpu", **changes}
+    given = {"output": str(folder / "out"), "epochs": 8, "workers": 1, "device": "cpu", **changes}
     given |= {f"model_options.{option}": value for option, value in SIZES[told.model].items()}
     return read_config(ROOT / f"{name}.yaml", given)
 
@@ -58,7 +58,7 @@ def over_time(name: str, clips: Path, folder: Path, **changes: Any) -> TrainConf
     hears = "settings" in yaml.safe_load((ROOT / f"{name}.yaml").read_text())
     pipeline = filmed.write_pipeline(folder / "toy.yaml", hears)
     given: dict[str, Any] = {"corpus": "tests.training.filmed:Filmed", "root": str(clips), "options": {}, "delay": 0.0}
-    given |= {"pipeline": str(pipeline), "length": 20, "stride": 10, "optimiser.rate": 3e-3}
+    given |= {"pipeline": str(pipeline), "length": 20, "stride": 20, "optimiser.rate": 1e-2}
     if RECIPES[name].model == "aver_voice":
         given |= {"settings": {"voice.hop": 0.2}, "length": 50, "stride": 50, "optimiser.rate": 1e-3, "epochs": 3}
     return short(name, folder, **given | changes)

@@ -22,6 +22,9 @@ class AverVoice(nn.Module):
     def __init__(self, num_features: int = 256, dropout: float = 0.3) -> None:
         super().__init__()
         self.trunk = convolutions()
+        for layer in self.trunk:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         self.embedding = nn.Linear(MAPS, num_features)
         self.dropout = nn.Dropout(dropout)
         self.valence_arousal = nn.Linear(num_features, 2)
