@@ -236,13 +236,7 @@ def test_crops_are_cut_out_once_and_a_task_takes_none_along(clips, tmp_path, mon
 
 
 def test_pictures_of_a_corpus_are_read_in_place_of_its_videos(clips, tmp_path, monkeypatch):
-    root = tmp_path / "cropped"
-    filmed.film(root, sound=True)
-    for number in range(6):
-        (root / str(number)).mkdir()
-        for frame, picture in enumerate(filmed.pictures(number)):
-            if frame % 10:
-                Image.fromarray(picture).save(root / str(number) / f"{frame:05d}.png")
+    root = filmed.crop_out(filmed.film(tmp_path / "cropped", sound=True))
     monkeypatch.setattr(Filmer, "_cut_out", lambda *_: pytest.fail("cut out of the video"))
     task = made(settings(root, tmp_path, hears=True, options={"cropped": True}))
     batch = task.batch([0])
