@@ -75,12 +75,12 @@ class Filmed:
             labels["expression"] = Labels(np.where(valid, pair[0] > 0, 0).astype(np.int64), valid, ("low", "high"))
             units = np.where(valid, np.stack([pair[0] > 0.2, pair[0] < -0.2]), self.sentinel).T
             labels["action_units"] = Labels(units, np.repeat(valid[:, None], 2, 1), ("AU12", "AU04"))
-            pictures = tuple(self.picture(number, i) for i in range(STEPS)) if self.cropped else ()
+            pictures = tuple(self.crop(number, i) for i in range(STEPS)) if self.cropped else ()
             video = self.root / f"{number}.mkv"
             frames = np.arange(STEPS)
             yield Example(str(number), partition, labels, f"p{number}", video, None, pictures, frames=frames)
 
-    def picture(self, number: int, frame: int) -> Path | None:
+    def crop(self, number: int, frame: int) -> Path | None:
         path = self.root / str(number) / f"{frame:05d}.png"
         return path if path.exists() else None
 
