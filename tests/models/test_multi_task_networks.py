@@ -19,13 +19,13 @@ def made(kind: type[torch.nn.Module], **options: int | bool) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("kind", [MtVgg, MtArcVgg])
-def test_a_crop_has_classes_a_pair_and_eight_units(kind):
-    network, crops = made(kind, num_classes=8), torch.randn(2, 3, 96, 96)
+def test_a_crop_has_classes_a_pair_and_units(kind):
+    network, crops = made(kind, num_classes=8, num_action_units=5), torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
         features, expression, pair, units = network.read(crops)
         assert torch.equal(network.features(crops), features)
         assert torch.equal(network(crops), expression)
-    assert expression.shape == units.shape == (2, 8)
+    assert expression.shape == (2, 8) and units.shape == (2, 5)
     assert pair.shape == (2, 2) and pair.abs().max() <= 1
 
 
@@ -48,9 +48,10 @@ def test_expressions_are_angles_whatever_the_length_of_the_embedding():
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("mt_vgg", {"num_classes": 8}),
-        ("mt_arcvgg", {"num_classes": 5, "num_embedding": 6}),
-        ("av_mt_vgg_rnn", {"num_hidden": 5}),
+        ("mt_vgg", {"num_classes": 8, "num_action_units": 12}),
+        ("mt_arcvgg", {"num_classes": 5, "num_action_units": 3, "num_embedding": 6}),
+        ("av_mt_vgg_rnn", {"num_hidden": 5, "num_action_units": 12}),
+        ("av_mt_vgg_rnn", {"num_hidden": 5, "valence_arousal": "none"}),
         ("av_mt_vgg_rnn", {"num_classes": 8, "num_hidden": 5, "voice": False}),
     ],
 )
@@ -61,6 +62,13 @@ def test_a_file_tells_its_form(name, options):
     assert all(torch.equal(value, tensors[key]) for key, value in again.state_dict().items())
     told = kinds[name].from_official(tensors)[0]
     assert card_of(name, **told) == kinds[name].card(**SMALL, **options)
+
+
+@pytest.mark.parametrize("name", ["mt_vgg", "mt_arcvgg", "av_mt_vgg_rnn"])
+@pytest.mark.parametrize(("count", "last"), [(8, "AU25"), (12, "AU26"), (3, None)])
+def test_units_have_the_names_of_the_years_that_have_so_many(name, count, last):
+    units = card_of(name, num_action_units=count).action_units
+    assert (units[-1] if units else None) == last and len(units) in {0, count}
 
 
 @pytest.fixture(scope="module")

@@ -138,3 +138,16 @@ def test_classes_whose_order_is_not_known_are_refused(tmp_path):
     weights = saved("av_mt_vgg_rnn", tmp_path, num_classes=5)
     with pytest.raises(ConfigError, match="the class order of these av_mt_vgg_rnn weights is not known"):
         PredictAffect("av_mt_vgg_rnn", weights).fit(EmbedFaces("av_mt_vgg_rnn", weights).makes)
+
+
+def test_the_voice_of_aver_tells_what_it_hears_alone(tmp_path):
+    torch.manual_seed(0)
+    weights = str(save(create("aver_voice"), card_of("aver_voice"), tmp_path / "aver_voice.safetensors"))
+    table = pipeline("voice", "aver_voice", weights, "voice", "raw").run(DEMO).to_pandas()
+    assert table["valence"].notna().all() and table["arousal"].std() > 0
+    assert "expression" not in table or table["expression"].isna().all()
+
+
+def test_features_alone_are_no_affect():
+    with pytest.raises(ConfigError, match="vggish_lite gives features alone; name a model that reads them"):
+        PredictAffect("vggish_lite").fit(EmbedVoice("vggish_lite").makes)

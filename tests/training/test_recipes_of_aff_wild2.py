@@ -10,12 +10,15 @@ import torch
 import yaml
 
 from avfer.catalog import find, kind_of
+from avfer.config import read_pipeline
+from avfer.datasets.example import Example
 from avfer.errors import ConfigError
 from avfer.pipeline import load
 from avfer.training.config import TrainConfig, read_config
-from avfer.training.sounds import frames_of, patches_of
+from avfer.training.sounds import Listener
 from avfer.training.train import Trained, train
 from avfer.training.videos import video_task
+from avfer.types import Clip
 from avfer.weights import read_card
 from tests.training import filmed
 
@@ -125,18 +128,18 @@ def test_what_was_learned_elsewhere_learns_at_a_tenth(name):
 
 @pytest.mark.parametrize("hop", [0.04, 0.2, 1.2])
 def test_patches_are_what_was_heard_though_their_frames_are_kept_once(clips, tmp_path, hop):
-    config = over_time("aver_voice_recola", clips, tmp_path, settings={"voice.hop": hop})
-    task = video_task(config, False, lambda *_: None)
-    heard = task.train.recordings[0].features.heard
-    frames = np.load(heard.frames)
-    assert len(frames) <= 400 and frames.nbytes * 5 < 24576 * 4 / hop
-    patches = patches_of(frames, heard.apart)
-    assert np.array_equal(frames_of(patches, heard.apart), frames)
-    steps = slice(60, 90)
-    part = heard.cut(steps)
-    places = heard.values[steps, 0]
-    for place, within in zip(places, part["voice"][:, 0], strict=True):
-        assert np.array_equal(part["sound"][int(within)], patches[int(place)])
+    spec = read_pipeline(str(filmed.write_pipeline(tmp_path / "toy.yaml", hears=True)), {"voice.hop": hop})
+    listener = Listener(spec, True, tmp_path, "cpu")
+    whole = torch.cat([part.values for part in listener._parts(Clip(clips / "0.mkv"))]).unflatten(1, (96, 64)).numpy()
+    times = np.arange(60, 90) / filmed.FPS
+    heard = listener.hear(Example("0", "train", {}, video=clips / "0.mkv"), times)
+    assert len(np.load(heard.frames)) == 96 + (len(whole) - 1) * min(96, round(100 * hop))
+    for some in (slice(0, 30), slice(7, 11)):
+        part = heard.cut(some)
+        first = int(heard.values[some].min())
+        assert np.array_equal(part["sound"], whole[first : first + len(part["sound"])])
+        assert np.allclose(part["voice"] + first, heard.values[some], atol=1e-5)
+        assert part["voice"].max() <= len(part["sound"]) - 1
 
 
 def test_the_voice_is_trained_without_a_single_picture(clips, tmp_path, monkeypatch):
