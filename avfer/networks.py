@@ -1,13 +1,15 @@
 """Networks by name, and what they cost."""
 
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from avfer.card import Card
 from avfer.catalog import find, kind_of
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, unknown
 from avfer.weights import card_of, fill, load_into, locate, official
 
 
@@ -20,9 +22,9 @@ def create(name: str, num_classes: int | None = None, weights: str | Path | None
     """
     if weights is None:
         told = {} if num_classes is None else {"num_classes": num_classes}
-        return _made(name, card_of(name).options | options | told).eval()
+        return make(name, **card_of(name).options | options | told).eval()
     path, card = locate(name, str(weights))
-    module = _made(name, card.options | options)
+    module = make(name, **card.options | options)
     if num_classes not in {None, count := _count(card)} and count:
         raise ConfigError(f"{path} tells {count} classes apart, not {num_classes}; leave num_classes out")
     load_into(module, path, card)
@@ -37,16 +39,31 @@ def from_tensors(
     `source` is what an error calls the tensors; `constructed` names those that the constructor computes.
     """
     deduced, named = official(name, tensors)
-    module = _made(name, deduced | options)
+    module = make(name, **deduced | options)
     fill(module, named, f"{source} does not fit {name}", constructed, tensors)
     return module.eval()
 
 
-def _made(name: str, options: dict[str, Any]) -> nn.Module:
+def make(name: str, **options: Any) -> nn.Module:
+    """A fresh network of these options alone. ConfigError for one that it does not have, or a value of another kind."""
+    kind = find(kind_of(name), name)
+    known, hints = signature(kind).parameters, get_type_hints(kind.__init__)
+    free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
+    if not free and (others := [option for option in options if option not in known]):
+        raise ConfigError(f"model '{name}': {unknown('option', others[0], known)}")
+    told = {option: _checked(name, option, hints.get(option, Any), value) for option, value in options.items()}
     try:
-        return find(kind_of(name), name)(**options)
-    except (TypeError, ValueError) as error:
+        return kind(**told)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"model '{name}' cannot be made so: {error}") from error
+
+
+def _checked(name: str, option: str, kind: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        told = error.errors()[0]["msg"]
+        raise ConfigError(f"model '{name}': option {option}: {told}, not {value!r}") from None
 
 
 def _count(card: Card) -> int:

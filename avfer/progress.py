@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from avfer.errors import AvferError
 if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
     from avfer.work import Outcome
+
+SELDOM = 30.0  # s between two lines about one part of a work, where there is no terminal
 
 
 class Watch(Protocol):
@@ -145,7 +148,7 @@ def _duration(clip: Path) -> float | None:
 
 
 class Work:
-    """A bar for each part of a longer work; without a terminal a line when a part is done."""
+    """A bar for each part of a longer work, and a line when it is done; without a terminal now and then a line."""
 
     def __init__(self, console: Console, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
@@ -159,7 +162,7 @@ class Work:
             redirect_stdout=False,
         )
         self._task = self._bars.add_task("", visible=False)
-        self._what = ""
+        self._what, self._told = "", monotonic()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet:
@@ -167,13 +170,21 @@ class Work:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bars.stop()
+        if self._bars.live.is_started:
+            self._bars.stop()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """`what` is being done, `done` of `total` by now."""
+    def __call__(self, what: str, done: int, total: int, came: str = "", /) -> None:
+        """`what` is being done, `done` of `total` by now, and what `came` of it when it is done."""
         if what != self._what:
             self._what = what
             self._bars.reset(self._task, total=total, description=what, visible=True)
         self._bars.update(self._task, completed=done)
-        if done == total and not self._quiet and not self._console.is_terminal:
-            self._console.print(f"{what}: {total} done", markup=False, highlight=False, soft_wrap=True)
+        if done == total:
+            self._line(f"{what}: {came or f'{total} done'}")
+        elif not self._console.is_terminal and monotonic() - self._told > SELDOM:
+            self._line(f"{what}: {done} of {total}")
+
+    def _line(self, line: str) -> None:
+        self._told = monotonic()
+        if not self._quiet:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)

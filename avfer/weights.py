@@ -22,11 +22,22 @@ from avfer.card import Card
 from avfer.catalog import find, kind_of
 from avfer.checkpoint import read_tensors
 from avfer.class_order import assume
-from avfer.errors import WeightsError
+from avfer.errors import OutputError, WeightsError
 
 BUILTIN = Path(__file__).parent / "builtin"
 URLS = ("https://", "http://", "file://")
 MOST_NAMES = 40  # of tensors that a message lists
+UNTRAINED: dict[str, Any] = {  # what a card does not tell of a network that has learned nothing yet
+    "description": "",
+    "head": None,
+    "classes": [],
+    "action_units": [],
+    "valence_arousal": False,
+    "data": "",
+    "licence_weights": "",
+    "metrics": [],
+    "sha256": None,
+}
 
 
 @cache
@@ -45,11 +56,13 @@ def read_card(path: Path) -> Card:
 
 def card_of(name: str, **options: Any) -> Card:
     """What is known of a model without a weight file; embedded weights tell more. ConfigError for an unknown name."""
-    kind = find(kind_of(name), name)
-    if not options and (BUILTIN / f"{name}.json").exists():
+    kind, builtin = find(kind_of(name), name), (BUILTIN / f"{name}.json").exists()
+    if not options and builtin:
         return builtin_card(name)
     if hasattr(kind, "card"):
         return kind.card(**options)
+    if builtin:
+        return builtin_card(name).model_copy(update={**UNTRAINED, "options": options})
     return Card(name=name, task="", description="", options=options)
 
 
@@ -136,19 +149,28 @@ def _listed(names: list[str]) -> str:
 
 
 def save(module: Any, card: Card, path: Path, *, half: bool = False) -> Path:
-    """Write a .safetensors (in half precision if asked) and its card as .json beside it; both appear whole or not."""
+    """Write a .safetensors (in half precision if asked) and its card as .json beside it; both appear whole or not.
+
+    OutputError where the disk is full.
+    """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     part, told = path.with_suffix(".part"), path.with_suffix(".json.part")
     tensors = {n: t.detach().cpu().clone().contiguous() for n, t in module.state_dict().items()}
-    save_file({n: t.half() if half and t.dtype == torch.float32 else t for n, t in tensors.items()}, part)
-    part.chmod(0o644)  # safetensors leaves it to the owner alone
-    card = card.model_copy(update={"sha256": sha256(part)})
-    told.write_text(json.dumps(card.model_dump(exclude_defaults=True), indent=2, ensure_ascii=False) + "\n")
-    part.replace(path)
-    told.replace(path.with_suffix(".json"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({n: t.half() if half and t.dtype == torch.float32 else t for n, t in tensors.items()}, part)
+        part.chmod(0o644)  # safetensors leaves it to the owner alone
+        card = card.model_copy(update={"sha256": sha256(part)})
+        told.write_text(json.dumps(card.model_dump(exclude_defaults=True), indent=2, ensure_ascii=False) + "\n")
+        part.replace(path)
+        told.replace(path.with_suffix(".json"))
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        told.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error}") from error
     return path
 
 

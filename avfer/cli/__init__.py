@@ -17,7 +17,7 @@ import typer
 from avfer import __version__
 from avfer.cli import corpora, models, submit
 from avfer.cli.evaluate import evaluate
-from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
+from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE, Stopped
 from avfer.cli.label import label
 from avfer.cli.run import run
 from avfer.cli.train import train
@@ -70,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     warnings.showwarning = _warn
     try:
         app(args=spread(sys.argv[1:] if arguments is None else list(arguments)), prog_name="avfer")
-    except _Stopped:
-        _leave("interrupted; finished clips are kept", INTERRUPTED)
+    except Stopped as stopped:
+        _leave(f"interrupted; {stopped}", INTERRUPTED)
     except (ConfigError, DatasetError, MissingExtra, WeightsError) as error:
         _leave(str(error), USAGE)
     except AvferError as error:
@@ -104,12 +104,8 @@ def spread(arguments: list[str]) -> list[str]:
     return out
 
 
-class _Stopped(BaseException):
-    """Ctrl-C, or a request to end."""
-
-
 def _stop(number: int, frame: object) -> NoReturn:
-    raise _Stopped
+    raise Stopped
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:

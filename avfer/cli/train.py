@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from avfer.cli.exits import Stopped
+
 
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML of an experiment, as in configs/train.")],
@@ -25,7 +27,10 @@ def train(
 
     experiment = read_config(config, dict(parse_override(text) for text in settings or []))
     with Work(Console(stderr=True), quiet) as shown:
-        trained = run(experiment, resume, shown)
+        try:
+            trained = run(experiment, resume, shown)
+        except Stopped:
+            raise Stopped("what is made and the last checkpoint are kept: go on with --resume") from None
     told = ", ".join(f"{name} {value:.4f}" for name, value in trained.scores.items())
     print(f"{trained.epochs} epochs; the best: {told}", file=sys.stderr)
     print(trained.weights)

@@ -1,5 +1,6 @@
 """The task of an affect model over features: sequences of recordings to learn from, whole recordings to score."""
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -9,16 +10,56 @@ import torch
 from torch import Tensor, nn
 
 from avfer.card import Card, Metric
+from avfer.errors import AvferWarning
 from avfer.evaluation.delay import undo
 from avfer.losses.action_units import balance
 from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.affect.heads import AffectOutputs
 from avfer.training.config import Target, TrainConfig
+from avfer.training.embed import Embedder
 from avfer.training.objective import Objective
+from avfer.training.optimise import make_optimiser
+from avfer.training.output import prepare_output
+from avfer.training.over_time import affect_model, delays_of, learned, names_of
+from avfer.training.partitions import SHOWN, read_partitions
 from avfer.training.sequences import DIMENSIONS, Batch, Names, Recording, Sequences, cut, stacked
+from avfer.training.task import Tell
 from avfer.weights import save
 
 BLOCK = 1024  # steps of a recording that a model which reads stretches is told at once
+
+
+def affect_task(config: TrainConfig, resume: bool, tell: Tell) -> "AffectTask":
+    """The task of an affect model over features, which are made once. All that can be wrong is told before that."""
+    corpus, *partitions = read_partitions(config, tell)
+    examples = [example for partition in partitions for example in partition]
+    embedder = Embedder(config.pipeline, dict(config.settings), config.output / "features", config.device)
+    embedder.check(examples)
+    names = names_of(config, examples)
+    torch.manual_seed(config.seed)
+    model, card = affect_model(config, embedder.widths, names)
+    make_optimiser(model, config.optimiser)  # tells of parts that are not there
+    prepare_output(config, resume, model)
+    recordings: list[Recording] = []
+    for done, example in enumerate(examples, start=1):
+        recordings.append(Recording.of(example, embedder.features(example), config.targets, names))
+        tell("features", done, len(examples))
+    _warn_of_absence(recordings, embedder.widths)
+    known, held = recordings[: len(partitions[0])], recordings[len(partitions[0]) :]
+    delays = delays_of(config, known, held)
+    card = learned(card, corpus, config, names, delays).model_copy(update={"trained_on": embedder.backbones})
+    objective = Objective(model, config.targets, config.loss, positive_weights(known))
+    sequences = Sequences(known, config.length, config.stride, delays)
+    return AffectTask(objective, sequences, held, config, names, card, delays)
+
+
+def _warn_of_absence(recordings: list[Recording], widths: dict[str, int]) -> None:
+    """Tell of recordings in which nothing is seen, or heard, of what the model reads."""
+    for modality, what in (("face", "show no face"), ("voice", "have no sound")):
+        silent = [r.id for r in recordings if not getattr(r.features, f"has_{modality}").any()]
+        if widths[modality] and silent:
+            told = ", ".join(silent[:SHOWN]) + (", ..." if len(silent) > SHOWN else "")
+            warnings.warn(f"{len(silent)} of {len(recordings)} recordings {what}: {told}", AvferWarning, stacklevel=2)
 
 
 @dataclass(eq=False)
@@ -40,6 +81,10 @@ class AffectTask:
         """The sequences of these numbers."""
         return self.train.batch(indices)
 
+    def item_names(self, indices: list[int]) -> list[str]:
+        """Recordings, and where in them."""
+        return [self.train.name(index) for index in indices]
+
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
         """Scores over all recordings of the deciding partition joined; "score" is the mean over the targets."""
         measures = _Measures(self.config.targets, self.names)
@@ -58,7 +103,8 @@ class AffectTask:
 
     def measured(self, scores: dict[str, float]) -> Card:
         """The card with the scores."""
-        protocol = f"{self.config.corpus}, partition {self.config.dev}, joined, delay {self.delays} s undone"
+        undone = f", delay {self.delays} s undone" if any(self.delays) else ""
+        protocol = f"{self.config.corpus}, partition {self.config.dev}, joined{undone}"
         metrics = [Metric(name=name, value=round(value, 4), protocol=protocol) for name, value in scores.items()]
         return self.card.model_copy(update={"metrics": metrics})
 

@@ -1,5 +1,7 @@
 """All that training needs to go on where it was, in one file that appears whole or not at all."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -37,14 +39,13 @@ class State:
     mean: dict[str, Tensor]  # moving mean of the weights; empty for none
     progress: Progress
 
-    def save(self, fabric: Fabric, folder: Path, settings: str) -> None:
-        """Write the checkpoint; every process hands in where its random numbers are."""
+    def save(self, fabric: Fabric, folder: Path) -> None:
+        """Write the checkpoint; every process hands in where its random numbers are. OutputError on a full disk."""
         gathered = cast(Tensor, fabric.all_gather(torch.get_rng_state()))
         random = gathered.reshape(fabric.world_size, -1)
         if not fabric.is_global_zero:
             return
         content = {
-            "settings": settings,
             "module": self.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -52,13 +53,8 @@ class State:
             "progress": asdict(self.progress),
             "random": random.cpu(),
         }
-        part = folder / f".{NAME}.part"
-        try:
+        with whole(folder / NAME) as part:
             torch.save(content, part)
-            part.replace(folder / NAME)
-        except (OSError, RuntimeError) as error:  # torch tells a full disk as the latter
-            part.unlink(missing_ok=True)
-            raise OutputError(f"the checkpoint {folder / NAME} cannot be written: {error}") from error
 
     def load(self, fabric: Fabric, content: dict[str, Any]) -> None:
         """Go back to where a checkpoint was written."""
@@ -70,6 +66,21 @@ class State:
         random = content["random"]
         if len(random) == fabric.world_size:
             torch.set_rng_state(random[fabric.global_rank])
+
+
+@contextmanager
+def whole(path: Path) -> Generator[Path]:
+    """Where to write a file that appears whole or not at all; OutputError where the disk is full."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except (OSError, RuntimeError) as error:  # torch tells a full disk as the latter
+        part.unlink(missing_ok=True)
+        told = getattr(error, "strerror", None) or f"{str(error).splitlines()[0]} (is the disk full?)"
+        raise OutputError(
+            f"{path} cannot be written: {told}; the last good checkpoint is kept: make room and go on with --resume"
+        ) from error
 
 
 def read(folder: Path) -> dict[str, Any] | None:

@@ -103,7 +103,7 @@ class PictureLabels:
 
     @classmethod
     def of(cls, examples: list[Example], wanted: "Wanted") -> "PictureLabels":
-        """Steps with a label that is wanted; classes and units go by name. DatasetError where one is no number."""
+        """Steps with a label that is wanted; classes and units go by name."""
         parts = [_labels(number, example, wanted) for number, example in enumerate(examples)]
         columns = {f.name: np.concatenate([part[f.name] for part in parts]) for f in fields(cls)}
         some = columns["expression_valid"] | (columns["votes"] > 0).any(1)
@@ -137,9 +137,26 @@ class Pictures:
         pixels = torch.stack(crops).contiguous(memory_format=torch.channels_last)
         return PictureBatch(pixels, **given, triplets=pixels.new_zeros(0, 3, *pixels.shape[1:]), margins=torch.zeros(0))
 
+    def name(self, index: int) -> str:
+        """The example of a picture, and its step where there are several."""
+        example, step = self._picture_at(index)
+        return f"{example.id}, step {step}" if len(example.pictures) > 1 else example.id
+
     def _picture_at(self, index: int) -> tuple[Example, int]:
         number, step = self.labels.places[index]
         return self.examples[number], int(step)
+
+
+def check_pictures(corpus: Corpus, examples: list[Example]) -> None:
+    """DatasetError where examples are no pictures, or their files are not there; all are counted, the first named."""
+    if isinstance(corpus, HoldsFaces | HoldsPictures):
+        return
+    if clips := [example.id for example in examples if not example.pictures]:
+        told = f"{len(clips)} of {len(examples)} examples are no pictures, {clips[0]} first"
+        raise DatasetError(f"{told}: of clips a model over time learns, such as model: temporal")
+    paths = (path for example in examples for path in example.pictures if path is not None)
+    if absent := [path for path in paths if not path.exists()]:
+        raise DatasetError(f"{len(absent)} pictures that have labels are not there, {absent[0]} first; copy them again")
 
 
 def shown_alone(example: Example) -> Example:
@@ -207,7 +224,7 @@ def _expression(example: Example, t: int, wanted: Wanted) -> dict[str, np.ndarra
         order = np.array([classes.index(name) if name in classes else -1 for name in told.names])
         index[told.valid] = order[told.values[told.valid]]
     if classes and wanted.votes and (told := example.labels.get("votes")) is not None:
-        _by_name(votes, _numbers(example, "votes", told), told.names, classes)
+        _by_name(votes, _numbers(told), told.names, classes)
     return {"expression": index.clip(0), "expression_valid": index >= 0, "votes": votes}
 
 
@@ -215,14 +232,14 @@ def _pair(example: Example, t: int, wanted: bool) -> dict[str, np.ndarray]:
     pair, valid = np.zeros((t, 2), np.float32), np.zeros((t, 2), bool)
     for column, name in enumerate(DIMENSIONS if wanted else ()):
         if (told := example.labels.get(name)) is not None:
-            pair[:, column], valid[:, column] = _numbers(example, name, told), told.valid
+            pair[:, column], valid[:, column] = _numbers(told), told.valid
     return {"pair": pair, "pair_valid": valid}
 
 
 def _units(example: Example, t: int, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     units, valid = np.zeros((t, len(names)), np.float32), np.zeros((t, len(names)), bool)
     if (told := example.labels.get("action_units")) is not None:
-        _by_name(units, _numbers(example, "action_units", told), told.names, names)
+        _by_name(units, _numbers(told), told.names, names)
         _by_name(valid, told.valid, told.names, names)
     return {"units": units, "units_valid": valid}
 
@@ -233,10 +250,6 @@ def _by_name(into: np.ndarray, values: np.ndarray, names: tuple[str, ...], order
             into[:, order.index(name)] = values[:, column]
 
 
-def _numbers(example: Example, name: str, labels: Labels) -> np.ndarray:
+def _numbers(labels: Labels) -> np.ndarray:
     """Values with 0 where they are not valid."""
-    broken = labels.valid & ~np.isfinite(labels.values)
-    if broken.any():
-        step = int(np.argwhere(broken)[0][0])
-        raise DatasetError(f"{example.id}: the {name} of step {step} is no number, though it is marked as valid")
     return np.where(labels.valid, labels.values, 0.0).astype(np.float32)

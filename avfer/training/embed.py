@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,11 @@ from avfer.evaluation.align import align
 from avfer.media import probe
 from avfer.pipeline import Pipeline
 from avfer.stages.predict import PredictAffect
+from avfer.training.kept import Kept, check_media
 from avfer.types import NO_TRACK, Clip, FaceFeatures, JointFeatures, concat
 
 Rows = FaceFeatures | JointFeatures
+STEP = 0.04  # s between two frames, where nothing tells it
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +58,9 @@ class Embedder:
 
     def __init__(self, pipeline: str, settings: dict[str, object], folder: Path, device: str) -> None:
         self.spec = cut(read_pipeline(pipeline, settings or None))
-        self.folder, self.device = folder, device
         self.pipeline = Pipeline(self.spec, device, output=object)
-        self._key = hashlib.sha256((self.spec.sha256 + json.dumps(self.pipeline.files)).encode()).hexdigest()
+        key = hashlib.sha256((self.spec.sha256 + json.dumps(self.pipeline.files)).encode()).hexdigest()
+        self.kept = Kept(folder, key)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -81,30 +83,31 @@ class Embedder:
         stages = {line.name: {"use": line.use, "from": list(line.inputs), **line.options} for line in self.spec.stages}
         return yaml.safe_dump({"chunk": self.spec.chunk, "stages": stages}, sort_keys=False, width=120)
 
-    def features(self, example: Example, watch: Callable[[str], None] = lambda _: None) -> Features:
+    def check(self, examples: list[Example]) -> None:
+        """DatasetError where recordings that are still to be embedded cannot be read."""
+        check_media(e for e in examples if not self._has(e))
+
+    def features(self, example: Example) -> Features:
         """The features at the steps of an example, one face a frame. DatasetError where there is no media."""
-        media = example.video or example.audio
-        if media is None:
+        clip = _clip(example)
+        if clip is None:
             raise DatasetError(f"{example.id} has labels but no video and no sound; look into the corpus' folders")
-        sound = example.audio if example.video and example.audio != example.video else None
-        path = self.folder / f"{self._name(media, sound)}.npz"
+        path = self._path(clip)
         if not path.exists():
-            watch(media.name)
-            self._embed(media, sound, path)
+            self._embed(clip, path)
         with np.load(path) as stored:
             return at_steps(example, dict(stored))
 
-    def _name(self, media: Path, sound: Path | None) -> str:
-        """Of what was embedded: pipeline, weights and files."""
-        digest = hashlib.sha256(self._key.encode())
-        for file in (media, sound):
-            if file is not None:
-                stat = file.stat()
-                digest.update(f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode())
-        return f"{media.stem}-{digest.hexdigest()[:16]}"
+    def _has(self, example: Example) -> bool:
+        clip = _clip(example)
+        files = [path for path in (clip.path, clip.sound) if path is not None] if clip else []
+        return clip is not None and all(path.exists() for path in files) and self._path(clip).exists()
 
-    def _embed(self, media: Path, sound: Path | None, path: Path) -> None:
-        parts: list[Rows] = list(self.pipeline.values(Clip(media, sound), probe(media)))
+    def _path(self, clip: Clip) -> Path:
+        return self.kept.path(".npz", clip.path, clip.sound)
+
+    def _embed(self, clip: Clip, path: Path) -> None:
+        parts: list[Rows] = list(self.pipeline.values(clip, probe(clip.path)))
         rows = concat([replace(part, own=None) if isinstance(part, FaceFeatures) else part for part in parts])
         joint = isinstance(rows, JointFeatures)
         nothing = np.zeros((len(rows.faces), 0), np.float32)
@@ -117,14 +120,21 @@ class Embedder:
             "tracks": rows.faces.track_ids,
             "boxes": rows.faces.boxes,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npz")
-        np.savez(part, **columns)  # pyright: ignore[reportArgumentType]
-        part.replace(path)
+        with self.kept.whole(path) as file:
+            np.savez(file, **columns)  # pyright: ignore[reportArgumentType]
+
+
+def _clip(example: Example) -> Clip | None:
+    """What is embedded of an example: its video, with its sound where that is another file, or its sound alone."""
+    if example.video is None:
+        return Clip(example.audio) if example.audio else None
+    return Clip(example.video, example.audio if example.audio != example.video else None)
 
 
 def at_steps(example: Example, rows: dict[str, np.ndarray]) -> Features:
-    """One row for each step; a step without one holds the last."""
+    """One row for each step; a step without one holds the last. Where not one row has a face, nothing is seen."""
+    if not len(rows["frames"]):
+        return _nothing(example, rows)
     table = pd.DataFrame({"frame": rows["frames"], "time_s": rows["times"], "track": rows["tracks"]})
     for column, name in enumerate(("face_x1", "face_y1", "face_x2", "face_y2")):
         table[name] = rows["boxes"][:, column]
@@ -132,8 +142,34 @@ def at_steps(example: Example, rows: dict[str, np.ndarray]) -> Features:
     aligned = align(example, table, ["row"])
     index = aligned.values["row"]
     if np.isnan(index).any():
-        raise DatasetError(f"{example.id}: not one frame of it could be read; look into the file {example.video}")
+        raise DatasetError(_apart(example, rows["times"]))
     at = index.astype(np.int64)
-    times = example.times if example.times is not None else rows["times"][at]
+    times = example.times if example.times is not None else _times(cast(np.ndarray, example.frames), rows)
     has_face = (rows["tracks"][at] != NO_TRACK) & (rows["face"].shape[1] > 0)
     return Features(rows["face"][at], rows["voice"][at], has_face, rows["has_voice"][at], times)
+
+
+def _nothing(example: Example, rows: dict[str, np.ndarray]) -> Features:
+    steps, nobody = len(example), np.zeros(len(example), bool)
+    times = example.times if example.times is not None else np.arange(steps) * STEP
+    face, voice = (np.zeros((steps, rows[name].shape[1]), np.float32) for name in ("face", "voice"))
+    return Features(face, voice, nobody, nobody, times)
+
+
+def _times(frames: np.ndarray, rows: dict[str, np.ndarray]) -> np.ndarray:
+    """(T,) s of frames, from the times of those that have a row; further ones go on at the rate of these."""
+    known, first = np.unique(rows["frames"], return_index=True)
+    times = rows["times"][first]
+    step = float(np.median(np.diff(times) / np.diff(known))) if len(known) > 1 else STEP
+    beyond = np.minimum(frames - known[0], 0) + np.maximum(frames - known[-1], 0)
+    return np.interp(frames, known, times) + step * beyond
+
+
+def _apart(example: Example, times: np.ndarray) -> str:
+    """Why not one step has a row: frames that are not there, or labels of another time."""
+    media = example.video or example.audio
+    if example.times is None:
+        return f"{example.id}: no frame that is labelled could be read; look into the file {media}"
+    spans = [f"{some.min():.1f} to {some.max():.1f} s" for some in (example.times, times)]
+    told = f"labels stand at {spans[0]}, but {media} goes from {spans[1]}"
+    return f"{example.id}: {told}; times are seconds from its first frame"

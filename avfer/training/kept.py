@@ -1,7 +1,7 @@
 """What is made of recordings once and kept on disk, by the stages of a pipeline up to one of them."""
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +9,12 @@ from typing import BinaryIO
 
 from avfer.catalog import find
 from avfer.config import PipelineSpec, StageSpec
-from avfer.errors import ConfigError, OutputError
+from avfer.datasets.example import Example
+from avfer.errors import ConfigError, DatasetError, MediaError, OutputError
+from avfer.media import probe
 from avfer.stages.embed_voice import EmbedVoice
+
+SHOWN = 5  # faults that a message lists
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,25 @@ class Kept:
         except OSError as error:
             part.unlink(missing_ok=True)
             raise OutputError(f"{path} cannot be written: {error}; choose another output:") from error
+
+
+def check_media(examples: Iterable[Example]) -> None:
+    """DatasetError where recordings have no media, or such as cannot be read: all are counted, the first ones named."""
+    faults: list[str] = []
+    for example in examples:
+        media = [path for path in dict.fromkeys((example.video, example.audio)) if path is not None]
+        if not media and example.pictures:
+            raise DatasetError(f"{example.id} is of pictures alone; those are read by face networks, or by backbone:")
+        if not media:
+            faults.append(f"{example.id} has labels but no video and no sound")
+        for path in media:
+            try:
+                probe(path)
+            except MediaError as error:
+                faults.append(str(error))
+    if faults:
+        told = "; ".join(faults[:SHOWN]) + ("; ..." if len(faults) > SHOWN else "")
+        raise DatasetError(f"{len(faults)} fault(s) of media: {told}. Copy them again, or take their labels out")
 
 
 def listens(spec: PipelineSpec) -> bool:

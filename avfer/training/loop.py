@@ -1,7 +1,7 @@
 """The loop: batches, steps, scores, checkpoints; the same for every task, on one process or several."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,18 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from avfer.errors import TrainingError
+from avfer.errors import MetricError, TrainingError
 from avfer.training.checkpoint import Progress, State, read
 from avfer.training.config import TrainConfig
 from avfer.training.mean_weights import copied, follow, having, own
 from avfer.training.optimise import ascend, make_optimiser, make_schedule
 from avfer.training.record import record
-from avfer.training.task import Task
+from avfer.training.task import Task, Tell
 
-Watch = Callable[[str, int, int], None]  # told of the epoch in words, batches done, batches in all
+SHOWN = 5  # items of a batch that a message lists
 
 
-def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Watch) -> Progress:
+def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Tell) -> Progress:
     """Train to the end, or from the folder's checkpoint on. TrainingError where the loss is no number."""
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed * 1009 + fabric.global_rank)
@@ -32,16 +32,16 @@ def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Wa
     state = State(module, optimiser, schedule, {}, Progress())
     if config.ema:
         state.mean = copied(task.objective)
-    settings = config.model_dump_json(exclude={"output", "epochs", "devices", "threads"})
     if (content := read(folder)) is not None:
         state.load(fabric, content)
     progress = state.progress
     while progress.epoch < config.epochs and progress.since < config.patience:
         for batch in _epoch(fabric, task, config, state, batches, watch):
             if batch % (config.save_every * config.accumulate) == 0 and batch < batches:
-                state.save(fabric, folder, settings)
-        _close_epoch(fabric, task, config, state, folder, batches)
-        state.save(fabric, folder, settings)
+                _save(fabric, state, folder)
+        title = f"epoch {progress.epoch + 1}/{config.epochs}"
+        watch(title, batches, batches, _close_epoch(fabric, task, config, state, folder, batches))
+        _save(fabric, state, folder)
     return progress
 
 
@@ -52,7 +52,7 @@ def order(count: int, config: TrainConfig, epoch: int) -> list[list[int]]:
     return [shuffled[i : i + config.batch] for i in range(0, count, config.batch)]
 
 
-def _epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, batches: int, watch: Watch) -> Iterator[int]:
+def _epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, batches: int, watch: Tell) -> Iterator[int]:
     """The batches that are left of the epoch; gives how many are done after each step."""
     progress = state.progress
     plan = order(len(task), config, progress.epoch)
@@ -62,25 +62,24 @@ def _epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, batche
         mine = plan[number][fabric.global_rank :: fabric.world_size] or plan[number][:1]
         batch = task.batch(mine).to(fabric.device)
         with fabric.no_backward_sync(state.module, enabled=not steps):  # pyright: ignore[reportArgumentType]
-            loss = _backward(fabric, config, state, batch, number)
+            loss = _backward(fabric, config, state, batch)
+        if not math.isfinite(loss):
+            what = f"the loss of batch {number + 1} of epoch {progress.epoch + 1} is {loss}"
+            raise _stopped(what, task.item_names(plan[number]))
         progress.total += loss
         if steps:
             _step(fabric, config, state, batch)
             progress.batch = number + 1
-            watch(f"epoch {progress.epoch + 1}/{config.epochs}", number + 1, batches)
+            if number + 1 < batches:  # the last one is told with the score
+                watch(f"epoch {progress.epoch + 1}/{config.epochs}", number + 1, batches)
             yield number + 1
 
 
-def _backward(fabric: Fabric, config: TrainConfig, state: State, batch: Any, number: int) -> float:
+def _backward(fabric: Fabric, config: TrainConfig, state: State, batch: Any) -> float:
+    """The loss over all processes."""
     loss: Tensor = state.module(batch)
-    whole = float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # pyright: ignore[reportArgumentType]
-    if not math.isfinite(whole):
-        raise TrainingError(
-            f"the loss of batch {number + 1} of epoch {state.progress.epoch + 1} is {whole};"
-            " the last good checkpoint is kept: lower optimiser.rate and go on with --resume"
-        )
     fabric.backward(loss / config.accumulate)
-    return whole
+    return float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # pyright: ignore[reportArgumentType]
 
 
 def _step(fabric: Fabric, config: TrainConfig, state: State, batch: Any) -> None:
@@ -98,22 +97,60 @@ def _step(fabric: Fabric, config: TrainConfig, state: State, batch: Any) -> None
         follow(state.mean, own(state.module), config.ema)
 
 
-def _close_epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, folder: Path, batches: int) -> None:
-    """Score the weights, keep the best, go on to the next epoch."""
+def _close_epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, folder: Path, batches: int) -> str:
+    """Score the weights, keep the best, go on to the next epoch; what came of this one, in words."""
     progress, scores = state.progress, dict[str, float]()
+    _check_weights(state)
     state.module.eval()
     with having(state.mean, own(state.module)):
         if fabric.is_global_zero:
             with torch.inference_mode():
-                scores = task.score(own(state.module), fabric.device)
+                scores = _scored(fabric, task, state)
             if scores["score"] > progress.best:
                 task.export(own(state.module), folder, scores)
         scores = fabric.broadcast(scores)
     better = scores["score"] > progress.best
     progress.since = 0 if better else progress.since + 1
     progress.best = max(progress.best, scores["score"])
-    rate = max(map(float, state.schedule.get_last_lr()))
-    progress.history.append({"epoch": progress.epoch + 1, "loss": progress.total / batches, "rate": rate, **scores})
+    rate, loss = max(map(float, state.schedule.get_last_lr())), progress.total / batches
+    progress.history.append({"epoch": progress.epoch + 1, "loss": loss, "rate": rate, **scores})
     progress.epoch, progress.batch, progress.total = progress.epoch + 1, 0, 0.0
     if fabric.is_global_zero:
         record(folder, progress.history)
+    return f"loss {loss:.4f}, score {scores['score']:.4f}" + (", the best so far" if better else "")
+
+
+def _scored(fabric: Fabric, task: Task, state: State) -> dict[str, float]:
+    """The scores of this epoch. TrainingError where there is none, as weights without bounds have it."""
+    epoch = state.progress.epoch + 1
+    try:
+        scores = task.score(own(state.module), fabric.device)
+    except MetricError as error:
+        raise _stopped(f"what the model tells after epoch {epoch} is no number") from error
+    if not math.isfinite(scores["score"]):
+        told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        raise _stopped(f"the score of epoch {epoch} is no number ({told})")
+    return scores
+
+
+def _save(fabric: Fabric, state: State, folder: Path) -> None:
+    """Write a checkpoint, if it is a good one."""
+    _check_weights(state)
+    state.save(fabric, folder)
+
+
+def _check_weights(state: State) -> None:
+    """TrainingError where a step has left weights that are no numbers, as infinite gradients do."""
+    progress = state.progress
+    for name, value in own(state.module).state_dict().items():
+        if not bool(value.isfinite().all()):
+            where = f"after batch {progress.batch} of epoch {progress.epoch + 1}"
+            raise _stopped(f"the weights {name} are no numbers {where}")
+
+
+def _stopped(what: str, items: list[str] | None = None) -> TrainingError:
+    told = f" ({', '.join(items[:SHOWN])}{', ...' if len(items) > SHOWN else ''})" if items else ""
+    return TrainingError(
+        f"{what}{told}; checkpoints from before are kept: lower optimiser.rate in another output:, or repair what the"
+        " batch holds and go on with --resume"
+    )

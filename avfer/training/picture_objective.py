@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.card import Card
-from avfer.errors import ConfigError
 from avfer.losses.action_units import action_unit_loss
 from avfer.losses.ccc import ccc_loss
 from avfer.losses.expression import expression_loss, votes_loss
@@ -35,8 +34,6 @@ class PictureObjective(nn.Module):
         self.own: dict[str, tuple[float, OwnLoss]] = {
             name: (weight, own_loss(name, model, setting)) for name, weight in config.losses.items()
         }
-        if not self.own and not any(getattr(config.loss, target) for target in config.targets):
-            raise ConfigError("loss: and losses: weigh nothing, so there is nothing to learn; give one a weight")
         if config.unlabelled is not None:
             check_unlabelled(config.losses, model)
         trained = {name: loss for name, (_, loss) in self.own.items() if isinstance(loss, nn.Module)}

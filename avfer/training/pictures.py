@@ -1,6 +1,6 @@
 """The task of a face network: labelled pictures of a corpus, the network with its losses, scores of a partition."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -17,18 +17,26 @@ from avfer.losses.pretext import class_weights
 from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.reading import Reading
 from avfer.training.config import AUGMENTATIONS, Augmentation, TrainConfig
-from avfer.training.crops import DIMENSIONS, PictureBatch, PictureLabels, Pictures, Wanted, shown_alone
+from avfer.training.crops import (
+    DIMENSIONS,
+    PictureBatch,
+    PictureLabels,
+    Pictures,
+    Wanted,
+    check_pictures,
+    shown_alone,
+)
 from avfer.training.mix import mixed, mixes
-from avfer.training.partitions import prepare_output, read_partitions
+from avfer.training.output import prepare_output
+from avfer.training.partitions import read_partitions
 from avfer.training.picture_model import network, plain
 from avfer.training.picture_objective import PictureObjective
 from avfer.training.sequences import Names
-from avfer.training.train import config_text
+from avfer.training.task import Tell
 from avfer.training.triplets import Triplets
 from avfer.training.unlabelled import Unlabelled
 from avfer.weights import save
 
-Tell = Callable[[str, int, int], None]
 READ = 64  # pictures at once where they are scored
 
 
@@ -69,6 +77,10 @@ class PictureTask:
             faces, margins = self.triplets.draw(share, self.how, seed)
             batch = replace(batch, triplets=faces, margins=margins)
         return batch if self.unlabelled is None else batch.with_unlabelled(self.unlabelled.draw(share, self.how, seed))
+
+    def item_names(self, indices: list[int]) -> list[str]:
+        """Pictures; none where a batch draws its own."""
+        return [] if self.chances is not None else [self.known.name(index) for index in indices]
 
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
         """Scores of the deciding partition; "score" is the mean over the targets, without one minus the loss."""
@@ -142,17 +154,20 @@ class PictureScores:
 
 def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
     """All that training a face network needs; what cannot work is told here."""
-    corpus, train, dev = read_partitions(config)
+    corpus, train, dev = read_partitions(config, tell)
     torch.manual_seed(config.seed)
     names = Names.of([*train, *dev], config.targets)
     model, card = network(config, names.classes, names.units)
     told = {
+        "description": f"Trained by avfer on {corpus.name}. {card.description}".rstrip(),
         "data": f"{corpus.name} ({corpus.distribution}), partition {config.train}; {corpus.protocol}",
         "licence_weights": f"as the terms of {corpus.name} allow",
+        "published": [],
         "metrics": [],
         "sha256": None,
     }
     card = card.model_copy(update=told)
+    check_pictures(corpus, [*train, *dev])
     known, held = _pictures(config, corpus, train, card), _pictures(config, corpus, dev, card, scored=True)
     if not len(known) or not len(held):
         empty = config.dev if len(known) else config.train
@@ -167,7 +182,7 @@ def picture_task(config: TrainConfig, resume: bool, tell: Tell) -> PictureTask:
     triplets = Triplets.of(config.triplets, card, threads) if config.triplets else None
     unlabelled = Unlabelled.of(config.unlabelled, card, threads) if config.unlabelled else None
     objective.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    prepare_output(config.output, resume, config_text(config))
+    prepare_output(config, resume, objective)
     how = AUGMENTATIONS[config.augment] if isinstance(config.augment, str) else config.augment
     chances = _chances(labels, counts) if config.balance == "sampler" else None
     return PictureTask(objective, known, held, config, card, how, chances, triplets, unlabelled)

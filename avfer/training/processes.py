@@ -18,25 +18,26 @@ from avfer.errors import AvferWarning
 from avfer.pipeline import choose_device
 from avfer.training.checkpoint import Progress
 from avfer.training.config import TrainConfig
-from avfer.training.loop import Watch, fit
+from avfer.training.loop import fit
 from avfer.training.precision import Mixed
-from avfer.training.task import Task
+from avfer.training.task import Task, Tell
 
 
-def launch(task: Task, config: TrainConfig, watch: Watch) -> Progress:
+def launch(task: Task, config: TrainConfig, watch: Tell) -> Progress:
     """Train to the end on `config.devices` processes; of several, the first one's lines are all that is told.
 
     An error that ends one of several is raised as that of one would be.
     """
-    device = choose_device(config.device).type
+    device = choose_device(config.device)
     several = config.devices > 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the framework, on devices and workers
         warnings.simplefilter("default", AvferWarning)
-        mixed: list[Any] = [] if config.precision == "32-true" else [Mixed(config.precision, device)]
+        mixed: list[Any] = [] if config.precision == "32-true" else [Mixed(config.precision, device.type)]
         # Heads without a label in a batch have no gradient.
         strategy = DDPStrategy(start_method="spawn", find_unused_parameters=True) if several else "auto"
-        fabric = Fabric(accelerator=device, devices=config.devices, strategy=strategy, plugins=mixed)
+        chosen = [device.index] if ":" in config.device and not several else config.devices
+        fabric = Fabric(accelerator=device.type, devices=chosen, strategy=strategy, plugins=mixed)
         given: Any = _Sent(task) if several else task
         told = _line if several else watch
         try:
@@ -58,9 +59,9 @@ class _Sent:
         return pickle.loads, (pickle.dumps(self.task),)
 
 
-def _line(what: str, done: int, total: int) -> None:
+def _line(what: str, done: int, total: int, came: str = "", /) -> None:
     if done == total and int(os.environ.get("LOCAL_RANK", "0")) == 0:
-        print(what, file=sys.stderr)
+        print(f"{what}: {came}", file=sys.stderr)
 
 
 def _of_process(error: Exception) -> Exception:

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from avfer.training.checkpoint import whole
+
 
 def record(folder: Path, history: list[dict[str, float]]) -> None:
     """Write the rows of all epochs so far."""
     table = pd.DataFrame(history)
-    part = folder / ".metrics.csv.part"
-    table.to_csv(part, index=False)
-    part.replace(folder / "metrics.csv")
-    _draw(folder / "curve.png", table)
+    with whole(folder / "metrics.csv") as part:
+        table.to_csv(part, index=False)
+    with whole(folder / "curve.png") as part:
+        _draw(part, table)
     if find_spec("tensorboard") is not None:
         _events(folder / "events", history[-1])
 
@@ -37,6 +39,4 @@ def _draw(path: Path, table: pd.DataFrame) -> None:
         scores.plot(table["epoch"], table[name], label=name, linewidth=2.5 if name == "score" else 1.2)
     scores.set(title="scores of the partition that decides", xlabel="epoch")
     scores.legend(fontsize="small", frameon=False)
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, dpi=130, format="png")
-    part.replace(path)
+    figure.savefig(path, dpi=130, format="png")

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from avfer.datasets.example import Example, Labels
-from avfer.errors import DatasetError
+from avfer.errors import ConfigError
 from avfer.training.config import Target
 from avfer.training.embed import Features
 from avfer.training.footage import Footage
@@ -40,13 +40,13 @@ class Recording:
 
     @classmethod
     def of(cls, example: Example, features: Features | Footage, targets: list[Target], names: "Names") -> Self:
-        """The labels of an example that are targets; DatasetError where a valid one is no number."""
+        """The labels of an example that are targets."""
         t = len(features)
         pair, pair_valid = np.zeros((t, 2), np.float32), np.zeros((t, 2), bool)
         if "valence_arousal" in targets:
             for column, name in enumerate(DIMENSIONS):
                 if (labels := example.labels.get(name)) is not None:
-                    pair[:, column], pair_valid[:, column] = _numbers(example, name, labels)
+                    pair[:, column], pair_valid[:, column] = _numbers(labels)
         expression, expression_valid = np.zeros(t, np.int64), np.zeros(t, bool)
         if "expression" in targets and (labels := example.labels.get("expression")) is not None:
             expression_valid = labels.valid.copy()
@@ -56,7 +56,7 @@ class Recording:
         units_valid = np.zeros(units.shape, bool)
         if "action_units" in targets and (labels := example.labels.get("action_units")) is not None:
             columns = [names.units.index(name) for name in labels.names]
-            units[:, columns], units_valid[:, columns] = _numbers(example, "action_units", labels)
+            units[:, columns], units_valid[:, columns] = _numbers(labels)
         return cls(example.id, features, pair, pair_valid, expression, expression_valid, units, units_valid)
 
 
@@ -115,6 +115,10 @@ class Sequences:
             for start in range(0, max(len(recording) - length + stride, 1), stride)
             if self._labelled(recording, start)
         ]
+        if not self.places:
+            raise ConfigError(
+                f"delay: moved by {delays} s, no label is left within its recording; choose a shorter one"
+            )
 
     def __len__(self) -> int:
         return len(self.places)
@@ -122,6 +126,12 @@ class Sequences:
     def batch(self, indices: list[int]) -> Batch:
         """The sequences of these numbers."""
         return stacked([self._sequence(*self.places[i]) for i in indices])
+
+    def name(self, index: int) -> str:
+        """The recording of a sequence, and where in it."""
+        number, start = self.places[index]
+        recording = self.recordings[number]
+        return f"{recording.id} from {recording.features.times[start]:.1f} s"
 
     def _sequence(self, number: int, start: int) -> dict[str, np.ndarray]:
         return cut(self.recordings[number], slice(start, start + self.length), self.delays)
@@ -165,10 +175,6 @@ def _labels(recording: Recording, part: slice, delays: tuple[float, float]) -> d
     }
 
 
-def _numbers(example: Example, name: str, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(labels: Labels) -> tuple[np.ndarray, np.ndarray]:
     """Values with 0 where they are not valid, and the mask."""
-    broken = labels.valid & ~np.isfinite(labels.values)
-    if broken.any():
-        step = int(np.argwhere(broken)[0][0])
-        raise DatasetError(f"{example.id}: the {name} of step {step} is no number, though it is marked as valid")
     return np.where(labels.valid, labels.values, 0.0).astype(np.float32), labels.valid

@@ -7,6 +7,14 @@ import torch
 from torch import nn
 
 
+class Tell(Protocol):
+    """Told of progress."""
+
+    def __call__(self, what: str, done: int, total: int, came: str = "", /) -> None:
+        """What is done now, how much of it, of how much; what came of it, when it is done."""
+        ...
+
+
 class Task(Protocol):
     """What is learned, from what, and how well."""
 
@@ -18,6 +26,10 @@ class Task(Protocol):
 
     def batch(self, indices: list[int]) -> Any:
         """The batch of these items; it has `to(device)`."""
+        ...
+
+    def item_names(self, indices: list[int]) -> list[str]:
+        """What these items are called, none where a batch is drawn anew."""
         ...
 
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:

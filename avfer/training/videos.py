@@ -19,13 +19,16 @@ from avfer.training.augment_alike import augmented_alike
 from avfer.training.config import AUGMENTATIONS, Augmentation, BackboneConfig, TrainConfig
 from avfer.training.end_to_end import CnnRnn, EndToEnd, WholeNetwork
 from avfer.training.footage import Filmer, Recorder
-from avfer.training.kept import listens
+from avfer.training.kept import check_media, listens
 from avfer.training.objective import Objective
-from avfer.training.partitions import check_room, prepare_output, read_partitions
+from avfer.training.optimise import make_optimiser
+from avfer.training.output import prepare_output
+from avfer.training.over_time import affect_model, begin_with, delays_of, head_options, learned, names_of
+from avfer.training.partitions import read_partitions
 from avfer.training.picture_model import start_with
 from avfer.training.sequences import Batch, Names, Recording, Sequences
 from avfer.training.sounds import Listener
-from avfer.training.train import Tell, begin_with, config_text, delays_of, head_options, learned, model_options
+from avfer.training.task import Tell
 from avfer.weights import card_of, locate, save
 
 BACKBONE = "backbone.safetensors"  # beside the weights of the model that reads it
@@ -74,14 +77,15 @@ def video_task(config: TrainConfig, resume: bool, tell: Tell) -> VideoTask:
     """The task of `model:` over `backbone:`, or of a whole network. All that can be wrong is told before training."""
     if config.delay == "search":
         raise ConfigError("delay: search reads features, not crops; give seconds, or search without backbone: first")
-    corpus, *partitions = read_partitions(config)
+    corpus, *partitions = read_partitions(config, tell)
     examples = [example for partition in partitions for example in partition]
     spec = read_pipeline(config.pipeline, dict(config.settings) or None)
     torch.manual_seed(config.seed)
     parts = (_cnn_rnn if kind_of(config.model) == "affect model" else _whole_network)(config, spec, examples)
     filmer = _filmer(spec, parts, config)
-    prepare_output(config.output, resume, config_text(config))
-    check_room(config.output, filmer.bytes_needed(examples), "crops of faces")
+    make_optimiser(parts.network, config.optimiser)  # tells of parts that are not there
+    check_media(e for e in examples if not any(e.pictures))
+    prepare_output(config, resume, parts.network, filmer.bytes_needed(examples))
     recordings: list[Recording] = []
     for done, example in enumerate(examples):
         tell("crops", done, len(examples))
@@ -89,8 +93,6 @@ def video_task(config: TrainConfig, resume: bool, tell: Tell) -> VideoTask:
     tell("crops", len(examples), len(examples))
     known, held = recordings[: len(partitions[0])], recordings[len(partitions[0]) :]
     delays = delays_of(config, known, held)
-    if config.weights is not None:
-        begin_with(parts.network.over_time, config)
     objective = EndToEnd(parts.network, config.targets, config.loss, positive_weights(known))
     sequences = Sequences(known, config.length, config.stride, delays)
     card = learned(parts.card, corpus, config, parts.names, delays)
@@ -109,13 +111,13 @@ def _filmer(spec: PipelineSpec, parts: Parts, config: TrainConfig) -> Filmer | R
 def _cnn_rnn(config: TrainConfig, spec: PipelineSpec, examples: list[Example]) -> Parts:
     """An affect model over a backbone, and over features of the voice where the pipeline has some."""
     assert config.backbone is not None
-    names = Names.of(examples, config.targets)
+    names = names_of(config, examples)
     listener = Listener(spec, False, config.output / "crops", config.device) if listens(spec) else None
     backbone, seen = _backbone(config.backbone, config.size)
-    options = model_options({"face": seen.width("face"), "voice": listener.width if listener else 0}, names, config)
+    widths = {"face": seen.width("face"), "voice": listener.width if listener else 0}
     makers = {"face": seen.name} | ({"voice": listener.card.name} if listener else {})
-    card = card_of(config.model, **options).model_copy(update={"trained_on": makers})
-    model = find("affect model", config.model)(**options)
+    model, card = affect_model(config, widths, names)
+    card = card.model_copy(update={"trained_on": makers})
     return Parts(CnnRnn(backbone, model, seen, config.backbone.frozen), card, names, listener)
 
 
@@ -125,8 +127,6 @@ def _backbone(chosen: BackboneConfig, size: int | None) -> tuple[nn.Module, Card
         raise ConfigError(f"backbone: {chosen.name} is a {kind_of(chosen.name)}; `avfer models list` names backbones")
     network = create(chosen.name, weights=chosen.weights, **chosen.options)
     card = locate(chosen.name, chosen.weights)[1] if chosen.weights else card_of(chosen.name, **chosen.options)
-    if not card.size:  # a class that has no card of its own, but one that comes with weights
-        card = card_of(chosen.name)
     card = card.model_copy(update={"options": card.options | chosen.options})
     card = card.model_copy(update={"size": size or card.size, "features": _width(network, card, size)})
     if not chosen.frozen:  # heads of its own were left behind when what they read has changed
@@ -151,16 +151,18 @@ def _whole_network(config: TrainConfig, spec: PipelineSpec, examples: list[Examp
     """A network that reads what it sees and hears itself, and the sound of the recordings if it listens."""
     if config.backbone is not None:
         raise ConfigError(f"{config.model} has a backbone of its own, which learns with it; leave out backbone:")
-    names = Names.of(examples, config.targets)
+    names = names_of(config, examples)
     if not hasattr(find(kind_of(config.model), config.model), "sequence"):
         raise ConfigError(f"{config.model} tells no affect, so there is nothing to learn; take aver_voice")
-    options = {**head_options(names, config), **config.model_options}
+    options = {**head_options(config, names), **config.model_options}
     network, card = create(config.model, **options), card_of(config.model, **options)
     for target, option in (("expression", "num_classes"), ("action_units", "num_action_units")):
         if target in config.targets and option not in options:
             raise ConfigError(f"{config.model} tells no {target}; leave it out of targets:, or take av_mt_vgg_rnn")
     if config.start:
         start_with(network, config.start)
+    if config.weights is not None:
+        begin_with(network, config)
     listener = Listener(spec, True, config.output / "crops", config.device) if "voice" in card.inputs else None
     card = card.model_copy(update={"size": config.size or card.size})
     return Parts(WholeNetwork(network, card), card, names, listener)

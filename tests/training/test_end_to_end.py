@@ -269,9 +269,9 @@ def test_what_cannot_be_trained_is_told_with_the_way_out(clips, tmp_path, change
 
 
 def test_a_disk_too_small_for_the_crops_is_told_before_any_is_cut_out(clips, tmp_path, monkeypatch):
-    left = SimpleNamespace(free=2 << 20)  # 600 crops of 32 px are 1.8 MB
-    monkeypatch.setattr("avfer.training.partitions.shutil.disk_usage", lambda _: left)
-    with pytest.raises(ConfigError, match="2 MB free, crops of faces need 2 MB"):
+    left = SimpleNamespace(free=151 << 20)  # 600 crops of 32 px are 1.8 MB
+    monkeypatch.setattr("avfer.training.output.shutil.disk_usage", lambda _: left)
+    with pytest.raises(ConfigError, match="151 MB free, checkpoints and crops of faces need 153 MB"):
         made(settings(clips, tmp_path))
     assert not list(tmp_path.glob("out/crops/*.crops"))
 

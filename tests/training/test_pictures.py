@@ -2,6 +2,8 @@
 
 import io
 import pickle
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.pictures import read_pictures, reader
 from avfer.training import checkpoint
 from avfer.training.config import AUGMENTATIONS, Augmentation
-from avfer.training.crops import picture
+from avfer.training.crops import check_pictures, picture
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.training.train import train
 from avfer.weights import read_card
@@ -159,7 +161,7 @@ def test_a_training_that_was_interrupted_ends_with_the_same_weights(tmp_path):
     class Stop(Exception):
         pass
 
-    def stop(what: str, done: int, total: int) -> None:
+    def stop(what: str, done: int, total: int, came: str = "", /) -> None:
         if what.startswith("epoch 2") and done == 2:
             raise Stop
 
@@ -182,7 +184,7 @@ def test_a_training_that_was_interrupted_ends_with_the_same_weights(tmp_path):
         ({"model": "dan", "targets": ["valence_arousal"], "options": ALL}, "dan has no head for valence_arousal"),
         ({"model_options": {"num_classes": 7}}, "num_classes is 7, but .* has 3: happiness, neutral, fear"),
         ({"model": "dan", "start": {"vgg": "x.pth"}}, "unknown part 'vgg'; .*resnet"),
-        ({"loss": {"expression": 0.0}}, "there is nothing to learn"),
+        ({"loss": {"expression": 0.0}}, "leave nothing to learn"),
         ({"model": "efficientface", "losses": {"label_distribution": 1.0}}, "a teacher is needed"),
     ],
 )
@@ -244,3 +246,34 @@ def test_a_picture_that_cannot_be_read_is_told_by_its_path(tmp_path, content):
 def test_presets_are_augmentations_by_name(tmp_path):
     assert task(tmp_path, augment="strong").how == AUGMENTATIONS["strong"]
     assert task(tmp_path / "b", augment={"flip": 0.25}).how == Augmentation(flip=0.25)
+
+
+def shown(path: Path, names: tuple[str | None, ...], there: bool = True) -> Example:
+    """A picture for each name, None where there is none."""
+    for name in names if there else ():
+        if name is not None:
+            Image.new("RGB", (8, 8)).save(path / name)
+    t = max(len(names), 1)
+    labels = {"expression": Labels(np.zeros(t, np.int64), np.ones(t, bool), ("neutral",))}
+    return Example("x", "train", labels, pictures=tuple(name and path / name for name in names))
+
+
+@pytest.mark.parametrize(
+    ("names", "there", "told"),
+    [
+        (("a.png", None), True, None),
+        (("a.png", "b.png"), False, r"2 pictures that have labels are not there, .*a\.png first"),
+        ((), True, "1 of 1 examples are no pictures, x first: .*model: temporal"),
+    ],
+)
+def test_pictures_that_are_not_there_are_told_before_training(tmp_path, names, there, told):
+    with pytest.raises(DatasetError, match=told) if told else nullcontext():
+        check_pictures(Files(tmp_path), [shown(tmp_path, names, there)])
+
+
+def test_a_network_known_by_its_weights_alone_learns_from_the_start(tmp_path):
+    """The card of aver_lite stands beside its weights: a fresh one reads the same crops and has learned nothing."""
+    some = task(tmp_path, model="aver_lite", size=None)
+    assert some.batch([0, 1]).pixels.shape == (2, 3, 48, 48)
+    assert some.card.description == "Trained by avfer on squares." and not some.card.metrics and some.card.head is None
+    assert some.card.options == {"num_classes": 3} and some.card.mean == [0.5] * 3

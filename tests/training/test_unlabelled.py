@@ -122,11 +122,11 @@ def spoiled(faces: Path) -> None:
         (emptied, {}, DatasetError, r"unlabelled: of 0 pictures \(\.jpg, .* not one can be read"),
         (spoiled, {}, DatasetError, r"unlabelled: of 12 pictures .* not one can be read"),
         (None, {"unlabelled": {"root": ".", "batch": 0}}, ConfigError, r"unlabelled\.batch: .* greater than 0, not 0"),
-        (None, {"unlabelled": {"root": ".", "share": 2}}, ConfigError, r"unlabelled\.share: "),
+        (None, {"unlabelled": {"root": ".", "share": 2}}, ConfigError, "unlabelled: unknown key 'share'"),
         (None, {"losses": {}}, ConfigError, r"no loss reads faces without labels.*\(label_distribution, softened\)"),
         (None, {"losses": {"softened": 0.0}}, ConfigError, "no loss reads faces without labels"),
         (None, {"losses": {"mean_square": 1.0}}, ConfigError, "no loss reads faces without labels"),
-        (None, {"model": "temporal"}, ConfigError, "unlabelled: face networks alone .* leave it out for temporal"),
+        (None, {"model": "temporal"}, ConfigError, "is read by face networks .*; temporal is none"),
     ],
 )
 def test_what_cannot_be_drawn_is_told_before_training(
@@ -228,7 +228,7 @@ def test_a_training_beside_faces_without_labels_goes_on_where_it_was(tmp_path, f
     class Stop(Exception):
         pass
 
-    def stop(what: str, done: int, total: int) -> None:
+    def stop(what: str, done: int, total: int, came: str = "", /) -> None:
         if what.startswith("epoch 2") and done == 2:
             raise Stop
 
