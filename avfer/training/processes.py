@@ -5,7 +5,8 @@ import pickle
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -30,9 +31,7 @@ def launch(task: Task, config: TrainConfig, watch: Tell) -> Progress:
     """
     device = choose_device(config.device)
     several = config.devices > 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the framework, on devices and workers
-        warnings.simplefilter("default", AvferWarning)
+    with _ours_alone():
         mixed: list[Any] = [] if config.precision == "32-true" else [Mixed(config.precision, device.type)]
         # Heads without a label in a batch have no gradient.
         strategy = DDPStrategy(start_method="spawn", find_unused_parameters=True) if several else "auto"
@@ -41,9 +40,24 @@ def launch(task: Task, config: TrainConfig, watch: Tell) -> Progress:
         given: Any = _Sent(task) if several else task
         told = _line if several else watch
         try:
-            return fabric.launch(partial(fit, task=given, config=config, folder=config.output, watch=told))
+            return fabric.launch(partial(_fit, task=given, config=config, folder=config.output, watch=told))
         except ProcessRaisedException as error:
             raise _of_process(error) from None
+
+
+@contextmanager
+def _ours_alone() -> Generator[None]:
+    """While open, nothing warns but avfer: the framework tells of devices and workers, and of torch to come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("default", AvferWarning)
+        yield
+
+
+def _fit(fabric: Fabric, **given: Any) -> Progress:
+    """The loop, in a process that may have been started for it and knows no filters."""
+    with _ours_alone():
+        return fit(fabric, **given)
 
 
 class _Sent:
