@@ -99,20 +99,18 @@ def ascend(parameters: Iterable[nn.Parameter], radius: float) -> Callable[[], No
 
     The first half of a sharpness-aware step (Foret et al. 2021, arXiv 2010.01412): w + radius * g / |g|.
     """
-    moved: list[tuple[nn.Parameter, Tensor]] = []
+    before: list[tuple[nn.Parameter, Tensor]] = []
     with torch.no_grad():
-        some = [p for p in parameters if p.grad is not None]
-        norm = torch.stack([p.grad.norm() for p in some if p.grad is not None]).norm()
-        for p in some:
-            assert p.grad is not None
-            way = p.grad * (radius / (norm + 1e-12))
-            p.add_(way)
-            moved.append((p, way))
+        some = [(p, p.grad) for p in parameters if p.grad is not None]
+        norm = torch.stack([grad.norm() for _, grad in some]).norm()
+        for p, grad in some:
+            before.append((p, p.detach().clone()))
+            p.add_(grad * (radius / (norm + 1e-12)))
 
     def back() -> None:
         with torch.no_grad():
-            for p, way in moved:
-                p.sub_(way)
+            for p, value in before:
+                p.copy_(value)
 
     return back
 
