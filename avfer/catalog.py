@@ -46,6 +46,7 @@ NAMES: dict[str, dict[str, str]] = {
     },
     "voice backbone": {
         "vggish_lite": "avfer.models.backbones.vggish_lite:VggishLite",
+        "prosody": "avfer.models.backbones.prosody:Prosody",
         "vggish": "avfer.models.backbones.vggish:Vggish",
         "aver_voice": "avfer.models.backbones.aver_voice:AverVoice",
     },

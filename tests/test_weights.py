@@ -16,7 +16,7 @@ from avfer.models.backbones.aver_lite import AverLite
 from avfer.pipeline import load
 from avfer.weights import BUILTIN, builtin_card, card_of, load_into, locate, save, sha256
 
-EMBEDDED = ["aver_lite", "vggish_lite", "gru_lite", "linear_lite"]
+EMBEDDED = ["aver_lite", "vggish_lite", "prosody", "gru_lite", "linear_lite"]
 BUILT_IN = BUILTIN / "aver_lite.safetensors"
 
 
