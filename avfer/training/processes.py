@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessRaisedException
@@ -55,9 +56,16 @@ def _ours_alone() -> Generator[None]:
 
 
 def _fit(fabric: Fabric, **given: Any) -> Progress:
-    """The loop, in a process that may have been started for it and knows no filters."""
+    """The loop, in a process that may have been started for it and knows no filters.
+
+    What several had between them ends with it: a thread that lets go of a tensor while Python itself ends would abort
+    its process, and with it a training that was done.
+    """
     with _ours_alone():
-        return fit(fabric, **given)
+        progress = fit(fabric, **given)
+    if fabric.world_size > 1:
+        torch.distributed.destroy_process_group()
+    return progress
 
 
 class _Sent:
