@@ -47,3 +47,13 @@ def test_the_pipeline_it_prints_is_the_bundled_one() -> None:
 
 def test_every_stage_is_in_its_table() -> None:
     assert all(f"| `{name}` |" in README for name in NAMES["stage"])
+
+
+def test_every_recipe_is_named_and_every_name_is_a_recipe() -> None:
+    """`a_{b,c}` stands for `a_b` and `a_c`."""
+    table = README.partition("| system | recipes in")[2].partition("\n\n")[0]
+    named = set[str]()
+    for text in re.findall(r"`([a-z_0-9{},]+)`", table.partition("\n")[2]):
+        head, _, rest = text.partition("{")
+        named |= {head + end for end in rest.rstrip("}").split(",")}
+    assert named == {path.stem for path in (ROOT / "configs" / "train").glob("*.yaml")}
