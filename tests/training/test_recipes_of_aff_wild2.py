@@ -93,6 +93,7 @@ def check(config: TrainConfig, table: pd.DataFrame) -> None:
         assert all(values.std() > 1e-5 for values in told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OVER_TIME)
 def test_a_recipe_over_time_learns_and_its_file_is_read_by_a_pipeline(clips, tmp_path, name):
     config = over_time(name, clips, tmp_path)
