@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from avfer.evaluation.delay import GRID, undo
-from avfer.metrics import ccc
+from avfer.metrics import pcc
 from avfer.training.embed import Features
 from avfer.training.sequences import Recording
 
@@ -18,8 +18,9 @@ def search_delays(train: list[Recording], dev: list[Recording], grid: Sequence[f
     """Delays (s) of valence and arousal: those whose ridge regression of the features does best on `dev`.
 
     For each delay of the grid, labels of `train` are moved earlier by it, a ridge regression reads them from the
-    features of the same step, and its predictions on `dev` are moved later again and scored by CCC over the steps
-    that have a prediction of their own. The first of equal ones is taken; 0 where there are no labels.
+    features of the same step, and its predictions on `dev` are moved later again. The score is their correlation
+    with the labels within the recordings, over the steps that have a prediction of their own: how far off a face is
+    as a whole would speak louder, and tells nothing of when. The first of equal ones is taken; 0 without labels.
     """
     fitted = [_inputs(train), _inputs(dev)]
     mean, spread = fitted[0].mean(0), fitted[0].std(0)
@@ -76,11 +77,10 @@ def _score(
     for recording, own in zip(dev, np.split(predicted, ends), strict=True):
         late = undo(own, delay, recording.step)
         scored = recording.pair_valid[:, column] & ~late.filled
-        pairs.append(np.column_stack([late.values, recording.pair[:, column]])[scored])
+        told = np.column_stack([late.values, recording.pair[:, column]])[scored]
+        pairs.append(told - told.mean(0) if len(told) else told)
     joined = np.concatenate(pairs)
-    if len(joined) < 2:
-        return float("nan")
-    return float(ccc(joined[:, 0].clip(-1, 1), joined[:, 1].astype(np.float64)))
+    return pcc(*joined.T, limits=None) if len(joined) > 1 else float("nan")
 
 
 def _late(recording: Recording, column: int, delay: float) -> tuple[np.ndarray, np.ndarray]:

@@ -155,3 +155,12 @@ def test_a_feature_that_is_dead_in_train_does_not_spoil_the_search():
     for r in held:
         r.features.voice[::2, 5] = 1
     assert search_delays(known, held) == pytest.approx((0.8, 0.8), abs=0.2)
+
+
+def test_people_whose_features_lie_off_as_a_whole_do_not_move_the_delay():
+    """A face that smiles at rest is told too high throughout: joined, its distance would speak louder than its time."""
+    known, held = ([toy.recording(i, delay=2.0) for i in numbers] for numbers in (range(6), range(6, 9)))
+    for r, off in zip(held, (-2.0, 0.0, 2.0), strict=True):
+        r.features.face[:] += off
+        r.features.voice[:] += off
+    assert search_delays(known, held) == pytest.approx((2.0, 2.0), abs=0.2)
