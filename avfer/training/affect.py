@@ -23,6 +23,7 @@ from avfer.training.output import prepare_output
 from avfer.training.over_time import affect_model, delays_of, learned, names_of
 from avfer.training.partitions import SHOWN, read_partitions
 from avfer.training.sequences import DIMENSIONS, Batch, Names, Recording, Sequences, cut, stacked
+from avfer.training.standardise import standardise
 from avfer.training.task import Tell
 from avfer.weights import save
 
@@ -47,6 +48,8 @@ def affect_task(config: TrainConfig, resume: bool, tell: Tell) -> "AffectTask":
     _warn_of_absence(recordings, embedder.widths)
     known, held = recordings[: len(partitions[0])], recordings[len(partitions[0]) :]
     delays = delays_of(config, known, held)
+    if config.weights is None:
+        standardise(model, known)
     card = learned(card, corpus, config, names, delays).model_copy(update={"trained_on": embedder.backbones})
     objective = Objective(model, config.targets, config.loss, positive_weights(known))
     sequences = Sequences(known, config.length, config.stride, delays)

@@ -8,9 +8,9 @@ from avfer.evaluation.delay import GRID, undo
 from avfer.metrics import pcc
 from avfer.training.embed import Features
 from avfer.training.sequences import Recording
+from avfer.training.standardise import gains
 
 RIDGE = 1e-2  # of the variance
-DEAD = 1e-3  # of the median spread of the features
 MOST = 20_000  # steps that a regression is fitted on
 
 
@@ -24,10 +24,7 @@ def search_delays(train: list[Recording], dev: list[Recording], grid: Sequence[f
     """
     fitted = [_inputs(train), _inputs(dev)]
     mean, spread = fitted[0].mean(0), fitted[0].std(0)
-    # A feature that is dead in train may be alive in dev: it is not asked.
-    alive = spread[spread > 0]
-    spread[spread < (DEAD * np.median(alive) if len(alive) else np.inf)] = np.inf
-    known, held = ((x - mean) / spread for x in fitted)
+    known, held = ((x - mean) * gains(spread) for x in fitted)
     return tuple(_search(known, held, (train, dev), column, grid) for column in (0, 1))  # pyright: ignore[reportReturnType]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
 from avfer.training import kept
@@ -124,3 +125,19 @@ def test_the_card_tells_what_was_learned_from_and_how_it_was_scored(clips, tmp_p
     assert card.data == "filmed (made by a test), partition train; labels are the truth"
     assert card.trained_on == {"face": "aver_lite"} and card.licence_weights.startswith("as the terms of filmed")
     assert [(m.name, m.value, m.protocol.split(", ")[1]) for m in card.metrics] == [("score", 0.25, "partition dev")]
+
+
+def test_the_model_is_told_the_scale_of_the_features(clips, tmp_path):
+    layer = made(settings(clips, tmp_path)).objective.model.readers[0].face
+    assert not layer.gain.eq(1).any() and layer.centre.any()
+
+
+def test_weights_keep_the_scale_that_they_were_trained_with(clips, tmp_path, weights):
+    tensors = load_file(weights) | {"readers.0.face.gain": torch.full((256,), 3.0)}
+    other = tmp_path / weights.name
+    save_file(tensors, other)
+    card = read_card(weights.with_suffix(".json")).model_copy(update={"sha256": None})
+    other.with_suffix(".json").write_text(card.model_dump_json())
+    both = {"targets": ["valence_arousal", "expression"]}
+    task = made(settings(clips, tmp_path, weights=str(other), **both))
+    assert task.objective.model.readers[0].face.gain.eq(3).all()

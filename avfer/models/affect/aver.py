@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from avfer.card import Card, Published
 from avfer.models.affect.heads import AffectHeads, AffectOutputs
+from avfer.models.affect.projection import Projection
 from avfer.models.affect.recurrent import Recurrent
 
 PUBLISHED = {  # (reads faces, hears) -> CCC of valence and of arousal on RECOLA
@@ -38,8 +39,8 @@ class Aver(nn.Module):
         if not num_face and not num_voice:
             raise ValueError("it reads neither face nor voice: give num_face or num_voice")
         self.num_face, self.num_voice, self.width = num_face, num_voice, width
-        self.face = nn.Linear(num_face, width) if num_face else None
-        self.voice = nn.Linear(num_voice, width) if num_voice else None
+        self.face = Projection(num_face, width) if num_face else None
+        self.voice = Projection(num_voice, width) if num_voice else None
         self.no_face = nn.Parameter(torch.zeros(width)) if num_face else None
         self.no_voice = nn.Parameter(torch.zeros(width)) if num_voice else None
         self.dropout = nn.Dropout(dropout)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from avfer.card import Card
 from avfer.models.affect.fusion import WAYS, Way
 from avfer.models.affect.heads import AffectHeads, AffectOutputs, Scale
+from avfer.models.affect.projection import Projection
 from avfer.models.affect.recurrent import Recurrent
 from avfer.models.affect.tcn import Tcn
 from avfer.models.affect.transformer import Transformer
@@ -154,8 +155,8 @@ class _Reader(nn.Module):
     ) -> None:
         super().__init__()
         num_face, num_voice = inputs
-        self.face = nn.Linear(num_face, width) if num_face else None
-        self.voice = nn.Linear(num_voice, width) if num_voice else None
+        self.face = Projection(num_face, width) if num_face else None
+        self.voice = Projection(num_voice, width) if num_voice else None
         self.no_face = nn.Parameter(torch.zeros(width)) if num_face else None
         self.no_voice = nn.Parameter(torch.zeros(width)) if num_voice else None
         self.join = WAYS[way](width) if way else None
