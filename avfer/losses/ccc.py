@@ -9,6 +9,15 @@ Over = Literal["joined", "sequences"]
 EPSILON = 1e-8  # added to the denominator, so that two equal constants give a loss of 1 and finite gradients
 
 
+def pair_loss(
+    valence: Tensor, arousal: Tensor, target: Tensor, valid: Tensor | None = None, over: Over = "joined"
+) -> Tensor:
+    """1 - (CCC_valence + CCC_arousal) / 2.   valence, arousal: (B, T); target: (B, T, 2); valid: (B, T, 2) -> ()"""
+    there = torch.ones_like(target, dtype=torch.bool) if valid is None else valid
+    told = zip((valence, arousal), target.unbind(-1), there.unbind(-1), strict=True)
+    return torch.stack([ccc_loss(x, y, some, over) for x, y, some in told]).mean()
+
+
 def ccc_loss(prediction: Tensor, target: Tensor, valid: Tensor | None = None, over: Over = "joined") -> Tensor:
     """1 - CCC, in [0, 2], with population moments:
 

@@ -16,6 +16,7 @@ from avfer.losses.action_units import balance
 from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.affect.heads import AffectOutputs
 from avfer.training.config import Target, TrainConfig
+from avfer.training.coupled import coupling
 from avfer.training.embed import Embedder
 from avfer.training.objective import Objective
 from avfer.training.optimise import make_optimiser
@@ -37,6 +38,7 @@ def affect_task(config: TrainConfig, resume: bool, tell: Tell) -> "AffectTask":
     embedder = Embedder(config.pipeline, dict(config.settings), config.output / "features", config.device)
     embedder.check(examples)
     names = names_of(config, examples)
+    coupled = coupling(config, names.classes, names.units)
     torch.manual_seed(config.seed)
     model, card = affect_model(config, embedder.widths, names)
     make_optimiser(model, config.optimiser)  # tells of parts that are not there
@@ -51,7 +53,7 @@ def affect_task(config: TrainConfig, resume: bool, tell: Tell) -> "AffectTask":
     if config.weights is None:
         standardise(model, known)
     card = learned(card, corpus, config, names, delays).model_copy(update={"trained_on": embedder.backbones})
-    objective = Objective(model, config.targets, config.loss, positive_weights(known))
+    objective = Objective(model, config.targets, config.loss, positive_weights(known), coupled)
     sequences = Sequences(known, config.length, config.stride, delays)
     return AffectTask(objective, sequences, held, config, names, card, delays)
 

@@ -68,6 +68,7 @@ class LossConfig(Strict):
     votes: bool = True  # learn the shares of the votes where a corpus tells them
     action_units: Amount = 1.0  # weight of the binary cross-entropy
     balanced: bool = True  # rare action units weigh more
+    coupling: Amount = 0.0  # weight of expressions and action units that teach each other
 
 
 class Augmentation(Strict):
@@ -172,6 +173,7 @@ class TrainConfig(Strict):
     decide: Literal["accuracy", "f1_macro", "uar"] = "accuracy"  # score of the expressions of pictures
     new_head: bool = False  # `weights` tell other classes apart: layers of another shape begin anew
     start: dict[str, Path] = {}  # files of parts that the model begins with, by argument of its `start_from`
+    combine: Literal["sum", "geometric_mean"] = "sum"  # of the loss of the labels and the further ones
     teacher: Path | None = None  # weights of a network that is learned from
     triplets: TripletConfig | None = None
     unlabelled: UnlabelledConfig | None = None

@@ -21,6 +21,8 @@ def check_mix(config: TrainConfig) -> None:
             "mix: valence and arousal are learned by the correlation of a batch, which has no shares; leave"
             " valence_arousal out of targets:, or mix: out"
         )
+    if config.loss.coupling:
+        raise ConfigError("mix: loss.coupling asks for faces of one expression; leave it out, or mix: out")
     if config.losses or not config.targets:
         own = ", ".join(config.losses) or "nothing"
         raise ConfigError(f"mix: labels alone can be mixed, and losses: has {own}; leave losses: out, or mix: out")

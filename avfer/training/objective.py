@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from avfer.losses.action_units import action_unit_loss
-from avfer.losses.ccc import ccc_loss
-from avfer.losses.expression import expression_loss
+from avfer.losses.multi_task import AffectLabels, multi_task_loss
 from avfer.models.affect.heads import AffectOutputs
 from avfer.training.config import LossConfig, Target
+from avfer.training.coupled import Coupling
 from avfer.training.sequences import Batch
 
 
@@ -16,27 +15,30 @@ class Objective(nn.Module):
 
     positive: Tensor
 
-    def __init__(self, model: nn.Module, targets: list[Target], loss: LossConfig, positive: Tensor) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        targets: list[Target],
+        loss: LossConfig,
+        positive: Tensor,
+        coupling: Coupling | None = None,
+    ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.coupling = model, coupling
         self.targets, self.loss = targets, loss
         self.register_buffer("positive", positive, persistent=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """The weighted sum of the losses of all targets, ()."""
-        told = self.read(batch)
-        parts: list[Tensor] = []
-        if "valence_arousal" in self.targets:
-            pair = zip((told.valence, told.arousal), batch.pair.unbind(2), batch.pair_valid.unbind(2), strict=True)
-            losses = [ccc_loss(x, y, valid, self.loss.over) for x, y, valid in pair]
-            parts.append(self.loss.valence_arousal * torch.stack(losses).mean())
-        if "expression" in self.targets:
-            logits, valid = told.expression_logits, batch.expression_valid
-            parts.append(self.loss.expression * expression_loss(logits, batch.expression, valid, self.loss.smoothing))
-        if "action_units" in self.targets:
-            positive = self.positive if self.loss.balanced else None
-            units = action_unit_loss(told.action_unit_logits, batch.units, batch.units_valid, positive)
-            parts.append(self.loss.action_units * units)
+        told, b = self.read(batch), batch
+        labels = AffectLabels(b.pair, b.pair_valid, b.expression, b.expression_valid, b.units, b.units_valid)
+        positive = self.positive if self.loss.balanced else None
+        losses = multi_task_loss(told, labels, self.loss.over, self.loss.smoothing, positive)
+        parts = [getattr(self.loss, target) * getattr(losses, target) for target in self.targets]
+        if self.coupling is not None:
+            logits = told.expression_logits[b.valid], told.action_unit_logits[b.valid]
+            held = self.coupling(*logits, b.expression[b.valid], b.expression_valid[b.valid])
+            parts.append(self.loss.coupling * held)
         return torch.stack(parts).sum()
 
     def read(self, batch: Batch) -> AffectOutputs:

@@ -6,10 +6,12 @@ from torch import Tensor, nn
 
 from avfer.card import Card
 from avfer.losses.action_units import action_unit_loss
-from avfer.losses.ccc import ccc_loss
+from avfer.losses.ccc import pair_loss
 from avfer.losses.expression import expression_loss, votes_loss
+from avfer.losses.pretext import geometric_mean
 from avfer.models.reading import Reading
 from avfer.training.config import TrainConfig
+from avfer.training.coupled import coupling
 from avfer.training.crops import PictureBatch
 from avfer.training.mix import check_mix, mixes
 from avfer.training.own_losses import OwnLoss, Setting, check_unlabelled, own_loss
@@ -28,6 +30,7 @@ class PictureObjective(nn.Module):
         super().__init__()
         self.model, self.card = model, card
         self.targets, self.loss, self.balance = config.targets, config.loss, config.balance
+        self.combine, self.coupling = config.combine, coupling(config, card.classes, card.action_units)
         check_mix(config)
         self.mixes = mixes(config.mix)
         setting = Setting(card, config.teacher)
@@ -42,13 +45,17 @@ class PictureObjective(nn.Module):
         self.register_buffer("positive", positive, persistent=False)  # (A,)
 
     def forward(self, batch: PictureBatch) -> Tensor:
-        """The weighted sum of the losses of all targets and of the network's own, ()."""
+        """The weighted losses of all targets and of the network's own as one, ()."""
         seen = Pass(self.model, self.card, batch)
-        parts = [batch.share * part for part in self._labels(seen, batch)]
+        labels = [batch.share * part for part in self._labels(seen, batch)]
         if self.mixes:
-            parts += [(1 - batch.share) * part for part in self._labels(seen, batch.partners())]
-        parts += [weight * loss(seen) for weight, loss in self.own.values()]
-        return torch.stack(parts).sum()
+            labels += [(1 - batch.share) * part for part in self._labels(seen, batch.partners())]
+        if self.coupling is not None:
+            labels.append(self.loss.coupling * self._coupled(seen.reading, batch))
+        own = [weight * loss(seen) for weight, loss in self.own.values()]
+        if self.combine == "geometric_mean":
+            return geometric_mean([torch.stack(labels).sum(), *own] if labels else own)
+        return torch.stack([*labels, *own]).sum()
 
     def read(self, pixels: Tensor) -> Reading:
         """What the network tells of crops, without any loss."""
@@ -89,9 +96,14 @@ class PictureObjective(nn.Module):
         positive = self.positive if self.loss.balanced else None
         return action_unit_loss(reading.action_unit_logits, batch.units, batch.units_valid, positive)
 
+    def _coupled(self, reading: Reading, batch: PictureBatch) -> Tensor:
+        expression, units = reading.expression_logits, reading.action_unit_logits
+        assert self.coupling is not None and expression is not None and units is not None
+        return self.coupling(expression, units, batch.expression, batch.expression_valid)
+
 
 def _pair(reading: Reading, batch: PictureBatch) -> Tensor:
     """1 - CCC, mean of valence and arousal, over the batch as one series."""
     assert reading.valence_arousal is not None
-    columns = zip(reading.valence_arousal.unbind(1), batch.pair.unbind(1), batch.pair_valid.unbind(1), strict=True)
-    return torch.stack([ccc_loss(x[None], y[None], valid[None]) for x, y, valid in columns]).mean()
+    valence, arousal = reading.valence_arousal.T[:, None]
+    return pair_loss(valence, arousal, batch.pair[None], batch.pair_valid[None])

@@ -9,7 +9,7 @@ from avfer.errors import ConfigError, MissingExtra
 from avfer.training.config import TrainConfig, read_config
 from avfer.training.task import Tell
 
-PICTURES = ("losses", "mix", "balance", "decide", "new_head", "start", "teacher", "triplets", "unlabelled")
+PICTURES = ("losses", "combine", "mix", "balance", "decide", "new_head", "start", "teacher", "triplets", "unlabelled")
 OVER_TIME = ("pipeline", "settings", "length", "stride", "delay", "backbone")
 CROPS = ("augment", "size")
 

@@ -17,6 +17,7 @@ from avfer.networks import create
 from avfer.training.affect import AffectTask, positive_weights
 from avfer.training.augment_alike import augmented_alike
 from avfer.training.config import AUGMENTATIONS, Augmentation, BackboneConfig, TrainConfig
+from avfer.training.coupled import coupling
 from avfer.training.end_to_end import CnnRnn, EndToEnd, WholeNetwork
 from avfer.training.footage import Filmer, Recorder
 from avfer.training.kept import check_media, listens
@@ -85,6 +86,7 @@ def video_task(config: TrainConfig, resume: bool, tell: Tell) -> VideoTask:
     filmer = _filmer(spec, parts, config)
     make_optimiser(parts.network, config.optimiser)  # tells of parts that are not there
     check_media(e for e in examples if not any(e.pictures))
+    coupled = coupling(config, parts.names.classes, parts.names.units)
     prepare_output(config, resume, parts.network, filmer.bytes_needed(examples))
     recordings: list[Recording] = []
     for done, example in enumerate(examples):
@@ -93,7 +95,7 @@ def video_task(config: TrainConfig, resume: bool, tell: Tell) -> VideoTask:
     tell("crops", len(examples), len(examples))
     known, held = recordings[: len(partitions[0])], recordings[len(partitions[0]) :]
     delays = delays_of(config, known, held)
-    objective = EndToEnd(parts.network, config.targets, config.loss, positive_weights(known))
+    objective = EndToEnd(parts.network, config.targets, config.loss, positive_weights(known), coupled)
     sequences = Sequences(known, config.length, config.stride, delays)
     card = learned(parts.card, corpus, config, parts.names, delays)
     how = AUGMENTATIONS[config.augment] if isinstance(config.augment, str) else config.augment

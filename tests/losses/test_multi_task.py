@@ -28,8 +28,8 @@ def labels(**missing: bool) -> AffectLabels:
     expression = torch.where(there, torch.randint(0, 7, (2, 6), generator=random), -1)
     units = torch.where(there[..., None], torch.randint(0, 2, (2, 6, 8), generator=random).float(), torch.nan)
     masks = {name: there & (not missing.get(name)) for name in ("pair", "expression", "units")}
-    each = masks["units"][..., None].expand(2, 6, 8)
-    return AffectLabels(pair, masks["pair"], expression, masks["expression"], units, each)
+    both, each = (masks[name][..., None].expand(2, 6, n) for name, n in (("pair", 2), ("units", 8)))
+    return AffectLabels(pair, both, expression, masks["expression"], units, each)
 
 
 def test_each_task_is_averaged_over_the_frames_that_have_its_label():
