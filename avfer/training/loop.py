@@ -9,15 +9,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from avfer.errors import MetricError, TrainingError
 from avfer.training.checkpoint import Progress, State, read
 from avfer.training.config import TrainConfig
+from avfer.training.finite import check_loss, check_weights, scored
 from avfer.training.mean_weights import copied, follow, having, own
 from avfer.training.optimise import ascend, make_optimiser, make_schedule
 from avfer.training.record import record
 from avfer.training.task import Task, Tell
-
-SHOWN = 5  # items of a batch that a message lists
 
 
 def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Tell) -> Progress:
@@ -63,9 +61,7 @@ def _epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, batche
         batch = task.batch(mine).to(fabric.device)
         with fabric.no_backward_sync(state.module, enabled=not steps):  # pyright: ignore[reportArgumentType]
             loss = _backward(fabric, config, state, batch)
-        if not math.isfinite(loss):
-            what = f"the loss of batch {number + 1} of epoch {progress.epoch + 1} is {loss}"
-            raise _stopped(what, task.item_names(plan[number]))
+        check_loss(loss, number, progress, task.item_names(plan[number]))
         progress.total += loss
         if steps:
             _step(fabric, config, state, batch)
@@ -100,12 +96,12 @@ def _step(fabric: Fabric, config: TrainConfig, state: State, batch: Any) -> None
 def _close_epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, folder: Path, batches: int) -> str:
     """Score the weights, keep the best, go on to the next epoch; what came of this one, in words."""
     progress, scores = state.progress, dict[str, float]()
-    _check_weights(state)
+    check_weights(own(state.module), progress)
     state.module.eval()
     with having(state.mean, own(state.module)):
         if fabric.is_global_zero:
             with torch.inference_mode():
-                scores = _scored(fabric, task, state)
+                scores = scored(task, own(state.module), fabric.device, progress)
             if scores["score"] > progress.best:
                 task.export(own(state.module), folder, scores)
         scores = fabric.broadcast(scores)
@@ -120,37 +116,7 @@ def _close_epoch(fabric: Fabric, task: Task, config: TrainConfig, state: State, 
     return f"loss {loss:.4f}, score {scores['score']:.4f}" + (", the best so far" if better else "")
 
 
-def _scored(fabric: Fabric, task: Task, state: State) -> dict[str, float]:
-    """The scores of this epoch. TrainingError where there is none, as weights without bounds have it."""
-    epoch = state.progress.epoch + 1
-    try:
-        scores = task.score(own(state.module), fabric.device)
-    except MetricError as error:
-        raise _stopped(f"what the model tells after epoch {epoch} is no number") from error
-    if not math.isfinite(scores["score"]):
-        told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        raise _stopped(f"the score of epoch {epoch} is no number ({told})")
-    return scores
-
-
 def _save(fabric: Fabric, state: State, folder: Path) -> None:
     """Write a checkpoint, if it is a good one."""
-    _check_weights(state)
+    check_weights(own(state.module), state.progress)
     state.save(fabric, folder)
-
-
-def _check_weights(state: State) -> None:
-    """TrainingError where a step has left weights that are no numbers, as infinite gradients do."""
-    progress = state.progress
-    for name, value in own(state.module).state_dict().items():
-        if not bool(value.isfinite().all()):
-            where = f"after batch {progress.batch} of epoch {progress.epoch + 1}"
-            raise _stopped(f"the weights {name} are no numbers {where}")
-
-
-def _stopped(what: str, items: list[str] | None = None) -> TrainingError:
-    told = f" ({', '.join(items[:SHOWN])}{', ...' if len(items) > SHOWN else ''})" if items else ""
-    return TrainingError(
-        f"{what}{told}; checkpoints from before are kept: lower optimiser.rate in another output:, or repair what the"
-        " batch holds and go on with --resume"
-    )

@@ -16,7 +16,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from avfer import errors
-from avfer.errors import AvferWarning
+from avfer.errors import AvferError, AvferWarning
 from avfer.pipeline import choose_device
 from avfer.training.checkpoint import Progress
 from avfer.training.config import TrainConfig
@@ -89,4 +89,7 @@ def _line(what: str, done: int, total: int, came: str = "", /) -> None:
 def _of_process(error: Exception) -> Exception:
     """The error for users that one of several processes ended with; what it was given, if it is none of ours."""
     found = re.search(r"^avfer\.errors\.(\w+): (.*)$", str(error), re.MULTILINE)
-    return getattr(errors, found[1])(found[2]) if found else error
+    if not found:
+        return error
+    kind: type[AvferError] = getattr(errors, found[1])
+    return kind.__new__(kind, found[2])  # as it is: a MissingExtra is made of other words

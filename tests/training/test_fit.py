@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from avfer.card import Card
-from avfer.training import checkpoint
+from avfer.errors import MissingExtra, TrainingError
+from avfer.training import checkpoint, processes
 from avfer.training.delay_search import search_delays
 from avfer.training.loop import order
 from avfer.weights import load_into, read_card
@@ -164,3 +165,15 @@ def test_people_whose_features_lie_off_as_a_whole_do_not_move_the_delay():
         r.features.face[:] += off
         r.features.voice[:] += off
     assert search_delays(known, held) == pytest.approx((2.0, 2.0), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(TrainingError, "the loss is nan"), (MissingExtra, "curves need matplotlib: pip install 'avfer[train]'")],
+)
+def test_the_error_of_a_process_is_raised_as_it_was(kind, words):
+    told = (
+        f"-- Process 1 terminated\nTraceback (most recent call last):\n  ...\navfer.errors.{kind.__name__}: {words}\n"
+    )
+    raised = processes._of_process(RuntimeError(told))
+    assert type(raised) is kind and str(raised) == words

@@ -145,6 +145,20 @@ def test_the_distribution_of_a_generator_is_learned_whatever_order_it_has(tmp_pa
     assert torch.allclose(reading.expression_logits, wanted[:, [1, 2, 0]], atol=1e-5)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_losses_may_join_by_their_geometric_mean(tmp_path, smoothing):
+    loss = {"expression": 2.0, "smoothing": smoothing}
+    task = made(tmp_path, model="dan", size=64, losses={"affinity": 0.5}, combine="geometric_mean", loss=loss)
+    batch = task.batch([0, 1, 2, 3])
+    task.objective.eval()
+    with torch.no_grad():
+        seen = Pass(task.objective.model, task.card, batch)
+        logits, own = seen.reading.expression_logits, task.objective.own["affinity"][1](seen)
+        labels = torch.nn.functional.cross_entropy(logits, batch.expression, label_smoothing=smoothing)
+        found = task.objective(batch)
+    assert found.item() == pytest.approx((2 * labels * 0.5 * own).sqrt().item(), rel=1e-4)
+
+
 def test_labels_do_not_enter_where_a_distribution_is_learned(tmp_path):
     path = teacher(tmp_path, "efficientface_ldg", ["happiness", "neutral", "fear"], 32)
     told = {"losses": {"label_distribution": 1.0}, "loss": NO_CLASSES, "teacher": path}

@@ -15,12 +15,12 @@ from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Example, Labels, Notes
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.pictures import read_pictures, reader
-from avfer.training import checkpoint
 from avfer.training.config import AUGMENTATIONS, Augmentation
 from avfer.training.crops import check_pictures, picture
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.training.train import train
 from avfer.weights import read_card
+from tests.training.resumed import ends_with_the_same_weights
 from tests.training.toy_pictures import MODEL, NAME, settings
 
 ALL = {"kinds": ("expression", "valence", "arousal", "action_units")}
@@ -158,21 +158,8 @@ def test_a_lone_picture_gets_company_so_that_batch_norm_can_learn(tmp_path):
 
 
 def test_a_training_that_was_interrupted_ends_with_the_same_weights(tmp_path):
-    class Stop(Exception):
-        pass
-
-    def stop(what: str, done: int, total: int, came: str = "", /) -> None:
-        if what.startswith("epoch 2") and done == 2:
-            raise Stop
-
     told = {"augment": "strong", "mix": {"mixup": 0.8, "cutmix": 1.0}, "balance": "sampler", "save_every": 1}
-    train(settings(tmp_path / "whole", **told))
-    with pytest.raises(Stop):
-        train(settings(tmp_path / "broken", **told), tell=stop)
-    train(settings(tmp_path / "broken", **told), resume=True)
-    whole, broken = (checkpoint.read(tmp_path / name) for name in ("whole", "broken"))
-    assert whole is not None and broken is not None
-    assert all(torch.equal(value, broken["module"][name]) for name, value in whole["module"].items())
+    ends_with_the_same_weights(tmp_path, lambda folder: settings(folder, **told))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from avfer.training.own_losses import LOSSES, check_unlabelled
 from avfer.training.passes import Pass
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.training.train import train
+from tests.training.resumed import ends_with_the_same_weights
 from tests.training.toy_pictures import EMBEDDING, MODEL, settings, teacher
 
 CLASSES = ["happiness", "neutral", "fear"]
@@ -225,21 +226,8 @@ def test_a_student_nears_its_teacher_on_faces_without_labels(tmp_path, faces, av
 
 
 def test_a_training_beside_faces_without_labels_goes_on_where_it_was(tmp_path, faces):
-    class Stop(Exception):
-        pass
-
-    def stop(what: str, done: int, total: int, came: str = "", /) -> None:
-        if what.startswith("epoch 2") and done == 2:
-            raise Stop
-
     told = taught(tmp_path, unlabelled={"root": str(faces), "batch": 5}, augment="strong", save_every=1)
-    train(settings(tmp_path / "whole", **told))
-    with pytest.raises(Stop):
-        train(settings(tmp_path / "broken", **told), tell=stop)
-    train(settings(tmp_path / "broken", **told), resume=True)
-    whole, broken = (checkpoint.read(tmp_path / name) for name in ("whole", "broken"))
-    assert whole is not None and broken is not None
-    assert all(torch.equal(value, broken["module"][name]) for name, value in whole["module"].items())
+    ends_with_the_same_weights(tmp_path, lambda folder: settings(folder, **told))
 
 
 def test_the_recipe_of_the_student_offers_faces_without_labels():
