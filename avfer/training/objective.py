@@ -31,15 +31,26 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """The weighted sum of the losses of all targets, ()."""
         told, b = self.read(batch), batch
-        labels = AffectLabels(b.pair, b.pair_valid, b.expression, b.expression_valid, b.units, b.units_valid)
         positive = self.positive if self.loss.balanced else None
-        losses = multi_task_loss(told, labels, self.loss.over, self.loss.smoothing, positive)
+        losses = multi_task_loss(told, self._labels(b), self.loss.over, self.loss.smoothing, positive)
         parts = [getattr(self.loss, target) * getattr(losses, target) for target in self.targets]
         if self.coupling is not None:
             logits = told.expression_logits[b.valid], told.action_unit_logits[b.valid]
             held = self.coupling(*logits, b.expression[b.valid], b.expression_valid[b.valid])
             parts.append(self.loss.coupling * held)
         return torch.stack(parts).sum()
+
+    def _labels(self, b: Batch) -> AffectLabels:
+        """Of the targets alone: the model may have no head for the others."""
+        pair, expression, units = (name in self.targets for name in ("valence_arousal", "expression", "action_units"))
+        return AffectLabels(
+            b.pair,
+            b.pair_valid & pair,
+            b.expression,
+            b.expression_valid & expression,
+            b.units,
+            b.units_valid & units,
+        )
 
     def read(self, batch: Batch) -> AffectOutputs:
         """What the model tells of every step."""
