@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from avfer.errors import AvferError
     from avfer.evaluation.evaluate import evaluate
     from avfer.labelling.run import label
-    from avfer.networks import create
+    from avfer.models.factory import create
     from avfer.pipeline import Pipeline, load
     from avfer.training.train import train
 
@@ -19,7 +19,7 @@ _HOMES = {
     "AffectTrack": "avfer.affect_track",
     "AvferError": "avfer.errors",
     "Pipeline": "avfer.pipeline",
-    "create": "avfer.networks",
+    "create": "avfer.models.factory",
     "evaluate": "avfer.evaluation.evaluate",
     "label": "avfer.labelling.run",
     "load": "avfer.pipeline",

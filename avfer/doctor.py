@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from avfer import __version__
-from avfer.weights import BUILTIN, read_card, sha256
+from avfer.models.weights import BUILTIN, read_card, sha256
 
 PACKAGES = (
     "torch",

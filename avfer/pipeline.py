@@ -12,12 +12,12 @@ import torch
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack, Provenance
 from avfer.ahead import ahead
-from avfer.config import PipelineSpec, read_pipeline
 from avfer.errors import ConfigError, unknown
 from avfer.media import Media, probe
 from avfer.memory import give_back_freed_memory
+from avfer.pipeline_builder import Phase, Step, build
+from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.types import Clip, Span
-from avfer.wiring import Phase, Step, build
 
 Values = dict[str, Any]  # of one span, by the names of the stages
 TRIM_EVERY = 32  # spans

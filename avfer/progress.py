@@ -13,7 +13,7 @@ from avfer.errors import AvferError
 
 if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
-    from avfer.work import Outcome
+    from avfer.jobs import Outcome
 
 SELDOM = 30.0  # s between two lines about one part of a work, where there is no terminal
 

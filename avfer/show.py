@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from avfer.card import MARKS, Card
 from avfer.catalog import MODELS, NAMES, kind_of
-from avfer.cost import cost_of
 from avfer.goldens.read import read
 from avfer.goldens.run import verify
-from avfer.weights import BUILTIN, card_of
+from avfer.models.card import MARKS, Card
+from avfer.models.cost import cost_of
+from avfer.models.weights import BUILTIN, card_of
 
 
 def print_models() -> None:

@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from avfer.card import Card
+from avfer.models.card import Card
 
 Cards = dict[str, Card]  # of the networks that features come from, by "face" and "voice"
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.checkpoint import read_tensors
 from avfer.errors import WeightsError
+from avfer.models.tensor_files import read_tensors
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.steps": torch.tensor(4)}
 

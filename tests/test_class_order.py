@@ -2,9 +2,9 @@
 
 import pytest
 
-from avfer.card import Card, ClassOrder
-from avfer.class_order import assume, choose
 from avfer.errors import ConfigError
+from avfer.models.card import Card, ClassOrder
+from avfer.models.class_orders import assume, choose
 
 THREE, OTHER, FOUR = ["neutral", "happiness", "fear"], ["fear", "neutral", "happiness"], ["a", "b", "c", "d"]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from avfer.config import bundled, parse_override, read_pipeline
 from avfer.errors import ConfigError
-from avfer.wiring import build
+from avfer.pipeline_builder import build
+from avfer.pipeline_config import bundled, parse_override, read_pipeline
 
 GOOD = """\
 chunk: 0.5

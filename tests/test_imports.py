@@ -12,9 +12,9 @@ from torch import Tensor
 
 from avfer.errors import ConfigError, WeightsError
 from avfer.goldens.read import read
-from avfer.imports import import_weights
-from avfer.networks import create
-from avfer.weights import card_of, locate, read_card
+from avfer.models.checkpoint_import import import_weights
+from avfer.models.factory import create
+from avfer.models.weights import card_of, locate, read_card
 
 FOLDER = Path(__file__).parent / "golden"
 

@@ -8,7 +8,7 @@ import pytest
 
 from avfer.catalog import NAMES
 from avfer.cli import main
-from avfer.config import bundled, read_pipeline
+from avfer.pipeline_config import bundled, read_pipeline
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

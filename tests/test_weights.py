@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avfer import create
-from avfer.card import Card
-from avfer.checkpoint import read_tensors
 from avfer.errors import AvferError, WeightsError
 from avfer.models.backbones.aver_lite import AverLite
+from avfer.models.card import Card
+from avfer.models.tensor_files import read_tensors
+from avfer.models.weights import BUILTIN, builtin_card, card_of, load_into, locate, save, sha256
 from avfer.pipeline import load
-from avfer.weights import BUILTIN, builtin_card, card_of, load_into, locate, save, sha256
 
 EMBEDDED = ["aver_lite", "vggish_lite", "prosody", "gru_lite", "linear_lite"]
 BUILT_IN = BUILTIN / "aver_lite.safetensors"

@@ -9,11 +9,11 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.catalog import NAMES, kind_of
-from avfer.cost import cost_of, example
-from avfer.networks import create
-from avfer.weights import card_of
+from avfer.models.card import Card
+from avfer.models.cost import cost_of, example
+from avfer.models.factory import create
+from avfer.models.weights import card_of
 
 BACKBONES = [*NAMES["backbone"], "timm:resnet18", "timm:vit_tiny_patch16_224"]
 OTHERS = [name for kind in ("video model", "voice backbone", "voice post-processor") for name in NAMES[kind]]

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card, ClassOrder
+from avfer.models.card import Card, ClassOrder
 from avfer.models.reading import Reading
 
 THREE, OTHER = ["neutral", "happiness", "fear"], ["fear", "neutral", "happiness"]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from avfer.affect_track import AffectTrack
-from avfer.card import Card
 from avfer.errors import ConfigError
+from avfer.models.card import Card
 from avfer.types import AudioBatch, Clock, FaceFeatures, FaceTracks, FrameBatch, Span
 
 

@@ -6,12 +6,12 @@ as a share of what is allowed.
 
 from pathlib import Path
 
-from avfer.card import Published
 from avfer.catalog import MODELS, NAMES
-from avfer.cost import cost_of
 from avfer.goldens.read import read
 from avfer.goldens.run import Deviation, verify
-from avfer.weights import card_of
+from avfer.models.card import Published
+from avfer.models.cost import cost_of
+from avfer.models.weights import card_of
 from tests.test_goldens import MODELS as GOLDENS
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden"

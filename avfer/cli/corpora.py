@@ -44,8 +44,8 @@ def check_corpus(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Read a corpus as it lies there: what is there, what is missing, and whether a subject is in two partitions."""
-    from avfer.config import parse_override
     from avfer.datasets.corpus import check, open_tasks
+    from avfer.pipeline_config import parse_override
 
     options: dict[str, Any] = dict(parse_override(text) for text in settings or [])
     corpora = open_tasks(name, root, **options)

@@ -61,8 +61,8 @@ def evaluate(
 
 
 def _evaluate(path: Path | None, changes: dict[str, Any], overwrite: bool, quiet: bool, as_json: bool) -> None:
-    from avfer.evaluation.config import make_config, read_config
     from avfer.evaluation.evaluate import score, write
+    from avfer.evaluation.evaluation_config import make_config, read_config
 
     config = make_config(_nested(changes), "avfer evaluate") if path is None else read_config(path, _nested(changes))
     report = score(config, overwrite=overwrite, quiet=quiet)
@@ -91,7 +91,7 @@ def _tell(report: "Report") -> None:
 
 
 def _settings(texts: list[str]) -> dict[str, Any]:
-    from avfer.config import parse_override
+    from avfer.pipeline_config import parse_override
 
     return dict(parse_override(text) for text in texts)
 

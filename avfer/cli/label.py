@@ -57,13 +57,13 @@ def label(
         return
     from rich.console import Console
 
-    from avfer.config import parse_override, read_pipeline
     from avfer.executors.protocol import Limits
     from avfer.labelling.places import Wishes
     from avfer.labelling.run import Report, label_corpus
     from avfer.labelling.screen import screen
     from avfer.labelling.shard import Shard
     from avfer.labelling.store import Store
+    from avfer.pipeline_config import parse_override, read_pipeline
 
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
     wishes = Wishes(device, workers, ray, gpus_per_worker, Shard.read(shard), limits, retry_failed, overwrite)

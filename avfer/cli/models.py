@@ -40,7 +40,7 @@ def import_model(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Turn a checkpoint of a model's authors into a weight file with a card; nothing in it is run."""
-    from avfer.imports import import_weights
+    from avfer.models.checkpoint_import import import_weights
 
     if output.exists() and not overwrite:
         raise ConfigError(f"{output} exists; give another name, or --overwrite")

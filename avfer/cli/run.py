@@ -12,7 +12,7 @@ from avfer.cli.exits import FAILED
 from avfer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from avfer.work import Job, Outcome
+    from avfer.jobs import Job, Outcome
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Read affect from clips and write one table for each."""
-    from avfer.work import Outcome, plan
+    from avfer.jobs import Outcome, plan
 
     jobs = [plan(clip, output, _formats(formats), report, overlay) for clip in _clips(inputs)]
     if output.exists() and not output.is_dir():
@@ -82,11 +82,11 @@ def _run(
     """Do the jobs one by one; `outcomes` grows as they end."""
     from rich.console import Console
 
-    from avfer.config import parse_override
     from avfer.export.terminal import summary_table
+    from avfer.jobs import do
     from avfer.pipeline import load
+    from avfer.pipeline_config import parse_override
     from avfer.progress import told, watch
-    from avfer.work import do
 
     pipeline = load(name, device, **dict(parse_override(text) for text in settings))
     console = Console(stderr=True)

@@ -20,10 +20,10 @@ def train(
     """Train a model on a corpus; the best weights come out with a card, ready for a pipeline."""
     from rich.console import Console
 
-    from avfer.config import parse_override
+    from avfer.pipeline_config import parse_override
     from avfer.progress import Work
-    from avfer.training.config import read_config
     from avfer.training.train import train as run
+    from avfer.training.training_config import read_config
 
     experiment = read_config(config, dict(parse_override(text) for text in settings or []))
     with Work(Console(stderr=True), quiet) as shown:

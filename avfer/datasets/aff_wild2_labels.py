@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avfer.class_order import SAME
 from avfer.datasets.example import Labels, Notes
 from avfer.datasets.text import NUMBER, lines, number, read_lines
 from avfer.errors import DatasetError
+from avfer.models.class_orders import SAME
 
 UNSEEN = -5.0  # valence or arousal of a frame without a label
 CLASSES = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise", "other")

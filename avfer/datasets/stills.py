@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from avfer.class_order import SAME
 from avfer.datasets.example import Labels, Notes
 from avfer.datasets.listing import PICTURES, files, folders, plain
 from avfer.errors import DatasetError
+from avfer.models.class_orders import SAME
 
 BASIC = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 ABSENT = "pictures that the labels name and that are not there"

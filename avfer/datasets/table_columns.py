@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from avfer.class_order import SAME
 from avfer.datasets.delimited import Row
 from avfer.datasets.example import Notes, Partition
 from avfer.datasets.splits import WORDS
 from avfer.datasets.table_file import header, place
 from avfer.datasets.text import MISSING, NUMBER, number
 from avfer.errors import DatasetError
+from avfer.models.class_orders import SAME
 
 TEXTS = ("path", "audio", "partition", "subject", "expression")
 UNIT = re.compile(r"au0*([1-9][0-9]?)")

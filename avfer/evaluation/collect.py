@@ -8,8 +8,8 @@ import numpy as np
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError, DatasetError, MetricError
 from avfer.evaluation.align import Aligned
-from avfer.evaluation.config import EvalConfig
 from avfer.evaluation.delay import undo
+from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.kinds import DIMENSIONS, Answer, Kind, answer, kinds_of, neutral, valid_steps
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally, Told
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from avfer.datasets.example import Corpus
-from avfer.evaluation.config import EvalConfig
+from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.kinds import Dimension
 from avfer.evaluation.published import NoTable, Table, published
 from avfer.evaluation.report import ActionUnitReport, Challenge, DimensionReport, ExpressionReport

@@ -12,7 +12,7 @@ from avfer.errors import DatasetError
 from avfer.evaluation.chapters import chapters, title_of
 from avfer.evaluation.collect import Collected, collect
 from avfer.evaluation.comparison import challenge, comparison
-from avfer.evaluation.config import EvalConfig, changed, read_config
+from avfer.evaluation.evaluation_config import EvalConfig, changed, read_config
 from avfer.evaluation.fitting import fitted
 from avfer.evaluation.kinds import DIMENSIONS, Dimension
 from avfer.evaluation.protocol import facts_of

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from avfer.datasets.example import Partition
-from avfer.evaluation.config import EvalConfig
+from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.fit import variants
 from avfer.evaluation.post_processing import Chain, MovingMean
 from avfer.evaluation.report import VariantScores

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from avfer.datasets.example import Corpus, Notes, Partition
 from avfer.errors import ConfigError, MediaError
 from avfer.evaluation.align import Aligned
-from avfer.evaluation.config import EvalConfig
+from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.sources import Origin, Tables
 from avfer.evaluation.tables import facts_of
 from avfer.inputs import check_names
-from avfer.work import Job, Outcome, do, plan
+from avfer.jobs import Job, Outcome, do, plan
 
 if TYPE_CHECKING:
     from avfer.pipeline import Pipeline

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.catalog import find
 from avfer.datasets.example import Corpus, Example
 from avfer.errors import ConfigError, DatasetError
+from avfer.models.card import Card
+from avfer.models.weights import load_into, locate, sha256
 from avfer.stages.embed_faces import Classifier, normalised, own_width, told
-from avfer.weights import load_into, locate, sha256
 
 BATCH = 64
 RULE = "each picture is resized to the network's crop as it is, aspect ignored"

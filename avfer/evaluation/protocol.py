@@ -8,7 +8,7 @@ from avfer.datasets.example import Corpus
 from avfer.evaluation.align import FACE_RULE
 from avfer.evaluation.align import RULE as HELD
 from avfer.evaluation.collect import Collected
-from avfer.evaluation.config import EvalConfig
+from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.kinds import DIMENSIONS
 from avfer.evaluation.pictures import RULE as RESIZED
 from avfer.evaluation.sources import Origin

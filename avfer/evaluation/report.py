@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avfer.evaluation.config import Headline
+from avfer.evaluation.evaluation_config import Headline
 from avfer.evaluation.kinds import Dimension, Kind
 from avfer.evaluation.published import MARKS, Table
 from avfer.evaluation.tally import ActionUnitTally, Curve, DimensionTally, ExpressionTally, KindScores

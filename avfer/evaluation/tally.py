@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from avfer.datasets.example import Example
-from avfer.evaluation.config import EvalConfig
+from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.kinds import Dimension, not_told
 from avfer.evaluation.series import Series
 from avfer.metrics import ActionUnitScores, ByRecording, ClassScores, RegressionScores

@@ -14,7 +14,7 @@ from avfer.export.charts import bars, curves, strips
 from avfer.export.files import whole_file
 from avfer.export.series import LINE_COLOURS, Series, class_names, colour_of, series_of
 from avfer.export.summary import Summary, summarise
-from avfer.weights import builtin_card
+from avfer.models.weights import builtin_card
 
 PAGE = Path(__file__).with_name("report.html")
 REASONS = {

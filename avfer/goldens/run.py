@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from avfer.errors import ConfigError
 from avfer.goldens.read import Case, Golden, Wanted
-from avfer.networks import from_tensors
+from avfer.models.factory import from_tensors
 
 TAP = "tap:"
 Run = Callable[[nn.Module, Mapping[str, Tensor]], dict[str, Tensor]]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from avfer.models.backbones.vggish import Vggish
 from avfer.models.backbones.vggish_pca import NAMES, VggishPca
-from avfer.networks import from_tensors
+from avfer.models.factory import from_tensors
 from avfer.signal.log_mel import PATCH_FRAMES, SAMPLE_RATE, log_mel
 
 STEREO_RATE = 44_100  # Hz

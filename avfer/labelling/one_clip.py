@@ -16,13 +16,13 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile, read_metadata
 
 from avfer import __version__
-from avfer.config import PipelineSpec
 from avfer.errors import AvferError, ConfigError, MediaError, OutputError
 from avfer.export.files import output_error
 from avfer.labelling import remote
 from avfer.labelling.entry import Entry
 from avfer.labelling.recipe import fingerprint
 from avfer.labelling.store import Marker, State, Store, read_marker, writing
+from avfer.pipeline_config import PipelineSpec
 
 if TYPE_CHECKING:
     from avfer.pipeline import Pipeline

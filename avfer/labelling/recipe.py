@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from avfer import __version__
-from avfer.config import PipelineSpec
 from avfer.executors.local import LocalExecutor
+from avfer.pipeline_config import PipelineSpec
 
 
 @dataclass(frozen=True)

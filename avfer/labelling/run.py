@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avfer.config import PipelineSpec, read_pipeline
 from avfer.errors import AvferError, ConfigError
 from avfer.executors.protocol import Limits, Lost
 from avfer.labelling.entry import Entry
@@ -23,6 +22,7 @@ from avfer.labelling.shard import Shard
 from avfer.labelling.sources import Source, find_manifest, find_sources
 from avfer.labelling.status import Corpus, settle
 from avfer.labelling.store import Marker, State, Store
+from avfer.pipeline_config import PipelineSpec, read_pipeline
 
 TRIES = 2  # a clip whose worker dies so often is set aside
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import vgg16
 
-from avfer.checkpoint import read_tensors
 from avfer.errors import AvferWarning
-from avfer.weights import fill
+from avfer.models.tensor_files import read_tensors
+from avfer.models.weights import fill
 
 LEVELS = (3, 8, 15)  # relu1_2, relu2_2, relu3_3 among the layers of VGG-16
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

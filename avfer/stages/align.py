@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from avfer.card import Card
 from avfer.errors import ConfigError
+from avfer.models.card import Card
 from avfer.signal.similarity import ARCFACE, inverse, similarity, warp
 from avfer.stages.frame_window import FrameWindow
 from avfer.types import FaceCrops, FaceTracks, FrameBatch

@@ -7,13 +7,13 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.catalog import find
+from avfer.models.card import Card
 from avfer.models.reading import Reading
+from avfer.models.weights import load_into, locate, sha256
 from avfer.stage import Cards
 from avfer.stages.blocks import blocks
 from avfer.types import FaceCrops, FaceFeatures, concat, no_faces
-from avfer.weights import load_into, locate, sha256
 
 BATCH = 32  # faces at once
 

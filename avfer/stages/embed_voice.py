@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.catalog import find
 from avfer.errors import ConfigError
+from avfer.models.card import Card
+from avfer.models.weights import load_into, locate, sha256
 from avfer.signal import log_mel
 from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE
 from avfer.stage import Cards
 from avfer.types import AudioBatch, VoiceFeatures
-from avfer.weights import load_into, locate, sha256
 
 BATCH = 8  # patches a network sees at once, whatever the chunk: a batch's shape alone moves the last bits
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from avfer.affect_track import AffectTrack
-from avfer.card import Card
-from avfer.class_order import known
 from avfer.errors import AvferWarning, ConfigError
+from avfer.models.card import Card
+from avfer.models.class_orders import known
 from avfer.types import FaceFeatures
 
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from avfer.affect_track import AffectTrack
-from avfer.card import Card
 from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.models.affect.heads import AffectModel, AffectOutputs
+from avfer.models.card import Card
+from avfer.models.weights import load_into, locate, sha256
 from avfer.stage import Cards
 from avfer.stages.own_heads import OwnHeads, check_order
 from avfer.types import FaceFeatures, JointFeatures
-from avfer.weights import load_into, locate, sha256
 
 if TYPE_CHECKING:
     from avfer.stages.stretches import PredictStretches

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card, Metric
 from avfer.errors import AvferWarning
 from avfer.evaluation.delay import undo
 from avfer.losses.action_units import balance
 from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.affect.heads import AffectOutputs
-from avfer.training.config import Target, TrainConfig
+from avfer.models.card import Card, Metric
+from avfer.models.weights import save
 from avfer.training.coupled import coupling
 from avfer.training.embed import Embedder
 from avfer.training.objective import Objective
@@ -26,7 +26,7 @@ from avfer.training.partitions import SHOWN, read_partitions
 from avfer.training.sequences import DIMENSIONS, Batch, Names, Recording, Sequences, cut, stacked
 from avfer.training.standardise import standardise
 from avfer.training.task import Tell
-from avfer.weights import save
+from avfer.training.training_config import Target, TrainConfig
 
 BLOCK = 1024  # steps of a recording that a model which reads stretches is told at once
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as change
 
-from avfer.training.config import Augmentation
+from avfer.training.training_config import Augmentation
 
 RATIOS = (3 / 4, 4 / 3)  # of width to height, of random crops
 ERASED = (0.3, 3.3)  # of height to width, of what is erased

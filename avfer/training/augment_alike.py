@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avfer.card import Card
+from avfer.models.card import Card
 from avfer.training.augment import augmented, erased
-from avfer.training.config import Augmentation
 from avfer.training.sequences import Batch
+from avfer.training.training_config import Augmentation
 
 
 def augmented_alike(batch: Batch, how: Augmentation, card: Card, seed: int, threads: int) -> Batch:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from avfer.errors import ConfigError
 from avfer.losses.coupling import SHARES, co_annotation, distribution_matching, shares
-from avfer.training.config import TrainConfig
+from avfer.training.training_config import TrainConfig
 
 
 class Coupling(nn.Module):

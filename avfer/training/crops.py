@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avfer.card import Card
 from avfer.datasets.example import Corpus, Example, Labels
 from avfer.datasets.stills import open_picture
 from avfer.errors import DatasetError
 from avfer.evaluation.pictures import HoldsPictures
+from avfer.models.card import Card
 from avfer.stages.embed_faces import normalised
 from avfer.training.augment import augmented, erased, resized
-from avfer.training.config import Augmentation
+from avfer.training.training_config import Augmentation
 
 DIMENSIONS = ("valence", "arousal")
 LABELS = ("expression", "expression_valid", "votes", "pair", "pair_valid", "units", "units_valid")  # of a picture

@@ -11,12 +11,12 @@ import pandas as pd
 import yaml
 
 from avfer.catalog import find
-from avfer.config import PipelineSpec, read_pipeline
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.align import align
 from avfer.media import probe
 from avfer.pipeline import Pipeline
+from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.stages.predict import PredictAffect
 from avfer.training.kept import Kept, check_media
 from avfer.types import NO_TRACK, Clip, FaceFeatures, JointFeatures, concat

@@ -6,8 +6,8 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.affect.heads import AffectOutputs
+from avfer.models.card import Card
 from avfer.stages.embed_faces import normalised
 from avfer.training.affect import read_whole
 from avfer.training.objective import Objective

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from avfer.card import Card
-from avfer.config import PipelineSpec
 from avfer.datasets.example import Example
 from avfer.errors import DatasetError
 from avfer.media import probe
+from avfer.models.card import Card
 from avfer.pipeline import Pipeline
+from avfer.pipeline_config import PipelineSpec
 from avfer.stages.embed_faces import EmbedFaces
 from avfer.stages.join import blank_faces
 from avfer.training.embed import at_steps

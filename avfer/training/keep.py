@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from avfer.card import Card
+from avfer.models.card import Card
 from avfer.signal.log_mel import BANDS, PATCH_FRAMES
 from avfer.stages.embed_voice import EmbedVoice
 from avfer.types import FaceCrops, FaceFeatures

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from avfer.catalog import find
-from avfer.config import PipelineSpec, StageSpec
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError, DatasetError, MediaError, OutputError
 from avfer.media import probe
+from avfer.pipeline_config import PipelineSpec, StageSpec
 from avfer.stages.embed_voice import EmbedVoice
 
 SHOWN = 5  # faults that a message lists

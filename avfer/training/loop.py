@@ -10,12 +10,12 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from avfer.training.checkpoint import Progress, State, read
-from avfer.training.config import TrainConfig
 from avfer.training.finite import check_loss, check_weights, scored
 from avfer.training.mean_weights import copied, follow, having, own
 from avfer.training.optimise import ascend, make_optimiser, make_schedule
 from avfer.training.record import record
 from avfer.training.task import Task, Tell
+from avfer.training.training_config import TrainConfig
 
 
 def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, watch: Tell) -> Progress:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from avfer.errors import ConfigError
-from avfer.training.config import Mixing, TrainConfig
 from avfer.training.crops import PictureBatch
+from avfer.training.training_config import Mixing, TrainConfig
 
 
 def check_mix(config: TrainConfig) -> None:

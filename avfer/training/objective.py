@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 from avfer.losses.multi_task import AffectLabels, multi_task_loss
 from avfer.models.affect.heads import AffectOutputs
-from avfer.training.config import LossConfig, Target
 from avfer.training.coupled import Coupling
 from avfer.training.sequences import Batch
+from avfer.training.training_config import LossConfig, Target
 
 
 class Objective(nn.Module):

@@ -14,7 +14,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from avfer.errors import ConfigError, unknown
-from avfer.training.config import OptimiserConfig
+from avfer.training.training_config import OptimiserConfig
 
 PARTS = re.compile(r"^(model\.)*")  # what training puts before the names of a model's tensors
 EMBEDDING = re.compile(r"^(backbone\.)?(encoder\.)?(cls_token|pos_embed|patch_embed\.)")

@@ -10,7 +10,7 @@ from torch import nn
 
 from avfer.errors import AvferWarning, ConfigError
 from avfer.training.checkpoint import NAME
-from avfer.training.config import TrainConfig
+from avfer.training.training_config import TrainConfig
 
 SETTINGS = "config.yaml"
 FREE = {"output", "device", "threads", "workers", "save_every", "patience"}  # may differ when a training goes on

@@ -6,15 +6,15 @@ from typing import Any
 
 from torch import nn
 
-from avfer.card import Card
 from avfer.catalog import find, kind_of
 from avfer.datasets.example import Corpus, Example
 from avfer.errors import ConfigError
-from avfer.networks import make
-from avfer.training.config import TrainConfig
+from avfer.models.card import Card
+from avfer.models.factory import make
+from avfer.models.weights import card_of, load_into, locate
 from avfer.training.delay_search import search_delays
 from avfer.training.sequences import Names, Recording
-from avfer.weights import card_of, load_into, locate
+from avfer.training.training_config import TrainConfig
 
 
 def names_of(config: TrainConfig, examples: list[Example]) -> Names:

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.errors import ConfigError, unknown
 from avfer.losses import pdls
 from avfer.losses.arcface import arcface_loss
@@ -28,12 +27,13 @@ from avfer.losses.triplet import triplet_loss
 from avfer.models.backbones import vit
 from avfer.models.backbones.mae import Masking
 from avfer.models.backbones.mt_arcvgg import SCALE
+from avfer.models.card import Card
+from avfer.models.factory import create
 from avfer.models.reading import Reading
-from avfer.networks import create
+from avfer.models.weights import locate, read_card
 from avfer.signal.puzzle import puzzle, random_orders
 from avfer.training import adversarial
 from avfer.training.passes import Pass, has
-from avfer.weights import locate, read_card
 
 CUT = 60 / 224  # side of what is cut out of a picture for in-painting, as a share
 

@@ -9,8 +9,8 @@ import numpy as np
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Example
 from avfer.errors import AvferWarning, ConfigError, DatasetError
-from avfer.training.config import TrainConfig
 from avfer.training.task import Tell
+from avfer.training.training_config import TrainConfig
 
 LABELS = {  # target -> kinds of labels that it needs; of two beside one another either will do
     "valence_arousal": (("valence",), ("arousal",)),

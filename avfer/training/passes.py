@@ -7,10 +7,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.backbones.dan import Outputs
 from avfer.models.backbones.face_embedding import Embedded
 from avfer.models.backbones.poker_face import Separated
+from avfer.models.card import Card
 from avfer.models.reading import Reading
 from avfer.training.crops import PictureBatch
 

@@ -7,15 +7,15 @@ from typing import Any, cast
 
 from torch import nn
 
-from avfer.card import Card
 from avfer.catalog import find
-from avfer.checkpoint import read_tensors
-from avfer.class_order import num_classes
 from avfer.errors import ConfigError, WeightsError, unknown
 from avfer.models.backbones.hmtl import SUPERVISED
-from avfer.networks import create
-from avfer.training.config import TrainConfig
-from avfer.weights import card_of, fill, load_into, locate, official
+from avfer.models.card import Card
+from avfer.models.class_orders import num_classes
+from avfer.models.factory import create
+from avfer.models.tensor_files import read_tensors
+from avfer.models.weights import card_of, fill, load_into, locate, official
+from avfer.training.training_config import TrainConfig
 
 
 def network(config: TrainConfig, names: Sequence[str], units: Sequence[str] = ()) -> tuple[nn.Module, Card]:

@@ -4,18 +4,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.losses.action_units import action_unit_loss
 from avfer.losses.ccc import pair_loss
 from avfer.losses.expression import expression_loss, votes_loss
 from avfer.losses.pretext import geometric_mean
+from avfer.models.card import Card
 from avfer.models.reading import Reading
-from avfer.training.config import TrainConfig
 from avfer.training.coupled import coupling
 from avfer.training.crops import PictureBatch
 from avfer.training.mix import check_mix, mixes
 from avfer.training.own_losses import OwnLoss, Setting, check_unlabelled, own_loss
 from avfer.training.passes import Pass
+from avfer.training.training_config import TrainConfig
 
 
 class PictureObjective(nn.Module):

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card, Metric
 from avfer.datasets.example import Corpus, Example
 from avfer.errors import DatasetError
 from avfer.losses.action_units import balance
 from avfer.losses.pretext import class_weights
 from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
+from avfer.models.card import Card, Metric
 from avfer.models.reading import Reading
-from avfer.training.config import AUGMENTATIONS, Augmentation, TrainConfig
+from avfer.models.weights import save
 from avfer.training.crops import (
     DIMENSIONS,
     PictureBatch,
@@ -33,9 +33,9 @@ from avfer.training.picture_model import network, plain
 from avfer.training.picture_objective import PictureObjective
 from avfer.training.sequences import Names
 from avfer.training.task import Tell
+from avfer.training.training_config import AUGMENTATIONS, Augmentation, TrainConfig
 from avfer.training.triplets import Triplets
 from avfer.training.unlabelled import Unlabelled
-from avfer.weights import save
 
 READ = 64  # pictures at once where they are scored
 

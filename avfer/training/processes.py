@@ -19,10 +19,10 @@ from avfer import errors
 from avfer.errors import AvferError, AvferWarning
 from avfer.pipeline import choose_device
 from avfer.training.checkpoint import Progress
-from avfer.training.config import TrainConfig
 from avfer.training.loop import fit
 from avfer.training.precision import Mixed
 from avfer.training.task import Task, Tell
+from avfer.training.training_config import TrainConfig
 
 
 def launch(task: Task, config: TrainConfig, watch: Tell) -> Progress:

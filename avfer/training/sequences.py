@@ -10,9 +10,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from avfer.datasets.example import Example, Labels
 from avfer.errors import ConfigError
-from avfer.training.config import Target
 from avfer.training.embed import Features
 from avfer.training.footage import Footage
+from avfer.training.training_config import Target
 
 DIMENSIONS = ("valence", "arousal")
 

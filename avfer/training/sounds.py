@@ -11,17 +11,17 @@ import numpy as np
 import torch
 
 from avfer import stage as stages
-from avfer.card import Card
-from avfer.config import PipelineSpec
 from avfer.datasets.example import Example
+from avfer.models.card import Card
 from avfer.pipeline import choose_device
+from avfer.pipeline_builder import build
+from avfer.pipeline_config import PipelineSpec
 from avfer.signal.log_mel import BANDS, PATCH_FRAMES
 from avfer.stages.embed_voice import EmbedVoice
 from avfer.stages.join import Voice
 from avfer.training.keep import KeepPatches
 from avfer.training.kept import Kept, line_of, up_to
 from avfer.types import Clip, Span, VoiceFeatures
-from avfer.wiring import build
 
 
 @dataclass(frozen=True, eq=False)

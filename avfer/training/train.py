@@ -6,8 +6,8 @@ from typing import Any
 
 from avfer.catalog import kind_of
 from avfer.errors import ConfigError, MissingExtra
-from avfer.training.config import TrainConfig, read_config
 from avfer.training.task import Tell
+from avfer.training.training_config import TrainConfig, read_config
 
 PICTURES = ("losses", "combine", "mix", "balance", "decide", "new_head", "start", "teacher", "triplets", "unlabelled")
 OVER_TIME = ("pipeline", "settings", "length", "stride", "delay", "backbone")

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avfer.card import Card
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Example, Partition
 from avfer.errors import DatasetError
 from avfer.losses.triplet import MARGINS
-from avfer.training.config import Augmentation, TripletConfig
+from avfer.models.card import Card
 from avfer.training.crops import crop, in_threads, shown_alone
+from avfer.training.training_config import Augmentation, TripletConfig
 
 USUAL = 0.2  # margin where the kind of a triplet is not told
 

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avfer.card import Card
 from avfer.datasets.listing import PICTURES, files, walk
 from avfer.datasets.stills import open_picture
 from avfer.errors import AvferWarning, DatasetError
-from avfer.training.config import Augmentation, UnlabelledConfig
+from avfer.models.card import Card
 from avfer.training.crops import as_asked, in_threads
+from avfer.training.training_config import Augmentation, UnlabelledConfig
 
 DEPTH = 16  # levels of folders: a link to a folder above it would go on for ever
 

@@ -7,16 +7,16 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from avfer.card import Card
 from avfer.catalog import find, kind_of
-from avfer.config import PipelineSpec, read_pipeline
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError
 from avfer.models.affect.heads import AffectOutputs
-from avfer.networks import create
+from avfer.models.card import Card
+from avfer.models.factory import create
+from avfer.models.weights import card_of, locate, save
+from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.training.affect import AffectTask, positive_weights
 from avfer.training.augment_alike import augmented_alike
-from avfer.training.config import AUGMENTATIONS, Augmentation, BackboneConfig, TrainConfig
 from avfer.training.coupled import coupling
 from avfer.training.end_to_end import CnnRnn, EndToEnd, WholeNetwork
 from avfer.training.footage import Filmer, Recorder
@@ -30,7 +30,7 @@ from avfer.training.picture_model import start_with
 from avfer.training.sequences import Batch, Names, Recording, Sequences
 from avfer.training.sounds import Listener
 from avfer.training.task import Tell
-from avfer.weights import card_of, locate, save
+from avfer.training.training_config import AUGMENTATIONS, Augmentation, BackboneConfig, TrainConfig
 
 BACKBONE = "backbone.safetensors"  # beside the weights of the model that reads it
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from avfer.catalog import NAMES
-from avfer.config import bundled
-from avfer.evaluation.config import read_config
+from avfer.evaluation.evaluation_config import read_config
 from avfer.evaluation.submission import HEADERS
+from avfer.pipeline_config import bundled
 from tests.evaluation.toy_corpus import NAME, Toy, write_truth
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "eval").glob("*.yaml"))

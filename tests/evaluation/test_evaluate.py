@@ -10,8 +10,8 @@ import pytest
 
 import avfer
 from avfer.errors import ConfigError, DatasetError
-from avfer.evaluation.config import EvalConfig, make_config
 from avfer.evaluation.evaluate import score
+from avfer.evaluation.evaluation_config import EvalConfig, make_config
 from tests.evaluation.toy_corpus import CLASSES, NAME, RECORDINGS, STEP, STEPS, Toy, write_truth
 
 ALL = "valence arousal expression action_units"

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avfer.evaluation.config import make_config
 from avfer.evaluation.evaluate import score
+from avfer.evaluation.evaluation_config import make_config
 from tests.evaluation.toy_corpus import walk
 
 FERPLUS = Path(__file__).parents[3] / "shared" / "data" / "ferplus"

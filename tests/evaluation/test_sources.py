@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from avfer.errors import AvferError, ConfigError, DatasetError, MediaError
-from avfer.evaluation.config import EvalConfig, make_config
 from avfer.evaluation.evaluate import score
-from avfer.weights import builtin_card
+from avfer.evaluation.evaluation_config import EvalConfig, make_config
+from avfer.models.weights import builtin_card
 from tests.evaluation.toy_corpus import CLASSES
 from tests.media_maker import stripes, write_clip
 from tests.steady_stage import write_pipeline

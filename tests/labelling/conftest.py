@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from avfer.config import PipelineSpec
 from avfer.labelling import run
 from avfer.labelling.recipe import Examination, Recipe
 from avfer.labelling.status import Corpus
+from avfer.pipeline_config import PipelineSpec
 from tests.labelling.corpora import Here, end_started
 from tests.labelling.rough_stage import write_rough_pipeline
 from tests.steady_stage import write_pipeline

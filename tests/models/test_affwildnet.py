@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from avfer.errors import WeightsError
-from avfer.imports import import_weights
 from avfer.losses.ccc import ccc_loss
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import AffWildNetVgg
+from avfer.models.checkpoint_import import import_weights
+from avfer.models.factory import create, from_tensors
 from avfer.models.video.affwildnet import AffWildNetResNetGru, AffWildNetVggGru
-from avfer.networks import create, from_tensors
-from avfer.weights import card_of
+from avfer.models.weights import card_of
 from tests.models import as_tensorflow
 from tests.models.as_tensorflow import Variables
 

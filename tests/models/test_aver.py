@@ -12,8 +12,8 @@ from avfer.models.backbones.aver_student import AverStudent
 from avfer.models.backbones.aver_teacher import AverTeacher
 from avfer.models.backbones.aver_voice import AverVoice
 from avfer.models.backbones.vggish import Vggish
-from avfer.networks import create, from_tensors
-from avfer.weights import card_of
+from avfer.models.factory import create, from_tensors
+from avfer.models.weights import card_of
 
 NAMES = ["aver_teacher", "aver_student"]
 

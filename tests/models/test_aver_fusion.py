@@ -5,7 +5,7 @@ import torch
 
 from avfer.losses.ccc import ccc_loss
 from avfer.models.affect.aver import Aver
-from avfer.weights import card_of
+from avfer.models.weights import card_of
 
 
 def rows(n: int, t: int, seen: float = 0.7) -> tuple[torch.Tensor, ...]:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from timm import create_model
 
-from avfer.class_order import assume
-from avfer.cost import cost_of
 from avfer.goldens.read import read
 from avfer.models.backbones.dan import Dan, Head
-from avfer.networks import from_tensors
-from avfer.weights import card_of
+from avfer.models.class_orders import assume
+from avfer.models.cost import cost_of
+from avfer.models.factory import from_tensors
+from avfer.models.weights import card_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from avfer.class_order import assume
-from avfer.cost import cost_of
 from avfer.goldens.read import read
 from avfer.models.backbones.efficientface import EfficientFace, LocalExtractor, Modulator
 from avfer.models.backbones.efficientface_ldg import EfficientFaceLdg
-from avfer.networks import create
-from avfer.weights import card_of
+from avfer.models.class_orders import assume
+from avfer.models.cost import cost_of
+from avfer.models.factory import create
+from avfer.models.weights import card_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COSTS = [

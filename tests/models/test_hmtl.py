@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from avfer.losses.pretext import puzzle_loss
 from avfer.models.backbones.hmtl import HEADS, Hmtl, PuzzleHead
-from avfer.networks import from_tensors
+from avfer.models.factory import from_tensors
+from avfer.models.weights import card_of
 from avfer.signal.puzzle import puzzle, random_orders
-from avfer.weights import card_of
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import torch
 
 from avfer.models.backbones import vit
 from avfer.models.backbones.mae import DECODER, Mae
-from avfer.networks import from_tensors
-from avfer.weights import card_of
+from avfer.models.factory import from_tensors
+from avfer.models.weights import card_of
 
 
 @pytest.fixture(scope="module")

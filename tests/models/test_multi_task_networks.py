@@ -6,9 +6,9 @@ import torch.nn.functional as F
 
 from avfer.models.backbones.mt_arcvgg import SCALE, MtArcVgg
 from avfer.models.backbones.mt_vgg import MtVgg
+from avfer.models.factory import from_tensors
 from avfer.models.video.av_mt_vgg_rnn import AvMtVggRnn
-from avfer.networks import from_tensors
-from avfer.weights import card_of
+from avfer.models.weights import card_of
 
 SMALL = {"width": 2, "num_features": 12}
 

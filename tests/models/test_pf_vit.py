@@ -9,8 +9,8 @@ from avfer.losses.poker_face import hinge_discriminator, orthogonality
 from avfer.models.backbones.mae import Mae
 from avfer.models.backbones.pf_vit import PfVit
 from avfer.models.backbones.poker_face import Separator
-from avfer.networks import create, from_tensors
-from avfer.weights import card_of
+from avfer.models.factory import create, from_tensors
+from avfer.models.weights import card_of
 
 PARAMETERS = [("tiny", 16, 5_525_767), ("small", 16, 21_668_359), ("small", 32, 22_496_647), ("base", 16, 85_804_039)]
 

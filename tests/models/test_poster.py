@@ -4,11 +4,11 @@ import pytest
 import torch
 from timm.layers.drop import DropPath
 
-from avfer.checkpoint import read_tensors
-from avfer.cost import cost_of
 from avfer.models.backbones.poster import AFFECTNET, RAF_DB, Poster
 from avfer.models.backbones.pyramid import mean_first
-from avfer.weights import card_of, deduced_card
+from avfer.models.cost import cost_of
+from avfer.models.tensor_files import read_tensors
+from avfer.models.weights import card_of, deduced_card
 from tests.models.official_file import official, write
 
 FORMS = [  # variant, depth, classes, parameters, multiply-adds

@@ -9,13 +9,13 @@ import torch
 from timm.layers.drop import DropPath
 from torch import nn
 
-from avfer.checkpoint import read_tensors
-from avfer.class_order import choose
-from avfer.cost import cost_of
 from avfer.models.backbones.poster_v2 import AFFECTNET, PosterV2
 from avfer.models.backbones.window_fusion import WindowFusion, offsets
-from avfer.networks import from_tensors
-from avfer.weights import card_of, deduced_card
+from avfer.models.class_orders import choose
+from avfer.models.cost import cost_of
+from avfer.models.factory import from_tensors
+from avfer.models.tensor_files import read_tensors
+from avfer.models.weights import card_of, deduced_card
 from tests.golden.load import manifest
 from tests.models.official_file import GOLDEN, forget, official, script_class, write
 

@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.class_order import assume
 from avfer.goldens.read import read
 from avfer.models.backbones import vgg_bn
 from avfer.models.backbones.edsr import RGB_MEAN, Edsr
 from avfer.models.backbones.psr import Psr
 from avfer.models.backbones.spatial_transformer import SpatialTransformer, rows, side_of
-from avfer.networks import from_tensors
-from avfer.weights import card_of
+from avfer.models.class_orders import assume
+from avfer.models.factory import from_tensors
+from avfer.models.weights import card_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FORMS = [

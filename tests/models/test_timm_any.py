@@ -9,8 +9,8 @@ import torch
 from avfer.catalog import find
 from avfer.errors import ConfigError, WeightsError
 from avfer.models.backbones.timm_any import network
-from avfer.networks import create, from_tensors
-from avfer.weights import card_of
+from avfer.models.factory import create, from_tensors
+from avfer.models.weights import card_of
 
 # One of each way in which timm ends a network: pooled, widened, norm or several layers in the head, two classifiers.
 NETWORKS = [

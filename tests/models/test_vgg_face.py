@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from avfer.models.backbones.vgg_face import BLOCKS, GROWTH, VggFace
-from avfer.networks import create
+from avfer.models.factory import create
 
 WIDTH = 4
 MEAN = torch.tensor([129.1863, 104.7624, 93.5940])  # RGB, as the port states it

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.cost import cost_of
 from avfer.errors import WeightsError
 from avfer.goldens.read import Golden, read
 from avfer.models.backbones.vggish import Vggish
 from avfer.models.backbones.vggish_pca import VggishPca
-from avfer.networks import from_tensors
-from avfer.weights import card_of, official
+from avfer.models.cost import cost_of
+from avfer.models.factory import from_tensors
+from avfer.models.weights import card_of, official
 
 
 @cache

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avfer.card import Card
 from avfer.models.backbones.vggish_lite import VggishLite
+from avfer.models.card import Card
+from avfer.models.weights import save
 from avfer.stages.embed_voice import EmbedVoice
 from avfer.types import AudioBatch, VoiceFeatures
-from avfer.weights import save
 
 RATE = 16_000
 WIDTH = 6  # features of the small network

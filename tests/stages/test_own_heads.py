@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from avfer.errors import AvferWarning, ConfigError
+from avfer.models.weights import save
 from avfer.pipeline import load
 from avfer.stages.embed_faces import EmbedFaces
 from avfer.stages.own_heads import OwnHeads
 from avfer.stages.predict import PredictAffect
 from avfer.types import FaceCrops, FaceTracks
-from avfer.weights import save
 from tests.laws import clock
 from tests.toy_networks import THREE, MeanColour
 

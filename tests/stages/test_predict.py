@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.affect_track import AffectTrack
-from avfer.card import Card
 from avfer.errors import ConfigError
 from avfer.models.affect.gru import GruLite
 from avfer.models.affect.linear import LinearLite
+from avfer.models.card import Card
+from avfer.models.weights import save
 from avfer.stages.predict import FORGET, PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
-from avfer.weights import save
 from tests.laws import assert_same, clock, part
 
 CLASSES, UNITS = ["neutral", "happiness", "anger"], ["AU04", "AU12"]

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.models.affect.temporal import Temporal
+from avfer.models.weights import save
 from avfer.stages.predict import PredictAffect
 from avfer.stages.stretches import PredictStretches
 from avfer.types import NO_TRACK
-from avfer.weights import save
 from tests.laws import assert_same, part
 from tests.stages.test_predict import crowd, joint, made, predict
 

@@ -8,13 +8,13 @@ import torch
 
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError
-from avfer.networks import create
+from avfer.models.factory import create
+from avfer.models.weights import card_of, save
 from avfer.pipeline import Pipeline, load
 from avfer.stages.embed_faces import EmbedFaces
 from avfer.stages.embed_voice import EmbedVoice
 from avfer.stages.predict import PredictAffect
 from avfer.types import FaceCrops, FaceTracks
-from avfer.weights import card_of, save
 from tests.laws import assert_same, clock, feed
 
 DEMO = Path(__file__).parents[1] / "data" / "demo.mp4"

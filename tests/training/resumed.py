@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from avfer.training import checkpoint
-from avfer.training.config import TrainConfig
 from avfer.training.train import train
+from avfer.training.training_config import TrainConfig
 
 
 class Stop(Exception):

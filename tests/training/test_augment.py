@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from avfer.training.augment import augmented, erased
-from avfer.training.config import Augmentation
+from avfer.training.training_config import Augmentation
 
 SIDE = 48
 

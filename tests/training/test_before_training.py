@@ -14,12 +14,12 @@ from avfer.datasets.example import Example, Labels, Notes
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
 from avfer.training import partitions
 from avfer.training.checkpoint import NAME
-from avfer.training.config import TrainConfig, make_config, read_config
 from avfer.training.embed import Features
 from avfer.training.output import prepare_output
 from avfer.training.partitions import read_partitions
 from avfer.training.sequences import Names, Recording
 from avfer.training.train import train
+from avfer.training.training_config import TrainConfig, make_config, read_config
 
 HEAD = "path,partition,subject,time_s,valence,arousal\n"
 

@@ -6,10 +6,10 @@ import torch
 from avfer.errors import ConfigError
 from avfer.losses.coupling import co_annotation, distribution_matching, shares
 from avfer.models.affect.temporal import Temporal
-from avfer.training.config import make_config
 from avfer.training.coupled import Coupling, coupling
 from avfer.training.objective import Objective
 from avfer.training.sequences import Batch
+from avfer.training.training_config import make_config
 
 CLASSES = ("happiness", "other", "surprise")
 UNITS = ("AU12", "AU26", "AU45")

@@ -13,13 +13,13 @@ from PIL import Image
 
 import avfer
 from avfer.errors import ConfigError, DatasetError, TrainingError
+from avfer.models.weights import read_card
 from avfer.pipeline import load
-from avfer.training.config import TrainConfig, make_config
 from avfer.training.end_to_end import EndToEnd
 from avfer.training.footage import Filmer
 from avfer.training.train import train
+from avfer.training.training_config import TrainConfig, make_config
 from avfer.training.videos import VideoTask, video_task
-from avfer.weights import read_card
 from tests.training import filmed
 
 NET = "timm:resnet10t"
@@ -174,9 +174,9 @@ def test_exported_weights_tell_the_same_in_a_pipeline(clips, tmp_path, name, hea
 
     task = made(config.model_copy(update={"output": tmp_path / "again"}))
     network = task.objective.network
-    avfer.weights.load_into(network.over_time, out / "best.safetensors", read_card(out / "best.json"))
+    avfer.models.weights.load_into(network.over_time, out / "best.safetensors", read_card(out / "best.json"))
     if name == NET:
-        avfer.weights.load_into(network.backbone, out / "backbone.safetensors", read_card(out / "backbone.json"))
+        avfer.models.weights.load_into(network.backbone, out / "backbone.safetensors", read_card(out / "backbone.json"))
     with torch.inference_mode():
         told = task.told(task.objective.eval(), task.dev[0], torch.device("cpu"))
     np.testing.assert_allclose(table["valence"], told.valence[0], atol=2e-5)

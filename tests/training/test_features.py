@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
+from avfer.models.weights import read_card
 from avfer.training import kept
 from avfer.training.affect import affect_task
-from avfer.training.config import TrainConfig, make_config
 from avfer.training.embed import Embedder
-from avfer.weights import read_card
+from avfer.training.training_config import TrainConfig, make_config
 from tests.training.filmed import film, write_pipeline
 
 TEMPORAL = {"time": "gru", "width": 8, "layers": 1}

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
-from avfer.card import Card
 from avfer.errors import MissingExtra, TrainingError
+from avfer.models.card import Card
+from avfer.models.weights import load_into, read_card
 from avfer.training import checkpoint, processes
 from avfer.training.delay_search import search_delays
 from avfer.training.loop import order
-from avfer.weights import load_into, read_card
 from tests.training import toy
 
 ROOT = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from timm.data.mixup import mixup_target
 
 from avfer.errors import ConfigError
-from avfer.training.config import Mixing
 from avfer.training.mix import mixed
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.training.train import train
+from avfer.training.training_config import Mixing
 from tests.training.toy_pictures import settings
 
 MIXES = [{"mixup": 0.8}, {"cutmix": 1.0}, {"mixup": 0.8, "cutmix": 1.0}]

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from avfer.losses.ccc import ccc_loss
 from avfer.models.affect.temporal import Temporal
-from avfer.training.config import LossConfig, Target
 from avfer.training.objective import Objective
 from avfer.training.sequences import Batch
+from avfer.training.training_config import LossConfig, Target
 
 TARGETS: list[Target] = ["valence_arousal", "expression", "action_units"]
 FUSIONS = ["concatenation", "gated", "cross_attention", "decision"]

@@ -13,12 +13,12 @@ import yaml
 from PIL import Image
 from torch import nn
 
-from avfer.networks import create
-from avfer.training.config import read_config
+from avfer.models.factory import create
+from avfer.models.weights import read_card
 from avfer.training.picture_model import network
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.training.train import train
-from avfer.weights import read_card
+from avfer.training.training_config import read_config
 from tests.datasets.on_disk import text
 
 RECIPES = Path(__file__).parents[2] / "configs" / "train"

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from avfer.errors import AvferWarning, ConfigError, DatasetError
 from avfer.losses.triplet import triplet_accuracy
-from avfer.networks import create
+from avfer.models.factory import create
+from avfer.models.weights import card_of, read_card
 from avfer.signal.puzzle import puzzle, random_orders
 from avfer.training.own_losses import Setting, own_loss
 from avfer.training.passes import Pass
-from avfer.weights import card_of, read_card
 from tests.training.lessons import falls, learn, made, told
 from tests.training.toy_pictures import teacher
 

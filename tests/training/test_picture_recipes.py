@@ -9,12 +9,12 @@ import torch
 import yaml
 
 from avfer.catalog import NAMES, find, kind_of
-from avfer.training.config import read_config
+from avfer.models.weights import card_of
 from avfer.training.optimise import make_optimiser
 from avfer.training.own_losses import LOSSES
 from avfer.training.passes import has
 from avfer.training.picture_model import network
-from avfer.weights import card_of
+from avfer.training.training_config import read_config
 
 ROOT = Path(__file__).parents[2] / "configs" / "train"
 EVERY = sorted(ROOT.glob("*.yaml"))

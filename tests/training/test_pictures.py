@@ -15,11 +15,11 @@ from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Example, Labels, Notes
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.pictures import read_pictures, reader
-from avfer.training.config import AUGMENTATIONS, Augmentation
+from avfer.models.weights import read_card
 from avfer.training.crops import check_pictures, picture
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.training.train import train
-from avfer.weights import read_card
+from avfer.training.training_config import AUGMENTATIONS, Augmentation
 from tests.training.resumed import ends_with_the_same_weights
 from tests.training.toy_pictures import MODEL, NAME, settings
 

@@ -10,16 +10,16 @@ import torch
 import yaml
 
 from avfer.catalog import find, kind_of
-from avfer.config import read_pipeline
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError
+from avfer.models.weights import read_card
 from avfer.pipeline import load
-from avfer.training.config import TrainConfig, read_config
+from avfer.pipeline_config import read_pipeline
 from avfer.training.sounds import Listener
 from avfer.training.train import Trained, train
+from avfer.training.training_config import TrainConfig, read_config
 from avfer.training.videos import video_task
 from avfer.types import Clip
-from avfer.weights import read_card
 from tests.training import filmed
 
 ROOT = Path(__file__).parents[2] / "configs" / "train"

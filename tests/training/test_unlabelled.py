@@ -14,13 +14,13 @@ from PIL import Image
 from avfer.catalog import find
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
 from avfer.losses.distillation import embedding_loss
-from avfer.networks import create
+from avfer.models.factory import create
 from avfer.training import checkpoint
-from avfer.training.config import make_config
 from avfer.training.own_losses import LOSSES, check_unlabelled
 from avfer.training.passes import Pass
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.training.train import train
+from avfer.training.training_config import make_config
 from tests.training.resumed import ends_with_the_same_weights
 from tests.training.toy_pictures import EMBEDDING, MODEL, settings, teacher
 

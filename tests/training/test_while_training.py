@@ -12,11 +12,11 @@ import torch
 from lightning_fabric import Fabric
 
 from avfer.errors import MetricError, OutputError, TrainingError
+from avfer.models.weights import save
 from avfer.training import checkpoint, train
 from avfer.training.affect import AffectTask
-from avfer.training.config import TrainConfig
 from avfer.training.loop import fit
-from avfer.weights import save
+from avfer.training.training_config import TrainConfig
 from tests.training import toy
 
 Spoil = Callable[[AffectTask], object]

@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.datasets.example import Example, Labels, Notes
 from avfer.models.backbones.face_embedding import Embedded, FaceEmbedding
+from avfer.models.card import Card
+from avfer.models.factory import create
 from avfer.models.reading import Reading
-from avfer.networks import create
-from avfer.training.config import TrainConfig, make_config
-from avfer.weights import card_of, save
+from avfer.models.weights import card_of, save
+from avfer.training.training_config import TrainConfig, make_config
 
 NAMES = ("happiness", "neutral", "fear")
 MODEL = "tests.training.toy_pictures:Tiny"

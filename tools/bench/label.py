@@ -24,7 +24,7 @@ LOOP = """
 import sys, time
 from pathlib import Path
 from avfer.pipeline import load
-from avfer.work import do, plan
+from avfer.jobs import do, plan
 pipeline = load(sys.argv[1], device="cpu")
 for clip in sorted(Path(sys.argv[2]).iterdir()):
     outcome = do(plan(clip, Path(sys.argv[3]), ("parquet",), False, False), pipeline, False, lambda part: None)

@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from avfer.training.config import read_config
+from avfer.models.weights import read_card
 from avfer.training.train import Trained, train
-from avfer.weights import read_card
+from avfer.training.training_config import read_config
 from tools import make_twin
 
 RECIPES = Path(__file__).parents[2] / "configs" / "train"

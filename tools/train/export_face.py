@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from avfer.card import Card, Metric
 from avfer.models.backbones.aver_lite import AverLite
-from avfer.weights import BUILTIN, save
+from avfer.models.card import Card, Metric
+from avfer.models.weights import BUILTIN, save
 from tools.train.face import to_crops
 from tools.train.ferplus import CLASSES, load_faces, majority
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avfer.checkpoint import read_tensors
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.backbones.vggish_lite import VggishLite
+from avfer.models.tensor_files import read_tensors
+from avfer.models.weights import sha256
 from avfer.signal.log_mel import PATCH_FRAMES, log_mel
-from avfer.weights import sha256
 from tools.train.face import augment, to_crops
 from tools.train.ferplus import distributions, load_faces, majority
 from tools.train.ravdess import QUIET, Utterance, at_speed, load_utterances

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avfer.card import Card, Metric
 from avfer.models.affect.gru import GruLite
-from avfer.weights import save
+from avfer.models.card import Card, Metric
+from avfer.models.weights import save
 from tools.train.features import face_features, pauses, voice_features
 from tools.train.ferplus import CLASSES
 from tools.train.mappings import ACTION_UNITS, SOURCES, SUPERVISION

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avfer.card import Card, Metric
-from avfer.checkpoint import read_tensors
 from avfer.models.affect.heads import AffectOutputs
 from avfer.models.affect.linear import LinearLite
-from avfer.weights import save
+from avfer.models.card import Card, Metric
+from avfer.models.tensor_files import read_tensors
+from avfer.models.weights import save
 from tools.train.features import Faces, face_features
 from tools.train.ferplus import CLASSES
 from tools.train.mappings import ACTION_UNITS, SOURCES, SUPERVISION, action_units, valence_arousal

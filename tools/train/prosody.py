@@ -15,10 +15,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from torch import Tensor
 
-from avfer.card import Metric
 from avfer.models.backbones.prosody import Prosody
+from avfer.models.card import Metric
+from avfer.models.weights import save
 from avfer.signal.log_mel import SAMPLE_RATE, log_mel
-from avfer.weights import save
 from tools.train.ravdess import load_utterances, log_mels, patches_of
 
 HOP = 20  # frames between patches

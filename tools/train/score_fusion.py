@@ -11,7 +11,7 @@ from torch import Tensor
 from avfer.models.affect.gru import GruLite
 from avfer.models.affect.heads import AffectOutputs
 from avfer.models.affect.linear import LinearLite
-from avfer.weights import load_into, locate
+from avfer.models.weights import load_into, locate
 from tools.train.features import HOP, Faces, Voice, face_features, voice_features
 from tools.train.ferplus import CLASSES
 from tools.train.linear import scores

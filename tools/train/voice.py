@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from avfer.card import Card, Metric
 from avfer.models.backbones.vggish_lite import VggishLite
+from avfer.models.card import Card, Metric
+from avfer.models.weights import save
 from avfer.signal.log_mel import BANDS, OFFSET, PATCH_FRAMES
-from avfer.weights import save
 from tools.train.ravdess import EMOTIONS, Utterance, load_utterances, log_mels, patches_of, voiced
 
 SPEEDS = (0.88, 0.94, 1.0, 1.06, 1.12)

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card, Published
 from avfer.models.affect.heads import AffectHeads, AffectOutputs
 from avfer.models.affect.projection import Projection
 from avfer.models.affect.recurrent import Recurrent
+from avfer.models.card import Card, Published
 
 PUBLISHED = {  # (reads faces, hears) -> CCC of valence and of arousal on RECOLA
     (True, True): (0.63, 0.81),

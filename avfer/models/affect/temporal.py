@@ -5,13 +5,13 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.affect.fusion import WAYS, Way
 from avfer.models.affect.heads import AffectHeads, AffectOutputs, Scale
 from avfer.models.affect.projection import Projection
 from avfer.models.affect.recurrent import Recurrent
 from avfer.models.affect.tcn import Tcn
 from avfer.models.affect.transformer import Transformer
+from avfer.models.card import Card
 
 Time = Literal["none", "gru", "lstm", "tcn", "transformer"]
 Fusion = Literal["concatenation", "gated", "cross_attention", "decision"]

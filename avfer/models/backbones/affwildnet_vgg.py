@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from avfer.card import Card, Published
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
+from avfer.models.card import Card, Published
 from avfer.models.reading import Reading
 
 NUM_HIDDEN = 2000

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import timm
 from torch import Tensor, nn
 
-from avfer.card import Card, Published
 from avfer.models.backbones import face_embedding
 from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
+from avfer.models.card import Card, Published
 from avfer.models.reading import Reading
 
 Trunk = Literal["densenet121", "densenet201"]

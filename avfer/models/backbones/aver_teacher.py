@@ -7,9 +7,9 @@ from facenet_pytorch import InceptionResnetV1  # pyright: ignore[reportMissingTy
 from timm.models.densenet import DenseBlock
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.backbones import face_embedding
 from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
+from avfer.models.card import Card
 from avfer.models.reading import Reading
 
 CUT = "mixed_7a"  # the first of facenet's blocks that is left out

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.affect.heads import AffectOutputs
 from avfer.models.backbones.vggish import Vggish, convolutions
+from avfer.models.card import Card
 
 MAPS = 512  # of the trunk
 

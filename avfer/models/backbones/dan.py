@@ -7,7 +7,7 @@ import torch
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from avfer.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.reading import Reading
 from avfer.models.renaming import count, renamed
 

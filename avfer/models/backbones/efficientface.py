@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ShuffleNetV2
 
-from avfer.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.reading import Reading
 from avfer.models.renaming import renamed
 

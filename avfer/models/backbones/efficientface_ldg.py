@@ -6,8 +6,8 @@ import timm
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.backbones.efficientface import ORDERS, Corpus, statistics
+from avfer.models.card import Card
 from avfer.models.reading import Reading
 from avfer.models.renaming import renamed
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.card import ClassOrder
+from avfer.models.card import ClassOrder
 
 SIDE = 224  # px
 MEAN, STD = [0.5] * 3, [128 / 255] * 3  # (x - 127.5) / 128, of pixels in [0, 1]

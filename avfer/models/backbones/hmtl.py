@@ -8,7 +8,7 @@ import torch
 from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
-from avfer.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.reading import Reading
 
 Trunk = Literal["efficientnet_b0", "efficientnet_b2"]

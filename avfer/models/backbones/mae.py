@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.backbones import vit
 from avfer.models.backbones.vit import Size
+from avfer.models.card import Card
 from avfer.models.reading import Reading
 
 HEADS = 16  # of the decoder's attention

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.card import Card, Published
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
+from avfer.models.card import Card, Published
 from avfer.models.reading import Reading
 
 NUM_EMBEDDING = 512

@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card, ClassOrder
 from avfer.models.affect.heads import AffectHeads
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
+from avfer.models.card import Card, ClassOrder
 from avfer.models.reading import Reading
 
 AFF_WILD2 = ["neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"]

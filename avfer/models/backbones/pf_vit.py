@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card, ClassOrder, Published
 from avfer.models.backbones import vit
 from avfer.models.backbones.mae import Mae
 from avfer.models.backbones.poker_face import Discriminator, Generator, Separated, Separation, Separator
 from avfer.models.backbones.vit import Size
+from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.reading import Reading
 
 RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]

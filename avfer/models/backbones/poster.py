@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from avfer.card import Card, ClassOrder, Published
 from avfer.models.backbones.cross_attention import Gate
 from avfer.models.backbones.ir50 import ROW, Ir50
 from avfer.models.backbones.mobilefacenet import MobileFaceNet
 from avfer.models.backbones.pyramid import WIDTH, Pyramid
+from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.reading import Reading
 from avfer.models.renaming import renamed
 

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card, ClassOrder, Published
 from avfer.models.backbones import vit
 from avfer.models.backbones.cross_attention import Gate
 from avfer.models.backbones.ir50 import ROW, FaceMaps, Ir50
 from avfer.models.backbones.mobilefacenet import LandmarkMaps, MobileFaceNet
 from avfer.models.backbones.window_fusion import WindowFusion, sequence
+from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.reading import Reading
 from avfer.models.renaming import renamed
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
+from avfer.models.card import Card
 
 RANKS = (9, 48, 76, 91)  # of the 96 frames by loudness: their quantiles 0.1, 0.5, 0.8, 0.95
 TIMBRE = 16  # groups of four bands

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.card import Card, ClassOrder, Published
 from avfer.models.backbones import vgg_bn
 from avfer.models.backbones.edsr import Edsr, Scale
 from avfer.models.backbones.spatial_transformer import SpatialTransformer, side_of
+from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.reading import Reading
 from avfer.models.renaming import count, renamed
 

@@ -9,7 +9,7 @@ import torch
 from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
-from avfer.card import Card
+from avfer.models.card import Card
 from avfer.models.reading import Reading
 
 NEAR = 3  # names that an error offers

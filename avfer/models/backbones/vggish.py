@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from avfer.card import Card
+from avfer.models.card import Card
 
 LAYERS = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)  # channels of a convolution; 0 is a pool
 FLAT = 512 * 6 * 4  # values that are left of a patch

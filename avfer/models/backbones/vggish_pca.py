@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.backbones.vggish import POST, WIDTH
+from avfer.models.card import Card
 
 LIMIT = 2.0  # of the projection
 LEVELS = 255

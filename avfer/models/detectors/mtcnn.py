@@ -12,7 +12,7 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # pyright: ignore[rep
 from torch import Tensor, nn
 from torchvision.ops import nms, roi_align
 
-from avfer.card import Card
+from avfer.models.card import Card
 
 CELL = 12  # px that one cell of the first network sees
 STRIDE = 2

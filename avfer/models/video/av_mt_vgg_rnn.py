@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.models.affect.heads import AffectHeads, AffectOutputs, Scale
 from avfer.models.affect.tf_gru import TfGru
 from avfer.models.backbones import vgg_face
@@ -14,6 +13,7 @@ from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
 from avfer.models.backbones.vgg_face import NUM_FEATURES, SIDE, WIDTH, VggFace
 from avfer.models.backbones.vggish_lite import MEL_MEAN, MEL_STD
+from avfer.models.card import Card
 
 NUM_HIDDEN = 128  # of each of two layers
 DESCRIPTION = """A face network and a voice network of the same form, whose features a GRU reads together, for three \

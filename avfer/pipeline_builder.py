@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
 from avfer.catalog import find
-from avfer.config import PipelineSpec, StageSpec
 from avfer.errors import ConfigError, unknown
+from avfer.pipeline_config import PipelineSpec, StageSpec
 from avfer.types import FrameBatch, Span
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from avfer.card import Card
 from avfer.catalog import kind_of
-from avfer.networks import create
+from avfer.models.card import Card
+from avfer.models.factory import create
 
 PATCH = (96, 64)  # time and mel bands that a voice backbone reads
 FRAMES = 4  # of a video model's example

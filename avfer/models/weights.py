@@ -18,13 +18,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from avfer.card import Card
 from avfer.catalog import find, kind_of
-from avfer.checkpoint import read_tensors
-from avfer.class_order import assume
 from avfer.errors import OutputError, WeightsError
+from avfer.models.card import Card
+from avfer.models.class_orders import assume
+from avfer.models.tensor_files import read_tensors
 
-BUILTIN = Path(__file__).parent / "builtin"
+BUILTIN = Path(__file__).parents[1] / "builtin"
 URLS = ("https://", "http://", "file://")
 MOST_NAMES = 40  # of tensors that a message lists
 UNTRAINED: dict[str, Any] = {  # what a card does not tell of a network that has learned nothing yet

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from avfer.card import Card
-from avfer.checkpoint import read_tensors
-from avfer.class_order import assume, choose, known, num_classes
 from avfer.errors import ConfigError, WeightsError
-from avfer.networks import from_tensors
-from avfer.weights import card_of, official, save, sha256
+from avfer.models.card import Card
+from avfer.models.class_orders import assume, choose, known, num_classes
+from avfer.models.factory import from_tensors
+from avfer.models.tensor_files import read_tensors
+from avfer.models.weights import card_of, official, save, sha256
 
 
 class Imported(NamedTuple):

@@ -4,8 +4,8 @@ A card lists the orders that the authors' checkpoints are known to follow. One k
 several proven ones: the likeliest, noted on the card as assumed; an unproven one is never taken unasked.
 """
 
-from avfer.card import Card
 from avfer.errors import ConfigError
+from avfer.models.card import Card
 
 SAME = {  # other spellings of the names that avfer uses
     "happy": "happiness",

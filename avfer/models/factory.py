@@ -7,10 +7,10 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from avfer.card import Card
 from avfer.catalog import find, kind_of
 from avfer.errors import ConfigError, unknown
-from avfer.weights import card_of, fill, load_into, locate, official
+from avfer.models.card import Card
+from avfer.models.weights import card_of, fill, load_into, locate, official
 
 
 def create(name: str, num_classes: int | None = None, weights: str | Path | None = None, **options: Any) -> nn.Module:
