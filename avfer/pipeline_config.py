@@ -4,14 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
+from avfer.configurations import FOLDERS, find_configuration, parse_mapping, read_text
 from avfer.errors import ConfigError, unknown
 
-HERE = Path(__file__).parent
-BUNDLED = HERE / "pipelines" if (HERE / "pipelines").is_dir() else HERE.parent / "pipelines"
 KEYS = {"chunk", "threads", "stages", "output"}
 STAGE_KEYS = {"use", "from"}
 
@@ -56,41 +55,16 @@ class _Lines:
         return f"{self.file}, line {line}" if line else self.file
 
 
-def find_pipeline(name: str | Path) -> Path:
-    """The file of a pipeline, given as a path or as the name of a bundled one."""
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"} or path.exists():
-        if not path.is_file():
-            raise ConfigError(f"no pipeline at {path}; bundled ones go by name: {', '.join(bundled())}")
-        return path
-    if str(name) not in bundled():
-        raise ConfigError(unknown("pipeline", str(name), bundled()))
-    return BUNDLED / f"{name}.yaml"
-
-
-def bundled() -> list[str]:
-    """Names of the pipelines that come with avfer."""
-    return sorted(path.stem for path in BUNDLED.glob("*.yaml"))
-
-
 def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineSpec:
     """Read a pipeline's YAML; `overrides` maps `stage.option`, `chunk` or `threads` to new values.
 
     Raises ConfigError where the text is no pipeline, with file and line.
     """
-    path = find_pipeline(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    lines = _Lines(str(name if path.parent != BUNDLED else path.name))
-    if not isinstance(data, dict) or not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{lines.file} is no pipeline: it should be a mapping with stages: and output:")
+    path = find_configuration("pipeline", name)
+    text = read_text(path)
+    lines = _Lines(path.name if path.parent == FOLDERS["pipeline"] else str(name))
+    data = parse_mapping(text, lines.file, "stages: and output:")
+    node = cast(yaml.MappingNode, yaml.compose(text, Loader=yaml.SafeLoader))
     _note_lines(node, (), lines)
     if overrides:
         _override(data, overrides)

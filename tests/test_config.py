@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from avfer.configurations import bundled
 from avfer.errors import ConfigError
 from avfer.pipeline_builder import build
-from avfer.pipeline_config import bundled, parse_override, read_pipeline
+from avfer.pipeline_config import parse_override, read_pipeline
 
 GOOD = """\
 chunk: 0.5
@@ -33,7 +34,7 @@ def test_a_good_pipeline_is_read_as_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["aver", "vision", "voice"])
 def test_the_bundled_pipelines_are_sound(name: str) -> None:
-    assert name in bundled()
+    assert name in bundled("pipeline")
     assert build(read_pipeline(name))
 
 
@@ -48,9 +49,9 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (GOOD, "- a\n- b\n", "is no pipeline: it should be a mapping"),
-        (GOOD, "stages: [\n", "is no YAML"),
-        (GOOD, "", "is no pipeline"),
+        (GOOD, "- a\n- b\n", "must be a mapping with stages: and output:, got list"),
+        (GOOD, "stages: [\n", "is not valid YAML"),
+        (GOOD, "", "must be a mapping with stages: and output:"),
         (GOOD, "output: x\n", "stages: should be a mapping"),
         ("chunk:", "chnk:", r"unknown key 'chnk'; did you mean 'chunk'\? \(.*p.yaml, line 1\)"),
         ("chunk: 0.5", "chunk: 0", r"chunk: should be seconds above 0, not 0 \(.*line 1\)"),

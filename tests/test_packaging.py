@@ -25,6 +25,11 @@ def test_the_wheel_carries_all_of(wheel, folder):
     assert wanted and wanted <= set(wheel.namelist())
 
 
+def test_the_wheel_carries_every_recipe_and_protocol(wheel):
+    wanted = {f"avfer/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
+    assert wanted and wanted <= set(wheel.namelist())
+
+
 def test_the_wheel_is_the_package_and_its_licence_alone(wheel):
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert tops == {"avfer", next(top for top in tops if top.endswith(".dist-info"))}

@@ -8,7 +8,8 @@ import pytest
 
 from avfer.catalog import NAMES
 from avfer.cli import main
-from avfer.pipeline_config import bundled, read_pipeline
+from avfer.configurations import bundled
+from avfer.pipeline_config import read_pipeline
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,7 +38,7 @@ def test_the_commands_exist_with_their_options(
     told = capsys.readouterr().out
     assert all(word in told for word in words if word.startswith("--"))
     if verbs == ["run"]:
-        assert Path(words[1]).stem in bundled()
+        assert Path(words[1]).stem in bundled("pipeline")
 
 
 def test_the_pipeline_it_prints_is_the_bundled_one() -> None:

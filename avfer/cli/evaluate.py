@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML, such as those in configs/eval.")
+        str | None, typer.Argument(metavar="[CONFIG]", help="A YAML file, or a bundled name such as aff_wild2.")
     ] = None,
     corpus: Annotated[str | None, typer.Option(metavar="NAME", help="A name from `avfer corpora list`.")] = None,
     root: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of the corpus.")] = None,
@@ -60,7 +60,7 @@ def evaluate(
     _evaluate(config, changes, overwrite, quiet, as_json)
 
 
-def _evaluate(path: Path | None, changes: dict[str, Any], overwrite: bool, quiet: bool, as_json: bool) -> None:
+def _evaluate(path: str | None, changes: dict[str, Any], overwrite: bool, quiet: bool, as_json: bool) -> None:
     from avfer.evaluation.evaluate import score, write
     from avfer.evaluation.evaluation_config import make_config, read_config
 

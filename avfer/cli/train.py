@@ -1,7 +1,6 @@
 """avfer train: an experiment to weights."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,9 @@ from avfer.cli.exits import Stopped
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML of an experiment, as in configs/train.")],
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A recipe: a YAML file, or a bundled name such as my_labels.")
+    ],
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: --set optimiser.rate=3e-4.")
     ] = None,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from avfer.configurations import find_configuration, parse_mapping, read_text
 from avfer.datasets.example import Partition
 from avfer.errors import ConfigError, unknown
 from avfer.metrics.ccc import Convention
@@ -61,19 +61,14 @@ class EvalConfig(BaseModel):
         return self.post_processing or self.smoothing > 0
 
 
-def read_config(path: Path, changes: Mapping[str, Any] | None = None) -> EvalConfig:
-    """A YAML of evaluation, with other values for some keys; ConfigError where it is none, with the key that is wrong.
+def read_config(name: str | Path, changes: Mapping[str, Any] | None = None) -> EvalConfig:
+    """Read an evaluation protocol, given as a path or as the name of a bundled one, with `changes` of some keys.
 
-    A source of predictions among the changes takes the place of the one that is written.
+    A source of predictions among the changes replaces the one in the file. Raises ConfigError, with the key that is
+    wrong.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"no configuration at {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} is no configuration: it needs corpus:, root: and partition:")
+    path = find_configuration("evaluation", name)
+    content = parse_mapping(read_text(path), path, "corpus:, root: and partition:")
     return make_config(_merged(content, changes or {}), str(path))
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -17,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from avfer.configurations import find_configuration, parse_mapping, read_text
 from avfer.errors import ConfigError, unknown
 
 Target = Literal["valence_arousal", "expression", "action_units"]
@@ -208,16 +208,13 @@ class TrainConfig(Strict):
         return self
 
 
-def read_config(path: Path, settings: dict[str, Any] | None = None) -> TrainConfig:
-    """A YAML of training with `settings` ("optimiser.rate": 3e-4) on top; ConfigError with the key that is wrong."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"no configuration at {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} is no configuration: it needs corpus: and root:")
+def read_config(name: str | Path, settings: dict[str, Any] | None = None) -> TrainConfig:
+    """Read a training recipe, given as a path or as the name of a bundled one.
+
+    `settings` replace keys of the file: {"optimiser.rate": 3e-4}. Raises ConfigError, with the key that is wrong.
+    """
+    path = find_configuration("recipe", name)
+    content = parse_mapping(read_text(path), path, "corpus: and root:")
     for key, value in (settings or {}).items():
         _set(content, key.split("."), value)
     return make_config(content, str(path))

@@ -8,7 +8,7 @@ import pytest
 from avfer.catalog import NAMES
 from avfer.evaluation.evaluation_config import read_config
 from avfer.evaluation.submission import HEADERS
-from avfer.pipeline_config import bundled
+from avfer.configurations import bundled
 from tests.evaluation.toy_corpus import NAME, Toy, write_truth
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "eval").glob("*.yaml"))
@@ -63,7 +63,7 @@ def test_a_report_is_made_anew(avfer, tables, tmp_path):
     ("arguments", "told"),
     [
         ([], "avfer evaluate: corpus: is not given"),
-        (["absent.yaml"], "no configuration at absent.yaml"),
+        (["absent.yaml"], "no evaluation at absent.yaml"),
         (["{config}", "--partition", "validation"], "partition: Input should be 'train', 'dev' or 'test'"),
         (["{config}", "--pipeline", "aver", "--model", "aver_lite"], "not pipeline and model"),
         (["{config}"], "no folder with predictions at absent"),
@@ -84,7 +84,7 @@ def test_wrong_usage_is_exit_2(avfer, tmp_path, arguments, told):
 def test_a_configuration_that_comes_with_avfer_is_sound(path):
     config = read_config(path)
     assert config.corpus in NAMES["corpus"]
-    assert config.pipeline in {None, *bundled()} and config.model in {None, *NAMES["backbone"]}
+    assert config.pipeline in {None, *bundled("pipeline")} and config.model in {None, *NAMES["backbone"]}
     root = next(line for line in path.read_text().splitlines() if line.startswith("root:"))
     assert "the only line to change" in root
 

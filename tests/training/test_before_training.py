@@ -134,10 +134,10 @@ def test_a_root_or_name_that_does_not_fit_is_told(root, changes, told):
         ("corpus: table\nroot: .\nepoch: 3\n", "unknown key 'epoch'; did you mean 'epochs'"),
         ("corpus: table\nroot: .\noptimiser: {rate: fast}\n", r"optimiser\.rate: .*number.*'fast'"),
         ("corpus: table\nroot: .\ntargets: [smile]\n", r"targets\.0: "),
-        ("- corpus\n", "no configuration"),
+        ("- corpus\n", "must be a mapping"),
         ("corpus: table\nroot: .\naccumulate: 2\noptimiser: {sam: 0.05}\n", "x.yaml: optimiser.sam takes two passes"),
         ("corpus: table\nroot: .\noptimiser: {every: 0}\n", "optimiser.every.*greater than 0, not 0"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not valid YAML"),
     ],
 )
 def test_a_configuration_that_is_none_is_told_with_the_key(tmp_path, content, told):
