@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,3 +53,10 @@ def test_chores_can_be_run(name):
     path = ROOT / "tools" / name
     assert path.stat().st_mode & 0o111
     assert subprocess.run(["bash", "-n", str(path)]).returncode == 0
+
+
+def test_continuous_integration_and_pre_commit_call_the_scripts_of_the_repository():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "checks.yml").read_text())
+    assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["checks"]["steps"]]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    assert [hook["entry"] for hook in hooks] == ["tools/check"]
