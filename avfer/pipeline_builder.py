@@ -1,6 +1,6 @@
-"""From the lines of a pipeline to its stages: made, wired and checked before any weight is loaded."""
+"""Build the stages of a pipeline from its specification, and check how they are connected before weights are loaded."""
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from enum import Enum, auto
 from typing import Any
 
@@ -15,41 +15,44 @@ from avfer.types import FrameBatch, Span
 
 
 class Phase(Enum):
-    """Where a step runs: each phase has a thread of its own."""
+    """When a step runs; each phase has a thread of its own."""
 
-    DECODING = auto()  # reads the span alone
-    PICTURES = auto()  # up to the last step that reads frames
-    ROWS = auto()  # all others
+    DECODING = auto()  # stages that read the span alone
+    FRAMES = auto()  # the others up to the last one that reads frames
+    ROWS = auto()  # all later ones
 
 
 @dataclass(frozen=True)
 class Step:
-    """A stage in its place."""
+    """A stage with its place in the pipeline."""
 
     name: str
     stage: Any
-    inputs: tuple[str, ...]
+    inputs: tuple[str, ...]  # names of the stages whose outputs it reads, or "span"
     frees: tuple[str, ...]  # values that no later step reads
     phase: Phase
 
 
 def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
-    """Make the stages of a pipeline and check how they are wired up to the type of its output; no weight is loaded."""
-    made = {line.name: _made(line) for line in spec.stages}
-    _check_wiring(spec, made, output)
-    for line in spec.stages:
-        readers = [made[other.name] for other in spec.stages if line.name in other.inputs]
-        if hasattr(made[line.name], "adapt"):
-            made[line.name] = made[line.name].adapt(readers)
-    _fit(spec, made)
-    phases = _phases(spec, made)
+    """Return the steps of a pipeline in the order in which they run; no weights are loaded.
+
+    Each stage is created with its options and connected to its inputs. Then it is fitted to the stages that read it
+    and to the networks whose features it reads, if it declares that it depends on them. Raises ConfigError, with the
+    place in the YAML, for unknown stages or options, invalid values, inputs of another type than a stage takes, and
+    an output that is no `output`.
+    """
+    built = {line.name: _create(line) for line in spec.stages}
+    _check_connections(spec, built, output)
+    _fit_readers(spec, built)
+    _fit_features(spec, built)
+    phases = _phases(spec, built)
     lines = sorted(spec.stages, key=lambda line: phases[line.name].value)
     last_reader = {name: line.name for line in lines for name in line.inputs}
     unread = {line.name: (line.name,) for line in lines if line.name not in {*last_reader, spec.output}}
     return tuple(
         Step(
             line.name,
-            made[line.name],
+            built[line.name],
             line.inputs,
             (*(n for n in dict.fromkeys(line.inputs) if last_reader[n] == line.name), *unread.get(line.name, ())),
             phases[line.name],
@@ -58,84 +61,97 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
     )
 
 
-def _phases(spec: PipelineSpec, made: dict[str, Any]) -> dict[str, Phase]:
-    """The phase of every stage."""
-    pictures = {line.name for line in spec.stages if stages.signature(type(made[line.name]))[1] is FrameBatch}
-    readers = [i for i, line in enumerate(spec.stages) if pictures.intersection(line.inputs)]
-    last = max(readers, default=-1)
-    return {
-        line.name: Phase.DECODING if line.inputs == ("span",) else Phase.PICTURES if i <= last else Phase.ROWS
-        for i, line in enumerate(spec.stages)
-    }
-
-
-def _made(line: StageSpec) -> Any:
-    """The stage of one line, its options checked against the fields of its dataclass."""
+def _create(line: StageSpec) -> Any:
+    """Return the stage of one line, its options checked against the fields of its dataclass."""
     try:
         kind = find("stage", line.use)
     except ConfigError as error:
         raise ConfigError(f"{error} ({line.where})") from None
     if not stages.is_stage(kind):
-        raise ConfigError(f"'{line.use}' is no stage: it needs __call__, or start and step ({line.where})")
-    known = {f.name: f for f in fields(kind) if f.init}
-    for option in line.options:
-        if option not in known:
-            raise ConfigError(f"stage '{line.name}': {unknown('option', option, known)} ({line.where})")
-    options = {name: _checked(line, name, known[name].type, value) for name, value in line.options.items()}
-    for name, f in known.items():
-        if name not in options and f.default is MISSING and f.default_factory is MISSING:
-            raise ConfigError(f"stage '{line.name}' needs the option '{name}' ({line.where})")
+        needs = "it must be a dataclass with __call__, or with start and step"
+        raise ConfigError(f"'{line.use}' is not a stage: {needs} ({line.where})")
+    options = _options(line, {field.name: field for field in fields(kind) if field.init})
     try:
         return kind(**options)
     except (ConfigError, ValueError) as error:
         raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from error
 
 
-def _checked(line: StageSpec, name: str, kind: Any, value: Any) -> Any:
+def _options(line: StageSpec, known: dict[str, Field[Any]]) -> dict[str, Any]:
+    """Return the options of a line with values of the declared types."""
+    for option in line.options:
+        if option not in known:
+            raise ConfigError(f"stage '{line.name}': {unknown('option', option, known)} ({line.where})")
+    for name, field in known.items():
+        if name not in line.options and field.default is MISSING and field.default_factory is MISSING:
+            raise ConfigError(f"stage '{line.name}' needs the option '{name}' ({line.where})")
+    return {name: _value(line, name, known[name].type, value) for name, value in line.options.items()}
+
+
+def _value(line: StageSpec, name: str, kind: Any, value: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        told = error.errors()[0]["msg"]
-        raise ConfigError(f"stage '{line.name}': option {name}: {told}, not {value!r} ({line.where})") from None
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(f"stage '{line.name}': option {name}: {reason}, not {value!r} ({line.where})") from None
 
 
-def _check_wiring(spec: PipelineSpec, made: dict[str, Any], output: type) -> None:
-    """Every input is there, and of a type that its stage takes."""
+def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) -> None:
+    """Raise ConfigError unless every input exists, comes earlier and has a type that its stage takes."""
     outputs: dict[str, type] = {"span": Span}
     for line in spec.stages:
-        wanted, gives = stages.signature(type(made[line.name]))
+        wanted, result = stages.signature(type(built[line.name]))
         if len(wanted) != len(line.inputs):
-            told = ", ".join(f"{name}: {_names(kinds)}" for name, kinds in wanted)
-            count = f"takes {len(wanted)} input(s) ({told}), but from: names {len(line.inputs)}"
+            takes = ", ".join(f"{name}: {_names(kinds)}" for name, kinds in wanted)
+            count = f"takes {len(wanted)} input(s) ({takes}), but from: names {len(line.inputs)}"
             raise ConfigError(f"stage '{line.name}' {count} ({line.where})")
         for name, (_, kinds) in zip(line.inputs, wanted, strict=True):
             if name not in outputs:
-                hint = "it comes later; move it up" if name in made else unknown("value", name, outputs)
+                hint = "it comes later; move it up" if name in built else unknown("value", name, outputs)
                 raise ConfigError(f"stage '{line.name}' reads '{name}': {hint} ({line.where})")
             if not issubclass(outputs[name], kinds):
-                given = f"'{name}' is {_article(outputs[name])} {outputs[name].__name__}"
-                raise ConfigError(f"stage '{line.name}' takes {_names(kinds)}, but {given} ({line.where})")
-        outputs[line.name] = gives
+                found = f"'{name}' is {_article(outputs[name])} {outputs[name].__name__}"
+                raise ConfigError(f"stage '{line.name}' takes {_names(kinds)}, but {found} ({line.where})")
+        outputs[line.name] = result
     if not issubclass(outputs[spec.output], output):
-        told = f"output: '{spec.output}' is {outputs[spec.output].__name__}, not {output.__name__}"
-        raise ConfigError(f"{told} ({spec.where})")
+        found = f"'{spec.output}' is {outputs[spec.output].__name__}, not {output.__name__}"
+        raise ConfigError(f"output: {found} ({spec.where})")
+
+
+def _fit_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:
+    """Fit each stage that depends on its readers to the stages that read its output."""
+    for line in spec.stages:
+        readers = [built[other.name] for other in spec.stages if line.name in other.inputs]
+        stage = built[line.name]
+        built[line.name] = stage.adapt(readers) if isinstance(stage, stages.FitsReaders) else stage
+
+
+def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
+    """Fit each stage that depends on the networks before it to the networks whose features reach it."""
+    cards: dict[str, stages.Cards] = {"span": {}}
+    for line in spec.stages:
+        reaching = {modality: card for name in line.inputs for modality, card in cards[name].items()}
+        stage = built[line.name]
+        try:
+            built[line.name] = stage.fit(reaching) if isinstance(stage, stages.FitsFeatures) else stage
+        except ConfigError as error:
+            raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from None
+        cards[line.name] = reaching | stages.makes(built[line.name])
+
+
+def _phases(spec: PipelineSpec, built: dict[str, Any]) -> dict[str, Phase]:
+    """Return the phase of every stage by its name."""
+    frames = {line.name for line in spec.stages if stages.signature(type(built[line.name]))[1] is FrameBatch}
+    readers = [i for i, line in enumerate(spec.stages) if frames.intersection(line.inputs)]
+    last = max(readers, default=-1)
+    return {
+        line.name: Phase.DECODING if line.inputs == ("span",) else Phase.FRAMES if i <= last else Phase.ROWS
+        for i, line in enumerate(spec.stages)
+    }
 
 
 def _article(kind: type) -> str:
     return "an" if kind.__name__[0] in "AEIOU" else "a"
-
-
-def _fit(spec: PipelineSpec, made: dict[str, Any]) -> None:
-    """Fit each stage to the networks whose features reach it."""
-    cards: dict[str, stages.Cards] = {"span": {}}
-    for line in spec.stages:
-        given = {key: card for name in line.inputs for key, card in cards[name].items()}
-        try:
-            if hasattr(made[line.name], "fit"):
-                made[line.name] = made[line.name].fit(given)
-        except ConfigError as error:
-            raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from None
-        cards[line.name] = given | getattr(made[line.name], "makes", {})
 
 
 def _names(kinds: tuple[type, ...]) -> str:

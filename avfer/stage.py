@@ -1,20 +1,19 @@
-"""The two kinds of stage, and how their annotations are read.
+"""What a stage of a pipeline is, and what it may declare.
 
-A stage is a dataclass whose fields are its options. The annotations of its work are its declaration: the
-checker of the code and the checker of the YAML read the same lines.
+A stage is a dataclass whose fields are its options. The type annotations of its work declare its inputs and its
+output; type checker and pipeline builder read the same annotations. There are two kinds:
 
 - A stateless stage has `__call__(self, *inputs) -> output`.
-- A stateful stage has `start(self) -> state` and `step(self, state, *inputs) -> (state, output)`.
-  Nothing about a clip is kept in `self`, so one stage can work on many clips.
+- A stateful stage has `start(self) -> state` and `step(self, state, *inputs) -> (state, output)`. State goes in and
+  comes out of every step and nothing about a clip is stored in `self`, so one stage can process many clips.
 
-A stage that owns a network has `load(self, device)`, called once, after the whole pipeline has proved sound.
-More is optional: `adapt(self, readers)` returns the stage fitted to those that read it; `makes` tells the cards of
-the networks whose features a stage gives (`{"face": card}`), and `fit(self, cards)` returns the stage that reads
-features of such networks, or raises ConfigError; `files(self)` names the weight files with their sha256.
+Everything else is optional. A stage declares it by implementing one of the protocols below; the builder and the
+pipeline test for the protocol and for nothing else.
 """
 
 import types
 import typing
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,34 +21,87 @@ import torch
 
 from avfer.models.card import Card
 
-Cards = dict[str, Card]  # of the networks that features come from, by "face" and "voice"
+Cards = dict[str, Card]  # cards of the networks that made the features, by modality: "face", "voice"
 
 
 @runtime_checkable
 class StatefulStage(Protocol):
-    """A stage that remembers: the state goes in and comes out of every step."""
+    """A stage with memory."""
 
-    def start(self) -> Any: ...
-    def step(self, state: Any, *inputs: Any) -> tuple[Any, Any]: ...
+    def start(self) -> Any:
+        """Return the state before the first step of a clip."""
+        ...
+
+    def step(self, state: Any, *inputs: Any) -> tuple[Any, Any]:
+        """Return the next state and the output for these inputs."""
+        ...
 
 
 @runtime_checkable
 class OwnsNetwork(Protocol):
-    """A stage that loads weights."""
+    """A stage that runs a network."""
 
-    def load(self, device: torch.device) -> None: ...
+    def load(self, device: torch.device) -> None:
+        """Build the network and load its weights; called once, after the whole pipeline was checked."""
+        ...
+
+
+@runtime_checkable
+class HasWeightFiles(Protocol):
+    """A stage whose weights come from files that the provenance of a table names."""
+
+    def files(self) -> dict[str, str]:
+        """Return the sha256 of every weight file by its file name."""
+        ...
+
+
+@runtime_checkable
+class HasCard(Protocol):
+    """A stage with the card of its network; the stage that cuts out its crops reads their size from it."""
+
+    card: Card
+
+
+@runtime_checkable
+class MakesFeatures(Protocol):
+    """A stage whose output holds features of networks."""
+
+    @property
+    def makes(self) -> Cards:
+        """The cards of these networks: `{"face": card}`."""
+        ...
+
+
+@runtime_checkable
+class FitsFeatures(Protocol):
+    """A stage that depends on the networks whose features it reads."""
+
+    def fit(self, cards: Cards) -> Any:
+        """Return the stage to use for features of these networks; raise ConfigError if there is none."""
+        ...
+
+
+@runtime_checkable
+class FitsReaders(Protocol):
+    """A stage that depends on the stages that read its output."""
+
+    def adapt(self, readers: Sequence[Any]) -> Any:
+        """Return the stage to use when these stages read its output."""
+        ...
 
 
 def is_stage(kind: type) -> bool:
-    """Whether a class keeps one of the two protocols."""
-    return is_dataclass(kind) and (hasattr(kind, "step") or "__call__" in vars(kind))
+    """Return whether a class is a dataclass of one of the two kinds of stage."""
+    return is_dataclass(kind) and issubclass(kind, (StatefulStage, Callable))
 
 
 def signature(kind: type) -> tuple[list[tuple[str, tuple[type, ...]]], type]:
-    """Inputs as (name, accepted types) in order, and the output type, from the annotations of the work."""
-    stateful = hasattr(kind, "step")
-    work = kind.step if stateful else kind.__call__
-    hints = typing.get_type_hints(work)
+    """Return the inputs of a stage class as (name, accepted types) in order, and its output type.
+
+    `TrackFaces` gives `([("frames", (FrameBatch,)), ("boxes", (FaceDetections,))], FaceTracks)`.
+    """
+    stateful = issubclass(kind, StatefulStage)
+    hints = typing.get_type_hints(kind.step if stateful else kind.__call__)
     output = hints.pop("return")
     if stateful:
         hints.pop("state")
@@ -58,30 +110,36 @@ def signature(kind: type) -> tuple[list[tuple[str, tuple[type, ...]]], type]:
 
 
 def _alternatives(hint: Any) -> tuple[type, ...]:
+    """`A | B` gives (A, B)."""
     return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
+def start(stage: Any) -> Any:
+    """Return the first state of a stage; None for a stateless one."""
+    return stage.start() if isinstance(stage, StatefulStage) else None
+
+
 def run(stage: Any, state: Any, inputs: list[Any]) -> tuple[Any, Any]:
-    """One step of either kind of stage: (state, output)."""
+    """Run one step of either kind of stage and return (state, output)."""
     if isinstance(stage, StatefulStage):
         return stage.step(state, *inputs)
     return state, stage(*inputs)
 
 
-def start(stage: Any) -> Any:
-    """The first state of a stage; None for a stateless one."""
-    return stage.start() if isinstance(stage, StatefulStage) else None
+def makes(stage: Any) -> Cards:
+    """Return the cards of the networks whose features a stage outputs; empty for any other stage."""
+    return stage.makes if isinstance(stage, MakesFeatures) else {}
 
 
-BLAME = "in stage "
+NOTE = "in stage "
 
 
-def blame(error: Exception, name: str) -> None:
-    """Note on an error which stage of a pipeline has raised it."""
-    error.add_note(BLAME + name)
+def note_stage(error: Exception, name: str) -> None:
+    """Add a note to an exception that names the stage of the pipeline that raised it."""
+    error.add_note(NOTE + name)
 
 
-def blamed(error: Exception) -> str | None:
-    """The stage that has raised an error, if one has."""
-    notes: list[str] = getattr(error, "__notes__", [])
-    return next((note.removeprefix(BLAME) for note in notes if note.startswith(BLAME)), None)
+def failing_stage(error: Exception) -> str | None:
+    """Return the name of the stage that raised an exception, None if it was not raised by a stage."""
+    notes: list[str] = getattr(error, "__notes__", [])  # absent until the first add_note (PEP 678)
+    return next((note.removeprefix(NOTE) for note in notes if note.startswith(NOTE)), None)

@@ -1,4 +1,4 @@
-"""A pipeline that cannot work is refused before any work, with the place and the way out."""
+"""An invalid pipeline is refused before any frame is read, with the place in the YAML and the way out."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_good_pipeline_is_read_as_written(tmp_path: Path) -> None:
+def test_a_valid_pipeline_is_read_as_written(tmp_path: Path) -> None:
     spec = read_pipeline(write(tmp_path, GOOD))
     assert spec.chunk == 0.5 and spec.output == "affect" and spec.text == GOOD
     assert [stage.name for stage in spec.stages] == ["frames", "sound", "affect"]
@@ -33,7 +33,7 @@ def test_a_good_pipeline_is_read_as_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["aver", "vision", "voice"])
-def test_the_bundled_pipelines_are_sound(name: str) -> None:
+def test_the_bundled_pipelines_are_valid(name: str) -> None:
     assert name in bundled("pipeline")
     assert build(read_pipeline(name))
 
@@ -52,12 +52,12 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
         (GOOD, "- a\n- b\n", "must be a mapping with stages: and output:, got list"),
         (GOOD, "stages: [\n", "is not valid YAML"),
         (GOOD, "", "must be a mapping with stages: and output:"),
-        (GOOD, "output: x\n", "stages: should be a mapping"),
+        (GOOD, "output: x\n", "stages: must be a mapping of names to stages, got None"),
         ("chunk:", "chnk:", r"unknown key 'chnk'; did you mean 'chunk'\? \(.*p.yaml, line 1\)"),
-        ("chunk: 0.5", "chunk: 0", r"chunk: should be seconds above 0, not 0 \(.*line 1\)"),
-        ("chunk: 0.5", "chunk: soon", "chunk: should be seconds"),
-        ("chunk: 0.5", "threads: 0", "threads: should be a count"),
-        ("output: affect", "output: afect", "output: should name one of the stages frames, sound, affect"),
+        ("chunk: 0.5", "chunk: 0", r"chunk: must be seconds above 0, got 0 \(.*line 1\)"),
+        ("chunk: 0.5", "chunk: soon", "chunk: must be seconds above 0, got 'soon'"),
+        ("chunk: 0.5", "threads: 0", "threads: must be a number from 1, got 0"),
+        ("output: affect", "output: afect", "output: must be one of the stages frames, sound, affect, got 'afect'"),
         ("output: affect", "output: frames", "output: 'frames' is FrameBatch, not AffectTrack"),
         ("count: 7", "cuont: 7", r"stage 'frames': unknown option 'cuont'; did you mean 'count'\? \(.*line 3\)"),
         ("count: 7", "count: many", r"stage 'frames': option count: .*not 'many' \(.*line 3\)"),
@@ -68,7 +68,7 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
         ),
         ('"tests.toy_stages:Hum"', '"tests.toy_stages:Ham"', "cannot be imported"),
         ('"tests.toy_stages:Hum"', '"nowhere.at:All"', "cannot be imported"),
-        ('"tests.toy_stages:Hum"', '"tests.toy_stages:NoStage"', "is no stage"),
+        ('"tests.toy_stages:Hum"', '"tests.toy_stages:NoStage"', "is not a stage"),
         (
             "from: frames}",
             "from: sound}",
@@ -79,33 +79,33 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
         (
             "from: frames}",
             "from: frames, gain: -1}",
-            r"stage 'affect': gain: should be 0 or more, not -1.0 \(.*line 5\)",
+            r"stage 'affect': gain: must be >= 0, got -1.0 \(.*line 5\)",
         ),
-        ("from: frames}", "}", "from: should name the values it reads"),
-        ("  sound:", "  frames:", r"'frames' is written twice \(.*line 4\)"),
-        ('{use: "tests.toy_stages:Hum", from: span}', "7", "should read"),
+        ("from: frames}", "}", "from: must name the values that it reads"),
+        ("  sound:", "  frames:", r"the key 'frames' is repeated; keep one of them \(.*line 4\)"),
+        ('{use: "tests.toy_stages:Hum", from: span}', "7", "must be {use: ..., from: ..., options}, got 7"),
         ("TimeAsValence", "NeedsFeatures", "takes FaceFeatures, but 'frames' is a FrameBatch"),
     ],
 )
-def test_a_fault_is_told_with_its_place_and_the_way_out(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_error_names_its_place_and_the_way_out(tmp_path: Path, old: str, new: str, message: str) -> None:
     text = GOOD.replace(old, new)
     assert text != GOOD
     with pytest.raises(ConfigError, match=message):
         build(read_pipeline(write(tmp_path, text)))
 
 
-def test_a_stage_that_reads_a_later_one_is_told_to_move(tmp_path: Path) -> None:
+def test_a_stage_that_reads_a_later_one_is_refused(tmp_path: Path) -> None:
     lines = GOOD.splitlines()
     lines[2], lines[4] = lines[4], lines[2]
     with pytest.raises(ConfigError, match="reads 'frames': it comes later; move it up"):
         build(read_pipeline(write(tmp_path, "\n".join(lines))))
 
 
-def test_widths_that_do_not_fit_are_told_before_weights_are_loaded(tmp_path: Path) -> None:
+def test_features_of_another_width_are_refused_before_weights_are_loaded(tmp_path: Path) -> None:
     look = '  look: {use: "tests.toy_stages:Wide", from: frames, width: 9}\n'
     affect = '  affect: {use: "tests.toy_stages:NeedsEight", from: look}'
     text = GOOD.replace('  affect: {use: "tests.toy_stages:TimeAsValence", from: frames}', look + affect)
-    with pytest.raises(ConfigError, match=r"stage 'affect': reads 8 features, but is given 9 \(.*line 6\)"):
+    with pytest.raises(ConfigError, match=r"stage 'affect': reads 8 features, but gets 9 \(.*line 6\)"):
         build(read_pipeline(write(tmp_path, text)))
     assert build(read_pipeline(write(tmp_path, text.replace("width: 9", "width: 8"))))
 
@@ -115,10 +115,10 @@ def test_widths_that_do_not_fit_are_told_before_weights_are_loaded(tmp_path: Pat
     [
         ("frames", "write it as stage.option=value"),
         ("=3", "write it as"),
-        ("frames.count=[", "no YAML"),
+        ("frames.count=[", "not valid YAML"),
     ],
 )
-def test_an_override_that_cannot_be_read_is_refused(override: str, message: str) -> None:
+def test_a_malformed_override_is_refused(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_override(override)
 
@@ -131,7 +131,7 @@ def test_an_override_that_cannot_be_read_is_refused(override: str, message: str)
         ("frames.cont", "unknown option"),
     ],
 )
-def test_an_override_of_what_is_not_there_is_refused(tmp_path: Path, key: str, message: str) -> None:
+def test_an_override_of_an_unknown_option_is_refused(tmp_path: Path, key: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(read_pipeline(write(tmp_path, GOOD), {key: 1}))
 
@@ -139,12 +139,12 @@ def test_an_override_of_what_is_not_there_is_refused(tmp_path: Path, key: str, m
 @pytest.mark.parametrize(
     ("name", "message"), [("avr", "did you mean 'aver'"), ("none.yaml", "no pipeline at none.yaml")]
 )
-def test_a_pipeline_that_is_not_there_is_told(name: str, message: str) -> None:
+def test_an_unknown_pipeline_is_refused(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_pipeline(name)
 
 
-def test_a_sound_in_a_face_stage_is_told(tmp_path: Path) -> None:
+def test_a_face_stage_refuses_audio(tmp_path: Path) -> None:
     text = (
         "stages:\n  sound: {use: decode_audio, from: span}\n  boxes: {use: detect_faces, from: sound}\noutput: boxes\n"
     )

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
-    {"avfer", "errors", "configurations", "signal", "ahead", "memory"},  # "avfer" is the package's own file: the version
+    {"avfer", "errors", "configurations", "signal", "prefetch"},  # "avfer" is the package's own file: the version
     {"atomic", "catalog", "metrics", "types", "media"},
     {"models", "losses", "readers"},
     {"stage", "provenance", "datasets"},

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import avfer.pipeline
 from avfer.affect_track import AffectTrack
-from avfer.ahead import NAME
 from avfer.errors import ConfigError, MediaError
 from avfer.pipeline import Pipeline, choose_device, load
+from avfer.prefetch import THREAD_NAME
 from tests.laws import assert_same
 
 DEMO = Path(__file__).parent / "data" / "demo.mp4"
@@ -34,7 +34,7 @@ output: affect
 def toy(tmp_path: Path) -> Iterator[Pipeline]:
     (tmp_path / "toy.yaml").write_text(TOY)
     yield load(tmp_path / "toy.yaml")
-    assert not [t for t in threading.enumerate() if t.name == NAME]
+    assert not [t for t in threading.enumerate() if t.name == THREAD_NAME]
 
 
 def with_chunk(pipeline: Pipeline, chunk: float) -> Pipeline:
@@ -67,7 +67,7 @@ def test_an_error_of_the_decoding_thread_reaches_the_caller(tmp_path: Path) -> N
     pipeline, seen = load(tmp_path / "toy.yaml"), list[AffectTrack]()
     with pytest.raises(ValueError, match="the disk is on fire"):
         seen.extend(pipeline.stream(DEMO))
-    assert not [t for t in threading.enumerate() if t.name == NAME]
+    assert not [t for t in threading.enumerate() if t.name == THREAD_NAME]
 
 
 def test_a_stream_that_is_left_ends_its_thread(toy: Pipeline) -> None:

@@ -1,4 +1,4 @@
-"""Small stages for pipelines under test; YAML reaches them as `tests.toy_stages:Name`."""
+"""Small stages for pipelines in tests; a YAML names them as `tests.toy_stages:Name`."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from avfer.types import AudioBatch, Clock, FaceFeatures, FaceTracks, FrameBatch,
 
 @dataclass
 class CountFrames:
-    """A source of `count` black frames at 10 Hz; fails at frame `fails_at`, if any."""
+    """A source of `count` black frames at 10 Hz; it raises at frame `fails_at` unless that is negative."""
 
     count: int = 30
     fails_at: int = -1
@@ -40,13 +40,13 @@ class Hum:
 
 @dataclass
 class TimeAsValence:
-    """Valence is the time in tenths; `gain` scales it."""
+    """Valence is the time in seconds multiplied by `gain`."""
 
     gain: float = 0.1
 
     def __post_init__(self) -> None:
         if self.gain < 0:
-            raise ConfigError(f"gain: should be 0 or more, not {self.gain}")
+            raise ConfigError(f"gain: must be >= 0, got {self.gain}")
 
     def __call__(self, frames: FrameBatch) -> AffectTrack:
         clock, count = frames.clock, len(frames.clock)
@@ -65,7 +65,7 @@ class TimeAsValence:
 
 @dataclass
 class NeedsFeatures:
-    """Reads features, which no toy makes."""
+    """Takes features, which no other stage of this file outputs."""
 
     def __call__(self, features: FaceFeatures) -> AffectTrack:
         raise AssertionError
@@ -73,7 +73,7 @@ class NeedsFeatures:
 
 @dataclass
 class Wide:
-    """Passes frames on and promises features of some width."""
+    """Returns its frames and declares features of a given width."""
 
     width: int = 8
 
@@ -87,11 +87,11 @@ class Wide:
 
 @dataclass
 class NeedsEight(TimeAsValence):
-    """Refuses any width but 8."""
+    """Refuses features of any width but 8."""
 
     def fit(self, cards: dict[str, Card]) -> "NeedsEight":
         if cards["face"].width("face") != 8:
-            raise ConfigError(f"reads 8 features, but is given {cards['face'].features}")
+            raise ConfigError(f"reads 8 features, but gets {cards['face'].features}")
         return self
 
     def __call__(self, frames: FrameBatch) -> AffectTrack:
@@ -99,4 +99,4 @@ class NeedsEight(TimeAsValence):
 
 
 class NoStage:
-    """Not a dataclass."""
+    """A class that is no dataclass."""

@@ -13,8 +13,8 @@ from avfer.evaluation.align import Aligned
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.sources import Origin, Tables
 from avfer.evaluation.tables import facts_of
-from avfer.inputs import check_names
-from avfer.jobs import Job, Outcome, do, plan
+from avfer.inputs import check_output_names
+from avfer.jobs import Job, Outcome, plan_job, run_job
 
 if TYPE_CHECKING:
     from avfer.pipeline import Pipeline
@@ -37,7 +37,7 @@ class Labelled(Tables):
 
     def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[Aligned]:
         media = media_of(corpus, partition)
-        jobs = [plan(path, self.folder, ("parquet",), report=False, overlay=False) for path in media]
+        jobs = [plan_job(path, self.folder, ("parquet",)) for path in media]
         if not self._overwrite:
             _check_kept(jobs, self._pipeline)
         _check_done(self._run(jobs))
@@ -50,14 +50,15 @@ class Labelled(Tables):
         """Label every recording; a failed one stops no other."""
         from rich.console import Console
 
-        from avfer.progress import watch
+        from avfer.progress import ClipProgress, open_display
 
         outcomes: list[Outcome] = []
-        with watch(Console(file=sys.stderr), len(jobs), self._quiet) as shown:
+        with open_display(Console(file=sys.stderr), self._quiet) as display:
+            progress = ClipProgress(display, len(jobs))
             for job in jobs:
-                shown.begin(job.clip)
-                outcomes.append(do(job, self._pipeline, self._overwrite, shown.part))
-                shown.end(outcomes[-1])
+                progress.begin(job.clip)
+                outcomes.append(run_job(job, self._pipeline, self._overwrite, progress.advance))
+                progress.end(outcomes[-1])
         return outcomes
 
 
@@ -69,7 +70,7 @@ def media_of(corpus: Corpus, partition: Partition) -> list[Path]:
     if not media:
         told = "has no recordings that a pipeline could read; name --model, or --predictions"
         raise ConfigError(f"the {partition} partition of {corpus.name} at {corpus.root} {told}")
-    check_names(media)
+    check_output_names(media)
     return media
 
 
@@ -84,15 +85,14 @@ def noted_once(notes: Notes) -> Generator[None]:
 
 
 def _origin(pipeline: "Pipeline") -> Origin:
-    cards = [card for step in pipeline.steps if (card := getattr(step.stage, "card", None)) is not None]
     told = {"pipeline": pipeline.name, "pipeline's sha256": pipeline.spec.sha256, "device": str(pipeline.device)}
-    data = {card.name: card.data or "not told on its card" for card in cards}
+    data = {card.name: card.data or "not told on its card" for card in pipeline.cards}
     return Origin(told, dict(pipeline.files), data)
 
 
 def _check_kept(jobs: list[Job], pipeline: "Pipeline") -> None:
     """Tables of another pipeline, or of other weights, are no tables of this one."""
-    for path in (path for job in jobs for path in job.tables if path.exists()):
+    for path in (path for job in jobs for path in job.tables.values() if path.exists()):
         facts = facts_of(path)
         same = facts.get("pipeline_sha256") == pipeline.spec.sha256
         if not same or json.loads(facts.get("weights", "{}")) != pipeline.files:

@@ -17,7 +17,7 @@ from pyarrow.parquet import ParquetFile, read_metadata
 
 from avfer import __version__
 from avfer.errors import AvferError, ConfigError, MediaError, OutputError
-from avfer.export.files import output_error
+from avfer.atomic import output_error
 from avfer.labelling import remote
 from avfer.labelling.entry import Entry
 from avfer.labelling.recipe import fingerprint
@@ -90,15 +90,14 @@ class _Desk:
         return marker
 
     def _label(self, entry: Entry) -> Marker:
-        from avfer.export.summary import Summary
-        from avfer.export.table import to_table
-        from avfer.export.writer import TableWriter
+        from avfer.export.summary import TableSummary
+        from avfer.export.table_writer import TableWriter
 
-        summary, duration = Summary(), None
+        summary, duration = TableSummary(), None
         with self._here(entry) as clip, self._store.whole(self._store.table(entry.id)) as part:
             with TableWriter(part) as writer, closing(_parts(self._pipeline, clip)) as tracks:
                 for track in tracks:
-                    table = to_table(track)
+                    table = track.to_table()
                     summary.add(table)
                     writer.append(stamped(table, entry.columns))
                     duration = track.source.stream.get("duration") if track.source else None
@@ -115,7 +114,7 @@ class _Desk:
 
     def _stamp(self, entry: Entry) -> Marker:
         """The same values with the user's columns as they are now."""
-        from avfer.export.writer import TableWriter
+        from avfer.export.table_writer import TableWriter
 
         old = read_marker(self._store.done(entry.id)) or {}
         with self._store.whole(self._store.table(entry.id)) as part:
@@ -162,12 +161,12 @@ def stamped(table: pa.Table, columns: pa.Table | None) -> pa.Table:
 
 def failure(error: Exception) -> Failure:
     """An error as what is told of it."""
-    from avfer.stage import blamed
+    from avfer.stage import failing_stage
 
     known = isinstance(error, AvferError)
     reason = str(error) if known else f"unexpected {type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
-    return Failure(" ".join(reason.split()), blamed(error) or _place(error), trace)
+    return Failure(" ".join(reason.split()), failing_stage(error) or _place(error), trace)
 
 
 def _place(error: Exception) -> str:
