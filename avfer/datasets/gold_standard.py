@@ -1,7 +1,7 @@
-"""One series from the ratings of several raters of a recording: the gold standard that a model is scored against.
+"""Gold standards: one series from the ratings of several raters, which models are trained and scored against.
 
-Ratings are (R, T), one row a rater. A missing rating is NaN: means go over what there is, as the AVEC 2018 script
-does; a step that nobody rated is NaN.
+Ratings are (R, T): one row for each of R raters, one column for each of T steps. A missing rating is NaN: means are
+taken over the ratings present, as the AVEC 2018 script does, and a step without any rating is NaN.
 """
 
 import warnings
@@ -18,7 +18,7 @@ from avfer.metrics.regression import pcc
 
 Procedure = Literal["mean", "avec", "ewe"]
 PROCEDURES: tuple[Procedure, ...] = ("mean", "avec", "ewe")
-TOLD: dict[Procedure, str] = {
+DESCRIPTIONS: dict[Procedure, str] = {
     "mean": "plain mean over the raters",
     "avec": "mean over the raters, each moved to the level on which they agree (AVEC 2016 and 2018)",
     "ewe": "mean over the raters, weighted by the correlation of each with the mean of the others",
@@ -27,42 +27,56 @@ DECIMALS = 6  # of the AVEC files
 
 
 def gold_standard(ratings: ArrayLike, procedure: Procedure = "avec") -> Floats:
-    """(T,) gold standard of one recording by a named procedure."""
+    """Return the gold standard of one recording by a named procedure.   ratings: (R, T) float in [-1, 1] -> (T,)
+
+    Raises DatasetError for an unknown procedure, or if the procedure is not defined for these ratings.
+
+    >>> gold_standard([[0.0, 0.5], [0.25, 0.75]], "mean").tolist()
+    [0.125, 0.625]
+    """
     if procedure not in PROCEDURES:
         raise DatasetError(unknown("gold standard", procedure, PROCEDURES))
-    makers: dict[Procedure, Callable[[ArrayLike], Floats]] = {"mean": mean, "avec": avec, "ewe": ewe}
-    return makers[procedure](ratings)
+    procedures: dict[Procedure, Callable[[ArrayLike], Floats]] = {"mean": mean, "avec": avec, "ewe": ewe}
+    return procedures[procedure](ratings)
 
 
 def mean(ratings: ArrayLike) -> Floats:
-    """(T,) plain mean over the raters."""
-    return _column_means(_checked(ratings, raters=1))
+    """Return the plain mean over the raters.   (R, T) -> (T,). Raises DatasetError for infinite or empty ratings."""
+    return _column_means(_checked(ratings, min_raters=1))
 
 
 def avec(ratings: ArrayLike, decimals: int | None = DECIMALS) -> Floats:
-    """(T,) mean over the raters, moved to their reference level; six decimals, as AVEC distributes it.
+    """Return the mean over the raters, moved to their reference level (AVEC 2016, Valstar et al.).   (R, T) -> (T,)
 
-    All ratings are moved to one level and averaged, so this is `mean` plus a constant.
+    All ratings are moved to the same level and averaged, so the result is `mean` plus a constant.
+    decimals: rounds as the AVEC files do; None for no rounding.
+    Raises DatasetError for fewer than 2 raters, infinite ratings, or a rater without ratings.
     """
-    values = _checked(ratings, raters=2)
+    values = _checked(ratings, min_raters=2)
     moved = _column_means(values) - float(np.nanmean(values)) + reference_level(values)
     return moved if decimals is None else np.round(moved, decimals)
 
 
 def reference_level(ratings: ArrayLike) -> float:
-    """Mean of the raters' means, each weighted by its agreement: the mean CCC with the other raters."""
-    values = _checked(ratings, raters=2)
+    """Return the mean of the raters' means, each weighted by its agreement.   (R, T) -> float in [-1, 1]
+
+    The agreement of a rater is its mean CCC with the other raters. If the agreements do not sum to a positive number,
+    the weights are undefined: AvferWarning, and the plain mean is returned. Raises DatasetError as `avec` does.
+    """
+    values = _checked(ratings, min_raters=2)
     weights = np.nan_to_num(rater_agreement(values, nan="omit"))
     if weights.sum() <= 0:
-        # Weights that do not add up to something positive are none: the level could lie anywhere.
         warnings.warn("the raters do not agree at all; their plain mean is the level", AvferWarning, stacklevel=2)
         return float(np.nanmean(values))
     return float(weights @ np.nanmean(values, axis=1) / weights.sum())
 
 
 def ewe(ratings: ArrayLike) -> Floats:
-    """(T,) mean over the raters by their weights (evaluator weighted estimator)."""
-    values = _checked(ratings, raters=2)
+    """Return the evaluator weighted estimator (Grimm and Kroschel, 2005).   (R, T) -> (T,)
+
+    It is the mean over the raters weighted by `ewe_weights`. Raises DatasetError if all weights are 0, and as `avec`.
+    """
+    values = _checked(ratings, min_raters=2)
     weights = ewe_weights(values)
     if not weights.any():
         raise DatasetError("no rater correlates with the others: the weights of 'ewe' are all 0; take 'mean' or 'avec'")
@@ -72,8 +86,11 @@ def ewe(ratings: ArrayLike) -> Floats:
 
 
 def ewe_weights(ratings: ArrayLike) -> Floats:
-    """(R,) correlation of each rater with the mean of the others; 0 where it is negative or not defined."""
-    values = _checked(ratings, raters=2)
+    """Return the correlation of each rater with the mean of the others.   (R, T) -> (R,) in [0, 1]
+
+    Negative and undefined correlations become 0.
+    """
+    values = _checked(ratings, min_raters=2)
     weights = np.zeros(len(values))
     for rater in range(len(values)):
         others = _column_means(np.delete(values, rater, axis=0))
@@ -82,19 +99,20 @@ def ewe_weights(ratings: ArrayLike) -> Floats:
 
 
 def _column_means(values: Floats) -> Floats:
-    """(T,) mean of what there is in each column; NaN where there is nothing."""
+    """Return the mean of the ratings present in each column, NaN where there are none.   (R, T) -> (T,)"""
     given = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(given, values, 0.0).sum(0) / given.sum(0)
 
 
-def _checked(ratings: ArrayLike, raters: int) -> Floats:
+def _checked(ratings: ArrayLike, min_raters: int) -> Floats:
+    """Return ratings as (R, T) float64. Raises DatasetError for another shape, infinity, or a row of NaN alone."""
     values = to_floats(ratings)
-    if values.ndim != 2 or len(values) < raters or not values.shape[1]:
-        raise DatasetError(f"ratings are (R, T), of {raters} raters or more, not {values.shape}")
+    if values.ndim != 2 or len(values) < min_raters or not values.shape[1]:
+        raise DatasetError(f"ratings must have shape (R, T) with R >= {min_raters} and T >= 1, got {values.shape}")
     if np.isinf(values).any():
-        raise DatasetError(f"{np.isinf(values).sum()} ratings are infinite")
-    silent = np.flatnonzero(np.isnan(values).all(axis=1))
-    if len(silent):
-        raise DatasetError(f"rater {silent[0]} gave no rating at all; leave the row out")
+        raise DatasetError(f"ratings must be finite or NaN (missing), got {np.isinf(values).sum()} infinite ones")
+    empty = np.flatnonzero(np.isnan(values).all(axis=1))
+    if len(empty):
+        raise DatasetError(f"rater {empty[0]} has no rating at all; leave that row out")
     return values

@@ -7,7 +7,7 @@ from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.kinds import Dimension
 from avfer.evaluation.published import NoTable, Table, published
 from avfer.evaluation.report import ActionUnitReport, Challenge, DimensionReport, ExpressionReport
-from avfer.metrics.abaw import LAST, Task, abaw_rule, abaw_score
+from avfer.metrics.abaw import LAST_YEAR, AbawTask, abaw_rule, abaw_score
 
 ABAW = "aff_wild2"  # the corpus of the challenges
 EARLY = 2021  # the last year of seven classes, and of eight or twelve action units with another rule
@@ -28,7 +28,7 @@ def challenge(
     if corpus.name != ABAW or task is None:
         return None
     old = (expression and len(expression.classes) == EARLY_CLASSES) or (units and len(units.units) == EARLY_UNITS)
-    year = config.challenge or (EARLY if old and task != "mtl" else LAST)
+    year = config.challenge or (EARLY if old and task != "mtl" else LAST_YEAR)
     scores = {f"ccc_{name}": dimension.scores.joined["ccc"] for name, dimension in dimensions.items()}
     if task == "mtl" and expression and units:
         scores = {
@@ -63,7 +63,7 @@ def comparison(
     return [table for table in found if table is not None]
 
 
-def _task(dimensions: Dimensions, expression: ExpressionReport | None, units: ActionUnitReport | None) -> Task | None:
+def _task(dimensions: Dimensions, expression: ExpressionReport | None, units: ActionUnitReport | None) -> AbawTask | None:
     """The challenge whose labels these are."""
     both = len(dimensions) == 2
     if both and expression and units:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avfer.errors import MetricError
 from avfer.evaluation.series import Series, joined_ccc, steps_of
 from avfer.metrics.ccc import Convention
-from avfer.metrics.inputs import Floats
+from avfer.metrics.validation import Floats
 
 GRID = tuple(round(0.2 * k, 1) for k in range(51))  # s, 0 to 10
 

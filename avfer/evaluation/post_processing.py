@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from avfer.evaluation.series import Series, steps_of
-from avfer.metrics.inputs import Floats
+from avfer.metrics.validation import Floats
 
 
 class Step(Protocol):

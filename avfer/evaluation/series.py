@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avfer.errors import MetricError
-from avfer.metrics.ccc import Convention, ccc_of
-from avfer.metrics.inputs import Floats, to_pair
-from avfer.metrics.moments import Moments
+from avfer.metrics.ccc import Convention, Moments, ccc_of
+from avfer.metrics.validation import Floats, check_series
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +19,7 @@ class Series:
     step: float  # s between two steps
 
     def __post_init__(self) -> None:
-        to_pair(self.prediction, self.target, nan="omit")
+        check_series(self.prediction, self.target, nan="omit")
         if np.isnan(self.prediction).any():
             raise MetricError(f"{np.isnan(self.prediction).sum()} steps have no prediction; fill them first")
         if not self.step > 0:

@@ -16,10 +16,10 @@ from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.kinds import Dimension, not_told
 from avfer.evaluation.series import Series
 from avfer.metrics import ActionUnitScores, ByRecording, ClassScores, RegressionScores
+from avfer.metrics.accumulators import Accumulator
 from avfer.metrics.action_units import UnitCounts
 from avfer.metrics.bootstrap import Interval
 from avfer.metrics.classification import Confusion
-from avfer.metrics.recordings import Accumulator
 
 CELLS = 40  # of the density of truth and prediction, along each side
 POINTS = 400  # of a recording's curve that are drawn

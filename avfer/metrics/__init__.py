@@ -1,15 +1,12 @@
-"""Scores as pure float64 functions on arrays, and accumulators for what does not fit memory."""
+"""Scores as pure float64 functions on arrays, and accumulators for data that do not fit into memory."""
 
 from avfer.metrics.abaw import abaw_rule, abaw_score
-from avfer.metrics.accumulators import ActionUnitScores, ClassScores, RegressionScores
+from avfer.metrics.accumulators import ActionUnitScores, ByRecording, ClassScores, RegressionScores
 from avfer.metrics.action_units import UnitScores, au_f1
-from avfer.metrics.agreement import pairwise_ccc, rater_agreement
-from avfer.metrics.alpha import krippendorff_alpha
+from avfer.metrics.agreement import icc, krippendorff_alpha, pairwise_ccc, rater_agreement
 from avfer.metrics.bootstrap import Interval, bootstrap, bootstrap_mean
 from avfer.metrics.ccc import CONVENTIONS, ccc
 from avfer.metrics.classification import accuracy, confusion_matrix, f1_macro, f1_per_class, uar, war
-from avfer.metrics.icc import icc
-from avfer.metrics.recordings import ByRecording
 from avfer.metrics.regression import SAGR_RULE, mae, pcc, rmse, sagr
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""Scores P of the ABAW challenges, by task and year, and the rule of each in words.
+"""Scores P of the ABAW challenges by task and year, and the rule of each in words.
 
-Marks of the rules: 2022 on, and valence-arousal of all years, from the organisers; expressions and action units of
-2020 from participants' code, of 2021 not confirmed.
+How far the rules are confirmed: valence-arousal of all years, and all tasks from 2022, are stated by the organisers;
+expressions and action units of 2020 are taken from participants' code; those of 2021 are not confirmed.
 """
 
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from typing import Literal
 
 from avfer.errors import MetricError, unknown
 
-Task = Literal["va", "expr", "au", "mtl"]
-TASKS: tuple[Task, ...] = ("va", "expr", "au", "mtl")
-FIRST, LAST = 2020, 2026
-EIGHT_CLASSES = 2022  # from this year on: "Other" is a class, F1 alone counts, and there is a multi-task challenge
+AbawTask = Literal["va", "expr", "au", "mtl"]
+TASKS: tuple[AbawTask, ...] = ("va", "expr", "au", "mtl")
+FIRST_YEAR, LAST_YEAR = 2020, 2026
+NEW_RULES_YEAR = 2022  # from then on "other" is a class, F1 alone counts, and there is a multi-task challenge
 VALENCE_AROUSAL = {"ccc_valence": 0.5, "ccc_arousal": 0.5}
-MULTI_TASK = {"va": 1.0, "expr": 1.0, "au": 1.0}  # the three scores P
-EARLY: dict[Task, dict[str, float]] = {
+MULTI_TASK = {"va": 1.0, "expr": 1.0, "au": 1.0}  # the scores P of the three tasks
+OLD_RULES: dict[AbawTask, dict[str, float]] = {
     "va": VALENCE_AROUSAL,
     "expr": {"f1_macro": 0.67, "accuracy": 0.33},
     "au": {"f1_macro": 0.5, "accuracy": 0.5},
 }
-LATE: dict[Task, dict[str, float]] = {
+NEW_RULES: dict[AbawTask, dict[str, float]] = {
     "va": VALENCE_AROUSAL,
     "expr": {"f1_macro": 1.0},
     "au": {"f1_macro": 1.0},
@@ -28,8 +28,11 @@ LATE: dict[Task, dict[str, float]] = {
 }
 
 
-def abaw_score(task: Task, year: int, scores: Mapping[str, float]) -> float:
-    """P of a task in the challenge of a year, from the scores its rule names; others are not looked at.
+def abaw_score(task: AbawTask, year: int, scores: Mapping[str, float]) -> float:
+    """Score P of a task in the challenge of a year: a weighted sum of `scores`, by the rule of `abaw_rule`.
+
+    scores: values by name, such as ccc_valence, f1_macro, or the P of each task for "mtl"; others are ignored.
+    Raises MetricError if a score of the rule is missing, or for an unknown task or year.
 
     >>> abaw_score("va", 2024, {"ccc_valence": 0.5, "ccc_arousal": 0.6})
     0.55
@@ -37,27 +40,25 @@ def abaw_score(task: Task, year: int, scores: Mapping[str, float]) -> float:
     weights = _weights(task, year)
     missing = sorted(weights.keys() - scores.keys())
     if missing:
-        raise MetricError(f"P of {task} {year} is {abaw_rule(task, year)}; not given: {', '.join(missing)}")
+        raise MetricError(f"P of {task} {year} is {abaw_rule(task, year)}; missing: {', '.join(missing)}")
     return sum(weight * scores[name] for name, weight in weights.items())
 
 
-def abaw_rule(task: Task, year: int) -> str:
-    """What P is: `0.67 f1_macro + 0.33 accuracy`."""
+def abaw_rule(task: AbawTask, year: int) -> str:
+    """Formula of P in words. Raises MetricError for an unknown task or year.
+
+    >>> abaw_rule("expr", 2020)
+    '0.67 f1_macro + 0.33 accuracy'
+    """
     return " + ".join(name if weight == 1 else f"{weight:g} {name}" for name, weight in _weights(task, year).items())
 
 
-def expression_count(year: int) -> int:
-    """Length of the class list: F1 is a sum over it, divided by it, whatever is present."""
-    _weights("expr", year)
-    return 8 if year >= EIGHT_CLASSES else 7
-
-
-def _weights(task: Task, year: int) -> dict[str, float]:
+def _weights(task: AbawTask, year: int) -> dict[str, float]:
     if task not in TASKS:
         raise MetricError(unknown("task of ABAW", task, TASKS))
-    if not FIRST <= year <= LAST:
-        raise MetricError(f"no rule of ABAW is known for {year}: there are {FIRST} to {LAST}")
-    rules = LATE if year >= EIGHT_CLASSES else EARLY
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise MetricError(f"year: ABAW rules are known for {FIRST_YEAR} to {LAST_YEAR}, got {year}")
+    rules = NEW_RULES if year >= NEW_RULES_YEAR else OLD_RULES
     if task not in rules:
-        raise MetricError(f"ABAW had no multi-task challenge in {year}: it began in {EIGHT_CLASSES}")
+        raise MetricError(f"ABAW had no multi-task challenge in {year}; the first was in {NEW_RULES_YEAR}")
     return rules[task]

@@ -1,4 +1,4 @@
-"""F1 of action units: one binary problem a unit, the F1 of its occurrence, and the mean over all units."""
+"""F1 of action units: each unit is a binary problem, scored by the F1 of its occurrence; the score is their mean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avfer.errors import MetricError
-from avfer.metrics.inputs import Floats, to_floats
+from avfer.metrics.validation import Floats, raise_where, to_floats
 
 
 @dataclass(frozen=True, eq=False)
 class UnitCounts:
-    """Steps of each unit by truth and prediction, (..., A) each; merges, and stacks along leading axes."""
+    """Counts of each of A units by target and prediction, which can be merged, and stacked along leading axes (...)."""
 
-    hits: Floats  # occurs, and is told
-    false_alarms: Floats
-    misses: Floats
-    rejections: Floats  # does not occur, and is not told
+    hits: Floats  # (..., A) occurs and is predicted
+    false_alarms: Floats  # (..., A)
+    misses: Floats  # (..., A)
+    rejections: Floats  # (..., A) neither occurs nor is predicted
 
     def merge(self, other: Self) -> Self:
+        """Return the counts of both parts together."""
         return type(self)(
             self.hits + other.hits,
             self.false_alarms + other.false_alarms,
@@ -30,31 +31,31 @@ class UnitCounts:
 
     @property
     def support(self) -> Floats:
-        """(..., A): steps where the unit occurs."""
+        """Number of steps at which each unit occurs, (..., A)."""
         return self.hits + self.misses
 
     @property
     def f1(self) -> Floats:
-        """(..., A): 0 for a unit that neither occurs nor is told."""
+        """2 hits / (2 hits + false alarms + misses) of each unit, (..., A) in [0, 1]; 0 if it never occurs."""
         return 2.0 * self.hits / np.maximum(2.0 * self.hits + self.false_alarms + self.misses, 1.0)
 
     def scores(self) -> dict[str, Floats]:
-        """`f1_macro` is the mean over the units, `accuracy` the share of all labels that are right."""
-        right = (self.hits + self.rejections).sum(-1)
-        labels = right + (self.false_alarms + self.misses).sum(-1)
+        """Return f1_macro (mean over the units) and accuracy (share of correct labels), (...) float64 each."""
+        correct = (self.hits + self.rejections).sum(-1)
+        labels = correct + (self.false_alarms + self.misses).sum(-1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return {"f1_macro": np.where(labels > 0, self.f1.mean(-1), np.nan), "accuracy": right / labels}
+            return {"f1_macro": np.where(labels > 0, self.f1.mean(-1), np.nan), "accuracy": correct / labels}
 
 
 @dataclass(frozen=True, eq=False)
 class UnitScores:
-    """What a report tells of action units; arrays are (A,), in the order of the columns."""
+    """Scores of A action units, in the order of the columns."""
 
-    f1: Floats
-    support: NDArray[np.int64]  # steps where the unit occurs; with 0 an F1 of 0 says nothing of the prediction
-    threshold: Floats  # a unit is told where its probability is above it
-    f1_macro: float
-    accuracy: float  # of all labels together
+    f1: Floats  # (A,) in [0, 1]
+    support: NDArray[np.int64]  # (A,) steps at which the unit occurs; an F1 of 0 without support says nothing
+    threshold: Floats  # (A,) a unit is predicted where its probability is above it
+    f1_macro: float  # mean of f1
+    accuracy: float  # share of correct labels, all units together
 
 
 def au_f1(
@@ -63,10 +64,17 @@ def au_f1(
     threshold: float | Sequence[float] = 0.5,
     valid: ArrayLike | None = None,
 ) -> UnitScores:
-    """F1 per unit of (T, A) probabilities (or 0 and 1) against (T, A) occurrences.
+    """F1 of each of A action units, and their mean, the score of ABAW from 2022.
 
-    `threshold` is one for all units or one each; say so where it was tuned. `valid` (T,) or (T, A) is False where
-    the truth is not known; any truth but 0 and 1 elsewhere is an error.
+    prediction: (T, A) probabilities in [0, 1], or occurrences 0 and 1.
+    target: (T, A) occurrences, 0 or 1.
+    threshold: one for all units, or (A,); if it was tuned, a report must say so.
+    valid: (T,) or (T, A) bool, False where the target is unknown; None if all of it is known.
+
+    Raises MetricError for other shapes, for a valid target other than 0 and 1, and for a prediction of NaN or infinity.
+
+    >>> au_f1([[0.9, 0.2], [0.6, 0.4]], [[1, 0], [0, 1]]).f1.round(3).tolist()
+    [0.667, 0.0]
     """
     counts = count_units(prediction, target, threshold, valid)
     scores = counts.scores()
@@ -82,27 +90,29 @@ def count_units(
     valid: ArrayLike | None = None,
     first: int = 0,
 ) -> UnitCounts:
-    """Counts of (T, A) predictions and truth; `first` is the index of their first step in an error."""
-    told, true = to_floats(prediction), to_floats(target)
-    if told.shape != true.shape or told.ndim != 2:
-        raise MetricError(f"prediction {told.shape} and truth {true.shape} must be two (T, A) tables of one shape")
-    use = _mask(valid, told.shape)
-    _refuse(use & (true != 0) & (true != 1), "{} truths are neither 0 nor 1, the first in row {}; mask them", first)
-    _refuse(use & ~np.isfinite(told), "{} predictions are NaN or infinite, the first in row {}", first)
-    occurs, says = true == 1, told > to_floats(threshold)
-    kinds = occurs & says, ~occurs & says, occurs & ~says, ~occurs & ~says
+    """Return the counts (A,) of (T, A) predictions and targets; arguments and errors are those of `au_f1`.
+
+    `first` is the index of row 0 in error messages.
+    """
+    predicted, true = to_floats(prediction), to_floats(target)
+    if predicted.shape != true.shape or predicted.ndim != 2:
+        raise MetricError(
+            f"prediction {predicted.shape} and target {true.shape} must be two (T, A) arrays of the same shape"
+        )
+    use = _to_mask(valid, predicted.shape)
+    raise_where(
+        use & (true != 0) & (true != 1), "{} target values are neither 0 nor 1, the first in row {}; mask them", first
+    )
+    raise_where(use & ~np.isfinite(predicted), "{} predictions are NaN or infinite, the first in row {}", first)
+    occurs, positive = true == 1, predicted > to_floats(threshold)
+    kinds = occurs & positive, ~occurs & positive, occurs & ~positive, ~occurs & ~positive
     return UnitCounts(*(to_floats(np.sum(kind & use, axis=0)) for kind in kinds))
 
 
-def _mask(valid: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _to_mask(valid: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if valid is None:
         return np.ones(shape, bool)
     mask = np.asarray(valid, bool)
     if mask.shape not in (shape, shape[:1]):
-        raise MetricError(f"valid {mask.shape} must be {shape} or {shape[:1]}")
+        raise MetricError(f"valid: must have the shape {shape} or {shape[:1]}, got {mask.shape}")
     return np.broadcast_to(mask[:, None] if mask.ndim == 1 else mask, shape)
-
-
-def _refuse(wrong: NDArray[np.bool_], told: str, first: int) -> None:
-    if wrong.any():
-        raise MetricError(told.format(int(wrong.sum()), first + int(wrong.any(axis=1).argmax())))

@@ -1,18 +1,35 @@
-"""How far raters agree with each other: the CCC of every pair of them."""
+"""Agreement of raters: CCC of every pair, intraclass correlation (ICC), Krippendorff's alpha.
+
+Ratings are (R, T): one row for each rater, one column for each rated step or target.
+"""
+
+import warnings
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avfer.errors import MetricError
+from avfer.errors import AvferWarning, MetricError, unknown
 from avfer.metrics.ccc import Convention, ccc
-from avfer.metrics.inputs import Floats, Nan, to_floats
+from avfer.metrics.validation import Floats, NanRule, to_floats
+
+IccKind = Literal["3,1", "2,1"]
+Level = Literal["nominal", "ordinal", "interval"]
+LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval")
 
 
-def pairwise_ccc(ratings: ArrayLike, convention: Convention = "population", nan: Nan = "error") -> Floats:
-    """(R, R) CCC of the rows of (R, T) ratings; the diagonal is NaN, as nobody agrees with others by being one."""
+def pairwise_ccc(ratings: ArrayLike, convention: Convention = "population", nan: NanRule = "error") -> Floats:
+    """CCC of every pair of raters.
+
+    ratings: (R, T) of R >= 2 raters -> (R, R) float64, symmetric, with NaN on the diagonal.
+    `convention` and `nan` are those of `ccc`. Raises MetricError for fewer than two raters and as `ccc` does.
+
+    >>> pairwise_ccc([[0.0, 0.2, 0.4], [0.0, 0.2, 0.4]]).tolist()
+    [[nan, 1.0], [1.0, nan]]
+    """
     values = to_floats(ratings)
     if values.ndim != 2 or len(values) < 2:
-        raise MetricError(f"agreement needs (R, T) ratings of two raters or more, not {values.shape}")
+        raise MetricError(f"ratings: must be (R, T) of at least two raters, got {values.shape}")
     table = np.full((len(values), len(values)), np.nan)
     for one in range(len(values)):
         for other in range(one):
@@ -20,9 +37,123 @@ def pairwise_ccc(ratings: ArrayLike, convention: Convention = "population", nan:
     return table
 
 
-def rater_agreement(ratings: ArrayLike, convention: Convention = "population", nan: Nan = "error") -> Floats:
-    """(R,) mean CCC of each rater with each other one; pairs without a CCC do not count."""
+def rater_agreement(ratings: ArrayLike, convention: Convention = "population", nan: NanRule = "error") -> Floats:
+    """Mean CCC of each rater with the others; pairs whose CCC is NaN do not count.
+
+    ratings: (R, T) of R >= 2 raters -> (R,) float64. Arguments and errors are those of `pairwise_ccc`.
+
+    >>> rater_agreement([[0.0, 0.2, 0.4], [0.0, 0.2, 0.4], [0.1, 0.3, 0.5]]).round(3).tolist()
+    [0.921, 0.921, 0.842]
+    """
     table = pairwise_ccc(ratings, convention, nan)
     known = ~np.isnan(table)
     with np.errstate(invalid="ignore"):
         return np.where(known, table, 0.0).sum(1) / known.sum(1)
+
+
+def icc(ratings: ArrayLike, kind: IccKind = "3,1") -> float:
+    """Intraclass correlation of single ratings, as used for action unit intensity in DISFA and BP4D.
+
+    With the mean squares of a two-way layout, B between targets, J between raters, E of the residual:
+
+        ICC(3,1) = (B - E) / (B + (R - 1) E)                      consistency: a constant bias of a rater is ignored
+        ICC(2,1) = (B - E) / (B + (R - 1) E + R (J - E) / T)      absolute agreement: a bias lowers it
+
+    Shrout and Fleiss, "Intraclass correlations: uses in assessing rater reliability", Psychological Bulletin 86, 1979.
+    Prediction and target can be passed as two raters.
+
+    ratings: (R, T) without NaN, R >= 2 -> () float, at most 1; NaN for fewer than two targets or without any variance.
+    Raises MetricError for other shapes, NaN, infinite values, or an unknown kind.
+
+    >>> round(icc([[9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2], [5, 3, 6, 2, 6, 4], [8, 2, 8, 6, 9, 7]], "2,1"), 2)
+    0.29
+    """
+    if kind not in ("3,1", "2,1"):
+        raise MetricError(unknown("kind of ICC", kind, ("3,1", "2,1")))
+    values = to_floats(ratings)
+    if values.ndim != 2 or len(values) < 2:
+        raise MetricError(f"ratings: must be (R, T) of at least two raters, got {values.shape}")
+    if not np.isfinite(values).all():
+        raise MetricError(f"ratings: ICC needs all of them, {np.sum(~np.isfinite(values))} are NaN or infinite")
+    raters, targets = values.shape
+    if targets < 2:
+        return float("nan")
+    values = values - values[0, 0]  # so that equal ratings leave a variance of exactly 0
+    of_target, of_rater, mean = values.mean(0), values.mean(1), values.mean()
+    rest = values - of_target - of_rater[:, None] + mean
+    between = raters * np.sum((of_target - mean) ** 2) / (targets - 1)
+    bias = targets * np.sum((of_rater - mean) ** 2) / (raters - 1)
+    error = np.sum(rest**2) / ((targets - 1) * (raters - 1))
+    whole = between + (raters - 1) * error + (raters * (bias - error) / targets if kind == "2,1" else 0.0)
+    return float((between - error) / whole) if whole > 0 else float("nan")
+
+
+def krippendorff_alpha(ratings: ArrayLike, level: Level = "interval") -> float:
+    """Krippendorff's alpha, 1 - D_o / D_e: agreement beyond chance, with missing ratings allowed.
+
+    D_o is the mean disagreement of the ratings of one step, D_e that of all ratings regardless of their step;
+    disagreement is inequality (nominal), the squared difference (interval), or the squared difference of mid-ranks
+    (ordinal). Krippendorff, "Content Analysis", 2004, chapter 11.
+
+    ratings: (R, T), NaN where a rating is missing -> () float, at most 1. A step with fewer than two ratings does not
+    count. NaN if no step counts and, with an AvferWarning, if all ratings that count are equal.
+    Raises MetricError for other shapes, infinite values, or an unknown level.
+
+    >>> round(krippendorff_alpha([[1, 2, 3, 3], [1, 2, 3, 4]], "interval"), 3)
+    0.889
+    """
+    if level not in LEVELS:
+        raise MetricError(unknown("level of measurement", level, LEVELS))
+    values = to_floats(ratings)
+    if values.ndim != 2:
+        raise MetricError(f"ratings: must be (R, T), got {values.shape}")
+    if np.isinf(values).any():
+        raise MetricError(f"ratings: must be finite or NaN, {np.isinf(values).sum()} are infinite")
+    values = values[:, np.sum(~np.isnan(values), axis=0) >= 2]
+    given = values[~np.isnan(values)]
+    if not len(given):
+        return float("nan")
+    if len(np.unique(given)) == 1:
+        warnings.warn("alpha is NaN: all ratings have the same value", AvferWarning, stacklevel=2)
+        return float("nan")
+    if level == "nominal":
+        return _nominal_alpha(values, given)
+    return _interval_alpha(_mid_ranks(values, given) if level == "ordinal" else values)
+
+
+def _interval_alpha(values: Floats) -> float:
+    """Return alpha of squared differences for (R, T) values.
+
+    A sum of squares about the mean replaces the sum over all pairs, so continuous ratings need no table of values.
+    """
+    n = np.sum(~np.isnan(values), axis=0)
+    within = np.nansum((values - np.nanmean(values, axis=0)) ** 2, axis=0)
+    observed = np.sum(n * within / (n - 1))
+    total = np.nansum((values - np.nanmean(values)) ** 2)
+    return float(1.0 - observed * (n.sum() - 1) / (total * n.sum()))
+
+
+def _nominal_alpha(values: Floats, given: Floats) -> float:
+    """Return alpha of unequal pairs for (R, T) values, of which `given` (G,) are not NaN.
+
+    Unequal pairs of a step are all its pairs less those of one value.
+    """
+    known, totals = np.unique(given, return_counts=True)
+    rated = ~np.isnan(values)
+    steps = np.broadcast_to(np.arange(values.shape[1]), values.shape)[rated]
+    codes = steps * len(known) + np.searchsorted(known, values[rated])
+    cells, counts = np.unique(codes, return_counts=True)
+    n = rated.sum(0)
+    same = np.bincount(cells // len(known), weights=counts.astype(np.float64) ** 2, minlength=len(n))
+    observed = np.sum((n.astype(np.float64) ** 2 - same) / (n - 1))
+    size = float(len(given))
+    expected = (size**2 - np.sum(totals.astype(np.float64) ** 2)) / (size - 1)
+    return float(1.0 - observed / expected)
+
+
+def _mid_ranks(values: Floats, given: Floats) -> Floats:
+    """Return the mid-rank of each rating, (R, T): the number of smaller ones plus half of the equal ones."""
+    known, totals = np.unique(given, return_counts=True)
+    middle = np.cumsum(totals) - totals / 2.0
+    places = np.searchsorted(known, np.nan_to_num(values, nan=known[0]))
+    return np.where(np.isnan(values), np.nan, middle[places])

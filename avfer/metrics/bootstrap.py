@@ -1,7 +1,9 @@
-"""Percentile intervals over recordings or subjects, never over frames: those of one recording resemble each other.
+"""Percentile intervals over recordings or subjects, never over frames, because the frames of a recording resemble
+each other.
 
-A recording is its summary (the few sums its scores are made of), so a draw merges summaries and touches no frame.
-All draws are made at once: the summaries are stacked, and what is merged is an array over the draws.
+A recording enters with the few sums its scores are computed from, so a draw merges sums and reads no frame. All draws
+are computed at once: the sums are stacked, and merging works on arrays over the draws.
+Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,29 +14,31 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avfer.errors import MetricError
-from avfer.metrics.inputs import Floats, to_floats
+from avfer.metrics.validation import Floats, to_floats
 
 DRAWS = 1000
 LEVEL = 0.95
 
 
-class Summary(Protocol):
-    """A dataclass of float64 arrays (or of such dataclasses) that merges elementwise."""
+class Mergeable(Protocol):
+    """A dataclass of float64 arrays, or of such dataclasses, that merges elementwise."""
 
-    def merge(self, other: Self) -> Self: ...
+    def merge(self, other: Self) -> Self:
+        """Return the summary of both parts together."""
+        ...
 
 
 class Interval(NamedTuple):
-    """Where a score lies in `level` of the draws; NaN where fewer than two groups were there to draw from."""
+    """Where a score is in `level` of the draws; low and high are NaN if there were fewer than two groups to draw."""
 
     low: float
     high: float
-    level: float = LEVEL
+    level: float = LEVEL  # share of the draws between low and high
     draws: int = DRAWS
-    groups: int = 0
+    groups: int = 0  # recordings, or subjects, that were drawn from
 
 
-S = TypeVar("S", bound=Summary)
+S = TypeVar("S", bound=Mergeable)
 
 
 def bootstrap(
@@ -44,12 +48,17 @@ def bootstrap(
     level: float = LEVEL,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """An interval for each joined score, by drawing as many summaries as there are, with replacement.
+    """Interval of each joined score, by drawing as many recordings as there are, with replacement.
 
-    `scores` takes a stacked summary and gives (draws,) arrays. Draws whose score is NaN do not count.
+    summaries: one item for each recording or subject, with fields of shape ().
+    scores: takes a stacked summary with fields of shape (draws,), and returns scores (draws,) by name.
+    level: share of the draws inside the interval, in (0, 1).
+    seed: of the random numbers; the same seed gives the same intervals.
+
+    Draws whose score is NaN do not count. Raises MetricError without any recording.
     """
     if not summaries:
-        raise MetricError("no recording to draw from")
+        raise MetricError("bootstrap: there is no recording to draw from")
     stacked = _combine(summaries, np.stack)
     choice = _choices(len(summaries), draws, seed)
     drawn = _combine([stacked], lambda arrays: arrays[0][choice[:, 0]])
@@ -59,10 +68,18 @@ def bootstrap(
 
 
 def bootstrap_mean(values: ArrayLike, draws: int = DRAWS, level: float = LEVEL, seed: int = 0) -> Interval:
-    """An interval for the mean of (R,) scores of recordings; those that are NaN do not count in a mean."""
+    """Interval of the mean score of recordings, by drawing as many recordings as there are, with replacement.
+
+    values: (R,) scores of the recordings; a NaN does not count in a mean. `level` and `seed` are those of `bootstrap`.
+    Raises MetricError for another shape or without any recording.
+
+    >>> interval = bootstrap_mean([0.2, 0.4, 0.6], draws=100)
+    >>> interval.low < 0.4 < interval.high, interval.groups
+    (True, 3)
+    """
     of_each = to_floats(values)
     if of_each.ndim != 1 or not len(of_each):
-        raise MetricError(f"one score a recording is needed, not {of_each.shape}")
+        raise MetricError(f"values: must be (R,) scores of at least one recording, got {of_each.shape}")
     drawn = of_each[_choices(len(of_each), draws, seed)]
     known = ~np.isnan(drawn)
     with np.errstate(invalid="ignore"):
@@ -71,7 +88,7 @@ def bootstrap_mean(values: ArrayLike, draws: int = DRAWS, level: float = LEVEL, 
 
 
 def _choices(count: int, draws: int, seed: int) -> NDArray[np.int64]:
-    """(draws, count) positions of what is drawn."""
+    """Return the positions that each draw takes, (draws, count) in [0, count)."""
     return np.random.default_rng(seed).integers(count, size=(draws, count))
 
 
@@ -84,10 +101,10 @@ def _interval(values: Floats, level: float, groups: int) -> Interval:
 
 
 def _combine(summaries: Sequence[S], join: Callable[[list[Floats]], Floats]) -> S:
-    """A summary whose arrays are what `join` makes of the same array of each."""
+    """Return a summary in which every field is `join` of the same field of all summaries."""
     parts: list[object] = []
     for field in fields(summaries[0]):  # pyright: ignore[reportArgumentType]
         values = [getattr(summary, field.name) for summary in summaries]
         nested = is_dataclass(values[0])
-        parts.append(_combine(cast("list[Summary]", values), join) if nested else join(values))
+        parts.append(_combine(cast("list[Mergeable]", values), join) if nested else join(values))
     return type(summaries[0])(*parts)

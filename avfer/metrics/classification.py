@@ -1,10 +1,11 @@
 """Scores of a class prediction: confusion matrix, F1 over a fixed class list, accuracy (WAR), UAR.
 
-`classes` is the whole list, in order, or its length K for the indices 0 to K - 1. It is never read from the data:
-a class that nobody shows counts with an F1 of 0, as in ABAW. A label outside the list is an error.
+`classes` is always the whole list of K classes in order, or its length K for the indices 0 to K - 1. The list is never
+derived from the data, because a class that does not occur counts with an F1 of 0 in ABAW; averaging over the classes
+that occur can double the score on a small set. A label outside the list, such as a sentinel, raises MetricError.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,44 +13,45 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from avfer.errors import MetricError
-from avfer.metrics.inputs import Floats, to_array
+from avfer.metrics.validation import Floats, raise_where, to_array
 
 Classes = int | Sequence[int] | Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """Counts of (truth, prediction); merges, and stacks along leading axes."""
+    """Counts of target and predicted class, which can be merged, and stacked along leading axes (...)."""
 
-    counts: Floats  # (..., K, K), rows are the truth
+    counts: Floats  # (..., K, K), rows are the target
 
     def merge(self, other: Self) -> Self:
+        """Return the counts of both parts together."""
         return type(self)(self.counts + other.counts)
 
     @property
     def support(self) -> Floats:
-        """(..., K): how often each class is true."""
+        """Number of steps of each class in the target, (..., K)."""
         return self.counts.sum(-1)
 
     @property
     def hits(self) -> Floats:
-        """(..., K): how often each class is told where it is true."""
+        """Number of correct predictions of each class, (..., K)."""
         return np.diagonal(self.counts, axis1=-2, axis2=-1)
 
     @property
     def recall(self) -> Floats:
-        """(..., K): NaN for a class that is never true."""
+        """hits / support of each class, (..., K) in [0, 1]; NaN for a class without support."""
         with np.errstate(invalid="ignore"):
             return self.hits / self.support
 
     @property
     def f1(self) -> Floats:
-        """(..., K): 0 for a class that is neither true nor told."""
-        told = self.counts.sum(-2)
-        return 2.0 * self.hits / np.maximum(self.support + told, 1.0)
+        """2 hits / (support + predictions) of each class, (..., K) in [0, 1]; 0 for a class that never occurs."""
+        predicted = self.counts.sum(-2)
+        return 2.0 * self.hits / np.maximum(self.support + predicted, 1.0)
 
     def scores(self) -> dict[str, Floats]:
-        """Each score by name; NaN where no step was counted. `war` is the accuracy."""
+        """Return f1_macro, accuracy, war (the same value) and uar by name, (...) float64; NaN without any step."""
         steps = self.counts.sum((-2, -1))
         present = (self.support > 0).sum(-1)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -60,64 +62,105 @@ class Confusion:
 
 
 def confusion_matrix(prediction: ArrayLike, target: ArrayLike, classes: Classes) -> NDArray[np.int64]:
-    """(K, K) counts; a row is the truth, a column the prediction, both in the order of `classes`."""
-    return confuse(prediction, target, classes).counts.astype(np.int64)
+    """Count each combination of target class (row) and predicted class (column), in the order of `classes`.
+
+    prediction, target: (T,) class names or indices -> (K, K) int64.
+    Raises MetricError for a label outside `classes`, or for unequal lengths.
+
+    >>> confusion_matrix(["b", "b", "a"], ["a", "b", "a"], classes=["a", "b"]).tolist()
+    [[1, 1], [0, 1]]
+    """
+    return count_classes(prediction, target, classes).counts.astype(np.int64)
 
 
 def f1_per_class(prediction: ArrayLike, target: ArrayLike, classes: Classes) -> Floats:
-    """(K,) F1; 0 for a class that is neither true nor told."""
-    return confuse(prediction, target, classes).f1
+    """F1 of each class, 2 hits / (support + predictions); 0 for a class that never occurs.
+
+    prediction, target: (T,) class names or indices -> (K,) float64 in [0, 1]. Raises as `confusion_matrix`.
+
+    >>> f1_per_class([0, 1, 1], [0, 1, 1], classes=3).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    return count_classes(prediction, target, classes).f1
 
 
 def f1_macro(prediction: ArrayLike, target: ArrayLike, classes: Classes) -> float:
-    """Sum of the F1 of all K classes of the list, divided by K whatever is present.
+    """Sum of the F1 of all K classes of the list, divided by K whether or not they occur (ABAW, from 2022).
+
+    prediction, target: (T,) class names or indices -> () float in [0, 1]; NaN without any step. Raises as
+    `confusion_matrix`.
 
     >>> round(f1_macro([0, 1, 1, 1, 2, 2], [0, 0, 1, 1, 2, 3], classes=8), 6)
     0.266667
     """
-    return float(confuse(prediction, target, classes).scores()["f1_macro"])
+    return float(count_classes(prediction, target, classes).scores()["f1_macro"])
 
 
 def accuracy(prediction: ArrayLike, target: ArrayLike, classes: Classes | None = None) -> float:
-    """Share of the steps whose class is right; without a list, any class that is no negative number will do."""
-    return float(confuse(prediction, target, classes).scores()["accuracy"])
+    """Share of steps whose class is correct; `war`, the weighted average recall of AFEW and DFEW, is the same.
+
+    prediction, target: (T,) class names or indices -> () float in [0, 1]; NaN without any step. Without `classes` the
+    list is every name, and every index >= 0, that occurs. Raises as `confusion_matrix`.
+
+    >>> accuracy([0, 1, 1, 2], [0, 1, 2, 2])
+    0.75
+    """
+    return float(count_classes(prediction, target, classes).scores()["accuracy"])
 
 
-war = accuracy  # weighted average recall, as AFEW and DFEW call it
+war = accuracy
 
 
 def uar(prediction: ArrayLike, target: ArrayLike, classes: Classes | None = None) -> float:
-    """Unweighted average recall: the mean over the classes that are true somewhere."""
-    return float(confuse(prediction, target, classes).scores()["uar"])
+    """Unweighted average recall: the mean recall over the classes that occur in the target.
+
+    prediction, target: (T,) class names or indices -> () float in [0, 1]; NaN without any step. `classes` and errors
+    are those of `accuracy`.
+
+    >>> uar([0, 0, 0, 1], [0, 0, 0, 0])
+    0.75
+    """
+    return float(count_classes(prediction, target, classes).scores()["uar"])
 
 
-def confuse(prediction: ArrayLike, target: ArrayLike, classes: Classes | None, first: int = 0) -> Confusion:
-    """Counts of two (T,) series of names or indices; `first` is the index of their first step in an error."""
-    told, true = to_array(prediction), to_array(target)
-    if told.shape != true.shape or told.ndim != 1:
-        raise MetricError(f"prediction {told.shape} and truth {true.shape} must be two vectors of one length")
-    order = list(_present(told, true) if classes is None else range(classes) if isinstance(classes, int) else classes)
+def count_classes(prediction: ArrayLike, target: ArrayLike, classes: Classes | None, first: int = 0) -> Confusion:
+    """Return the counts (K, K) of two (T,) series of class names or indices.
+
+    `first` is the index of step 0 in error messages. Raises MetricError for a label outside `classes`, a class that is
+    listed twice, or unequal lengths.
+    """
+    predicted, true = to_array(prediction), to_array(target)
+    if predicted.shape != true.shape or predicted.ndim != 1:
+        raise MetricError(
+            f"prediction {predicted.shape} and target {true.shape} must be two vectors of the same length"
+        )
+    if classes is None:
+        order: list[int | str] = _present_classes(predicted, true)
+    else:
+        order = list(range(classes) if isinstance(classes, int) else classes)
     if len(set(order)) != len(order):
-        raise MetricError(f"a class stands twice in the list: {order}")
-    place = {name: index for index, name in enumerate(order)}
-    rows, columns = _places(true, place, "truth", first), _places(told, place, "prediction", first)
+        raise MetricError(f"classes: every class must be listed once, got {order}")
+    index_of = {name: index for index, name in enumerate(order)}
+    rows = _class_indices(true, index_of, "target", first)
+    columns = _class_indices(predicted, index_of, "prediction", first)
     counts = np.bincount(rows * len(order) + columns, minlength=len(order) ** 2)
     return Confusion(counts.reshape(len(order), len(order)).astype(np.float64))
 
 
-def _present(told: NDArray[np.generic], true: NDArray[np.generic]) -> list[int | str]:
-    return [name for name in np.unique(np.concatenate([true, told])).tolist() if isinstance(name, str) or name >= 0]
+def _present_classes(predicted: NDArray[np.generic], true: NDArray[np.generic]) -> list[int | str]:
+    names = np.unique(np.concatenate([true, predicted])).tolist()
+    return [name for name in names if isinstance(name, str) or name >= 0]
 
 
-def _places(
-    labels: NDArray[np.generic], place: dict[int | str, int] | dict[int, int] | dict[str, int], side: str, first: int
+def _class_indices(
+    labels: NDArray[np.generic], index_of: Mapping[int | str, int], side: str, first: int
 ) -> NDArray[np.int64]:
-    """(T,) positions in the class list; MetricError for a label that is not there."""
-    known, inverse = np.unique(labels, return_inverse=True)
-    positions = np.array([place.get(name, -1) for name in known.tolist()], np.int64)
-    found = positions[inverse] if len(known) else np.zeros(0, np.int64)
-    if (wrong := found < 0).any():
-        name, where = labels[wrong.argmax()].item(), first + int(wrong.argmax())
-        told = f"{int(wrong.sum())} labels of the {side} are not in the class list, the first ({name!r}) at index"
-        raise MetricError(f"{told} {where}; mask sentinels first")
-    return found
+    """Return the positions (T,) of labels (T,) in the class list; raise MetricError for a label outside it."""
+    names, inverse = np.unique(labels, return_inverse=True)
+    positions = np.array([index_of.get(name, -1) for name in names.tolist()], np.int64)
+    indices = positions[inverse] if len(names) else np.zeros(0, np.int64)
+    if (wrong := indices < 0).any():
+        name = labels[wrong.argmax()].item()
+        message = f"{{}} labels of the {side} are not in the class list, the first ({name!r}) at index {{}}"
+        raise_where(wrong, f"{message}; mask sentinels before scoring", first)
+    return indices

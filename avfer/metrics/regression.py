@@ -1,4 +1,8 @@
-"""Errors and agreement of a continuous prediction beside its CCC: PCC, RMSE, MAE, SAGR."""
+"""Scores of a continuous prediction beside its CCC: PCC, RMSE, MAE and SAGR.
+
+All functions take two vectors (T,), skip nothing silently, and compute in float64. `nan` and `limits` are those of
+`avfer.metrics.ccc`.
+"""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,36 +10,61 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avfer.metrics.ccc import Convention, ccc_of
-from avfer.metrics.inputs import LIMITS, Floats, Limits, Nan, omit, scalar, to_pair
-from avfer.metrics.moments import Moments
+from avfer.metrics.ccc import Convention, Moments, ccc_of
+from avfer.metrics.validation import LIMITS, Floats, Limits, NanRule, check_series, drop_nan, scalar
 
 SAGR_RULE = "signs agree where both values are positive, both negative, or both exactly 0"
 
 
-def pcc(prediction: ArrayLike, target: ArrayLike, nan: Nan = "error", limits: Limits = LIMITS) -> float:
-    """Pearson correlation of two (T,) series; NaN where a side is constant or there are fewer than two steps."""
+def pcc(prediction: ArrayLike, target: ArrayLike, nan: NanRule = "error", limits: Limits = LIMITS) -> float:
+    """Pearson correlation coefficient, cov(x, y) / (sd(x) sd(y)), in [-1, 1].
+
+    prediction, target: (T,) numeric -> () float. NaN if one side is constant or there are fewer than two steps.
+    Raises MetricError for input that `ccc` rejects as well.
+
+    >>> round(pcc([0.1, 0.2, 0.3], [0.1, 0.5, 0.6]), 6)
+    0.944911
+    """
     return _score("pcc", prediction, target, nan, limits)
 
 
-def rmse(prediction: ArrayLike, target: ArrayLike, nan: Nan = "error", limits: Limits = LIMITS) -> float:
-    """Root of the mean squared error; NaN without a step."""
+def rmse(prediction: ArrayLike, target: ArrayLike, nan: NanRule = "error", limits: Limits = LIMITS) -> float:
+    """Root mean squared error, sqrt(mean((x - y)²)), in the unit of the values, >= 0.
+
+    prediction, target: (T,) numeric -> () float. NaN without any step. Raises MetricError as `ccc` does.
+
+    >>> rmse([0.0, 0.5], [0.0, 0.0]) == (0.25 / 2) ** 0.5
+    True
+    """
     return _score("rmse", prediction, target, nan, limits)
 
 
-def mae(prediction: ArrayLike, target: ArrayLike, nan: Nan = "error", limits: Limits = LIMITS) -> float:
-    """Mean absolute error; NaN without a step."""
+def mae(prediction: ArrayLike, target: ArrayLike, nan: NanRule = "error", limits: Limits = LIMITS) -> float:
+    """Mean absolute error, mean(|x - y|), in the unit of the values, >= 0.
+
+    prediction, target: (T,) numeric -> () float. NaN without any step. Raises MetricError as `ccc` does.
+
+    >>> mae([0.0, 0.5], [0.0, 0.0])
+    0.25
+    """
     return _score("mae", prediction, target, nan, limits)
 
 
-def sagr(prediction: ArrayLike, target: ArrayLike, nan: Nan = "error", limits: Limits = LIMITS) -> float:
-    """Share of the steps where the signs agree, 0 being a sign of its own (SAGR_RULE); NaN without a step."""
+def sagr(prediction: ArrayLike, target: ArrayLike, nan: NanRule = "error", limits: Limits = LIMITS) -> float:
+    """Sign agreement: the share of steps at which both signs are equal, in [0, 1].
+
+    prediction, target: (T,) numeric -> () float. 0 is a sign of its own (SAGR_RULE); some published code counts it as
+    positive. NaN without any step. Raises MetricError as `ccc` does.
+
+    >>> sagr([0.4, 0.3, 0, -0.1], [0.5, -0.2, 0, 0.1])
+    0.5
+    """
     return _score("sagr", prediction, target, nan, limits)
 
 
 @dataclass(frozen=True, eq=False)
 class RegressionSums:
-    """All that the scores of a continuous prediction are made of; merges, and stacks as its moments do."""
+    """Sums that all scores of a continuous prediction are computed from; every field has the same shape (...)."""
 
     moments: Moments
     squared: Floats  # sum of squared errors
@@ -44,13 +73,14 @@ class RegressionSums:
 
     @classmethod
     def of(cls, prediction: Floats, target: Floats) -> Self:
-        """The sums of two (T,) series; a NaN counts as a step alone."""
-        x, y = omit(prediction, target)
+        """Return the sums of two (T,) series; a step with a NaN enters only the number of steps."""
+        x, y = drop_nan(prediction, target)
         error = x - y
         sums = np.sum(error * error), np.sum(np.abs(error)), np.sum(np.sign(x) == np.sign(y))
         return cls(Moments.of(prediction, target), *map(scalar, sums))
 
     def merge(self, other: Self) -> Self:
+        """Return the sums of both parts in one series."""
         return type(self)(
             self.moments.merge(other.moments),
             self.squared + other.squared,
@@ -59,10 +89,10 @@ class RegressionSums:
         )
 
     def scores(self, convention: Convention = "population") -> dict[str, Floats]:
-        """Each score by name, elementwise where sums are stacked; NaN where it is not defined."""
+        """Return ccc, pcc, rmse, mae and sagr by name, (...) float64 each; NaN where a score is not defined."""
         pairs = self.moments.pairs
         with np.errstate(invalid="ignore", divide="ignore"):
-            # Ratios first: exactly 1 for equal series, and no product that is too small for a float.
+            # Dividing first gives exactly 1 for equal series, and never underflows.
             correlation = pairs.cross / pairs.square_x * np.sqrt(pairs.square_x / pairs.square_y)
             means = self.squared / pairs.count, self.absolute / pairs.count, self.same_sign / pairs.count
         return {
@@ -74,5 +104,5 @@ class RegressionSums:
         }
 
 
-def _score(name: str, prediction: ArrayLike, target: ArrayLike, nan: Nan, limits: Limits) -> float:
-    return float(RegressionSums.of(*to_pair(prediction, target, nan, limits)).scores()[name])
+def _score(name: str, prediction: ArrayLike, target: ArrayLike, nan: NanRule, limits: Limits) -> float:
+    return float(RegressionSums.of(*check_series(prediction, target, nan, limits)).scores()[name])

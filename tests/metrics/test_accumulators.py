@@ -29,7 +29,7 @@ def filled(convention="population"):
     return scores
 
 
-def test_ten_million_frames_in_one_pass_and_constant_memory_equal_two_passes():
+def test_one_pass_over_ten_million_frames_in_constant_memory_equals_two_passes():
     scores = RegressionScores()
     tracemalloc.start()
     for number in range(100):
@@ -43,7 +43,7 @@ def test_ten_million_frames_in_one_pass_and_constant_memory_equal_two_passes():
     assert scores.result()["ccc"] == pytest.approx(two_pass, abs=1e-12)
 
 
-def test_a_far_level_costs_no_digits():
+def test_a_large_offset_does_not_lower_the_precision():
     rng = np.random.default_rng(1)
     x, y = 1e6 + rng.standard_normal(10_000), 1e6 + rng.standard_normal(10_000)
     scores = RegressionScores(limits=None)
@@ -69,14 +69,14 @@ def test_a_constant_stays_constant_through_merges():
         assert np.isnan(scores.result()["ccc"])
 
 
-def test_an_error_in_a_later_chunk_tells_the_index_from_the_start():
+def test_an_error_in_a_later_chunk_reports_the_index_from_the_first_step():
     scores = RegressionScores()
     scores.add(*chunk(0, 100))
     with pytest.raises(MetricError, match=r"\(-5\) at index 102"):
         scores.add([0.1, 0.1, 0.1], [0.1, 0.1, -5])
 
 
-def test_workers_merge_to_what_one_would_have_added():
+def test_merged_workers_equal_a_single_worker():
     one, left, right = RegressionScores(), RegressionScores(), RegressionScores()
     for number in range(6):
         one.add(*chunk(number, 500))
@@ -95,18 +95,18 @@ def test_workers_merge_to_what_one_would_have_added():
         (ActionUnitScores(12), ActionUnitScores(8)),
     ],
 )
-def test_scores_of_other_rules_do_not_merge(one, other):
+def test_scores_of_different_rules_cannot_be_merged(one, other):
     with pytest.raises(MetricError, match="cannot be merged"):
         one.merge(other)
 
 
 def test_classes_and_units_add_up_over_chunks():
     rng = np.random.default_rng(0)
-    told, true = rng.integers(0, 8, (2, 100))
+    predicted, true = rng.integers(0, 8, (2, 100))
     whole, parts, rest = ClassScores(8), ClassScores(8), ClassScores(8)
-    whole.add(told, true)
-    parts.add(told[:30], true[:30])
-    rest.add(told[30:], true[30:])
+    whole.add(predicted, true)
+    parts.add(predicted[:30], true[:30])
+    rest.add(predicted[30:], true[30:])
     parts.merge(rest)
     assert parts.result() == whole.result()
     likely, occurs = rng.random((100, 12)), rng.integers(0, 2, (100, 12))
@@ -118,7 +118,7 @@ def test_classes_and_units_add_up_over_chunks():
     assert units.summary.support.tolist() == au_f1(likely, occurs).support.tolist()
 
 
-def test_joined_and_mean_of_recordings_are_far_apart():
+def test_joined_score_and_mean_of_recordings_differ():
     scores = ByRecording(RegressionScores)
     scores.add("a", [0, 0.1, 0.2], [0.1, 0.2, 0.3])
     scores.add("b", [0.6, 0.5, 0.7], [0.4, 0.4, 0.5])
@@ -130,7 +130,7 @@ def test_joined_and_mean_of_recordings_are_far_apart():
     assert round(scores.joined()["ccc"], 6) == 0.773585
 
 
-def test_a_recording_without_a_ccc_does_not_count_in_the_mean():
+def test_a_recording_whose_ccc_is_nan_does_not_count_in_the_mean():
     scores = ByRecording(RegressionScores)
     scores.add("a", [0, 0.1, 0.2], [0.1, 0.2, 0.3])
     scores.add("b", [0.1], [0.1])
@@ -161,7 +161,7 @@ def test_the_interval_is_the_quantiles_of_resampled_recordings(convention):
     assert (interval.level, interval.draws, interval.groups) == (0.95, 200, 9)
 
 
-def test_the_interval_holds_the_score_and_the_seed_fixes_it():
+def test_the_interval_contains_the_score_and_depends_on_the_seed():
     scores = filled()
     first, second, other = (scores.intervals(seed=seed) for seed in (0, 0, 1))
     assert first == second != other
@@ -169,7 +169,7 @@ def test_the_interval_holds_the_score_and_the_seed_fixes_it():
     assert scores.intervals(level=0.5)["ccc"].low > first["ccc"].low
 
 
-def test_frames_of_one_subject_are_drawn_together():
+def test_recordings_of_one_subject_are_drawn_together():
     scores = filled()
     groups = {name: f"subject {number // 3}" for number, name in enumerate(scores.parts)}
     interval = scores.intervals(groups)["ccc"]
@@ -177,7 +177,7 @@ def test_frames_of_one_subject_are_drawn_together():
     assert interval != scores.intervals()["ccc"]
 
 
-def test_one_recording_gives_no_interval():
+def test_the_interval_of_one_recording_is_nan():
     scores = ByRecording(lambda: ClassScores(3))
     scores.add("a", [0, 1, 2], [0, 1, 1])
     assert np.isnan(scores.intervals()["f1_macro"].low)
@@ -187,7 +187,7 @@ def test_one_recording_gives_no_interval():
         bootstrap([], lambda summary: {})
 
 
-def test_a_mean_over_recordings_is_drawn_over_recordings():
+def test_the_interval_of_a_mean_draws_recordings():
     values = np.array([0.1, 0.5, np.nan, 0.3])
     interval = bootstrap_mean(values, draws=500, seed=3)
     chosen = values[np.random.default_rng(3).integers(4, size=(500, 4))]
@@ -196,7 +196,7 @@ def test_a_mean_over_recordings_is_drawn_over_recordings():
     assert filled().mean_intervals()["ccc"].groups == 9
 
 
-def test_a_thousand_draws_over_many_recordings_touch_no_frame():
+def test_a_thousand_draws_over_many_recordings_take_seconds():
     scores = ByRecording(RegressionScores)
     for number in range(356):
         scores.add(f"{number}", *chunk(number, 50))

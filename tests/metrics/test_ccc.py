@@ -25,7 +25,7 @@ series = st.integers(2, 40).flatmap(
 
 
 def by_the_definition(x, y, convention):
-    """What the table of conventions says, with the means of NumPy."""
+    """CCC by the definition of each convention, with NumPy's means."""
     apart = (np.nanmean(x) - np.nanmean(y)) ** 2
     cov = np.nanmean((x - np.nanmean(x)) * (y - np.nanmean(y)))
     n = len(x)
@@ -39,7 +39,7 @@ def by_the_definition(x, y, convention):
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize(("x", "y", "digits", "values"), VECTORS)
-def test_the_vectors_give_their_printed_digits(x, y, digits, values, convention):
+def test_reference_vectors_have_their_published_values(x, y, digits, values, convention):
     expected = values[CONVENTIONS.index(convention)]
     assert round(ccc(x, y, convention, limits=None), digits) == expected
     assert round(ccc(y, x, convention, limits=None), digits) == expected
@@ -47,7 +47,7 @@ def test_the_vectors_give_their_printed_digits(x, y, digits, values, convention)
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @given(pair=series)
-def test_ccc_is_its_definition(convention, pair):
+def test_ccc_equals_its_definition(convention, pair):
     x, y = pair
     # Spreads as small as rounding itself leave nothing to compare.
     assume(np.var(x) > 1e-12 and np.var(y) > 1e-12)
@@ -96,7 +96,7 @@ def test_a_constant_prediction_scores_exactly_zero(convention, truth):
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("values", [[], [0.5]])
-def test_fewer_than_two_steps_have_no_ccc(convention, values):
+def test_ccc_of_fewer_than_two_steps_is_nan(convention, values):
     assert np.isnan(ccc(values, values, convention))
 
 
@@ -107,12 +107,12 @@ def test_a_nan_is_an_error_with_count_and_first_index(convention):
 
 
 @pytest.mark.parametrize("convention", ["population", "sample"])
-def test_omitted_nan_leave_the_other_pairs(convention):
+def test_omitting_nan_keeps_the_other_pairs(convention):
     x, y = [0.1, NAN, 0.3, 0.4, 0.2], [0.2, 0.2, NAN, 0.5, 0.1]
     assert ccc(x, y, convention, nan="omit") == ccc([0.1, 0.4, 0.2], [0.2, 0.5, 0.1], convention)
 
 
-def test_avec2018_counts_nan_in_its_variances_and_means_each_side_alone():
+def test_avec2018_counts_nan_in_its_variances_and_averages_each_side_by_itself():
     x, y = np.array([0.1, NAN, 0.3, 0.4, 0.2, 0.9]), np.array([0.2, 0.2, NAN, 0.5, 0.1, NAN])
     value = ccc(x, y, "avec2018", nan="omit")
     assert value == pytest.approx(by_the_definition(x, y, "avec2018"), abs=1e-15)
@@ -121,34 +121,34 @@ def test_avec2018_counts_nan_in_its_variances_and_means_each_side_alone():
 
 
 @pytest.mark.parametrize(
-    ("prediction", "truth", "told"),
+    ("prediction", "target", "message"),
     [
-        ([0.1, 0.2, 0.3], [0.1, -5, -5], r"2 values of the truth are outside \[-1, 1\], the first \(-5\) at index 1"),
-        ([0.1, 0.2, 0.3], [0.1, 0.2, 1.5], r"1 values of the truth .* at index 2"),
-        ([0.1, float("inf"), 0.3], [0.1, 0.2, 0.3], "prediction holds 1 infinite values, the first at index 1"),
-        ([0.1, 0.2], [0.1, 0.2, 0.3], r"\(2,\) and truth \(3,\)"),
+        ([0.1, 0.2, 0.3], [0.1, -5, -5], r"2 target values are outside \[-1, 1\], the first \(-5\) at index 1"),
+        ([0.1, 0.2, 0.3], [0.1, 0.2, 1.5], r"1 target values .* at index 2"),
+        ([0.1, float("inf"), 0.3], [0.1, 0.2, 0.3], "prediction has 1 infinite values, the first at index 1"),
+        ([0.1, 0.2], [0.1, 0.2, 0.3], r"\(2,\) and target \(3,\)"),
         ([[0.1, 0.2]], [[0.1, 0.2]], "two vectors"),
-        (["a", "b"], [0.1, 0.2], "no numbers"),
+        (["a", "b"], [0.1, 0.2], "must be numeric"),
     ],
 )
-def test_what_cannot_be_scored_is_told(prediction, truth, told):
+def test_input_that_cannot_be_scored_raises_an_error(prediction, target, message):
     for nan in ("error", "omit"):
-        with pytest.raises(MetricError, match=told):
-            ccc(prediction, truth, nan=nan)
+        with pytest.raises(MetricError, match=message):
+            ccc(prediction, target, nan=nan)
 
 
-def test_a_prediction_may_leave_the_limits_of_the_truth():
+def test_a_prediction_may_leave_the_limits_of_the_target():
     assert ccc([-1.5, 0, 1.5], [-1, 0, 1]) == pytest.approx(2 * 1.0 / (1.5 + 2 / 3))
 
 
 @pytest.mark.parametrize("options", [{"convention": "populaton"}, {"nan": "omitt"}])
-def test_a_misspelt_option_is_told_with_the_nearest(options):
+def test_a_misspelt_option_is_reported_with_the_nearest_name(options):
     with pytest.raises(MetricError, match=r"did you mean '(population|omit)'"):
         ccc([0.1, 0.2], [0.1, 0.3], **options)
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "bfloat16"])
-def test_tensors_are_taken_even_with_a_gradient(kind):
+def test_tensors_with_a_gradient_are_accepted(kind):
     import torch
 
     x = torch.tensor([0.25, 0.5, -0.5], dtype=getattr(torch, kind), requires_grad=True)
@@ -169,7 +169,7 @@ def test_importing_metrics_imports_no_torch_and_no_scipy():
 
 @given(pair=series, cuts=st.lists(st.integers(0, 40)), nans=st.lists(st.integers(0, 39)))
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_where_a_series_is_cut_changes_nothing_but_the_last_bits(convention, pair, cuts, nans):
+def test_scores_do_not_depend_on_how_a_series_is_cut(convention, pair, cuts, nans):
     x, y = (side.copy() for side in pair)
     for place in nans:
         (x if place % 2 else y)[place % len(x)] = NAN

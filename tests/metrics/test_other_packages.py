@@ -1,4 +1,4 @@
-"""Agreement with packages that others trust, on random input; each test needs its package (test extras)."""
+"""The metrics agree with SciPy, scikit-learn, audmetric and torchmetrics on random input (test extras)."""
 
 import numpy as np
 import pytest
@@ -41,14 +41,16 @@ def test_errors_agree_with_scikit_learn(n):
 @pytest.mark.parametrize("n", [5, 100, 7501])
 def test_classes_agree_with_scikit_learn(n):
     metrics = package("sklearn.metrics")
-    told, true = classes(n)
+    predicted, true = classes(n)
     given = {"labels": range(8), "zero_division": 0}
-    assert f1_macro(told, true, 8) == pytest.approx(metrics.f1_score(true, told, average="macro", **given))
-    assert f1_per_class(told, true, 8) == pytest.approx(metrics.f1_score(true, told, average=None, **given))
-    assert accuracy(told, true) == pytest.approx(metrics.accuracy_score(true, told))
-    present = metrics.recall_score(true, told, labels=np.unique(true), average="macro", zero_division=0)
-    assert uar(told, true, 8) == uar(told, true) == pytest.approx(present)
-    assert np.array_equal(confusion_matrix(told, true, 8), metrics.confusion_matrix(true, told, labels=range(8)))
+    assert f1_macro(predicted, true, 8) == pytest.approx(metrics.f1_score(true, predicted, average="macro", **given))
+    assert f1_per_class(predicted, true, 8) == pytest.approx(metrics.f1_score(true, predicted, average=None, **given))
+    assert accuracy(predicted, true) == pytest.approx(metrics.accuracy_score(true, predicted))
+    present = metrics.recall_score(true, predicted, labels=np.unique(true), average="macro", zero_division=0)
+    assert uar(predicted, true, 8) == uar(predicted, true) == pytest.approx(present)
+    assert np.array_equal(
+        confusion_matrix(predicted, true, 8), metrics.confusion_matrix(true, predicted, labels=range(8))
+    )
 
 
 def test_action_units_agree_with_scikit_learn():
@@ -74,13 +76,13 @@ def test_population_ccc_agrees_with_audmetric(n):
 @pytest.mark.parametrize("n", [100, 7501])
 def test_recall_and_f1_agree_with_audmetric(n):
     audmetric = package("audmetric")
-    told, true = classes(n)
+    predicted, true = classes(n)
     present = sorted(set(true.tolist()))
-    assert f1_macro(told, true, 8) == pytest.approx(
-        audmetric.unweighted_average_fscore(true, told, labels=list(range(8)), zero_division=0)
+    assert f1_macro(predicted, true, 8) == pytest.approx(
+        audmetric.unweighted_average_fscore(true, predicted, labels=list(range(8)), zero_division=0)
     )
-    of_class = audmetric.recall_per_class(true, told, labels=list(range(8)))
-    assert uar(told, true) == pytest.approx(np.mean([of_class[name] for name in present]))
+    of_class = audmetric.recall_per_class(true, predicted, labels=list(range(8)))
+    assert uar(predicted, true) == pytest.approx(np.mean([of_class[name] for name in present]))
 
 
 @pytest.mark.parametrize("n", SIZES)

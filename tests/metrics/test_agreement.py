@@ -16,7 +16,7 @@ SHROUT_FLEISS = [[9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2], [5, 3, 6, 2, 6, 4], [8
 
 
 def alpha_by_coincidences(ratings, level):
-    """Alpha from the table of all pairs of values, as Krippendorff writes it."""
+    """Alpha from the table of coincidences, as Krippendorff (2004) defines it."""
     ratings = np.asarray(ratings, float)
     values = np.unique(ratings[~np.isnan(ratings)])
     table = np.zeros((len(values), len(values)))
@@ -42,13 +42,13 @@ def alpha_by_coincidences(ratings, level):
 
 
 @pytest.mark.parametrize(("level", "expected"), [("nominal", 0.691358), ("interval", 0.810845)])
-def test_alpha_of_the_usual_example(level, expected):
+def test_alpha_of_the_standard_example(level, expected):
     assert round(krippendorff_alpha(RATINGS, level), 6) == expected
 
 
 @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
 @given(data=st.data())
-def test_alpha_is_what_the_table_of_coincidences_gives(level, data):
+def test_alpha_equals_its_definition_by_coincidences(level, data):
     rating = st.one_of(st.just(N), st.integers(-2, 3).map(float))
     units = data.draw(st.lists(st.lists(rating, min_size=3, max_size=3), min_size=2, max_size=12))
     ratings = np.array(units).T
@@ -59,14 +59,14 @@ def test_alpha_is_what_the_table_of_coincidences_gives(level, data):
 
 
 @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
-def test_alpha_of_equal_ratings_is_one_and_of_one_value_nan(level):
+def test_alpha_of_equal_ratings_is_one_and_of_a_single_value_nan(level):
     assert krippendorff_alpha([[1, 2, 3], [1, 2, 3]], level) == 1.0
     assert np.isnan(krippendorff_alpha([[1, N], [N, 2]], level))
     with pytest.warns(AvferWarning, match="same value"):
         assert np.isnan(krippendorff_alpha([[0.1, 0.1, 0.1], [0.1, 0.1, 0.1]], level))
 
 
-def test_continuous_ratings_need_no_table_of_values():
+def test_alpha_scales_to_continuous_ratings():
     ratings = np.random.default_rng(0).standard_normal((6, 7501)) + np.linspace(0, 3, 7501)
     values = [krippendorff_alpha(ratings, level) for level in ("nominal", "ordinal", "interval")]
     assert 0.3 < values[2] < values[2] + 0.2 < 0.9
@@ -78,7 +78,7 @@ def test_icc_of_the_example_of_shrout_and_fleiss(kind, expected):
     assert round(icc(SHROUT_FLEISS, kind), 4) == expected
 
 
-def test_a_bias_of_one_rater_costs_agreement_and_not_consistency():
+def test_a_bias_of_one_rater_lowers_agreement_but_not_consistency():
     truth = np.array([0.0, 1, 3, 5, 2])
     assert icc([truth, truth + 1], "3,1") == pytest.approx(1.0)
     assert icc([truth, truth + 1], "2,1") < 0.95
@@ -100,12 +100,12 @@ def test_icc_without_variance_or_targets_is_nan(kind):
         (pairwise_ccc, [[1, 2, 3]]),
     ],
 )
-def test_ratings_of_a_wrong_shape_or_with_gaps_are_refused(score, ratings):
+def test_ratings_of_a_wrong_shape_or_with_gaps_raise_an_error(score, ratings):
     with pytest.raises(MetricError):
         score(ratings)
 
 
-def test_each_pair_of_raters_has_its_ccc():
+def test_pairwise_ccc_has_the_ccc_of_each_pair_of_raters():
     ratings = np.array([[0.0, 0.1, 0.2, 0.3], [0.1, 0.1, 0.3, 0.4], [-0.1, 0.2, 0.1, 0.2]])
     table = pairwise_ccc(ratings)
     assert np.round([table[0, 1], table[0, 2], table[1, 2]], 6).tolist() == [0.785714, 0.666667, 0.315789]
