@@ -1,14 +1,22 @@
-"""The result of a pipeline: affect of every face on every frame, one row each."""
+"""The result of a pipeline: the affect of every face on every frame, and the table that users read.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+An AffectTrack is a struct of arrays with one row per frame and person. `to_table` turns it into an Arrow table, in
+which a missing value is null (never NaN or 0); Parquet, CSV, JSON lines, pandas, the report, the overlay and the plot
+are all made from that table.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
-from avfer.provenance import Provenance
-from avfer.types import Clock, FaceTracks, concat
+from avfer import __version__
+from avfer.types import NO_TRACK, Clock, FaceTracks
+from avfer.rows import concat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,18 +24,50 @@ if TYPE_CHECKING:
 
 __all__ = ["AffectTrack", "Provenance"]
 
+BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The clip and everything that determines the values predicted from it; written into the table's metadata."""
+
+    clip: str  # file name of the input
+    pipeline: str = ""  # YAML, with overrides applied
+    pipeline_sha256: str = ""  # hexadecimal, of the YAML
+    weights: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
+    device: str = ""  # "cpu", "cuda", ...
+    stream: Mapping[str, object] = field(default_factory=dict[str, object])  # facts of the media, with `start_s`
+    version: str = __version__
+
+    def as_metadata(self) -> dict[str, str]:
+        """Return flat text for Parquet metadata: `weights` as JSON, each fact of the stream under its own key."""
+        metadata: dict[str, object] = {
+            "version": self.version,
+            "clip": self.clip,
+            "pipeline": self.pipeline,
+            "pipeline_sha256": self.pipeline_sha256,
+            "weights": dict(self.weights),
+            "device": self.device,
+        }
+        metadata |= {name: value for name, value in self.stream.items() if name not in metadata}
+        return {name: _text(value) for name, value in metadata.items()}
+
 
 @dataclass(frozen=True, eq=False)
 class AffectTrack:
-    """Affect by frame, then track. NaN is what could not be known: no face, no voice, or no head for it."""
+    """Predicted affect, ordered by frame, then track; N rows, K expressions, A action units.
 
-    clock: Clock  # the instants these rows are complete for
-    faces: FaceTracks
+    NaN marks a missing value: no face, no voice, or no head that predicts it. Rows whose track id is NO_TRACK have
+    no face; their values come from the voice.
+    """
+
+    clock: Clock  # the instants (frames or ticks) for which these rows are complete
+    faces: FaceTracks  # N rows
     valence: np.ndarray  # (N,) float32 in [-1, 1]
     arousal: np.ndarray  # (N,) float32 in [-1, 1]
     expressions: np.ndarray  # (N, K) float32 probabilities that sum to 1
     classes: tuple[str, ...]  # K names
-    action_units: np.ndarray  # (N, A) float32 probabilities of occurrence
+    action_units: np.ndarray  # (N, A) float32 in [0, 1], probabilities of occurrence
     action_unit_names: tuple[str, ...]  # A names: "AU01"
     has_voice: np.ndarray  # (N,) bool
     source: Provenance | None = None
@@ -37,23 +77,130 @@ class AffectTrack:
 
     @staticmethod
     def concat(parts: Sequence["AffectTrack"]) -> "AffectTrack":
-        """Consecutive parts of one clip as one."""
+        """Join consecutive parts of one clip into one track."""
         return concat(parts)
 
-    def to_pandas(self) -> "pd.DataFrame":
-        """The table of the contract: one row per frame and track; what is not known is null."""
-        from avfer.export.table import to_pandas
+    def schema(self) -> pa.Schema:
+        """Return the names and types of the table's columns, with the provenance as metadata."""
+        probabilities = [f"p_{name}" for name in self.classes]
+        action_units = [name.lower() for name in self.action_unit_names]
+        columns = [("clip", pa.string()), ("frame", pa.int64()), ("time_s", pa.float64()), ("track", pa.int32())]
+        columns += [(name, pa.float32()) for name in ("face_score", *BOX_COLUMNS, "valence", "arousal")]
+        columns += [("expression", pa.string())]
+        columns += [(name, pa.float32()) for name in (*probabilities, *action_units)]
+        columns += [("reason", pa.string())]
+        metadata = self.source.as_metadata() if self.source else None
+        return pa.schema([pa.field(name, kind) for name, kind in columns], metadata=metadata)
 
-        return to_pandas(self)
+    def to_table(self) -> pa.Table:
+        """Return one row per frame and track, ordered by frame, then track; missing values are null.
+
+        An instant without any row gets one row of nulls, so every decoded frame appears. The column `reason` says
+        why a row has no face; it is null where a face was found.
+        """
+        faces, clock = self.faces, self.clock
+        instants = _instants(self)
+        order = np.lexsort((_padded(faces.track_ids, len(instants)), instants))
+        instants = instants[order]
+        ids = _padded(faces.track_ids, len(order))[order]
+
+        def rows(values: np.ndarray) -> np.ndarray:
+            return _padded(values, len(order))[order]
+
+        boxes, scores = rows(faces.boxes), rows(faces.scores)
+        boxes[ids == NO_TRACK], scores[ids == NO_TRACK] = np.nan, np.nan
+        expressions, action_units = rows(self.expressions), rows(self.action_units)
+        columns: list[pa.Array] = [
+            pa.array([self.source.clip if self.source else None] * len(order), pa.string()),
+            pa.array(instants, pa.int64(), mask=np.full(len(order), not clock.pictures)),
+            pa.array(clock.times[instants - clock.first], pa.float64()),
+            pa.array(ids, pa.int32(), mask=ids == NO_TRACK),
+            _nullable(scores),
+            *(_nullable(side) for side in boxes.T),
+            _nullable(rows(self.valence)),
+            _nullable(rows(self.arousal)),
+            _top_expressions(expressions, self.classes),
+            *(_nullable(probability) for probability in expressions.T),
+            *(_nullable(probability) for probability in action_units.T),
+            _reasons(self, instants, ids),
+        ]
+        return pa.Table.from_arrays(columns, schema=self.schema())
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return the table as a DataFrame with pandas' nullable types (Int32, Float32, string, ...)."""
+        import pandas as pd
+
+        kinds = {
+            pa.int32(): pd.Int32Dtype(),
+            pa.int64(): pd.Int64Dtype(),
+            pa.float32(): pd.Float32Dtype(),
+            pa.float64(): pd.Float64Dtype(),
+            pa.string(): pd.StringDtype(),
+        }
+        return self.to_table().to_pandas(types_mapper=kinds.get)
 
     def save(self, path: str | Path) -> Path:
-        """Write the table to a .parquet, .csv or .jsonl file; it appears whole or not at all. Returns its path."""
-        from avfer.export.writer import save
+        """Write the table to a .parquet, .csv or .jsonl file and return its path.
 
-        return save(self, Path(path))
+        The suffix chooses the format. The file appears whole or not at all.
+        Raises ConfigError for an unknown suffix, OutputError if the file cannot be written.
+        """
+        from avfer.export.table_writer import TableWriter
+
+        with TableWriter(Path(path)) as writer:
+            writer.append(self.to_table())
+        return Path(path)
 
     def plot(self) -> "Figure":
-        """Valence and arousal over time with a strip of expressions beneath, as a Matplotlib figure."""
-        from avfer.export.plot import plot
+        """Plot valence and arousal over time, with a strip of expressions beneath, as a Matplotlib figure."""
+        from avfer.export.plot import plot_table
 
-        return plot(self)
+        return plot_table(self.to_table())
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def _instants(track: AffectTrack) -> np.ndarray:
+    """Return the instant of every row, followed by the instants without rows: (R,) int64, R >= N."""
+    frames = track.faces.frames.astype(np.int64)
+    every = np.arange(track.clock.first, track.clock.stop)
+    return np.concatenate([frames, np.setdiff1d(every, frames)])
+
+
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    """Append missing values (NaN, or NO_TRACK for integers) up to `length` rows: (N, ...) -> (length, ...)."""
+    filler = NO_TRACK if np.issubdtype(values.dtype, np.integer) else np.nan
+    more = np.full((length - len(values), *values.shape[1:]), filler, values.dtype)
+    return np.concatenate([values, more])
+
+
+def _nullable(values: np.ndarray) -> pa.Array:
+    """Convert (R,) numbers to a float32 column in which NaN is null."""
+    return pa.array(values.astype(np.float32), pa.float32(), mask=np.isnan(values))
+
+
+def _top_expressions(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.Array:
+    """Return the most probable class of each row, null where probabilities are missing: (R, K) -> (R,)."""
+    if not classes:
+        return pa.nulls(len(probabilities), pa.string())
+    missing = np.isnan(probabilities).any(axis=1)
+    top = np.where(missing, 0, np.nan_to_num(probabilities).argmax(axis=1))
+    return pa.array(np.asarray(classes, dtype=object)[top], pa.string(), mask=missing)
+
+
+def _reasons(track: AffectTrack, instants: np.ndarray, ids: np.ndarray) -> pa.Array:
+    """Return why each row has no face, null where it has one; a corrupt frame is marked even if a face was found.
+
+    instants: (R,) int64 frame of each row; ids: (R,) int64 track of each row -> (R,) string column.
+    """
+    clock = track.clock
+    corrupt = clock.corrupt[instants - clock.first]
+    if clock.pictures:
+        reasons = np.where(ids == NO_TRACK, "no_face", "")
+    else:
+        voiced = np.isin(instants, track.faces.frames[track.has_voice])
+        reasons = np.where(voiced, "no_picture", "no_audio")
+    reasons = np.where(corrupt, "decode_error", reasons)
+    return pa.array(reasons.astype(object), pa.string(), mask=reasons == "")

@@ -1,14 +1,18 @@
-"""All names: what a YAML, the command line or `avfer.create` may ask for, and where its code is.
+"""Every name that a YAML file, the command line or `avfer.create` accepts, and the class behind it.
 
-Nothing is imported before it is asked for. `package.module:Name` in place of a name reaches code outside avfer.
+A name belongs to a kind ("stage", "backbone", "corpus", ...). To add a network, a corpus, an output format and so on,
+write its file and add one line here. Modules are imported when a name is looked up, never before.
+`package.module:Name` in place of a name loads a class from outside avfer.
 """
 
 import importlib
+import inspect
+from typing import Any
 
 from avfer.errors import ConfigError, unknown
 
-NAMES: dict[str, dict[str, str]] = {
-    "stage": {
+NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
+    "stage": {  # steps of a pipeline: avfer/stage.py describes what a class needs
         "decode_video": "avfer.stages.decode:DecodeVideo",
         "decode_audio": "avfer.stages.decode:DecodeAudio",
         "detect_faces": "avfer.stages.detect:DetectFaces",
@@ -22,7 +26,7 @@ NAMES: dict[str, dict[str, str]] = {
         "smooth_affect": "avfer.stages.smooth:SmoothAffect",
     },
     "detector": {"mtcnn": "avfer.models.detectors.mtcnn:Mtcnn"},
-    "backbone": {  # crops of faces -> features, and what heads of their own they have
+    "backbone": {  # crops of faces -> features, and predictions of the network's own heads
         "aver_lite": "avfer.models.backbones.aver_lite:AverLite",
         "poster": "avfer.models.backbones.poster:Poster",
         "poster_v2": "avfer.models.backbones.poster_v2:PosterV2",
@@ -39,25 +43,25 @@ NAMES: dict[str, dict[str, str]] = {
         "mt_vgg": "avfer.models.backbones.mt_vgg:MtVgg",
         "mt_arcvgg": "avfer.models.backbones.mt_arcvgg:MtArcVgg",
     },
-    "video model": {  # a backbone and an affect model in one, trained together
+    "video model": {  # backbone and affect model in one network, trained together
         "affwildnet_vgg_gru": "avfer.models.video.affwildnet:AffWildNetVggGru",
         "affwildnet_resnet_gru": "avfer.models.video.affwildnet:AffWildNetResNetGru",
         "av_mt_vgg_rnn": "avfer.models.video.av_mt_vgg_rnn:AvMtVggRnn",
     },
-    "voice backbone": {
+    "voice backbone": {  # audio -> features, and predictions of the network's own heads
         "vggish_lite": "avfer.models.backbones.vggish_lite:VggishLite",
         "prosody": "avfer.models.backbones.prosody:Prosody",
         "vggish": "avfer.models.backbones.vggish:Vggish",
         "aver_voice": "avfer.models.backbones.aver_voice:AverVoice",
     },
     "voice post-processor": {"vggish_pca": "avfer.models.backbones.vggish_pca:VggishPca"},
-    "affect model": {
+    "affect model": {  # features over time -> valence, arousal, expressions, action units
         "gru_lite": "avfer.models.affect.gru:GruLite",
         "linear_lite": "avfer.models.affect.linear:LinearLite",
         "temporal": "avfer.models.affect.temporal:Temporal",
         "aver": "avfer.models.affect.aver:Aver",
     },
-    "corpus": {
+    "corpus": {  # readers of data sets in their published folder layout
         "recola": "avfer.datasets.recola:Recola",
         "sewa": "avfer.datasets.sewa:Sewa",
         "aff_wild2": "avfer.datasets.aff_wild2:AffWild2",
@@ -73,24 +77,38 @@ NAMES: dict[str, dict[str, str]] = {
         "emo_db": "avfer.datasets.emo_db:EmoDb",
         "table": "avfer.datasets.table:Table",
     },
+    "format": {  # encodings of the table: avfer.export.TableFormat
+        "parquet": "avfer.export.formats.parquet:ParquetFormat",
+        "csv": "avfer.export.formats.csv:CsvFormat",
+        "jsonl": "avfer.export.formats.jsonl:JsonLinesFormat",
+    },
+    "exporter": {  # further files made from the table: avfer.export.Exporter
+        "report": "avfer.export.html_report:HtmlReport",
+        "overlay": "avfer.export.overlay:VideoOverlay",
+    },
 }
-MODELS = tuple(kind for kind in NAMES if kind not in {"stage", "corpus"})  # the kinds that own weights
-ALSO: dict[str, tuple[str, ...]] = {  # kinds that can take the place: aver_voice tells affect of what it hears
+MODEL_KINDS = ("detector", "backbone", "video model", "voice backbone", "voice post-processor", "affect model")
+# Kinds whose names are accepted in place of another kind: aver_voice, for example, predicts affect by itself.
+COMPATIBLE_KINDS: dict[str, tuple[str, ...]] = {
     "backbone": ("video model",),
     "voice backbone": ("video model",),
     "affect model": ("video model", "voice backbone"),
 }
-TIMM = "timm:"  # and a name of timm: any of its networks as a backbone
+TIMM = "timm:"  # prefix of a backbone's name: `timm:resnet18` is that network of timm
 
 
 def find(kind: str, name: str) -> type:
-    """The class behind a name. An unknown one is a ConfigError with the nearest name."""
+    """Return the class behind a name of a kind, a `timm:NAME` (backbones) or `package.module:Name`.
+
+    Raises ConfigError, with the nearest known name, if the name is unknown or its module cannot be imported.
+    """
     if name.startswith(TIMM) and kind == "backbone":
-        return _timm(name)
-    names = {name: place for also in (kind, *ALSO.get(kind, ())) for name, place in NAMES[also].items()}
-    place = name if ":" in name else names.get(name)
+        return _find_timm(name)
+    kinds = (kind, *COMPATIBLE_KINDS.get(kind, ()))
+    places = {name: place for one in kinds for name, place in NAMES[one].items()}
+    place = name if ":" in name else places.get(name)
     if place is None:
-        raise ConfigError(unknown(kind, name, names))
+        raise ConfigError(unknown(kind, name, places))
     module, _, attribute = place.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -100,17 +118,34 @@ def find(kind: str, name: str) -> type:
         raise ConfigError(f"{kind} '{name}' cannot be imported: {error}") from error
 
 
+def find_class(kind: str, name: str, protocol: type) -> type[Any]:
+    """Return the class behind a name, as `find`, after checking that it has every member of a protocol.
+
+    Raises ConfigError that lists the missing members; nothing of the class has been called then.
+    """
+    found = find(kind, name)
+    members = [*inspect.get_annotations(protocol), *(member for member in vars(protocol) if not member.startswith("_"))]
+    missing = sorted(member for member in members if not hasattr(found, member))
+    if inspect.isclass(found) and not missing:
+        return found
+    reason = f"it lacks {', '.join(missing)}" if inspect.isclass(found) else "it is not a class"
+    raise ConfigError(f"'{name}' cannot be used as {kind}: {reason}; see {protocol.__module__}.{protocol.__name__}")
+
+
 def kind_of(name: str) -> str:
-    """The kind of a model's name: 'backbone' for 'aver_lite'; code outside avfer is taken for a backbone."""
-    for kind in MODELS:
+    """Return the kind of a model's name: "backbone" for "aver_lite", and for any name from outside avfer.
+
+    Raises ConfigError, with the nearest known name, if the name is unknown.
+    """
+    for kind in MODEL_KINDS:
         if name in NAMES[kind]:
             return kind
     if ":" in name:
         return "backbone"
-    raise ConfigError(unknown("model", name, (n for kind in MODELS for n in NAMES[kind])))
+    raise ConfigError(unknown("model", name, (known for kind in MODEL_KINDS for known in NAMES[kind])))
 
 
-def _timm(name: str) -> type:
+def _find_timm(name: str) -> type:
     try:
         return importlib.import_module("avfer.models.backbones.timm_any").network(name.removeprefix(TIMM))
     except ValueError as error:

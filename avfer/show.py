@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from avfer.catalog import MODELS, NAMES, kind_of
+from avfer.catalog import MODEL_KINDS, NAMES, kind_of
 from avfer.goldens.read import read
 from avfer.goldens.run import verify
 from avfer.models.card import MARKS, Card
@@ -23,7 +23,7 @@ def print_models() -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("licence of the weights", "published"):
         table.add_column(name)
-    for kind in MODELS:
+    for kind in MODEL_KINDS:
         for name in NAMES[kind]:
             table.add_row(*map(escape, _line(kind, name)))
     console = _wide()

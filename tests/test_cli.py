@@ -293,11 +293,13 @@ def test_version_is_told(avfer):
 
 
 def test_models_list_names_every_model_of_the_catalog(avfer):
-    from avfer.catalog import MODELS, NAMES
+    from avfer.catalog import MODEL_KINDS, NAMES
 
     result = avfer("models", "list")
     assert result.code == 0
-    assert {name for kind in MODELS for name in NAMES[kind]} <= {line.split(" ")[0] for line in result.out.splitlines()}
+    assert {name for kind in MODEL_KINDS for name in NAMES[kind]} <= {
+        line.split(" ")[0] for line in result.out.splitlines()
+    }
 
 
 def test_doctor_tells_of_weights_and_their_licences(avfer):

@@ -9,14 +9,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
     {"avfer", "errors", "configurations", "signal", "prefetch"},  # "avfer" is the package's own file: the version
-    {"atomic", "catalog", "metrics", "types", "media"},
+    {"atomic", "catalog", "metrics", "types", "rows", "media"},
     {"models", "losses", "readers"},
-    {"stage", "provenance", "datasets"},
+    {"stage", "datasets"},
     {"affect_track", "goldens"},
     {"stages"},
     {"pipeline_config", "pipeline_builder", "pipeline"},
     {"export"},
-    {"inputs", "jobs", "progress", "show", "doctor", "executors"},
+    {"inputs", "jobs", "manifest", "progress", "remote", "show", "doctor", "executors"},
     {"labelling"},
     {"evaluation"},
     {"training"},

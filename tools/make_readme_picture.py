@@ -10,8 +10,7 @@ import av
 from PIL import Image
 
 import avfer
-from avfer.export.drawing import draw, rows_by_frame
-from avfer.export.table import to_table
+from avfer.export.drawing import draw_rows, rows_by_frame
 
 ROOT = Path(__file__).parents[1]
 CLIP, PICTURE = ROOT / "tests" / "data" / "demo.mp4", ROOT / ".github" / "demo.png"
@@ -20,7 +19,7 @@ TIMES = (1.0, 2.7, 4.4)  # s: neutral, smile, surprise
 
 def main() -> None:
     track = avfer.load("aver", device="cpu").run(CLIP)
-    rows = rows_by_frame(to_table(track))
+    rows = rows_by_frame(track.to_table())
     with av.open(str(CLIP)) as source:
         frames = {
             round(frame.time, 3): (i, frame.to_ndarray(format="rgb24"))
@@ -29,7 +28,7 @@ def main() -> None:
     pictures = []
     for time in TIMES:
         index, pixels = frames[min(frames, key=lambda t: abs(t - time))]
-        pictures.append(Image.fromarray(draw(pixels, rows[index])).resize((360, 360), Image.Resampling.LANCZOS))
+        pictures.append(Image.fromarray(draw_rows(pixels, rows[index])).resize((360, 360), Image.Resampling.LANCZOS))
     file = io.BytesIO()
     track.plot().savefig(file, dpi=120)
     plot = Image.open(file).convert("RGB")

@@ -6,13 +6,13 @@ as a share of what is allowed.
 
 from pathlib import Path
 
-from avfer.catalog import MODELS, NAMES
+from avfer.catalog import MODEL_KINDS, NAMES
 from avfer.goldens.read import read
 from avfer.goldens.run import Deviation, verify
 from avfer.models.card import Published
 from avfer.models.cost import cost_of
 from avfer.models.weights import card_of
-from tests.test_goldens import MODELS as GOLDENS
+from tests.test_goldens import MODEL_KINDS as GOLDENS
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden"
 
@@ -22,7 +22,7 @@ def main() -> None:
     rows = {name: rows_of(name) for name in dict.fromkeys(GOLDENS.values())}
     print("| name | published | parameters | MACs | goldens | largest deviation |")
     print("|---|---|---|---|---|---|")
-    for name in (name for kind in MODELS for name in NAMES[kind]):
+    for name in (name for kind in MODEL_KINDS for name in NAMES[kind]):
         card = card_of(name)
         if card.metrics:
             continue  # our own weights: measured, not published

@@ -1,0 +1,61 @@
+"""Files made from the table of a clip: tables on disk (formats), and pages, videos and figures (exporters).
+
+Everything here reads pyarrow tables with the columns of `AffectTrack.to_table` and knows nothing of the pipeline.
+
+To add a table format, write a class with the members of TableFormat and one line in avfer.catalog under "format";
+to add an exporter, write a class with the members of Exporter and one line under "exporter". A class outside avfer
+needs no line: `--format package.module:Name` finds it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol
+
+from avfer.catalog import find_class
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Exporter", "TableFormat", "find_exporter", "find_format"]
+
+
+class TableFormat(Protocol):
+    """Encodes the rows of one table into an open binary file."""
+
+    suffix: ClassVar[str]  # end of the file name, with its dot: ".parquet"
+
+    def __init__(self, file: BinaryIO, schema: "pa.Schema") -> None: ...
+
+    def write(self, table: "pa.Table") -> None:
+        """Append rows; the bytes must not depend on how the rows are divided among calls of equal size."""
+        ...
+
+    def close(self) -> None:
+        """Write what is buffered; the caller closes the file itself."""
+        ...
+
+
+class Exporter(Protocol):
+    """Makes one file from the whole table of a clip."""
+
+    suffix: ClassVar[str]  # end of the file name after the stem of the clip: ".html", ".overlay.mp4"
+    needs_frames: ClassVar[bool]  # True: skipped for a clip without decoded frames (sound alone)
+
+    def write(self, table: "pa.Table", clip: Path, path: Path) -> None:
+        """Write `path` from the table and the clip's media file; the file appears whole or not at all."""
+        ...
+
+
+def find_format(name: str) -> type[TableFormat]:
+    """Return the class of a table format: "parquet", "csv", "jsonl" or `package.module:Name`.
+
+    Raises ConfigError if the name is unknown or the class lacks a member of TableFormat.
+    """
+    return find_class("format", name, TableFormat)
+
+
+def find_exporter(name: str) -> Exporter:
+    """Return an exporter: "report", "overlay" or `package.module:Name`, whose class is called without arguments.
+
+    Raises ConfigError if the name is unknown or the class lacks a member of Exporter.
+    """
+    return find_class("exporter", name, Exporter)()

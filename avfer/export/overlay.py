@@ -1,4 +1,7 @@
-"""The clip with the results drawn on it, as an MP4: a second pass over the frames, in bounded memory."""
+"""The overlay of a clip: its video with the predictions drawn on it, as an MP4 with the clip's audio.
+
+The clip is decoded a second time, a stretch at a time, so memory use does not grow with its length.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,63 +15,72 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.stream import Stream
 
+from avfer.atomic import atomic_write
 from avfer.errors import ConfigError, OutputError
-from avfer.export.drawing import draw, rows_by_frame
-from avfer.export.files import whole_file
+from avfer.export.drawing import draw_rows, rows_by_frame
 from avfer.media import Media, frames_of, opened, packets, probe, seconds, sound_stream
 from avfer.stages.decode import DecodeVideo
 from avfer.types import Clip, Span
 
 TICK = Fraction(1, 90_000)  # s, fine enough for the times of any camera
-COPIED = {"aac", "mp3", "ac3"}  # sounds that an MP4 takes as they are; others become AAC
-HELD = 48_000_000  # bytes of pictures at once
-Sounding = Iterator[tuple[float, av.Packet]]  # packets to be muxed, with their times on the axis of the pictures
+COPIED_CODECS = {"aac", "mp3", "ac3"}  # audio that an MP4 takes unchanged; other audio is encoded as AAC
+FRAME_BYTES = 48_000_000  # decoded frames in memory at once
+TimedPackets = Iterator[tuple[float, av.Packet]]  # packets to mux, each with its time (s) in the new file
 
 
-def write_overlay(clip: Path, table: pa.Table, path: Path) -> Path:
-    """Draw a table on its clip; it appears whole or not at all. ConfigError where the clip has no pictures."""
-    media = probe(clip)
-    if media.video is None:
-        raise ConfigError(f"'{clip}' has no pictures to draw on; leave out --overlay")
-    try:
-        # The file is opened here, as PyAV leaves its own open where the disk is full.
-        with (
-            whole_file(path) as part,
-            part.open("wb", buffering=0) as file,
-            opened(clip) as source,
-            av.open(file, "w", format="mp4") as target,
-        ):
-            _write(media, source, target, table)
-    except FFmpegError as error:
-        raise OutputError(f"{path} cannot be written: {error}") from error
-    return path
+class VideoOverlay:
+    """Exporter "overlay": draws the predictions on the clip's video."""
+
+    suffix = ".overlay.mp4"
+    needs_frames = True
+
+    def write(self, table: pa.Table, clip: Path, path: Path) -> None:
+        """Write the video; every frame keeps its own time, and the audio keeps its position.
+
+        Raises ConfigError if the clip has no video, MediaError if it cannot be read, OutputError if the file cannot
+        be written.
+        """
+        media = probe(clip)
+        if media.video is None:
+            raise ConfigError(f"'{clip}' has no video to draw on; leave out the exporter 'overlay' (--overlay)")
+        try:
+            # The file is opened here because PyAV does not close a file of its own on a full disk.
+            with (
+                atomic_write(path) as part,
+                part.open("wb", buffering=0) as file,
+                opened(clip) as source,
+                av.open(file, "w", format="mp4") as target,
+            ):
+                _transcode(media, source, target, table)
+        except FFmpegError as error:
+            raise OutputError(f"{path} cannot be written: {error}") from error
 
 
-def _write(media: Media, source: InputContainer, target: OutputContainer, table: pa.Table) -> None:
+def _transcode(media: Media, source: InputContainer, target: OutputContainer, table: pa.Table) -> None:
     rows = rows_by_frame(table)
-    video, sound, shift = None, None, 0.0
-    last = -1
-    for index, time, picture in _pictures(media):
+    video, audio, shift = None, None, 0.0
+    last = -1  # tick of the frame before: ticks must increase
+    for index, time, image in _decoded_frames(media):
         if video is None:
-            shift, sound = _sound(media, source, target)
-            video = _video(target, media, picture)
-        frame = av.VideoFrame.from_ndarray(_even(draw(picture, rows.get(index, []))), format="rgb24")
+            shift, audio = _add_audio(media, source, target)
+            video = _add_video(target, media, image)
+        frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, rows.get(index, []))), format="rgb24")
         last = max(last + 1, round((time + shift) / TICK))
         frame.pts, frame.time_base = last, TICK
         target.mux(video.encode(frame))
-        if sound is not None:
-            sound.mux_until(time + 1.0)
+        if audio is not None:
+            audio.mux_until(time + 1.0)
     if video is not None:
         target.mux(video.encode())
-    if sound is not None:
-        sound.mux_until(float("inf"))
+    if audio is not None:
+        audio.mux_until(float("inf"))
 
 
-def _pictures(media: Media) -> Iterator[tuple[int, float, np.ndarray]]:
-    """Index, time and pixels of every frame, as the pipeline saw them."""
+def _decoded_frames(media: Media) -> Iterator[tuple[int, float, np.ndarray]]:
+    """Yield index, time (s) and pixels ((H, W, 3) uint8 RGB) of every frame, exactly as the pipeline decodes them."""
     assert media.video is not None
-    rate = media.video.width * media.video.height * 3 * max(media.video.fps or 0.0, 25.0)
-    length = min(1.0, HELD / rate)
+    bytes_per_second = media.video.width * media.video.height * 3 * max(media.video.fps or 0.0, 25.0)
+    length = min(1.0, FRAME_BYTES / bytes_per_second)
     stage, clip, count, last = DecodeVideo(), Clip(media.path), 0, False
     state = stage.start()
     while not last:
@@ -78,53 +90,56 @@ def _pictures(media: Media) -> Iterator[tuple[int, float, np.ndarray]]:
         count, last = count + 1, frames.clock.last
 
 
-def _video(target: OutputContainer, media: Media, picture: np.ndarray) -> av.VideoStream:
+def _add_video(target: OutputContainer, media: Media, image: np.ndarray) -> av.VideoStream:
+    """Add an H.264 stream (MPEG-4 part 2 where FFmpeg lacks x264) of the size of an (H, W, 3) image."""
     rate = Fraction(media.video.fps if media.video and media.video.fps else 25.0).limit_denominator(1001)
     try:
         stream = target.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "20"})
-    except (FFmpegError, ValueError):  # an FFmpeg without x264
+    except (FFmpegError, ValueError):  # FFmpeg was built without x264
         stream = target.add_stream("mpeg4", rate=rate, options={"qscale": "3"})
-    height, width, _ = _even(picture).shape
+    height, width, _ = _even_sized(image).shape
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.codec_context.time_base = TICK
     return stream
 
 
-def _even(picture: np.ndarray) -> np.ndarray:
-    """With an even width and height, as 4:2:0 wants: the last column or row stands twice."""
-    height, width, _ = picture.shape
-    return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+def _even_sized(image: np.ndarray) -> np.ndarray:
+    """Repeat the last row or column of an (H, W, 3) image with an odd side, as 4:2:0 sampling needs even sides."""
+    height, width, _ = image.shape
+    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
-class _Sound:
-    """The clip's sound beside the new pictures, given as the pictures advance."""
+class _Audio:
+    """The clip's audio, muxed little by little while the frames advance."""
 
-    def __init__(self, target: OutputContainer, parts: Sounding) -> None:
-        self._target, self._parts, self._next = target, parts, next(parts, None)
+    def __init__(self, target: OutputContainer, timed_packets: TimedPackets) -> None:
+        self._target, self._packets, self._next = target, timed_packets, next(timed_packets, None)
 
     def mux_until(self, time: float) -> None:
+        """Write every packet before a time (s)."""
         while self._next is not None and self._next[0] < time:
             self._target.mux(self._next[1])
-            self._next = next(self._parts, None)
+            self._next = next(self._packets, None)
 
 
-def _sound(media: Media, source: InputContainer, target: OutputContainer) -> tuple[float, _Sound | None]:
-    """Seconds to shift everything by, as no time may be negative, and the sound."""
+def _add_audio(media: Media, source: InputContainer, target: OutputContainer) -> tuple[float, _Audio | None]:
+    """Add the clip's audio; return the seconds by which all times are shifted, as none may be negative, and it."""
     stream = sound_stream(source)
     if stream is None or media.video is None or media.audio is None:
         return 0.0, None
     zero = media.video.first_s
     shift = max(0.0, zero - (media.audio.start if media.audio.start is not None else zero))
     offset = shift - zero
-    if stream.codec_context.name in COPIED:
+    if stream.codec_context.name in COPIED_CODECS:
         copy = target.add_stream_from_template(stream)
-        return shift, _Sound(target, _copied(source, stream, copy, offset))
+        return shift, _Audio(target, _copied_packets(source, stream, copy, offset))
     rate, layout = media.audio.sample_rate or 48_000, "mono" if media.audio.channels == 1 else "stereo"
     encoder = target.add_stream("aac", rate=rate, layout=layout)
-    return shift, _Sound(target, _encoded(source, stream, encoder, offset))
+    return shift, _Audio(target, _encoded_packets(source, stream, encoder, offset))
 
 
-def _copied(source: InputContainer, stream: av.AudioStream, copy: Stream, offset: float) -> Sounding:
+def _copied_packets(source: InputContainer, stream: av.AudioStream, copy: Stream, offset: float) -> TimedPackets:
+    """Yield the packets of a stream unchanged, `offset` seconds later."""
     for packet in packets(source, stream):
         if packet is None or packet.pts is None or packet.dts is None or stream.time_base is None:
             continue
@@ -134,8 +149,10 @@ def _copied(source: InputContainer, stream: av.AudioStream, copy: Stream, offset
         yield time, packet
 
 
-def _encoded(source: InputContainer, stream: av.AudioStream, encoder: av.AudioStream, offset: float) -> Sounding:
-    """As AAC; holes in the sound's time stamps are kept by its frames' own times."""
+def _encoded_packets(
+    source: InputContainer, stream: av.AudioStream, encoder: av.AudioStream, offset: float
+) -> TimedPackets:
+    """Yield a stream encoded as AAC, `offset` seconds later; gaps in its time stamps are kept."""
     resampler = av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.rate, frame_size=1024)
     time = 0.0
     for packet in packets(source, stream):

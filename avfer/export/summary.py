@@ -1,27 +1,32 @@
-"""The numbers of a table in brief, gathered part by part."""
+"""A table in numbers: counts, means and coarse curves of each person, gathered part by part, and their printout."""
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
-BIN = 0.2  # seconds that one value of a curve stands for
+BIN = 0.2  # seconds averaged to one value of a curve
+LEVELS = "▁▂▃▄▅▆▇█"
+MAX_LISTED = 8  # people in the printout
 
 
 @dataclass
-class Person:
-    """What was read of one track; the rows that only the voice fills are a person of their own."""
+class PersonSummary:
+    """Counts and sums of one track; all rows that have only a voice form one person of their own."""
 
     rows: int = 0
     valence: float = 0.0  # sum over the rows where it is known
-    arousal: float = 0.0
-    known: int = 0
+    arousal: float = 0.0  # sum over the same rows
+    known: int = 0  # rows with valence and arousal
     expressions: Counter[str] = field(default_factory=Counter[str])
     curves: dict[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])  # bin -> sums: valence, arousal, rows
 
     def curve(self, column: int) -> list[float | None]:
-        """Means of valence (0) or arousal (1) for every bin from the first to the last; None between."""
+        """Return the means of valence (0) or arousal (1) in consecutive bins of BIN seconds; None in empty bins."""
         if not self.curves:
             return []
         bins = range(min(self.curves), max(self.curves) + 1)
@@ -29,31 +34,33 @@ class Person:
 
     @property
     def means(self) -> tuple[float, float] | None:
-        """Mean valence and arousal; None where neither is known."""
+        """Mean valence and arousal, each in [-1, 1]; None if no row has them."""
         return (self.valence / self.known, self.arousal / self.known) if self.known else None
 
 
 @dataclass
-class Summary:
-    """A whole table in brief."""
+class TableSummary:
+    """Counts of a whole table. `add` takes it part by part, so the table need not fit into memory."""
 
     rows: int = 0
     instants: int = 0  # frames, or ticks of a fixed clock
-    pictures: bool = False  # the instants are frames
-    with_face: int = 0  # instants
-    stop: float = 0.0  # seconds, the last instant
-    reasons: Counter[str] = field(default_factory=Counter[str])
-    people: dict[int | None, Person] = field(default_factory=dict[int | None, Person])
+    has_frames: bool = False  # whether the instants are decoded frames
+    with_face: int = 0  # instants with at least one face
+    stop: float = 0.0  # seconds, time of the last instant
+    reasons: Counter[str] = field(default_factory=Counter[str])  # of rows without a face
+    people: dict[int | None, PersonSummary] = field(
+        default_factory=dict[int | None, PersonSummary]
+    )  # None: voice alone
 
     def add(self, table: pa.Table) -> None:
-        """Count the rows of a part; parts hold whole instants."""
+        """Count the rows of a part; all rows of one instant must be in the same part."""
         if not len(table):
             return
         times = table["time_s"].to_numpy()
         tracks = table["track"].to_pylist()
         faces = np.array([track is not None for track in tracks])
         self.rows += len(table)
-        self.pictures |= table["frame"].null_count < len(table)
+        self.has_frames |= table["frame"].null_count < len(table)
         self.instants += len(np.unique(times))
         self.with_face += len(np.unique(times[faces]))
         self.stop = max(self.stop, float(times.max()))
@@ -61,10 +68,10 @@ class Summary:
         columns = (table["valence"].to_pylist(), table["arousal"].to_pylist(), table["expression"].to_pylist())
         for track, time, valence, arousal, expression in zip(tracks, times, *columns, strict=True):
             if track is not None or valence is not None or expression is not None:
-                self._count(self.people.setdefault(track, Person()), time, valence, arousal, expression)
+                self._count(self.people.setdefault(track, PersonSummary()), time, valence, arousal, expression)
 
     def _count(
-        self, person: Person, time: float, valence: float | None, arousal: float | None, expression: str | None
+        self, person: PersonSummary, time: float, valence: float | None, arousal: float | None, expression: str | None
     ) -> None:
         person.rows += 1
         if expression is not None:
@@ -77,8 +84,68 @@ class Summary:
             sums += (valence, arousal, 1)
 
 
-def summarise(table: pa.Table) -> Summary:
-    """The numbers of a whole table."""
-    summary = Summary()
+def summarize(table: pa.Table) -> TableSummary:
+    """Return the summary of a whole table."""
+    summary = TableSummary()
     summary.add(table)
     return summary
+
+
+def summary_table(summary: TableSummary, title: str, width: int = 100, plain: bool = False) -> Table:
+    """Return a table for the terminal: one line for each person with mean, curve and frequent expressions.
+
+    The people with most rows come first, MAX_LISTED of them at most.
+    width: characters of the terminal; plain: leave out the curves, for terminals without Unicode.
+    """
+    curve = 0 if plain else max(6, min(24, (width - 66) // 2))
+    table = Table(title=title, title_justify="left", title_style="bold", caption=coverage(summary), box=SIMPLE_HEAD)
+    table.caption_justify = "left"
+    table.add_column("track", justify="right", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("valence", style="cyan", no_wrap=True)
+    table.add_column("arousal", style="yellow", no_wrap=True)
+    table.add_column("expression")
+    people = sorted(summary.people.items(), key=lambda item: -item[1].rows)
+    for track, person in people[:MAX_LISTED]:
+        cells = (_mean_and_curve(person, 0, curve), _mean_and_curve(person, 1, curve), _frequent_expressions(person))
+        table.add_row("voice" if track is None else str(track), str(person.rows), *cells)
+    if len(people) > MAX_LISTED:
+        table.add_row("...", f"{len(people) - MAX_LISTED} more", "", "", "")
+    return table
+
+
+def coverage(summary: TableSummary) -> str:
+    """Return the number of rows, their duration and the reasons of those without a face.
+
+    Example: `130 frames in 5.2 s, a face on 98%, no_face 3`.
+    """
+    reasons = "".join(f", {reason} {count}" for reason, count in summary.reasons.most_common())
+    if not summary.has_frames:
+        return f"{summary.instants} rows on a fixed clock in {summary.stop:.1f} s{reasons}"
+    share = summary.with_face / max(summary.instants, 1)
+    return f"{summary.instants} frames in {summary.stop:.1f} s, a face on {share:.0%}{reasons}"
+
+
+def sparkline(values: list[float | None], width: int = 24) -> str:
+    """Return a curve of values in [-1, 1] as at most `width` block characters; a space where all are missing."""
+    count = min(width, len(values))
+    edges = [round(i * len(values) / count) for i in range(count + 1)] if count else []
+    groups = [[v for v in values[a:b] if v is not None] for a, b in pairwise(edges)]
+    return "".join(_block(sum(group) / len(group)) if group else " " for group in groups)
+
+
+def _block(value: float) -> str:
+    return LEVELS[min(int((value + 1) / 2 * len(LEVELS)), len(LEVELS) - 1)]
+
+
+def _mean_and_curve(person: PersonSummary, which: int, width: int) -> str:
+    """Return the mean and the curve of valence (0) or arousal (1)."""
+    if person.means is None:
+        return "-"
+    mean = round(person.means[which], 2) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return f"{mean:+.2f} {sparkline(person.curve(which), width)}".rstrip()
+
+
+def _frequent_expressions(person: PersonSummary) -> str:
+    total = sum(person.expressions.values())
+    return ", ".join(f"{name} {count / total:.0%}" for name, count in person.expressions.most_common(2)) or "-"

@@ -1,13 +1,15 @@
+"""The overlay: frames with predictions drawn on them, at their own times, with the clip's audio."""
+
 from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from avfer.errors import ConfigError, OutputError
-from avfer.export.drawing import draw, rows_by_frame
-from avfer.export.overlay import write_overlay
-from avfer.export.table import to_table
+from avfer.export.drawing import draw_rows, rows_by_frame
+from avfer.export.overlay import VideoOverlay
 from avfer.types import NO_TRACK
 from tests.export.tracks import make_track
 from tests.media_maker import number_of, stripes, tone, write_clip
@@ -15,17 +17,23 @@ from tests.media_maker import number_of, stripes, tone, write_clip
 RATE = 16000
 
 
-def table(count: int):
-    return to_table(make_track([(frame, 1) for frame in range(count)], count))
+def table(count: int) -> pa.Table:
+    return make_track([(frame, 1) for frame in range(count)], count).to_table()
 
 
-def pictures(path: Path) -> list[tuple[float, np.ndarray]]:
+def write_overlay(clip: Path, table: pa.Table, path: Path) -> Path:
+    VideoOverlay().write(table, clip, path)
+    return path
+
+
+def frames_of(path: Path) -> list[tuple[float, np.ndarray]]:
+    """Time and pixels of every frame."""
     with av.open(str(path)) as container:
         return [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
 
 
-def heard(path: Path) -> tuple[float, np.ndarray]:
-    """Time of the first loud sample, and the sound."""
+def audio_of(path: Path) -> tuple[float, np.ndarray]:
+    """Time of the first loud sample, and all samples."""
     with av.open(str(path)) as container:
         frames = list(container.decode(audio=0))
         wave = np.concatenate([frame.to_ndarray()[0] for frame in frames])
@@ -33,65 +41,65 @@ def heard(path: Path) -> tuple[float, np.ndarray]:
         return frames[0].time + loud / frames[0].sample_rate, wave
 
 
-def test_boxes_are_drawn_where_the_table_says():
+def test_boxes_are_drawn_at_the_coordinates_of_the_table():
     plain = np.full((200, 200, 3), 90, np.uint8)
     rows = rows_by_frame(table(1))[0]
-    changed = np.any(draw(plain, rows) != plain, axis=2)
+    changed = np.any(draw_rows(plain, rows) != plain, axis=2)
     assert changed[20:141, 10].mean() > 0.9 and changed[20:141, 110].mean() > 0.9  # the sides of the box
     assert not changed[40:130, 30:100].any() and not changed[:15].any()
     assert np.all(plain == 90)
 
 
-def test_the_voice_alone_is_told_on_a_frame_without_a_face():
+def test_values_of_the_voice_are_drawn_on_a_frame_without_a_face():
     plain = np.full((120, 160, 3), 90, np.uint8)
-    rows = rows_by_frame(to_table(make_track([(0, NO_TRACK)], 1)))[0]
-    assert np.any(draw(plain, rows) != plain)
-    assert np.array_equal(draw(plain, rows_by_frame(to_table(make_track([], 1)))[0]), plain)
+    rows = rows_by_frame(make_track([(0, NO_TRACK)], 1).to_table())[0]
+    assert np.any(draw_rows(plain, rows) != plain)
+    assert np.array_equal(draw_rows(plain, rows_by_frame(make_track([], 1).to_table())[0]), plain)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (64, 64), (51, 73)])
-def test_small_and_odd_pictures_can_be_drawn_on(size):
+def test_small_and_odd_images_can_be_drawn_on(size):
     rows = rows_by_frame(table(1))[0]
-    assert draw(np.zeros((*size, 3), np.uint8), rows).shape == (*size, 3)
+    assert draw_rows(np.zeros((*size, 3), np.uint8), rows).shape == (*size, 3)
 
 
 def test_an_overlay_has_every_frame_at_its_own_time(tmp_path):
     times = [0.0, 0.04, 0.2, 0.21, 0.5, 0.9]  # variable frame rate
     clip = write_clip(tmp_path / "a.mp4", stripes(6, 240, 320), times=times)
-    shown = pictures(write_overlay(clip, table(6), tmp_path / "b.mp4"))
+    shown = frames_of(write_overlay(clip, table(6), tmp_path / "b.mp4"))
     assert [time for time, _ in shown] == pytest.approx(times, abs=1e-3)
-    original = pictures(clip)
+    original = frames_of(clip)
     assert all(np.any(now != then) for (_, now), (_, then) in zip(shown, original, strict=True))
 
 
-def test_an_overlay_shows_the_picture_beneath(tmp_path):
+def test_an_overlay_keeps_the_frames_of_the_clip(tmp_path):
     clip = write_clip(tmp_path / "a.mp4", stripes(5, 480, 640))
-    out = write_overlay(clip, to_table(make_track([], 5)), tmp_path / "b.mp4")
-    assert [number_of(picture) for _, picture in pictures(out)] == [0, 1, 2, 3, 4]
+    out = write_overlay(clip, make_track([], 5).to_table(), tmp_path / "b.mp4")
+    assert [number_of(picture) for _, picture in frames_of(out)] == [0, 1, 2, 3, 4]
 
 
-def test_an_overlay_of_an_odd_picture_is_even(tmp_path):
+def test_an_overlay_of_odd_sized_frames_has_even_sides(tmp_path):
     clip = write_clip(tmp_path / "a.mkv", stripes(3, 63, 95), pix_fmt="yuv444p")
-    assert pictures(write_overlay(clip, table(3), tmp_path / "b.mp4"))[0][1].shape == (64, 96, 3)
+    assert frames_of(write_overlay(clip, table(3), tmp_path / "b.mp4"))[0][1].shape == (64, 96, 3)
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".webm", ".mkv"])  # copied as it is; made AAC
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".mkv"])  # copied; encoded as AAC
 @pytest.mark.parametrize("late", [0.0, 0.3])
-def test_the_sound_keeps_its_place(tmp_path, ending, late):
+def test_the_audio_keeps_its_position(tmp_path, ending, late):
     codec = "libvpx-vp9" if ending == ".webm" else "libx264"
-    wave = tone(1.0, 48000)
+    tone_1s = tone(1.0, 48000)
     clip = write_clip(
-        tmp_path / f"a{ending}", stripes(40, 64, 64), codec=codec, sound=wave, sample_rate=48000, sound_start=late
+        tmp_path / f"a{ending}", stripes(40, 64, 64), codec=codec, sound=tone_1s, sample_rate=48000, sound_start=late
     )
     out = write_overlay(clip, table(40), tmp_path / "b.mp4")
-    start, sound = heard(out)
-    assert start == pytest.approx(heard(clip)[0], abs=0.025)
-    assert np.sqrt(np.mean(sound**2)) == pytest.approx(np.sqrt(np.mean(heard(clip)[1] ** 2)), rel=0.05)
+    start, wave = audio_of(out)
+    assert start == pytest.approx(audio_of(clip)[0], abs=0.025)
+    assert np.sqrt(np.mean(wave**2)) == pytest.approx(np.sqrt(np.mean(audio_of(clip)[1] ** 2)), rel=0.05)
 
 
-def test_a_clip_without_pictures_is_refused(tmp_path):
+def test_a_clip_without_video_is_a_config_error(tmp_path):
     clip = write_clip(tmp_path / "a.wav", sound=tone(0.5))
-    with pytest.raises(ConfigError, match="no pictures"):
+    with pytest.raises(ConfigError, match="no video"):
         write_overlay(clip, table(1), tmp_path / "b.mp4")
 
 

@@ -1,13 +1,14 @@
-"""Results made by hand, for tests of what is done with results."""
+"""Hand-made results for tests."""
 
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
-from avfer.affect_track import AffectTrack
-from avfer.provenance import Provenance
-from avfer.types import NO_TRACK, Clock, FaceTracks, no_faces, select
+from avfer.affect_track import AffectTrack, Provenance
+from avfer.types import NO_TRACK, Clock, FaceTracks
+from avfer.rows import no_faces
+from avfer.rows import select
 
 CLASSES = ("neutral", "happiness", "surprise")
 UNITS = ("AU01", "AU12")
@@ -32,7 +33,7 @@ def make_track(
     last: bool = True,
     source: Provenance | None = SOURCE,
 ) -> AffectTrack:
-    """A result with the given (frame, track) rows; rows of NO_TRACK are filled from the voice, if there is one."""
+    """Return a result with the given (frame, track) rows; with `voice`, rows of NO_TRACK have values from the voice."""
     frames = np.array([frame for frame, _ in rows], np.int64)
     ids = np.array([track for _, track in rows], np.int64)
     marks = np.isin(np.arange(first, first + instants), corrupt)
@@ -61,8 +62,19 @@ def make_track(
     )
 
 
+TWO_PEOPLE = make_track(
+    [(frame, track) for frame in range(60) for track in (1, 2) if track == 1 or 20 <= frame < 40], 70
+)
+TRACKS = {
+    "two people": TWO_PEOPLE,
+    "voice alone": make_track([(frame, NO_TRACK) for frame in range(30)], 30, pictures=False),
+    "no rows": make_track([], 30),
+    "one frame": make_track([(0, 1)], 1),
+}
+
+
 def split(track: AffectTrack, cuts: list[int]) -> list[AffectTrack]:
-    """The same rows as consecutive parts, cut before the given instants."""
+    """Return the same rows as consecutive parts, cut before the given instants."""
     edges = [track.clock.first, *sorted(set(cuts)), track.clock.stop]
     return [_part(track, start, stop) for start, stop in pairwise(edges) if start < stop]
 

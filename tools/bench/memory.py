@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
 
-from avfer.export.writer import TableWriter
+from avfer.export.table_writer import TableWriter
 from avfer.pipeline import load
 from tools.bench.clips import repeated, talking_720p
 
@@ -43,7 +43,7 @@ def main() -> None:
     sizes: dict[int, list[float]] = defaultdict(list)
     with TableWriter(folder / "avfer_bench_memory.parquet") as table:
         for part in pipeline.stream(clip):
-            table.append(part)
+            table.append(part.to_table())
             frames += len(part.clock)
             minute = int(part.clock.times[-1] // 60) if len(part.clock) else 0
             if minute not in sizes and minute:

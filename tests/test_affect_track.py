@@ -1,3 +1,7 @@
+"""The table of an AffectTrack: columns, rows, nulls, reasons and metadata."""
+
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -6,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avfer.affect_track import AffectTrack
-from avfer.export.table import to_table
 from avfer.types import NO_TRACK
 from tests.export.tracks import make_track, split
 
@@ -34,11 +37,11 @@ FACE = ("track", "face_score", "face_x1", "face_y1", "face_x2", "face_y2")
 
 
 def rows_of(track: AffectTrack) -> list[dict]:
-    return to_table(track).to_pylist()
+    return track.to_table().to_pylist()
 
 
-def test_columns_have_the_names_order_and_types_of_the_contract():
-    schema = to_table(make_track([(0, 1)], 1)).schema
+def test_columns_have_the_documented_names_order_and_types():
+    schema = make_track([(0, 1)], 1).to_table().schema
     assert dict(zip(schema.names, schema.types, strict=True)) == COLUMNS
     assert schema.names == list(COLUMNS)
 
@@ -48,7 +51,7 @@ def test_every_frame_has_a_row_ordered_by_frame_then_track():
     assert [(row["frame"], row["track"]) for row in rows] == [(0, None), (1, 3), (1, 7), (2, None), (3, 3), (4, None)]
 
 
-def test_a_row_with_a_face_is_told_in_full_without_a_reason():
+def test_a_row_with_a_face_has_every_value_and_no_reason():
     (row,) = rows_of(make_track([(0, 4)], 1))
     assert row["clip"] == "talk.mp4" and row["track"] == 4 and row["reason"] is None
     assert [row[name] for name in FACE[2:]] == [10, 20, 110, 140]
@@ -56,7 +59,7 @@ def test_a_row_with_a_face_is_told_in_full_without_a_reason():
     assert row["expression"] == "happiness" and row["au01"] == pytest.approx(2 * row["au12"])
 
 
-def test_a_frame_without_any_row_is_nulls_and_a_reason():
+def test_a_frame_without_rows_has_nulls_and_a_reason():
     (row,) = rows_of(make_track([], 1))
     assert (row["frame"], row["time_s"], row["reason"]) == (0, 0.0, "no_face")
     assert all(value is None for name, value in row.items() if name not in {"clip", "frame", "time_s", "reason"})
@@ -68,46 +71,44 @@ def test_the_voice_fills_a_frame_without_a_face():
     assert row["valence"] is not None and row["expression"] is not None and row["reason"] == "no_face"
 
 
-def test_a_frame_without_face_and_voice_is_null():
+def test_a_frame_without_face_and_voice_has_null_values():
     (row,) = rows_of(make_track([(0, NO_TRACK)], 1, voice=False))
     assert row["valence"] is None and row["expression"] is None and row["p_neutral"] is None
 
 
 @pytest.mark.parametrize("rows", [[(0, 1)], [(0, NO_TRACK)], []])
-def test_a_corrupt_frame_says_so_with_or_without_a_face(rows):
+def test_a_corrupt_frame_has_the_reason_decode_error_with_or_without_a_face(rows):
     assert [row["reason"] for row in rows_of(make_track(rows, 1, corrupt=(0,)))] == ["decode_error"]
 
 
 @pytest.mark.parametrize(("voice", "reason"), [(True, "no_picture"), (False, "no_audio")])
-def test_rows_of_a_fixed_clock_have_times_and_no_frame(voice, reason):
+def test_rows_of_a_fixed_clock_have_times_but_no_frame(voice, reason):
     rows = rows_of(make_track([(0, NO_TRACK), (1, NO_TRACK)], 2, pictures=False, voice=voice))
     assert [row["frame"] for row in rows] == [None, None]
     assert [row["time_s"] for row in rows] == [0.0, 0.04]
     assert {row["reason"] for row in rows} == {reason}
 
 
-def test_a_tick_that_no_row_covers_has_no_audio():
+def test_a_tick_without_rows_has_the_reason_no_audio():
     assert [row["reason"] for row in rows_of(make_track([], 2, pictures=False))] == ["no_audio"] * 2
 
 
-def test_heads_that_are_absent_leave_no_column():
+def test_outputs_without_a_head_have_no_column():
     track = make_track([(0, 1)], 1)
     empty = np.zeros((1, 0), np.float32)
-    from dataclasses import replace
-
-    table = to_table(replace(track, expressions=empty, classes=(), action_units=empty, action_unit_names=()))
+    table = replace(track, expressions=empty, classes=(), action_units=empty, action_unit_names=()).to_table()
     assert [name for name in table.column_names if name.startswith(("p_", "au"))] == []
     assert table["expression"].to_pylist() == [None]
 
 
-def test_where_the_values_come_from_stands_in_the_metadata():
-    told = {key.decode(): value.decode() for key, value in to_table(make_track([], 1)).schema.metadata.items()}
-    assert told["start_s"] == "1.5" and told["device"] == "cpu" and told["version"]
-    assert told["pipeline"] == "stages: {}\n" and told["pipeline_sha256"] == "ab" * 32
-    assert "aver_lite.safetensors" in told["weights"]
+def test_the_metadata_holds_the_provenance():
+    metadata = {key.decode(): value.decode() for key, value in make_track([], 1).to_table().schema.metadata.items()}
+    assert metadata["start_s"] == "1.5" and metadata["device"] == "cpu" and metadata["version"]
+    assert metadata["pipeline"] == "stages: {}\n" and metadata["pipeline_sha256"] == "ab" * 32
+    assert "aver_lite.safetensors" in metadata["weights"]
 
 
-def test_pandas_keeps_nulls_null_and_integers_integer():
+def test_pandas_has_nulls_and_nullable_integers():
     frame = make_track([(0, 1)], 2).to_pandas()
     assert frame["track"].dtype == pd.Int32Dtype() and frame["valence"].dtype == pd.Float32Dtype()
     assert frame["track"][1] is pd.NA and frame["reason"][0] is pd.NA
@@ -115,11 +116,11 @@ def test_pandas_keeps_nulls_null_and_integers_integer():
 
 
 @given(st.data())
-def test_parts_make_the_same_table_wherever_they_are_cut(data):
+def test_the_table_does_not_depend_on_where_parts_are_cut(data):
     instants = data.draw(st.integers(1, 12))
     every = [(frame, track) for frame in range(instants) for track in (NO_TRACK, 1, 2)]
     rows = sorted(data.draw(st.lists(st.sampled_from(every), unique=True)))
     corrupt = tuple(data.draw(st.sets(st.integers(0, instants - 1))))
     track = make_track(rows, instants, corrupt=corrupt, pictures=data.draw(st.booleans()))
     parts = split(track, data.draw(st.lists(st.integers(1, instants))))
-    assert pa.concat_tables([to_table(part) for part in parts]).equals(to_table(track))
+    assert pa.concat_tables([part.to_table() for part in parts]).equals(track.to_table())

@@ -1,3 +1,5 @@
+"""Tables on disk: formats, groups of rows, and files that appear whole or not at all."""
+
 import csv
 import json
 from pathlib import Path
@@ -5,73 +7,74 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from avfer.catalog import NAMES
 from avfer.errors import ConfigError, OutputError
-from avfer.export import writer
-from avfer.export.files import FORMATS
-from avfer.export.writer import SINKS, TableWriter
+from avfer.export import find_format, table_writer
+from avfer.export.table_writer import TableWriter
 from tests.export.tracks import make_track, split
 
+FORMATS = list(NAMES["format"])
 TRACK = make_track([(frame, 1) for frame in range(40) if frame % 7], 40)
 
 
 def write(path: Path, cuts: list[int]) -> bytes:
-    with TableWriter(path) as table:
+    with TableWriter(path) as writer:
         for part in split(TRACK, cuts):
-            table.append(part)
+            writer.append(part.to_table())
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("cuts", [[1], [3, 20, 21], list(range(40))])
-def test_bytes_do_not_depend_on_the_parts(tmp_path, monkeypatch, ending, cuts):
-    monkeypatch.setattr(writer, "ROWS", 16)
-    assert write(tmp_path / f"a.{ending}", cuts) == write(tmp_path / f"b.{ending}", [])
+def test_bytes_do_not_depend_on_the_parts(tmp_path, monkeypatch, suffix, cuts):
+    monkeypatch.setattr(table_writer, "ROWS_PER_WRITE", 16)
+    assert write(tmp_path / f"a.{suffix}", cuts) == write(tmp_path / f"b.{suffix}", [])
 
 
 def test_rows_go_to_disk_in_groups_of_a_fixed_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "ROWS", 16)
+    monkeypatch.setattr(table_writer, "ROWS_PER_WRITE", 16)
     write(tmp_path / "a.parquet", [30])
     groups = pq.ParquetFile(tmp_path / "a.parquet").metadata
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [16, 16, 8]
 
 
-def test_parquet_gives_back_values_nulls_and_metadata(tmp_path):
+def test_parquet_keeps_values_nulls_and_metadata(tmp_path):
     table = pq.read_table(TRACK.save(tmp_path / "a.parquet"))
     assert table["valence"].null_count == 6
     assert table["valence"][1].as_py() == TRACK.valence[0]
     assert table.schema.metadata[b"start_s"] == b"1.5"
 
 
-def test_json_lines_give_null_and_short_numbers(tmp_path):
+def test_json_lines_have_null_and_short_numbers(tmp_path):
     rows = [json.loads(line) for line in TRACK.save(tmp_path / "a.jsonl").read_text().splitlines()]
     assert rows[0]["valence"] is None and rows[0]["reason"] == "no_face"
     assert rows[1]["face_score"] == 0.9
 
 
-def test_csv_gives_empty_cells_for_null(tmp_path):
+def test_csv_has_empty_cells_for_null(tmp_path):
     with TRACK.save(tmp_path / "a.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows[0]["valence"] == "" and rows[1]["face_score"] == "0.9" and len(rows) == 40
 
 
-def test_an_unknown_ending_is_refused_with_the_ones_there_are(tmp_path):
+def test_an_unknown_suffix_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError, match="unknown format 'xlsx'"):
         TRACK.save(tmp_path / "a.xlsx")
 
 
-@pytest.mark.parametrize("ending", FORMATS)
-def test_an_error_on_the_way_leaves_what_was_there(tmp_path, ending):
-    path = tmp_path / f"a.{ending}"
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_an_error_while_writing_leaves_the_existing_file(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
     path.write_text("mine")
-    with pytest.raises(KeyboardInterrupt), TableWriter(path) as table:
-        table.append(TRACK)
+    with pytest.raises(KeyboardInterrupt), TableWriter(path) as writer:
+        writer.append(TRACK.to_table())
         raise KeyboardInterrupt
     assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
 
 
-def test_nothing_is_seen_under_the_name_before_the_end(tmp_path):
-    with TableWriter(tmp_path / "a.csv") as table:
-        table.append(TRACK)
+def test_the_file_appears_at_the_end_only(tmp_path):
+    with TableWriter(tmp_path / "a.csv") as writer:
+        writer.append(TRACK.to_table())
         assert not (tmp_path / "a.csv").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
@@ -82,19 +85,19 @@ def test_a_table_without_any_part_is_an_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_format_has_a_writer():
-    assert tuple(SINKS) == FORMATS
+def test_the_name_of_a_bundled_format_is_its_suffix():
+    assert [find_format(name).suffix for name in FORMATS] == [f".{name}" for name in FORMATS]
 
 
-def test_a_missing_folder_is_made(tmp_path):
+def test_a_missing_folder_is_created(tmp_path):
     assert TRACK.save(tmp_path / "new" / "deep" / "a.csv").exists()
 
 
-@pytest.mark.parametrize("ending", FORMATS)
-def test_a_full_disk_is_an_output_error(small_disk, ending):
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_full_disk_is_an_output_error(small_disk, suffix):
     (small_disk / "filler").write_bytes(bytes(64 * 1024))
     with pytest.raises(OutputError, match="No space left"):
-        TRACK.save(small_disk / f"a.{ending}")
+        TRACK.save(small_disk / f"a.{suffix}")
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 

@@ -1,0 +1,1 @@
+"""Table formats: one file for each, named in avfer.catalog under "format"."""

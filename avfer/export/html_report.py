@@ -1,0 +1,127 @@
+"""The report of a clip: a table as one self-contained HTML page that needs no network."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from string import Template
+
+import pyarrow as pa
+
+from avfer.atomic import atomic_write
+from avfer.errors import WeightsError
+from avfer.export.summary import TableSummary, summarize
+from avfer.export.svg import affect_chart, expression_chart, share_chart
+from avfer.export.track_series import TrackSeries, class_names, expression_colour, line_colour, track_series
+from avfer.models.weights import builtin_card
+
+PAGE = Path(__file__).with_name("report.html")
+REASONS = {
+    "no_face": "no face was found on the frame",
+    "no_picture": "the audio continues without video frames",
+    "no_audio": "the clip has no audio at this time",
+    "decode_error": "the frame is damaged, or the first one after lost frames",
+}
+
+
+class HtmlReport:
+    """Exporter "report": writes the page of a clip."""
+
+    suffix = ".html"
+    needs_frames = False
+
+    def write(self, table: pa.Table, clip: Path, path: Path) -> None:
+        """Write the page; the clip itself is not read. Raises OutputError if the file cannot be written."""
+        with atomic_write(path) as part:
+            part.write_text(render_report(table), encoding="utf-8")
+
+
+def render_report(table: pa.Table) -> str:
+    """Return the page as HTML: charts, summary and coverage of the table, and its metadata."""
+    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    summary, people, names = summarize(table), track_series(table), class_names(table)
+    times = table["time_s"].to_numpy()
+    start, stop = (float(times.min()), float(times.max())) if len(times) else (0.0, 1.0)
+    occurring = {str(name) for person in people for name in person.expressions if name}
+    counts = sum((person.expressions for person in summary.people.values()), Counter[str]())
+    shares = [(name, counts[name] / max(counts.total(), 1)) for name in names]
+    return Template(PAGE.read_text(encoding="utf-8")).substitute(
+        title=escape(metadata.get("clip", "clip")),
+        lead=_lead(summary, metadata),
+        tiles=_tiles(summary, counts),
+        curves=affect_chart(people, start, stop) if people else _no_values(),
+        people=_legend((person.label, line_colour(i)) for i, person in enumerate(people)),
+        strips=expression_chart(people, names, start, stop) if people else _no_values(),
+        expressions=_legend((name, expression_colour(name, names)) for name in names if name in occurring),
+        bars=share_chart(sorted(shares, key=lambda share: -share[1]), names) if shares else _no_values(),
+        coverage=_coverage(summary, people),
+        provenance=_provenance(metadata),
+    )
+
+
+def _no_values() -> str:
+    return "<p>No values were predicted; the section Coverage lists the reasons.</p>"
+
+
+def _lead(summary: TableSummary, metadata: dict[str, str]) -> str:
+    size = f", {metadata['video_width']}×{metadata['video_height']} px" if "video_width" in metadata else ""
+    unit = "frames" if summary.has_frames else "rows"
+    version = metadata.get("version", "")
+    return escape(f"{summary.instants} {unit} in {summary.stop:.1f} s{size}, read by avfer {version}")
+
+
+def _tiles(summary: TableSummary, counts: Counter[str]) -> str:
+    known = sum(person.known for person in summary.people.values())
+    valence = sum(person.valence for person in summary.people.values())
+    arousal = sum(person.arousal for person in summary.people.values())
+    tiles = {
+        "Frames with a face": f"{summary.with_face / max(summary.instants, 1):.0%}",
+        "Tracks": str(sum(track is not None for track in summary.people)),
+        "Mean valence": _signed(valence / known) if known else "–",
+        "Mean arousal": _signed(arousal / known) if known else "–",
+        "Most frequent": counts.most_common(1)[0][0] if counts else "–",
+    }
+    return "\n".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles.items())
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
+
+
+def _legend(entries: Iterable[tuple[str, str]]) -> str:
+    items = "".join(f'<li><span style="background:{colour}"></span>{escape(name)}</li>' for name, colour in entries)
+    return f'<ul class="key">{items}</ul>'
+
+
+def _coverage(summary: TableSummary, people: list[TrackSeries]) -> str:
+    rows = [("rows in all", summary.rows), *((person.label, person.rows) for person in people)]
+    rows += [(f"<code>{reason}</code>: {REASONS.get(reason, '')}", n) for reason, n in summary.reasons.most_common()]
+    return _table(("", "rows"), [(name, str(count)) for name, count in rows])
+
+
+def _provenance(metadata: dict[str, str]) -> str:
+    weights: dict[str, str] = json.loads(metadata.get("weights", "{}"))
+    files = _table(
+        ("weights", "licence", "sha256"),
+        [(escape(name), escape(_licence(name)), f"<code>{escape(sha)}</code>") for name, sha in weights.items()],
+    )
+    elsewhere = {"pipeline", "weights", "clip", "ARROW:schema"}
+    facts = [(escape(name), escape(value)) for name, value in metadata.items() if name not in elsewhere]
+    pipeline = f"<pre>{escape(metadata.get('pipeline', ''))}</pre>"
+    details = f"<details open><summary>The pipeline</summary>{pipeline}</details>"
+    return f"{files}\n{details}\n{_table(('fact', 'value'), facts)}"
+
+
+def _licence(file: str) -> str:
+    """Return the licence of an embedded weight file; other files are described by their cards only."""
+    try:
+        return builtin_card(Path(file).stem).licence_weights
+    except WeightsError:
+        return "see its card"
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

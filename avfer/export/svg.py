@@ -1,0 +1,129 @@
+"""Charts as inline SVG: no script, no network, sharp at any size.
+
+The building blocks (`svg_image`, `svg_text`, `line_path`) serve every chart of the package. The classes of a text or a
+line ("label", "name", "grid", "zero", "ground") take their colours from the style sheet of the page.
+"""
+
+from collections.abc import Iterable
+from html import escape
+from typing import TypeVar
+
+import numpy as np
+
+from avfer.export.track_series import TrackSeries, expression_colour, line_colour
+
+WIDTH, LEFT, RIGHT = 960, 86, 14  # px, of a chart over time and its margins
+PANEL, PANEL_GAP, ROW = 150, 34, 22  # px, height of a panel, between panels, of a strip
+Values = TypeVar("Values", float, np.ndarray)
+
+
+def svg_image(width: float, height: float, title: str, parts: list[str]) -> str:
+    """Return an SVG element of a size in px with an accessible title; it shrinks with the page, never grows."""
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" role="img"'
+    head = f'<svg {size} aria-label="{escape(title)}" style="max-width:{width:.0f}px">'
+    return "\n".join([head, f"<title>{escape(title)}</title>", *parts, "</svg>"])
+
+
+def svg_text(x: float, y: float, text: str, anchor: str = "start", **attributes: str) -> str:
+    """Return a text element at (x, y) px; anchor: "start", "middle" or "end".
+
+    Underscores at the end of an attribute's name are dropped, others become hyphens: `class_`, `font_size`.
+    """
+    named = "".join(f' {name.rstrip("_").replace("_", "-")}="{value}"' for name, value in attributes.items())
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{named}>{escape(text)}</text>'
+
+
+def line_path(xs: np.ndarray, ys: np.ndarray) -> str:
+    """Return the path data of a line through points in px; NaN in ys breaks the line.   xs, ys: (N,) float"""
+    commands: list[str] = []
+    command = "M"
+    for x, y in zip(xs, ys, strict=True):
+        if np.isnan(y):
+            command = "M"
+            continue
+        commands.append(f"{command}{x:.1f} {y:.1f}")
+        command = "L"
+    return "".join(commands)
+
+
+def affect_chart(people: list[TrackSeries], start: float, stop: float) -> str:
+    """Draw valence above arousal from `start` to `stop` (s), a line for each person."""
+    parts: list[str] = []
+    for index, (name, low, high) in enumerate((("Valence", "unpleasant", "pleasant"), ("Arousal", "calm", "excited"))):
+        top = 18 + index * (PANEL + PANEL_GAP)
+        parts += _panel(top, name, low, high)
+        for number, person in enumerate(people):
+            values = person.valence if index == 0 else person.arousal
+            path = line_path(_x(person.times, start, stop), _y(values.astype(float), top))
+            style = f'fill="none" stroke="{line_colour(number)}" stroke-width="2" stroke-linejoin="round"'
+            parts.append(f'<path d="{path}" {style}>')
+            parts.append(f"<title>{name} of {escape(person.label)}</title></path>")
+    bottom = 18 + 2 * PANEL + PANEL_GAP
+    parts += _time_axis(bottom, start, stop)
+    return svg_image(WIDTH, bottom + 30, "Valence and arousal over time", parts)
+
+
+def expression_chart(people: list[TrackSeries], names: list[str], start: float, stop: float) -> str:
+    """Draw the most probable expression from `start` to `stop` (s), a row for each person."""
+    parts: list[str] = []
+    for row, person in enumerate(people):
+        y = 4 + row * (ROW + 6)
+        label = "voice" if person.label.startswith("voice") else person.label
+        parts.append(svg_text(LEFT - 8, y + 15, label, "end", class_="label"))
+        for first, end, name in person.expression_spans():
+            x, right = _x(first, start, stop), _x(min(end, stop), start, stop)
+            box = f'<rect x="{x:.1f}" y="{y}" width="{max(right - x, 0.5):.1f}" height="{ROW}"'
+            title = f"{escape(name)}, {first:.1f} to {end:.1f} s"
+            parts.append(f'{box} fill="{expression_colour(name, names)}"><title>{title}</title></rect>')
+    bottom = 8 + len(people) * (ROW + 6)
+    parts += _time_axis(bottom, start, stop)
+    return svg_image(WIDTH, bottom + 30, "Expression over time", parts)
+
+
+def share_chart(shares: Iterable[tuple[str, float]], names: list[str]) -> str:
+    """Draw the share of each expression, in [0, 1], as a bar with its percentage beside it."""
+    parts: list[str] = []
+    shares = list(shares)
+    for row, (name, share) in enumerate(shares):
+        y = row * 30
+        parts.append(svg_text(0, y + 18, name))
+        parts.append(f'<rect class="ground" x="100" y="{y + 5}" width="300" height="18" rx="3"/>')
+        bar = f'<rect x="100" y="{y + 5}" width="{300 * share:.1f}" height="18" rx="3"'
+        parts.append(f'{bar} fill="{expression_colour(name, names)}"/>')
+        parts.append(svg_text(410, y + 18, f"{share:.0%}"))
+    return svg_image(460, 30 * len(shares), "Share of each expression", parts)
+
+
+def _panel(top: int, name: str, low: str, high: str) -> list[str]:
+    """Draw the grid of values in [-1, 1]; `low` and `high` label its ends."""
+    parts = [svg_text(LEFT, top - 6, name, class_="name")]
+    for value in (-1, -0.5, 0, 0.5, 1):
+        y = _y(value, top)
+        kind = "zero" if value == 0 else "grid"
+        parts.append(f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        label = low if value == -1 else high if value == 1 else f"{value:+g}" if value else "0"
+        parts.append(svg_text(LEFT - 8, y + 4, label, "end", class_="label"))
+    return parts
+
+
+def _time_axis(y: float, start: float, stop: float) -> list[str]:
+    parts = [f'<line class="zero" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>']
+    step = _tick_step(stop - start)
+    ticks = np.arange(np.ceil(start / step) * step, stop + step * 1e-6, step)
+    texts = [svg_text(_x(tick, start, stop), y + 18, f"{tick:g} s", "middle", class_="label") for tick in ticks]
+    return [*parts, *texts]
+
+
+def _tick_step(length: float) -> float:
+    """Return a round distance between ticks (s) that gives about eight of them."""
+    rough = max(length, 1e-3) / 8
+    unit = 10.0 ** np.floor(np.log10(rough))
+    return float(unit * next(factor for factor in (1, 2, 5, 10) if factor * unit >= rough))
+
+
+def _x(time: Values, start: float, stop: float) -> Values:
+    return LEFT + (WIDTH - LEFT - RIGHT) * (time - start) / max(stop - start, 1e-9)
+
+
+def _y(value: Values, top: float) -> Values:
+    return top + PANEL * (1 - value) / 2

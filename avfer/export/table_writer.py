@@ -1,0 +1,92 @@
+"""Write the table of one clip part by part, in bounded memory; the file appears whole or not at all."""
+
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import pyarrow as pa
+
+from avfer.atomic import flush_to_disk, output_error, temporary_path
+from avfer.errors import OutputError
+from avfer.export import TableFormat, find_format
+
+ROWS_PER_WRITE = 8192  # whatever the size of the parts, so that the bytes of the file do not depend on it
+
+
+class TableWriter:
+    """Append parts of one clip to a file: `with TableWriter(path) as writer: writer.append(part.to_table())`.
+
+    The rows go to a temporary file beside `path`, which is renamed at the end and removed on any error.
+    Raises ConfigError for an unknown format, OutputError if the file cannot be written or no part was appended.
+    """
+
+    def __init__(self, path: Path, format: str | None = None) -> None:  # noqa: A002
+        """Prepare a writer for `path`.
+
+        format: a name of the catalog's kind "format" or `package.module:Name`; by default the suffix of `path`.
+        """
+        self.path = path
+        self.rows = 0  # appended so far
+        self._format = find_format(format or path.suffix.removeprefix("."))
+        self._part = temporary_path(path)
+        self._file: BinaryIO | None = None
+        self._encoder: TableFormat | None = None
+        self._pending: pa.Table | None = None  # fewer than ROWS_PER_WRITE rows
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._part.open("wb")
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        return self
+
+    def append(self, table: pa.Table) -> None:
+        """Add the rows of a table; full groups of ROWS_PER_WRITE rows go to the disk."""
+        self.rows += len(table)
+        pending = table if self._pending is None else pa.concat_tables([self._pending, table])
+        try:
+            while len(pending) >= ROWS_PER_WRITE:
+                self._write(pending.slice(0, ROWS_PER_WRITE))
+                pending = pending.slice(ROWS_PER_WRITE)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        self._pending = pending
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except OSError as failure:
+            raise output_error(self.path, failure) from failure
+        finally:
+            self._clean_up()
+
+    def _write(self, table: pa.Table) -> None:
+        assert self._file is not None
+        if self._encoder is None:
+            self._encoder = self._format(self._file, table.schema)
+        self._encoder.write(table.combine_chunks())
+
+    def _finish(self) -> None:
+        if self._pending is None:
+            raise OutputError(f"{self.path} was not written: the pipeline returned no rows")
+        if len(self._pending) or self._encoder is None:
+            self._write(self._pending)
+        assert self._encoder is not None and self._file is not None
+        self._encoder.close()
+        self._file.close()
+        flush_to_disk(self._part)
+        self._part.replace(self.path)
+
+    def _clean_up(self) -> None:
+        """Close what an error left open and remove the temporary file."""
+        for opened in (self._encoder, self._file):
+            if opened is not None:
+                with suppress(OSError, ValueError, pa.ArrowException):
+                    opened.close()
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""The values of each person over time, extracted from a table for charts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+# Okabe and Ito's palette, which colour-blind readers can distinguish; grey for neutral.
+EXPRESSION_COLOURS = {
+    "neutral": "#9aa0a6",
+    "happiness": "#e69f00",
+    "surprise": "#56b4e9",
+    "sadness": "#0072b2",
+    "anger": "#d55e00",
+    "disgust": "#009e73",
+    "fear": "#cc79a7",
+    "contempt": "#6b4c9a",
+}
+LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+GAP = 2.5  # median time steps; a longer step is a gap in a track
+FRAME_SECONDS = 0.04  # duration of a row when a person has only one
+
+
+@dataclass(frozen=True, eq=False)
+class TrackSeries:
+    """Affect of one person at M points in time; a row of NaN in every gap breaks a chart's line there."""
+
+    label: str  # "track 1", or "voice alone"
+    rows: int  # rows of the table that were averaged
+    times: np.ndarray  # (M,) float64 s
+    valence: np.ndarray  # (M,) float32 in [-1, 1]
+    arousal: np.ndarray  # (M,) float32 in [-1, 1]
+    expressions: np.ndarray  # (M,) str, "" where missing
+
+    def expression_spans(self) -> list[tuple[float, float, str]]:
+        """Return the stretches of time with a constant expression: (start s, stop s, name)."""
+        if not len(self.times):
+            return []
+        step = float(np.median(np.diff(self.times))) if len(self.times) > 1 else FRAME_SECONDS
+        edges = np.flatnonzero(self.expressions[1:] != self.expressions[:-1]) + 1
+        starts = np.concatenate([[0], edges])
+        stops = np.append(self.times[edges], self.times[-1] + step)
+        spans = zip(self.times[starts], stops, self.expressions[starts], strict=True)
+        return [(float(start), float(stop), str(name)) for start, stop, name in spans if name]
+
+
+def track_series(table: pa.Table, max_points: int = 1200, max_people: int = 6) -> list[TrackSeries]:
+    """Return the series of each person in a table, those with most rows first.
+
+    max_points: longer series are averaged to about so many points; max_people: further people are left out.
+    Rows with neither valence nor an expression are ignored.
+    """
+    tracks = table["track"].fill_null(-1).to_numpy()
+    known = ~np.isnan(_numbers(table, "valence")) | np.array(table["expression"].is_valid())
+    counts = {int(t): int(n) for t, n in zip(*np.unique(tracks[known], return_counts=True), strict=True)}
+    order = sorted(counts, key=lambda track: (-counts[track], track))[:max_people]
+    return [_series(table.filter(pa.array((tracks == track) & known)), track, max_points) for track in order]
+
+
+def class_names(table: pa.Table) -> list[str]:
+    """Return the expressions for which a table has columns of probabilities."""
+    return [name.removeprefix("p_") for name in table.column_names if name.startswith("p_")]
+
+
+def expression_colour(expression: str, names: list[str]) -> str:
+    """Return the fixed colour of an expression; one without takes the line colour of its position in `names`."""
+    if expression in EXPRESSION_COLOURS:
+        return EXPRESSION_COLOURS[expression]
+    return LINE_COLOURS[names.index(expression) % len(LINE_COLOURS)] if expression in names else "#9aa0a6"
+
+
+def line_colour(index: int) -> str:
+    """Return the colour of the line of the person at a position in the list of series."""
+    return LINE_COLOURS[index % len(LINE_COLOURS)]
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].to_numpy(zero_copy_only=False)
+
+
+def _series(table: pa.Table, track: int, max_points: int) -> TrackSeries:
+    """Average groups of consecutive rows of one person and insert a row of NaN into every gap."""
+    times = table["time_s"].to_numpy()
+    names = np.array(table["expression"].fill_null("").to_pylist(), dtype=str)
+    starts = _group_starts(times, stride=max(1, -(-len(times) // max_points)))
+    sizes = np.diff([*starts, len(times)])
+    step = float(np.median(np.diff(times))) if len(times) > 1 else FRAME_SECONDS
+    means = {name: np.add.reduceat(_numbers(table, name), starts) / sizes for name in ("valence", "arousal")}
+    mean_times, expressions = np.add.reduceat(times, starts) / sizes, names[starts]
+    ends = times[np.append(starts[1:], len(times)) - 1]
+    gaps = np.flatnonzero(times[starts[1:]] - ends[:-1] > GAP * step) + 1
+    return TrackSeries(
+        "voice alone" if track < 0 else f"track {track}",
+        len(times),
+        np.insert(mean_times, gaps, ends[gaps - 1] + step),
+        np.insert(means["valence"], gaps, np.nan),
+        np.insert(means["arousal"], gaps, np.nan),
+        np.insert(expressions, gaps, ""),
+    )
+
+
+def _group_starts(times: np.ndarray, stride: int) -> np.ndarray:
+    """Return where each group of `stride` rows begins, and where a gap in the (N,) times ends: (G,) int."""
+    steps = np.diff(times)
+    gaps = np.flatnonzero(steps > GAP * np.median(steps)) + 1 if len(steps) else np.zeros(0, int)
+    return np.unique(np.concatenate([np.arange(0, len(times), stride), gaps]))

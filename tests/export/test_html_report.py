@@ -1,0 +1,55 @@
+"""The HTML report of a clip."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from avfer.affect_track import Provenance
+from avfer.export.html_report import HtmlReport, render_report
+from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track
+
+
+class Tags(HTMLParser):
+    """The open tags, the text, and every reference to a file outside the page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open, self.references, self.text = list[str](), list[str](), ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.references += [value for name, value in attrs if name in {"src", "href"} and value]
+        if tag not in {"meta"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_a_report_is_complete_html_without_references(name):
+    page = render_report(TRACKS[name].to_table())
+    tags = Tags(page)
+    assert tags.open == [] and tags.references == [] and "$" not in page
+    assert "nan" not in page and "url(" not in page
+
+
+def test_a_report_shows_people_coverage_and_provenance(tmp_path):
+    HtmlReport().write(TWO_PEOPLE.to_table(), Path("talk.mp4"), tmp_path / "a.html")
+    text = Tags((tmp_path / "a.html").read_text()).text
+    assert "talk.mp4" in text and "track 1" in text and "track 2" in text
+    assert "no face was found" in text and "cd" * 32 in text and "stages: {}" in text
+    assert "86%" in text  # 60 of 70 frames have a face
+
+
+def test_metadata_is_escaped():
+    source = Provenance("<script>alert(1)</script>.mp4")
+    page = render_report(make_track([(0, 1)], 1, source=source).to_table())
+    assert "<script>" not in page and "&lt;script&gt;" in page

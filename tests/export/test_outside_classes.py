@@ -1,0 +1,72 @@
+"""A table format and an exporter from outside the package, named as `package.module:Name`."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pytest
+
+from avfer.errors import ConfigError
+from avfer.export import find_exporter, find_format
+from avfer.export.table_writer import TableWriter
+from tests.export.tracks import TWO_PEOPLE
+
+HERE = "tests.export.test_outside_classes"
+
+
+class TimesOnly:
+    """A format: one time for each line."""
+
+    suffix = ".times.txt"
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
+        self._file = file
+
+    def write(self, table: pa.Table) -> None:
+        self._file.writelines(f"{time}\n".encode() for time in table["time_s"].to_pylist())
+
+    def close(self) -> None:
+        self._file.write(b"end\n")
+
+
+class RowCount:
+    """An exporter: the clip's name and its number of rows."""
+
+    suffix = ".count.txt"
+    needs_frames = False
+
+    def write(self, table: pa.Table, clip: Path, path: Path) -> None:
+        path.write_text(f"{clip.name} {len(table)}")
+
+
+class WithoutSuffix:
+    def write(self, table: pa.Table, clip: Path, path: Path) -> None:
+        raise AssertionError("a class of the wrong shape must not be called")
+
+
+def test_a_format_from_outside_writes_a_table(tmp_path):
+    with TableWriter(tmp_path / "a.times.txt", f"{HERE}:TimesOnly") as writer:
+        writer.append(TWO_PEOPLE.to_table())
+    lines = (tmp_path / "a.times.txt").read_text().splitlines()
+    assert len(lines) == writer.rows + 1 and lines[0] == "0.0" and lines[-1] == "end"
+
+
+def test_an_exporter_from_outside_gets_table_clip_and_path(tmp_path):
+    exporter = find_exporter(f"{HERE}:RowCount")
+    exporter.write(TWO_PEOPLE.to_table(), Path("talk.mp4"), tmp_path / "a.count.txt")
+    assert (tmp_path / "a.count.txt").read_text() == "talk.mp4 90"
+
+
+@pytest.mark.parametrize(
+    ("find", "name", "message"),
+    [
+        (find_format, f"{HERE}:WithoutSuffix", "cannot be used as format: it lacks close, suffix"),
+        (find_exporter, f"{HERE}:WithoutSuffix", "cannot be used as exporter: it lacks needs_frames, suffix"),
+        (find_exporter, f"{HERE}:HERE", "it is not a class"),
+        (find_exporter, f"{HERE}:Absent", "cannot be imported"),
+        (find_exporter, "reports", "did you mean 'report'?"),
+    ],
+)
+def test_a_class_of_the_wrong_shape_is_a_config_error(find, name, message):
+    with pytest.raises(ConfigError, match=message.replace("?", r"\?")):
+        find(name)

@@ -1,0 +1,24 @@
+"""Matplotlib figures: the affect of a clip, and the learning curve of a training run."""
+
+import pandas as pd
+import pytest
+from matplotlib import pyplot
+
+from avfer.export.plot import plot_learning_curve
+from tests.export.tracks import TRACKS
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_every_result_can_be_plotted(name, tmp_path):
+    figure = TRACKS[name].plot()
+    figure.savefig(tmp_path / "a.png")
+    assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes[:2]] == ["valence", "arousal"]
+    assert figure.axes[0].get_title(loc="left") == "talk.mp4"
+    pyplot.close(figure)
+
+
+def test_a_learning_curve_has_the_loss_and_a_line_for_each_score():
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.4], "rate": [1e-3, 1e-3], "score": [0.1, 0.2], "ccc": 0.3})
+    losses, scores = plot_learning_curve(history).axes
+    assert losses.lines[0].get_ydata().tolist() == [0.5, 0.4]
+    assert [line.get_label() for line in scores.lines] == ["score", "ccc"]

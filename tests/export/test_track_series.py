@@ -1,0 +1,45 @@
+"""Series of each person over time, extracted from a table."""
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from avfer.export.svg import affect_chart
+from avfer.export.track_series import expression_colour, track_series
+from tests.export.tracks import make_track
+
+
+def test_a_gap_in_a_track_breaks_its_line():
+    interrupted = make_track([(frame, 1) for frame in range(30) if not 10 <= frame < 20], 30)
+    (person,) = track_series(interrupted.to_table())
+    assert np.isnan(person.valence).sum() == 1
+    assert len(re.findall(r"M[\d.]+ ", affect_chart([person], 0, 1.2))) == 4  # two pieces in each of two panels
+
+
+def test_long_clips_are_averaged_to_few_points():
+    long = make_track([(frame, 1) for frame in range(5000)], 5000)
+    (person,) = track_series(long.to_table(), max_points=100)
+    assert len(person.times) <= 101 and person.rows == 5000
+    assert np.all(np.diff(person.times) > 0) and np.nanmax(np.abs(person.valence)) <= 1
+
+
+def test_the_person_with_most_rows_comes_first_and_further_people_are_left_out():
+    rows = [(frame, track) for frame in range(12) for track in (1, 2, 3) if frame >= 4 * (3 - track)]
+    people = track_series(make_track(rows, 12).to_table(), max_people=2)
+    assert [(person.label, person.rows) for person in people] == [("track 3", 12), ("track 2", 8)]
+
+
+def test_expression_spans_cover_the_rows_of_a_person_in_order():
+    (person,) = track_series(make_track([(frame, 1) for frame in range(60)], 60).to_table())
+    spans = person.expression_spans()
+    assert spans[0][0] == 0 and spans[-1][1] == pytest.approx(60 / 25)
+    assert all(stop == start for (_, stop, _), (start, _, _) in pairwise(spans))
+    assert len({name for _, _, name in spans}) > 1
+
+
+def test_an_expression_without_a_fixed_colour_takes_one_by_its_position():
+    names = ["neutral", "boredom", "interest"]
+    assert expression_colour("boredom", names) != expression_colour("interest", names)
+    assert expression_colour("neutral", names) == "#9aa0a6"
