@@ -1,80 +1,81 @@
-"""Every value that passes between stages: frozen structs of arrays, rows aligned.
+"""The values that pass between stages: frozen structs of arrays whose rows belong together.
 
-A clip is worked on chunk by chunk. Each picture value carries the `Clock` of the frames it completes: rows of
-those frames are all there, and no later value adds to them. A stage that looks ahead gives its rows later,
-with the clock that belongs to them; the clock with `last` set is the end of the clip. So no stage counts
-chunks, and where a chunk is cut changes memory, never a value.
+A clip is processed chunk by chunk. Every value about frames carries the `Clock` of the frames for which it is
+complete: all rows of these frames are present, and no later value adds rows to them. A stage that looks ahead outputs
+its rows later, with their own clock. The clock with `last` set ends the clip. No stage counts chunks, so the places
+where a clip is cut change memory use and never a value.
 
-Pixels and features are tensors on the device that made them; times, ids and boxes are NumPy arrays.
-T frames, N rows (one face on one frame), S samples, C channels, D features, K classes, A action units.
+Pixels and features are tensors on the device that computed them; times, indices and boxes are NumPy arrays. Shapes
+are written with T frames, N rows (one face on one frame), S samples, C channels, D features, K classes, A action
+units. Constructors raise ValueError if shapes do not fit each other.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from torch import Tensor
 
-NO_TRACK = -1  # track id of a row without a face, which the voice alone fills
+NO_TRACK = -1  # track id of a row without a face, whose values come from the voice alone
 
 
 def _require(condition: bool, value: object, what: str) -> None:
+    """Raise ValueError with the shapes of a struct's fields unless the condition is true."""
     if not condition:
-        shapes = {f.name: _shape(getattr(value, f.name)) for f in fields(value)}  # pyright: ignore[reportArgumentType]
+        found = {f.name: getattr(value, f.name) for f in fields(value)}  # pyright: ignore[reportArgumentType]
+        shapes = {name: tuple(v.shape) for name, v in found.items() if isinstance(v, Tensor | np.ndarray)}
         raise ValueError(f"{type(value).__name__}: {what}, got {shapes}")
-
-
-def _shape(field: Any) -> Any:
-    return tuple(field.shape) if hasattr(field, "shape") else field
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One media file, not opened yet."""
+    """A media file that has not been opened yet."""
 
     path: Path
-    sound: Path | None = None  # the file of the sound, where it is another one: both begin together
+    sound: Path | None = None  # separate file with the clip's sound; both files start at the same moment
 
     @property
     def name(self) -> str:
+        """The file name of the clip, with its suffix."""
         return self.path.name
 
 
 @dataclass(frozen=True)
 class Span:
-    """The stretch of a clip to be worked on now."""
+    """The part of a clip that the sources decode next, half-open."""
 
     clip: Clip
-    start: float  # seconds after the first video frame (sound alone: the first sample)
-    stop: float  # seconds, not included
+    start: float  # seconds after the first video frame (without video: after the first sample)
+    stop: float  # seconds, excluded
 
 
 @dataclass(frozen=True, eq=False)
 class Clock:
-    """The instants a value is complete for: decoded frames, or ticks of a fixed rate where no picture is."""
+    """The instants for which a value is complete: decoded frames, or ticks of a fixed rate in a clip without video."""
 
     first: int  # index of the first instant, counted from the start of the clip
     times: np.ndarray  # (T,) float64 s after the first video frame
-    corrupt: np.ndarray  # (T,) bool, the decoder flagged the frame or lost the ones before it
+    corrupt: np.ndarray  # (T,) bool, the decoder flagged the frame or lost frames before it
     last: bool  # the clip ends with these instants
-    pictures: bool = True  # False: ticks of a fixed rate
+    pictures: bool = True  # False: ticks of a fixed rate, no frames
 
     def __post_init__(self) -> None:
-        _require(self.times.shape == self.corrupt.shape, self, "times and corrupt must be (T,)")
+        _require(self.times.ndim == 1 and self.times.shape == self.corrupt.shape, self, "times, corrupt must be (T,)")
 
     def __len__(self) -> int:
         return len(self.times)
 
     @property
     def stop(self) -> int:
-        """Index after the last instant."""
+        """Index after the last instant, counted from the start of the clip."""
         return self.first + len(self)
 
     def part(self, start: int, stop: int) -> "Clock":
-        """The instants start to stop (clip indices, half-open); `last` only where the end is included."""
+        """Return the instants from `start` to `stop` (half-open, indices in the clip).
+
+        `last` stays set only if the part includes the last instant.
+        """
         cut = slice(start - self.first, stop - self.first)
         last = self.last and stop == self.stop
         return replace(self, first=start, times=self.times[cut], corrupt=self.corrupt[cut], last=last)
@@ -82,180 +83,180 @@ class Clock:
 
 @dataclass(frozen=True, eq=False)
 class FrameBatch:
-    """Decoded pictures, as displayed (rotation applied)."""
+    """Consecutive decoded frames as they are displayed, rotation applied."""
 
-    clock: Clock
-    pixels: Tensor  # (T, H, W, 3) uint8 RGB
+    clock: Clock  # T frames
+    pixels: Tensor  # (T, H, W, 3) uint8 RGB; H and W are 0 in a clip without video
 
     def __post_init__(self) -> None:
-        _require(len(self.pixels) == len(self.clock), self, "pixels must be (T, H, W, 3)")
+        right = self.pixels.ndim == 4 and self.pixels.shape[::3] == (len(self.clock), 3)
+        _require(right, self, f"pixels must be ({len(self.clock)}, H, W, 3)")
 
 
 @dataclass(frozen=True, eq=False)
 class AudioBatch:
-    """A stretch of sound, on the time axis of the pictures."""
+    """Consecutive samples of a clip's sound, on the time axis of the frames."""
 
     samples: Tensor  # (C, S) float32 in [-1, 1]
     sample_rate: int  # Hz
-    start: float  # seconds, time of samples[:, 0]
+    start: float  # seconds, time of samples[:, 0]; negative if the sound starts before the first frame
     first: int  # index of samples[:, 0], counted from the start of the sound
-    last: bool  # the sound ends here; with no sample at all: the clip has no sound
-    clip_stop: float | None = None  # seconds, where the whole clip ends; given with the last samples
+    last: bool  # the sound ends here; a clip without sound has `last` and no sample at all
+    clip_stop: float | None = None  # seconds, end of the whole clip; known with the last samples
 
     def __post_init__(self) -> None:
         _require(self.samples.ndim == 2, self, "samples must be (C, S)")
 
 
+@runtime_checkable
+class Detector(Protocol):
+    """A face detector of two parts: `search` finds faces anywhere, `refine` places a face that is known roughly.
+
+    `detect_faces` loads it by its name in the catalog, or as `package.module:Name`: a torch module whose constructor
+    takes no arguments. Its class declares in which coordinates `refine` answers.
+    """
+
+    crop_size: int  # px, side of the crops that `refine` takes
+    side_margin: float  # px added to a square's side before shares of the side become pixels
+    landmark_shift: float  # px added to landmarks, -1 for detectors that count pixels from 1
+
+    def search(self, picture: Tensor, min_size: float) -> tuple[Tensor, Tensor]:
+        """Return all faces of one frame from about `min_size` pixels on, the best first.
+
+        picture: (H, W, 3) uint8 RGB on the CPU -> boxes (N, 4) float32 xyxy px, scores (N,) float32 in [0, 1], both
+        on the CPU.
+        """
+        ...
+
+    def refine(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return whether each crop shows a face, where its box should lie, and five landmarks.
+
+        crops: (N, 3, crop_size, crop_size) uint8 RGB on the CPU, squares around one face each -> scores (N,) in
+        [0, 1]; offsets (N, 4) of the sides of the square, as shares of its side; landmarks (N, 5, 2) as (x, y) shares
+        of the side from the top left corner: eyes, nose, corners of the mouth, the one further left first.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class FaceDetections:
-    """Faces found on the key frames."""
+    """The faces on the key frames, ordered by frame, and the detector that found them.
+
+    A tracker searches and refines other frames with the same detector, `min_size` and `min_score`.
+    """
 
     clock: Clock
     key_frames: np.ndarray  # (K,) int64, the frames that were searched
-    frames: np.ndarray  # (N,) int64
+    frames: np.ndarray  # (N,) int64, index of the frame in the clip
     boxes: np.ndarray  # (N, 4) float32 xyxy px
     scores: np.ndarray  # (N,) float32 in [0, 1]
-    min_size: float  # px, the smallest face searched for
-    min_score: float  # the lowest score kept
+    min_size: float  # px, the smallest face that was searched for
+    min_score: float  # the lowest score that was kept
+    detector: Detector
+
+    def __post_init__(self) -> None:
+        n = len(self.frames)
+        right = self.boxes.shape == (n, 4) and self.scores.shape == self.frames.shape == (n,)
+        _require(right and self.key_frames.ndim == 1, self, "frames, scores must be (N,), boxes (N, 4)")
 
 
 @dataclass(frozen=True, eq=False)
 class FaceTracks:
-    """Faces of every frame with the person's track, ordered by frame, then track."""
+    """The faces of every frame with the track of their person, ordered by frame, then track."""
 
     clock: Clock
-    frames: np.ndarray  # (N,) int64
+    frames: np.ndarray  # (N,) int64, index of the frame in the clip
     boxes: np.ndarray  # (N, 4) float32 xyxy px; NaN on rows without a face
-    landmarks: np.ndarray  # (N, 5, 2) float32 px: eyes, nose, mouth corners, each pair left in the picture first
+    landmarks: np.ndarray  # (N, 5, 2) float32 (x, y) px: eyes, nose, mouth corners, the one further left first
     scores: np.ndarray  # (N,) float32 in [0, 1]; NaN on rows without a face
-    track_ids: np.ndarray  # (N,) int64; NO_TRACK on rows without a face
+    track_ids: np.ndarray  # (N,) int64 from 0; NO_TRACK on rows without a face
+
+    def __post_init__(self) -> None:
+        n = len(self.frames)
+        flat = self.frames.shape == self.scores.shape == self.track_ids.shape == (n,)
+        right = flat and self.boxes.shape == (n, 4) and self.landmarks.shape == (n, 5, 2)
+        _require(right, self, "frames, scores, track_ids must be (N,), boxes (N, 4), landmarks (N, 5, 2)")
 
     def __len__(self) -> int:
         return len(self.frames)
 
     @property
     def times(self) -> np.ndarray:
-        """(N,) float64 s."""
+        """The time of each row: (N,) float64 s."""
         return self.clock.times[self.frames - self.clock.first]
 
 
 @dataclass(frozen=True, eq=False)
 class FaceCrops:
-    """Faces cut out and turned upright."""
+    """Faces cut out of their frames and turned upright."""
 
-    faces: FaceTracks
-    pixels: Tensor  # (N, S, S, 3) uint8 RGB
+    faces: FaceTracks  # N rows
+    pixels: Tensor  # (N, side, side, 3) uint8 RGB
+
+    def __post_init__(self) -> None:
+        right = self.pixels.ndim == 4 and self.pixels.shape[::3] == (len(self.faces), 3)
+        _require(right, self, f"pixels must be ({len(self.faces)}, side, side, 3)")
 
     @property
     def clock(self) -> Clock:
+        """The frames for which the rows are complete."""
         return self.faces.clock
 
 
 @dataclass(frozen=True, eq=False)
 class FaceFeatures:
-    """One vector per face, and what the network that made it tells itself."""
+    """One feature vector per face, and the outputs of the heads that its network has."""
 
-    faces: FaceTracks
+    faces: FaceTracks  # N rows
     values: Tensor  # (N, D) float32
     own: Tensor | None = None  # (N, O) float32: valence and arousal, probabilities of classes, of action units
 
+    def __post_init__(self) -> None:
+        right = len(self.values) == len(self.faces) and (self.own is None or len(self.own) == len(self.faces))
+        _require(right, self, f"values and own must have {len(self.faces)} rows")
+
     @property
     def clock(self) -> Clock:
+        """The frames for which the rows are complete."""
         return self.faces.clock
 
 
 @dataclass(frozen=True, eq=False)
 class VoiceFeatures:
-    """One vector per window of sound; rows keep the order of time."""
+    """One feature vector per window of sound, in the order of time."""
 
     values: Tensor  # (N, D) float32
     times: np.ndarray  # (N,) float64 s, centre of the window
-    window: float  # seconds that one row has heard
-    start: float  # seconds, where the sound begins (NaN while nothing was heard)
-    stop: float  # seconds up to which every row has been given; where the sound ends once `last`
+    window: float  # seconds of sound that one row covers
+    start: float  # seconds, start of the sound; NaN until the first sample
+    stop: float  # seconds up to which all rows are present; with `last`, the end of the sound
     last: bool  # no row follows
-    clip_stop: float | None = None  # seconds, where the whole clip ends; given with the last rows
+    clip_stop: float | None = None  # seconds, end of the whole clip; known with the last rows
+
+    def __post_init__(self) -> None:
+        right = self.values.ndim == 2 and self.times.shape == (len(self.values),)
+        _require(right, self, "values must be (N, D), times (N,)")
 
 
 @dataclass(frozen=True, eq=False)
 class JointFeatures:
-    """Face and voice of the same moment; instants without a face have one row with NO_TRACK."""
+    """Features of face and voice at the same moments; an instant without a face has one row with NO_TRACK."""
 
-    faces: FaceTracks
-    face: Tensor  # (N, Df) float32, 0 where there is no face
-    voice: Tensor  # (N, Dv) float32, 0 where there is no voice
+    faces: FaceTracks  # N rows
+    face: Tensor  # (N, Df) float32, 0 on rows without a face
+    voice: Tensor  # (N, Dv) float32, 0 where there is no sound
     has_voice: np.ndarray  # (N,) bool
+
+    def __post_init__(self) -> None:
+        right = len(self.face) == len(self.voice) == len(self.has_voice) == len(self.faces)
+        _require(right, self, f"face, voice, has_voice must have {len(self.faces)} rows")
 
     @property
     def clock(self) -> Clock:
+        """The instants for which the rows are complete."""
         return self.faces.clock
 
     @property
     def has_face(self) -> np.ndarray:
-        """(N,) bool."""
+        """Whether a row has a face: (N,) bool."""
         return self.faces.track_ids != NO_TRACK
-
-
-class _OnClock(Protocol):
-    @property
-    def clock(self) -> Clock: ...
-
-
-Rows = TypeVar("Rows", bound=_OnClock)  # FaceTracks, or a struct of arrays that holds one
-
-
-def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
-    """The rows at `index` (slice, mask or positions), as complete for the instants of `clock`."""
-    changes: dict[str, Any] = {}
-    for field in fields(rows):  # pyright: ignore[reportArgumentType]
-        value = getattr(rows, field.name)
-        if isinstance(value, FaceTracks):
-            changes[field.name] = select(value, index, clock)
-        elif isinstance(value, Clock):
-            changes[field.name] = clock
-        elif isinstance(value, Tensor):
-            changes[field.name] = value[index if isinstance(index, slice) else torch.from_numpy(index)]
-        elif isinstance(value, np.ndarray):
-            changes[field.name] = value[index]
-    return replace(rows, **changes)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-def concat(parts: Sequence[Rows]) -> Rows:
-    """Consecutive parts of one clip as one value."""
-    first = parts[0]
-    changes: dict[str, Any] = {}
-    for field in fields(first):  # pyright: ignore[reportArgumentType]
-        values = [getattr(part, field.name) for part in parts]
-        if isinstance(values[0], FaceTracks):
-            changes[field.name] = concat(values)
-        elif isinstance(values[0], Clock):
-            changes[field.name] = concat_clocks(values)
-        elif isinstance(values[0], Tensor):
-            changes[field.name] = torch.cat(values)
-        elif isinstance(values[0], np.ndarray):
-            changes[field.name] = np.concatenate(values)
-    return replace(first, **changes)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-def concat_clocks(clocks: Iterable[Clock]) -> Clock:
-    """Consecutive clocks of one clip as one."""
-    parts = list(clocks)
-    return replace(
-        parts[0],
-        times=np.concatenate([c.times for c in parts]),
-        corrupt=np.concatenate([c.corrupt for c in parts]),
-        last=parts[-1].last,
-        pictures=all(c.pictures for c in parts),
-    )
-
-
-def no_faces(clock: Clock) -> FaceTracks:
-    """No row, complete for the instants of `clock`."""
-    return FaceTracks(
-        clock,
-        frames=np.zeros(0, np.int64),
-        boxes=np.zeros((0, 4), np.float32),
-        landmarks=np.zeros((0, 5, 2), np.float32),
-        scores=np.zeros(0, np.float32),
-        track_ids=np.zeros(0, np.int64),
-    )

@@ -16,7 +16,7 @@ LAYERS = (
     {"stages"},
     {"pipeline_config", "pipeline_builder", "pipeline"},
     {"export"},
-    {"inputs", "jobs", "manifest", "progress", "remote", "show", "doctor", "executors"},
+    {"inputs", "jobs", "manifest", "model_listing", "progress", "remote", "doctor", "executors"},
     {"labelling"},
     {"evaluation"},
     {"training"},

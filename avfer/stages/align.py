@@ -1,5 +1,6 @@
 """align_faces: cut each face out, turned upright and scaled by its five landmarks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -7,47 +8,49 @@ import numpy as np
 import torch
 
 from avfer.errors import ConfigError
-from avfer.models.card import Card
 from avfer.signal.similarity import ARCFACE, inverse, similarity, warp
-from avfer.stages.frame_window import FrameWindow
+from avfer.stage import HasCard
+from avfer.stages.buffers import FrameBuffer
 from avfer.types import FaceCrops, FaceTracks, FrameBatch
 
-SIZE = 112  # px, where no backbone says otherwise
+DEFAULT_SIZE = 112  # px, if neither an option nor a card states the size
 
 
 @dataclass
 class AlignFaces:
-    """Cut faces out by the similarity that brings their landmarks to a template.
+    """Cut faces out by the similarity transform that maps their landmarks to a template.
 
-    `size` (px) and the template come from the card of the backbone that reads the crops, unless given.
+    Size and template come from the card of the backbone that reads the crops, unless options state them.
     """
 
-    size: int | None = None
-    template: Literal["card", "arcface"] = "card"
-    points: tuple[tuple[float, float], ...] = ARCFACE
+    size: int | None = None  # px, side of a crop
+    template: Literal["card", "arcface"] = "card"  # "arcface": the `points` below, whatever the card states
+    points: tuple[tuple[float, float], ...] = ARCFACE  # template as (x, y) shares of the side, in the landmarks' order
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 8:
-            raise ConfigError(f"size: crops have 8 px or more, not {self.size}")
+            raise ConfigError(f"size: must be >= 8 px, got {self.size}")
 
-    def adapt(self, readers: list[Any]) -> "AlignFaces":
-        """Fitted to the backbone that reads the crops."""
-        cards = [reader.card for reader in readers if isinstance(getattr(reader, "card", None), Card)]
+    def adapt(self, readers: Sequence[Any]) -> "AlignFaces":
+        """Return the stage with size and template of the backbone that reads the crops."""
+        cards = [reader.card for reader in readers if isinstance(reader, HasCard)]
         if not cards:
             return self
         points = tuple(cards[0].template) if self.template == "card" and cards[0].template else self.points
         return replace(self, size=self.size or cards[0].size, points=points)
 
-    def start(self) -> FrameWindow:
-        return FrameWindow()
+    def start(self) -> FrameBuffer:
+        """Return a buffer without frames."""
+        return FrameBuffer()
 
-    def step(self, state: FrameWindow, frames: FrameBatch, tracks: FaceTracks) -> tuple[FrameWindow, FaceCrops]:
-        """Crops of the faces of `tracks`; frames that it has not completed are kept."""
-        window, side = state.add(frames), self.size or SIZE
+    def step(self, state: FrameBuffer, frames: FrameBatch, tracks: FaceTracks) -> tuple[FrameBuffer, FaceCrops]:
+        """Return the crops of `tracks`; frames for which the tracks are not complete stay in the buffer."""
+        buffer, side = state.add(frames), self.size or DEFAULT_SIZE
         target = np.array(self.points) * side
-        ways = inverse(similarity(tracks.landmarks, target))
+        to_picture = inverse(similarity(tracks.landmarks, target))
         crops = [
-            warp(window.picture(frame), way, side) for frame, way in zip(tracks.frames.tolist(), ways, strict=True)
+            warp(buffer.picture(frame), transform, side)
+            for frame, transform in zip(tracks.frames.tolist(), to_picture, strict=True)
         ]
         pixels = torch.stack(crops) if crops else torch.zeros((0, side, side, 3), dtype=torch.uint8)
-        return window.since(tracks.clock.stop), FaceCrops(tracks, pixels)
+        return buffer.since(tracks.clock.stop), FaceCrops(tracks, pixels)

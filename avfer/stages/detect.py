@@ -1,52 +1,49 @@
-"""detect_faces: the faces of the key frames."""
+"""detect_faces: find the faces on the key frames of a clip."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from avfer.catalog import find
 from avfer.errors import ConfigError
-from avfer.types import FaceDetections, FrameBatch
-
-
-class Detector(Protocol):
-    """Finds faces in one picture."""
-
-    def search(self, picture: torch.Tensor, min_size: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """picture: (H, W, 3) uint8 RGB -> boxes (N, 4) xyxy px, scores (N,)."""
-        ...
+from avfer.types import Detector, FaceDetections, FrameBatch
 
 
 @dataclass
 class DetectFaces:
     """Search every `every`-th frame of the clip for faces; `track_faces` fills the frames between.
 
-    Faces from about `min_size` pixels on are looked for; a score below `min_score` is left out. Key frames go by
-    their number in the clip, so how the clip is cut into chunks does not matter.
+    Faces from about `min_size` pixels on are found; faces with a score below `min_score` are dropped. Key frames are
+    counted from the start of the clip, so cutting the clip into other chunks changes no detection.
     """
 
-    detector: str = "mtcnn"
-    min_size: float = 40.0
-    min_score: float = 0.8
-    every: int = 10
+    detector: str = "mtcnn"  # name in the catalog, or "package.module:Name" of a class that implements Detector
+    min_size: float = 40.0  # px
+    min_score: float = 0.8  # in [0, 1]
+    every: int = 10  # frames
     _network: Detector | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        find("detector", self.detector)
+        _find_detector(self.detector)
         if self.min_size < 12:
-            raise ConfigError(f"min_size: faces below 12 px cannot be found, not {self.min_size}")
+            raise ConfigError(f"min_size: must be >= 12 px, got {self.min_size}; smaller faces cannot be found")
         if self.every < 1:
-            raise ConfigError(f"every: should be a number of frames from 1, not {self.every}")
+            raise ConfigError(f"every: must be a number of frames from 1, got {self.every}")
 
     def load(self, device: torch.device) -> None:
-        self._network = find("detector", self.detector)().to(device)
+        """Build the detector on a device. The detections carry it on, so a pipeline loads it only once."""
+        self._network = cast(Detector, _find_detector(self.detector)().to(device))
 
     def __call__(self, frames: FrameBatch) -> FaceDetections:
+        """Return the faces on the key frames of a batch; none in a clip without video."""
+        assert self._network is not None, "load() must be called first"
         clock = frames.clock
         keys = [frame for frame in range(clock.first, clock.stop) if frame % self.every == 0 and clock.pictures]
-        found = [self.search(frames.pixels[frame - clock.first]) for frame in keys]
+        pictures = [frames.pixels[frame - clock.first] for frame in keys]
+        found = [search(self._network, picture, self.min_size, self.min_score) for picture in pictures]
         return FaceDetections(
             clock,
             key_frames=np.array(keys, np.int64),
@@ -55,11 +52,27 @@ class DetectFaces:
             scores=np.concatenate([scores for _, scores in found] or [np.zeros(0, np.float32)]),
             min_size=self.min_size,
             min_score=self.min_score,
+            detector=self._network,
         )
 
-    def search(self, picture: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """picture: (H, W, 3) uint8 RGB -> boxes (N, 4) xyxy px, scores (N,)."""
-        assert self._network is not None, "load() comes first"
-        boxes, scores = self._network.search(picture, self.min_size)
-        keep = scores >= self.min_score
-        return boxes[keep].numpy(), scores[keep].numpy()
+
+def search(
+    detector: Detector, picture: torch.Tensor, min_size: float, min_score: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the faces of one frame with a score of at least `min_score`.
+
+    picture: (H, W, 3) uint8 RGB -> boxes (N, 4) float32 xyxy px, scores (N,) float32 in [0, 1].
+    """
+    boxes, scores = detector.search(picture, min_size)
+    keep = scores >= min_score
+    return boxes[keep].numpy(), scores[keep].numpy()
+
+
+def _find_detector(name: str) -> type[nn.Module]:
+    """Return the class of a detector; raise ConfigError before anything is called if it is none."""
+    kind = find("detector", name)
+    declared = isinstance(kind, type) and issubclass(kind, nn.Module) and isinstance(kind, Detector)
+    if not declared:
+        needs = "a torch module with crop_size, side_margin, landmark_shift, search and refine"
+        raise ConfigError(f"detector: '{name}' is not a face detector: it must be {needs} (see avfer.types.Detector)")
+    return kind

@@ -8,17 +8,8 @@ import torch
 from torch import Tensor
 
 from avfer.errors import ConfigError
-from avfer.types import (
-    NO_TRACK,
-    Clock,
-    FaceFeatures,
-    FaceTracks,
-    JointFeatures,
-    VoiceFeatures,
-    concat,
-    no_faces,
-    select,
-)
+from avfer.rows import concat, no_faces, select
+from avfer.types import NO_TRACK, Clock, FaceFeatures, FaceTracks, JointFeatures, VoiceFeatures
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError
-from avfer.types import concat, select
+from avfer.rows import concat, select
 
 EDGE = 1e-6  # s, so that rounding of time stamps does not decide what a window holds
 

@@ -6,9 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from avfer.affect_track import AffectTrack, Provenance
+from avfer.rows import no_faces, select
 from avfer.types import NO_TRACK, Clock, FaceTracks
-from avfer.rows import no_faces
-from avfer.rows import select
 
 CLASSES = ("neutral", "happiness", "surprise")
 UNITS = ("AU01", "AU12")

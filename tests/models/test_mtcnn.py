@@ -9,8 +9,8 @@ from facenet_pytorch import MTCNN
 
 from avfer.errors import ConfigError
 from avfer.goldens.mtcnn import build
-from avfer.models.detectors.mtcnn import Mtcnn, drop_doubles
-from avfer.signal.iou import iou
+from avfer.models.detectors.mtcnn import Mtcnn
+from avfer.signal.boxes import iou
 from tests.pictures import astronaut, face_at, no_face
 
 
@@ -68,11 +68,6 @@ def test_landmarks_are_points_eyes_first() -> None:
     eyes, nose, mouth = points[:2], points[2], points[3:]
     assert eyes[0, 0] < nose[0] < eyes[1, 0] and mouth[0, 0] < mouth[1, 0]
     assert eyes[:, 1].max() < nose[1] < mouth[:, 1].min()
-
-
-def test_of_two_boxes_one_inside_the_other_the_better_stays() -> None:
-    boxes = torch.tensor([[0.0, 0, 10, 10], [2, 2, 6, 6], [20, 0, 30, 10]])
-    assert drop_doubles(boxes, torch.tensor([0.8, 0.9, 0.7]), 0.7).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(("part", "count"), [("pnet", 6_632), ("rnet", 100_178), ("onet", 389_040)])

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from avfer.errors import ConfigError
-from avfer.signal.iou import iou
+from avfer.signal.boxes import iou
 from avfer.stages.align import AlignFaces
 from avfer.stages.detect import DetectFaces
 from avfer.stages.embed_faces import EmbedFaces
@@ -33,13 +33,6 @@ def detect() -> DetectFaces:
 
 
 @cache
-def track() -> TrackFaces:
-    stage = TrackFaces()
-    stage.load(CPU)
-    return stage
-
-
-@cache
 def embed() -> EmbedFaces:
     stage = EmbedFaces()
     stage.load(CPU)
@@ -47,7 +40,7 @@ def embed() -> EmbedFaces:
 
 
 def tracked(frames: FrameBatch) -> FaceTracks:
-    return feed(track(), [frames, detect()(frames)], [])
+    return feed(TrackFaces(), [frames, detect()(frames)], [])
 
 
 @cache
@@ -73,7 +66,7 @@ def test_chunks_change_no_detection(where: int) -> None:
 @given(cuts)
 def test_chunks_change_no_track(where: list[int]) -> None:
     frames, found, rows, _ = clip()
-    assert_same(feed(track(), [frames, found], where), rows)
+    assert_same(feed(TrackFaces(), [frames, found], where), rows)
 
 
 @few

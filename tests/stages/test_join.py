@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from avfer import stage as stages
 from avfer.errors import ConfigError
-from avfer.stages.join import JoinFeatures, SampleVoice, blank_faces
-from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures, VoiceFeatures, concat
+from avfer.rows import blank_faces, concat
+from avfer.stages.join import JoinFeatures, SampleVoice
+from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures, VoiceFeatures
 from tests.laws import assert_same, clock, part
 
 

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 
-from avfer.signal.iou import iou
+from avfer.rows import concat
+from avfer.signal.boxes import iou
 from avfer.stages.decode import DecodeVideo
 from avfer.stages.detect import DetectFaces
 from avfer.stages.track import TrackFaces
-from avfer.types import Clip, FaceTracks, Span, concat
+from avfer.types import Clip, FaceTracks, Span
 
 MIN_SCORE, MIN_SIDE, FOUND = 0.95, 40, 0.5
 
@@ -44,7 +45,6 @@ def ours(path: Path, every: int) -> FaceTracks:
     """The rows of our detection and tracking."""
     decode, detect, track = DecodeVideo(), DetectFaces(every=every), TrackFaces()
     detect.load(torch.device("cpu"))
-    track.load(torch.device("cpu"))
     watching, state, parts, start = decode.start(), track.start(), list[FaceTracks](), 0.0
     while not parts or not parts[-1].clock.last:
         watching, frames = decode.step(watching, Span(Clip(path), start, start + 1))

@@ -1,0 +1,150 @@
+"""Faces on the frames between two key frames: interpolated, refined on every frame, searched for where that fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from avfer.signal.boxes import drop_duplicates, match_boxes
+from avfer.types import Detector
+
+SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
+LINK_IOU = 0.3  # of boxes on two key frames that show the same face
+MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
+MIN_SIDE = 4  # px of a square inside the picture; smaller parts are not refined
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of one frame, or of several frames with one row per frame and face."""
+
+    boxes: np.ndarray  # (N, 4) float32 xyxy px
+    scores: np.ndarray  # (N,) float32 in [0, 1]
+    landmarks: np.ndarray  # (N, 5, 2) float32 px; 0 for faces that were searched for and not refined
+
+
+def unrefined(boxes: np.ndarray, scores: np.ndarray) -> Faces:
+    """Return the result of a search, whose faces have no landmarks yet.
+
+    boxes: (N, 4) float32 xyxy px, scores: (N,) float32 -> N faces.
+    """
+    return Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The expected boxes of one face on the frames from `start` to `stop` (half-open)."""
+
+    start: int
+    stop: int
+    boxes: np.ndarray  # (stop - start, 4) float32 xyxy px
+    linked: bool  # the face was found on both key frames
+
+
+@dataclass
+class Interval:
+    """The frames between two key frames; it can be split by searching frames in the middle, `max_searches` times."""
+
+    picture: Callable[[int], Tensor]  # pixels of a frame by its index in the clip: (H, W, 3) uint8 RGB
+    search: Callable[[int], Faces]  # searches a whole frame by its index in the clip
+    detector: Detector
+    min_score: float
+    max_searches: int
+
+    def fill(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
+        """Return the faces of each frame from `start` to `stop` (half-open), given those found on both of these.
+
+        The interval is split in the middle if a face with at least SURE_SCORE was found on one key frame only, or if
+        a face of both key frames is lost on the way.
+        """
+        paths, surprise = _paths(start, before, stop, after)
+        can_split = stop - start > 1 and self.max_searches > 0
+        if surprise and can_split:
+            return self._split(start, before, stop, after)
+        faces, lost = self._refine(paths, start, stop)
+        if lost and can_split:
+            return self._split(start, before, stop, after)
+        return faces
+
+    def _split(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
+        """Search the frame in the middle and fill both halves."""
+        self.max_searches -= 1
+        middle = (start + stop) // 2
+        found = self.search(middle)
+        return self.fill(start, before, middle, found) + self.fill(middle, found, stop, after)
+
+    def _refine(self, paths: list[_Path], start: int, stop: int) -> tuple[list[Faces], bool]:
+        """Return the faces of each frame, and whether a face of both key frames was lost between them."""
+        frames = np.concatenate([np.arange(path.start, path.stop) for path in paths] or [np.zeros(0, np.int64)])
+        boxes = np.concatenate([path.boxes for path in paths] or [np.zeros((0, 4), np.float32)])
+        linked = np.repeat(np.array([path.linked for path in paths], bool), [len(path.boxes) for path in paths])
+        refined = refine(self.detector, self.picture, frames, boxes)
+        good = refined.scores >= self.min_score
+        lost = bool((linked & ~good & (frames > start)).any())
+        faces: list[Faces] = []
+        for frame in range(start, stop):
+            rows = np.flatnonzero(good & (frames == frame))
+            keep = drop_duplicates(
+                torch.from_numpy(refined.boxes[rows]), torch.from_numpy(refined.scores[rows]), MAX_COVER
+            )
+            rows = rows[keep.numpy()]
+            faces.append(Faces(refined.boxes[rows], refined.scores[rows], refined.landmarks[rows]))
+        return faces, lost
+
+
+def refine(detector: Detector, picture: Callable[[int], Tensor], frames: np.ndarray, boxes: np.ndarray) -> Faces:
+    """Refine the square around each box with the detector, cut from its frame at full resolution.
+
+    frames: (N,) int64 indices in the clip; boxes: (N, 4) float32 xyxy px -> N faces in the same order. A box outside
+    the picture gets score 0.
+    """
+    side = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
+    centre = (boxes[:, 2:] + boxes[:, :2]) / 2
+    squares = np.concatenate([centre - side / 2, centre + side / 2], 1).astype(np.float32)
+    scores = np.zeros(len(frames), np.float32)
+    landmarks = np.zeros((len(frames), 5, 2), np.float32)
+    size = detector.crop_size
+    crops = [_crop(picture(int(frame)), square, size) for frame, square in zip(frames, squares, strict=True)]
+    rows = np.array([i for i, crop in enumerate(crops) if crop is not None], np.int64)
+    if len(rows):
+        batch = torch.cat([crop for crop in crops if crop is not None])
+        found, offsets, points = (t.cpu().numpy() for t in detector.refine(batch))
+        corner, length = squares[rows, :2], side[rows] + detector.side_margin
+        scores[rows] = found
+        landmarks[rows] = corner[:, None] + detector.landmark_shift + points * length[:, None]
+        squares[rows] += offsets * length
+    return Faces(squares, scores, landmarks)
+
+
+def _crop(picture: Tensor, square: np.ndarray, size: int) -> Tensor | None:
+    """Return the part of a square that lies in the picture, stretched to the crop; None if that part is too small.
+
+    picture: (H, W, 3) uint8, square: (4,) xyxy px -> (1, 3, size, size) uint8.
+    """
+    height, width = picture.shape[:2]
+    left, top, right, bottom = (int(v) for v in np.clip(square, 0, [width, height, width, height]))
+    if right - left < MIN_SIDE or bottom - top < MIN_SIDE:
+        return None
+    part = picture[top:bottom, left:right].permute(2, 0, 1)[None]
+    return F.interpolate(part, (size, size), mode="bilinear", antialias=True)
+
+
+def _paths(start: int, before: Faces, stop: int, after: Faces) -> tuple[list[_Path], bool]:
+    """Return the expected paths of the faces of two key frames, and whether a sure face is on one of them only.
+
+    Boxes of a face on both key frames are interpolated linearly; a face on one of them keeps its box.
+    """
+    pairs = match_boxes(before.boxes, after.boxes, LINK_IOU)
+    share = (np.arange(stop - start, dtype=np.float32) / (stop - start))[:, None]
+    paths = [_Path(start, stop, before.boxes[i] * (1 - share) + after.boxes[j] * share, linked=True) for i, j in pairs]
+    gone = [i for i in range(len(before.boxes)) if i not in {i for i, _ in pairs}]
+    new = [j for j in range(len(after.boxes)) if j not in {j for _, j in pairs}]
+    paths += [_Path(start, stop, np.repeat(before.boxes[i][None], stop - start, 0), linked=False) for i in gone]
+    if stop - start > 1:
+        constant = np.ones((stop - start - 1, 1), np.float32)
+        paths += [_Path(start + 1, stop, after.boxes[j][None] * constant, linked=False) for j in new]
+    surprise = bool((before.scores[gone] >= SURE_SCORE).any() or (after.scores[new] >= SURE_SCORE).any())
+    return paths, surprise

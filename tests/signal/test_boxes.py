@@ -1,0 +1,39 @@
+"""Overlap of boxes, against torchvision."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchvision.ops import box_iou
+
+from avfer.signal.boxes import drop_duplicates, iou, match_boxes
+
+
+def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
+    corner = rng.uniform(0, 100, (count, 2))
+    return np.concatenate([corner, corner + rng.uniform(1, 60, (count, 2))], 1).astype(np.float32)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_iou_agrees_with_torchvision(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first, second = random_boxes(rng, 5), random_boxes(rng, 7)
+    expected = box_iou(torch.from_numpy(first), torch.from_numpy(second)).numpy()
+    np.testing.assert_allclose(iou(first, second), expected, atol=1e-5)
+
+
+def test_empty_and_flat_boxes_overlap_with_nothing() -> None:
+    assert iou(np.zeros((0, 4)), np.ones((2, 4))).shape == (0, 2)
+    assert iou(np.array([[1, 1, 1, 1]]), np.array([[0, 0, 2, 2]]))[0, 0] == 0
+
+
+def test_matching_takes_the_best_total_and_drops_weak_pairs() -> None:
+    first = np.array([[0, 0, 10, 10], [100, 0, 110, 10]], np.float32)
+    second = np.array([[101, 0, 111, 10], [1, 0, 11, 10], [50, 50, 60, 60]], np.float32)
+    assert match_boxes(first, second, 0.3) == [(0, 1), (1, 0)]
+    assert match_boxes(first, second, 0.95) == []
+
+
+def test_of_two_boxes_one_inside_the_other_the_better_is_kept() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [2, 2, 6, 6], [20, 0, 30, 10]])
+    assert drop_duplicates(boxes, torch.tensor([0.8, 0.9, 0.7]), 0.7).tolist() == [1, 2]
