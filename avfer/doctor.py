@@ -1,4 +1,4 @@
-"""What is here, what is missing, and how to get it."""
+"""The report of `avfer doctor`: versions, devices, codecs, readers and weights, and how to install what is missing."""
 
 import importlib
 import importlib.metadata
@@ -37,30 +37,33 @@ READERS = {
 class Finding:
     """One line of the report."""
 
-    part: str
-    name: str
-    told: str
+    section: str  # "versions", "devices", "codecs", "readers", "weights" or "licences"
+    name: str  # of the package, device, codec or file
+    detail: str  # version or state; the way to install it if it is missing
     fine: bool = True
-    needed: bool = True  # False: an option, not missed by the bundled pipelines
+    required: bool = True  # False: optional, the bundled pipelines run without it
 
 
 def examine() -> bool:
-    """Print the report; whether everything needed is in order."""
+    """Print the report and return whether everything required is in order.
+
+    Example line: `readers  absent  decord  pip install 'avfer[decord]'`.
+    """
     findings = [*_versions(), *_devices(), *_codecs(), *_readers(), *_weights()]
     table = Table(box=None, show_header=False, pad_edge=False)
     last = ""
     for finding in findings:
-        mark = "[green]ok[/]" if finding.fine else ("[red]missing[/]" if finding.needed else "[yellow]absent[/]")
-        table.add_row(
-            "" if finding.part == last else f"[bold]{finding.part}[/]", mark, escape(finding.name), escape(finding.told)
-        )
-        last = finding.part
+        mark = "[green]ok[/]" if finding.fine else ("[red]missing[/]" if finding.required else "[yellow]absent[/]")
+        section = "" if finding.section == last else f"[bold]{finding.section}[/]"
+        table.add_row(section, mark, escape(finding.name), escape(finding.detail))
+        last = finding.section
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table)
-    return all(finding.fine or not finding.needed for finding in findings)
+    return all(finding.fine or not finding.required for finding in findings)
 
 
 def _versions() -> Iterator[Finding]:
+    """Report the versions of avfer, Python and the packages it needs."""
     yield Finding("versions", "avfer", __version__)
     yield Finding("versions", "python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
     for name in PACKAGES:
@@ -71,64 +74,66 @@ def _versions() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
+    """Report the devices torch can use; GPUs are optional."""
     import torch
 
     yield Finding("devices", "cpu", f"{torch.get_num_threads()} threads")
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    named = torch.cuda.get_device_name() if cuda else "no NVIDIA GPU that this torch can use"
-    yield Finding("devices", "cuda", named, fine=cuda, needed=False)
+    device = torch.cuda.get_device_name() if cuda else "torch finds no usable NVIDIA GPU"
+    yield Finding("devices", "cuda", device, fine=cuda, required=False)
     if sys.platform == "darwin":
-        yield Finding("devices", "mps", "Apple GPU" if mps else "not on this machine", fine=mps, needed=False)
+        yield Finding("devices", "mps", "Apple GPU" if mps else "no Apple GPU", fine=mps, required=False)
 
 
 def _codecs() -> Iterator[Finding]:
+    """Report the decoders PyAV contains, and the encoder that overlays are written with."""
     import av.codec
 
-    def known(name: str, mode: str) -> bool:
+    def available(name: str, mode: str) -> bool:
         try:
             av.codec.Codec(name, mode)  # pyright: ignore[reportArgumentType]
         except ValueError:
             return False
         return True
 
-    missing = [name for name in DECODERS if not known(name, "r")]
-    there = ", ".join(name for name in DECODERS if name not in missing)
-    yield Finding("codecs", "read by PyAV", there)
+    missing = [name for name in DECODERS if not available(name, "r")]
+    readable = ", ".join(name for name in DECODERS if name not in missing)
+    yield Finding("codecs", "read by PyAV", readable)
     if missing:
         yield Finding("codecs", ", ".join(missing), "pip install --upgrade av", fine=False)
-    encoder = next((name for name in ("libx264", "mpeg4") if known(name, "w")), None)
+    encoder = next((name for name in ("libx264", "mpeg4") if available(name, "w")), None)
     yield Finding("codecs", "overlay written by", encoder or "pip install --upgrade av", fine=encoder is not None)
 
 
 def _readers() -> Iterator[Finding]:
+    """Report the video readers; those beside PyAV are optional."""
     yield Finding("readers", "pyav", "the default")
     for name, remedy in READERS.items():
         try:
             importlib.import_module(name)
             yield Finding("readers", name, importlib.metadata.version(name))
-        except Exception as error:  # torchcodec raises RuntimeError where FFmpeg's libraries are not found
+        except Exception as error:  # torchcodec raises RuntimeError if it does not find FFmpeg's libraries
             reason = "" if isinstance(error, ModuleNotFoundError) else "installed, but does not load; "
-            yield Finding("readers", name, reason + remedy, fine=False, needed=False)
+            yield Finding("readers", name, reason + remedy, fine=False, required=False)
 
 
 def _weights() -> Iterator[Finding]:
+    """Report whether each embedded weight file exists and has the sha256 of its card."""
     cards = sorted(BUILTIN.glob("*.json"))
     if not cards:
-        yield Finding("weights", "none", "this package holds no weights; install avfer again", fine=False)
+        yield Finding("weights", "none", "the package contains no weights; reinstall avfer", fine=False)
     for path in cards:
         file, card = path.with_suffix(".safetensors"), read_card(path)
         if not file.exists():
-            yield Finding("weights", file.name, "is not there; install avfer again", fine=False)
+            yield Finding("weights", file.name, "missing; reinstall avfer", fine=False)
         elif card.sha256 and sha256(file) != card.sha256:
-            yield Finding("weights", file.name, "is damaged: sha256 differs; install avfer again", fine=False)
+            yield Finding("weights", file.name, "damaged, its sha256 differs; reinstall avfer", fine=False)
         else:
             yield Finding(
-                "weights", file.name, f"sha256 {(card.sha256 or '')[:12]}, {card.licence_weights or 'no licence told'}"
+                "weights",
+                file.name,
+                f"sha256 {(card.sha256 or '')[:12]}, {card.licence_weights or 'licence not stated'}",
             )
     yield Finding("weights", "mtcnn", "in facenet-pytorch, MIT")
-    yield from _voice_note()
-
-
-def _voice_note() -> Iterator[Finding]:
-    told = "trained on RAVDESS (CC BY-NC-SA 4.0): not for commercial use; the pipeline `vision` is free of them"
-    yield Finding("licences", "vggish_lite, gru_lite", told)
+    note = "trained on RAVDESS (CC BY-NC-SA 4.0): not for commercial use; the pipeline `vision` does not use them"
+    yield Finding("licences", "vggish_lite, gru_lite", note)

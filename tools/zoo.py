@@ -12,7 +12,7 @@ from avfer.goldens.run import Deviation, verify
 from avfer.models.card import Published
 from avfer.models.cost import cost_of
 from avfer.models.weights import card_of
-from tests.test_goldens import MODEL_KINDS as GOLDENS
+from tests.test_goldens import MODELS as GOLDENS
 
 FOLDER = Path(__file__).parents[1] / "tests" / "golden"
 

@@ -1,4 +1,4 @@
-"""avfer models: list, show, import, verify."""
+"""The command `avfer models`: list, show, import, verify."""
 
 import sys
 from pathlib import Path
@@ -9,21 +9,21 @@ import typer
 from avfer.cli.exits import FAILED
 from avfer.errors import ConfigError
 
-app = typer.Typer(help="The models that pipelines may name.", no_args_is_help=True)
+app = typer.Typer(help="List, inspect, import and verify models.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_models() -> None:
-    """List all models with their cost and licence."""
-    from avfer.show import print_models
+    """List all models with their inputs, cost, licence and published results."""
+    from avfer.model_listing import print_models
 
     print_models()
 
 
 @app.command("show")
 def show_model(name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")]) -> None:
-    """Show the card of a model: inputs, classes, data, licences, measured quality."""
-    from avfer.show import print_card
+    """Show the card of a model: inputs, classes, training data, licences, measured results."""
+    from avfer.model_listing import print_card
 
     print_card(name)
 
@@ -33,17 +33,17 @@ def import_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' checkpoint: .pth, .tar, .npz, ...")],
     output: Annotated[Path, typer.Option("--output", metavar="F", help="The .safetensors to write.")],
-    num_classes: Annotated[int | None, typer.Option(metavar="K", help="Classes that the file must have.")] = None,
+    num_classes: Annotated[int | None, typer.Option(metavar="K", help="Number of classes the file must have.")] = None,
     classes: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Classes in the order of the logits, or a corpus' name.")
+        str | None, typer.Option(metavar="A,B,...", help="Classes in the order of the logits, or the name of a corpus.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Turn a checkpoint of a model's authors into a weight file with a card; nothing in it is run."""
+    """Convert a checkpoint of the authors to a .safetensors file with a card; no code from the file is run."""
     from avfer.models.checkpoint_import import import_weights
 
     if output.exists() and not overwrite:
-        raise ConfigError(f"{output} exists; give another name, or --overwrite")
+        raise ConfigError(f"{output} exists; choose another --output, or pass --overwrite to replace it")
     imported = import_weights(name, file, output, num_classes, classes)
     for note in imported.notes:
         print(f"avfer: warning: {note}", file=sys.stderr)
@@ -55,10 +55,10 @@ def import_model(
 @app.command("verify")
 def verify_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A golden: manifest.json and golden.npz.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with manifest.json and golden.npz.")],
 ) -> None:
-    """Compare a model with stored outputs of its published implementation."""
-    from avfer.show import print_deviations
+    """Compare a model with stored outputs of its published implementation; exit code 3 if any differs."""
+    from avfer.model_listing import print_deviations
 
     if not print_deviations(name, folder):
         raise typer.Exit(FAILED)

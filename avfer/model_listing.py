@@ -1,4 +1,4 @@
-"""The catalog's models and their cards, and how near they come to published implementations, for people."""
+"""Printouts of `avfer models`: all models of the catalog, the card of one, and its deviations from a golden."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from avfer.models.weights import BUILTIN, card_of
 
 
 def print_models() -> None:
-    """One line a model."""
+    """Print one line for each model: kind, task, inputs, cost, licence of the weights and published results."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("name", "kind", "task", "inputs"):
         table.add_column(name)
@@ -26,24 +26,28 @@ def print_models() -> None:
     for kind in MODEL_KINDS:
         for name in NAMES[kind]:
             table.add_row(*map(escape, _line(kind, name)))
-    console = _wide()
+    console = _console()
     console.print(table)
-    console.print("\ntimm:NAME stands for any network of timm.", highlight=False)
-    console.print("published: " + "; ".join(f"[{mark}] {told}" for mark, told in MARKS.items()), markup=False)
+    console.print("\ntimm:NAME is the network NAME of timm, as a backbone.", highlight=False)
+    console.print("published: " + "; ".join(f"[{mark}] {text}" for mark, text in MARKS.items()), markup=False)
 
 
 def print_card(name: str) -> None:
-    """All that is known of a model."""
+    """Print every fact on the card of a model. Raises ConfigError if the name is unknown."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for label, text in _facts(name, card_of(name)):
         table.add_row(label, escape(text))
-    _wide().print(table)
+    _console().print(table)
 
 
 def print_deviations(name: str, folder: Path) -> bool:
-    """One line an output, the largest deviation last; whether all are within their tolerance."""
+    """Compare a model with the golden in a folder and print one line for each stored output, then a conclusion.
+
+    Returns whether at least one output was compared and all of them lie within their tolerance.
+    Raises ConfigError if the folder is no golden or the model has no code that runs goldens.
+    """
     golden = read(folder)
     deviations = verify(name, golden)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -53,20 +57,20 @@ def print_deviations(name: str, folder: Path) -> bool:
         table.add_column(column, justify="right")
     table.add_column("")
     for row in deviations:
-        told = f"left out: {row.left_out}" if row.left_out else ("" if row.fine else "differs")
+        remark = f"left out: {row.left_out}" if row.left_out else ("" if row.fine else "differs")
         found = "-" if row.left_out else f"{row.found:.1e}"
-        table.add_row(*map(escape, (row.case, row.output, found, f"{row.allowed:.1e}", told)))
-    console = _wide()
+        table.add_row(*map(escape, (row.case, row.output, found, f"{row.allowed:.1e}", remark)))
+    console = _console()
     console.print(table)
-    run = [row for row in deviations if not row.left_out]
-    if not run:
+    compared = [row for row in deviations if not row.left_out]
+    if not compared:
         console.print(f"{name} against {golden.name}: nothing could be compared", highlight=False)
         return False
-    worst = max(run, key=lambda row: (not row.fine, row.found / max(row.allowed, 1e-12)))
-    wrong = sum(not row.fine for row in run)
-    verdict = f"{wrong} of {len(run)} outputs differ" if wrong else f"all {len(run)} outputs agree"
+    worst = max(compared, key=lambda row: (not row.fine, row.found / max(row.allowed, 1e-12)))
+    wrong = sum(not row.fine for row in compared)
+    result = f"{wrong} of {len(compared)} outputs differ" if wrong else f"all {len(compared)} outputs agree"
     largest = f"largest deviation {worst.found:.1e} of {worst.allowed:.1e} allowed ({worst.case}, {worst.output})"
-    console.print(f"{name} against {golden.name}: {verdict}; {largest}", highlight=False, markup=False)
+    console.print(f"{name} against {golden.name}: {result}; {largest}", highlight=False, markup=False)
     return not wrong
 
 
@@ -77,6 +81,7 @@ def _line(kind: str, name: str) -> list[str]:
 
 
 def _facts(name: str, card: Card) -> list[tuple[str, str]]:
+    """Return the lines of a card as (label, text); facts that the card lacks are left out."""
     kind = kind_of(name)
     parameters, macs = _cost(name, card)
     facts = [
@@ -98,10 +103,7 @@ def _facts(name: str, card: Card) -> list[tuple[str, str]]:
         ("licence of the weights", _licence(name, card)),
         ("ONNX", "can be exported" if card.onnx else ""),
         ("sources", "\n".join(card.sources)),
-        (
-            "file",
-            f"{name}.safetensors, in the package" if _embedded(name) else "none here; `avfer models import` reads one",
-        ),
+        ("file", _file(name)),
         ("sha256", card.sha256 or ""),
         *((f"published: {p.data}", f"{p.value:g} {p.metric} [{p.mark}: {MARKS[p.mark]}]") for p in card.published),
         *((f"measured: {m.name}", f"{m.value:.4g} ({m.protocol})") for m in card.metrics),
@@ -113,8 +115,11 @@ def _numbers(values: list[float]) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 
-def _embedded(name: str) -> bool:
-    return (BUILTIN / f"{name}.safetensors").exists()
+def _file(name: str) -> str:
+    """Describe where the weights of a model are found."""
+    if (BUILTIN / f"{name}.safetensors").exists():
+        return f"{name}.safetensors, in the package"
+    return "not in the package; `avfer models import` converts the authors' file"
 
 
 def _licence(name: str, card: Card) -> str:
@@ -122,6 +127,7 @@ def _licence(name: str, card: Card) -> str:
 
 
 def _inputs(kind: str, card: Card) -> str:
+    """Describe what one call of the network takes: a face crop, a log-mel patch, or features with their widths."""
     if kind == "voice backbone":
         return "log-mel patch 96x64"
     if card.size:
@@ -131,19 +137,19 @@ def _inputs(kind: str, card: Card) -> str:
 
 
 def _cost(name: str, card: Card) -> tuple[str, str]:
-    """Parameters and multiply-adds for one input, short."""
+    """Return the number of parameters and of multiply-adds for one input, abbreviated: ("11.18 M", "1.82 G")."""
     cost = cost_of(name, card)
-    return _short(cost.parameters), _short(cost.macs) if cost.macs else "-"
+    return _abbreviated(cost.parameters), _abbreviated(cost.macs) if cost.macs else "-"
 
 
-def _short(count: int) -> str:
+def _abbreviated(count: int) -> str:
     for unit, name in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
         if count >= unit:
             return f"{count / unit:.2f} {name}"
     return str(count)
 
 
-def _wide() -> Console:
-    """Standard output; lines are not cut where it is a file or a pipe."""
+def _console() -> Console:
+    """Return a console on standard output, wide enough for whole lines if that is a file or a pipe."""
     console = Console()
     return console if console.is_terminal else Console(width=240)
