@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
     {"avfer", "errors", "configurations", "signal", "prefetch"},  # "avfer" is the package's own file: the version
-    {"atomic", "catalog", "metrics", "types", "rows", "media"},
+    {"atomic", "catalog", "metrics", "types", "rows", "container", "media"},
     {"models", "losses", "readers"},
     {"stage", "datasets"},
     {"affect_track", "goldens"},

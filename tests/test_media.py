@@ -1,3 +1,5 @@
+"""Facts of media files, and the errors for files that cannot be read."""
+
 import os
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from tests.media_maker import cut_off, rewrite, spoil, stripes, tone, write_clip
         ("late.mkv", {"times": np.arange(12) / 25 + 1.5}, {"video_first_s": 1.5, "start_s": 1.5}),
     ],
 )
-def test_a_file_tells_its_picture(tmp_path: Path, name: str, options: dict, facts: dict):
+def test_the_facts_of_a_video_are_found(tmp_path: Path, name: str, options: dict, facts: dict):
     found = probe(write_clip(tmp_path / name, stripes(), **options)).facts()
     assert {key: found[key] for key in facts} == facts
     assert found["audio"] is None
@@ -38,14 +40,14 @@ def test_a_file_tells_its_picture(tmp_path: Path, name: str, options: dict, fact
         ("a.ogg", 1, 48000, "opus"),
     ],
 )
-def test_sound_alone_has_no_picture(tmp_path: Path, name: str, channels: int, sample_rate: int, codec: str):
+def test_a_sound_file_has_no_video(tmp_path: Path, name: str, channels: int, sample_rate: int, codec: str):
     sound = tone(0.5, sample_rate, channels=channels)
     media = probe(write_clip(tmp_path / name, sound=sound, sample_rate=sample_rate))
     assert media.video is None and media.audio is not None
     assert (media.audio.codec, media.audio.sample_rate, media.audio.channels) == (codec, sample_rate, channels)
 
 
-def test_cover_art_is_no_picture(tmp_path: Path):
+def test_cover_art_is_not_video(tmp_path: Path):
     path = tmp_path / "song.mp3"
     with av.open(str(path), "w") as container:
         voice, cover = container.add_stream("libmp3lame", rate=44100), container.add_stream("mjpeg", rate=1)
@@ -61,7 +63,7 @@ def test_cover_art_is_no_picture(tmp_path: Path):
     assert media.video is None and media.audio is not None
 
 
-def test_a_picture_track_without_a_frame_is_no_picture(tmp_path: Path):
+def test_a_video_stream_without_packets_is_not_video(tmp_path: Path):
     full = write_clip(tmp_path / "full.mkv", stripes(), sound=tone(1))
     media = probe(rewrite(full, tmp_path / "bare.mkv", lambda _, data: None))
     assert media.video is None and media.audio is not None
@@ -78,13 +80,13 @@ def test_the_first_of_two_video_streams_is_read(tmp_path: Path):
     [
         (None, "does not exist"),
         (b"", "is empty"),
-        (b"This is a text, not a video.\n" * 50, "it is a text"),
-        (b"1\n00:00:00,000 --> 00:00:01,000\nHello\n", "holds neither picture nor sound|it is a text"),
-        (bytes(range(256)) * 40, "damaged, or no media file"),
+        (b"This is a text, not a video.\n" * 50, "it is a text file"),
+        (b"1\n00:00:00,000 --> 00:00:01,000\nHello\n", "has neither video nor sound|it is a text file"),
+        (bytes(range(256)) * 40, "damaged or not a media file"),
         (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + b"\0\0\1\0mdat" + b"\1" * 300, r"index \(moov\) is missing"),
     ],
 )
-def test_what_is_no_media_is_told_plainly(tmp_path: Path, content: bytes | None, message: str):
+def test_a_file_that_is_no_media_file_is_refused_with_the_reason(tmp_path: Path, content: bytes | None, message: str):
     path = tmp_path / "clip.mp4"
     if content is not None:
         path.write_bytes(content)
@@ -93,18 +95,18 @@ def test_what_is_no_media_is_told_plainly(tmp_path: Path, content: bytes | None,
     assert "clip.mp4" in str(caught.value)
 
 
-def test_a_folder_is_no_clip(tmp_path: Path):
+def test_a_folder_is_refused(tmp_path: Path):
     with pytest.raises(MediaError, match="is a folder"):
         probe(tmp_path)
 
 
-def test_a_name_no_disk_can_hold_is_told_plainly(tmp_path: Path):
+def test_a_file_name_that_is_too_long_is_refused(tmp_path: Path):
     with pytest.raises(MediaError, match="too long; check the path"):
         probe(tmp_path / ("x" * 300 + ".mp4"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_file_without_permission_is_told_plainly(tmp_path: Path):
+def test_a_file_without_permission_is_refused(tmp_path: Path):
     clip = write_clip(tmp_path / "secret.mp4", stripes())
     clip.chmod(0)
     try:
@@ -115,13 +117,13 @@ def test_a_file_without_permission_is_told_plainly(tmp_path: Path):
         os.seteuid(0)
 
 
-def test_an_mp4_cut_off_before_its_index_is_told_plainly(tmp_path: Path):
+def test_an_mp4_without_its_index_is_refused(tmp_path: Path):
     whole = write_clip(tmp_path / "whole.mp4", stripes())
     with pytest.raises(MediaError, match="moov"):
         probe(cut_off(whole, tmp_path / "cut.mp4", 0.5))
 
 
-def test_a_picture_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path):
+def test_a_video_without_a_decodable_frame_is_refused(tmp_path: Path):
     whole = write_clip(tmp_path / "whole.mkv", stripes(), sound=tone(1))
     with pytest.raises(MediaError, match=r"no frame of .* can be decoded"):
         probe(rewrite(whole, tmp_path / "spoilt.mkv", spoil(*range(12))))

@@ -16,9 +16,10 @@ from av.error import FFmpegError
 from av.stream import Stream
 
 from avfer.atomic import atomic_write
+from avfer.container import audio_stream, decode_packet, open_container, read_packets, time_of
 from avfer.errors import ConfigError, OutputError
 from avfer.export.drawing import draw_rows, rows_by_frame
-from avfer.media import Media, frames_of, opened, packets, probe, seconds, sound_stream
+from avfer.media import Media, probe
 from avfer.stages.decode import DecodeVideo
 from avfer.types import Clip, Span
 
@@ -48,7 +49,7 @@ class VideoOverlay:
             with (
                 atomic_write(path) as part,
                 part.open("wb", buffering=0) as file,
-                opened(clip) as source,
+                open_container(clip) as source,
                 av.open(file, "w", format="mp4") as target,
             ):
                 _transcode(media, source, target, table)
@@ -124,7 +125,7 @@ class _Audio:
 
 def _add_audio(media: Media, source: InputContainer, target: OutputContainer) -> tuple[float, _Audio | None]:
     """Add the clip's audio; return the seconds by which all times are shifted, as none may be negative, and it."""
-    stream = sound_stream(source)
+    stream = audio_stream(source)
     if stream is None or media.video is None or media.audio is None:
         return 0.0, None
     zero = media.video.first_s
@@ -140,10 +141,10 @@ def _add_audio(media: Media, source: InputContainer, target: OutputContainer) ->
 
 def _copied_packets(source: InputContainer, stream: av.AudioStream, copy: Stream, offset: float) -> TimedPackets:
     """Yield the packets of a stream unchanged, `offset` seconds later."""
-    for packet in packets(source, stream):
+    for packet in read_packets(source, stream):
         if packet is None or packet.pts is None or packet.dts is None or stream.time_base is None:
             continue
-        time = (seconds(packet, stream) or 0.0) + offset
+        time = (time_of(packet, stream) or 0.0) + offset
         ticks = round(offset / stream.time_base)
         packet.pts, packet.dts, packet.stream = packet.pts + ticks, packet.dts + ticks, copy
         yield time, packet
@@ -155,8 +156,8 @@ def _encoded_packets(
     """Yield a stream encoded as AAC, `offset` seconds later; gaps in its time stamps are kept."""
     resampler = av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.rate, frame_size=1024)
     time = 0.0
-    for packet in packets(source, stream):
-        for frame in frames_of(stream, packet) or ():
+    for packet in read_packets(source, stream):
+        for frame in decode_packet(stream, packet) or ():
             if frame.pts is not None and stream.time_base is not None:
                 frame.time_base = stream.time_base
                 frame.pts += round(offset / stream.time_base)

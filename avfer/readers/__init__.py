@@ -1,1 +1,1 @@
-"""Where pictures and sound come from: one file per library, each a plain iterator over one media file."""
+"""Readers of frames and sound: one file per library, each with iterators over one media file."""

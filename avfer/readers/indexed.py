@@ -1,7 +1,8 @@
-"""Pictures by decord and torchcodec, which fetch frames by number; PyAV's packets tell them the true times.
+"""Frames by decord and torchcodec, which fetch frames by number; the times come from PyAV's packets.
 
-Both give PyAV's pixels bit for bit on 8-bit video. What they would misread is refused, and so is a file whose frames
-they count or time differently. They hide damage inside a frame without a word, so no frame is marked corrupt here.
+Both return PyAV's pixels bit for bit on 8-bit video. Files that they would misread are refused with a MediaError, and
+so are files whose frames they count or time differently. They conceal damage inside a frame without notice, so these
+readers mark no frame as corrupt.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -12,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from av import VideoFormat
 
+from avfer.container import open_container, read_packets, video_stream
 from avfer.errors import AvferError, MediaError, MissingExtra
-from avfer.media import opened, packets, picture_stream, probe
+from avfer.media import probe
 
 FETCH = 8  # frames fetched at once
-UNINDEXED = {"mpeg", "mpegts", "mpegvideo", "image2"}  # formats in which frames by number come out wrong
+UNINDEXED = {"mpeg", "mpegts", "mpegvideo", "image2"}  # formats whose frames by number are wrong
 Fetch = Callable[[list[int]], np.ndarray]  # numbers of consecutive frames -> (N, H, W, 3) uint8 RGB
 
 
@@ -34,20 +36,23 @@ class ArrayPicture:
         return self.pixels.shape[0], self.pixels.shape[1]
 
     def draw(self, into: np.ndarray) -> None:
-        """Write the picture.   into: (H, W, 3) uint8"""
+        """Write the frame.   into: (H, W, 3) uint8, of the frame's size"""
         into[...] = self.pixels
 
 
 def decord(path: Path) -> Iterator[ArrayPicture]:
-    """All frames by decord, without the ones that the container hides."""
+    """Yield all frames by decord, without those that the container hides.
+
+    Raises MissingExtra if decord is not installed, MediaError if it would misread the file.
+    """
     try:
         import decord as library
     except ImportError as error:
         raise MissingExtra("reader 'decord'", "decord", "decord") from error
     library.logging.set_level(library.logging.FATAL)
     with _refusing(path, "decord"):
-        times, shown = _index(path, most_bits=8)
-        if not shown[: shown.sum()].all():  # it miscounts after frames that are decoded for others only
+        times, shown = _index(path, max_bits=8)
+        if not shown[: shown.sum()].all():  # decord miscounts if hidden frames come before others
             raise MediaError("the container hides frames before others")
         video = library.VideoReader(str(path), num_threads=1)
         _compare(times, video.get_frame_timestamp(range(len(video)))[:, 0])
@@ -55,16 +60,19 @@ def decord(path: Path) -> Iterator[ArrayPicture]:
 
 
 def torchcodec(path: Path) -> Iterator[ArrayPicture]:
-    """All frames by torchcodec, whose frames carry their own times."""
+    """Yield all frames by torchcodec, whose times are compared with those of the container.
+
+    Raises MissingExtra if torchcodec or FFmpeg is not installed, MediaError if it would misread the file.
+    """
     try:
         from torchcodec.decoders import VideoDecoder  # pyright: ignore[reportMissingImports]
-    except (ImportError, RuntimeError) as error:  # RuntimeError: FFmpeg's libraries are not found
+    except (ImportError, RuntimeError) as error:  # RuntimeError: FFmpeg's libraries are missing
         raise MissingExtra("reader 'torchcodec'", "torchcodec and FFmpeg's shared libraries", "torchcodec") from error
     with _refusing(path, "torchcodec"):
-        times, shown = _index(path, most_bits=16)
+        times, shown = _index(path, max_bits=16)
         times = times[shown]
-        with opened(path) as container:
-            stream = picture_stream(container)
+        with open_container(path) as container:
+            stream = video_stream(container)
             number = stream.index if stream else None
         video = VideoDecoder(str(path), stream_index=number, dimension_order="NHWC", num_ffmpeg_threads=1)
 
@@ -80,41 +88,44 @@ def torchcodec(path: Path) -> Iterator[ArrayPicture]:
 
 @contextmanager
 def _refusing(path: Path, reader: str) -> Generator[None]:
-    """Any failure of a library becomes a MediaError that names the way out."""
+    """Turn any failure of a library into a MediaError that names the way out."""
     try:
         yield
     except Exception as error:
         reason = str(error) if isinstance(error, AvferError) else str(error).strip().partition("\n")[0]
-        raise MediaError(f"reader '{reader}' cannot read '{path}' truly: {reason}; use reader 'pyav'") from error
+        raise MediaError(f"reader '{reader}' cannot read '{path}' correctly: {reason}; use reader 'pyav'") from error
 
 
-def _index(path: Path, most_bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times of all frames in order, on the container's axis, and which are shown.   -> (N,) float64 s, (N,) bool"""
+def _index(path: Path, max_bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times of all frames in order, on the container's axis, and which frames are displayed.
+
+    -> (N,) float64 s, (N,) bool. Raises MediaError if a library that fetches frames by number would misread the file.
+    """
     media = probe(path)
     if media.video is None:
-        raise MediaError("it holds no picture")
+        raise MediaError("it has no video")
     if media.container in UNINDEXED:
         raise MediaError(f"a file of the format {media.container} has no index of frames")
-    if (bits := max(part.bits for part in VideoFormat(media.video.pix_fmt).components)) > most_bits:
+    if (bits := max(part.bits for part in VideoFormat(media.video.pix_fmt).components)) > max_bits:
         raise MediaError(f"its pixels have {bits} bits")
     frames: list[tuple[float, bool]] = []
-    with opened(path) as container:
-        stream = picture_stream(container)
-        for packet in packets(container, stream) if stream else ():
+    with open_container(path) as container:
+        stream = video_stream(container)
+        for packet in read_packets(container, stream) if stream else ():
             if packet is None:
                 break
             if packet.pts is None or packet.is_corrupt:
-                raise MediaError("a frame is damaged" if packet.is_corrupt else "a frame has no time of its own")
+                raise MediaError("a frame is damaged" if packet.is_corrupt else "a frame has no time stamp of its own")
             frames.append((float(packet.pts * packet.time_base), not packet.is_discard))
     frames.sort()
     times, shown = np.array([t for t, _ in frames]), np.array([s for _, s in frames])
     if not shown.any() or times[shown][0] != media.video.first_s:
-        raise MediaError("its first frame is lost or has no sure time")
+        raise MediaError("its first frame is lost or has no reliable time stamp")
     return times, shown
 
 
 def _compare(expected: np.ndarray, found: np.ndarray) -> None:
-    """MediaError where a library counts or times frames differently from the container.   both: (N,) s"""
+    """Raise MediaError if a library counts or times frames differently from the container.   both: (N,) s"""
     if len(expected) != len(found):
         raise MediaError(f"it counts {len(found)} frames, the container {len(expected)}")
     late = np.abs((found - found[0]) - (expected - expected[0]))
@@ -123,6 +134,7 @@ def _compare(expected: np.ndarray, found: np.ndarray) -> None:
 
 
 def _pictures(numbers: np.ndarray, times: np.ndarray, fetch: Fetch) -> Iterator[ArrayPicture]:
+    """Fetch frames FETCH at a time.   numbers: (N,) int64, times: (N,) s"""
     for at in range(0, len(numbers), FETCH):
         pixels = fetch([int(number) for number in numbers[at : at + FETCH]])
         for picture, time in zip(pixels, times[at : at + FETCH], strict=True):

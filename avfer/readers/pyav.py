@@ -1,26 +1,69 @@
-"""Pictures by PyAV: every format, true times, damage told."""
+"""Frames by PyAV: every format, true times, damage flagged; and the interface of a frame that all readers share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import torch
 from av import Packet, VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
+from torch import Tensor
 
-from avfer.media import check_jump, frames_of, is_avi, opened, packets, picture_stream, quarter_turns, seconds
+from avfer.container import (
+    check_gap,
+    decode_packet,
+    is_avi,
+    open_container,
+    quarter_turns,
+    read_packets,
+    time_of,
+    video_stream,
+)
 
-ONE_FRAME_A_PACKET = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # a packet that gives none was lost without a word
+ONE_FRAME_A_PACKET = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # a packet that gives no frame was lost
+
+
+class Picture(Protocol):
+    """A decoded frame that is not RGB yet, so that the pixels of a chunk are written once, into one array."""
+
+    @property
+    def time(self) -> float:
+        """Seconds after the first frame."""
+        ...
+
+    @property
+    def corrupt(self) -> bool:
+        """Whether the decoder flagged the frame or lost frames before it."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) px, as displayed."""
+        ...
+
+    def draw(self, into: np.ndarray) -> None:
+        """Write the frame as RGB, scaled to the size of the array.   into: (H, W, 3) uint8"""
+        ...
+
+
+def draw_all(pictures: Sequence[Picture], size: tuple[int, int]) -> Tensor:
+    """Return all frames at one size (height, width): (T, H, W, 3) uint8 RGB."""
+    pixels = np.empty((len(pictures), *size, 3), np.uint8)
+    for place, picture in zip(pixels, pictures, strict=True):
+        picture.draw(place)
+    return torch.from_numpy(pixels)
 
 
 @dataclass(frozen=True, eq=False)
 class AvPicture:
-    """A frame of PyAV, in the codec's own pixels."""
+    """A frame of PyAV in the pixel format of its codec."""
 
     frame: VideoFrame
     time: float  # seconds after the first frame
     corrupt: bool
-    converter: VideoReformatter  # shared by the frames of a clip: it keeps its tables
+    converter: VideoReformatter  # shared by the frames of a clip, because it caches its tables
 
     @property
     def size(self) -> tuple[int, int]:
@@ -29,11 +72,11 @@ class AvPicture:
         return (width, height) if quarter_turns(self.frame) % 2 else (height, width)
 
     def draw(self, into: np.ndarray) -> None:
-        """Write the picture as RGB, turned upright and scaled to the place.   into: (H, W, 3) uint8
+        """Write the frame as RGB, turned upright and scaled to the size of the array.   into: (H, W, 3) uint8
 
-        Matrix (BT.601, 709, 2020) and range are the frame's own; without a word it is BT.601, limited range. With
-        these flags FFmpeg gives decord's and torchcodec's pixels bit for bit, and converts in a quarter of the time
-        of its accurate rounding.
+        Colour matrix (BT.601, 709, 2020) and range are those that the frame states; without a statement they are
+        BT.601 and limited range. With these flags FFmpeg returns the pixels of decord and torchcodec bit for bit, in a
+        quarter of the time that its accurate rounding takes.
         """
         turns = quarter_turns(self.frame)
         height, width = into.shape[1::-1] if turns % 2 else into.shape[:2]
@@ -46,32 +89,33 @@ class AvPicture:
 
 
 @dataclass
-class Losses:
-    """Which frames come first after lost ones.
+class LossDetection:
+    """Finds frames that come directly after lost ones, by the time stamps of packets.
 
-    A packet that raises is lost; so is one of a codec that makes a frame of each packet, when a frame of a later time
-    comes out before its own. What the decoder conceals it flags itself (H.264, MPEG-1, -2 and -4 do; a flipped bit in
-    VP9 goes unseen), and packets that are not in the file leave no trace but a longer gap between two times.
+    A packet that raised an error is lost. With codecs that make one frame of each packet, a packet is also lost if a
+    frame with a later time comes out before its own. The decoder itself flags the damage that it conceals (those of
+    H.264 and MPEG-1, -2 and -4 do; a flipped bit in VP9 goes undetected). Packets that are missing in the file leave
+    no trace but a longer gap between two times.
     """
 
-    silent: bool  # packets without a frame count as lost
-    sent: list[int] = field(default_factory=list[int])  # stamps of packets that gave no frame yet
-    failed: list[int] = field(default_factory=list[int])  # stamps of packets that raised
-    unplaced: bool = False  # a packet without a stamp raised
-    newest: int | None = None  # stamp of the last frame
+    silent: bool  # packets that give no frame count as lost
+    sent: list[int] = field(default_factory=list[int])  # time stamps of packets that gave no frame yet
+    failed: list[int] = field(default_factory=list[int])  # time stamps of packets that raised an error
+    failed_without_time: bool = False  # a packet without a time stamp raised an error
+    newest: int | None = None  # time stamp of the last frame
 
-    def send(self, packet: Packet, raised: bool) -> None:
-        """A packet went to the decoder."""
+    def send(self, packet: Packet, failed: bool) -> None:
+        """Record that a packet went to the decoder, and whether it raised an error."""
         if packet.pts is None:
-            self.unplaced |= raised
-        elif raised:
+            self.failed_without_time |= failed
+        elif failed:
             self.failed.append(packet.pts)
         elif not packet.is_discard:
             self.sent.append(packet.pts)
 
-    def precede(self, frame: VideoFrame) -> bool:
-        """Whether packets between the frame before and this one were lost; they are forgotten then."""
-        lost, self.unplaced = self.unplaced, False
+    def receive(self, frame: VideoFrame) -> bool:
+        """Record the next frame; return whether packets between the previous frame and this one were lost."""
+        lost, self.failed_without_time = self.failed_without_time, False
         now = frame.pts
         if now is None:
             return lost
@@ -85,29 +129,30 @@ class Losses:
 
 
 def pictures(path: Path) -> Iterator[AvPicture]:
-    """All frames in the order the decoder gives them, decoded on one thread.
+    """Yield all frames in the decoder's order, decoded on one thread.
 
-    Times are presentation stamps less the first frame's. A frame without one takes its decoding stamp; without that
-    it follows the frame before it by that frame's duration (and if that is unknown, by the average rate's).
+    Times are presentation time stamps minus that of the first frame. A frame without one uses its decoding time
+    stamp; without that it follows the previous frame by that frame's duration, or by the average frame rate if the
+    duration is unknown. Raises MediaError if the file cannot be opened or its time stamps are damaged.
     """
-    with opened(path) as container:
-        stream = picture_stream(container)
+    with open_container(path) as container:
+        stream = video_stream(container)
         if stream is None:
             return
         converter = VideoReformatter()
-        losses = Losses(stream.codec_context.name in ONE_FRAME_A_PACKET and not is_avi(stream))
+        losses = LossDetection(stream.codec_context.name in ONE_FRAME_A_PACKET and not is_avi(stream))
         tick = float(stream.time_base or 0)
         usual = 1 / float(stream.average_rate) if stream.average_rate else 0.0
         zero: float | None = None
         following = 0.0
-        for packet in packets(container, stream):
-            frames = frames_of(stream, packet)
+        for packet in read_packets(container, stream):
+            frames = decode_packet(stream, packet)
             if packet is not None:
-                losses.send(packet, raised=frames is None)
+                losses.send(packet, failed=frames is None)
             for frame in frames or ():
-                now = seconds(frame, stream)
+                now = time_of(frame, stream)
                 now = following if now is None else now
                 zero = now if zero is None else zero
-                check_jump(path, following - zero, now - zero)
+                check_gap(path, following - zero, now - zero)
                 following = now + (frame.duration * tick or usual)
-                yield AvPicture(frame, now - zero, losses.precede(frame) or frame.is_corrupt, converter)
+                yield AvPicture(frame, now - zero, losses.receive(frame) or frame.is_corrupt, converter)

@@ -1,0 +1,165 @@
+"""Open a media file with PyAV and read its packets, frames and time stamps, whatever its format and its damage."""
+
+import errno
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar, overload
+
+import av
+from av import AudioFrame, AudioStream, Packet, VideoFrame, VideoStream
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+
+from avfer.errors import MediaError
+
+S = TypeVar("S", VideoStream, AudioStream)
+MAX_GAP = 86400.0  # seconds between two frames; larger gaps mean that the time stamps are damaged
+MAX_FAILURES = 100  # of the demuxer in a row, after which the file counts as read to its end
+
+
+@contextmanager
+def open_container(path: Path) -> Generator[InputContainer]:
+    """Open a media file and close it at the end of the `with` block.
+
+    Raises MediaError, with what to do about it, if the file is missing, unreadable, empty or no media file.
+    """
+    container = _open(path)
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        if not path.exists():
+            raise MediaError(f"'{path}' does not exist; check the path")
+        if path.is_dir():
+            raise MediaError(f"'{path}' is a folder, not a media file; give a file in it")
+        if path.is_file() and not path.stat().st_size:
+            raise MediaError(f"'{path}' is empty (0 bytes); copy or record it again")
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except (FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"'{path}' cannot be read: {_reason(path, error)}") from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Return why a file cannot be read, and the way out."""
+    number = error.errno if isinstance(error, FFmpegError | OSError) else None
+    if number in (errno.EACCES, errno.EPERM):
+        return "no permission; change the permissions of the file and its folder"
+    if isinstance(error, OSError) and not isinstance(error, FFmpegError):
+        return f"{error.strerror}; check the path and the disk"
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if b"ftyp" in head[:12]:
+        return "its index (moov) is missing, the file was cut off before its end; copy or record it again"
+    if b"\0" not in head:
+        return "it is a text file, not a media file; give a video or a sound file"
+    return "it is damaged or not a media file; copy or convert it again"
+
+
+def video_stream(container: InputContainer) -> VideoStream | None:
+    """Return the video stream to read, set to one thread: the first default one, otherwise the first.
+
+    Cover art is not video. Raises MediaError if this FFmpeg has no decoder for the stream.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    default = [s for s in streams if s.disposition & Disposition.default]
+    for stream in default + streams:
+        if stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise MediaError(f"no decoder for the video of '{container.name}'; convert it to H.264")
+        return _on_one_thread(stream)
+    return None
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """Return the audio stream to read, set to one thread: the first one that has a decoder."""
+    for stream in container.streams.audio:
+        if stream.codec_context is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            return _on_one_thread(stream)
+    return None
+
+
+def _on_one_thread(stream: S) -> S:
+    stream.codec_context.thread_count = 1
+    stream.codec_context.thread_type = ThreadType.NONE
+    return stream
+
+
+def read_packets(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet | None]:
+    """Yield the packets of some streams, then None at the end of the file.
+
+    Damaged parts are skipped; a damaged end counts as the end.
+    """
+    failures = 0
+    while failures < MAX_FAILURES:
+        try:
+            for packet in container.demux(*streams):
+                if packet.size:
+                    failures = 0
+                    yield packet
+            break
+        except FFmpegError:
+            failures += 1
+    yield None
+
+
+@overload
+def decode_packet(stream: VideoStream, packet: Packet | None) -> list[VideoFrame] | None: ...
+@overload
+def decode_packet(stream: AudioStream, packet: Packet | None) -> list[AudioFrame] | None: ...
+def decode_packet(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence[VideoFrame | AudioFrame] | None:
+    """Return the frames that a packet completes, None if the packet is damaged.
+
+    The packet None stands for the end of the stream and returns the frames that the decoder still holds back.
+    """
+    try:
+        return stream.decode(packet)
+    except BlockingIOError:  # damage has filled the decoder, which accepts no packet before it is emptied
+        rest = _try_decode(stream, None) or []
+        stream.codec_context.flush_buffers()
+        return [*rest, *(_try_decode(stream, packet) or [])] or None
+    except FFmpegError:
+        return None
+
+
+def _try_decode(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence[VideoFrame | AudioFrame] | None:
+    try:
+        return stream.decode(packet)
+    except FFmpegError:
+        return None
+
+
+def time_of(unit: Packet | VideoFrame | AudioFrame, stream: VideoStream | AudioStream) -> float | None:
+    """Return the time of a packet or frame in seconds on the container's axis, None if it has no time stamp.
+
+    This is the presentation time stamp (pts), without one the decoding time stamp (dts). Video frames of an AVI use
+    the dts: the file holds no pts, and those that FFmpeg derives drift away.
+    """
+    ticks = unit.dts if unit.pts is None or (isinstance(unit, VideoFrame) and is_avi(stream)) else unit.pts
+    if ticks is None or stream.time_base is None:  # frames at the end of a stream have no time base of their own
+        return None
+    return float(ticks * stream.time_base)
+
+
+def is_avi(stream: VideoStream | AudioStream) -> bool:
+    """Return whether the file is an AVI, which stores no presentation time stamps."""
+    return stream.container.format.name == "avi"
+
+
+def check_gap(path: Path, expected: float, found: float) -> None:
+    """Raise MediaError if a time stamp lies more than MAX_GAP seconds after the expected time; both in seconds."""
+    if found - expected > MAX_GAP:
+        raise MediaError(
+            f"the time stamps of '{path}' jump from {expected:.1f} s to {found:.1f} s, so they are damaged; write the"
+            " file again, for instance with ffmpeg -i FILE NEW.mp4"
+        )
+
+
+def quarter_turns(frame: VideoFrame) -> int:
+    """Return by how many quarters of a turn, counter-clockwise, a frame must be rotated for display: 0 to 3."""
+    return round(frame.rotation / 90) % 4
