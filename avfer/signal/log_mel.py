@@ -1,8 +1,8 @@
 """The log-mel front end of VGGish (Hershey et al., ICASSP 2017), in float64 inside.
 
 16 kHz sound is cut into frames of 25 ms every 10 ms, and each frame becomes 64 mel bands; 96 frames are a patch.
-Frames are computed in blocks of a fixed size, counted from the start of the sound, because the last bits of a
-transform depend on how many rows it is given: so a value does not depend on where the sound was cut.
+The last bits of a Fourier transform depend on the number of rows it is computed for. Frames are therefore computed in
+blocks of a fixed size, counted from the start of the sound, and no value depends on where the sound was cut.
 """
 
 from functools import cache
@@ -16,12 +16,16 @@ FRAME, HOP, FFT = 400, 160, 512  # samples
 BANDS, LOWEST, HIGHEST = 64, 125.0, 7500.0  # mel bands between two frequencies in Hz
 OFFSET = 0.01  # keeps the logarithm of silence finite
 PATCH_FRAMES = 96
-PATCH = FRAME + (PATCH_FRAMES - 1) * HOP  # samples that one patch has heard: 15,600
+PATCH = FRAME + (PATCH_FRAMES - 1) * HOP  # samples that one patch covers: 15,600
 BLOCK = 64  # frames computed at once
 
 
 def log_mel(wave: Tensor) -> Tensor:
-    """Sound of 16 kHz (S,) in [-1, 1] -> frames (F, 64) float32; F = 1 + (S - 400) // 160, the tail is dropped."""
+    """Return the log-mel frames of a sound: the logarithm of the mel energies plus 0.01.
+
+    wave: (S,) in [-1, 1], 16 kHz -> (F, 64) float32 with F = 1 + (S - 400) // 160; samples at the end that fill no
+    frame are dropped.
+    """
     frames = num_frames(len(wave))
     if not frames:
         return torch.zeros(0, BANDS)
@@ -31,30 +35,33 @@ def log_mel(wave: Tensor) -> Tensor:
 
 
 def log_mel_block(wave: Tensor) -> Tensor:
-    """The samples of one block (BLOCK * 160 + 240,) -> (BLOCK, 64) float32."""
+    """Return the frames of one block.   wave: (BLOCK * 160 + 240,) in [-1, 1] -> (BLOCK, 64) float32"""
     frames = wave.double().unfold(0, FRAME, HOP) * _window()
     spectrum = torch.fft.rfft(frames, FFT).abs()
     return torch.log(spectrum @ mel_matrix() + OFFSET).float()
 
 
 def num_frames(samples: int) -> int:
-    """Whole frames in that many samples."""
+    """Return the number of whole frames in a number of samples."""
     return max(0, 1 + (samples - FRAME) // HOP)
 
 
 def block_start(block: int) -> int:
-    """First sample of a block."""
+    """Return the index of the first sample of a block."""
     return block * BLOCK * HOP
 
 
 def block_stop(block: int) -> int:
-    """Sample after the last one that a block hears; the next block begins before it."""
+    """Return the index after the last sample of a block; the frames of two blocks overlap there."""
     return block_start(block + 1) - HOP + FRAME
 
 
 @cache
 def mel_matrix() -> Tensor:
-    """(257, 64) float64: HTK mel bands with slopes linear in mel, and no share of the constant part."""
+    """Return the weights of 257 spectral bins in 64 mel bands: (257, 64) float64.
+
+    HTK's mel scale, triangles whose slopes are linear in mel, and weight 0 for the constant part.
+    """
     bins = _mel(torch.linspace(0, SAMPLE_RATE / 2, FFT // 2 + 1, dtype=torch.float64))[:, None]
     low, high = _mel(torch.tensor([LOWEST, HIGHEST], dtype=torch.float64)).tolist()
     edges = torch.linspace(low, high, BANDS + 2, dtype=torch.float64)
@@ -65,6 +72,7 @@ def mel_matrix() -> Tensor:
 
 
 def _mel(frequency: Tensor) -> Tensor:
+    """HTK's mel scale.   frequency: (...) Hz -> (...) mel"""
     return 1127 * torch.log1p(frequency / 700)
 
 

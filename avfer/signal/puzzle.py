@@ -1,7 +1,7 @@
-"""Pictures as puzzles: cut in tiles, shuffled, and put together again.
+"""Jigsaw puzzles of images: cut into tiles, shuffle them, and restore the image.
 
-Tiles are numbered row by row from the top left. `order` says which tile lies where: position i shows tile
-order[i], and that is what a network is asked to find out.
+Tiles are numbered row by row from the top left. `order` is the target of a network that solves the puzzle: position i
+of the shuffled image shows tile order[i].
 """
 
 import torch
@@ -10,15 +10,15 @@ from torch import Tensor
 
 
 def random_orders(n: int, grid: int, random: torch.Generator | None = None) -> Tensor:
-    """Uniform random permutations for n pictures of grid x grid tiles: (N, grid²) int64."""
+    """Draw uniform random permutations for n images of grid x grid tiles: (n, grid²) int64."""
     return torch.rand(n, grid * grid, generator=random).argsort(1)
 
 
 def puzzle(pictures: Tensor, order: Tensor) -> Tensor:
-    """pictures: (N, C, S, S), order: (N, grid²) -> (N, C, S, S), shuffled.
+    """Shuffle the tiles of each image.   pictures: (N, C, S, S), order: (N, grid²) int64 -> (N, C, S, S)
 
-    A side that the grid does not divide is first made longer by bilinear resizing (224 becomes 225 for 3 x 3), and
-    the shuffled picture is brought back to the side it had.
+    If the grid does not divide the side S, the image is first enlarged by bilinear resizing (224 px to 225 px for a
+    grid of 3 x 3), and the shuffled image is resized back to S.
     """
     side, grid = pictures.shape[-1], round(order.shape[1] ** 0.5)
     longer = -(-side // grid) * grid
@@ -28,7 +28,7 @@ def puzzle(pictures: Tensor, order: Tensor) -> Tensor:
 
 
 def unpuzzle(pictures: Tensor, order: Tensor) -> Tensor:
-    """Undo `puzzle`: pictures: (N, C, S, S), order: (N, grid²) as it was shuffled -> (N, C, S, S)."""
+    """Undo `puzzle` for the same order.   pictures: (N, C, S, S), order: (N, grid²) int64 -> (N, C, S, S)"""
     return puzzle(pictures, order.argsort(1))
 
 
@@ -47,6 +47,7 @@ def _assembled(tiles: Tensor, grid: int) -> Tensor:
 
 
 def _resized(pictures: Tensor, side: int) -> Tensor:
+    """(N, C, S, S) -> (N, C, side, side)."""
     if pictures.shape[-1] == side:
         return pictures
     return F.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)

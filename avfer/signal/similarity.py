@@ -1,4 +1,4 @@
-"""Five landmarks to an upright crop: the similarity transform between two sets of points, and the resampling."""
+"""Align a face: the similarity transform between landmarks and a template, and the resampling of the crop."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Eyes, nose, mouth corners as shares of the crop's side: the 112 px template of ArcFace (Deng et al. 2019).
+# Eyes, nose, mouth corners as (x, y) shares of the crop's side: the 112 px template of ArcFace (Deng et al. 2019).
 ARCFACE = tuple(
     (x / 112, y / 112)
     for x, y in ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
@@ -15,9 +15,10 @@ ARCFACE = tuple(
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Turn, scale and shift that bring `source` nearest to `target` in least squares (Umeyama 1991).
+    """Return the rotation, scale and shift that map `source` to `target` with the least squared error.
 
-    source: (N, P, 2), target: (P, 2) -> (N, 2, 3) float64, to be applied to (x, y, 1).
+    This is the solution of Umeyama, TPAMI 1991, in closed form for two dimensions, without reflections.
+    source: (N, P, 2) points of N faces, target: (P, 2) -> (N, 2, 3) float64 matrices to multiply with (x, y, 1).
     """
     source, target = source.astype(np.float64), target.astype(np.float64)
     centre, goal = source.mean(1, keepdims=True), target.mean(0)
@@ -31,16 +32,17 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def inverse(transforms: np.ndarray) -> np.ndarray:
-    """The way back.   (N, 2, 3) -> (N, 2, 3)"""
+    """Return the inverse of each affine transform.   (N, 2, 3) -> (N, 2, 3)"""
     turn = np.linalg.inv(transforms[:, :, :2])
     return np.concatenate([turn, -turn @ transforms[:, :, 2:]], 2)
 
 
 def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:
-    """Resample a square crop from a picture; beyond the border the nearest pixel is repeated.
+    """Resample a square crop from a frame; beyond the border the nearest pixel is repeated.
 
-    picture: (H, W, 3) uint8, to_picture: (2, 3) from crop pixels to picture pixels -> (side, side, 3) uint8.
-    Where the crop is smaller than what it shows, the picture is first scaled down with antialiasing.
+    If the crop has fewer pixels than the region it shows, the frame is first scaled down with antialiasing. Pixels
+    are interpolated bilinearly. picture: (H, W, 3) uint8; to_picture: (2, 3) maps crop pixels to frame pixels; side:
+    px of the crop -> (side, side, 3) uint8.
     """
     height, width = picture.shape[:2]
     corners = to_picture @ np.array([[0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]], np.float64)
@@ -52,11 +54,11 @@ def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:
         for v, limit, low in zip(corners.max(1), (width, height), (left, top), strict=True)
     )
     part = picture[top:bottom, left:right].permute(2, 0, 1)[None]
-    scale = float(np.hypot(*to_picture[:, 0]))  # picture pixels per crop pixel
+    scale = float(np.hypot(*to_picture[:, 0]))  # frame pixels per crop pixel
     if scale > 1:
         size = (math.ceil((bottom - top) / scale), math.ceil((right - left) / scale))
         part = F.interpolate(part, size, mode="bilinear", antialias=True)
-    # pixel centres of the crop, as shares in [-1, 1] of the part
+    # pixel centres of the crop in [-1, 1] across the part, as affine_grid expects them
     theta = np.zeros((2, 3))
     for axis, (low, high) in enumerate(((left, right), (top, bottom))):
         theta[axis, :2] = to_picture[axis, :2] * side / (high - low)

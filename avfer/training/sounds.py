@@ -18,7 +18,7 @@ from avfer.pipeline_builder import build
 from avfer.pipeline_config import PipelineSpec
 from avfer.signal.log_mel import BANDS, PATCH_FRAMES
 from avfer.stages.embed_voice import EmbedVoice
-from avfer.stages.join import Voice
+from avfer.stages.join import VoiceSeries
 from avfer.training.keep import KeepPatches
 from avfer.training.kept import Kept, line_of, up_to
 from avfer.types import Clip, Span, VoiceFeatures
@@ -95,7 +95,7 @@ class Listener:
         with np.load(told) as stored:
             centres, (start, stop) = stored["times"], stored["ends"].tolist()
         values = torch.arange(len(centres)).double()[:, None] if self.apart else torch.from_numpy(np.load(rows))
-        at, there = Voice(values, centres, start, stop, last=True).at(times)
+        at, there = VoiceSeries(values, centres, start, stop, last=True).at(times)
         return Heard(at.numpy(), there, rows if self.apart else None, self.apart)
 
     def _listen(self, clip: Clip, told: Path, rows: Path) -> None:

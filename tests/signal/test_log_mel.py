@@ -1,4 +1,4 @@
-"""The front end of VGGish against its published port, and its laws."""
+"""The front end of VGGish, against its published port."""
 
 import numpy as np
 import pytest
@@ -11,24 +11,24 @@ from tests.golden.vggish_frontend import arrays, manifest, wave_16k
 
 
 def examples(wave: np.ndarray) -> np.ndarray:
-    """Whole patches of 96 frames, one after another."""
+    """Return whole patches of 96 frames, one after another: (S,) -> (P, 1, 96, 64)."""
     frames = log_mel(torch.from_numpy(wave))
     count = len(frames) // PATCH_FRAMES
     return frames[: count * PATCH_FRAMES].reshape(count, 1, PATCH_FRAMES, 64).numpy()
 
 
-def test_the_wave_of_the_golden_is_rebuilt():
+def test_the_wave_of_the_golden_file_is_reproduced():
     np.testing.assert_allclose(wave_16k()[:64], arrays()["wave_16k_head"], atol=1e-9)
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [(np.float64, 1e-6), (np.float32, 1e-5)])
-def test_patches_are_those_of_the_published_port(kind, tolerance):
+def test_patches_equal_those_of_the_published_port(kind, tolerance):
     found, wanted = examples(wave_16k().astype(kind)), arrays()["examples_16k"]
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() <= tolerance
 
 
-def test_the_first_frame_is_that_of_the_published_port():
+def test_the_first_frame_equals_that_of_the_published_port():
     np.testing.assert_allclose(log_mel(torch.from_numpy(wave_16k()))[0], arrays()["log_mel_16k_frame0"], atol=1e-6)
 
 
@@ -41,7 +41,7 @@ def test_the_mel_matrix_is_linear_in_mel():
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(0, 0), (399, 0), (400, 1), (559, 1), (560, 2), (PATCH, 96)])
-def test_the_tail_that_fills_no_frame_is_dropped(samples, frames):
+def test_samples_that_fill_no_frame_are_dropped(samples, frames):
     assert num_frames(samples) == frames
     assert log_mel(torch.zeros(samples)).shape == (frames, 64)
 
@@ -52,7 +52,7 @@ def test_silence_is_the_logarithm_of_the_offset():
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(400, 40_000), st.integers(0, 40_000))
-def test_what_comes_later_moves_no_bit_of_a_frame(samples, more):
+def test_later_samples_change_no_bit_of_a_frame(samples, more):
     wave = torch.randn(samples + more, generator=torch.Generator().manual_seed(samples)) * 0.1
     frames = log_mel(wave[:samples])
     assert torch.equal(frames, log_mel(wave)[: len(frames)])

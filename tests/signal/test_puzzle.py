@@ -1,4 +1,4 @@
-"""Puzzles: tiles shuffled, told and put back."""
+"""Puzzles: tiles shuffled and restored."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def tiles_of_one_colour(grid: int, side: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("grid", "side"), [(2, 224), (2, 64), (3, 225), (3, 129)])
-def test_a_puzzle_is_put_back_exactly(grid, side):
+def test_unpuzzle_restores_the_image_exactly(grid, side):
     random = torch.Generator().manual_seed(0)
     pictures = torch.randn(3, 3, side, side, generator=random)
     order = random_orders(3, grid, random)
@@ -24,14 +24,14 @@ def test_a_puzzle_is_put_back_exactly(grid, side):
 
 
 @pytest.mark.parametrize(("grid", "side"), [(2, 112), (3, 225)])
-def test_a_label_is_the_number_of_the_tile_that_lies_there(grid, side):
+def test_the_order_holds_the_number_of_the_tile_at_each_position(grid, side):
     order = random_orders(1, grid, torch.Generator().manual_seed(4))
     shown = puzzle(tiles_of_one_colour(grid, side), order)
     step = side // grid
     assert shown[0, 0, step // 2 :: step, step // 2 :: step].flatten().tolist() == order[0].tolist()
 
 
-def test_a_side_that_nine_tiles_do_not_divide_is_kept():
+def test_a_side_that_the_grid_does_not_divide_is_kept():
     order = random_orders(2, 3, torch.Generator().manual_seed(0))
     smooth = torch.linspace(0, 1, 224).expand(2, 3, 224, 224)
     assert puzzle(smooth, order).shape == smooth.shape

@@ -78,7 +78,7 @@ def test_rows_are_not_held_longer_than_the_window_needs() -> None:
     state, first = stage.step(stage.start(), part(rows, 0, 20))
     assert first.clock.stop == 17  # windows of frames up to 1.6 s end before 1.9 s
     state, _ = stage.step(state, part(rows, 20, 35))
-    assert state.held is not None and len(state.held.clock) <= 8
+    assert state.waiting is not None and len(state.waiting.clock) <= 8
 
 
 def test_a_negative_window_is_refused() -> None:
