@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
     from avfer.errors import AvferError
-    from avfer.evaluation.evaluate import evaluate
+    from avfer.evaluation.scoring import evaluate
     from avfer.labelling.run import label
     from avfer.models.factory import create
     from avfer.pipeline import Pipeline, load
@@ -20,7 +20,7 @@ _HOMES = {
     "AvferError": "avfer.errors",
     "Pipeline": "avfer.pipeline",
     "create": "avfer.models.factory",
-    "evaluate": "avfer.evaluation.evaluate",
+    "evaluate": "avfer.evaluation.scoring",
     "label": "avfer.labelling.run",
     "load": "avfer.pipeline",
     "train": "avfer.training.train",

@@ -1,4 +1,4 @@
-"""avfer submit: files for the ABAW challenges, written so that they are scored, and checked."""
+"""avfer submit: write and check files for the ABAW challenges."""
 
 import sys
 from enum import StrEnum
@@ -13,15 +13,15 @@ from avfer.errors import ConfigError
 app = typer.Typer(help="Submission files of the ABAW challenges.", no_args_is_help=True)
 
 
-class Task(StrEnum):
-    """The challenges."""
+class Challenge(StrEnum):
+    """The challenges with submission files."""
 
     VA = "va"
     EXPR = "expr"
     AU = "au"
 
 
-TaskOption = Annotated[Task, typer.Option("--task", help="Valence and arousal, expressions, or action units.")]
+TaskOption = Annotated[Challenge, typer.Option("--task", help="Valence and arousal, expressions, or action units.")]
 ExampleOption = Annotated[
     Path, typer.Option("--example", metavar="FILE", help="The organisers' sample file: its rows, in its order.")
 ]
@@ -32,12 +32,14 @@ def write_submission(
     task: TaskOption,
     example: ExampleOption,
     predictions: Annotated[
-        Path, typer.Option(metavar="DIR", help="A folder of tables, one a video, as `avfer run` makes them.")
+        Path, typer.Option(metavar="DIR", help="Folder of tables, one for each video, as `avfer run` makes them.")
     ],
     output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
-    threshold: Annotated[float, typer.Option(metavar="P", help="Above it an action unit occurs.")] = 0.5,
+    threshold: Annotated[
+        float, typer.Option(metavar="P", help="An action unit occurs where its probability is above it.")
+    ] = 0.5,
     extend: Annotated[
-        bool, typer.Option("--extend", help="Hold the last value where a table ends before the sample does.")
+        bool, typer.Option("--extend", help="Repeat the last value where a table ends before the sample does.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
@@ -49,10 +51,7 @@ def write_submission(
     if not predictions.is_dir():
         raise ConfigError(f"no folder with predictions at {predictions}; check the path behind --predictions")
     written = write(task.value, example, predictions, output, extend=extend, threshold=threshold)
-    held = (
-        f"{written.filled} of them held the last value, for nothing was read there" if written.filled else "none held"
-    )
-    print(f"{written.rows} rows, {held}", file=sys.stderr)
+    print(f"{written.rows} rows, {written.filled} of them repeat the prediction of another frame", file=sys.stderr)
     print(written.path)
 
 
@@ -60,14 +59,14 @@ def write_submission(
 def check_submission(
     task: TaskOption,
     example: ExampleOption,
-    submission: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="Anybody's file.")],
+    submission: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="The file to check, made by any program.")],
 ) -> None:
-    """Tell every fault that would keep a file from being scored, with its line."""
+    """List every fault that would keep a file from being scored, with its line. The exit code is 3 if there are any."""
     from avfer.evaluation.submission import check
 
     faults = check(task.value, example, submission)
     for fault in faults:
-        print(f"{submission}, line {fault.line}: {fault.told}" if fault.line else f"{submission}: {fault.told}")
-    print(f"{len(faults)} faults" if faults else "sound: every row is there, in order, and in range", file=sys.stderr)
+        print(f"{submission}, line {fault.line}: {fault.message}" if fault.line else f"{submission}: {fault.message}")
+    print(f"{len(faults)} faults" if faults else "no faults: every row is present, in order, in range", file=sys.stderr)
     if faults:
         raise typer.Exit(FAILED)

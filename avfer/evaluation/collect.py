@@ -1,74 +1,116 @@
-"""A partition brought together with its predictions: delays undone, absent recordings judged, everything tallied."""
+"""Collect the predictions of a partition into tallies: undo delays, check for missing recordings, add every example.
+
+Classes and action units are matched by name. A class or unit that the predictions do not have counts as never
+predicted; a class that only the predictions have is ignored. Reports state both.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from avfer.datasets.example import Example
+from avfer.datasets.example import Example, Labels
 from avfer.errors import ConfigError, DatasetError, MetricError
-from avfer.evaluation.align import Aligned
-from avfer.evaluation.delay import undo
+from avfer.evaluation.alignment import DIMENSIONS, AlignedPredictions, Kind, columns_of, kinds_of
+from avfer.evaluation.delay import undo_delay
 from avfer.evaluation.evaluation_config import EvalConfig
-from avfer.evaluation.kinds import DIMENSIONS, Answer, Kind, answer, kinds_of, neutral, valid_steps
-from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally, Told
+from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally, ScoredExample
 
-SHOWN = 10  # names that a message lists
+MAX_LISTED = 10  # names that a message lists
+NEUTRAL = "neutral"
 
 Tally = DimensionTally | ExpressionTally | ActionUnitTally
 
 
+@dataclass(frozen=True, eq=False)
+class KindPrediction:
+    """Predictions of one kind at the T steps of an example."""
+
+    values: np.ndarray  # (T,) or (T, K); a column that is missing is NaN
+    filled: np.ndarray  # (T,) bool: the step repeats another step's value
+
+
 @dataclass
 class Collected:
-    """Tallies of the kinds that are labelled and predicted, and what was met on the way."""
+    """Tallies of the kinds that are labelled and predicted, and what was found on the way."""
 
     tallies: dict[Kind, Tally] = field(default_factory=dict[Kind, Tally])
     examples: int = 0
     labelled: dict[Kind, int] = field(default_factory=dict[Kind, int])  # recordings with valid steps
-    lacking: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])  # those without any prediction
-    unseen: dict[Kind, int] = field(default_factory=dict[Kind, int])  # pictures of theirs that were not there
-    others: int = 0  # rows of further faces, left out
+    lacking: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])  # ids of those without predictions
+    missing_pictures: dict[Kind, int] = field(default_factory=dict[Kind, int])  # labelled pictures without a file
+    other_faces: int = 0  # rows of further faces on a frame, which are ignored
 
     @property
     def not_predicted(self) -> list[Kind]:
-        """Kinds that have labels, and no prediction at all."""
+        """Kinds that have labels but no prediction at all."""
         return [kind for kind in self.labelled if kind not in self.tallies]
 
 
-def collect(config: EvalConfig, predictions: Iterable[Aligned]) -> Collected:
-    """All examples of a partition, one at a time; DatasetError where a kind is predicted for some recordings only."""
+def collect(config: EvalConfig, predictions: Iterable[AlignedPredictions]) -> Collected:
+    """Add all examples of a partition to tallies, one at a time.
+
+    Raises DatasetError if a kind is predicted for only some recordings (unless `absent: neutral`), if class lists
+    differ between examples, or if values cannot be scored; ConfigError if a delay is given but no time of steps known.
+    """
     found = Collected()
     for aligned in predictions:
         found.examples += 1
-        found.others += aligned.others
+        found.other_faces += aligned.other_faces
         for kind in kinds_of(aligned.example):
             _add(config, found, kind, aligned)
     for kind in list(found.tallies):
-        _judge(config, found, kind)
+        _check_complete(config, found, kind)
     return found
 
 
-def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: Aligned) -> None:
+def select_kind(kind: Kind, aligned: AlignedPredictions) -> KindPrediction | None:
+    """Return the predictions of a kind, or None if all of its columns are missing."""
+    columns = columns_of(kind, aligned.example.labels[kind])
+    present = [column for column in columns if not np.isnan(aligned.values[column]).all()]
+    if not present:
+        return None
+    values = np.stack([aligned.values[column] for column in columns], 1)
+    filled = np.any([aligned.filled[column] for column in present], axis=0)
+    return KindPrediction(values[:, 0] if kind in DIMENSIONS else values, filled)
+
+
+def neutral_prediction(kind: Kind, labels: Labels) -> KindPrediction:
+    """Return the prediction that replaces a missing recording: no affect, a neutral face, no action unit."""
+    values = np.zeros(labels.values.shape if kind != "expression" else (len(labels.values), len(labels.names)))
+    if kind == "expression":
+        values[:, labels.names.index(NEUTRAL) if NEUTRAL in labels.names else 0] = 1.0
+    return KindPrediction(values, np.ones(len(values), bool))
+
+
+def valid_steps(kind: Kind, labels: Labels) -> np.ndarray:
+    """Return which steps are scored, (T,) bool; a step with any action unit unknown is not, as in ABAW."""
+    return np.asarray(labels.valid.all(1)) if kind == "action_units" else labels.valid
+
+
+def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredictions) -> None:
     example = aligned.example
     labels = example.labels[kind]
-    given = answer(kind, aligned)
+    given = select_kind(kind, aligned)
     if valid_steps(kind, labels).any():
         found.labelled[kind] = found.labelled.get(kind, 0) + 1
         if given is None:
-            _miss(found, kind, example)
+            _note_missing(found, kind, example)
     if given is None and (config.absent == "refuse" or _is_picture(example)):
         return
-    told = _told(config, kind, aligned, given or neutral(kind, labels))
-    tally = found.tallies.setdefault(kind, _tally(config, kind, labels.names))
-    if getattr(tally, "classes", labels.names) != labels.names:
-        raise DatasetError(f"{example.id} has the classes {', '.join(labels.names)}, others have other ones")
+    scored = _prepare(config, kind, aligned, given or neutral_prediction(kind, labels))
+    tally = found.tallies.setdefault(kind, _new_tally(config, kind, labels.names))
+    if not isinstance(tally, DimensionTally) and tally.names != labels.names:
+        names = f"{', '.join(labels.names)}, but earlier examples have {', '.join(tally.names)}"
+        raise DatasetError(f"{example.id} has the {kind.replace('_', ' ')} names {names}")
     try:
-        tally.add(told)
+        tally.add(scored)
     except MetricError as error:
         raise DatasetError(f"{example.id}, {kind}: {error}") from error
 
 
-def _told(config: EvalConfig, kind: Kind, aligned: Aligned, given: Answer) -> Told:
+def _prepare(config: EvalConfig, kind: Kind, aligned: AlignedPredictions, given: KindPrediction) -> ScoredExample:
+    """Undo the delay, and drop the last step if the protocol requires it."""
     example, labels = aligned.example, aligned.example.labels[kind]
     valid, values, held = valid_steps(kind, labels).copy(), given.values, given.filled
     late = np.zeros(len(valid), bool)
@@ -77,13 +119,13 @@ def _told(config: EvalConfig, kind: Kind, aligned: Aligned, given: Answer) -> To
     delay = config.delay.get(kind, 0.0) if kind in DIMENSIONS else 0.0
     if delay:
         if aligned.step is None:
-            raise ConfigError(f"delay: nothing tells how many seconds lie between two steps of {example.id}")
-        values, late = undo(values, delay, aligned.step)
-        held = undo(held.astype(np.float64), delay, aligned.step).values > 0
-    return Told(example, values, labels.values, valid, held, late, aligned.step)
+            raise ConfigError(f"delay: the seconds between two steps of {example.id} are unknown; tables need time_s")
+        values, late = undo_delay(values, delay, aligned.step)
+        held = undo_delay(held.astype(np.float64), delay, aligned.step).values > 0
+    return ScoredExample(example, values, labels.values, valid, held, late, aligned.step)
 
 
-def _tally(config: EvalConfig, kind: Kind, names: tuple[str, ...]) -> Tally:
+def _new_tally(config: EvalConfig, kind: Kind, names: tuple[str, ...]) -> Tally:
     if kind == "expression":
         return ExpressionTally(names)
     if kind == "action_units":
@@ -91,10 +133,10 @@ def _tally(config: EvalConfig, kind: Kind, names: tuple[str, ...]) -> Tally:
     return DimensionTally(kind, config)
 
 
-def _miss(found: Collected, kind: Kind, example: Example) -> None:
-    """A picture that is not there cannot be read by anybody and is counted; a recording counts as lacking."""
+def _note_missing(found: Collected, kind: Kind, example: Example) -> None:
+    """Count a picture without a file, which no network can read; list a recording without predictions."""
     if _is_picture(example):
-        found.unseen[kind] = found.unseen.get(kind, 0) + 1
+        found.missing_pictures[kind] = found.missing_pictures.get(kind, 0) + 1
     else:
         found.lacking.setdefault(kind, []).append(example.id)
 
@@ -103,12 +145,12 @@ def _is_picture(example: Example) -> bool:
     return example.times is None and example.frames is None
 
 
-def _judge(config: EvalConfig, found: Collected, kind: Kind) -> None:
-    """Leave out a kind that nobody predicted; refuse one that was predicted in part."""
+def _check_complete(config: EvalConfig, found: Collected, kind: Kind) -> None:
+    """Drop a kind that is predicted for no recording; raise DatasetError if it is predicted for only some."""
     lacking, labelled = found.lacking.get(kind, []), found.labelled.get(kind, 0)
     if not labelled or len(lacking) == labelled:
         del found.tallies[kind]
     elif lacking and config.absent == "refuse":
-        names = ", ".join(lacking[:SHOWN]) + (", ..." if len(lacking) > SHOWN else "")
-        told = f"{len(lacking)} of {labelled} labelled recordings have no prediction of {kind}: {names}"
-        raise DatasetError(f"{told}; predict them, or set absent: neutral, which scores and counts them as neutral")
+        names = ", ".join(lacking[:MAX_LISTED]) + (", ..." if len(lacking) > MAX_LISTED else "")
+        problem = f"{len(lacking)} of {labelled} labelled recordings have no prediction of {kind}: {names}"
+        raise DatasetError(f"{problem}; predict them, or set absent: neutral, which scores and counts them as neutral")

@@ -1,4 +1,4 @@
-"""What is evaluated: a corpus, a partition of it, and where the predictions come from."""
+"""The configuration of an evaluation: a corpus, a partition of it, and where the predictions come from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,48 +17,56 @@ SOURCES = ("pipeline", "model", "predictions")
 
 
 class EvalConfig(BaseModel):
-    """One experiment of evaluation; every field may stand in the YAML."""
+    """All keys of an evaluation. Each can be given in the YAML file, and corpus, root and partition must be.
+
+    Exactly one of pipeline, model and predictions says where the predictions come from.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    corpus: str
-    root: Path
+    corpus: str  # name in the catalog, or package.module:Name
+    root: Path  # folder of the corpus
     partition: Partition
     options: dict[str, Any] = {}  # of the corpus: {"gold": "mean"}
-    pipeline: str | None = None  # a YAML or a bundled one, run on the recordings first
+    pipeline: str | None = None  # YAML file or bundled name of a pipeline that labels the recordings first
     settings: dict[str, Any] = {}  # of the pipeline: {"look.backbone": "poster_v2"}
-    model: str | None = None  # a network of the catalog, for corpora of pictures
-    weights: str = "builtin"
-    predictions: Path | None = None  # a folder of tables, one a recording
-    protocol: Literal["avec2018-ges"] | None = (
-        None  # a script to follow: population, recordings, the last step left out
-    )
-    convention: Convention = "population"
+    model: str | None = None  # face network of the catalog, for corpora of pictures
+    weights: str = "builtin"  # of the model: builtin, a path or a URL
+    predictions: Path | None = None  # folder of tables, one for each recording
+    # Script to reproduce: population CCC, mean of the recordings, without the last step of each.
+    protocol: Literal["avec2018-ges"] | None = None
+    convention: Convention = "population"  # of the CCC
     headline: Headline = "joined"  # which of the two numbers is quoted
     delay: dict[Literal["valence", "arousal"], float] = {}  # s, of the labels in training; undone on predictions
     smoothing: int = Field(0, ge=0)  # steps on each side of a moving mean, 0 for none
     post_processing: bool = False  # the AVEC chain, fitted on train and on dev
-    threshold: float = 0.5  # above it an action unit occurs
-    absent: Literal["refuse", "neutral"] = "refuse"  # of recordings without any prediction
-    challenge: int | None = None  # year of the ABAW whose score P is told; None: as the classes tell
+    threshold: float = 0.5  # an action unit is predicted where its probability is above it
+    absent: Literal["refuse", "neutral"] = "refuse"  # what to do with recordings without any prediction
+    challenge: int | None = None  # year of the ABAW challenge for the score P; None: the last with such a class list
     draws: int = Field(1000, ge=1)  # of the bootstrap over subjects or recordings
-    output: Path = Path("avfer_eval")
+    output: Path = Path("avfer_eval")  # folder of the report
     device: str = "auto"
 
     @property
     def ccc(self) -> Convention:
-        """The convention that holds."""
+        """The convention of the CCC in use; a protocol implies population."""
         return "population" if self.protocol else self.convention
 
     @property
     def quoted(self) -> Headline:
-        """Joined, or the mean of the recordings."""
+        """The number in the headline; a protocol implies the mean of the recordings."""
         return "recordings" if self.protocol else self.headline
 
     @property
     def fits(self) -> bool:
-        """Whether whole series are needed."""
+        """Whether tallies must keep the whole series of every recording."""
         return self.post_processing or self.smoothing > 0
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the given sources of predictions."""
+        given = {"pipeline": self.pipeline, "model": self.model, "predictions": self.predictions}
+        return [name for name in SOURCES if given[name] is not None]
 
 
 def read_config(name: str | Path, changes: Mapping[str, Any] | None = None) -> EvalConfig:
@@ -69,16 +77,20 @@ def read_config(name: str | Path, changes: Mapping[str, Any] | None = None) -> E
     """
     path = find_configuration("evaluation", name)
     content = parse_mapping(read_text(path), path, "corpus:, root: and partition:")
-    return make_config(_merged(content, changes or {}), str(path))
+    return make_config(_merge(content, changes or {}), str(path))
 
 
-def changed(config: EvalConfig, changes: Mapping[str, Any]) -> EvalConfig:
-    """The configuration with other values for some keys."""
-    return make_config(_merged(config.model_dump(exclude_unset=True), changes), "evaluate")
+def change_config(config: EvalConfig, changes: Mapping[str, Any]) -> EvalConfig:
+    """Return a configuration with other values for some keys. Raises ConfigError as `make_config`."""
+    return make_config(_merge(config.model_dump(exclude_unset=True), changes), "evaluate")
 
 
-def make_config(content: dict[str, Any], where: str) -> EvalConfig:
-    """Checked values; `where` is what an error calls them."""
+def make_config(content: Mapping[str, Any], where: str) -> EvalConfig:
+    """Check the keys and values of a configuration.
+
+    where: file or command that error messages name. Raises ConfigError for an unknown key, a missing or invalid value,
+    and unless exactly one source of predictions is given.
+    """
     for key in content:
         if key not in EvalConfig.model_fields:
             raise ConfigError(f"{where}: {unknown('key', str(key), EvalConfig.model_fields)}")
@@ -87,19 +99,19 @@ def make_config(content: dict[str, Any], where: str) -> EvalConfig:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        told = "is not given" if first["type"] == "missing" else f"{first['msg']}, not {first['input']!r}"
-        raise ConfigError(f"{where}: {key}: {told}") from None
-    sources = [name for name in SOURCES if getattr(config, name) is not None]
-    if len(sources) != 1:
-        told = " and ".join(sources) or "none"
-        raise ConfigError(f"{where}: name one of pipeline, model and predictions, not {told}")
+        problem = "is not given" if first["type"] == "missing" else f"{first['msg']}, got {first['input']!r}"
+        raise ConfigError(f"{where}: {key}: {problem}") from None
+    if len(config.sources) != 1:
+        given = " and ".join(config.sources) or "none"
+        raise ConfigError(f"{where}: give exactly one of pipeline, model and predictions, not {given}")
     return config
 
 
-def _merged(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    named = any(changes.get(name) is not None for name in SOURCES)
-    kept = {key: value for key, value in content.items() if not (named and key in SOURCES)}
+def _merge(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content with changes; a source among them replaces the one in the content, mappings are merged."""
+    has_source = any(changes.get(name) is not None for name in SOURCES)
+    merged = {key: value for key, value in content.items() if not (has_source and key in SOURCES)}
     for key, value in changes.items():
-        both = isinstance(kept.get(key), dict) and isinstance(value, dict)
-        kept[key] = kept[key] | value if both else value
-    return kept
+        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
+        merged[key] = merged[key] | value if both else value
+    return merged

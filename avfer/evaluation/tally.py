@@ -1,48 +1,51 @@
-"""Scores of a partition gathered recording by recording, each twice: with the filled steps and without them.
+"""Collect the scores of a partition recording by recording, over all valid steps and over the predicted steps alone.
 
-The headline has them: every valid step must be predicted. What is kept of a recording is its sums, a sketch of its
-curve, and, only where something is fitted, its series.
+Headline scores include filled steps, because every valid step must be predicted. A tally keeps sums for each
+recording, a coarse curve for the report and, only if post-processing is fitted, the whole series.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import reduce
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from avfer.datasets.example import Example
+from avfer.evaluation.alignment import Dimension
 from avfer.evaluation.evaluation_config import EvalConfig
-from avfer.evaluation.kinds import Dimension, not_told
-from avfer.evaluation.series import Series
-from avfer.metrics import ActionUnitScores, ByRecording, ClassScores, RegressionScores
+from avfer.evaluation.post_processing import RecordingSeries
+from avfer.metrics import ActionUnitScores, ByRecording, ClassScores, Interval, RegressionScores
 from avfer.metrics.accumulators import Accumulator
 from avfer.metrics.action_units import UnitCounts
-from avfer.metrics.bootstrap import Interval
 from avfer.metrics.classification import Confusion
 
-CELLS = 40  # of the density of truth and prediction, along each side
-POINTS = 400  # of a recording's curve that are drawn
+CELLS = 40  # of the density of target and prediction, along each axis
+CURVE_POINTS = 400  # of a recording's curve in the report
 
 A = TypeVar("A", bound=Accumulator)
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
-    """One kind of one example, ready to be scored."""
+class ScoredExample:
+    """Predictions and labels of one kind for one example, ready to be scored."""
 
     example: Example
     prediction: np.ndarray  # (T,) or (T, K)
-    target: np.ndarray  # (T,) or (T, K); whatever where not valid
+    target: np.ndarray  # (T,) or (T, K); any value where not valid
     valid: np.ndarray  # (T,) bool
-    held: np.ndarray  # (T,) bool: no row of its own
-    late: np.ndarray  # (T,) bool: before the first prediction that the delay was undone on
-    step: float | None = None  # s
+    held: np.ndarray  # (T,) bool: the step has no row of its own and repeats another prediction
+    late: np.ndarray  # (T,) bool: the step comes before the first prediction that the delay was undone on
+    step: float | None = None  # s between two steps
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Which steps are valid and have a prediction of their own, (T,) bool."""
+        return self.valid & ~self.held & ~self.late
 
 
 @dataclass
-class Steps:
-    """valid = predicted + held + delayed; a step that is held and delayed counts as delayed."""
+class StepCounts:
+    """Numbers of steps; valid = predicted + held + delayed. A step that is held and delayed counts as delayed."""
 
     recordings: int = 0
     annotated: int = 0
@@ -51,173 +54,184 @@ class Steps:
     held: int = 0
     delayed: int = 0
 
-    def add(self, told: Told) -> None:
-        """Count a recording."""
-        valid, late = told.valid, told.late
-        counts = (1, len(valid), valid, valid & ~told.held & ~late, valid & told.held & ~late, valid & late)
-        for name, count in zip(fields(self), counts, strict=True):
-            setattr(self, name.name, getattr(self, name.name) + int(np.sum(count)))
+    def add(self, scored: ScoredExample) -> None:
+        """Count the steps of a recording."""
+        self.recordings += 1
+        self.annotated += len(scored.valid)
+        self.valid += int(scored.valid.sum())
+        self.predicted += int(scored.predicted.sum())
+        self.held += int((scored.valid & scored.held & ~scored.late).sum())
+        self.delayed += int((scored.valid & scored.late).sum())
 
 
 @dataclass(frozen=True)
 class KindScores:
-    """One kind: joined over all recordings, and the mean of the recordings; with filled steps and without them."""
+    """Scores of one kind by name: of all recordings joined, and the mean over the recordings."""
 
-    steps: Steps
-    joined: dict[str, float]
+    steps: StepCounts
+    joined: dict[str, float]  # over all valid steps
     mean: dict[str, float]  # empty for pictures
     joined_own: dict[str, float]  # over predicted steps alone
     mean_own: dict[str, float]
     intervals: dict[str, Interval]  # of `joined`
     mean_intervals: dict[str, Interval]
-    drawn: str  # what the intervals draw: "subjects"
+    drawn: str  # what the intervals draw: "subjects", "recordings" or "pictures"
     recordings: dict[str, dict[str, float]]  # empty for pictures
 
 
-class Curve(NamedTuple):
-    """At most POINTS steps of a recording."""
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A recording's dimension over time, at no more than CURVE_POINTS of its steps."""
 
     recording: str
-    times: np.ndarray  # s, or steps where no time is known
-    truth: np.ndarray  # NaN where not valid
-    prediction: np.ndarray
+    times: np.ndarray  # (P,) s, or step numbers if no time is known
+    target: np.ndarray  # (P,) NaN where not valid
+    prediction: np.ndarray  # (P,)
 
 
-class Both(Generic[A]):
-    """One family of scores over all valid steps, and over those that were predicted."""
+class KindAccumulator(Generic[A]):
+    """One family of scores over all valid steps and over the predicted steps alone.
 
-    def __init__(self, make: Callable[[], A], gaps: bool = False) -> None:
-        self.whole, self.own, self.steps, self.gaps = ByRecording(make), ByRecording(make), Steps(), gaps
-        self.subjects: dict[str, str | None] = {}
-        self.pictures = True
+    make: creates an empty accumulator. with_gaps: pass steps without a label to the metric as NaN instead of dropping
+    them, as the CCC of AVEC 2018 needs.
+    """
 
-    def add(self, told: Told, prediction: np.ndarray, target: np.ndarray) -> None:
-        """Score a recording; with `gaps` the steps without a label are shown to the metric as NaN."""
-        name = told.example.id
-        self.steps.add(told)
-        if not told.valid.any():
+    def __init__(self, make: Callable[[], A], with_gaps: bool = False) -> None:
+        self.valid_steps, self.predicted_steps = ByRecording(make), ByRecording(make)
+        self.steps, self.with_gaps = StepCounts(), with_gaps
+        self.subjects: dict[str, str | None] = {}  # recording -> subject
+        self.only_pictures = True
+
+    def add(self, scored: ScoredExample, prediction: np.ndarray, target: np.ndarray) -> None:
+        """Add a recording.   prediction, target: (T,) or (T, K), in the form that the accumulator expects"""
+        name = scored.example.id
+        self.steps.add(scored)
+        if not scored.valid.any():
             return
-        self.subjects[name] = told.example.subject
-        self.pictures &= len(told.valid) == 1
-        whole = np.ones(len(target), bool) if self.gaps else told.valid
-        self.whole.add(name, prediction[whole], target[whole])
-        own = told.valid & ~told.held & ~told.late
-        if own.any():
-            self.own.add(name, prediction[own], target[own])
+        self.subjects[name] = scored.example.subject
+        self.only_pictures &= len(scored.valid) == 1
+        use = np.ones(len(target), bool) if self.with_gaps else scored.valid
+        self.valid_steps.add(name, prediction[use], target[use])
+        predicted = scored.predicted
+        if predicted.any():
+            self.predicted_steps.add(name, prediction[predicted], target[predicted])
 
     @property
     def drawn(self) -> str:
-        """What intervals draw: subjects where each is known."""
-        return "subjects" if self._groups() else "pictures" if self.pictures else "recordings"
+        """What intervals draw: subjects if every recording has one, else recordings or pictures."""
+        return "subjects" if self._groups() else "pictures" if self.only_pictures else "recordings"
+
+    def result(self, draws: int) -> KindScores:
+        """Return all scores, with intervals of `draws` bootstrap draws."""
+        own = self.predicted_steps if self.predicted_steps.parts else None
+        return KindScores(
+            self.steps,
+            self.valid_steps.joined(),
+            {} if self.only_pictures else self.valid_steps.mean(),
+            own.joined() if own else {},
+            own.mean() if own and not self.only_pictures else {},
+            self.valid_steps.intervals(self._groups(), draws),
+            {} if self.only_pictures else self.valid_steps.mean_intervals(draws),
+            self.drawn,
+            {} if self.only_pictures else self.valid_steps.results(),
+        )
 
     def _groups(self) -> dict[str, str] | None:
         known = {name: subject for name, subject in self.subjects.items() if subject is not None}
         return known if len(known) == len(self.subjects) else None
 
-    def result(self, draws: int) -> KindScores:
-        """All scores, with intervals over subjects where each is known, else over recordings."""
-        own = self.own if self.own.parts else None
-        return KindScores(
-            self.steps,
-            self.whole.joined(),
-            {} if self.pictures else self.whole.mean(),
-            own.joined() if own else {},
-            own.mean() if own and not self.pictures else {},
-            self.whole.intervals(self._groups(), draws),
-            {} if self.pictures else self.whole.mean_intervals(draws),
-            self.drawn,
-            {} if self.pictures else self.whole.results(),
-        )
-
 
 @dataclass
 class DimensionTally:
-    """Valence or arousal."""
+    """Scores of valence or arousal."""
 
     name: Dimension
     config: EvalConfig
-    both: Both[RegressionScores] = field(init=False)
-    density: np.ndarray = field(default_factory=lambda: np.zeros((CELLS, CELLS), np.int64))  # truth, prediction
+    scores: KindAccumulator[RegressionScores] = field(init=False)
+    density: np.ndarray = field(default_factory=lambda: np.zeros((CELLS, CELLS), np.int64))  # (C, C) target, prediction
     curves: list[Curve] = field(default_factory=list[Curve])
-    series: list[Series] = field(default_factory=list[Series])
-    outside: int = 0  # valid steps whose prediction lies outside [-1, 1]
+    series: list[RecordingSeries] = field(default_factory=list[RecordingSeries])
+    outside: int = 0  # valid steps whose prediction is outside [-1, 1]
 
     def __post_init__(self) -> None:
         convention = self.config.ccc
-        self.both = Both(lambda: RegressionScores(convention, nan="omit"), gaps=convention == "avec2018")
+        with_gaps = convention == "avec2018"
+        self.scores = KindAccumulator(lambda: RegressionScores(convention, nan="omit"), with_gaps)
 
-    def add(self, told: Told) -> None:
-        """The next recording."""
-        target = np.where(told.valid, told.target, np.nan)
-        self.both.add(told, told.prediction, target)
-        shown = told.prediction[told.valid]
-        self.outside += int((np.abs(shown) > 1).sum())
-        self.density += np.histogram2d(target[told.valid], shown.clip(-1, 1), CELLS, [(-1, 1)] * 2)[0].astype(np.int64)
+    def add(self, scored: ScoredExample) -> None:
+        """Add a recording with prediction and target (T,). Raises MetricError for values that cannot be scored."""
+        target = np.where(scored.valid, scored.target, np.nan)
+        self.scores.add(scored, scored.prediction, target)
+        valid = scored.prediction[scored.valid]
+        self.outside += int((np.abs(valid) > 1).sum())
+        cells = np.histogram2d(target[scored.valid], valid.clip(-1, 1), CELLS, [(-1, 1)] * 2)[0]
+        self.density += cells.astype(np.int64)
         if len(target) > 1:
-            self.curves.append(_curve(told, target))
-        if self.config.fits and told.step:
-            self.series.append(Series(told.prediction, target, told.step))
+            self.curves.append(_sample_curve(scored, target))
+        if self.config.fits and scored.step:
+            self.series.append(RecordingSeries(scored.prediction, target, scored.step))
 
 
 @dataclass
 class ExpressionTally:
-    """Classes, by the corpus's own list."""
+    """Scores of expressions, over the class list of the corpus."""
 
-    classes: tuple[str, ...]
-    both: Both[ClassScores] = field(init=False)
-    told: np.ndarray = field(init=False)  # (K,) bool: classes that some prediction tells
+    names: tuple[str, ...]  # K classes
+    scores: KindAccumulator[ClassScores] = field(init=False)
+    predicted: np.ndarray = field(init=False)  # (K,) bool: classes that any table has a column of
 
     def __post_init__(self) -> None:
-        self.both = Both(lambda: ClassScores(len(self.classes)))
-        self.told = np.zeros(len(self.classes), bool)
+        self.scores = KindAccumulator(lambda: ClassScores(len(self.names)))
+        self.predicted = np.zeros(len(self.names), bool)
 
-    def add(self, told: Told) -> None:
-        """The next recording; the most probable class of those that are told."""
-        self.told |= ~not_told(told.prediction)
-        most = np.where(np.isnan(told.prediction), -np.inf, told.prediction).argmax(1)
-        self.both.add(told, most, told.target)
+    def add(self, scored: ScoredExample) -> None:
+        """Add a recording with prediction (T, K) and target (T,); the most probable of the predicted classes counts."""
+        self.predicted |= ~_is_missing(scored.prediction)
+        most_probable = np.where(np.isnan(scored.prediction), -np.inf, scored.prediction).argmax(1)
+        self.scores.add(scored, most_probable, scored.target)
 
     @property
     def confusion(self) -> Confusion:
-        """Of all valid steps."""
-        return _merged(self.both.whole.parts)
+        """Counts of target and prediction over all valid steps, (K, K)."""
+        return self.scores.valid_steps.whole().summary
 
 
 @dataclass
 class ActionUnitTally:
-    """Occurrence of action units."""
+    """Scores of the occurrence of action units, over the list of the corpus."""
 
-    units: tuple[str, ...]
+    names: tuple[str, ...]  # A action units
     threshold: float
-    both: Both[ActionUnitScores] = field(init=False)
-    told: np.ndarray = field(init=False)  # (A,) bool
-    mixed: int = 0  # steps with some units known and some not: not scored
+    scores: KindAccumulator[ActionUnitScores] = field(init=False)
+    predicted: np.ndarray = field(init=False)  # (A,) bool: units that any table has a column of
+    mixed: int = 0  # steps with some units known and some not, which are not scored
 
     def __post_init__(self) -> None:
-        self.both = Both(lambda: ActionUnitScores(self.units, self.threshold))
-        self.told = np.zeros(len(self.units), bool)
+        self.scores = KindAccumulator(lambda: ActionUnitScores(self.names, self.threshold))
+        self.predicted = np.zeros(len(self.names), bool)
 
-    def add(self, told: Told) -> None:
-        """The next recording."""
-        self.told |= ~not_told(told.prediction)
-        self.mixed += int((told.example.labels["action_units"].valid.any(1) & ~told.valid).sum())
-        self.both.add(told, np.nan_to_num(told.prediction), told.target)
+    def add(self, scored: ScoredExample) -> None:
+        """Add a recording with prediction and target (T, A); a missing unit counts as not occurring."""
+        self.predicted |= ~_is_missing(scored.prediction)
+        self.mixed += int((scored.example.labels["action_units"].valid.any(1) & ~scored.valid).sum())
+        self.scores.add(scored, np.nan_to_num(scored.prediction), scored.target)
 
     @property
     def counts(self) -> UnitCounts:
-        """Of all valid steps."""
-        return _merged(self.both.whole.parts)
+        """Counts of each unit over all valid steps, (A,)."""
+        return self.scores.valid_steps.whole().summary
 
 
-def _merged(parts: Mapping[str, Any]) -> Any:
-    return reduce(lambda whole, part: whole.merge(part), (part.summary for part in parts.values()))
+def _is_missing(values: np.ndarray) -> np.ndarray:
+    """Return which columns of (T, K) values are NaN at every step, (K,) bool."""
+    return np.asarray(np.isnan(values).all(0))
 
 
-def _curve(told: Told, target: np.ndarray) -> Curve:
-    here = np.unique(np.linspace(0, len(target) - 1, POINTS).round().astype(np.int64))
-    example = told.example
+def _sample_curve(scored: ScoredExample, target: np.ndarray) -> Curve:
+    positions = np.unique(np.linspace(0, len(target) - 1, CURVE_POINTS).round().astype(np.int64))
+    example = scored.example
     if example.times is not None:
         times = example.times
     else:
-        times = (np.arange(len(target)) if example.frames is None else example.frames) * (told.step or 1.0)
-    return Curve(example.id, times[here], target[here], told.prediction[here])
+        times = (np.arange(len(target)) if example.frames is None else example.frames) * (scored.step or 1.0)
+    return Curve(example.id, times[positions], target[positions], scored.prediction[positions])

@@ -172,9 +172,13 @@ class ByRecording(Generic[A]):
         for recording, part in other.parts.items():
             self[recording].merge(part)
 
+    def whole(self) -> A:
+        """Return a new accumulator with the steps of all recordings in one series."""
+        return self._join(self.parts)
+
     def joined(self) -> dict[str, float]:
         """Return the scores of all steps of all recordings in one series."""
-        return self._join(self.parts).result()
+        return self.whole().result()
 
     def results(self) -> dict[str, dict[str, float]]:
         """Return the scores of each recording."""

@@ -7,7 +7,7 @@ import pytest
 from avfer.datasets.corpus import check, open_corpus
 from avfer.datasets.table import Table
 from avfer.errors import ConfigError, DatasetError
-from avfer.evaluation.align import align
+from avfer.evaluation.alignment import align
 from avfer.media import probe
 from tests.datasets.on_disk import empty, text
 from tests.media_maker import write_clip
@@ -120,7 +120,7 @@ def test_a_parquet_file_holds_the_same(tmp_path):
         (("a.mp4,,s1,0.2,0.5",), "line 4: partition '' is unknown"),
         (("a.mp4,train,s1,0.2,-5",), r"line 4: valence -5 is outside \[-1, 1\]"),
         (("a.mp4,train,s1,0.2,1.01",), "line 4: valence 1.01 is outside"),
-        (("a.mp4,train,s1,0.2,high",), "line 4, valence: 'high' is no number"),
+        (("a.mp4,train,s1,0.2,high",), "line 4, valence: 'high' is not a number"),
         (("gone.mp4,train,s1,0.2,0.5",), r"line 4: 'gone.mp4' is not in"),
         (("a.mp4,train,s1,,0.5",), "line 4: one of several rows of this path, without time_s or frame"),
         (("a.mp4,train,s2,0.2,0.5",), "line 4: 'a.mp4' has another partition, subject or audio than in line 2"),
@@ -136,7 +136,7 @@ def test_a_row_that_cannot_be_read_is_told_with_its_line(tmp_path, lines, messag
         list(Table(tmp_path).examples("train"))
     assert str(tmp_path / "labels.csv") in str(error.value)
     report = check(Table(tmp_path))
-    assert not report.sound and not report.complete
+    assert not report.passed and not report.complete
 
 
 def test_an_action_unit_without_a_value_is_not_valid_and_the_others_are(tmp_path):
@@ -196,7 +196,7 @@ def test_a_split_by_shares_keeps_people_whole_and_does_not_depend_on_the_order_o
     table(tmp_path / "two", "path,subject,expression", *reversed(rows), media=pictures)
     corpora = [Table(tmp_path / name, split="70/15/15") for name in ("one", "two")]
     reports = [check(corpus) for corpus in corpora]
-    assert all(report.sound for report in reports)
+    assert all(report.passed for report in reports)
     assert [counts.subjects for counts in reports[0].partitions.values()] == [14, 3, 3]
     first, second = ([e.id for e in corpus.examples("dev")] for corpus in corpora)
     assert first == second and first == sorted(first, key=lambda name: int(re.sub(r"\D", "", name)))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from avfer.catalog import NAMES
+from avfer.configurations import bundled
 from avfer.evaluation.evaluation_config import read_config
 from avfer.evaluation.submission import HEADERS
-from avfer.configurations import bundled
 from tests.evaluation.toy_corpus import NAME, Toy, write_truth
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "eval").glob("*.yaml"))
@@ -41,18 +41,18 @@ def test_evaluate_by_options_prints_the_paths_of_the_report(avfer, tables, tmp_p
     assert "valence, CCC" in result.err and "1.0000" in result.err and "0 by the delay" in result.err
 
 
-def test_options_take_the_place_of_what_stands_in_a_configuration(avfer, tables, tmp_path):
+def test_options_replace_the_values_of_a_configuration(avfer, tables, tmp_path):
     config = written(tmp_path, pipeline=None, options={"gap": 5})
     named = ["--root", tmp_path, "--predictions", tables, "--output", tmp_path / "out"]
     result = avfer("evaluate", config, *named, "--set", "options.by=frame", "--set", "delay.valence=0.4", "--json")
     assert result.code == 0, result.err
-    told = json.loads(result.out)
-    assert told["headline"]["ccc_arousal"] == 1.0 > told["headline"]["ccc_valence"]
-    facts = json.loads(Path(told["outputs"][0]).read_text())["facts"]
+    printed = json.loads(result.out)
+    assert printed["headline"]["ccc_arousal"] == 1.0 > printed["headline"]["ccc_valence"]
+    facts = json.loads(Path(printed["outputs"][0]).read_text())["facts"]
     assert "gap: 5; by: frame" in facts["labels"]
 
 
-def test_a_report_is_made_anew(avfer, tables, tmp_path):
+def test_an_existing_report_is_replaced(avfer, tables, tmp_path):
     config = written(tmp_path, root=str(tmp_path), predictions=str(tables), output=str(tmp_path / "out"))
     for convention in ("population", "sample"):
         assert avfer("evaluate", config, "--set", f"convention={convention}", "--quiet").err == ""
@@ -60,7 +60,7 @@ def test_a_report_is_made_anew(avfer, tables, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "avfer evaluate: corpus: is not given"),
         (["absent.yaml"], "no evaluation at absent.yaml"),
@@ -71,17 +71,17 @@ def test_a_report_is_made_anew(avfer, tables, tmp_path):
         (["{config}", "--corpus", "recola", "--root", "{root}"], "is empty; give the folder"),
     ],
 )
-def test_wrong_usage_is_exit_2(avfer, tmp_path, arguments, told):
+def test_wrong_usage_of_evaluate_is_exit_2(avfer, tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
     places = {"config": written(tmp_path), "root": tmp_path / "empty"}
     result = avfer("evaluate", *(argument.format(**places) for argument in arguments), "--output", tmp_path / "out")
     assert result.code == 2
-    assert told in result.err and "Traceback" not in result.err
+    assert message in result.err and "Traceback" not in result.err
     assert result.out == ""
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_configuration_that_comes_with_avfer_is_sound(path):
+def test_a_bundled_configuration_is_valid(path):
     config = read_config(path)
     assert config.corpus in NAMES["corpus"]
     assert config.pipeline in {None, *bundled("pipeline")} and config.model in {None, *NAMES["backbone"]}
@@ -89,7 +89,7 @@ def test_a_configuration_that_comes_with_avfer_is_sound(path):
     assert "the only line to change" in root
 
 
-def test_all_promised_configurations_are_there():
+def test_all_promised_configurations_exist():
     names = {"recola", "aff_wild2", "aff_wild2_expr", "aff_wild2_au", "ferplus"}
     assert names <= {path.stem for path in CONFIGS}
 
@@ -101,7 +101,7 @@ def sample(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_submission_is_written_and_found_sound(avfer, tables, sample, tmp_path):
+def test_a_written_submission_has_no_faults(avfer, tables, sample, tmp_path):
     out = tmp_path / "va.txt"
     result = avfer("submit", "write", "--task", "va", "--example", sample, "--predictions", tables, "--output", out)
     assert (result.code, result.paths) == (0, [out])
@@ -125,26 +125,26 @@ def test_faults_of_a_submission_are_listed_with_their_lines_and_exit_3(avfer, sa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["write", "--task", "mtl", "--example", "x", "--predictions", ".", "--output", "y"], "mtl"),
         (["write", "--task", "va", "--example", "{sample}", "--predictions", "absent", "--output", "y"], "no folder"),
         (
             ["write", "--task", "au", "--example", "{sample}", "--predictions", ".", "--output", "y"],
-            "no sample of task au",
+            "not a sample file of task au",
         ),
         (["check", "--task", "va", "--example", "{sample}", "absent.txt"], "absent.txt cannot be read"),
     ],
 )
-def test_what_cannot_be_submitted_is_exit_2(avfer, sample, arguments, told):
+def test_wrong_usage_of_submit_is_exit_2(avfer, sample, arguments, message):
     result = avfer("submit", *(argument.format(sample=sample) for argument in arguments))
     assert result.code == 2
-    assert told in result.err and "Traceback" not in result.err
+    assert message in result.err and "Traceback" not in result.err
 
 
 def test_the_protocol_and_published_rows_are_printed_beside_the_score(avfer, tables, tmp_path):
     config = written(tmp_path, root=str(tmp_path), predictions=str(tables), options={"called": "aff_wild2"})
-    told = avfer("evaluate", config, "--output", tmp_path / "out").err
-    assert "CCC: population: covariance and variances are divided by n" in told
-    assert "P 0.5100  EmotiEffLib frame model [B]" in told
-    assert "ABAW5" not in told
+    printed = avfer("evaluate", config, "--output", tmp_path / "out").err
+    assert "CCC: population: covariance and variances are divided by n" in printed
+    assert "P 0.5100  EmotiEffLib frame model [B]" in printed
+    assert "ABAW5" not in printed

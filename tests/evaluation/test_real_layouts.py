@@ -1,4 +1,4 @@
-"""Corpora in their own layouts, scored with their own published rows beside them."""
+"""Corpora in their own layouts are scored and compared with their own published rows."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avfer.evaluation.evaluate import score
 from avfer.evaluation.evaluation_config import make_config
+from avfer.evaluation.scoring import score
 from tests.evaluation.toy_corpus import walk
 
 FERPLUS = Path(__file__).parents[3] / "shared" / "data" / "ferplus"
@@ -39,7 +39,7 @@ def write_recola(root: Path, labels: str, tables: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "shown"), [("ratings_gold_standard", "AVEC 2016 baseline"), ("labels/gs_1", None)], ids=["2016", "2018"]
 )
-def test_recola_stands_beside_rows_of_its_own_distribution_alone(tmp_path, labels, shown):
+def test_recola_is_compared_with_rows_of_its_own_distribution(tmp_path, labels, shown):
     write_recola(tmp_path / "recola", labels, tmp_path / "tables")
     keys = {"corpus": "recola", "root": tmp_path / "recola", "partition": "dev", "predictions": tmp_path / "tables"}
     report = score(make_config(keys | {"draws": 10}, "a test"))
@@ -61,7 +61,7 @@ def write_aff_wild2(root: Path, tables: Path) -> None:
         frames.assign(valence=values[:, 0], arousal=values[:, 1]).to_parquet(tables / f"{name}.parquet")
 
 
-def test_aff_wild2_gives_p_and_the_rows_of_the_validation_set(tmp_path):
+def test_aff_wild2_has_p_and_the_rows_of_the_validation_set(tmp_path):
     write_aff_wild2(tmp_path / "aff", tmp_path / "tables")
     keys = {"corpus": "aff_wild2", "root": tmp_path / "aff", "partition": "dev", "predictions": tmp_path / "tables"}
     report = score(make_config(keys | {"draws": 10, "options": {"task": "va"}}, "a test"))
@@ -71,11 +71,11 @@ def test_aff_wild2_gives_p_and_the_rows_of_the_validation_set(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FERPLUS.is_dir(), reason="FER+ lies in ../shared/data/ferplus, which is not here")
+@pytest.mark.skipif(not FERPLUS.is_dir(), reason="needs FER+ in ../shared/data/ferplus")
 def test_the_embedded_face_network_has_the_accuracy_on_its_card(avfer, tmp_path):
     named = ["--corpus", "ferplus", "--root", FERPLUS, "--partition", "test", "--model", "aver_lite"]
     result = avfer("evaluate", *named, "--output", tmp_path, "--device", "cpu")
     assert result.code == 0, result.err
-    told = json.loads((tmp_path / "report.json").read_text())
-    assert told["expression"]["scores"]["steps"]["valid"] == 3137
-    assert round(100 * told["headline"]["expression_accuracy"], 2) == 86.55
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert content["expression"]["scores"]["steps"]["valid"] == 3137
+    assert round(100 * content["headline"]["expression_accuracy"], 2) == 86.55

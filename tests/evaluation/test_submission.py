@@ -1,4 +1,4 @@
-"""Submission files of ABAW: complete, in the sample's order, and anybody's file is checked."""
+"""Submission files of ABAW are complete and in the order of the sample; files of any origin can be checked."""
 
 from pathlib import Path
 
@@ -26,10 +26,10 @@ def table(frames: int) -> pd.DataFrame:
     columns = {"frame": np.arange(frames), "time_s": t / 25, "valence": t / 10, "arousal": -t / 10}
     columns |= {f"p_{name}": np.where(t % 4 == i, 0.7, 0.1) for i, name in enumerate(PROBABILITIES)}
     columns |= {f"au{int(unit[2:]):02d}": np.where(t == i, 0.9, 0.4) for i, unit in enumerate(UNITS)}
-    told = pd.DataFrame(columns)
-    told["reason"] = np.where(t == 1, "no_face", None)
-    told.loc[1, ["valence", "arousal", *(c for c in told if c.startswith(("p_", "au")))]] = np.nan
-    return told
+    rows = pd.DataFrame(columns)
+    rows["reason"] = np.where(t == 1, "no_face", None)
+    rows.loc[1, ["valence", "arousal", *(c for c in rows if c.startswith(("p_", "au")))]] = np.nan
+    return rows
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def predictions(tmp_path: Path) -> Path:
     ("task", "rows"),
     [
         ("va", ["0,0", "0,0", "0.2,-0.2", "0.3,-0.3", "0,0", "0,0"]),
-        ("expr", ["0", "0", "4", "0", "0", "0"]),  # contempt is no class of the challenge
+        ("expr", ["0", "0", "4", "0", "0", "0"]),  # contempt is not a class of the challenge
         ("au", ["1,0,0", "1,0,0", "0,0,1", "0,0,0", "1,0,0", "1,0,0"]),
     ],
 )
@@ -60,10 +60,10 @@ def test_every_row_of_the_sample_is_written_in_its_order(tmp_path, predictions, 
 
 
 def change(folder: Path, **values: object) -> None:
-    told = table(4)
+    rows = table(4)
     for name, value in values.items():
-        told.loc[2, name] = value
-    told.to_parquet(folder / "video59.parquet")
+        rows.loc[2, name] = value
+    rows.to_parquet(folder / "video59.parquet")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def change(folder: Path, **values: object) -> None:
         ({"arousal": 1.01}, r"video59_right: 1 rows lie outside \[-1, 1\] \(frames 2\)"),
     ],
 )
-def test_a_value_that_cannot_be_scored_is_refused(tmp_path, predictions, values, message):
+def test_a_value_that_cannot_be_scored_raises_an_error(tmp_path, predictions, values, message):
     change(predictions, **values)
     with pytest.raises(DatasetError, match=message):
         write("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
@@ -81,7 +81,7 @@ def test_a_value_that_cannot_be_scored_is_refused(tmp_path, predictions, values,
 
 
 @pytest.mark.parametrize("kept", [[0, 1, 2], [0, 1, 3]], ids=["at the end", "inside"])
-def test_a_row_without_a_prediction_is_refused_and_named(tmp_path, predictions, kept):
+def test_a_row_without_a_prediction_is_named_in_the_error(tmp_path, predictions, kept):
     table(4).iloc[kept].to_parquet(predictions / "video59.parquet")
     missing = ({0, 1, 2, 3} - set(kept)).pop() + 1
     with pytest.raises(DatasetError, match=f"1 of 6 rows have no prediction: video59_right/0000{missing}.jpg; "):
@@ -91,45 +91,45 @@ def test_a_row_without_a_prediction_is_refused_and_named(tmp_path, predictions, 
 
 
 def spoil_frame(folder: Path, frame: float) -> None:
-    told = table(4)
-    told["frame"] = told["frame"].astype(float).replace(3.0, frame)
-    told.to_parquet(folder / "video59.parquet")
+    rows = table(4)
+    rows["frame"] = rows["frame"].astype(float).replace(3.0, frame)
+    rows.to_parquet(folder / "video59.parquet")
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "a b.c.csv").unlink(), "holds no table for a b.c"),
+        (lambda folder: (folder / "a b.c.csv").unlink(), "has no table for a b.c"),
         (lambda folder: table(4).drop(columns="valence").to_parquet(folder / "video59.parquet"), "no column valence"),
         (lambda folder: table(4).drop(columns="frame").to_parquet(folder / "video59.parquet"), "has no frame numbers"),
-        (lambda folder: table(4).iloc[[1]].to_parquet(folder / "video59.parquet"), "hold no value of valence, arousal"),
-        (lambda folder: table(4).assign(valence="x").to_parquet(folder / "video59.parquet"), "holds what is no number"),
+        (lambda folder: table(4).iloc[[1]].to_parquet(folder / "video59.parquet"), "have no value of valence, arousal"),
+        (lambda folder: table(4).assign(valence="x").to_parquet(folder / "video59.parquet"), "must be numeric"),
         (lambda folder: (folder / "video59.parquet").write_bytes(b"cut off"), "cannot be read as a table"),
-        (lambda folder: spoil_frame(folder, -1), r"1 rows have a frame that is no whole number from 0 \(frames -1\)"),
-        (lambda folder: spoil_frame(folder, 2.5), r"no whole number from 0 \(frames 2.5\)"),
+        (lambda folder: spoil_frame(folder, -1), r"1 rows have a frame that is not an integer >= 0 \(frames -1\)"),
+        (lambda folder: spoil_frame(folder, 2.5), r"not an integer >= 0 \(frames 2.5\)"),
     ],
 )
-def test_predictions_that_are_not_there_are_told(tmp_path, predictions, spoil, message):
+def test_missing_or_faulty_predictions_raise_an_error(tmp_path, predictions, spoil, message):
     spoil(predictions)
     with pytest.raises(DatasetError, match=message):
         write("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
 
 
-def test_a_sample_of_another_task_is_refused(tmp_path, predictions):
-    with pytest.raises(DatasetError, match="is no sample of task va: line 1"):
+def test_a_sample_of_another_task_raises_an_error(tmp_path, predictions):
+    with pytest.raises(DatasetError, match="is not a sample file of task va: line 1"):
         write("va", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
 
 
 @pytest.mark.parametrize(
-    ("people", "told"),
+    ("people", "valence"),
     [
-        (("v", "v_left", "v_right"), ["0.1", "0.9", "0.1"]),  # nothing tells where v sits: the largest face
+        (("v", "v_left", "v_right"), ["0.1", "0.9", "0.1"]),  # the seat of v is unknown: the largest face
         (("v", "v_right"), ["0.9", "0.1"]),
         (("v_left", "v"), ["0.9", "0.1"]),
         (("v",), ["0.1"]),
     ],
 )
-def test_of_two_people_each_is_read_on_their_side(tmp_path, people, told):
+def test_each_of_two_people_gets_the_face_on_their_side(tmp_path, people, valence):
     two = pd.DataFrame(
         {"frame": [0, 0], "time_s": [0.0, 0.0], "track": [0, 1], "valence": [0.1, 0.9], "arousal": [0, 0]}
     )
@@ -138,7 +138,7 @@ def test_of_two_people_each_is_read_on_their_side(tmp_path, people, told):
     names = [f"{person}/00001.jpg" for person in people]
     (tmp_path / "sample.txt").write_text("\n".join([",".join(HEADERS["va"]), *(f"{name},0,0" for name in names)]))
     write("va", tmp_path / "sample.txt", tmp_path, tmp_path / "out.txt")
-    assert [line.split(",")[1] for line in (tmp_path / "out.txt").read_text().splitlines()[1:]] == told
+    assert [line.split(",")[1] for line in (tmp_path / "out.txt").read_text().splitlines()[1:]] == valence
 
 
 GOOD = [",".join(HEADERS["va"]), *(f"{name},0.1,-1" for name in NAMES)]
@@ -149,38 +149,38 @@ GOOD = [",".join(HEADERS["va"]), *(f"{name},0.1,-1" for name in NAMES)]
     [
         (GOOD, []),
         (GOOD[:3] + GOOD[4:], [(0, "video59_right/00003.jpg is missing")]),
-        ([*GOOD, GOOD[1]], [(8, "video59_right/00001.jpg stands in line 2 already")]),
+        ([*GOOD, GOOD[1]], [(8, "video59_right/00001.jpg is in line 2 already")]),
         ([*GOOD, "x/00001.jpg,0,0"], [(8, "x/00001.jpg is not in the sample file")]),
-        ([GOOD[0], GOOD[2], GOOD[1], *GOOD[3:]], [(2, "video59_right/00002.jpg stands where the sample file has")]),
+        ([GOOD[0], GOOD[2], GOOD[1], *GOOD[3:]], [(2, "video59_right/00002.jpg, but the sample file has")]),
         ([GOOD[0], "video59_right/00001.jpg,nan,0", *GOOD[2:]], [(2, "nan is not finite")]),
         ([GOOD[0], "video59_right/00001.jpg,0.1,1.2", *GOOD[2:]], [(2, "1.2 lies outside [-1, 1]")]),
         ([GOOD[0], "video59_right/00001.jpg,0.1", *GOOD[2:]], [(2, "1 values, not 2")]),
-        ([GOOD[0], "video59_right/00001.jpg,x,0", *GOOD[2:]], [(2, "'x' is no number")]),
+        ([GOOD[0], "video59_right/00001.jpg,x,0", *GOOD[2:]], [(2, "'x' is not numeric")]),
         (["image,valence,arousal", *GOOD[1:]], [(1, "the header is 'image,valence,arousal'")]),
         ([*GOOD[:2], "", *GOOD[2:]], [(3, "an empty line")]),
         ([], [(0, "the file is empty")]),
     ],
 )
-def test_each_fault_is_told_with_its_line(tmp_path, lines, faults):
+def test_each_fault_is_reported_with_its_line(tmp_path, lines, faults):
     (tmp_path / "s.txt").write_text("".join(line + "\n" for line in lines))
     found = check("va", sample(tmp_path, "va"), tmp_path / "s.txt")
     assert [fault.line for fault in found] == [line for line, _ in faults]
-    assert all(fault.told.startswith(told) for fault, (_, told) in zip(found, faults, strict=True))
+    assert all(fault.message.startswith(message) for fault, (_, message) in zip(found, faults, strict=True))
 
 
 @pytest.mark.parametrize(
     ("task", "value"), [("expr", "8"), ("expr", "4.0"), ("au", "0,1,2" + ",0" * 9), ("au", "0.5" + ",0" * 11)]
 )
-def test_classes_and_occurrences_are_whole_numbers(tmp_path, task, value):
+def test_classes_and_occurrences_must_be_valid_integers(tmp_path, task, value):
     good = "3" if task == "expr" else ",".join("0" * 12)
     lines = [",".join(HEADERS[task]), *(f"{name},{value if i == 0 else good}" for i, name in enumerate(NAMES))]
     (tmp_path / "s.txt").write_text("\n".join(lines))
     assert [fault.line for fault in check(task, sample(tmp_path, task), tmp_path / "s.txt")] == [2]
 
 
-def test_many_faults_of_a_kind_are_counted(tmp_path):
+def test_many_faults_of_one_kind_are_summarised(tmp_path):
     names = [f"v/{i:05d}.jpg" for i in range(1, 101)]
     (tmp_path / "sample.txt").write_text("\n".join([GOOD[0], *(f"{name},0,0" for name in names)]))
     (tmp_path / "s.txt").write_text(GOOD[0] + "\n")
     found = check("va", tmp_path / "sample.txt", tmp_path / "s.txt")
-    assert found[-1].told == "100 rows are missing in all" and len(found) == 21
+    assert found[-1].message == "100 rows are missing in all" and len(found) == 21

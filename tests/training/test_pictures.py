@@ -14,7 +14,7 @@ from PIL import Image
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Example, Labels, Notes
 from avfer.errors import ConfigError, DatasetError
-from avfer.evaluation.pictures import read_pictures, reader
+from avfer.evaluation.picture_predictions import load_picture_network, predict_pictures
 from avfer.models.weights import read_card
 from avfer.training.crops import check_pictures, picture
 from avfer.training.pictures import PictureTask, picture_task
@@ -63,8 +63,8 @@ def test_the_card_tells_classes_in_order_and_evaluation_finds_the_same_accuracy(
     assert card.classes == ["happiness", "neutral", "fear"]
     assert not card.valence_arousal and not card.action_units, "heads that nothing trained are not told"
     corpus = open_corpus(NAME, "made")
-    network = reader(MODEL, str(trained.weights), torch.device("cpu"))
-    pairs = list(read_pictures(network, corpus, corpus.examples("dev")))
+    network = load_picture_network(MODEL, str(trained.weights), torch.device("cpu"))
+    pairs = list(predict_pictures(network, corpus, corpus.examples("dev")))
     hits = [values[0, :3].argmax() == example.labels["expression"].values[0] for example, values in pairs]
     assert np.mean(hits) == pytest.approx({m.name: m.value for m in card.metrics}["accuracy"], abs=1e-4)
 
@@ -75,7 +75,7 @@ def test_votes_are_learned_where_they_are_told(tmp_path):
     assert batch.votes.sum(1).tolist() == [10.0] * 4
     told = voted.objective(batch)
     shares = batch.votes / 10
-    logits = voted.objective.read(batch.pixels).expression_logits
+    logits = voted.objective.predict(batch.pixels).expression_logits
     wanted = (shares * (shares.log() - logits.log_softmax(1))).sum(1).mean()
     assert told.item() == pytest.approx(wanted.item(), abs=1e-5)
     plain = task(tmp_path / "b", options={"kinds": ("expression", "votes")}, loss={"votes": False})
@@ -137,7 +137,7 @@ def test_rare_classes_weigh_as_much_more_as_they_are_rarer(tmp_path):
     assert some.objective.class_weights.tolist() == pytest.approx([1.0, 13.0, 13.0])
     batch = some.batch(list(range(12)))
     each = torch.nn.functional.cross_entropy(
-        some.objective.read(batch.pixels).expression_logits, batch.expression, reduction="none"
+        some.objective.predict(batch.pixels).expression_logits, batch.expression, reduction="none"
     )
     wanted = (each * some.objective.class_weights[batch.expression]).mean()
     assert some.objective(batch).item() == pytest.approx(wanted.item(), rel=1e-5)
@@ -192,7 +192,7 @@ def test_weights_of_other_classes_are_refused_and_their_trunk_can_be_kept(tmp_pa
     with pytest.raises(ConfigError, match=wanted):
         task(tmp_path / "three", weights=str(trained.weights))
     some = task(tmp_path / "three", weights=str(trained.weights), new_head=True)
-    old = reader(MODEL, str(trained.weights), torch.device("cpu")).network.state_dict()
+    old = load_picture_network(MODEL, str(trained.weights), torch.device("cpu")).network.state_dict()
     new = some.objective.model.state_dict()
     assert torch.equal(new["trunk.0.weight"], old["trunk.0.weight"])
     assert new["expression.weight"].shape == (3, 256)

@@ -1,4 +1,4 @@
-"""A partition scored from tables: the truth scores 1, what is filled is counted, nothing is compared wrongly."""
+"""A partition is scored from tables: the truth scores 1, filled steps are counted, protocols are compared."""
 
 import json
 import re
@@ -10,8 +10,8 @@ import pytest
 
 import avfer
 from avfer.errors import ConfigError, DatasetError
-from avfer.evaluation.evaluate import score
 from avfer.evaluation.evaluation_config import EvalConfig, make_config
+from avfer.evaluation.scoring import score
 from tests.evaluation.toy_corpus import CLASSES, NAME, RECORDINGS, STEP, STEPS, Toy, write_truth
 
 ALL = "valence arousal expression action_units"
@@ -47,7 +47,7 @@ def test_predictions_equal_to_the_truth_score_exactly_one(tmp_path, by, conventi
         }
 
 
-def test_under_avec2018_the_truth_scores_a_little_less(tmp_path):
+def test_under_avec2018_the_truth_scores_slightly_less_than_one(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path, gap=0))
     report = score(configured(tmp_path, convention="avec2018", options={"gap": 0}))
     steps = RECORDINGS * STEPS
@@ -55,7 +55,7 @@ def test_under_avec2018_the_truth_scores_a_little_less(tmp_path):
 
 
 @pytest.mark.parametrize("delay", [0.4, 2.0])
-def test_a_known_delay_undone_scores_one_where_nothing_was_filled_and_both_counts_are_printed(tmp_path, delay):
+def test_undoing_a_known_delay_scores_one_over_predicted_steps_and_prints_both_counts(tmp_path, delay):
     shift = round(delay / STEP)
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     for path in folder.iterdir():
@@ -74,7 +74,7 @@ def test_a_known_delay_undone_scores_one_where_nothing_was_filled_and_both_count
     assert f"valence {delay:g} s, arousal {delay:g} s; undone" in printed
 
 
-def test_steps_without_a_row_hold_the_last_value_and_are_counted(tmp_path):
+def test_steps_without_a_row_repeat_the_last_value_and_are_counted(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     for path in folder.iterdir():
         changed(path, lambda table: table[(table["frame"] < 100) | (table["frame"] >= 150)])
@@ -89,7 +89,7 @@ def test_steps_without_a_row_hold_the_last_value_and_are_counted(tmp_path):
     assert scores.recordings["dev_1"]["rmse"] == pytest.approx(expected)
 
 
-def test_joined_and_mean_of_recordings_are_both_told_and_the_headline_is_chosen(tmp_path):
+def test_the_report_has_joined_and_mean_scores_and_the_configuration_chooses_the_headline(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     changed(folder / "dev_1.parquet", lambda table: table.assign(valence=table["valence"] * 0.5 + 0.2))
     joined, means = (score(configured(tmp_path, headline=name)) for name in ("joined", "recordings"))
@@ -101,7 +101,7 @@ def test_joined_and_mean_of_recordings_are_both_told_and_the_headline_is_chosen(
     assert "the mean of the recordings" in means.facts["headline"]
 
 
-def test_the_script_of_avec_2018_leaves_out_the_last_step_and_quotes_the_mean(tmp_path):
+def test_the_protocol_of_avec_2018_ges_drops_the_last_step_and_quotes_the_mean(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     for path in folder.iterdir():
         changed(path, lambda table: table.assign(valence=table["valence"].where(table["frame"] < STEPS - 1, -0.9)))
@@ -111,7 +111,7 @@ def test_the_script_of_avec_2018_leaves_out_the_last_step_and_quotes_the_mean(tm
     assert (report.quoted, report.dimensions["valence"].scores.steps.valid) == ("recordings", VALID - RECORDINGS)
 
 
-def test_expression_and_units_are_scored_over_fixed_lists(tmp_path):
+def test_expressions_and_units_are_scored_over_fixed_lists(tmp_path):
     toy = Toy(tmp_path, "expression action_units")
     folder = write_truth(tmp_path / "tables", toy)
     for path in folder.iterdir():
@@ -119,7 +119,7 @@ def test_expression_and_units_are_scored_over_fixed_lists(tmp_path):
     report = score(configured(tmp_path, options={"kinds": toy.kinds}))
     expression, units = report.expression, report.action_units
     assert expression and units
-    assert expression.not_told == ("other",) and units.not_told == ("AU23",)
+    assert expression.never_predicted == ("other",) and units.never_predicted == ("AU23",)
     assert expression.f1[CLASSES.index("other")] == 0.0 and units.f1[8] == 0.0
     assert expression.scores.joined["f1_macro"] == pytest.approx(expression.f1.sum() / 8)
     assert units.scores.joined["f1_macro"] == pytest.approx(11 / 12)
@@ -127,15 +127,15 @@ def test_expression_and_units_are_scored_over_fixed_lists(tmp_path):
     assert expression.confusion[-1, -1] == 0 and expression.confusion[-1].sum() == expression.support[-1] > 0
 
 
-def test_an_expression_told_by_name_alone_is_read(tmp_path):
+def test_a_table_with_expression_names_but_no_probabilities_is_scored(tmp_path):
     folder = write_truth(tmp_path / "tables", toy := Toy(tmp_path, "expression"))
     names = np.array(CLASSES)
     for i in range(RECORDINGS):
         classes = toy.example("dev", i).labels["expression"].values
-        told = pd.DataFrame(
+        table = pd.DataFrame(
             {"frame": np.arange(STEPS), "time_s": np.arange(STEPS) * STEP, "expression": names[classes]}
         )
-        told.to_parquet(folder / f"dev_{i + 1}.parquet")
+        table.to_parquet(folder / f"dev_{i + 1}.parquet")
     report = score(configured(tmp_path, options={"kinds": "expression"}))
     assert report.headline["expression_accuracy"] == 1.0
 
@@ -144,7 +144,7 @@ def test_an_expression_told_by_name_alone_is_read(tmp_path):
     ("partition", "there", "absent"),
     [("dev", "official baseline 2023-2026", "ABAW5"), ("test", "ABAW5 2023", "RAS 2026")],
 )
-def test_published_rows_are_those_of_the_same_partition(tmp_path, partition, there, absent):
+def test_published_rows_are_of_the_same_partition(tmp_path, partition, there, absent):
     options = {"called": "aff_wild2", "partitions": ["dev", "test"]}
     write_truth(tmp_path / "tables", Toy(tmp_path), partition)
     report = avfer.evaluate(configured(tmp_path, partition=partition, options=options))
@@ -166,7 +166,7 @@ def test_published_rows_are_those_of_the_same_partition(tmp_path, partition, the
         ({"convention": "sample"}, "their convention is population"),
     ],
 )
-def test_published_rows_under_another_protocol_are_not_shown_and_it_is_told(tmp_path, keys, reason):
+def test_published_rows_under_another_protocol_are_left_out_with_a_note(tmp_path, keys, reason):
     write_truth(tmp_path / "tables", Toy(tmp_path))
     report = score(configured(tmp_path, options={"called": "aff_wild2"}, **keys))
     assert report.published == ()
@@ -178,7 +178,7 @@ def test_train_has_no_published_rows(tmp_path):
     assert score(configured(tmp_path, partition="train", options={"called": "aff_wild2"})).published == ()
 
 
-def test_post_processing_is_told_raw_fitted_on_train_and_fitted_on_dev(tmp_path):
+def test_post_processing_is_reported_raw_smoothed_and_fitted_on_train_and_dev(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path), "train", "dev")
     for path in folder.iterdir():
         changed(path, lambda table: table.assign(valence=0.5 * table["valence"] + 0.2, arousal=table["arousal"]))
@@ -192,14 +192,14 @@ def test_post_processing_is_told_raw_fitted_on_train_and_fitted_on_dev(tmp_path)
     assert "fitted on dev (optimistic)" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_without_predictions_of_train_nothing_is_fitted_on_it(tmp_path):
+def test_without_predictions_of_train_nothing_is_fitted_on_train(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path))
     report = score(configured(tmp_path, post_processing=True))
     assert [v.name for v in report.dimensions["valence"].variants] == ["raw", "fitted on dev (optimistic)"]
-    assert any("valence is not fitted on train" in told for told in report.notes)
+    assert any("valence is not fitted on train" in note for note in report.notes)
 
 
-def test_a_recording_without_a_table_is_refused_or_scored_as_neutral_and_counted(tmp_path):
+def test_a_recording_without_a_table_is_an_error_or_scored_as_neutral(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     (folder / "dev_2.parquet").unlink()
     with pytest.raises(
@@ -212,7 +212,7 @@ def test_a_recording_without_a_table_is_refused_or_scored_as_neutral_and_counted
     assert "scored as neutral" in report.facts["recordings without a prediction"]
 
 
-def test_a_kind_that_nothing_predicts_is_told_and_not_scored(tmp_path):
+def test_a_kind_without_predictions_is_noted_and_not_scored(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path, "valence"))
     report = score(configured(tmp_path, options={"kinds": "valence expression"}))
     assert (list(report.dimensions), report.expression) == (["valence"], None)
@@ -229,10 +229,10 @@ def test_intervals_draw_subjects(tmp_path):
     assert "draws of subjects" in report.facts["interval"]
 
 
-def test_a_report_states_all_that_makes_it_comparable(tmp_path):
+def test_a_report_states_its_whole_protocol(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path, ALL))
     avfer.evaluate(configured(tmp_path, options={"kinds": ALL}))
-    told = json.loads((tmp_path / "out" / "report.json").read_text())
+    content = json.loads((tmp_path / "out" / "report.json").read_text())
     markdown, page = ((tmp_path / "out" / f"report.{kind}").read_text() for kind in ("md", "html"))
     for fact in (
         "corpus",
@@ -245,19 +245,19 @@ def test_a_report_states_all_that_makes_it_comparable(tmp_path):
         "interval",
         "software",
     ):
-        assert told["facts"][fact] and f"| {fact} |" in markdown and f">{fact}</td>" in page
-    assert told["dimensions"]["valence"]["scores"]["recordings"]["dev_3"]["ccc"] == 1.0
-    assert told["notes"]["a decision of the reader"][0] == 1
+        assert content["facts"][fact] and f"| {fact} |" in markdown and f">{fact}</td>" in page
+    assert content["dimensions"]["valence"]["scores"]["recordings"]["dev_3"]["ccc"] == 1.0
+    assert content["notes"]["a decision of the reader"][0] == 1
     assert page.count("<svg") == 2 + 1 + RECORDINGS
     assert not re.search(r"(src|href)=|https?://|<script", page)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             lambda t: t.assign(valence=t["valence"].map(lambda v: f"{v:.3f}".replace(".", ","))),
-            "valence holds what is no",
+            "valence must be numeric",
         ),
         (lambda t: pd.concat([t, t.iloc[7:8]]), "1 rows repeat a frame, 7 first"),
         (lambda t: t.drop(columns=["time_s"]), "no column time_s"),
@@ -265,30 +265,30 @@ def test_a_report_states_all_that_makes_it_comparable(tmp_path):
         (lambda t: t.assign(valence=np.inf), "infinite values"),
     ],
 )
-def test_a_faulty_table_is_told_with_its_recording(tmp_path, change, told):
+def test_a_faulty_table_is_reported_with_its_recording(tmp_path, change, message):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     changed(folder / "dev_2.parquet", change)
     with pytest.raises(DatasetError, match="dev_2") as raised:
         score(configured(tmp_path))
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("keys", "error", "told"),
+    ("keys", "error", "message"),
     [
-        ({"partition": "test"}, DatasetError, "has no partition test; there are: train, dev"),
+        ({"partition": "test"}, DatasetError, "has no partition test; available: train, dev"),
         ({"predictions": Path("nowhere")}, DatasetError, "no folder with predictions at nowhere"),
         (
             {"options": {"kinds": "action_units"}},
             DatasetError,
-            "labelled with action units, and none of it was predicted",
+            "labelled with action units, but nothing of it was predicted",
         ),
         ({"options": {"gap": STEPS}}, DatasetError, "has no valid labels"),
         ({"options": {"gapp": 1}}, ConfigError, "did you mean 'gap'?"),
         (
             {"delay": {"valence": 1.0}, "options": {"by": "frame", "kinds": "valence"}},
             ConfigError,
-            "nothing tells how many",
+            "the seconds between two steps of",
         ),
         ({"corpus": "recolla"}, ConfigError, "did you mean 'recola'?"),
         ({"conventoin": "sample"}, ConfigError, "did you mean 'convention'?"),
@@ -296,20 +296,20 @@ def test_a_faulty_table_is_told_with_its_recording(tmp_path, change, told):
         ({"pipeline": "aver"}, ConfigError, "not pipeline and predictions"),
     ],
 )
-def test_what_cannot_be_evaluated_is_told(tmp_path, keys, error, told):
+def test_an_evaluation_that_cannot_work_raises_an_error(tmp_path, keys, error, message):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     if "delay" in keys:
         for path in folder.iterdir():
             changed(path, lambda table: table.drop(columns="time_s"))
     with pytest.raises(error) as raised:
         score(configured(tmp_path, **keys))
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_a_damaged_table_is_told(tmp_path):
+def test_a_damaged_table_raises_an_error(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     (folder / "dev_1.parquet").write_bytes(b"no table")
-    with pytest.raises(DatasetError, match=r"dev_1\.parquet is no Parquet file"):
+    with pytest.raises(DatasetError, match=r"dev_1\.parquet is not a Parquet file"):
         score(configured(tmp_path))
 
 
@@ -322,7 +322,7 @@ def test_a_damaged_table_is_told(tmp_path):
         (ALL, "mtl", 3.0),
     ],
 )
-def test_p_follows_the_challenge_whose_labels_these_are(tmp_path, kinds, task, p):
+def test_p_is_that_of_the_challenge_with_the_same_labels(tmp_path, kinds, task, p):
     write_truth(tmp_path / "tables", Toy(tmp_path, kinds))
     report = score(configured(tmp_path, options={"kinds": kinds, "called": "aff_wild2"}))
     assert report.challenge and report.challenge.task == task
@@ -330,7 +330,7 @@ def test_p_follows_the_challenge_whose_labels_these_are(tmp_path, kinds, task, p
     assert [table.task for table in report.published] == [task]
 
 
-def test_an_earlier_challenge_has_its_own_rule(tmp_path):
+def test_p_of_an_earlier_challenge_follows_its_own_rule(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path, "expression"))
     report = score(configured(tmp_path, challenge=2020, options={"kinds": "expression", "called": "aff_wild2"}))
     assert report.challenge and report.challenge.rule == "0.67 f1_macro + 0.33 accuracy"

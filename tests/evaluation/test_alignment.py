@@ -1,4 +1,4 @@
-"""Rows of a table come to the steps of an example: by frame or by time, one face each, gaps held and counted."""
+"""Rows of a table are aligned with the steps of an example: by frame or time, one face each, gaps filled."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 
 from avfer.datasets.example import Example, Labels, Side
 from avfer.errors import DatasetError
-from avfer.evaluation.align import align
+from avfer.evaluation.alignment import align
 
 
 def example(frames: np.ndarray | None = None, times: np.ndarray | None = None, side: Side | None = None) -> Example:
@@ -19,7 +19,7 @@ def table(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def test_a_step_takes_the_row_of_its_frame_and_gaps_hold_the_last_value():
+def test_a_step_takes_the_row_of_its_frame_and_gaps_repeat_the_last_value():
     rows = table(frame=[4, 1, 2], time_s=[0.4, 0.1, 0.2], valence=[0.4, 0.1, 0.2])
     found = align(example(frames=np.arange(6)), rows, ["valence"])
     assert found.values["valence"].tolist() == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
@@ -27,14 +27,14 @@ def test_a_step_takes_the_row_of_its_frame_and_gaps_hold_the_last_value():
     assert found.step == pytest.approx(0.1)
 
 
-def test_a_step_takes_the_row_nearest_in_time_if_it_is_no_more_than_half_a_step_away():
+def test_a_step_takes_the_row_nearest_in_time_within_half_a_step():
     rows = table(frame=[0, 1, 2], time_s=[0.02, 0.13, 0.47], valence=[0.1, 0.2, 0.5])
     found = align(example(times=np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])), rows, ["valence"])
     assert found.values["valence"].tolist() == [0.1, 0.2, 0.2, 0.2, 0.2, 0.5]
     assert found.filled["valence"].tolist() == [False, False, True, True, True, False]
 
 
-def test_a_column_is_filled_by_itself():
+def test_each_column_is_filled_separately():
     rows = table(frame=[0, 1], time_s=[0.0, 0.1], valence=[0.1, 0.2], au01=[0.7, np.nan])
     found = align(example(frames=np.arange(2)), rows, ["valence", "au01", "au02"])
     assert found.filled["valence"].tolist() == [False, False] and found.filled["au01"].tolist() == [False, True]
@@ -42,16 +42,16 @@ def test_a_column_is_filled_by_itself():
 
 
 @pytest.mark.parametrize(("side", "person"), [(None, 0.2), ("left", 0.1), ("right", 0.3)])
-def test_of_several_faces_the_largest_or_the_one_on_the_side_of_the_person_is_read(side, person):
+def test_the_largest_face_or_the_one_on_the_side_of_the_person_is_selected(side, person):
     boxes = {"face_x1": [0, 40, 80, None], "face_x2": [10, 70, 90, None], "face_y1": [0, 0, 0, None]}
     boxes |= {"face_y2": [10, 30, 10, None], "track": [0, 1, 2, None]}
     rows = table(frame=[0, 0, 0, 1], time_s=[0.0, 0.0, 0.0, 0.1], valence=[0.1, 0.2, 0.3, 0.9], **boxes)
     found = align(example(np.arange(2), side=side), rows, ["valence"])
     assert found.values["valence"].tolist() == [person, 0.9]
-    assert found.others == 2
+    assert found.other_faces == 2
 
 
-def test_rows_of_a_fixed_clock_come_by_time_though_the_corpus_numbers_frames():
+def test_rows_of_a_fixed_clock_are_matched_by_time():
     rows = table(frame=pd.array([None, None], "Int64"), time_s=[0.0, 0.1], valence=[0.1, 0.2])
     timed = example(frames=np.arange(2), times=np.array([0.0, 0.1]))
     assert align(timed, rows, ["valence"]).values["valence"].tolist() == [0.1, 0.2]
@@ -59,6 +59,6 @@ def test_rows_of_a_fixed_clock_come_by_time_though_the_corpus_numbers_frames():
         align(example(frames=np.arange(2)), rows, ["valence"])
 
 
-def test_a_picture_has_no_table():
-    with pytest.raises(DatasetError, match="neither frames nor times; a picture is scored by --model"):
+def test_a_picture_cannot_be_aligned_with_a_table():
+    with pytest.raises(DatasetError, match="neither frames nor times; score a picture with --model"):
         align(example(), table(frame=[0], time_s=[0.0], valence=[0.1]), ["valence"])

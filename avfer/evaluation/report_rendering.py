@@ -1,4 +1,4 @@
-"""A report as a list of sections, written as Markdown and as one self-contained HTML page."""
+"""Render a report, given as a list of sections, as Markdown and as one self-contained HTML page."""
 
 from html import escape
 from typing import NamedTuple
@@ -18,58 +18,58 @@ th { color: var(--soft); font-weight: 600 }
 
 
 class Section(NamedTuple):
-    """A heading with a text, a table, a picture, or several of them."""
+    """A heading with a text, a table, a chart, or several of them."""
 
     title: str
     text: str = ""
-    heads: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
-    picture: str = ""  # SVG; the page alone shows it
-    drawn: bool = False  # on the page the picture takes the place of the table
+    heads: tuple[str, ...] = ()  # of the table's columns
+    rows: tuple[tuple[str, ...], ...] = ()  # as long as heads
+    chart: str = ""  # SVG; only the HTML page shows it
+    chart_only: bool = False  # on the HTML page the chart replaces the table
 
 
-def markdown(title: str, sections: list[Section]) -> str:
-    """The report as Markdown."""
+def render_markdown(title: str, sections: list[Section]) -> str:
+    """Return the report as Markdown, without charts."""
     parts = [f"# {title}"]
     for section in sections:
-        if section.picture and not section.rows:
+        if section.chart and not section.rows:
             continue
         parts.append(f"## {section.title}")
         parts += [section.text] if section.text else []
         if section.rows:
             lines = [section.heads, tuple("---" for _ in section.heads), *section.rows]
-            parts.append("\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines))
+            parts.append("\n".join("| " + " | ".join(_escape_cell(cell) for cell in line) + " |" for line in lines))
     return "\n\n".join(parts) + "\n"
 
 
-def page(title: str, sections: list[Section]) -> str:
-    """The report as HTML that needs no network."""
+def render_html(title: str, sections: list[Section]) -> str:
+    """Return the report as one HTML page that loads nothing else."""
     parts = [f"<h1>{escape(title)}</h1>"]
     for section in sections:
         parts.append(f"<h2>{escape(section.title)}</h2>")
         parts += [f"<p>{escape(section.text)}</p>"] if section.text else []
-        if section.rows and not section.drawn:
+        if section.rows and not section.chart_only:
             parts.append(_table(section))
-        parts += [section.picture] if section.picture else []
+        parts += [section.chart] if section.chart else []
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
-def _cell(text: str) -> str:
+def _escape_cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _table(section: Section) -> str:
-    kinds = ["text" if any(map(_is_text, column)) else "number" for column in zip(*section.rows, strict=True)]
+    kinds = ["text" if any(map(_has_letters, column)) else "number" for column in zip(*section.rows, strict=True)]
     head = _row("th", section.heads, kinds)
     rows = "".join(_row("td", row, kinds) for row in section.rows)
     return f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
 def _row(tag: str, cells: tuple[str, ...], kinds: list[str]) -> str:
-    told = (f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
-    return f"<tr>{''.join(told)}</tr>"
+    parts = (f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
+    return f"<tr>{''.join(parts)}</tr>"
 
 
-def _is_text(cell: str) -> bool:
+def _has_letters(cell: str) -> bool:
     return any(character.isalpha() for character in cell)

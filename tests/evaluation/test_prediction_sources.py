@@ -1,4 +1,4 @@
-"""Predictions made on the way: a pipeline over the recordings, and a network over the pictures."""
+"""Predictions that an evaluation makes itself: by a pipeline on recordings, by a network on pictures."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from avfer.errors import AvferError, ConfigError, DatasetError, MediaError
-from avfer.evaluation.evaluate import score
 from avfer.evaluation.evaluation_config import EvalConfig, make_config
+from avfer.evaluation.scoring import score
 from avfer.models.weights import builtin_card
 from tests.evaluation.toy_corpus import CLASSES
 from tests.media_maker import stripes, write_clip
@@ -33,44 +33,44 @@ def piped(films: Path, **keys: object) -> EvalConfig:
     return make_config(given | {"output": films.parent / "out"} | keys, "a test")
 
 
-def test_a_pipeline_labels_the_partition_first_and_keeps_what_is_labelled(films):
+def test_a_pipeline_labels_the_partition_and_keeps_existing_tables(films):
     report = score(piped(films))
     tables = sorted((films.parent / "out" / "tables").iterdir())
     assert [path.name for path in tables] == ["one.parquet", "two.parquet"]
     assert report.dimensions["valence"].scores.steps.predicted == 2 * (12 - 5)
-    told = pyarrow.parquet.read_table(tables[0])["valence"].to_numpy()
-    truth = report.dimensions["valence"].curves[0]
-    assert truth.prediction.tolist() == told.tolist()
-    made = [path.stat().st_mtime_ns for path in tables]
+    predicted = pyarrow.parquet.read_table(tables[0])["valence"].to_numpy()
+    curve = report.dimensions["valence"].curves[0]
+    assert curve.prediction.tolist() == predicted.tolist()
+    times = [path.stat().st_mtime_ns for path in tables]
     tables[1].unlink()
     assert score(piped(films)).headline == report.headline
-    assert tables[0].stat().st_mtime_ns == made[0] and tables[1].stat().st_mtime_ns > made[1]
+    assert tables[0].stat().st_mtime_ns == times[0] and tables[1].stat().st_mtime_ns > times[1]
     score(piped(films), overwrite=True)
-    assert tables[0].stat().st_mtime_ns > made[0]
+    assert tables[0].stat().st_mtime_ns > times[0]
 
 
-def test_the_pipeline_is_told_and_a_decision_of_the_reader_counted_once(films):
+def test_the_report_names_the_pipeline_and_counts_notes_of_the_reader_once(films):
     report = score(piped(films))
     assert report.facts["pipeline"] == "steady" and len(report.facts["pipeline's sha256"]) == 64
     assert report.notes["a decision of the reader"][0] == 1
 
 
-def test_tables_of_another_pipeline_are_refused(films):
+def test_tables_of_another_pipeline_raise_an_error(films):
     score(piped(films))
-    with pytest.raises(ConfigError, match=r"one\.parquet was made by another pipeline; give another --output"):
+    with pytest.raises(ConfigError, match=r"one\.parquet was made by another pipeline; choose another --output"):
         score(piped(films, settings={"chunk": 0.4}))
 
 
-def test_a_recording_that_cannot_be_read_stops_no_other_and_is_told(films):
+def test_a_recording_that_cannot_be_read_is_reported_after_the_others_are_labelled(films):
     (films / "broken.mp4").write_text("no film")
     with pytest.raises(MediaError, match=r"1 of 3 recordings could not be labelled .*broken\.mp4: "):
         score(piped(films))
     assert len(list((films.parent / "out" / "tables").iterdir())) == 2
 
 
-def test_pictures_are_no_recordings(tmp_path):
+def test_a_pipeline_cannot_label_pictures(tmp_path):
     config = piped(tmp_path / "pictures", corpus=SHOWN)
-    with pytest.raises(ConfigError, match="no recordings that a pipeline could read; name --model"):
+    with pytest.raises(ConfigError, match="no recordings that a pipeline could read; use --model"):
         score(config)
 
 
@@ -89,11 +89,11 @@ def shown(faces: Path, **keys: object) -> EvalConfig:
     return make_config(given | {"output": faces.parent / "out"} | keys, "a test")
 
 
-def test_a_network_reads_the_pictures_of_a_corpus(faces):
+def test_a_network_predicts_the_pictures_of_a_corpus(faces):
     report = score(shown(faces))
     assert report.expression
     assert report.expression.classes == CLASSES
-    assert report.expression.not_told == ("other",)
+    assert report.expression.never_predicted == ("other",)
     assert report.expression.confusion.sum() == 4
     assert report.notes["pictures without a prediction of expression: not scored"] == (1, "")
     assert "draws of pictures" in report.facts["interval"]
@@ -101,19 +101,19 @@ def test_a_network_reads_the_pictures_of_a_corpus(faces):
     assert "FER+" in report.facts["aver_lite was trained on"]
 
 
-def test_a_damaged_picture_is_told(faces):
+def test_a_damaged_picture_raises_an_error(faces):
     (faces / "other_1.png").write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match=r"other_1\.png is no readable picture"):
+    with pytest.raises(DatasetError, match=r"other_1\.png cannot be read as a picture"):
         score(shown(faces))
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "message"),
     [
         ({"model": "averlite"}, "did you mean 'aver_lite'"),
         ({"model": "mae", "weights": "builtin"}, "mae has no weights in this package"),
     ],
 )
-def test_a_network_that_cannot_read_is_told(faces, keys, told):
-    with pytest.raises(AvferError, match=told):
+def test_a_network_without_weights_raises_an_error(faces, keys, message):
+    with pytest.raises(AvferError, match=message):
         score(shown(faces, **keys))

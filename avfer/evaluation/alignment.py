@@ -1,0 +1,184 @@
+"""Align a table of predictions with the steps of an example, and name the columns that each kind of label is scored on.
+
+One face is used for each frame: the largest box, or, for one of two people in a video, the leftmost or rightmost face.
+A step takes the row of its own frame, or the row whose time is nearest if that is at most half a step away. Other steps
+are filled: they repeat the last value before them, the first steps repeat the first value. A column that the table
+does not have is NaN at every step.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self, cast
+
+import numpy as np
+import pandas as pd
+
+from avfer.datasets.example import Example, Labels, Side
+from avfer.errors import DatasetError
+
+Dimension = Literal["valence", "arousal"]
+Kind = Literal["valence", "arousal", "expression", "action_units"]
+DIMENSIONS: tuple[Dimension, ...] = ("valence", "arousal")
+KINDS: tuple[Kind, ...] = (*DIMENSIONS, "expression", "action_units")
+TOLERANCE = 1e-3  # s, by which a row may be further away than half a step
+FILLING_RULE = "a step without a row of its own repeats the value before it; the first steps repeat the first value"
+FACE_RULE = "one face per frame: the largest box, or the leftmost or rightmost for one of two people"
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedPredictions:
+    """Predictions at the T steps of an example."""
+
+    example: Example
+    values: dict[str, np.ndarray]  # column -> (T,) float64; NaN at every step if there is no value at all
+    filled: dict[str, np.ndarray]  # column -> (T,) bool: the step has no row of its own and repeats another value
+    step: float | None = None  # s between two steps; None if it is unknown
+    other_faces: int = 0  # rows of further faces on the same frames, which are ignored
+
+    @classmethod
+    def empty(cls, example: Example, columns: list[str]) -> Self:
+        """Return an example without any prediction: (T,) NaN for each column."""
+        return cls.from_values(example, {column: np.full(len(example), np.nan) for column in columns})
+
+    @classmethod
+    def from_values(
+        cls, example: Example, given: dict[str, np.ndarray], step: float | None = None, other_faces: int = 0
+    ) -> Self:
+        """Fill the gaps of each column and remember them.   given: column -> (T,) float64, NaN at a gap"""
+        values = {column: fill_gaps(at_steps) for column, at_steps in given.items()}
+        filled = {column: np.isnan(at_steps) & ~np.isnan(values[column]) for column, at_steps in given.items()}
+        return cls(example, values, filled, step, other_faces)
+
+
+def kinds_of(example: Example) -> list[Kind]:
+    """Return the kinds that an example has labels of, valid or not, in the order of KINDS."""
+    return [kind for kind in KINDS if kind in example.labels]
+
+
+def columns_of(kind: Kind, labels: Labels) -> list[str]:
+    """Return the columns of a table that a kind is scored on: ["valence"], ["p_neutral", ...], ["au01", ...]."""
+    if kind == "expression":
+        return [f"p_{name}" for name in labels.names]
+    if kind == "action_units":
+        return [f"au{int(name[2:]):02d}" for name in labels.names]
+    return [kind]
+
+
+def all_columns_of(example: Example) -> list[str]:
+    """Return the columns of a table that all kinds of an example are scored on."""
+    return [column for kind in kinds_of(example) for column in columns_of(kind, example.labels[kind])]
+
+
+def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedPredictions:
+    """Return the columns of a table at the steps of an example.
+
+    table: rows with frame or time_s, the columns, and, if there are several faces, track and face_x1, face_y1, ....
+    A column that the table lacks becomes NaN.
+
+    Raises DatasetError if the example or the table has neither frames nor times, a column is not numeric, or several
+    rows share a frame without boxes to choose by.
+    """
+    rows = select_face(_check_key(example, table), example.id, example.side)
+    if _has_common_frames(example, table):
+        index, own = _match_frames(cast(np.ndarray, example.frames), rows)
+    else:
+        index, own = _match_times(cast(np.ndarray, example.times), rows["time_s"].to_numpy(np.float64))
+    given: dict[str, np.ndarray] = {}
+    for column in columns:
+        cells = column_values(rows, column, example.id)
+        given[column] = np.where(own, cells[index], np.nan) if len(rows) else np.full(len(example), np.nan)
+    return AlignedPredictions.from_values(example, given, _step_length(example, rows), len(table) - len(rows))
+
+
+def select_face(table: pd.DataFrame, name: str, side: Side | None = None) -> pd.DataFrame:
+    """Return one row for each frame (or time), sorted: the largest face, or the face of the person on `side`.
+
+    name: recording or video, for errors. Rows without a face, such as those of a voice, are kept where a frame has no
+    face. Raises DatasetError if rows share a frame and the table has no track and boxes.
+    """
+    key = "frame" if "frame" in table and bool(table["frame"].notna().all()) else "time_s"
+    if "track" not in table or "face_x1" not in table:
+        keys = table[key].to_numpy()
+        if (repeated := np.asarray(table[key].duplicated())).any():
+            problem = f"{repeated.sum()} rows repeat a {key}, {keys[repeated.argmax()]} first"
+            raise DatasetError(f"predictions for {name}: {problem}; give one row each, or track and face_x1 ...")
+        return table.sort_values(key)
+    width = table["face_x2"] - table["face_x1"]
+    area = (width * (table["face_y2"] - table["face_y1"])).fillna(-1.0)
+    centre = ((table["face_x1"] + table["face_x2"]) / 2).fillna(0.0)
+    rank = -area
+    if side == "left":
+        rank = centre.where(area >= 0, np.inf)
+    elif side == "right":
+        rank = (-centre).where(area >= 0, np.inf)
+    ranked = table.assign(_rank=rank).sort_values([key, "_rank"], kind="stable")
+    return ranked.drop_duplicates(key).drop(columns="_rank")
+
+
+def fill_gaps(values: np.ndarray) -> np.ndarray:
+    """Replace NaN by the last value before it, at the start by the first value.
+
+    values: (T,) float64 -> (T,) float64; all NaN if there is no value.
+    """
+    return pd.Series(values).ffill().bfill().to_numpy(np.float64)
+
+
+def column_values(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
+    """Return a column as (N,) float64, NaN where it is empty or absent.
+
+    name: recording or video, for the error. Raises DatasetError if the column has text that is not numeric.
+    """
+    if column not in rows:
+        return np.full(len(rows), np.nan)
+    try:
+        return rows[column].to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"predictions for {name}: column {column} must be numeric: {error}") from error
+
+
+def _match_frames(frames: np.ndarray, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each step the index of the row of its frame (T,), and whether that row exists (T,) bool."""
+    available = rows["frame"].to_numpy(np.float64)
+    index = np.searchsorted(available, frames).clip(max=max(len(available) - 1, 0))
+    return index, (available[index] == frames) if len(available) else np.zeros(len(frames), bool)
+
+
+def _match_times(times: np.ndarray, available: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each step the index of the row nearest in time (T,), and whether it is near enough (T,) bool."""
+    if not len(available):
+        return np.zeros(len(times), np.int64), np.zeros(len(times), bool)
+    step = float(np.median(np.diff(times))) if len(times) > 1 else np.inf
+    right = np.searchsorted(available, times).clip(max=len(available) - 1)
+    left = np.maximum(right - 1, 0)
+    index = np.where(np.abs(available[left] - times) <= np.abs(available[right] - times), left, right)
+    return index, np.abs(available[index] - times) <= step / 2 + TOLERANCE
+
+
+def _has_common_frames(example: Example, table: pd.DataFrame) -> bool:
+    """Return whether to match by frame: corpus and table number frames, or the corpus has no times.
+
+    Rows of a fixed clock (voice only) have times but no frames.
+    """
+    numbered = "frame" in table and bool(table["frame"].notna().all())
+    return example.frames is not None and (numbered or example.times is None)
+
+
+def _check_key(example: Example, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table; raise DatasetError if it cannot be matched with the steps of the example."""
+    if example.frames is None and example.times is None:
+        raise DatasetError(f"{example.id} has neither frames nor times; score a picture with --model")
+    key = "frame" if _has_common_frames(example, table) else "time_s"
+    if key not in table:
+        raise DatasetError(f"predictions for {example.id} have no column {key}")
+    cells = column_values(table, key, example.id)
+    if np.isnan(cells).any():
+        raise DatasetError(f"predictions for {example.id}: {np.isnan(cells).sum()} rows have no {key}")
+    return table
+
+
+def _step_length(example: Example, rows: pd.DataFrame) -> float | None:
+    """Return the seconds between two steps: by the times of the corpus, else by those of the table's frames."""
+    if example.times is not None and len(example.times) > 1:
+        return float(np.median(np.diff(example.times)))
+    if example.frames is None or not {"frame", "time_s"} <= set(rows) or len(rows) < 2:
+        return None
+    return float(np.median(np.diff(rows["time_s"]) / np.diff(rows["frame"].to_numpy(np.float64))))

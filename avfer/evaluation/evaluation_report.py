@@ -1,0 +1,172 @@
+"""The result of an evaluation as plain values; `EvaluationReport.to_dict` is the content of report.json."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from avfer.evaluation.alignment import Dimension, Kind
+from avfer.evaluation.chain_fitting import VariantScores
+from avfer.evaluation.evaluation_config import Headline
+from avfer.evaluation.published_results import MARKS, ChallengeScore, JoinedScores, PublishedTable
+from avfer.evaluation.tally import ActionUnitTally, Curve, DimensionTally, ExpressionTally, KindScores
+from avfer.metrics import Interval
+
+JSON_KEYS = {"never_predicted": "not_told"}  # field -> key in report.json, where they differ
+
+
+@dataclass(frozen=True, eq=False)
+class DimensionReport:
+    """Valence or arousal."""
+
+    scores: KindScores
+    variants: tuple[VariantScores, ...]  # empty if no post-processing was requested
+    outside: int  # valid steps whose prediction is outside [-1, 1]
+    density: np.ndarray  # (C, C) valid steps by target (rows) and prediction (columns), both from -1 to 1
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionReport:
+    """Expressions, with K classes in the order of the corpus."""
+
+    scores: KindScores
+    classes: tuple[str, ...]
+    never_predicted: tuple[str, ...]  # classes that no prediction has a column of
+    confusion: np.ndarray  # (K, K) int64; a row is the target
+    support: np.ndarray  # (K,) int64
+    f1: np.ndarray  # (K,)
+    recall: np.ndarray  # (K,) NaN for a class without support
+    precision: np.ndarray  # (K,) NaN for a class that is never predicted
+
+
+@dataclass(frozen=True, eq=False)
+class ActionUnitReport:
+    """Action units, A of them in the order of the corpus."""
+
+    scores: KindScores
+    units: tuple[str, ...]
+    never_predicted: tuple[str, ...]  # units that no prediction has a column of
+    threshold: float
+    mixed: int  # steps with some units known and some not, which are not scored
+    support: np.ndarray  # (A,) int64
+    f1: np.ndarray  # (A,)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EvaluationReport:
+    """Scores of one partition of one corpus, with everything that makes them comparable."""
+
+    corpus: str
+    partition: str
+    facts: Mapping[str, str]  # the protocol, in the order of printing
+    quoted: Headline
+    dimensions: Mapping[Dimension, DimensionReport]
+    expression: ExpressionReport | None
+    action_units: ActionUnitReport | None
+    challenge: ChallengeScore | None
+    published: tuple[PublishedTable, ...]  # of the same corpus, partition and protocol
+    notes: Mapping[str, tuple[int, str]]  # note -> number of occurrences, place of the first
+    weights: Mapping[str, str]  # file -> sha256
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in self.headline.items())
+        return f"EvaluationReport({self.corpus}, {self.partition}: {scores})"
+
+    @property
+    def scores(self) -> dict[Kind, KindScores]:
+        """Scores of every kind that was evaluated."""
+        found: dict[Kind, KindScores] = {name: dimension.scores for name, dimension in self.dimensions.items()}
+        if self.expression:
+            found["expression"] = self.expression.scores
+        if self.action_units:
+            found["action_units"] = self.action_units.scores
+        return found
+
+    @property
+    def headline(self) -> dict[str, float]:
+        """The numbers to quote, by name; filled steps are included."""
+        quoted = {f"ccc_{name}": self.quote(report.scores)["ccc"] for name, report in self.dimensions.items()}
+        if self.expression:
+            quoted |= {f"expression_{n}": self.expression.scores.joined[n] for n in ("f1_macro", "accuracy", "uar")}
+        if self.action_units:
+            quoted["action_units_f1_macro"] = self.action_units.scores.joined["f1_macro"]
+        return quoted | ({"P": self.challenge.score} if self.challenge else {})
+
+    def quotes_means(self, scores: KindScores) -> bool:
+        """Return whether the mean over the recordings is quoted instead of the joined score."""
+        return self.quoted == "recordings" and bool(scores.mean)
+
+    def quote(self, scores: KindScores) -> dict[str, float]:
+        """Return the scores to quote, joined or means over the recordings."""
+        return scores.mean if self.quotes_means(scores) else scores.joined
+
+    def interval(self, scores: KindScores, name: str) -> Interval:
+        """Return the interval of a quoted score."""
+        return (scores.mean_intervals if self.quotes_means(scores) else scores.intervals)[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything except the curves, fit for JSON: arrays as lists, NaN and infinity as None."""
+        content = {field: _to_plain(value) for field, value in vars(self).items()}
+        for dimension in content["dimensions"].values():
+            del dimension["curves"]
+        content["published"] = [{"protocol": t.protocol, "rows": _to_plain(t.rows)} for t in self.published]
+        return {"headline": _to_plain(self.headline), "marks": MARKS, **content}
+
+
+def report_dimension(tally: DimensionTally, variants: tuple[VariantScores, ...]) -> DimensionReport:
+    """Return the report of valence or arousal."""
+    scores = tally.scores.result(tally.config.draws)
+    return DimensionReport(scores, variants, tally.outside, tally.density, tuple(tally.curves))
+
+
+def report_expression(tally: ExpressionTally, draws: int) -> ExpressionReport:
+    """Return the report of expressions, with intervals of `draws` bootstrap draws."""
+    matrix = tally.confusion
+    with np.errstate(invalid="ignore"):
+        precision = matrix.hits / matrix.counts.sum(0)
+    missing = _never_predicted(tally)
+    counts, support = matrix.counts.astype(np.int64), matrix.support.astype(np.int64)
+    scores = tally.scores.result(draws)
+    return ExpressionReport(scores, tally.names, missing, counts, support, matrix.f1, matrix.recall, precision)
+
+
+def report_action_units(tally: ActionUnitTally, draws: int) -> ActionUnitReport:
+    """Return the report of action units, with intervals of `draws` bootstrap draws."""
+    counts, scores = tally.counts, tally.scores.result(draws)
+    support = counts.support.astype(np.int64)
+    missing = _never_predicted(tally)
+    return ActionUnitReport(scores, tally.names, missing, tally.threshold, tally.mixed, support, counts.f1)
+
+
+def joined_scores(
+    dimensions: Mapping[Dimension, DimensionReport], expression: ExpressionReport | None, units: ActionUnitReport | None
+) -> JoinedScores:
+    """Return what a comparison with published results needs."""
+    by_kind: dict[Kind, Mapping[str, float]] = {name: report.scores.joined for name, report in dimensions.items()}
+    if expression:
+        by_kind["expression"] = expression.scores.joined
+    if units:
+        by_kind["action_units"] = units.scores.joined
+    return JoinedScores(by_kind, len(expression.classes) if expression else 0, len(units.units) if units else 0)
+
+
+def _never_predicted(tally: ExpressionTally | ActionUnitTally) -> tuple[str, ...]:
+    return tuple(name for name, predicted in zip(tally.names, tally.predicted, strict=True) if not predicted)
+
+
+def _to_plain(value: Any) -> Any:
+    """Return a value of JSON."""
+    if isinstance(value, np.ndarray):
+        return _to_plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Interval):
+        return _to_plain(value._asdict())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {JSON_KEYS.get(field.name, field.name): _to_plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _to_plain(inner) for key, inner in value.items()}
+    return [_to_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,136 @@
+"""Predictions for the pictures of a corpus by a face network.
+
+Each picture is resized to the input size of the network, without detection or alignment and ignoring its aspect ratio,
+as corpora of cropped faces (FER+, AffectNet) are scored.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from avfer.datasets.example import Corpus, Example, Partition
+from avfer.errors import ConfigError, DatasetError
+from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
+from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin
+from avfer.models.card import Card
+from avfer.models.network import FaceNetwork, find_network
+from avfer.models.weights import load_into, locate, sha256
+from avfer.stages.embed_faces import normalised, own_outputs, own_width
+
+BATCH = 64  # pictures at once
+RESIZING_RULE = "each picture is resized to the input size of the network, aspect ratio ignored"
+
+
+@runtime_checkable
+class HasPictures(Protocol):
+    """A corpus that stores its pictures inside other files, such as the rows of a CSV."""
+
+    def picture(self, example: Example) -> np.ndarray:
+        """Return the picture of an example, (H, W) or (H, W, 3) uint8."""
+        ...
+
+
+class PictureNetwork(NamedTuple):
+    """A face network with its weights, ready to predict."""
+
+    card: Card
+    network: FaceNetwork
+    device: torch.device
+    files: dict[str, str]  # weight file -> sha256
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the O outputs, as in the table of a pipeline."""
+        affect = ["valence", "arousal"] if self.card.valence_arousal else []
+        units = [f"au{int(name[2:]):02d}" for name in self.card.action_units]
+        return [*affect, *(f"p_{name}" for name in self.card.classes), *units]
+
+
+class PictureSource:
+    """Predictions of a face network for the pictures of a corpus; a `PredictionSource`."""
+
+    def __init__(self, network: PictureNetwork) -> None:
+        card = network.card
+        self.network = network
+        self.origin = PredictionOrigin({"model": card.name}, dict(network.files), {card.name: card.data or UNKNOWN})
+
+    def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[AlignedPredictions]:
+        """Yield the examples of a partition with the outputs of the network; DatasetError for a damaged picture."""
+        names = self.network.columns
+        for example, values in predict_pictures(self.network, corpus, corpus.examples(partition)):
+            given = dict(zip(names, values.T, strict=True))
+            missing = np.full(len(example), np.nan)
+            columns = all_columns_of(example)
+            yield AlignedPredictions.from_values(example, {column: given.get(column, missing) for column in columns})
+
+
+def load_picture_network(name: str, weights: str, device: torch.device) -> PictureNetwork:
+    """Load a face network of the catalog and its weights.
+
+    weights: "builtin", a path or a URL. Raises ConfigError if the network has no outputs but features, WeightsError if
+    the weights cannot be used.
+    """
+    kind = find_network(name, FaceNetwork)
+    path, card = locate(name, weights)
+    network = kind(**card.options)
+    if not own_width(card):
+        raise ConfigError(f"{name} predicts no labels; choose a network with classes, imported with --classes")
+    load_into(network, path, card)
+    return PictureNetwork(card, network.eval().requires_grad_(False).to(device), device, {path.name: sha256(path)})
+
+
+def predict_pictures(
+    network: PictureNetwork, corpus: Corpus, examples: Iterable[Example]
+) -> Iterator[tuple[Example, np.ndarray]]:
+    """Yield each example with the outputs of the network at its T steps, (T, O) float64 in `network.columns`.
+
+    A step without a picture is NaN. Raises DatasetError for a picture that cannot be read.
+    """
+    steps = ((example, step) for example in examples for step in range(len(example)))
+    batches = iter(lambda: list(islice(steps, BATCH)), [])
+    rows = ((e, row) for some in batches for (e, _), row in zip(some, _predict(network, corpus, some), strict=True))
+    for _, group in groupby(rows, key=lambda row: row[0].id):
+        same = list(group)
+        yield same[0][0], np.stack([values for _, values in same])
+
+
+def _predict(network: PictureNetwork, corpus: Corpus, steps: list[tuple[Example, int]]) -> np.ndarray:
+    """Return the outputs (N, O) for N steps of examples."""
+    pictures = [_load_picture(corpus, example, step) for example, step in steps]
+    values = np.full((len(steps), len(network.columns)), np.nan)
+    crops = [_resize(picture, network.card.size or 0) for picture in pictures if picture is not None]
+    if crops:
+        with torch.inference_mode():
+            pixels = normalised(network.card, torch.cat(crops).to(network.device))
+            outputs = own_outputs(network.card, network.network.predict(pixels))
+        values[[picture is not None for picture in pictures]] = outputs.double().cpu().numpy()
+    return values
+
+
+def _load_picture(corpus: Corpus, example: Example, step: int) -> np.ndarray | None:
+    """Return the picture of a step, (H, W, 3) uint8 RGB; None if the corpus has none."""
+    if isinstance(corpus, HasPictures):
+        picture = corpus.picture(example)
+        return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, 2)
+    path = example.pictures[step] if example.pictures else None
+    if path is None:
+        return None
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read as a picture: {error}; get the file again") from error
+
+
+def _resize(picture: np.ndarray, side: int) -> Tensor:
+    """Resize (H, W, 3) uint8 to (1, 3, side, side) in [0, 255]: bilinear with antialiasing, if the size differs."""
+    pixels = torch.tensor(picture).permute(2, 0, 1)[None].float()
+    if pixels.shape[2:] == (side, side):
+        return pixels
+    return F.interpolate(pixels, (side, side), mode="bilinear", antialias=True).round().clamp(0, 255)

@@ -1,0 +1,117 @@
+"""Predictions of a pipeline for the recordings of a corpus: one table each, those that exist already are kept."""
+
+import json
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avfer.datasets.example import Corpus, Notes, Partition
+from avfer.errors import ConfigError, MediaError
+from avfer.evaluation.alignment import AlignedPredictions
+from avfer.evaluation.evaluation_config import EvalConfig
+from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin, TableFolder, table_metadata
+from avfer.inputs import check_output_names
+from avfer.jobs import Job, Outcome, plan_job, run_job
+
+if TYPE_CHECKING:
+    from avfer.pipeline import Pipeline
+
+TABLES = "tables"  # folder inside the output folder
+MAX_LISTED = 10  # failures that a message lists
+
+
+class PipelineSource:
+    """Tables that a pipeline makes where they do not exist yet; a `PredictionSource`.
+
+    Raises ConfigError for a pipeline that cannot be built.
+    """
+
+    def __init__(self, config: EvalConfig, overwrite: bool, quiet: bool) -> None:
+        from avfer.pipeline import load
+
+        assert config.pipeline is not None
+        self._pipeline = load(config.pipeline, config.device, **config.settings)
+        self._overwrite, self._quiet = overwrite, quiet
+        self._folder = config.output / TABLES
+        self.origin = _describe_pipeline(self._pipeline)
+
+    def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[AlignedPredictions]:
+        """Run the pipeline on every recording of a partition, then yield its examples with their tables aligned.
+
+        Raises ConfigError if tables of another pipeline or of other weights exist and `overwrite` is False, MediaError
+        after all recordings were tried if some could not be processed.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        jobs = [plan_job(path, self._folder, ("parquet",)) for path in list_media(corpus, partition)]
+        if not self._overwrite:
+            _check_existing_tables(jobs, self._pipeline)
+        _check_outcomes(self._run(jobs))
+        yield from TableFolder(self._folder).predictions(corpus, partition)
+
+    def _run(self, jobs: list[Job]) -> list[Outcome]:
+        """Run all jobs; a job that fails does not stop the others."""
+        from rich.console import Console
+
+        from avfer.progress import ClipProgress, open_display
+
+        outcomes: list[Outcome] = []
+        with open_display(Console(file=sys.stderr), self._quiet) as display:
+            progress = ClipProgress(display, len(jobs))
+            for job in jobs:
+                progress.begin(job.clip)
+                outcomes.append(run_job(job, self._pipeline, self._overwrite, progress.advance))
+                progress.end(outcomes[-1])
+        return outcomes
+
+
+def list_media(corpus: Corpus, partition: Partition) -> list[Path]:
+    """Return the media files of a partition's examples, each once: the video, or the audio if there is no video.
+
+    Raises ConfigError if there are none, or if two files would be written to the same table.
+    """
+    with preserve_notes(corpus.notes):
+        found = [example.video or example.audio for example in corpus.examples(partition) if len(example)]
+    media = list(dict.fromkeys(path for path in found if path is not None))
+    if not media:
+        problem = "has no recordings that a pipeline could read; use --model or --predictions"
+        raise ConfigError(f"the {partition} partition of {corpus.name} at {corpus.root} {problem}")
+    check_output_names(media)
+    return media
+
+
+@contextmanager
+def preserve_notes(notes: Notes) -> Generator[None]:
+    """Restore the notes of a corpus afterwards, because the same examples are read and noted again later."""
+    before = dict(notes.counts), dict(notes.places), set(notes.faults)
+    yield
+    for saved, current in zip(before, (notes.counts, notes.places, notes.faults), strict=True):
+        current.clear()
+        current.update(saved)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def _describe_pipeline(pipeline: "Pipeline") -> PredictionOrigin:
+    facts = {"pipeline": pipeline.name, "pipeline's sha256": pipeline.spec.sha256, "device": str(pipeline.device)}
+    training_data = {card.name: card.data or UNKNOWN for card in pipeline.cards}
+    return PredictionOrigin(facts, dict(pipeline.files), training_data)
+
+
+def _check_existing_tables(jobs: list[Job], pipeline: "Pipeline") -> None:
+    """Raise ConfigError if a table was made by another pipeline or with other weights."""
+    for path in (path for job in jobs for path in job.tables.values() if path.exists()):
+        metadata = table_metadata(path)
+        same = metadata.get("pipeline_sha256") == pipeline.spec.sha256
+        if not same or json.loads(metadata.get("weights", "{}")) != pipeline.files:
+            difference = "other weights" if same else "another pipeline"
+            raise ConfigError(f"{path} was made by {difference}; choose another --output, or use --overwrite")
+
+
+def _check_outcomes(outcomes: list[Outcome]) -> None:
+    """Raise MediaError, with the reasons, if any job failed."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        reasons = "; ".join(f"{outcome.job.clip}: {outcome.error}" for outcome in failed[:MAX_LISTED])
+        more = f"; and {len(failed) - MAX_LISTED} more" if len(failed) > MAX_LISTED else ""
+        counts = f"{len(failed)} of {len(outcomes)} recordings could not be labelled (the others are labelled and kept)"
+        raise MediaError(f"{counts}: {reasons}{more}")

@@ -1,0 +1,134 @@
+"""Where predictions come from: what every source offers, and a folder of tables on disk, one for each recording.
+
+`picture_predictions.py` has the source that runs a face network on pictures, `pipeline_predictions.py` the one that
+runs a pipeline on recordings first.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from avfer.datasets.example import Corpus, Example, Partition
+from avfer.errors import DatasetError
+from avfer.evaluation.alignment import AlignedPredictions, align, all_columns_of
+
+TABLE_SUFFIXES = ("parquet", "csv", "jsonl")
+METADATA_FACTS = {  # key in the metadata of a Parquet table -> name of the fact in a report
+    "version": "avfer that made the tables",
+    "pipeline_sha256": "sha256 of the pipeline that made them",
+    "device": "device that made them",
+}
+UNKNOWN = "unknown"
+
+
+@dataclass
+class PredictionOrigin:
+    """What a report states about the predictions; it grows while they are read."""
+
+    facts: dict[str, str] = field(default_factory=dict[str, str])  # "pipeline" -> "aver"
+    weights: dict[str, str] = field(default_factory=dict[str, str])  # file -> sha256
+    training_data: dict[str, str] = field(default_factory=dict[str, str])  # network -> data it was trained on
+
+
+class PredictionSource(Protocol):
+    """A source of predictions for the examples of a corpus."""
+
+    origin: PredictionOrigin
+
+    def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[AlignedPredictions]:
+        """Yield every example of the partition that has steps, with its predictions, all NaN if there are none."""
+        ...
+
+
+@dataclass
+class TableFolder:
+    """A folder with a table for each example, named after its id, its video or its audio file.
+
+    Raises DatasetError if the folder does not exist.
+    """
+
+    folder: Path
+    origin: PredictionOrigin = field(default_factory=PredictionOrigin)
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise DatasetError(f"no folder with predictions at {self.folder}; check the path behind --predictions")
+
+    def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[AlignedPredictions]:
+        """Yield the examples of a partition with their tables aligned; DatasetError for a faulty table."""
+        for example in corpus.examples(partition):
+            if not len(example):
+                continue
+            columns, path = all_columns_of(example), self._find_table(example)
+            if path is None:
+                yield AlignedPredictions.empty(example, columns)
+                continue
+            self._read_metadata(path)
+            expression = example.labels.get("expression")
+            table = read_table(path)
+            if expression:
+                table = with_probabilities(table, expression.names)
+            yield align(example, table, columns)
+
+    def _find_table(self, example: Example) -> Path | None:
+        media = [path.stem for path in (example.video, example.audio) if path]
+        for stem in dict.fromkeys([example.id, *media]):
+            for suffix in TABLE_SUFFIXES:
+                if (path := self.folder / f"{stem}.{suffix}").is_file():
+                    return path
+        return None
+
+    def _read_metadata(self, path: Path) -> None:
+        """Add the facts and weights in a table's metadata; values that differ between tables are all listed."""
+        metadata = table_metadata(path)
+        self.origin.weights |= json.loads(metadata.get("weights", "{}"))
+        for key, fact in METADATA_FACTS.items():
+            value = metadata.get(key, UNKNOWN)
+            known = self.origin.facts.setdefault(fact, value)
+            if value not in known.split("; "):
+                self.origin.facts[fact] = f"{known}; {value}"
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of predictions: Parquet, CSV or JSON lines. Raises DatasetError if the file cannot be read."""
+    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": _read_json_lines}
+    try:
+        return readers[path.suffix](path)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+
+
+def table_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a Parquet table, empty for other formats. Raises DatasetError for a damaged file."""
+    if path.suffix != ".parquet":
+        return {}
+    import pyarrow.parquet
+
+    try:
+        metadata: dict[bytes, bytes] = pyarrow.parquet.read_schema(path).metadata or {}
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from error
+    return {key.decode(): value.decode(errors="replace") for key, value in metadata.items()}
+
+
+def with_probabilities(table: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Add columns p_... of 0 and 1 to a table that names the expression but has no probabilities.
+
+    A name outside `classes` gives NaN, so that its step is filled and counted as filled.
+    """
+    if "expression" not in table or any(str(column).startswith("p_") for column in table):
+        return table
+    names = table["expression"].astype("string").str.strip().str.lower()
+    known = names.isin(classes).to_numpy(bool)
+    return table.assign(
+        **{f"p_{name}": np.where(known, (names == name).to_numpy(bool, na_value=False), np.nan) for name in classes}
+    )
+
+
+def _read_json_lines(path: Path) -> pd.DataFrame:
+    return pd.read_json(path, lines=True)

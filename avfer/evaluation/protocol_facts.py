@@ -1,0 +1,102 @@
+"""The protocol that a score must state to be compared: corpus, filling, convention, delay, classes, versions."""
+
+import platform
+from importlib.metadata import version
+
+from avfer import __version__
+from avfer.datasets.example import Corpus
+from avfer.evaluation.alignment import DIMENSIONS, FACE_RULE, FILLING_RULE
+from avfer.evaluation.collect import Collected
+from avfer.evaluation.evaluation_config import EvalConfig
+from avfer.evaluation.picture_predictions import RESIZING_RULE
+from avfer.evaluation.prediction_sources import PredictionOrigin
+from avfer.evaluation.tally import ActionUnitTally, ExpressionTally
+from avfer.metrics import SAGR_RULE
+from avfer.metrics.bootstrap import LEVEL
+
+CONVENTIONS = {
+    "population": "population: covariance and variances are divided by n (Lin 1989, ABAW)",
+    "sample": "sample: covariance and variances are divided by n - 1 (torchmetrics)",
+    "avec2018": "avec2018: covariance over n, variances over N - 1 with missing steps; equal series give (n - 1) / n",
+}
+HEADLINES = {
+    "joined": "all valid steps of all recordings joined in one series",
+    "recordings": "the mean of the recordings' own scores",
+}
+PACKAGES = ("numpy", "torch")
+
+
+def protocol_facts(config: EvalConfig, corpus: Corpus, found: Collected, origin: PredictionOrigin) -> dict[str, str]:
+    """Return the protocol as name -> text, in the order in which a report prints it."""
+    continuous = any(kind in found.tallies for kind in DIMENSIONS)
+    versions = [f"avfer {__version__}", f"Python {platform.python_version()}"]
+    return {
+        "corpus": f"{corpus.name}, {corpus.distribution}",
+        "partition": config.partition,
+        "labels": corpus.protocol + "".join(f"; {name}: {value}" for name, value in config.options.items()),
+        "recordings or pictures": str(found.examples),
+        **_prediction_facts(config, origin),
+        **_filling_facts(config, found),
+        **(_delay_facts(config) if continuous else {}),
+        **(_ccc_facts(config) if continuous else {}),
+        **_class_facts(found),
+        "interval": f"{LEVEL:.0%} percentile interval, {config.draws} draws of {_drawn(found)}, never of frames",
+        "software": ", ".join([*versions, *(f"{package} {version(package)}" for package in PACKAGES)]),
+    }
+
+
+def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str, str]:
+    if config.predictions:
+        source = f"tables in {config.predictions}"
+    else:
+        source = f"the pipeline {config.pipeline}" if config.pipeline else f"the network {config.model}"
+    facts = {"predictions": source, **origin.facts}
+    facts |= {f"setting {name}": str(value) for name, value in config.settings.items()}
+    return facts | {f"{name} was trained on": data for name, data in origin.training_data.items()}
+
+
+def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
+    """How predictions were brought to the steps, and what was done about recordings without any."""
+    if config.model:
+        facts = {"pictures": RESIZING_RULE}
+    else:
+        facts = {"faces": FACE_RULE, "steps without a prediction": FILLING_RULE}
+    absent = {kind: len(names) for kind, names in found.lacking.items() if kind in found.tallies}
+    counts = ", ".join(f"{count} of {kind.replace('_', ' ')}" for kind, count in absent.items())
+    if counts:
+        facts["recordings without a prediction"] = f"{counts}: scored as neutral, counted as held"
+    return facts
+
+
+def _delay_facts(config: EvalConfig) -> dict[str, str]:
+    delays = ", ".join(f"{kind} {config.delay[kind]:g} s" for kind in DIMENSIONS if config.delay.get(kind))
+    rule = "predictions moved later by it, the first steps repeat the first prediction"
+    return {"reaction delay used in training": f"{delays}; undone: {rule}" if delays else "none given, none undone"}
+
+
+def _ccc_facts(config: EvalConfig) -> dict[str, str]:
+    chain = "none in the headline"
+    chain += "; raw, fitted on train and fitted on dev in separate tables" if config.post_processing else ""
+    chain += f"; a moving mean of {config.smoothing} steps on each side in a table" if config.smoothing else ""
+    facts = {"protocol": f"{config.protocol}: the last step of every recording is left out"} if config.protocol else {}
+    return facts | {
+        "CCC": CONVENTIONS[config.ccc],
+        "headline": HEADLINES[config.quoted],
+        "post-processing": chain,
+        "SAGR": SAGR_RULE,
+    }
+
+
+def _class_facts(found: Collected) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    for tally in found.tallies.values():
+        if isinstance(tally, ExpressionTally):
+            facts["classes"] = f"{', '.join(tally.names)}; the most probable of these is taken"
+        if isinstance(tally, ActionUnitTally):
+            facts["action units"] = ", ".join(tally.names)
+            facts["threshold of action units"] = f"{tally.threshold:g} for all, not tuned"
+    return facts
+
+
+def _drawn(found: Collected) -> str:
+    return " and ".join(dict.fromkeys(tally.scores.drawn for tally in found.tallies.values()))

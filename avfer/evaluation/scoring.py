@@ -1,0 +1,162 @@
+"""Evaluate a partition of a corpus: open it, get the predictions, align and score them, write the report."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from avfer.atomic import atomic_write
+from avfer.datasets.corpus import open_corpus
+from avfer.datasets.example import Corpus, Partition
+from avfer.errors import DatasetError
+from avfer.evaluation.alignment import DIMENSIONS, Dimension
+from avfer.evaluation.chain_fitting import score_variants
+from avfer.evaluation.collect import Collected, collect
+from avfer.evaluation.evaluation_config import EvalConfig, change_config, read_config
+from avfer.evaluation.evaluation_report import (
+    DimensionReport,
+    EvaluationReport,
+    joined_scores,
+    report_action_units,
+    report_dimension,
+    report_expression,
+)
+from avfer.evaluation.post_processing import RecordingSeries
+from avfer.evaluation.prediction_sources import PredictionSource, TableFolder
+from avfer.evaluation.protocol_facts import protocol_facts
+from avfer.evaluation.published_results import OtherProtocol, PublishedTable, challenge_score, compare
+from avfer.evaluation.report_rendering import render_html, render_markdown
+from avfer.evaluation.report_sections import report_sections, report_title
+from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally
+
+
+def evaluate(
+    config: EvalConfig | str | Path, *, overwrite: bool = False, quiet: bool = True, **changes: Any
+) -> EvaluationReport:
+    """Score a partition of a corpus and write report.json, report.md and report.html into the `output` folder.
+
+    config: a configuration, a YAML file, or the name of a bundled protocol such as "aff_wild2".
+    overwrite: run the pipeline again on recordings that have tables already.
+    quiet: show no progress on standard error.
+    changes: values for keys of the configuration: `evaluate("recola", root="/data/recola")`.
+
+    Raises ConfigError for a configuration that cannot work, DatasetError for a faulty corpus or faulty predictions,
+    MediaError for recordings that cannot be read, OutputError if the report cannot be written.
+    """
+    if isinstance(config, EvalConfig):
+        checked = change_config(config, changes) if changes else config
+    else:
+        checked = read_config(config, changes)
+    report = score(checked, overwrite=overwrite, quiet=quiet)
+    write_report(report, checked.output)
+    return report
+
+
+def score(config: EvalConfig, *, overwrite: bool = False, quiet: bool = True) -> EvaluationReport:
+    """Return the report without writing it; a pipeline still writes its tables. Arguments and errors as `evaluate`."""
+    corpus = open_corpus(config.corpus, config.root.expanduser(), **config.options)
+    _check_partition(corpus, config.partition)
+    source = _open_source(config, overwrite, quiet)
+    found = collect(config, source.predictions(corpus, config.partition))
+    _check_found(config, corpus, found)
+    return _make_report(config, corpus, source, found)
+
+
+def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
+    """Write report.json, report.md and report.html, each whole or not at all, and return their paths."""
+    sections, title = report_sections(report), report_title(report)
+    contents = {
+        "report.json": json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "report.md": render_markdown(title, sections),
+        "report.html": render_html(title, sections),
+    }
+    for name, content in contents.items():
+        with atomic_write(folder / name) as part:
+            part.write_text(content, encoding="utf-8")
+    return [folder / name for name in contents]
+
+
+def _open_source(config: EvalConfig, overwrite: bool, quiet: bool) -> PredictionSource:
+    if config.predictions is not None:
+        return TableFolder(config.predictions.expanduser())
+    if config.model is not None:
+        from avfer.evaluation.picture_predictions import PictureSource, load_picture_network
+        from avfer.pipeline import choose_device
+
+        return PictureSource(load_picture_network(config.model, config.weights, choose_device(config.device)))
+    from avfer.evaluation.pipeline_predictions import PipelineSource
+
+    return PipelineSource(config, overwrite, quiet)
+
+
+def _check_partition(corpus: Corpus, partition: Partition) -> None:
+    if partition not in corpus.partitions:
+        available = ", ".join(corpus.partitions) or "none"
+        raise DatasetError(f"{corpus.name} at {corpus.root} has no partition {partition}; available: {available}")
+
+
+def _check_found(config: EvalConfig, corpus: Corpus, found: Collected) -> None:
+    """Raise DatasetError if there is nothing to score."""
+    where = f"the {config.partition} partition of {corpus.name} at {corpus.root}"
+    if not found.labelled:
+        hint = "write a submission with `avfer submit` instead"
+        raise DatasetError(f"{where} has no valid labels ({found.examples} examples); {hint}")
+    if not found.tallies:
+        kinds = ", ".join(kind.replace("_", " ") for kind in found.labelled)
+        names = ", ".join(dict.fromkeys(name for names in found.lacking.values() for name in names[:3]))
+        raise DatasetError(f"{where} is labelled with {kinds}, but nothing of it was predicted ({names or 'pictures'})")
+
+
+def _make_report(config: EvalConfig, corpus: Corpus, source: PredictionSource, found: Collected) -> EvaluationReport:
+    dimensions: dict[Dimension, DimensionReport] = {}
+    for kind in DIMENSIONS:
+        if isinstance(tally := found.tallies.get(kind), DimensionTally):
+            read_partition = partial(_read_series, config, corpus, source, kind)
+            dimensions[kind] = report_dimension(tally, score_variants(config, tally.series, read_partition))
+    classes, units = found.tallies.get("expression"), found.tallies.get("action_units")
+    expression = report_expression(classes, config.draws) if isinstance(classes, ExpressionTally) else None
+    action_units = report_action_units(units, config.draws) if isinstance(units, ActionUnitTally) else None
+    scores = joined_scores(dimensions, expression, action_units)
+    published = compare(config, corpus, scores)
+    return EvaluationReport(
+        corpus=corpus.name,
+        partition=config.partition,
+        facts=protocol_facts(config, corpus, found, source.origin),
+        quoted=config.quoted,
+        dimensions=dimensions,
+        expression=expression,
+        action_units=action_units,
+        challenge=challenge_score(config, corpus, scores),
+        published=tuple(table for table in published if isinstance(table, PublishedTable)),
+        notes=_collect_notes(corpus, found, [other for other in published if isinstance(other, OtherProtocol)]),
+        weights=source.origin.weights,
+    )
+
+
+def _read_series(
+    config: EvalConfig, corpus: Corpus, source: PredictionSource, kind: Dimension, partition: Partition
+) -> Sequence[RecordingSeries]:
+    """Return the recordings of another partition to fit on; add a note if it has no labels or predictions."""
+    exists = partition in corpus.partitions
+    tally = collect(config, source.predictions(corpus, partition)).tallies.get(kind) if exists else None
+    if isinstance(tally, DimensionTally):
+        return tally.series
+    note = f"post-processing of {kind} is not fitted on {partition}: it has no labels with predictions"
+    corpus.notes.add(note, corpus.root)
+    return []
+
+
+def _collect_notes(corpus: Corpus, found: Collected, others: Sequence[OtherProtocol]) -> Mapping[str, tuple[int, str]]:
+    """Return the notes of the corpus reader and of the evaluation: note -> (count, place of the first)."""
+    notes = {note: (count, corpus.notes.places.get(note, "")) for note, count in corpus.notes.counts.items()}
+    if found.other_faces:
+        notes["rows of further faces on a frame: left out"] = (found.other_faces, "")
+    for kind, names in found.lacking.items():
+        notes[f"recordings without any prediction of {kind.replace('_', ' ')}"] = (len(names), names[0])
+    for kind, count in found.missing_pictures.items():
+        notes[f"pictures without a prediction of {kind.replace('_', ' ')}: not scored"] = (count, "")
+    for kind in found.not_predicted:
+        note = f"labelled with {kind.replace('_', ' ')}, which nothing predicts: not scored"
+        notes[note] = (found.labelled[kind], "")
+    return notes | {f"published rows under '{o.protocol}' are not shown: {o.reason}": (1, "") for o in others}
