@@ -74,8 +74,8 @@ def score_variants(
 ) -> tuple[VariantScores, ...]:
     """Score the recordings of a dimension raw and after the post-processing that the configuration requests.
 
-    scored: the recordings of `config.partition`. read_partition: returns the recordings of another partition, empty if
-    it cannot be fitted on.
+    scored: the recordings of `config.partition`.
+    read_partition: returns the recordings of another partition, empty if it cannot be fitted on.
 
     Returns an empty tuple if no post-processing is requested. The headline of a report stays raw in any case.
     """
@@ -86,7 +86,7 @@ def score_variants(
         smoothing = Chain((MovingMean(config.smoothing),))
         variants.append(_score(config, scored, "smoothed", FittedChain(smoothing)))
     if config.post_processing:
-        parts = {config.partition: scored}
+        parts: dict[Partition, Sequence[RecordingSeries]] = {config.partition: scored}
         parts |= {part: read_partition(part) for part in FITTING_PARTITIONS if part != config.partition}
         variants += _score_fitted(config, parts)
     return tuple(variants)
@@ -128,6 +128,7 @@ def fit_chain(
 
 
 def _score_fitted(config: EvalConfig, parts: Mapping[Partition, Sequence[RecordingSeries]]) -> list[VariantScores]:
+    """Score the chain fitted on each partition of `parts`, applied to the partition of the configuration."""
     variants: list[VariantScores] = []
     for partition in FITTING_PARTITIONS:
         if parts.get(partition):
@@ -145,6 +146,7 @@ def _score(
     fitted: FittedChain,
     optimistic: bool = False,
 ) -> VariantScores:
+    """Score recordings after a chain by the CCC of the configuration; recordings without a valid step are skipped."""
     chain, trials = fitted
     scores = ByRecording(lambda: RegressionScores(config.ccc, nan="omit"))
     for number, recording in enumerate(map(chain.apply_to, recordings)):
@@ -174,11 +176,13 @@ def _apply(operation: Operation, recordings: Sequence[RecordingSeries]) -> list[
 
 
 def _centring(current: Sequence[RecordingSeries]) -> list[Operation]:
+    """Return the operation that makes the means equal; none without valid steps."""
     prediction, target = _join_valid(current)
     return [Centring(float(prediction.mean() - target.mean()))] if len(target) else []
 
 
 def _scaling(current: Sequence[RecordingSeries], scale: Scale) -> list[Operation]:
+    """Return the operation that makes the standard deviations equal; none for a constant prediction."""
     prediction, target = _join_valid(current)
     if not len(target) or prediction.std() == 0:
         return []

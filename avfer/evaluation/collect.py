@@ -65,7 +65,10 @@ def collect(config: EvalConfig, predictions: Iterable[AlignedPredictions]) -> Co
 
 
 def select_kind(kind: Kind, aligned: AlignedPredictions) -> KindPrediction | None:
-    """Return the predictions of a kind, or None if all of its columns are missing."""
+    """Return the predictions of a kind, or None if all of its columns are missing.
+
+    A step counts as filled if any of the present columns was filled there.
+    """
     columns = columns_of(kind, aligned.example.labels[kind])
     present = [column for column in columns if not np.isnan(aligned.values[column]).all()]
     if not present:
@@ -89,6 +92,7 @@ def valid_steps(kind: Kind, labels: Labels) -> np.ndarray:
 
 
 def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredictions) -> None:
+    """Add one kind of an example to its tally, or note that its predictions are missing."""
     example = aligned.example
     labels = example.labels[kind]
     given = select_kind(kind, aligned)
@@ -110,7 +114,10 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
 
 
 def _prepare(config: EvalConfig, kind: Kind, aligned: AlignedPredictions, given: KindPrediction) -> ScoredExample:
-    """Undo the delay, and drop the last step if the protocol requires it."""
+    """Return the example ready to be scored: with the delay undone, without its last step if the protocol says so.
+
+    A step whose prediction was moved there from a filled step counts as filled, too.
+    """
     example, labels = aligned.example, aligned.example.labels[kind]
     valid, values, held = valid_steps(kind, labels).copy(), given.values, given.filled
     late = np.zeros(len(valid), bool)
@@ -126,6 +133,7 @@ def _prepare(config: EvalConfig, kind: Kind, aligned: AlignedPredictions, given:
 
 
 def _new_tally(config: EvalConfig, kind: Kind, names: tuple[str, ...]) -> Tally:
+    """Return an empty tally for a kind with K class or unit names."""
     if kind == "expression":
         return ExpressionTally(names)
     if kind == "action_units":
@@ -142,6 +150,7 @@ def _note_missing(found: Collected, kind: Kind, example: Example) -> None:
 
 
 def _is_picture(example: Example) -> bool:
+    """Return whether an example has neither times nor frames: a single picture with one step."""
     return example.times is None and example.frames is None
 
 

@@ -1,4 +1,24 @@
-"""The result of an evaluation as plain values; `EvaluationReport.to_dict` is the content of report.json."""
+"""The result of an evaluation as plain values; `EvaluationReport.to_dict` is the content of report.json.
+
+Keys of report.json, in order:
+
+    headline      the numbers to quote: ccc_valence, ccc_arousal, expression_f1_macro, expression_accuracy,
+                  expression_uar, action_units_f1_macro, P; those that were evaluated
+    marks         meaning of the marks of published rows
+    corpus, partition
+    facts         the protocol: name -> text
+    quoted        "joined" or "recordings"
+    dimensions    valence and arousal: scores, variants, outside, density
+    expression    scores, classes, not_told, confusion, support, f1, recall, precision; null if not evaluated
+    action_units  scores, units, not_told, threshold, mixed, support, f1; null if not evaluated
+    challenge     task, year, rule and score P of ABAW; null for other corpora
+    published     protocol and rows (system, values, mark) of each comparable table
+    notes         note -> [number of occurrences, place of the first]
+    weights       file -> sha256
+
+`scores` has steps (recordings, annotated, valid, predicted, held, delayed), joined, mean, joined_own, mean_own,
+intervals, mean_intervals, drawn and recordings; see `KindScores`. A value that is not defined is null.
+"""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +39,7 @@ JSON_KEYS = {"never_predicted": "not_told"}  # field -> key in report.json, wher
 
 @dataclass(frozen=True, eq=False)
 class DimensionReport:
-    """Valence or arousal."""
+    """Scores of valence or arousal, raw and post-processed, and what the charts need."""
 
     scores: KindScores
     variants: tuple[VariantScores, ...]  # empty if no post-processing was requested
@@ -30,7 +50,7 @@ class DimensionReport:
 
 @dataclass(frozen=True, eq=False)
 class ExpressionReport:
-    """Expressions, with K classes in the order of the corpus."""
+    """Scores of expressions; arrays follow the K classes in the order of the corpus."""
 
     scores: KindScores
     classes: tuple[str, ...]
@@ -44,7 +64,7 @@ class ExpressionReport:
 
 @dataclass(frozen=True, eq=False)
 class ActionUnitReport:
-    """Action units, A of them in the order of the corpus."""
+    """Scores of action units; arrays follow the A units in the order of the corpus."""
 
     scores: KindScores
     units: tuple[str, ...]
@@ -154,11 +174,15 @@ def joined_scores(
 
 
 def _never_predicted(tally: ExpressionTally | ActionUnitTally) -> tuple[str, ...]:
+    """Return the names whose column is missing in every prediction."""
     return tuple(name for name, predicted in zip(tally.names, tally.predicted, strict=True) if not predicted)
 
 
 def _to_plain(value: Any) -> Any:
-    """Return a value of JSON."""
+    """Return a value of JSON: arrays and tuples become lists, dataclasses become objects with the same keys.
+
+    NaN and infinity become None, because JSON has neither.
+    """
     if isinstance(value, np.ndarray):
         return _to_plain(value.tolist())
     if isinstance(value, float):

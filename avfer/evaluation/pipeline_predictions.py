@@ -25,7 +25,8 @@ MAX_LISTED = 10  # failures that a message lists
 class PipelineSource:
     """Tables that a pipeline makes where they do not exist yet; a `PredictionSource`.
 
-    Raises ConfigError for a pipeline that cannot be built.
+    The pipeline is built once, with `device` and `settings` of the configuration; its tables are in the folder `tables`
+    of `output`. Raises ConfigError for a pipeline that cannot be built.
     """
 
     def __init__(self, config: EvalConfig, overwrite: bool, quiet: bool) -> None:
@@ -92,6 +93,7 @@ def preserve_notes(notes: Notes) -> Generator[None]:
 
 
 def _describe_pipeline(pipeline: "Pipeline") -> PredictionOrigin:
+    """Return what a report states about tables of this pipeline."""
     facts = {"pipeline": pipeline.name, "pipeline's sha256": pipeline.spec.sha256, "device": str(pipeline.device)}
     training_data = {card.name: card.data or UNKNOWN for card in pipeline.cards}
     return PredictionOrigin(facts, dict(pipeline.files), training_data)

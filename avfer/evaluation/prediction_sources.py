@@ -36,7 +36,10 @@ class PredictionOrigin:
 
 
 class PredictionSource(Protocol):
-    """A source of predictions for the examples of a corpus."""
+    """A source of predictions for the examples of a corpus.
+
+    `TableFolder` reads existing tables, `PictureSource` runs a face network, `PipelineSource` runs a pipeline.
+    """
 
     origin: PredictionOrigin
 
@@ -76,6 +79,7 @@ class TableFolder:
             yield align(example, table, columns)
 
     def _find_table(self, example: Example) -> Path | None:
+        """Return the table named after the id, the video or the audio of an example, None if there is none."""
         media = [path.stem for path in (example.video, example.audio) if path]
         for stem in dict.fromkeys([example.id, *media]):
             for suffix in TABLE_SUFFIXES:

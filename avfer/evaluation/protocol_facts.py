@@ -1,4 +1,9 @@
-"""The protocol that a score must state to be compared: corpus, filling, convention, delay, classes, versions."""
+"""The protocol that a score must state to be compared with another one.
+
+Two scores are comparable only if these agree: corpus and its distribution, partition, gold standard, steps that were
+scored and how gaps were filled, convention of the CCC, joined or mean of recordings, post-processing and where it was
+fitted, reaction delay, class list, threshold. A report prints them all, with software versions and weights.
+"""
 
 import platform
 from importlib.metadata import version
@@ -27,7 +32,11 @@ PACKAGES = ("numpy", "torch")
 
 
 def protocol_facts(config: EvalConfig, corpus: Corpus, found: Collected, origin: PredictionOrigin) -> dict[str, str]:
-    """Return the protocol as name -> text, in the order in which a report prints it."""
+    """Return the protocol as name -> text, in the order in which a report prints it.
+
+    found: the partition after it was collected, which knows what was filled and which kinds were scored.
+    origin: of the predictions, after they were read.
+    """
     continuous = any(kind in found.tallies for kind in DIMENSIONS)
     versions = [f"avfer {__version__}", f"Python {platform.python_version()}"]
     return {
@@ -46,6 +55,7 @@ def protocol_facts(config: EvalConfig, corpus: Corpus, found: Collected, origin:
 
 
 def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str, str]:
+    """Where the predictions come from, with the settings of the pipeline and the training data of its networks."""
     if config.predictions:
         source = f"tables in {config.predictions}"
     else:
@@ -69,12 +79,14 @@ def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
 
 
 def _delay_facts(config: EvalConfig) -> dict[str, str]:
+    """The reaction delay of each dimension, and how it was undone."""
     delays = ", ".join(f"{kind} {config.delay[kind]:g} s" for kind in DIMENSIONS if config.delay.get(kind))
     rule = "predictions moved later by it, the first steps repeat the first prediction"
     return {"reaction delay used in training": f"{delays}; undone: {rule}" if delays else "none given, none undone"}
 
 
 def _ccc_facts(config: EvalConfig) -> dict[str, str]:
+    """Convention, headline, post-processing and the rule of signs of a continuous prediction."""
     chain = "none in the headline"
     chain += "; raw, fitted on train and fitted on dev in separate tables" if config.post_processing else ""
     chain += f"; a moving mean of {config.smoothing} steps on each side in a table" if config.smoothing else ""
@@ -88,6 +100,7 @@ def _ccc_facts(config: EvalConfig) -> dict[str, str]:
 
 
 def _class_facts(found: Collected) -> dict[str, str]:
+    """Class list, action units and their threshold, as far as they were scored."""
     facts: dict[str, str] = {}
     for tally in found.tallies.values():
         if isinstance(tally, ExpressionTally):
@@ -99,4 +112,5 @@ def _class_facts(found: Collected) -> dict[str, str]:
 
 
 def _drawn(found: Collected) -> str:
+    """What the intervals draw: "subjects", "recordings" or "pictures"."""
     return " and ".join(dict.fromkeys(tally.scores.drawn for tally in found.tallies.values()))

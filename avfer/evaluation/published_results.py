@@ -1,7 +1,15 @@
 """Published results beside a score: rows of the same corpus, partition and protocol, and the score P of ABAW.
 
 The rows are in published.yaml. Each has a mark that says how far it is confirmed (MARKS). Rows of another protocol are
-not shown, because their numbers cannot be compared; the report states the reason instead.
+not shown, because their numbers cannot be compared; the report states the reason instead. An entry of the file:
+
+    corpus: aff_wild2               # name in the catalog
+    task: va                        # va, expr, au, mtl of ABAW; valence_arousal; expression; the number of classes
+    protocol: CCC, all valid ...    # as reports print it
+    needs: {headline: joined, ...}  # facts that the score must agree with
+    metrics: [valence, arousal, P]  # columns of the rows
+    dev:                            # rows of a partition: system, a value for each metric or null, mark
+      - [RJCMA 2024, 0.455, 0.652, 0.554, B]
 """
 
 from collections.abc import Mapping
@@ -148,7 +156,11 @@ def _abaw_task(scores: JoinedScores) -> AbawTask | None:
 
 
 def _tasks(corpus: str, scores: JoinedScores) -> list[str]:
-    """Return the tasks of published.yaml whose rows might be comparable."""
+    """Return the tasks of published.yaml whose rows might be comparable.
+
+    Corpora of still images have one task for each class list, named by its length, because accuracies over 7 and over 8
+    classes cannot be compared.
+    """
     if corpus == ABAW:
         task = _abaw_task(scores)
         return [task] if task else []

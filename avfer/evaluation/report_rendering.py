@@ -29,7 +29,10 @@ class Section(NamedTuple):
 
 
 def render_markdown(title: str, sections: list[Section]) -> str:
-    """Return the report as Markdown, without charts."""
+    """Return the report as Markdown: a heading, the text and the table of each section, without charts.
+
+    A section that has only a chart is left out.
+    """
     parts = [f"# {title}"]
     for section in sections:
         if section.chart and not section.rows:
@@ -43,7 +46,10 @@ def render_markdown(title: str, sections: list[Section]) -> str:
 
 
 def render_html(title: str, sections: list[Section]) -> str:
-    """Return the report as one HTML page that loads nothing else."""
+    """Return the report as one HTML page that loads nothing else: no script, no style sheet, no image.
+
+    Charts are inline SVG; colours follow the light or dark setting of the reader's system.
+    """
     parts = [f"<h1>{escape(title)}</h1>"]
     for section in sections:
         parts.append(f"<h2>{escape(section.title)}</h2>")
@@ -56,10 +62,12 @@ def render_html(title: str, sections: list[Section]) -> str:
 
 
 def _escape_cell(text: str) -> str:
+    """Return a text that cannot break a row of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _table(section: Section) -> str:
+    """Return the table of a section; columns without any letter are aligned as numbers."""
     kinds = ["text" if any(map(_has_letters, column)) else "number" for column in zip(*section.rows, strict=True)]
     head = _row("th", section.heads, kinds)
     rows = "".join(_row("td", row, kinds) for row in section.rows)

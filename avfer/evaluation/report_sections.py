@@ -1,7 +1,11 @@
-"""The content of a report in reading order: scores, published rows, protocol, counts, then every kind in detail.
+"""The content of a report in reading order.
 
-`write_report` renders the sections; the command line prints the headline, the counts and the published rows as plain
-lines.
+Scores with their intervals, published rows, the protocol, numbers of steps; then valence and arousal (all scores, the
+density of target and prediction, post-processing), expressions (scores by class, confusion matrix), action units, every
+recording, curves over time, notes and weights. Sections without content are left out.
+
+`write_report` renders the sections; the command line prints the headline, the numbers of steps and the published rows
+as plain lines.
 """
 
 import math
@@ -53,7 +57,10 @@ def report_sections(report: EvaluationReport) -> list[Section]:
 
 
 def headline_rows(report: EvaluationReport) -> list[tuple[str, str, str]]:
-    """Return name, value and interval of each quoted score, as printed."""
+    """Return name, value and interval of each quoted score, as printed.
+
+    For example ("valence, CCC", "0.4545", "0.3012 to 0.5877"); P of ABAW has no interval.
+    """
     rows = [
         (_score_name(kind, name), format_score(report.quote(scores)[name]), _format_interval(interval))
         for kind, scores in report.scores.items()
@@ -105,6 +112,7 @@ def _steps_of(report: EvaluationReport) -> list[tuple[str, StepCounts]]:
 
 
 def _headline(report: EvaluationReport) -> Section:
+    """The quoted scores with intervals, and beside them the same scores over predicted steps alone."""
     own: dict[str, str] = {}
     for kind, scores in report.scores.items():
         values = scores.mean_own if report.quotes_means(scores) else scores.joined_own
@@ -116,6 +124,7 @@ def _headline(report: EvaluationReport) -> Section:
 
 
 def _published(report: EvaluationReport) -> Iterator[Section]:
+    """Published rows of the same corpus, partition and protocol below the row of this evaluation."""
     for table in report.published:
         heads = ("system", *(NAMES.get(name, name) for name in table.metrics), "mark")
         rows = [
@@ -140,6 +149,7 @@ def _protocol(report: EvaluationReport) -> Section:
 
 
 def _step_counts(report: EvaluationReport) -> Section:
+    """Numbers of steps of each kind: annotated, valid, predicted and filled."""
     heads = ("", "examples", "annotated", "valid", "predicted", "held", "filled by the delay", "filled in all")
     rows: list[tuple[str, ...]] = []
     for kind, s in _steps_of(report):
@@ -150,6 +160,7 @@ def _step_counts(report: EvaluationReport) -> Section:
 
 
 def _dimension(name: Dimension, dimension: DimensionReport) -> list[Section]:
+    """All regression scores, joined and as the mean of the recordings, each with and without filled steps."""
     scores = dimension.scores
     steps, own = scores.steps.valid, scores.steps.predicted
     lines = [("all steps joined", steps, scores.joined), ("without filled steps, joined", own, scores.joined_own)]
@@ -164,6 +175,7 @@ def _dimension(name: Dimension, dimension: DimensionReport) -> list[Section]:
 
 
 def _variants(name: Dimension, dimension: DimensionReport) -> Iterator[Section]:
+    """The CCC after each post-processing, and every operation that was tried while it was fitted."""
     if dimension.variants:
         rows = tuple((v.name, format_score(v.joined), format_score(v.mean), v.chain) for v in dimension.variants)
         text = "CCC. The headline is raw; what was fitted on the partition that is scored is optimistic."
@@ -174,6 +186,7 @@ def _variants(name: Dimension, dimension: DimensionReport) -> Iterator[Section]:
 
 
 def _expression(found: ExpressionReport) -> list[Section]:
+    """Scores by class, and the confusion matrix as table and chart."""
     columns = zip(found.classes, found.support, found.f1, found.recall, found.precision, strict=True)
     rows = tuple((name, str(n), *(format_score(float(value)) for value in values)) for name, n, *values in columns)
     joined, count = found.scores.joined, len(found.classes)
@@ -192,6 +205,7 @@ def _expression(found: ExpressionReport) -> list[Section]:
 
 
 def _action_units(found: ActionUnitReport) -> Section:
+    """F1 and support of each action unit, and their mean."""
     rows = [
         (unit, str(support), format_score(float(f1)), "never predicted" if unit in found.never_predicted else "")
         for unit, support, f1 in zip(found.units, found.support, found.f1, strict=True)
@@ -206,6 +220,7 @@ def _action_units(found: ActionUnitReport) -> Section:
 
 
 def _recordings(report: EvaluationReport) -> Iterator[Section]:
+    """The main scores of each recording, one row for each."""
     by_kind = {kind: scores.recordings for kind, scores in report.scores.items() if scores.recordings}
     if not by_kind:
         return
@@ -220,6 +235,7 @@ def _recordings(report: EvaluationReport) -> Iterator[Section]:
 
 
 def _curves(report: EvaluationReport) -> Iterator[Section]:
+    """Target and prediction over time for the first MAX_CURVES recordings."""
     by_recording: dict[str, list[tuple[str, Curve]]] = {}
     for name, dimension in report.dimensions.items():
         for curve in dimension.curves:
@@ -236,6 +252,7 @@ def _curves(report: EvaluationReport) -> Iterator[Section]:
 
 
 def _notes_and_weights(report: EvaluationReport) -> Iterator[Section]:
+    """What the corpus reader and the evaluation noted, and the sha256 of every weight file."""
     notes = tuple((note, str(count), place) for note, (count, place) in report.notes.items())
     yield Section("Notes", "" if notes else "Nothing.", ("", "times", "first"), notes)
     weights = tuple(report.weights.items())

@@ -41,6 +41,8 @@ def evaluate(
     quiet: show no progress on standard error.
     changes: values for keys of the configuration: `evaluate("recola", root="/data/recola")`.
 
+    Returns the report; its `headline` has the numbers to quote, `dimensions["valence"].scores` all scores of a kind.
+
     Raises ConfigError for a configuration that cannot work, DatasetError for a faulty corpus or faulty predictions,
     MediaError for recordings that cannot be read, OutputError if the report cannot be written.
     """
@@ -78,6 +80,7 @@ def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
 
 
 def _open_source(config: EvalConfig, overwrite: bool, quiet: bool) -> PredictionSource:
+    """Return the source of predictions that the configuration names; only that one is imported."""
     if config.predictions is not None:
         return TableFolder(config.predictions.expanduser())
     if config.model is not None:
@@ -91,6 +94,7 @@ def _open_source(config: EvalConfig, overwrite: bool, quiet: bool) -> Prediction
 
 
 def _check_partition(corpus: Corpus, partition: Partition) -> None:
+    """Raise DatasetError, with the available partitions, if the corpus on disk does not have this one."""
     if partition not in corpus.partitions:
         available = ", ".join(corpus.partitions) or "none"
         raise DatasetError(f"{corpus.name} at {corpus.root} has no partition {partition}; available: {available}")
@@ -109,6 +113,7 @@ def _check_found(config: EvalConfig, corpus: Corpus, found: Collected) -> None:
 
 
 def _make_report(config: EvalConfig, corpus: Corpus, source: PredictionSource, found: Collected) -> EvaluationReport:
+    """Compute all scores of the tallies, fit post-processing if requested, and add protocol and published rows."""
     dimensions: dict[Dimension, DimensionReport] = {}
     for kind in DIMENSIONS:
         if isinstance(tally := found.tallies.get(kind), DimensionTally):

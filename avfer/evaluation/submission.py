@@ -2,6 +2,15 @@
 
 The organisers' sample file is the reference: a submission has its rows, in its order, every one predicted. Incomplete
 files are not scored; in ABAW8 that turned away 26 of the 40 valence-arousal teams that submitted and beat the baseline.
+
+A file is comma-separated text with a header. Rows by task:
+
+    va      video1/00001.jpg,0.25,-0.1      valence and arousal in [-1, 1]
+    expr    video1/00001.jpg,4              index into EXPRESSIONS, 0 to 7
+    au      video1/00001.jpg,0,1,...        occurrence, 0 or 1, of the twelve UNITS
+
+Image names count frames from 1. Of two people in a video, `video1` and `video1_left` or `video1_right` have rows of
+their own.
 """
 
 import math
@@ -118,6 +127,7 @@ def check(task: SubmissionTask, sample: Path, submission: Path) -> list[Fault]:
 
 
 def _check_rows(expected: list[str], first_lines: dict[str, int], order: list[str]) -> Iterator[Fault]:
+    """Yield faults of the set and the order of the rows; the order is checked only if the set is right."""
     missing = [name for name in expected if name not in first_lines]
     known = set(expected)
     extra = [(name, line) for name, line in first_lines.items() if name not in known]
@@ -146,6 +156,7 @@ def _check_header(task: SubmissionTask, header: str) -> Iterator[Fault]:
 
 
 def _check_values(task: SubmissionTask, values: list[str]) -> Iterator[str]:
+    """Yield what is wrong with the values of a row."""
     if len(values) != VALUES_PER_ROW[task]:
         yield f"{len(values)} values, not {VALUES_PER_ROW[task]}"
         return
@@ -186,6 +197,7 @@ def _sample_names(sample: Path) -> list[str]:
 
 
 def _sample_header(sample: Path, task: SubmissionTask) -> str:
+    """Return the header of the sample file; raise DatasetError if it is that of another task."""
     header = _read_lines(sample)[0].strip()
     fault = next(_check_header(task, header), None)
     if fault is not None:
@@ -213,7 +225,10 @@ def _frame_number(image: str, sample: Path, line: int) -> int:
 def _predict_video(
     task: SubmissionTask, video: str, side: Side | None, folder: Path, threshold: float
 ) -> VideoPredictions:
-    """Read the table of a video and bring it to one row for each frame, with gaps filled."""
+    """Read the table of a video and return one prediction for each frame, with gaps filled.
+
+    Expressions become the index of the most probable class that the table has, action units True above the threshold.
+    """
     table = select_face(_find_table(video, folder), video, side)
     columns = _value_columns(task, table, video)
     frames = table["frame"].to_numpy(np.int64)
@@ -259,6 +274,7 @@ def _find_table(video: str, folder: Path) -> pd.DataFrame:
 
 
 def _value_columns(task: SubmissionTask, table: pd.DataFrame, video: str) -> list[str]:
+    """Return the columns of a table that the task needs; of expressions, those that the table has."""
     if task == "expr":
         columns = [f"p_{name.lower()}" for name in EXPRESSIONS if f"p_{name.lower()}" in table]
         if not columns:

@@ -66,7 +66,11 @@ class StepCounts:
 
 @dataclass(frozen=True)
 class KindScores:
-    """Scores of one kind by name: of all recordings joined, and the mean over the recordings."""
+    """Scores of one kind by name: of all recordings joined, and the mean over the recordings.
+
+    Keys are ccc, pcc, rmse, mae and sagr of a dimension, f1_macro, accuracy, war and uar of expressions, f1_macro and
+    accuracy of action units. Both numbers are reported, because they can differ by 0.4 in CCC.
+    """
 
     steps: StepCounts
     joined: dict[str, float]  # over all valid steps
@@ -137,13 +141,17 @@ class KindAccumulator(Generic[A]):
         )
 
     def _groups(self) -> dict[str, str] | None:
+        """Return recording -> subject if every recording has a subject, else None."""
         known = {name: subject for name, subject in self.subjects.items() if subject is not None}
         return known if len(known) == len(self.subjects) else None
 
 
 @dataclass
 class DimensionTally:
-    """Scores of valence or arousal."""
+    """Scores of valence or arousal, over all examples that were added.
+
+    Predictions outside [-1, 1] are scored as they are and counted; only the density clips them.
+    """
 
     name: Dimension
     config: EvalConfig
@@ -174,7 +182,10 @@ class DimensionTally:
 
 @dataclass
 class ExpressionTally:
-    """Scores of expressions, over the class list of the corpus."""
+    """Scores of expressions, over the class list of the corpus.
+
+    A class that the predictions do not have can never be predicted, but counts in the macro-F1.
+    """
 
     names: tuple[str, ...]  # K classes
     scores: KindAccumulator[ClassScores] = field(init=False)
@@ -198,7 +209,7 @@ class ExpressionTally:
 
 @dataclass
 class ActionUnitTally:
-    """Scores of the occurrence of action units, over the list of the corpus."""
+    """Scores of the occurrence of action units, over the list of the corpus, with one threshold for all units."""
 
     names: tuple[str, ...]  # A action units
     threshold: float
@@ -228,6 +239,7 @@ def _is_missing(values: np.ndarray) -> np.ndarray:
 
 
 def _sample_curve(scored: ScoredExample, target: np.ndarray) -> Curve:
+    """Return evenly spaced steps of a recording; target: (T,) with NaN where not valid."""
     positions = np.unique(np.linspace(0, len(target) - 1, CURVE_POINTS).round().astype(np.int64))
     example = scored.example
     if example.times is not None:
