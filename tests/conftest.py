@@ -1,8 +1,9 @@
-"""The command line as a call, folders that cannot be written to, and figures that need no screen."""
+"""The command line as a call, folders that cannot be written to, and a check for threads that tests leave behind."""
 
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,25 @@ from pathlib import Path
 import pytest
 
 from avfer.cli import main
+from avfer.prefetch import THREAD_NAME
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+def prefetch_threads() -> list[threading.Thread]:
+    """Return the running threads of pipelines."""
+    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Assert after every test that no thread of a pipeline runs on."""
+    yield
+    assert not prefetch_threads()
+
+
 def _mounted(folder: Path, options: str) -> Iterator[Path]:
+    """Mount an empty file system on a folder for the time of a test; skip the test if that is impossible."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     try:
@@ -29,13 +44,13 @@ def _mounted(folder: Path, options: str) -> Iterator[Path]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
+    """A folder on a file system of 64 KiB."""
     yield from _mounted(tmp_path / "small_disk", "size=64k")
 
 
 @pytest.fixture
 def read_only_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder that refuses files: by a mount where permissions do not bind, by permissions elsewhere."""
+    """A folder in which no file can be written: a read-only mount for root, whom permissions do not restrict."""
     if os.geteuid() == 0:
         yield from _mounted(tmp_path / "read_only", "ro")
         return
@@ -47,7 +62,7 @@ def read_only_folder(tmp_path: Path) -> Iterator[Path]:
 
 @dataclass
 class Result:
-    """What a command left."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -55,19 +70,20 @@ class Result:
 
     @property
     def paths(self) -> list[Path]:
+        """The paths on standard output, one a line."""
         return [Path(line) for line in self.out.splitlines()]
 
 
 @pytest.fixture
 def avfer(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Result]]:
-    """`avfer("models", "list")` runs the command line; what it printed and its code come back."""
+    """`avfer("models", "list")` runs the command line and returns its exit code and output."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def call(*arguments: str | Path) -> Result:
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as exited:
             main([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
-        return Result(int(left.value.code or 0), out, err)
+        return Result(int(exited.value.code or 0), out, err)
 
     yield call
     for number, handler in handlers.items():

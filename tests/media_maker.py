@@ -1,4 +1,4 @@
-"""Small media files for tests, drawn and sung here: any codec, rate, time, rotation and damage."""
+"""Write small media files for tests: any codec, rate, time, rotation and damage."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -12,7 +12,7 @@ TICK = Fraction(1, 90000)
 SOUND_CODECS = {".webm": "libopus", ".ogg": "libopus", ".mp3": "libmp3lame", ".ts": "mp2", ".mpg": "mp2"}
 EXACT = {".wav": "pcm_f32le", ".mkv": "pcm_f32le", ".avi": "pcm_s16le", ".mov": "pcm_s16le"}  # lossless sound
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-FIXED_RATE = {"mpeg1video", "mpeg2video", "mpeg4", "mjpeg"}  # their clocks are too coarse for any time; so is AVI's
+FIXED_RATE = {"mpeg1video", "mpeg2video", "mpeg4", "mjpeg"}  # their clocks (and AVI's) are too coarse for any time
 FAST = {
     "libx264": {"preset": "ultrafast", "crf": "12", "bf": "2", "g": "12"},
     "libx265": {"preset": "ultrafast", "crf": "12", "x265-params": "log-level=none:keyint=12"},
@@ -23,7 +23,7 @@ FAST = {
 
 
 def stripes(count: int = 12, height: int = 64, width: int = 96) -> np.ndarray:
-    """Pictures that are all different: `number_of` reads their number back.   -> (T, H, W, 3) uint8 RGB"""
+    """Return frames that are all different; `number_of` decodes their number.   -> (T, H, W, 3) uint8 RGB"""
     frames = np.full((count, height, width, 3), 96, np.uint8)
     frames[:, : height // 2, :, 1] = np.linspace(30, 220, width, dtype=np.uint8)
     for number, frame in enumerate(frames):
@@ -34,7 +34,7 @@ def stripes(count: int = 12, height: int = 64, width: int = 96) -> np.ndarray:
 
 
 def number_of(frame: np.ndarray) -> int:
-    """The number that `stripes` drew.   frame: (H, W, 3) uint8"""
+    """Return the number that `stripes` drew on a frame.   frame: (H, W, 3) uint8"""
     height, width = frame.shape[:2]
     rows = frame[height * 5 // 8 : height * 7 // 8].astype(float)
     blocks = [rows[:, int((bit + 0.3) * width / 6) : int((bit + 0.7) * width / 6) + 1].mean() for bit in range(6)]
@@ -42,7 +42,7 @@ def number_of(frame: np.ndarray) -> int:
 
 
 def tone(seconds: float, sample_rate: int = 44100, pitch: float = 440.0, channels: int = 1) -> np.ndarray:
-    """A sine of half the full level, each channel weaker than the one before.   -> (C, S) float32"""
+    """Return a sine of half the full level; channel k has 1 / (1 + k) of it.   -> (C, S) float32"""
     wave = 0.5 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * sample_rate)) / sample_rate)
     return np.stack([wave / (1 + channel) for channel in range(channels)]).astype(np.float32)
 
@@ -63,7 +63,7 @@ def write_clip(
     sound_codec: str | None = None,
     more_frames: Sequence[np.ndarray] = (),
 ) -> Path:
-    """Write a media file whose ending names the container; pictures, sound, or both.
+    """Write a media file with frames, sound or both; the suffix chooses the container.
 
     frames: (T, H, W, 3) uint8 RGB; times: (T,) s instead of `fps`; sound: (S,) or (C, S) float32 in [-1, 1];
     rotation: degrees counter-clockwise that a player must turn; more_frames: further video streams.
@@ -129,7 +129,7 @@ def _encode_sound(
 
 
 def rewrite(source: Path, path: Path, edit: Callable[[int, bytes], bytes | None], kind: str = "video") -> Path:
-    """Copy a file packet by packet; `edit(number, data)` changes those of one kind, or drops them (None)."""
+    """Copy a file packet by packet; `edit(number, data)` returns changed data for those of one kind, None drops it."""
     with av.open(str(source)) as old, av.open(str(path), "w") as new:
         copies = {s.index: new.add_stream_from_template(s) for s in old.streams if s.type in ("video", "audio")}
         number = -1
@@ -156,12 +156,12 @@ def _edited(packet: av.Packet, data: bytes | None) -> av.Packet | None:
 
 
 def spoil(*numbers: int) -> Callable[[int, bytes], bytes]:
-    """An edit for `rewrite`: these packets hold no sense any more."""
+    """Return an edit for `rewrite` that overwrites these packets with 0xFF."""
     return lambda number, data: b"\xff" * len(data) if number in numbers else data
 
 
 def flip(*numbers: int) -> Callable[[int, bytes], bytes]:
-    """An edit for `rewrite`: a stretch in the middle of these packets is inverted."""
+    """Return an edit for `rewrite` that flips bits in the middle of these packets."""
 
     def edit(number: int, data: bytes) -> bytes:
         if number not in numbers:
@@ -173,12 +173,12 @@ def flip(*numbers: int) -> Callable[[int, bytes], bytes]:
 
 
 def leave_out(*numbers: int) -> Callable[[int, bytes], bytes | None]:
-    """An edit for `rewrite`: these packets are missing."""
+    """Return an edit for `rewrite` that drops these packets."""
     return lambda number, data: None if number in numbers else data
 
 
 def cut_off(source: Path, path: Path, part: float) -> Path:
-    """The first part (0 to 1) of a file's bytes, as a full disk leaves it."""
+    """Write the first part (0 to 1) of a file's bytes, as after a full disk, and return the path."""
     data = source.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
     return path

@@ -1,4 +1,4 @@
-"""A stage without a network, so that the command line can be tested at speed: `tests.steady_stage:SteadyFace`."""
+"""A stage without a network, for fast tests of the command line: `tests.steady_stage:SteadyFace`."""
 
 import time
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ output: affect
 
 @dataclass
 class SteadyFace:
-    """One face in the same place on every frame; valence follows the time."""
+    """Outputs one face in the same place on every frame; valence is the sine of the time."""
 
-    pause: float = 0.0  # seconds to wait for every chunk
-    fails_after: float = -1.0  # seconds of the clip after which the stage breaks, if any
+    pause: float = 0.0  # seconds to sleep for every chunk
+    fails_after: float = -1.0  # seconds of the clip after which the stage raises; negative: never
 
     def __call__(self, frames: FrameBatch) -> AffectTrack:
         clock, n = frames.clock, len(frames.clock)
@@ -50,7 +50,7 @@ class SteadyFace:
 
 
 def write_pipeline(folder: Path) -> Path:
-    """The pipeline's YAML in a folder."""
+    """Write the pipeline's YAML to a folder and return its path."""
     path = folder / "steady.yaml"
     path.write_text(PIPELINE)
     return path

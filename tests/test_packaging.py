@@ -1,3 +1,5 @@
+"""The wheel, the embedded weights and the scripts of the repository."""
+
 import subprocess
 import sys
 import zipfile
@@ -20,25 +22,25 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 @pytest.mark.parametrize("folder", ["pipelines", "avfer/builtin"])
-def test_the_wheel_carries_all_of(wheel, folder):
+def test_the_wheel_contains_every_file_of(wheel, folder):
     inside = "avfer/" + Path(folder).name
     wanted = {f"{inside}/{path.name}" for path in (ROOT / folder).iterdir() if path.is_file()}
     assert wanted and wanted <= set(wheel.namelist())
 
 
-def test_the_wheel_carries_every_recipe_and_protocol(wheel):
+def test_the_wheel_contains_every_recipe_and_protocol(wheel):
     wanted = {f"avfer/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
     assert wanted and wanted <= set(wheel.namelist())
 
 
-def test_the_wheel_is_the_package_and_its_licence_alone(wheel):
+def test_the_wheel_contains_the_package_and_its_licence_only(wheel):
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert tops == {"avfer", next(top for top in tops if top.endswith(".dist-info"))}
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
     assert "avfer/export/report.html" in wheel.namelist()
 
 
-def test_no_weight_file_is_left_out_of_the_licence_notes():
+def test_the_licence_notes_name_every_weight_file():
     notes = (ROOT / "LICENSE").read_text()
     for path in (ROOT / "avfer" / "builtin").glob("*.safetensors"):
         assert path.stem in notes
@@ -49,7 +51,7 @@ def test_the_embedded_weights_stay_small():
 
 
 @pytest.mark.parametrize("name", ["demo", "test", "check", "install"])
-def test_chores_can_be_run(name):
+def test_scripts_are_executable_and_valid_bash(name):
     path = ROOT / "tools" / name
     assert path.stat().st_mode & 0o111
     assert subprocess.run(["bash", "-n", str(path)]).returncode == 0

@@ -1,7 +1,5 @@
-"""The engine: chunks, the decoding thread, what is freed, and whole pipelines under the chunk law."""
+"""The pipeline: chunks, threads, devices, and the chunk law of the bundled pipelines."""
 
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +13,8 @@ import avfer.pipeline
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, MediaError
 from avfer.pipeline import Pipeline, choose_device, load
-from avfer.prefetch import THREAD_NAME
+from avfer.stage import failing_stage
+from tests.conftest import prefetch_threads
 from tests.laws import assert_same
 
 DEMO = Path(__file__).parent / "data" / "demo.mp4"
@@ -31,18 +30,18 @@ output: affect
 
 
 @pytest.fixture
-def toy(tmp_path: Path) -> Iterator[Pipeline]:
+def toy(tmp_path: Path) -> Pipeline:
     (tmp_path / "toy.yaml").write_text(TOY)
-    yield load(tmp_path / "toy.yaml")
-    assert not [t for t in threading.enumerate() if t.name == THREAD_NAME]
+    return load(tmp_path / "toy.yaml")
 
 
 def with_chunk(pipeline: Pipeline, chunk: float) -> Pipeline:
+    """Set the seconds of a chunk and return the pipeline."""
     pipeline.spec = replace(pipeline.spec, chunk=chunk)
     return pipeline
 
 
-def test_every_frame_is_there_once_and_in_order(toy: Pipeline) -> None:
+def test_every_frame_is_output_once_and_in_order(toy: Pipeline) -> None:
     track = toy.run(DEMO)
     assert track.faces.frames.tolist() == list(range(30))
     assert track.clock.last
@@ -55,7 +54,7 @@ def test_chunks_change_no_value_of_a_toy_pipeline(toy: Pipeline, chunk: float) -
     assert_same(with_chunk(toy, chunk).run(DEMO), whole)
 
 
-def test_parts_follow_one_another_without_gap(toy: Pipeline) -> None:
+def test_parts_follow_each_other_without_a_gap(toy: Pipeline) -> None:
     parts = list(toy.stream(DEMO))
     assert len(parts) > 3
     assert [p.clock.first for p in parts[1:]] == [p.clock.stop for p in parts[:-1]]
@@ -64,32 +63,35 @@ def test_parts_follow_one_another_without_gap(toy: Pipeline) -> None:
 
 def test_an_error_of_the_decoding_thread_reaches_the_caller(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(TOY.replace("count: 30", "count: 30, fails_at: 20"))
-    pipeline, seen = load(tmp_path / "toy.yaml"), list[AffectTrack]()
-    with pytest.raises(ValueError, match="the disk is on fire"):
-        seen.extend(pipeline.stream(DEMO))
-    assert not [t for t in threading.enumerate() if t.name == THREAD_NAME]
+    pipeline, parts = load(tmp_path / "toy.yaml"), list[AffectTrack]()
+    with pytest.raises(ValueError, match="the disk is on fire") as caught:
+        parts.extend(pipeline.stream(DEMO))
+    assert failing_stage(caught.value) == "frames"
+    assert not prefetch_threads()
 
 
-def test_a_stream_that_is_left_ends_its_thread(toy: Pipeline) -> None:
+def test_a_closed_stream_ends_its_threads(toy: Pipeline) -> None:
     stream = toy.stream(DEMO)
     next(stream)
+    assert prefetch_threads()
     stream.close()
+    assert not prefetch_threads()
 
 
-def test_one_pipeline_reads_two_clips_at_once_without_mixing_them(toy: Pipeline) -> None:
+def test_one_pipeline_processes_two_clips_at_once_without_mixing_them(toy: Pipeline) -> None:
     first, second = toy.stream(DEMO), toy.stream(DEMO)
     parts = [(a, b) for a, b in zip(first, second, strict=True)]
     for a, b in parts:
         assert_same(a, b)
 
 
-def test_large_pictures_make_shorter_chunks(toy: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_frames_make_shorter_chunks(toy: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     few = len(list(with_chunk(toy, 1.0).stream(DEMO)))
     monkeypatch.setattr(avfer.pipeline, "CHUNK_BYTES", 480 * 480 * 3 * 5)
     assert len(list(toy.stream(DEMO))) > few
 
 
-def test_torch_is_left_as_it_was_between_parts(toy: Pipeline) -> None:
+def test_the_settings_of_torch_are_restored_between_parts(toy: Pipeline) -> None:
     before = torch.get_num_threads()
     for _ in toy.stream(DEMO):
         assert torch.get_num_threads() == before and not torch.is_inference_mode_enabled()
@@ -98,14 +100,14 @@ def test_torch_is_left_as_it_was_between_parts(toy: Pipeline) -> None:
 @pytest.mark.parametrize(
     ("name", "message"), [("cpuu", "did you mean 'cpu'"), ("tpu", "unknown device"), ("mps", "no device 'mps'")]
 )
-def test_a_device_that_is_not_there_is_told(name: str, message: str) -> None:
+def test_a_device_that_this_machine_lacks_is_refused(name: str, message: str) -> None:
     if name == "mps" and torch.backends.mps.is_available():
         pytest.skip("this machine has MPS")
     with pytest.raises(ConfigError, match=message):
         choose_device(name)
 
 
-def test_a_missing_clip_is_told(toy: Pipeline) -> None:
+def test_a_missing_clip_is_an_error(toy: Pipeline) -> None:
     with pytest.raises(MediaError, match=r"nowhere\.mp4"):
         toy.run("nowhere.mp4")
 

@@ -1,3 +1,5 @@
+"""The public names of the package, and `create`."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -9,18 +11,18 @@ import avfer
 ROOT = Path(__file__).parents[1]
 
 
-def test_public_names_are_sorted_and_all_there():
+def test_public_names_are_sorted_and_importable():
     assert avfer.__all__ == sorted(avfer.__all__)
     assert all(getattr(avfer, name) is not None for name in avfer.__all__)
     assert dir(avfer) == avfer.__all__
 
 
-def test_a_name_that_is_not_public_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'labell'"):
         avfer.labell  # noqa: B018
 
 
-def test_importing_avfer_is_quick_and_imports_no_torch():
+def test_importing_avfer_is_fast_and_imports_no_torch():
     code = (
         "import sys, time; start = time.process_time(); import avfer; seconds = time.process_time() - start;"
         "print(seconds, sorted({'torch', 'numpy', 'pandas', 'av'} & set(sys.modules)))"
@@ -31,7 +33,7 @@ def test_importing_avfer_is_quick_and_imports_no_torch():
     assert float(seconds) < 0.1
 
 
-def test_create_gives_a_module_ready_to_read():
+def test_create_returns_a_module_in_eval_mode():
     import torch
 
     model = avfer.create("aver_lite", num_classes=7)
@@ -41,7 +43,7 @@ def test_create_gives_a_module_ready_to_read():
         assert model.features(torch.rand(2, 3, 48, 48)).shape == (2, model.num_features)
 
 
-def test_create_with_embedded_weights_gives_the_same_values_each_time():
+def test_create_with_embedded_weights_is_deterministic():
     import torch
 
     faces = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
@@ -53,7 +55,7 @@ def test_create_with_embedded_weights_gives_the_same_values_each_time():
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "told"),
+    ("name", "options", "message"),
     [
         ("averlite", {}, "did you mean 'aver_lite'"),
         ("aver_lite", {"weights": "absent.safetensors"}, "no weight file at absent.safetensors"),
@@ -61,6 +63,6 @@ def test_create_with_embedded_weights_gives_the_same_values_each_time():
         ("mtcnn", {"num_classes": 7}, "num_classes"),
     ],
 )
-def test_create_refuses_with_the_way_out(name, options, told):
-    with pytest.raises(avfer.AvferError, match=told):
+def test_create_raises_an_error_that_names_the_way_out(name, options, message):
+    with pytest.raises(avfer.AvferError, match=message):
         avfer.create(name, **options)

@@ -1,4 +1,4 @@
-"""Whole pipelines over real clips, which lie beside the project where they are at hand (`../shared/data/clips`)."""
+"""Whole pipelines on real clips; skipped unless the clips are in `../shared/data/clips` beside the project."""
 
 import csv
 from dataclasses import replace
@@ -14,22 +14,26 @@ from avfer.pipeline import load
 from tests.laws import assert_same
 
 CLIPS = Path(__file__).parents[1] / ".." / "shared" / "data" / "clips"
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CLIPS.is_dir(), reason="no real clips beside the project")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips of ../shared/data are missing"),
+]
 
 INDEX = (
     {row["file"]: row for row in csv.DictReader((CLIPS / "index.csv").read_text().splitlines())}
     if CLIPS.is_dir()
     else {}
 )
-PICTURES = [name for name, row in INDEX.items() if row["frames"]]
+WITH_VIDEO = [name for name, row in INDEX.items() if row["frames"]]
 
 
 def run(name: str, pipeline: str = "aver", **options: float) -> AffectTrack:
+    """Return the rows of a real clip without their provenance."""
     return replace(load(pipeline, device="cpu", **options).run(CLIPS / name), source=None)
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_decoded_frame_is_in_the_table_at_its_own_time(name: str) -> None:
+@pytest.mark.parametrize("name", WITH_VIDEO)
+def test_every_decoded_frame_is_in_the_table_with_its_time(name: str) -> None:
     table = run(name).to_pandas().drop_duplicates("frame")
     assert len(table) == int(INDEX[name]["frames"])
     with av.open(str(CLIPS / name)) as source:
@@ -38,7 +42,7 @@ def test_every_decoded_frame_is_in_the_table_at_its_own_time(name: str) -> None:
         np.testing.assert_allclose(table.time_s.to_numpy(), np.array(times) - times[0], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", WITH_VIDEO)
 def test_chunks_and_a_second_run_change_no_value(name: str) -> None:
     first = run(name, chunk=0.5)
     for chunk in (2.0, 10.0, 0.5):
@@ -53,7 +57,7 @@ def test_chunks_and_a_second_run_change_no_value(name: str) -> None:
         ("pyfeat_no_face.mp4", 0), ("d_face_leaves_returns.mp4", 2), ("carphone_pristine.mp4", 1),
     ],
 )  # fmt: skip
-def test_faces_are_found_where_there_are_faces(name: str, people: int) -> None:
+def test_every_person_is_one_track(name: str, people: int) -> None:
     table = run(name, "vision").to_pandas()
     assert table.track.nunique() == people
 
@@ -72,19 +76,19 @@ def test_a_smile_raises_valence_and_happiness(
     assert after.p_happiness.mean() > before.p_happiness.mean() + 0.2
 
 
-def test_sound_without_picture_gives_rows_on_a_clock_of_its_own() -> None:
+def test_a_sound_file_gives_rows_on_a_fixed_clock() -> None:
     table = run("d_audio_only.ogg").to_pandas()
     assert table.frame.isna().all() and (table.reason == "no_picture").all()
     assert np.diff(table.time_s).max() == pytest.approx(0.04)
     assert table.valence.notna().all()
 
 
-def test_voice_says_so_where_there_is_no_sound() -> None:
+def test_the_voice_pipeline_marks_a_clip_without_sound() -> None:
     table = run("carphone_pristine.mp4", "voice").to_pandas()
     assert (table.reason == "no_audio").all() and table.valence.isna().all()
     assert table.time_s.max() == pytest.approx(4.0, abs=0.1)
 
 
-def test_a_file_cut_off_before_its_index_is_told() -> None:
+def test_an_mp4_without_its_index_is_an_error() -> None:
     with pytest.raises(MediaError, match=r"d_truncated\.mp4"):
         run("d_truncated.mp4")

@@ -1,4 +1,4 @@
-"""Sounds for the tests: cut into chunks at any sample, heard through a small network."""
+"""Sounds for tests, cut into chunks at any sample, and an embed_voice stage with a small network."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +17,8 @@ RATE = 16_000
 WIDTH = 6  # features of the small network
 
 
-def listener(folder: Path, **options: float) -> EmbedVoice:
-    """embed_voice with a small network of random weights."""
+def small_embed_voice(folder: Path, **options: float) -> EmbedVoice:
+    """Return embed_voice with a small network of random weights."""
     torch.manual_seed(1)
     shape = {"widths": (4, 4, 4, 4, 4), "num_features": WIDTH}
     card = Card(name="vggish_lite", task="test", description="random", options=shape, features=WIDTH)
@@ -29,14 +29,14 @@ def listener(folder: Path, **options: float) -> EmbedVoice:
 
 
 def noise(seconds: float, seed: int = 0) -> Tensor:
-    """(S,) sound that never repeats."""
+    """Return sound that never repeats: (S,) float32."""
     samples = round(seconds * RATE)
     swell = torch.linspace(0, 40, samples).sin()
     return torch.randn(samples, generator=torch.Generator().manual_seed(seed)) * 0.1 * swell
 
 
 def chunks(wave: Tensor, cuts: list[int], start: float = 0.0, clip_stop: float | None = None) -> list[AudioBatch]:
-    """The sound cut at these samples."""
+    """Return the sound cut at these samples.   wave: (S,)"""
     borders = [0, *sorted(min(cut, len(wave)) for cut in cuts), len(wave)]
     return [
         AudioBatch(
@@ -51,15 +51,15 @@ def chunks(wave: Tensor, cuts: list[int], start: float = 0.0, clip_stop: float |
     ]
 
 
-def hear(stage: EmbedVoice, sounds: list[AudioBatch]) -> list[VoiceFeatures]:
-    """What the stage gives for each chunk."""
-    state, told = stage.start(), list[VoiceFeatures]()
+def embed(stage: EmbedVoice, sounds: list[AudioBatch]) -> list[VoiceFeatures]:
+    """Return the output of the stage for each chunk."""
+    state, outputs = stage.start(), list[VoiceFeatures]()
     for sound in sounds:
         state, features = stage.step(state, sound)
-        told.append(features)
-    return told
+        outputs.append(features)
+    return outputs
 
 
 def whole(parts: list[VoiceFeatures]) -> tuple[np.ndarray, np.ndarray]:
-    """Values (N, D) and times (N,) of all chunks."""
+    """Return the rows of all chunks: values (N, D) and times (N,) s."""
     return torch.cat([p.values for p in parts]).numpy(), np.concatenate([p.times for p in parts])

@@ -1,4 +1,4 @@
-"""The sound of a clip may end after its pictures: the stages of the pictures are then asked again, and add nothing."""
+"""If the sound of a clip ends after its frames, the stages that read frames run on and add no rows."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import pytest
 
 from avfer import stage as stages
 from avfer.stages.align import AlignFaces
+from avfer.stages.track import TrackFaces
 from tests.laws import part
-from tests.stages.test_faces import COUNT, clip, detect, embed, track
+from tests.stages.test_faces import COUNT, clip, detect, embed
 
 FRAMES, FOUND, ROWS, CROPS = range(4)
 
@@ -16,7 +17,7 @@ FRAMES, FOUND, ROWS, CROPS = range(4)
     ("make", "inputs"),
     [
         (detect, (FRAMES,)),
-        (track, (FRAMES, FOUND)),
+        (TrackFaces, (FRAMES, FOUND)),
         (AlignFaces, (FRAMES, ROWS)),
         (embed, (CROPS,)),
     ],

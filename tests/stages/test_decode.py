@@ -1,3 +1,5 @@
+"""decode_video on files of many formats, with damage, and the chunk law of both decoding stages."""
+
 from pathlib import Path
 
 import av
@@ -9,7 +11,17 @@ from hypothesis import strategies as st
 
 from avfer.errors import MediaError
 from tests.media_maker import cut_off, flip, leave_out, rewrite, spoil, stripes, tone, write_clip
-from tests.stages.watching import CLIPS, VARIABLE, frames_of, listen, numbers, real, shared_clips, sound_of, watch
+from tests.stages.decoding import (
+    CLIPS,
+    VARIABLE,
+    decode_audio,
+    decode_video,
+    frames_of,
+    needs_real_clips,
+    numbers,
+    real_clips,
+    sound_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,8 +42,8 @@ from tests.stages.watching import CLIPS, VARIABLE, frames_of, listen, numbers, r
         ("v é.webm", {"codec": "libvpx-vp9"}),
     ],
 )
-def test_every_frame_is_given_at_its_own_time(tmp_path: Path, name: str, options: dict):
-    times, corrupt, pixels = frames_of(watch(write_clip(tmp_path / name, stripes(), **options)))
+def test_every_frame_is_output_with_its_own_time(tmp_path: Path, name: str, options: dict):
+    times, corrupt, pixels = frames_of(decode_video(write_clip(tmp_path / name, stripes(), **options)))
     wanted = options.get("times", np.arange(12) / 25)
     np.testing.assert_allclose(times, np.subtract(wanted, wanted[0]), atol=1e-3)
     assert times[0] == 0 and not corrupt.any()
@@ -40,16 +52,16 @@ def test_every_frame_is_given_at_its_own_time(tmp_path: Path, name: str, options
 
 
 @pytest.mark.parametrize("size", [(64, 64), (47, 65), (1, 1), (120, 90)])
-def test_a_picture_of_any_size_is_given_whole(tmp_path: Path, size: tuple[int, int]):
+def test_a_frame_of_any_size_is_output_whole(tmp_path: Path, size: tuple[int, int]):
     drawn = np.random.default_rng(0).integers(0, 255, (3, *size, 3), np.uint8)
-    _, _, pixels = frames_of(watch(write_clip(tmp_path / "a.mkv", drawn, codec="ffv1", pix_fmt="bgr0")))
+    _, _, pixels = frames_of(decode_video(write_clip(tmp_path / "a.mkv", drawn, codec="ffv1", pix_fmt="bgr0")))
     np.testing.assert_array_equal(pixels.numpy(), drawn)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, -90])
-def test_a_turned_picture_is_shown_upright(tmp_path: Path, degrees: int):
-    _, _, plain = frames_of(watch(write_clip(tmp_path / "plain.mp4", stripes())))
-    _, _, turned = frames_of(watch(write_clip(tmp_path / "turned.mp4", stripes(), rotation=degrees)))
+def test_a_rotated_frame_is_output_upright(tmp_path: Path, degrees: int):
+    _, _, plain = frames_of(decode_video(write_clip(tmp_path / "plain.mp4", stripes())))
+    _, _, turned = frames_of(decode_video(write_clip(tmp_path / "turned.mp4", stripes(), rotation=degrees)))
     assert turned.is_contiguous()
     np.testing.assert_array_equal(turned.numpy(), np.rot90(plain.numpy(), degrees // 90, axes=(1, 2)))
 
@@ -79,7 +91,7 @@ def test_colours_follow_the_matrix_and_range_of_the_stream(
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    _, _, pixels = frames_of(watch(path))
+    _, _, pixels = frames_of(decode_video(path))
     error = np.abs(pixels.numpy().astype(int) - colours[:, None, None])
     assert error.max() <= 3
 
@@ -90,7 +102,7 @@ def test_frames_of_another_size_are_scaled_to_the_first(tmp_path: Path):
     with av.open(str(large)) as container:
         data = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     mixed = rewrite(small, tmp_path / "mixed.avi", lambda number, packet: data[number] if number > 1 else packet)
-    _, _, pixels = frames_of(watch(mixed))
+    _, _, pixels = frames_of(decode_video(mixed))
     assert pixels.shape == (4, 64, 96, 3) and numbers(pixels) == [0, 1, 2, 3]
 
 
@@ -106,38 +118,38 @@ def test_frames_of_another_size_are_scaled_to_the_first(tmp_path: Path):
         ("libvpx-vp9", spoil(5), None),
     ],
 )
-def test_frames_go_on_after_a_damaged_packet_and_the_first_is_marked(tmp_path: Path, codec: str, edit, marked):
+def test_decoding_continues_after_a_damaged_packet_and_marks_the_next_frame(tmp_path: Path, codec: str, edit, marked):
     whole = write_clip(tmp_path / "whole.mkv", stripes(24), codec=codec)
-    times, corrupt, _ = frames_of(watch(rewrite(whole, tmp_path / "damaged.mkv", edit)))
-    given = np.rint(times * 25).astype(int)
-    assert given[-1] == 23 and len(given) > 12
-    assert corrupt.any() and corrupt[given <= 3].sum() == 0 and corrupt[given >= 13].sum() == 0
-    missing = sorted(set(range(24)) - set(given))
+    times, corrupt, _ = frames_of(decode_video(rewrite(whole, tmp_path / "damaged.mkv", edit)))
+    indices = np.rint(times * 25).astype(int)
+    assert indices[-1] == 23 and len(indices) > 12
+    assert corrupt.any() and corrupt[indices <= 3].sum() == 0 and corrupt[indices >= 13].sum() == 0
+    missing = sorted(set(range(24)) - set(indices))
     if missing:
-        assert corrupt[np.searchsorted(given, missing[0])]
+        assert corrupt[np.searchsorted(indices, missing[0])]
     if marked:
-        assert given[corrupt].tolist() == marked
+        assert indices[corrupt].tolist() == marked
 
 
-def test_a_sound_stream_of_frames_is_not_marked(tmp_path: Path):
+def test_an_undamaged_stream_has_no_corrupt_frame(tmp_path: Path):
     whole = write_clip(tmp_path / "whole.mkv", stripes(24), options={"bf": "3", "g": "8", "b-pyramid": "2"})
-    assert not frames_of(watch(whole))[1].any()
+    assert not frames_of(decode_video(whole))[1].any()
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.ts", "mpeg2video"), ("a.mpg", "mpeg1video")])
-def test_a_file_cut_off_gives_the_frames_it_has(tmp_path: Path, name: str, codec: str):
+def test_a_truncated_file_gives_the_frames_it_has(tmp_path: Path, name: str, codec: str):
     noise = np.random.default_rng(0).integers(0, 255, (24, 64, 96, 3), np.uint8)
     whole = write_clip(tmp_path / f"whole{name}", noise, codec=codec)
     cut = cut_off(whole, tmp_path / name, 0.5)
-    times, _, _ = frames_of(watch(cut))
+    times, _, _ = frames_of(decode_video(cut))
     assert 6 <= len(times) <= 18 and (np.diff(times) > 0).all()
-    assert listen(cut)[-1].clip_stop == pytest.approx(times[-1] + 0.04, abs=0.05)
+    assert decode_audio(cut)[-1].clip_stop == pytest.approx(times[-1] + 0.04, abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp3", "a.wav"])
-def test_sound_cut_off_gives_the_samples_it_has(tmp_path: Path, name: str):
+def test_truncated_sound_gives_the_samples_it_has(tmp_path: Path, name: str):
     whole = write_clip(tmp_path / f"whole{name}", sound=tone(1, 48000), sample_rate=48000)
-    parts = listen(cut_off(whole, tmp_path / name, 0.5), [0.2])
+    parts = decode_audio(cut_off(whole, tmp_path / name, 0.5), [0.2])
     assert 0.3 < len(sound_of(parts)) / 16000 < 0.7
     assert parts[-1].clip_stop == pytest.approx(len(sound_of(parts)) / 16000, abs=0.1)
 
@@ -145,28 +157,28 @@ def test_sound_cut_off_gives_the_samples_it_has(tmp_path: Path, name: str):
 def test_times_start_at_the_first_frame_that_can_be_decoded(tmp_path: Path):
     whole = write_clip(tmp_path / "whole.mkv", stripes(24), codec="libvpx-vp9", sound=tone(1))
     damaged = rewrite(whole, tmp_path / "damaged.mkv", leave_out(0))
-    times, corrupt, pixels = frames_of(watch(damaged))
+    times, corrupt, pixels = frames_of(decode_video(damaged))
     assert times[0] == 0 and corrupt[0]
     first = numbers(pixels)[0]
     assert first == 12  # the second key frame
-    assert listen(damaged)[-1].clip_stop == pytest.approx(1 - first / 25, abs=0.03)
-    assert listen(damaged)[0].start == pytest.approx(-first / 25, abs=1e-3)
+    assert decode_audio(damaged)[-1].clip_stop == pytest.approx(1 - first / 25, abs=0.03)
+    assert decode_audio(damaged)[0].start == pytest.approx(-first / 25, abs=1e-3)
 
 
-def test_time_stamps_that_leap_by_days_are_an_error(tmp_path: Path):
+def test_time_stamps_that_jump_by_days_are_an_error(tmp_path: Path):
     clip = write_clip(tmp_path / "leap.mkv", stripes(4), times=[0, 0.04, 0.08, 200000.0])
     with pytest.raises(MediaError, match=r"jump from 0\.1 s to 200000\.0 s"):
-        watch(clip)
+        decode_video(clip)
 
 
-def test_the_picture_of_two_streams_is_the_first(tmp_path: Path):
+def test_the_first_of_two_video_streams_is_decoded(tmp_path: Path):
     clip = write_clip(tmp_path / "two.mp4", stripes(), more_frames=[stripes(5, 32, 32)])
-    assert frames_of(watch(clip))[2].shape == (12, 64, 96, 3)
+    assert frames_of(decode_video(clip))[2].shape == (12, 64, 96, 3)
 
 
-def test_sound_alone_ticks_at_25_hertz_up_to_its_end(tmp_path: Path):
+def test_a_sound_file_has_ticks_at_25_hz_up_to_its_end(tmp_path: Path):
     clip = write_clip(tmp_path / "a.wav", sound=tone(0.5, 8000), sample_rate=8000)
-    parts = watch(clip, [0.1, 0.1, 0.12, 0.30])
+    parts = decode_video(clip, [0.1, 0.1, 0.12, 0.30])
     assert [len(part.clock) for part in parts] == [3, 0, 0, 5, 5]
     assert not any(part.clock.pictures for part in parts)
     times, corrupt, pixels = frames_of(parts)
@@ -174,16 +186,16 @@ def test_sound_alone_ticks_at_25_hertz_up_to_its_end(tmp_path: Path):
     assert pixels.shape == (13, 0, 0, 3) and not corrupt.any()
 
 
-def test_after_the_end_nothing_follows(tmp_path: Path):
+def test_spans_after_the_end_add_nothing(tmp_path: Path):
     clip = write_clip(tmp_path / "a.mp4", stripes(), sound=tone(0.5))
-    pictures, sounds = watch(clip, [5.0, 6.0, 7.0]), listen(clip, [5.0, 6.0, 7.0])
+    pictures, sounds = decode_video(clip, [5.0, 6.0, 7.0]), decode_audio(clip, [5.0, 6.0, 7.0])
     assert [len(part.clock) for part in pictures] == [12, 0, 0, 0]
     assert all(part.clock.last for part in pictures) and all(part.last for part in sounds)
 
 
-def test_the_last_frame_is_told_with_itself(tmp_path: Path):
+def test_the_last_frame_comes_with_the_end_mark(tmp_path: Path):
     clip = write_clip(tmp_path / "a.mp4", stripes())
-    assert [part.clock.last for part in watch(clip, [0.44, 0.45])] == [False, True, True]
+    assert [part.clock.last for part in decode_video(clip, [0.44, 0.45])] == [False, True, True]
 
 
 @pytest.fixture(scope="module")
@@ -201,25 +213,25 @@ def law_clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @settings(max_examples=12, deadline=None)
 @given(cuts=st.lists(st.one_of(st.floats(-1, 2), st.sampled_from(VARIABLE)), max_size=12).map(sorted))
 @pytest.mark.parametrize("number", range(4))
-def test_where_a_clip_is_cut_changes_no_value(law_clips: list[Path], number: int, cuts: list[float]):
-    pictures, sounds = watch(law_clips[number], cuts), listen(law_clips[number], cuts)
-    for found, wanted in zip(frames_of(pictures), frames_of(watch(law_clips[number])), strict=True):
+def test_chunks_change_no_value(law_clips: list[Path], number: int, cuts: list[float]):
+    pictures, sounds = decode_video(law_clips[number], cuts), decode_audio(law_clips[number], cuts)
+    for found, wanted in zip(frames_of(pictures), frames_of(decode_video(law_clips[number])), strict=True):
         np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted))
-    np.testing.assert_array_equal(sound_of(sounds), sound_of(listen(law_clips[number])))
+    np.testing.assert_array_equal(sound_of(sounds), sound_of(decode_audio(law_clips[number])))
     for part, stop in zip(pictures, cuts, strict=False):
         assert (part.clock.times < stop).all()
     for part, stop in zip(sounds, cuts, strict=False):
         assert part.last or part.start + (part.samples.shape[1] - 1) / 16000 < stop + 1e-9 or not part.samples.numel()
 
 
-@real
-@pytest.mark.parametrize("row", [row for row in shared_clips() if row["frames"]], ids=lambda row: row["file"])
-def test_real_clips_give_every_frame_at_the_containers_time(row: dict[str, str]):
+@needs_real_clips
+@pytest.mark.parametrize("row", [row for row in real_clips() if row["frames"]], ids=lambda row: row["file"])
+def test_every_frame_of_a_real_clip_has_the_containers_time(row: dict[str, str]):
     path = CLIPS / row["file"]
     with av.open(str(path)) as container:
         shown = [packet for packet in container.demux(video=0) if packet.size and not packet.is_discard]
     stamps = np.sort([float(packet.pts * packet.time_base) for packet in shown])
-    parts = watch(path, list(np.arange(2.0, stamps[-1] + 2.0, 2.0)))
+    parts = decode_video(path, list(np.arange(2.0, stamps[-1] + 2.0, 2.0)))
     times = np.concatenate([part.clock.times for part in parts])
     assert len(times) == int(row["frames"])
     np.testing.assert_allclose(times, stamps - stamps[0], atol=1e-3)

@@ -1,3 +1,5 @@
+"""The readers decord and torchcodec against PyAV."""
+
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from avfer.errors import ConfigError, MediaError, MissingExtra
 from avfer.stages import decode
 from avfer.stages.decode import DecodeVideo
 from tests.media_maker import stripes, tone, write_clip
-from tests.stages.watching import CLIPS, VARIABLE, frames_of, real, watch
+from tests.stages.decoding import CLIPS, VARIABLE, decode_video, frames_of, needs_real_clips
 
 
 @pytest.mark.parametrize("reader", ["decord", "torchcodec"])
@@ -25,8 +27,8 @@ from tests.stages.watching import CLIPS, VARIABLE, frames_of, real, watch
 def test_readers_agree_to_the_last_bit_on_h264(tmp_path: Path, reader: str, name: str, options: dict):
     needs(reader)
     clip = write_clip(tmp_path / name, stripes(30) if name == "many.mp4" else stripes(), **options)
-    parts = watch(clip, [0.3, 0.31, 0.9], reader)
-    for found, wanted in zip(frames_of(parts), frames_of(watch(clip)), strict=True):
+    parts = decode_video(clip, [0.3, 0.31, 0.9], reader)
+    for found, wanted in zip(frames_of(parts), frames_of(decode_video(clip)), strict=True):
         np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted))
 
 
@@ -38,10 +40,10 @@ def test_readers_agree_to_the_last_bit_on_h264(tmp_path: Path, reader: str, name
         ("two.mp4", {"more_frames": [stripes(20, 128, 192)]}, "counts 20 frames, the container 12"),
     ],
 )
-def test_decord_refuses_what_it_would_misread(tmp_path: Path, name: str, options: dict, message: str):
+def test_decord_refuses_files_that_it_would_misread(tmp_path: Path, name: str, options: dict, message: str):
     needs("decord")
     with pytest.raises(MediaError, match=rf"{message}; use reader 'pyav'"):
-        watch(write_clip(tmp_path / name, stripes(), **options), reader="decord")
+        decode_video(write_clip(tmp_path / name, stripes(), **options), reader="decord")
 
 
 def test_a_reader_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch):
@@ -56,25 +58,26 @@ def test_an_unknown_reader_gets_the_nearest_name():
 
 
 def needs(reader: str) -> None:
+    """Skip the test unless the library can be imported."""
     try:
         __import__(reader)
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchcodec without FFmpeg's libraries
         pytest.skip(f"{reader} cannot be used here: {str(error)[:80]}")
 
 
-@real
+@needs_real_clips
 @pytest.mark.parametrize("reader", ["decord", "torchcodec"])
 @pytest.mark.parametrize("name", ["d_vfr.mp4", "d_rot90_displaymatrix.mp4", "ravdess_01-01-01-01-01-01-01.mp4"])
 def test_readers_agree_on_real_clips(reader: str, name: str):
     needs(reader)
     cuts = list(np.arange(0.5, 12, 0.5))
-    for found, wanted in zip(watch(CLIPS / name, cuts, reader), watch(CLIPS / name, cuts), strict=True):
+    for found, wanted in zip(decode_video(CLIPS / name, cuts, reader), decode_video(CLIPS / name, cuts), strict=True):
         np.testing.assert_array_equal(found.clock.times, wanted.clock.times)
         assert torch.equal(found.pixels, wanted.pixels)
 
 
-@real
+@needs_real_clips
 def test_decord_refuses_frames_behind_hidden_ones():
     needs("decord")
     with pytest.raises(MediaError, match="hides frames before others"):
-        watch(CLIPS / "pyfeat_no_face.mp4", reader="decord")
+        decode_video(CLIPS / "pyfeat_no_face.mp4", reader="decord")

@@ -1,3 +1,5 @@
+"""decode_audio: resampling, the time axis, gaps, damage and separate sound files."""
+
 from pathlib import Path
 
 import av
@@ -12,7 +14,7 @@ from avfer.stages.decode import DecodeAudio
 from avfer.types import Clip, Span
 from tests.golden.vggish_frontend import arrays, manifest, wave_44k
 from tests.media_maker import leave_out, rewrite, spoil, stripes, tone, write_clip
-from tests.stages.watching import CLIPS, listen, real, sound_of
+from tests.stages.decoding import CLIPS, decode_audio, needs_real_clips, sound_of
 
 
 @pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "flac"])
@@ -22,7 +24,7 @@ def test_sound_is_the_resampled_mean_of_its_channels(tmp_path: Path, codec: str,
     path = tmp_path / ("a.mkv" if codec == "flac" else "a.wav")
     write_clip(path, sound=sound, sample_rate=sample_rate, sound_codec=codec)
     wanted = soxr.resample(sound.mean(0, dtype=np.float64), sample_rate, 16000)
-    found = sound_of(listen(path, [0.2, 0.21, 0.4]))
+    found = sound_of(decode_audio(path, [0.2, 0.21, 0.4]))
     assert found.dtype == np.float32
     steps = {"pcm_u8": 128, "pcm_s16le": 32768, "flac": 32768, "pcm_s24le": 2**23}.get(codec, 1e7)
     np.testing.assert_allclose(found, wanted, atol=4 / steps)
@@ -32,29 +34,31 @@ def test_sound_is_the_resampled_mean_of_its_channels(tmp_path: Path, codec: str,
     ("picture_start", "sound_start"), [(0.0, 0.0), (0.0, 0.3), (0.48, 0.0), (1.2, 1.0), (0.2, 0.9)]
 )
 @pytest.mark.parametrize("ending", [".mkv", ".mp4", ".ts"])
-def test_sound_lies_on_the_axis_of_the_pictures(tmp_path: Path, ending: str, picture_start: float, sound_start: float):
+def test_sound_lies_on_the_time_axis_of_the_frames(
+    tmp_path: Path, ending: str, picture_start: float, sound_start: float
+):
     click = np.zeros((1, 30000), np.float32)
     click[0, 20000:20040] = 0.9
     times = np.arange(40) / 25 + picture_start
     codec = "mpeg2video" if ending == ".ts" else "libx264"
     clip = tmp_path / f"a{ending}"
     write_clip(clip, stripes(40), sound=click, times=times, codec=codec, sound_start=sound_start)
-    parts = listen(clip)
+    parts = decode_audio(clip)
     samples = sound_of(parts)
-    heard = parts[-1].start - parts[-1].first / 16000 + np.abs(samples).argmax() / 16000
-    assert heard == pytest.approx(sound_start - picture_start + 20020 / 44100, abs=2e-3)
+    click_time = parts[-1].start - parts[-1].first / 16000 + np.abs(samples).argmax() / 16000
+    assert click_time == pytest.approx(sound_start - picture_start + 20020 / 44100, abs=2e-3)
     assert parts[-1].clip_stop == pytest.approx(1.6, abs=0.03)
 
 
 @pytest.mark.parametrize("seconds", [0.3, 2.0])
-def test_the_clip_ends_where_picture_and_sound_have_ended(tmp_path: Path, seconds: float):
-    parts = listen(write_clip(tmp_path / "a.mkv", stripes(25), sound=tone(seconds)))
+def test_the_clip_ends_with_the_later_of_video_and_sound(tmp_path: Path, seconds: float):
+    parts = decode_audio(write_clip(tmp_path / "a.mkv", stripes(25), sound=tone(seconds)))
     assert len(sound_of(parts)) == pytest.approx(seconds * 16000, abs=1)
     assert parts[-1].clip_stop == pytest.approx(max(1.0, seconds), abs=2e-3)
 
 
-def test_without_sound_the_end_is_told_at_once(tmp_path: Path):
-    parts = listen(write_clip(tmp_path / "a.mkv", stripes(25)), [0.1])
+def test_a_clip_without_sound_ends_at_once(tmp_path: Path):
+    parts = decode_audio(write_clip(tmp_path / "a.mkv", stripes(25)), [0.1])
     assert parts[0].samples.shape == (1, 0) and parts[0].last
     assert parts[0].clip_stop == pytest.approx(1.0, abs=2e-3)
 
@@ -68,12 +72,12 @@ def test_lost_sound_becomes_silence_of_the_same_length(tmp_path: Path, name: str
     click[0, 30000:30040] = 0.9
     whole = write_clip(tmp_path / f"whole{name}", sound=click + tone(1.0) / 50, sound_codec=codec)
     damaged = rewrite(whole, tmp_path / name, edit, "audio")
-    wanted, found = sound_of(listen(whole)), sound_of(listen(damaged))
+    wanted, found = sound_of(decode_audio(whole)), sound_of(decode_audio(damaged))
     assert len(found) == pytest.approx(len(wanted), abs=16)
     assert np.abs(found).argmax() == pytest.approx(np.abs(wanted).argmax(), abs=16)
 
 
-def test_sound_that_comes_twice_is_cut(tmp_path: Path):
+def test_repeated_samples_are_dropped(tmp_path: Path):
     click = np.zeros((1, 44100), np.float32)
     click[0, 30000:30040] = 0.9
     whole = write_clip(tmp_path / "whole.mkv", sound=click)
@@ -84,21 +88,21 @@ def test_sound_that_comes_twice_is_cut(tmp_path: Path):
                 copy = av.Packet(bytes(packet))
                 copy.pts, copy.dts, copy.time_base, copy.stream = packet.pts, packet.dts, packet.time_base, stream
                 new.mux(copy)
-    found = sound_of(listen(tmp_path / "twice.mkv"))
+    found = sound_of(decode_audio(tmp_path / "twice.mkv"))
     assert len(found) == pytest.approx(16000, abs=320)
     assert np.abs(found).argmax() / 16000 == pytest.approx(30020 / 44100, abs=0.02)
 
 
-def test_silence_is_silent(tmp_path: Path):
-    assert not sound_of(listen(write_clip(tmp_path / "a.mkv", sound=np.zeros(44100)))).any()
+def test_silence_decodes_to_zeros(tmp_path: Path):
+    assert not sound_of(decode_audio(write_clip(tmp_path / "a.mkv", sound=np.zeros(44100)))).any()
 
 
-def test_a_sample_rate_of_nothing_is_refused():
+def test_a_sample_rate_of_0_is_refused():
     with pytest.raises(ConfigError, match="sample_rate"):
         DecodeAudio(0)
 
 
-@real
+@needs_real_clips
 @pytest.mark.parametrize(("name", "start", "seconds"), [
     ("d_audio_starts_late.mp4", 0.776, 2.229),
     ("d_audio_ends_early.mp4", 0.0, 1.207),
@@ -109,26 +113,26 @@ def test_a_sample_rate_of_nothing_is_refused():
     ("d_audio_only.ogg", 0.0, 2.978),
     ("lp_d0.mp4", 0.0, 0.0),
 ])  # fmt: skip
-def test_real_sound_begins_and_ends_where_the_stream_says(name: str, start: float, seconds: float):
-    parts = listen(CLIPS / name, [1.0, 2.0])
+def test_real_sound_begins_and_ends_as_the_stream_states(name: str, start: float, seconds: float):
+    parts = decode_audio(CLIPS / name, [1.0, 2.0])
     samples = sound_of(parts)
     assert parts[-1].start - parts[-1].first / 16000 == pytest.approx(start, abs=1e-3)
     assert len(samples) / 16000 == pytest.approx(seconds, abs=2e-3)
     assert np.abs(samples).max(initial=0) <= 1.05
 
 
-def test_sound_at_44_khz_gives_the_published_patches_within_the_resampler_s_tolerance(tmp_path: Path):
-    """The golden used resampy; its manifest tells how far soxr HQ, which is ours, lies from it."""
+def test_sound_at_44_khz_gives_the_published_patches_within_the_tolerance_of_resamplers(tmp_path: Path):
+    """The golden file was made with resampy; its manifest states the distance of soxr HQ, which avfer uses."""
     path = write_clip(tmp_path / "a.wav", sound=wave_44k(), sample_rate=44100, sound_codec="pcm_f64le")
-    wave, wanted = sound_of(listen(path)), arrays()["examples_44k_stereo"][0, 0]
+    wave, wanted = sound_of(decode_audio(path)), arrays()["examples_44k_stereo"][0, 0]
     notes = manifest()["wave_44k_stereo"]["other_resamplers_against_this"]["soxr HQ"]
     assert len(wave) == notes["length"]
     assert np.abs(wave[20000:20256] - arrays()["resampled_mid"]).max() <= notes["wave_max_abs"]
     away = np.abs(log_mel(torch.from_numpy(wave)).numpy()[:96] - wanted)
-    assert away.max() <= 0.5 and away.mean() <= 0.006  # what the golden states for other resamplers
+    assert away.max() <= 0.5 and away.mean() <= 0.006  # as the golden file states for other resamplers
 
 
-def test_sound_of_a_file_of_its_own_begins_with_the_first_frame(tmp_path):
+def test_a_separate_sound_file_begins_with_the_first_frame(tmp_path):
     silent = write_clip(tmp_path / "silent.mp4", stripes(50))
     spoken = write_clip(tmp_path / "spoken.mp4", stripes(10), sound=tone(1.0))
     stage = DecodeAudio()

@@ -45,7 +45,7 @@ def tracked(frames: FrameBatch) -> FaceTracks:
 
 @cache
 def clip() -> tuple[FrameBatch, FaceDetections, FaceTracks, FaceCrops]:
-    """A face that drifts, is gone for ten frames, and comes back."""
+    """Return a clip in which a face drifts, is gone for ten frames and returns, with the outputs of the stages."""
     frames = batch(moving(22) + [no_face()] * 10 + moving(COUNT - 32))
     rows = tracked(frames)
     return frames, detect()(frames), rows, feed(AlignFaces(), [frames, rows], [])
@@ -87,10 +87,10 @@ def test_chunks_change_no_feature(where: list[int]) -> None:
     assert_same(feed(embed(), [crops], where), feed(embed(), [crops], []))
 
 
-def test_every_frame_with_the_face_has_one_row_and_the_others_none() -> None:
+def test_every_frame_with_the_face_has_one_row_and_other_frames_have_none() -> None:
     rows = clip()[2]
-    there = [i for i in range(COUNT) if not 22 <= i < 32]
-    assert rows.frames.tolist() == there
+    with_face = [i for i in range(COUNT) if not 22 <= i < 32]
+    assert rows.frames.tolist() == with_face
     assert (rows.scores > 0.9).all()
 
 
@@ -108,7 +108,7 @@ def test_landmarks_lie_on_the_eyes_nose_and_mouth() -> None:
     assert np.abs(rows.landmarks[0] - points[0]).max() < 5
 
 
-def test_a_cut_ends_the_track_though_the_face_stays_in_place() -> None:
+def test_a_cut_ends_the_track_of_a_face_that_stays_in_place() -> None:
     dark = [255 - no_face()] * 1
     frames = batch([face_at(0)] * 12 + [255 - face_at(0)] * 1 + dark * 2 + [face_at(0)] * 10)
     rows = tracked(frames)
@@ -133,7 +133,7 @@ def test_two_people_have_two_ids_through_the_clip() -> None:
 
 
 @pytest.mark.parametrize("side", [64, 31, 12, 5])
-def test_tiny_pictures_give_rows_or_none_but_no_error(side: int) -> None:
+def test_tiny_frames_are_no_error(side: int) -> None:
     pictures = [np.ascontiguousarray(face_at(0)[20 : 20 + side, 90 : 90 + side])] * 3
     assert len(tracked(batch(pictures)).clock) == 3
 
@@ -155,7 +155,7 @@ def test_crops_put_the_landmarks_on_the_template() -> None:
     assert crops.pixels.shape[1:] == (112, 112, 3)
 
 
-def test_a_turned_picture_gives_the_same_upright_crop() -> None:
+def test_a_rotated_frame_gives_the_same_upright_crop() -> None:
     straight, turned = batch([face_at(0)]), batch([np.ascontiguousarray(np.rot90(face_at(0)))])
     rows = tracked(straight)
     x, y = rows.landmarks[..., 0], rows.landmarks[..., 1]

@@ -1,4 +1,4 @@
-"""smooth_affect: a centred mean for each track by itself."""
+"""smooth_affect: a centred moving average for each track on its own."""
 
 import numpy as np
 import pytest
@@ -15,12 +15,12 @@ COUNT = 40
 
 
 def affect(times: np.ndarray, tracks: int = 2, missing: float = 0.2, seed: int = 0) -> AffectTrack:
-    """Random rows of some tracks, some missing, some of unknown value."""
+    """Return random rows of some tracks; some rows are missing, some values are NaN."""
     rng = np.random.default_rng(seed)
     clock = Clock(0, times, np.zeros(len(times), bool), last=True)
     frames, ids = (a.ravel() for a in np.meshgrid(np.arange(len(times)), np.arange(tracks), indexing="ij"))
-    there = rng.uniform(size=len(frames)) >= missing
-    frames, ids = frames[there], ids[there]
+    kept = rng.uniform(size=len(frames)) >= missing
+    frames, ids = frames[kept], ids[kept]
     n = len(frames)
     faces = FaceTracks(
         clock, frames, np.zeros((n, 4), np.float32), np.zeros((n, 5, 2), np.float32), np.ones(n, np.float32), ids
@@ -69,11 +69,11 @@ def test_no_window_changes_nothing() -> None:
     assert_same(feed(SmoothAffect(0.0), [rows], []), rows)
 
 
-def test_a_clip_without_rows_passes() -> None:
+def test_a_clip_without_rows_has_an_empty_result() -> None:
     assert len(feed(SmoothAffect(), [affect(uneven(), missing=1.1)], [3])) == 0
 
 
-def test_rows_are_not_held_longer_than_the_window_needs() -> None:
+def test_rows_wait_only_until_their_window_is_known() -> None:
     rows, stage = affect(np.arange(COUNT) / 10, missing=0.0), SmoothAffect(0.4)
     state, first = stage.step(stage.start(), part(rows, 0, 20))
     assert first.clock.stop == 17  # windows of frames up to 1.6 s end before 1.9 s

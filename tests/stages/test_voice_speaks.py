@@ -1,4 +1,4 @@
-"""The voice as it comes in the wheel, from sound to arousal."""
+"""The voice network and affect model in the wheel, from sound to arousal."""
 
 import csv
 from itertools import product
@@ -20,14 +20,14 @@ RAVDESS = Path(__file__).parents[2] / "../shared/data/speech/ravdess"
 
 @pytest.fixture(scope="module")
 def stages():
-    listen, read = EmbedVoice(), PredictAffect()
-    listen.load(torch.device("cpu"))
-    read.load(torch.device("cpu"))
-    return listen, SampleVoice(), read
+    embed, predict = EmbedVoice(), PredictAffect()
+    embed.load(torch.device("cpu"))
+    predict.load(torch.device("cpu"))
+    return embed, SampleVoice(), predict
 
 
 def affect_of(wave: torch.Tensor, stages: tuple[EmbedVoice, SampleVoice, PredictAffect]) -> AffectTrack:
-    """Affect at 25 ticks a second of a sound (S,)."""
+    """Return the affect of a sound at 25 ticks a second.   wave: (S,) 16 kHz"""
     value = AudioBatch(wave[None], 16_000, 0.0, 0, last=True, clip_stop=len(wave) / 16_000)
     for stage in stages:
         _, value = stage.step(stage.start(), value)
@@ -42,7 +42,7 @@ def test_a_minute_of_silence_is_neutral_and_calm(stages):
     assert (track.expressions.argmax(1) == track.classes.index("neutral")).all()
 
 
-def test_silence_behind_a_sound_does_not_move_what_was_heard_before(stages):
+def test_silence_after_a_sound_changes_no_earlier_row(stages):
     wave = torch.randn(5 * 16_000, generator=torch.Generator().manual_seed(1)) * 0.1
     first, longer = affect_of(wave, stages), affect_of(torch.cat([wave, torch.zeros(32_000)]), stages)
     np.testing.assert_array_equal(first.arousal[:100], longer.arousal[:100])

@@ -1,4 +1,4 @@
-"""Reading whole clips through the decoding stages, cut anywhere."""
+"""Decode whole clips in tests, cut into spans anywhere."""
 
 import csv
 from itertools import pairwise
@@ -17,8 +17,8 @@ CLIPS = Path(__file__).parents[2] / "../shared/data/clips"
 VARIABLE = [0.0, 0.04, 0.2, 0.21, 0.5, 0.6, 0.7, 0.9, 1.1, 1.2, 1.21, 1.4]
 
 
-def watch(path: Path, cuts: list[float] = WHOLE, reader: str = "pyav") -> list[FrameBatch]:
-    """The parts for spans that end at these times, then for one that ends the clip."""
+def decode_video(path: Path, cuts: list[float] = WHOLE, reader: str = "pyav") -> list[FrameBatch]:
+    """Return the batches for spans that end at these times (s), then for one that ends the clip."""
     stage, parts = DecodeVideo(reader), []
     state = stage.start()
     for start, stop in pairwise([0.0, *cuts, *WHOLE]):
@@ -28,7 +28,8 @@ def watch(path: Path, cuts: list[float] = WHOLE, reader: str = "pyav") -> list[F
     return parts
 
 
-def listen(path: Path, cuts: list[float] = WHOLE, sample_rate: int = 16000) -> list[AudioBatch]:
+def decode_audio(path: Path, cuts: list[float] = WHOLE, sample_rate: int = 16000) -> list[AudioBatch]:
+    """Return the batches for spans that end at these times (s), then for one that ends the clip."""
     stage, parts = DecodeAudio(sample_rate), []
     state = stage.start()
     for start, stop in pairwise([0.0, *cuts, *WHOLE]):
@@ -39,14 +40,14 @@ def listen(path: Path, cuts: list[float] = WHOLE, sample_rate: int = 16000) -> l
 
 
 def frames_of(parts: list[FrameBatch]) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
-    """Times, corrupt marks and pixels of the whole clip; the indices must follow one another."""
+    """Return times (T,), corrupt marks (T,) and pixels (T, H, W, 3) of a clip; assert that no index is missing."""
     assert [part.clock.first for part in parts] == [0, *np.cumsum([len(part.clock) for part in parts])[:-1]]
     times, corrupt = ([getattr(part.clock, name) for part in parts] for name in ("times", "corrupt"))
     return np.concatenate(times), np.concatenate(corrupt), torch.cat([part.pixels for part in parts])
 
 
 def sound_of(parts: list[AudioBatch]) -> np.ndarray:
-    """All samples; index and start of every part must fit.   -> (S,) float32"""
+    """Return all samples: (S,) float32; assert that index and start of every batch fit."""
     firsts = np.cumsum([0, *(part.samples.shape[1] for part in parts)])[:-1]
     assert [part.first for part in parts] == firsts.tolist()
     begin = parts[-1].start - parts[-1].first / parts[-1].sample_rate
@@ -57,12 +58,14 @@ def sound_of(parts: list[AudioBatch]) -> np.ndarray:
 
 
 def numbers(pixels: torch.Tensor) -> list[int]:
+    """Return the numbers that `stripes` drew on the frames.   pixels: (T, H, W, 3) uint8"""
     return [number_of(frame) for frame in pixels.numpy()]
 
 
-def shared_clips() -> list[dict[str, str]]:
+def real_clips() -> list[dict[str, str]]:
+    """Return the rows of the index of the real clips, none if the clips are missing."""
     index = CLIPS / "index.csv"
     return list(csv.DictReader(index.read_text(encoding="utf-8").splitlines())) if index.exists() else []
 
 
-real = pytest.mark.skipif(not shared_clips(), reason="the real clips of ../shared/data are not here")
+needs_real_clips = pytest.mark.skipif(not real_clips(), reason="the real clips of ../shared/data are missing")
