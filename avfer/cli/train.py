@@ -1,4 +1,4 @@
-"""avfer train: an experiment to weights."""
+"""The command `avfer train`: from a recipe to weights."""
 
 import sys
 from typing import Annotated
@@ -15,23 +15,23 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: --set optimiser.rate=3e-4.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the output.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Train a model on a corpus; the best weights come out with a card, ready for a pipeline."""
+    """Train a model on a corpus; write the best weights with a card, ready for a pipeline."""
     from rich.console import Console
 
     from avfer.pipeline_config import parse_override
-    from avfer.progress import Work
-    from avfer.training.train import train as run
+    from avfer.progress import StepProgress, open_display
+    from avfer.training.train import train as run_training
     from avfer.training.training_config import read_config
 
-    experiment = read_config(config, dict(parse_override(text) for text in settings or []))
-    with Work(Console(stderr=True), quiet) as shown:
+    recipe = read_config(config, dict(parse_override(text) for text in settings or []))
+    with open_display(Console(stderr=True), quiet) as display:
         try:
-            trained = run(experiment, resume, shown)
+            trained = run_training(recipe, resume, StepProgress(display))
         except Stopped:
-            raise Stopped("what is made and the last checkpoint are kept: go on with --resume") from None
-    told = ", ".join(f"{name} {value:.4f}" for name, value in trained.scores.items())
-    print(f"{trained.epochs} epochs; the best: {told}", file=sys.stderr)
+            raise Stopped("the last checkpoint is kept: continue with --resume") from None
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in trained.scores.items())
+    print(f"{trained.epochs} epochs; the best: {scores}", file=sys.stderr)
     print(trained.weights)

@@ -6,7 +6,8 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.losses.dan import affinity, partition
+from avfer.losses.dan_losses import partition
+from avfer.losses.dan_losses import affinity
 from avfer.models.backbones.dan import Dan
 
 TAPS = {
@@ -27,17 +28,23 @@ TAPS = {
 
 def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The three outputs of the authors' network."""
-    logits, feature_map, heads = cast(Dan, network).outputs(inputs["x"])
-    return {"logits": logits, "features": feature_map, "heads": heads}
+    prediction = cast(Dan, network).predict(inputs["x"])
+    assert prediction.expression_logits is not None
+    extras = prediction.extras
+    return {
+        "logits": prediction.expression_logits,
+        "features": extras["feature_map"],
+        "heads": extras["attention_heads"],
+    }
 
 
 def losses(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What training adds up."""
-    logits, feature_map, heads = cast(Dan, network).outputs(inputs["x"])
+    outputs = whole(network, inputs)
     return {
-        "cross_entropy": F.cross_entropy(logits, inputs["labels"]),
-        "affinity": affinity(feature_map, inputs["labels"], inputs["centers"]),
-        "partition": partition(heads),
+        "cross_entropy": F.cross_entropy(outputs["logits"], inputs["labels"]),
+        "affinity": affinity(outputs["features"], inputs["labels"], inputs["centers"]),
+        "partition": partition(outputs["heads"]),
     }
 
 

@@ -5,7 +5,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from avfer.losses.label_distribution import label_distribution
+from avfer.losses.efficientface_losses import label_distribution
 from avfer.models.backbones.efficientface import EfficientFace
 
 TRUNK = ("conv1", "maxpool", "stage2", "stage2.0", "stage3", "stage4", "conv5")
@@ -17,9 +17,9 @@ TAPS = {name: f"trunk.{name}" for name in TRUNK} | {
 
 def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Logits and the vector that the last layer reads."""
-    reading = cast(EfficientFace, network).read(inputs["x"])
-    assert reading.expression_logits is not None
-    return {"logits": reading.expression_logits, "pooled": reading.features}
+    prediction = cast(EfficientFace, network).predict(inputs["x"])
+    assert prediction.expression_logits is not None
+    return {"logits": prediction.expression_logits, "pooled": prediction.features}
 
 
 def losses(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

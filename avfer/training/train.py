@@ -1,4 +1,8 @@
-"""An experiment from its configuration to its weights."""
+"""A training run from its configuration to its weights: the entry of `avfer train` and `avfer.train`.
+
+A face network learns from single images (avfer/training/images), every other model over time
+(avfer/training/sequences). Either makes a task, which the loop in avfer/training/engine trains.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,71 +10,76 @@ from typing import Any
 
 from avfer.catalog import kind_of
 from avfer.errors import ConfigError, MissingExtra
-from avfer.training.task import Tell
+from avfer.progress import ReportProgress, no_progress
 from avfer.training.training_config import TrainConfig, read_config
 
-PICTURES = ("losses", "combine", "mix", "balance", "decide", "new_head", "start", "teacher", "triplets", "unlabelled")
-OVER_TIME = ("pipeline", "settings", "length", "stride", "delay", "backbone")
-CROPS = ("augment", "size")
+IMAGE_KEYS = ("losses", "combine", "mix", "balance", "decide", "new_head", "start", "teacher", "triplets", "unlabelled")
+SEQUENCE_KEYS = ("pipeline", "settings", "length", "stride", "delay", "backbone")
+CROP_KEYS = ("augment", "size")
+LOG_COLUMNS = {"epoch", "loss", "rate"}  # of the history, beside the scores
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What an experiment left."""
+    """The result of a training run."""
 
     folder: Path
-    weights: Path  # of the best epoch
-    scores: dict[str, float]  # of that epoch
-    epochs: int
+    weights: Path  # of the best epoch, with a card beside it
+    scores: dict[str, float]  # of that epoch on the dev partition
+    epochs: int  # that were trained
 
 
 def train(
-    config: TrainConfig | Path | str, resume: bool = False, tell: Tell = lambda *_: None, **settings: Any
+    config: TrainConfig | Path | str,
+    resume: bool = False,
+    progress: ReportProgress = no_progress,
+    **settings: Any,
 ) -> Trained:
-    """Run an experiment, given as a YAML (of which `settings` change keys: {"optimiser.rate": 3e-4}) or ready-made.
+    """Train a model by a configuration, or by the path or name of a YAML file whose keys `settings` change.
 
-    All that can be wrong of the corpus and the configuration is told before training starts: ConfigError,
-    DatasetError, WeightsError or MissingExtra.
+    Example: `train("my_labels", root="/data/mine", **{"optimiser.rate": 3e-4})`. With `resume` a run continues from
+    the checkpoint in its output folder.
+
+    Everything that can be wrong with corpus and configuration is raised before training starts: ConfigError,
+    DatasetError, WeightsError or MissingExtra. During training: TrainingError for a non-finite loss, weight or score,
+    and OutputError for a file that cannot be written.
     """
     if not isinstance(config, TrainConfig):
-        config = read_config(Path(config), settings)
+        config = read_config(config, settings)
     elif settings:
-        raise ConfigError(f"{', '.join(settings)}: settings change a YAML; change the fields of a TrainConfig itself")
+        raise ConfigError(f"{', '.join(settings)}: settings change a YAML file; change the TrainConfig itself")
     try:
-        from avfer.training.processes import launch
+        from avfer.training.engine.distributed import launch
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "lightning-fabric", "train") from error
-    task = _task(config, resume, tell)
-    progress = launch(task, config, tell)
-    best = max(progress.history, key=lambda row: row["score"])
-    scores = {name: value for name, value in best.items() if name not in {"epoch", "loss", "rate"}}
-    return Trained(config.output, config.output / "best.safetensors", scores, progress.epoch)
+    position = launch(_task(config, resume, progress), config, progress)
+    best = max(position.history, key=lambda row: row["score"])
+    scores = {name: value for name, value in best.items() if name not in LOG_COLUMNS}
+    return Trained(config.output, config.output / "best.safetensors", scores, position.epoch)
 
 
-def _task(config: TrainConfig, resume: bool, tell: Tell) -> Any:
+def _task(config: TrainConfig, resume: bool, progress: ReportProgress) -> Any:
+    """Return the task of a model, by its kind. Raises ConfigError for keys that the kind does not use."""
     kind = kind_of(config.model)
     if kind == "backbone":
-        from avfer.training.pictures import picture_task
+        from avfer.training.images.image_task import image_task
 
-        _check_keys(config, OVER_TIME, "models over time")
-        return picture_task(config, resume, tell)
+        _refuse_keys(config, SEQUENCE_KEYS, "models over time")
+        return image_task(config, resume, progress)
     if kind not in {"affect model", "video model", "voice backbone"}:
-        told = "what can be trained is an affect model, a video model, or a backbone of the face or the voice"
-        raise ConfigError(f"model: {config.model} is a {kind}; {told}")
-    whole = kind != "affect model"
-    _check_keys(config, tuple(key for key in PICTURES if not (whole and key == "start")), "face networks alone")
-    if whole or config.backbone is not None:
-        from avfer.training.videos import video_task
+        trainable = "affect models, video models, and backbones of the face or the voice can be trained"
+        raise ConfigError(f"model: {config.model} is a {kind}; {trainable}")
+    from avfer.training.sequences.sequence_task import sequence_task
 
-        return video_task(config, resume, tell)
-    from avfer.training.affect import affect_task
-
-    _check_keys(config, CROPS, "networks that read crops of faces")
-    return affect_task(config, resume, tell)
+    is_whole = kind != "affect model"
+    _refuse_keys(config, tuple(key for key in IMAGE_KEYS if not (is_whole and key == "start")), "face networks")
+    if not is_whole and config.backbone is None:
+        _refuse_keys(config, CROP_KEYS, "networks that read face crops")
+    return sequence_task(config, resume, progress)
 
 
-def _check_keys(config: TrainConfig, keys: tuple[str, ...], who: str) -> None:
-    """ConfigError where a key is set that would do nothing."""
+def _refuse_keys(config: TrainConfig, keys: tuple[str, ...], users: str) -> None:
+    """Raise ConfigError if a key is set that would have no effect."""
     for key in keys:
         if getattr(config, key) != TrainConfig.model_fields[key].default:
-            raise ConfigError(f"{key}: is read by {who}; {config.model} is none, so leave it out")
+            raise ConfigError(f"{key}: only {users} use it, and {config.model} is none of them; remove it")

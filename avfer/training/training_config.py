@@ -1,7 +1,7 @@
-"""One experiment of training, as its YAML says it."""
+"""The configuration of a training run, as its YAML file states it (configs/train has one for every recipe)."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -26,69 +26,74 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Strict(BaseModel):
-    """A part of the YAML in which every key is known."""
+    """A section of the YAML file that accepts known keys only."""
 
     model_config = ConfigDict(allow_inf_nan=False)
+    removed: ClassVar[dict[str, str]] = {}  # keys of earlier versions -> what replaces them
 
     @model_validator(mode="before")
     @classmethod
-    def _known(cls, content: Any) -> Any:
+    def _check_keys(cls, content: Any) -> Any:
         for key in content if isinstance(content, dict) else ():
+            if key in cls.removed:
+                raise ValueError(f"the key '{key}' was removed: {cls.removed[key]}")
             if key not in cls.model_fields:
                 raise ValueError(unknown("key", str(key), cls.model_fields))
         return content
 
 
 class OptimiserConfig(Strict):
-    """What changes the weights, and how fast."""
+    """The optimiser and its learning rates."""
 
     name: Literal["adamw", "adam", "adabelief", "sgd"] = "adamw"
     rate: Amount = 1e-3
     rates: dict[str, Amount] = {}  # factors of the rate for parts of the network: {"backbone": 0.1, "stn": 0.01}
-    layer_decay: Share = 1.0  # factor of the rate from each block of a vision transformer to the one below
-    betas: tuple[Decay, Decay] = (0.9, 0.999)  # of all but sgd
-    betas_of: dict[str, tuple[Decay, Decay]] = {}  # of parts with others: {"discriminator": [0.5, 0.9]}
-    momentum: Decay = 0.9  # of sgd
+    layer_decay: Share = 1.0  # factor of the rate from each block of a vision transformer to the block below
+    betas: tuple[Decay, Decay] = (0.9, 0.999)  # not for sgd
+    betas_of: dict[str, tuple[Decay, Decay]] = {}  # betas of parts of the network: {"discriminator": [0.5, 0.9]}
+    momentum: Decay = 0.9  # for sgd
     weight_decay: Amount = 0.01
-    decay_vectors: bool = False  # biases and norms too
-    sam: Amount = 0.0  # radius of sharpness-aware steps, 0 for none
+    decay_vectors: bool = False  # weight decay of biases and norms too
+    sam: Amount = 0.0  # radius of sharpness-aware steps, 0 for plain steps
     schedule: Literal["constant", "cosine", "step", "one_cycle"] = "cosine"
     warm_up: Share = 0.0  # share of all steps
-    drop: Amount = 0.1  # of step: factor of the rate after every so many epochs, or after those of a list: [15, 40]
-    every: PositiveInt | list[PositiveInt] = 1
+    drop: Amount = 0.1  # for step: factor of the rate after every `every` epochs
+    every: PositiveInt | list[PositiveInt] = 1  # epochs, or the list of epochs after which the rate drops: [15, 40]
 
 
 class LossConfig(Strict):
-    """How outputs are held against labels; a target that is not there weighs nothing."""
+    """The losses against labels; a target that is not in `targets:` has no loss."""
 
+    removed: ClassVar[dict[str, str]] = {
+        "coupling": "no published recipe used it; learn expressions and action units by targets: alone"
+    }
     valence_arousal: Amount = 1.0  # weight of 1 - CCC
-    over: Literal["joined", "sequences"] = "joined"  # what the CCC is computed over
-    expression: Amount = 1.0  # weight of the cross-entropy, or of the divergence from votes
-    smoothing: Share = 0.0  # of labels
-    votes: bool = True  # learn the shares of the votes where a corpus tells them
+    over: Literal["joined", "sequences"] = "joined"  # CCC of all steps of a batch as one series, or of each sequence
+    expression: Amount = 1.0  # weight of the cross-entropy, or of the divergence from the votes
+    smoothing: Share = 0.0  # label smoothing
+    votes: bool = True  # learn the shares of the annotators' votes if the corpus has them
     action_units: Amount = 1.0  # weight of the binary cross-entropy
     balanced: bool = True  # rare action units weigh more
-    coupling: Amount = 0.0  # weight of expressions and action units that teach each other
 
 
 class Augmentation(Strict):
-    """What is done to a picture before it is learned from; the rest of its labels stays true."""
+    """Random changes of an image before training; labels stay the same."""
 
-    flip: Share = 0.0  # chance of being mirrored
+    flip: Share = 0.0  # chance of a horizontal flip
     crop: Share = 1.0  # smallest share of the area that a random crop keeps
-    turn: Amount = 0.0  # degrees, at most
-    shift: Share = 0.0  # share of the side, at most
-    zoom: tuple[float, float] = (1.0, 1.0)
+    turn: Amount = 0.0  # largest rotation, degrees
+    shift: Share = 0.0  # largest shift, share of the side
+    zoom: tuple[float, float] = (1.0, 1.0)  # range of the scale
     moved: Share = 1.0  # chance of turn, shift and zoom
-    jitter: Amount = 0.0  # change of brightness, contrast and saturation, at most
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # turn of the colours, share of the whole circle, at most 0.5
+    jitter: Amount = 0.0  # largest change of brightness, contrast and saturation
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # largest change of hue, share of the colour circle
     jittered: Share = 1.0  # chance of jitter and hue
-    noise: Amount = 0.0  # standard deviation of normal noise on the picture as it is read, as a share of white
+    noise: Amount = 0.0  # standard deviation of normal noise, share of the range of pixel values
     noised: Share = 1.0  # chance of noise
-    grey: Share = 0.0  # chance
-    blur: Share = 0.0  # chance
-    erase: Share = 0.0  # chance of a rectangle of nothing
-    erase_area: tuple[Share, Share] = (0.02, 0.33)  # its share of the area
+    grey: Share = 0.0  # chance of no colour
+    blur: Share = 0.0  # chance of blur
+    erase: Share = 0.0  # chance of an erased rectangle
+    erase_area: tuple[Share, Share] = (0.02, 0.33)  # range of its share of the area
 
 
 AUGMENTATIONS = {
@@ -101,40 +106,45 @@ AUGMENTATIONS = {
 
 
 class Mixing(Strict):
-    """Pictures mixed with others of their batch, and their labels in the same shares; half of each where both are."""
+    """Images mixed with others of their batch, and their labels in the same shares; half of each if both are set."""
 
-    mixup: Amount = 0.0  # pictures shine through; alpha of the share's Beta distribution, 0 for none
-    cutmix: Amount = 0.0  # a rectangle is another picture's; alpha of the same, 0 for none
+    mixup: Amount = 0.0  # blend of two images; alpha of the share's Beta distribution, 0 for none
+    cutmix: Amount = 0.0  # a rectangle of another image; alpha of the share's Beta distribution, 0 for none
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether images are mixed."""
+        return bool(self.mixup or self.cutmix)
 
 
 class BackboneConfig(Strict):
-    """A face network that is trained together with the model over time, from crops in place of features."""
+    """A face network that is trained end to end with an affect model, from crops in place of features."""
 
     name: str
-    weights: str | None = None  # to begin with: "builtin", a file, or a URL with its sha256
-    options: dict[str, Any] = {}  # of a network without weights
-    frozen: bool = False  # it stays as it is, and the model learns
+    weights: str | None = None  # to start from: "builtin", a file, or a URL with its sha256
+    options: dict[str, Any] = {}  # of the network's constructor
+    frozen: bool = False  # train the affect model alone
 
 
 class TripletConfig(Strict):
-    """A corpus of triplets of faces, of which two look more alike, learned beside the labels."""
+    """A corpus of triplets of faces, two of which look more alike, drawn beside the labelled images."""
 
     corpus: str = "fec"
     root: Path
     options: dict[str, Any] = {}
     partition: Literal["train", "dev"] = "train"
-    batch: PositiveInt = 16  # triplets beside each batch of pictures
+    batch: PositiveInt = 16  # triplets beside each batch of images
 
 
 class UnlabelledConfig(Strict):
-    """A folder of faces without labels, for losses that read none: what a teacher tells, puzzles, in-painting."""
+    """A folder of faces without labels, for losses that read none: a teacher's predictions, puzzles, in-painting."""
 
-    root: Path  # pictures of one face each, in folders of any names
-    batch: PositiveInt = 32  # faces beside each batch of pictures
+    root: Path  # images of one face each, in subfolders of any names
+    batch: PositiveInt = 32  # faces beside each batch of images
 
 
-def _by_stage(settings: Any) -> Any:
-    """{"look": {"backbone": ...}}, as --set settings.look.backbone=... has it, is {"look.backbone": ...} too."""
+def _flatten_settings(settings: Any) -> Any:
+    """Turn {"look": {"backbone": ...}}, as --set settings.look.backbone=... makes it, into {"look.backbone": ...}."""
     if not isinstance(settings, dict):
         return settings
     flat: dict[str, Any] = {}
@@ -144,46 +154,48 @@ def _by_stage(settings: Any) -> Any:
 
 
 class TrainConfig(Strict):
-    """An experiment; every field may stand in the YAML or behind --set."""
+    """The configuration of a training run; every key can be set in the YAML file or by --set KEY=VALUE."""
 
+    removed: ClassVar[dict[str, str]] = {
+        "ema": "no published recipe averaged the weights; lower optimiser.rate if scores jump"
+    }
     corpus: str
     root: Path
     options: dict[str, Any] = {}  # of the corpus: {"task": "va"}
-    train: Literal["train", "dev"] = "train"  # partition learned from
-    dev: Literal["dev", "test"] = "dev"  # partition that decides when to stop
-    targets: list[Target] = ["valence_arousal"]  # none: a face network learns by its own losses alone, without labels
+    train: Literal["train", "dev"] = "train"  # partition to train on
+    dev: Literal["dev", "test"] = "dev"  # partition whose score selects the best epoch
+    targets: list[Target] = ["valence_arousal"]  # empty: a face network learns by `losses:` alone, without labels
     output: Path = Path("avfer_train")
 
-    model: str = "temporal"  # an affect model over features, a video model, or a backbone of pictures
+    model: str = "temporal"  # an affect model over features, a video model, or a backbone of face or voice
     model_options: dict[str, Any] = {}
-    backbone: BackboneConfig | None = None  # below an affect model; None for features that are made once
-    weights: Path | None = None  # to begin with
-    losses: dict[str, float] = {}  # further losses that the model has of its own: {"partition": 1.0}
+    backbone: BackboneConfig | None = None  # below an affect model; None for features that are computed once
+    weights: Path | None = None  # to start from
+    losses: dict[str, float] = {}  # further losses of a face network, with their weights: {"partition": 1.0}
 
-    pipeline: str = "aver"  # its stages up to the affect model make the features, or crops for backbone:
-    settings: Annotated[dict[str, Any], BeforeValidator(_by_stage)] = {}  # of it: {"look.backbone": "poster_v2"}
-    length: PositiveInt = 300  # steps of a sequence; 16 to 80 where a backbone learns
+    pipeline: str = "aver"  # its stages before the affect model compute the features, or the crops for a backbone
+    settings: Annotated[dict[str, Any], BeforeValidator(_flatten_settings)] = {}  # {"look.backbone": "poster_v2"}
+    length: PositiveInt = 300  # steps of a sequence; 16 to 80 for end-to-end training
     stride: PositiveInt = 150  # steps between the starts of two sequences
-    delay: Amount | Literal["search"] | dict[Literal["valence", "arousal"], Amount] = 0.0  # s, labels moved earlier
+    delay: Amount | Literal["search"] | dict[Literal["valence", "arousal"], Amount] = 0.0  # s, labels move earlier
 
-    size: PositiveInt | None = None  # px, of pictures and crops; None for that of the network's card
-    augment: Literal["none", "light", "strong"] | Augmentation = "light"  # crops of a sequence alike
-    mix: Mixing = Mixing()  # after that
+    size: PositiveInt | None = None  # px, of images and crops; None for the size on the network's card
+    augment: Literal["none", "light", "strong"] | Augmentation = "light"  # all crops of a sequence alike
+    mix: Mixing = Mixing()  # after augmentation
     balance: Literal["none", "sampler", "weights"] = "none"  # rare classes are drawn as often, or weigh more
-    decide: Literal["accuracy", "f1_macro", "uar"] = "accuracy"  # score of the expressions of pictures
-    new_head: bool = False  # `weights` tell other classes apart: layers of another shape begin anew
-    start: dict[str, Path] = {}  # files of parts that the model begins with, by argument of its `start_from`
-    combine: Literal["sum", "geometric_mean"] = "sum"  # of the loss of the labels and the further ones
-    teacher: Path | None = None  # weights of a network that is learned from
+    decide: Literal["accuracy", "f1_macro", "uar"] = "accuracy"  # score of the expressions of images
+    new_head: bool = False  # `weights` are of other classes: layers of another shape start fresh
+    start: dict[str, Path] = {}  # files for parts of the network, by the names of its `start_parts`
+    combine: Literal["sum", "geometric_mean"] = "sum"  # of the losses of labels and the further ones
+    teacher: Path | None = None  # weights of a frozen network that some losses read
     triplets: TripletConfig | None = None
     unlabelled: UnlabelledConfig | None = None
 
     epochs: PositiveInt = 30
     batch: PositiveInt = 16
     accumulate: PositiveInt = 1  # batches in one step
-    clip: Amount = 1.0  # largest norm of a gradient, 0 for no bound
-    ema: Decay = 0.0  # decay of the mean of the weights, 0 for none
-    patience: PositiveInt = 8  # epochs without a better score before it stops
+    clip: Amount = 1.0  # largest norm of a gradient, 0 for no limit
+    patience: PositiveInt = 8  # epochs without a better score before training stops
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     save_every: PositiveInt = 200  # steps between checkpoints; one more at the end of each epoch
@@ -193,18 +205,25 @@ class TrainConfig(Strict):
     devices: PositiveInt = 1  # processes
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     threads: PositiveInt = 1  # of each process
-    workers: NonNegativeInt = 0  # threads that read pictures, 0 for as many as `threads`
+    workers: NonNegativeInt = 0  # threads that read images, 0 for as many as `threads`
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Return `augment`, a preset by its name or the given values."""
+        return AUGMENTATIONS[self.augment] if isinstance(self.augment, str) else self.augment
 
     @model_validator(mode="after")
-    def _something_is_learned(self) -> Self:
+    def _check_losses(self) -> Self:
+        if "orthogonality" in self.losses:
+            raise ValueError("losses: orthogonality was removed: pf_vit separates orthogonally by separation: exact")
         if not self.losses and not any(getattr(self.loss, target) for target in self.targets):
-            raise ValueError("targets:, loss: and losses: leave nothing to learn; give a target or a loss some weight")
+            raise ValueError("targets:, loss: and losses: leave nothing to learn; give a target or a loss a weight")
         return self
 
     @model_validator(mode="after")
-    def _sharpness_is_of_one_batch(self) -> Self:
+    def _check_sharpness(self) -> Self:
         if self.optimiser.sam and self.accumulate > 1:
-            raise ValueError("optimiser.sam takes two passes over one batch: leave out accumulate, or raise batch")
+            raise ValueError("optimiser.sam takes two passes over one batch: remove accumulate, or raise batch")
         return self
 
 
@@ -220,36 +239,37 @@ def read_config(name: str | Path, settings: dict[str, Any] | None = None) -> Tra
     return make_config(content, str(path))
 
 
-def make_config(content: dict[str, Any], where: str) -> TrainConfig:
-    """Checked values; `where` is what an error calls them."""
+def make_config(content: dict[str, Any], source: str) -> TrainConfig:
+    """Return the checked configuration; `source` names the content in errors. Raises ConfigError."""
     try:
         return TrainConfig.model_validate(content)
     except ValidationError as error:
-        # Of the ways in which a value could be meant, the one that was understood furthest tells most.
-        told = max(error.errors(), key=lambda e: (e["type"] == "value_error", len(e["loc"])))
-        raise ConfigError(": ".join([where, *_place(content, told["loc"]), _fault(told)])) from None
+        # A value of several possible types has an error for each: that of the type that was parsed furthest says most.
+        details = max(error.errors(), key=lambda e: (e["type"] == "value_error", len(e["loc"])))
+        raise ConfigError(": ".join([source, *_key(content, details["loc"]), _message(details)])) from None
 
 
-def _fault(told: ErrorDetails) -> str:
-    if told["type"] == "missing":
-        return f"{told['loc'][-1]}: is missing; add it"
-    if told["type"] == "value_error":
-        return told["msg"].removeprefix("Value error, ")
-    return f"{told['msg']}, not {told['input']!r}"
+def _message(details: ErrorDetails) -> str:
+    if details["type"] == "missing":
+        return f"{details['loc'][-1]}: is missing; add it"
+    if details["type"] == "value_error":
+        return details["msg"].removeprefix("Value error, ")
+    return f"{details['msg']}, not {details['input']!r}"
 
 
-def _place(content: Any, location: tuple[int | str, ...]) -> list[str]:
-    """The keys to a value as they are written (["optimiser.rate"]), without what tells ways to read it apart."""
+def _key(content: Any, location: tuple[int | str, ...]) -> list[str]:
+    """Return the key of a value as it is written (["optimiser.rate"]), without pydantic's names of types."""
     keys: list[str] = []
     for key in location:
-        there: Any = dict(enumerate(content)) if isinstance(content, list) else content
-        if isinstance(there, dict) and key in there:
+        inner: Any = dict(enumerate(content)) if isinstance(content, list) else content
+        if isinstance(inner, dict) and key in inner:
             keys.append(str(key))
-            content = there[key]
+            content = inner[key]
     return [".".join(keys)] if keys else []
 
 
 def _set(content: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set a key of nested mappings. Raises ConfigError if a parent key is not a mapping."""
     for key in path[:-1]:
         inner = content.setdefault(key, {})
         if not isinstance(inner, dict):

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.losses.action_units import action_unit_loss, balance
-from avfer.losses.ccc import ccc_loss
-from avfer.losses.distillation import embedding_loss, softened_loss
-from avfer.losses.expression import expression_loss, votes_loss
-from avfer.losses.mean_square import mean_square
-from avfer.losses.triplet import MARGINS, triplet_accuracy, triplet_loss
+from avfer.losses.label_losses import occurrence_weights
+from avfer.losses.label_losses import action_unit_loss
+from avfer.losses.label_losses import ccc_loss
+from avfer.losses.aver_losses import softened_loss
+from avfer.losses.aver_losses import embedding_loss
+from avfer.losses.label_losses import votes_loss
+from avfer.losses.label_losses import expression_loss
+from avfer.losses.label_losses import mean_square_loss
+from avfer.losses.aver_losses import triplet_accuracy
+from avfer.losses.aver_losses import triplet_loss
+from avfer.losses.aver_losses import MARGINS
 from avfer.metrics import ccc
 
 
@@ -106,8 +111,8 @@ def test_votes_cost_nothing_where_they_are_met():
 
 def test_squares_are_the_mean_over_what_is_there():
     x, y = torch.tensor([[0.5, 0.0], [-1.0, 0.2]]), torch.tensor([[0.0, 0.0], [1.0, -5.0]])
-    assert mean_square(x, y, y > -5).item() == pytest.approx((0.25 + 0 + 4) / 3)
-    assert mean_square(x, x) == 0
+    assert mean_square_loss(x, y, y > -5).item() == pytest.approx((0.25 + 0 + 4) / 3)
+    assert mean_square_loss(x, x) == 0
 
 
 def test_units_that_are_not_valid_are_not_read(random):
@@ -123,9 +128,9 @@ def test_units_that_are_not_valid_are_not_read(random):
 
 def test_rare_units_weigh_more():
     target = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, -1]])
-    assert balance(target, target >= 0).tolist() == pytest.approx([3.0, 1.0, 0.5])
-    assert balance(torch.eye(100)[:, :1], torch.ones(100, 1, dtype=torch.bool)).item() == 20
-    few = action_unit_loss(torch.zeros(4, 3), target, target >= 0, balance(target, target >= 0))
+    assert occurrence_weights(target, target >= 0).tolist() == pytest.approx([3.0, 1.0, 0.5])
+    assert occurrence_weights(torch.eye(100)[:, :1], torch.ones(100, 1, dtype=torch.bool)).item() == 20
+    few = action_unit_loss(torch.zeros(4, 3), target, target >= 0, occurrence_weights(target, target >= 0))
     assert few.item() == pytest.approx(math.log(2) * (3 + 3 + 4 + 0.5 * 2 + 1) / 11, rel=1e-5)
 
 

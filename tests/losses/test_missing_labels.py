@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from avfer.losses.action_units import action_unit_loss
+from avfer.losses.label_losses import action_unit_loss
 from avfer.losses.arcface import arcface_loss
-from avfer.losses.ccc import ccc_loss
+from avfer.losses.label_losses import ccc_loss
 from avfer.losses.coupling import co_annotation
-from avfer.losses.expression import expression_loss, votes_loss
-from avfer.losses.mean_square import mean_square
+from avfer.losses.label_losses import votes_loss
+from avfer.losses.label_losses import expression_loss
+from avfer.losses.label_losses import mean_square_loss
 
 NAN = float("nan")
 
@@ -33,7 +34,7 @@ SHARES = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.0, 0.4], [1.0, 0.3, 0.6]])
 CASES = {
     "ccc, joined": Case(lambda x, y, v: ccc_loss(x[None], y[None], v[None]), SERIES, 0, (-5.0, NAN)),
     "ccc of sequences": Case(lambda x, y, v: ccc_loss(x[None], y[None], v[None], "sequences"), SERIES, 0, (-5.0, NAN)),
-    "mean square": Case(mean_square, SERIES, 0, (-5.0, -2.0, NAN)),
+    "mean square": Case(mean_square_loss, SERIES, 0, (-5.0, -2.0, NAN)),
     "expression": Case(expression_loss, CLASSES, 3, (-1, 7, 255)),
     "expression, smoothed": Case(lambda x, y, v: expression_loss(x, y, v, 0.1), CLASSES, 3, (-1,)),
     "arcface": Case(lambda x, y, v: arcface_loss(x.tanh(), y, v), CLASSES, 3, (-1,)),

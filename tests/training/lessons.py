@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from avfer.training.crops import PictureBatch
-from avfer.training.optimise import ascend
+from avfer.training.engine.optimiser import ascend
 from avfer.training.passes import Pass
 from avfer.training.pictures import PictureTask, picture_task
 from tests.training.toy_pictures import settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from avfer.training import checkpoint
+from avfer.training.engine import checkpoint
 from avfer.training.train import train
 from avfer.training.training_config import TrainConfig
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.training.augment import augmented, erased
+from avfer.training.data.augmentation import augmented, erased
 from avfer.training.training_config import Augmentation
 
 SIDE = 48

@@ -12,12 +12,12 @@ from torch import nn
 
 from avfer.datasets.example import Example, Labels, Notes
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
-from avfer.training import partitions
-from avfer.training.checkpoint import NAME
-from avfer.training.embed import Features
-from avfer.training.output import prepare_output
-from avfer.training.partitions import read_partitions
-from avfer.training.sequences import Names, Recording
+from avfer.training.data import labelled_partitions
+from avfer.training.engine.checkpoint import NAME
+from avfer.training.data.feature_cache import Features
+from avfer.training.engine.output_folder import prepare_output
+from avfer.training.data.labelled_partitions import read_partitions
+from avfer.training.data.sequence_batches import Names, Recording
 from avfer.training.train import train
 from avfer.training.training_config import TrainConfig, make_config, read_config
 

@@ -8,7 +8,7 @@ from avfer.losses.coupling import co_annotation, distribution_matching, shares
 from avfer.models.affect.temporal import Temporal
 from avfer.training.coupled import Coupling, coupling
 from avfer.training.objective import Objective
-from avfer.training.sequences import Batch
+from avfer.training.data.sequence_batches import Batch
 from avfer.training.training_config import make_config
 
 CLASSES = ("happiness", "other", "surprise")
@@ -63,7 +63,7 @@ def test_units_are_learned_from_expressions_where_they_are_coupled(weight):
         optimiser.zero_grad()
         objective(batch()).backward()
         optimiser.step()
-    smiles = objective.eval().read(batch()).action_unit_logits[..., 0].sigmoid().min()
+    smiles = objective.eval().predict(batch()).action_unit_logits[..., 0].sigmoid().min()
     assert (smiles > 0.9) == (weight > 0)
 
 

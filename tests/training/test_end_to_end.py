@@ -16,7 +16,7 @@ from avfer.errors import ConfigError, DatasetError, TrainingError
 from avfer.models.weights import read_card
 from avfer.pipeline import load
 from avfer.training.end_to_end import EndToEnd
-from avfer.training.footage import Filmer
+from avfer.training.data.clip_cache import Filmer
 from avfer.training.train import train
 from avfer.training.training_config import TrainConfig, make_config
 from avfer.training.videos import VideoTask, video_task
@@ -178,9 +178,9 @@ def test_exported_weights_tell_the_same_in_a_pipeline(clips, tmp_path, name, hea
     if name == NET:
         avfer.models.weights.load_into(network.backbone, out / "backbone.safetensors", read_card(out / "backbone.json"))
     with torch.inference_mode():
-        told = task.told(task.objective.eval(), task.dev[0], torch.device("cpu"))
-    np.testing.assert_allclose(table["valence"], told.valence[0], atol=2e-5)
-    np.testing.assert_allclose(table["arousal"], told.arousal[0], atol=2e-5)
+        told = task.predict(task.objective.eval(), task.dev[0], torch.device("cpu"))
+    np.testing.assert_allclose(table["valence"], told.valence_arousal[0, :, 0], atol=2e-5)
+    np.testing.assert_allclose(table["arousal"], told.valence_arousal[0, :, 1], atol=2e-5)
     assert table["valence"].std() > 1e-4
     if "expression" in targets:
         np.testing.assert_allclose(table["p_high"], told.expression_logits[0].softmax(1)[:, 1], atol=2e-5)
@@ -192,8 +192,8 @@ def test_blocks_of_a_recording_change_nothing(clips, tmp_path, monkeypatch):
     for block in (7, 1000):
         monkeypatch.setattr("avfer.training.end_to_end.BLOCK", block)
         with torch.inference_mode():
-            told.append(task.told(task.objective.eval(), task.dev[0], torch.device("cpu")))
-    for one, other in zip(*told, strict=True):
+            told.append(task.predict(task.objective.eval(), task.dev[0], torch.device("cpu")))
+    for one, other in zip(*(list(x.tensors().values()) for x in told), strict=True):
         assert one.shape[:2] == (1, filmed.STEPS)
         torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
@@ -220,7 +220,7 @@ def test_all_crops_of_a_sequence_are_augmented_alike(clips, tmp_path):
     faces, again = task.batch([0, 1, 2, 3, 4, 5]).face, task.batch([0, 1, 2, 3, 4, 5]).face
     assert all(torch.equal(face[1], face[2]) and torch.equal(face[1], face[13]) for face in faces)
     assert len({face[1].numpy().tobytes() for face in (*faces, *again)}) == 12
-    assert task.told(task.objective.eval(), task.dev[0], torch.device("cpu")).valence.isfinite().all()
+    assert task.predict(task.objective.eval(), task.dev[0], torch.device("cpu")).valence_arousal.isfinite().all()
 
 
 def test_crops_are_cut_out_once_and_a_task_takes_none_along(clips, tmp_path, monkeypatch):
@@ -270,7 +270,7 @@ def test_what_cannot_be_trained_is_told_with_the_way_out(clips, tmp_path, change
 
 def test_a_disk_too_small_for_the_crops_is_told_before_any_is_cut_out(clips, tmp_path, monkeypatch):
     left = SimpleNamespace(free=151 << 20)  # 600 crops of 32 px are 1.8 MB
-    monkeypatch.setattr("avfer.training.output.shutil.disk_usage", lambda _: left)
+    monkeypatch.setattr("avfer.training.engine.output_folder.shutil.disk_usage", lambda _: left)
     with pytest.raises(ConfigError, match="151 MB free, checkpoints and crops of faces need 153 MB"):
         made(settings(clips, tmp_path))
     assert not list(tmp_path.glob("out/crops/*.crops"))

@@ -12,7 +12,7 @@ from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
 from avfer.models.weights import read_card
 from avfer.training import kept
 from avfer.training.affect import affect_task
-from avfer.training.embed import Embedder
+from avfer.training.data.feature_cache import Embedder
 from avfer.training.training_config import TrainConfig, make_config
 from tests.training.filmed import film, write_pipeline
 

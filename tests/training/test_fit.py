@@ -13,9 +13,10 @@ import torch
 from avfer.errors import MissingExtra, TrainingError
 from avfer.models.card import Card
 from avfer.models.weights import load_into, read_card
-from avfer.training import checkpoint, processes
-from avfer.training.delay_search import search_delays
-from avfer.training.loop import order
+from avfer.training.engine import distributed
+from avfer.training.engine import checkpoint
+from avfer.training.sequences.delay_search import search_delays
+from avfer.training.engine.loop import order
 from tests.training import toy
 
 ROOT = Path(__file__).parents[2]
@@ -175,5 +176,5 @@ def test_the_error_of_a_process_is_raised_as_it_was(kind, words):
     told = (
         f"-- Process 1 terminated\nTraceback (most recent call last):\n  ...\navfer.errors.{kind.__name__}: {words}\n"
     )
-    raised = processes._of_process(RuntimeError(told))
+    raised = distributed._of_process(RuntimeError(told))
     assert type(raised) is kind and str(raised) == words

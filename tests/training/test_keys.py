@@ -7,8 +7,8 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from avfer.training import checkpoint
-from avfer.training.loop import fit
+from avfer.training.engine import checkpoint
+from avfer.training.engine.loop import fit
 from tests.training import toy
 
 PLAIN = {"targets": ["valence_arousal"], "loss": {"over": "sequences"}, "clip": 0, "epochs": 1}

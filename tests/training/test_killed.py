@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from avfer.training import checkpoint
+from avfer.training.engine import checkpoint
 from tests.training.toy_pictures import settings
 
 ROOT = Path(__file__).parents[2]

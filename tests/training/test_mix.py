@@ -66,7 +66,7 @@ def test_half_of_the_batches_are_cut_where_both_are_wanted(tmp_path):
 def test_the_loss_of_classes_is_the_cross_entropy_of_soft_targets(tmp_path, smoothing):
     task = made(tmp_path, loss={"smoothing": smoothing})
     batch = task.batch([0, 1, 2, 3, 4])
-    logits = task.objective.read(batch.pixels).expression_logits
+    logits = task.objective.predict(batch.pixels).expression_logits
     soft = mixup_target(batch.expression, 3, float(batch.share), smoothing)
     assert task.objective(batch).item() == pytest.approx(F.cross_entropy(logits, soft).item(), abs=1e-5)
     assert 0 < batch.share < 1
@@ -80,13 +80,13 @@ def gradient(loss: torch.Tensor, task: PictureTask) -> torch.Tensor:
 def test_votes_and_action_units_are_learned_as_mixed_ones_would_be(tmp_path, target):
     task = made(tmp_path, targets=[target], options=KINDS, loss={"balanced": False})
     batch = task.batch(list(range(8)))
-    reading = task.objective.read(batch.pixels)
+    prediction = task.objective.predict(batch.pixels)
     if target == "expression":
         soft = batch.share * batch.votes + (1 - batch.share) * batch.votes.flip(0)
-        wanted = F.cross_entropy(reading.expression_logits, soft / 10)
+        wanted = F.cross_entropy(prediction.expression_logits, soft / 10)
     else:
         soft = batch.share * batch.units + (1 - batch.share) * batch.units.flip(0)
-        wanted = F.binary_cross_entropy_with_logits(reading.action_unit_logits, soft)
+        wanted = F.binary_cross_entropy_with_logits(prediction.action_unit_logits, soft)
     wanted = gradient(wanted, task)
     assert torch.allclose(gradient(task.objective(batch), task), wanted, atol=1e-6) and wanted.abs().max() > 1e-3
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from avfer.losses.ccc import ccc_loss
+from avfer.losses.label_losses import ccc_loss
 from avfer.models.affect.temporal import Temporal
 from avfer.training.objective import Objective
-from avfer.training.sequences import Batch
+from avfer.training.data.sequence_batches import Batch
 from avfer.training.training_config import LossConfig, Target
 
 TARGETS: list[Target] = ["valence_arousal", "expression", "action_units"]
@@ -117,8 +117,8 @@ def scores(some: Objective, *missing: str) -> tuple[float, float]:
     """CCC of valence and arousal on sequences that were not learned from, perhaps without face or voice."""
     given = replace(batch(seed=77), **{f"has_{name}": torch.zeros(4, 30, dtype=torch.bool) for name in missing})
     with torch.no_grad():
-        told = some.eval().read(given)
-    pair = zip((told.valence, told.arousal), given.pair.unbind(2), strict=True)
+        told = some.eval().predict(given)
+    pair = zip(told.valence_arousal.unbind(2), given.pair.unbind(2), strict=True)
     valence, arousal = (1 - float(ccc_loss(x, y)) for x, y in pair)
     return valence, arousal
 

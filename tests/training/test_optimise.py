@@ -6,8 +6,8 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from avfer.errors import ConfigError
-from avfer.training import checkpoint
-from avfer.training.optimise import make_optimiser, make_schedule
+from avfer.training.engine import checkpoint
+from avfer.training.engine.optimiser import make_optimiser, make_schedule
 from avfer.training.training_config import OptimiserConfig
 from tests.training import toy
 

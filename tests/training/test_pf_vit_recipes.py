@@ -15,7 +15,7 @@ from torch import nn
 
 from avfer.models.factory import create
 from avfer.models.weights import read_card
-from avfer.training.picture_model import network
+from avfer.training.images.image_model import create_network
 from avfer.training.pictures import PictureTask, picture_task
 from avfer.training.train import train
 from avfer.training.training_config import read_config
@@ -110,7 +110,7 @@ def test_the_score_of_pre_training_is_the_same_whatever_was_drawn_before(tmp_pat
 @pytest.mark.parametrize("recipe", ["pf_vit_plain_raf_db", "pf_vit_raf_db"])
 def test_what_was_pre_trained_begins_the_next_stage(pretrained, recipe):
     start = {"start.pretrained": str(pretrained / "best.safetensors"), "model_options.size": "tiny"}
-    model, _ = network(read_config(RECIPES / f"{recipe}.yaml", start), ["happiness", "neutral"])
+    model, _ = create_network(read_config(RECIPES / f"{recipe}.yaml", start), ["happiness", "neutral"])
     mae = create("mae", weights=pretrained / "best.safetensors")
     own, theirs = model.encoder.state_dict(), mae.encoder.state_dict()
     assert own.keys() == theirs.keys() and all(torch.equal(own[name], theirs[name]) for name in own)

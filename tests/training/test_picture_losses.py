@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from avfer.errors import AvferWarning, ConfigError, DatasetError
-from avfer.losses.triplet import triplet_accuracy
+from avfer.losses.aver_losses import triplet_accuracy
 from avfer.models.factory import create
 from avfer.models.weights import card_of, read_card
 from avfer.signal.puzzle import puzzle, random_orders
@@ -81,7 +81,7 @@ def test_psr_tells_sixteen_pictures_apart_within_sixty_steps(tmp_path, loss):
         with torch.no_grad():
             seen = Pass(task.objective.model, task.card, batch)
             cost = float(task.objective.own[loss][1](seen))
-            accuracy = (seen.reading.expression_logits.argmax(1) == batch.expression).float().mean()
+            accuracy = (seen.prediction.expression_logits.argmax(1) == batch.expression).float().mean()
         if cost < np.log(3) and accuracy > 0.9:
             return
     pytest.fail(f"after sixty steps a loss of {cost} and an accuracy of {accuracy}")
@@ -141,8 +141,8 @@ def test_the_distribution_of_a_generator_is_learned_whatever_order_it_has(tmp_pa
     generator = task.objective.own["label_distribution"][1].generator
     with torch.no_grad():
         wanted = create("efficientface_ldg", weights=path)(batch.pixels)
-        reading = generator(Pass(task.objective.model, task.card, batch))
-    assert torch.allclose(reading.expression_logits, wanted[:, [1, 2, 0]], atol=1e-5)
+        prediction = generator(Pass(task.objective.model, task.card, batch))
+    assert torch.allclose(prediction.expression_logits, wanted[:, [1, 2, 0]], atol=1e-5)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -153,7 +153,7 @@ def test_losses_may_join_by_their_geometric_mean(tmp_path, smoothing):
     task.objective.eval()
     with torch.no_grad():
         seen = Pass(task.objective.model, task.card, batch)
-        logits, own = seen.reading.expression_logits, task.objective.own["affinity"][1](seen)
+        logits, own = seen.prediction.expression_logits, task.objective.own["affinity"][1](seen)
         labels = torch.nn.functional.cross_entropy(logits, batch.expression, label_smoothing=smoothing)
         found = task.objective(batch)
     assert found.item() == pytest.approx((2 * labels * 0.5 * own).sqrt().item(), rel=1e-4)
@@ -210,7 +210,8 @@ def test_triplets_are_told_right_after_some_steps(tmp_path):
     for steps in (0, 8):
         learn(task, batch, steps)
         with torch.no_grad():
-            embedded = task.objective.model.embed(batch.triplets.flatten(0, 1)).embedding.unflatten(0, (5, 3))
+            embedding = task.objective.model.predict(batch.triplets.flatten(0, 1)).extras["embedding"]
+            embedded = embedding.unflatten(0, (5, 3))
         falls_to.append((told(task, batch)["triplet"], float(triplet_accuracy(*embedded.unbind(1)))))
     assert falls_to[1][0] < 0.5 * falls_to[0][0]
     assert falls_to[1][1] == 1.0

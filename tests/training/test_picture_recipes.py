@@ -1,6 +1,5 @@
 """Recipes of face networks: every file says what can be trained, and how, before any corpus is there."""
 
-import inspect
 import re
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import yaml
 
 from avfer.catalog import NAMES, find, kind_of
 from avfer.models.weights import card_of
-from avfer.training.optimise import make_optimiser
+from avfer.training.engine.optimiser import make_optimiser
 from avfer.training.own_losses import LOSSES
-from avfer.training.passes import has
-from avfer.training.picture_model import network
+from avfer.training.images.image_model import create_network
 from avfer.training.training_config import read_config
 
 ROOT = Path(__file__).parents[2] / "configs" / "train"
@@ -37,12 +35,12 @@ def test_networks_of_recipes_have_what_their_losses_and_targets_read(path):
         model = find("backbone", config.model)(**config.model_options)
     card = card_of(config.model, **config.model_options)
     for name in config.losses:
-        assert has(model, LOSSES[name].needs)
+        assert not LOSSES[name].needs or LOSSES[name].needs in model.offers
     assert make_optimiser(model, config.optimiser)  # its rates name parts that are there
     assert "valence_arousal" not in config.targets or card.valence_arousal
     offered = re.findall(r"^# (start: .*)$", path.read_text(), re.MULTILINE)
     for name in yaml.safe_load(offered[0])["start"] if offered else ():
-        assert hasattr(model, f"start_{name}") or name in inspect.signature(model.start_from).parameters
+        assert name in model.start_parts()
 
 
 @pytest.mark.parametrize(("recipe", "first"), [("dan_raf_db", "surprise"), ("efficientface_raf_db", "neutral")])
@@ -50,7 +48,7 @@ def test_classes_stand_as_in_the_authors_files_for_the_corpus(recipe, first):
     """Both trained on RAF-DB, but number its classes differently."""
     config = read_config(ROOT / f"{recipe}.yaml")
     names = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
-    _, card = network(config, sorted(names))
+    _, card = create_network(config, sorted(names))
     assert card.classes[0] == first and sorted(card.classes) == sorted(names)
 
 

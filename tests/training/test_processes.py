@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from avfer.training.crops import PictureBatch
 from avfer.training.pictures import PictureTask, picture_task
-from avfer.training.processes import launch
+from avfer.training.engine.distributed import launch
 from avfer.training.train import train
 from tests.training.toy_pictures import settings
 

@@ -9,7 +9,7 @@ from avfer.models.affect.aver import Aver
 from avfer.models.affect.projection import Projection
 from avfer.models.affect.temporal import Temporal
 from avfer.training.objective import Objective
-from avfer.training.sequences import Recording, Sequences
+from avfer.training.data.sequence_batches import Recording, Sequences
 from avfer.training.standardise import standardise
 from tests.training import toy
 
@@ -68,7 +68,7 @@ def test_a_feature_that_is_dead_where_it_is_learned_from_is_never_read():
     face, voice = torch.randn(2, 1, 5, 6)
     loud = voice.clone()
     loud[..., 5] = 1e6
-    assert torch.equal(model(face, voice, there, there).valence, model(face, loud, there, there).valence)
+    assert torch.equal(model(face, voice, there, there).valence_arousal, model(face, loud, there, there).valence_arousal)
 
 
 def test_steps_without_a_face_do_not_count():

@@ -13,9 +13,9 @@ from PIL import Image
 
 from avfer.catalog import find
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
-from avfer.losses.distillation import embedding_loss
+from avfer.losses.aver_losses import embedding_loss
 from avfer.models.factory import create
-from avfer.training import checkpoint
+from avfer.training.engine import checkpoint
 from avfer.training.own_losses import LOSSES, check_unlabelled
 from avfer.training.passes import Pass
 from avfer.training.pictures import PictureTask, picture_task

@@ -13,9 +13,10 @@ from lightning_fabric import Fabric
 
 from avfer.errors import MetricError, OutputError, TrainingError
 from avfer.models.weights import save
-from avfer.training import checkpoint, train
+from avfer.training import train
+from avfer.training.engine import checkpoint
 from avfer.training.affect import AffectTask
-from avfer.training.loop import fit
+from avfer.training.engine.loop import fit
 from avfer.training.training_config import TrainConfig
 from tests.training import toy
 

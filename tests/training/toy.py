@@ -12,10 +12,10 @@ import torch
 
 from avfer.models.affect.temporal import Temporal
 from avfer.training.affect import AffectTask
-from avfer.training.embed import Features
+from avfer.training.data.feature_cache import Features
 from avfer.training.objective import Objective
-from avfer.training.processes import launch
-from avfer.training.sequences import Names, Recording, Sequences
+from avfer.training.engine.distributed import launch
+from avfer.training.data.sequence_batches import Names, Recording, Sequences
 from avfer.training.training_config import TrainConfig, make_config
 
 STEP = 0.04

@@ -10,10 +10,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from avfer.datasets.example import Example, Labels, Notes
-from avfer.models.backbones.face_embedding import Embedded, FaceEmbedding
+from avfer.models.backbones.face_embedding import FaceEmbedding
 from avfer.models.card import Card
 from avfer.models.factory import create
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork
+from avfer.models.prediction import Prediction
 from avfer.models.weights import card_of, save
 from avfer.training.training_config import TrainConfig, make_config
 
@@ -111,7 +112,7 @@ def partition_number(example: Example) -> int:
     return Squares.partitions.index(example.partition)
 
 
-class Tiny(nn.Module):
+class Tiny(FaceNetwork):
     """A network of a few thousand weights with every head."""
 
     def __init__(self, num_classes: int = 3) -> None:
@@ -128,16 +129,18 @@ class Tiny(nn.Module):
         told |= {"size": SIDE, "mean": [0.4] * 3, "std": [0.2] * 3, "valence_arousal": True, "action_units": ["AU01"]}
         return Card(**told)
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         x = self.trunk(crops)
-        return Reading(x, self.expression(x), self.pair(x).tanh(), self.units(x))
+        return Prediction(x, self.expression(x), self.pair(x).tanh(), self.units(x))
 
     def features(self, crops: Tensor) -> Tensor:
         return self.trunk(crops)
 
 
-class TinyEmbedding(nn.Module):
+class TinyEmbedding(FaceNetwork):
     """A network of the kind of AVER's teacher and student."""
+
+    offers = frozenset({"embedding"})
 
     def __init__(self, num_classes: int = 3) -> None:
         super().__init__()
@@ -149,15 +152,9 @@ class TinyEmbedding(nn.Module):
         told = {"name": EMBEDDING, "features": 8, "valence_arousal": False, "action_units": []}
         return Tiny.card(num_classes).model_copy(update=told)
 
-    def embed(self, crops: Tensor) -> Embedded:
-        return self.head(self.trunk(crops))
-
-    def read(self, crops: Tensor) -> Reading:
-        _, embedding, logits = self.embed(crops)
-        return Reading(embedding, logits)
-
-    def features(self, crops: Tensor) -> Tensor:
-        return self.embed(crops).embedding
+    def predict(self, crops: Tensor) -> Prediction:
+        _, embedding, logits = self.head(self.trunk(crops))
+        return Prediction(embedding, logits, extras={"embedding": embedding})
 
 
 def settings(folder: Path, **changes: Any) -> TrainConfig:

@@ -1,0 +1,68 @@
+"""The output folder of a training run: created and checked before training starts."""
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import nn
+
+from avfer.atomic import atomic_write
+from avfer.errors import AvferWarning, ConfigError, OutputError
+from avfer.training.engine.checkpoint import CHECKPOINT
+from avfer.training.training_config import TrainConfig
+
+SETTINGS = "config.yaml"
+MAY_CHANGE = {"output", "device", "threads", "workers", "save_every", "patience"}  # keys that --resume may change
+CHECKPOINT_SIZE = 4  # a checkpoint in multiples of the weights: the weights, two moments, and room to spare
+
+
+def prepare_output(config: TrainConfig, resume: bool, module: nn.Module, clip_cache_bytes: int = 0) -> None:
+    """Create the output folder and write the configuration into it.
+
+    module: gives the size of a checkpoint. clip_cache_bytes: size of the face crops that are still to be written.
+
+    Raises ConfigError if the folder holds a training run and `resume` is False, if that run has another
+    configuration, if the folder cannot be written to, or if the disk has no room for two checkpoints and the crops.
+    """
+    folder, settings = config.output, config.output / SETTINGS
+    started = (folder / CHECKPOINT).exists()
+    if started and not resume:
+        raise ConfigError(f"{folder} holds a training run already: continue it with --resume, or set another output:")
+    if resume and not started:
+        warnings.warn(f"{folder} holds no checkpoint: training starts from the beginning", AvferWarning, stacklevel=2)
+    values = config.model_dump(mode="json")
+    if started and settings.exists() and (changes := _changes(yaml.safe_load(settings.read_text()), values)):
+        raise ConfigError(
+            f"{folder} was started with another configuration ({'; '.join(changes)}): continue with that one"
+            f" ({settings}), or set another output:"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_room(folder, 2 * CHECKPOINT_SIZE * _bytes(module), clip_cache_bytes)
+        with atomic_write(settings, "set another output:") as part:
+            part.write_text(yaml.safe_dump(values, sort_keys=False))
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written to: {error.strerror}; set another output:") from error
+    except OutputError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _check_room(folder: Path, checkpoints: int, crops: int) -> None:
+    """Raise ConfigError if the disk has less free space than these bytes and one MB more."""
+    free, needed = shutil.disk_usage(folder).free, checkpoints + crops + 2**20
+    if free < needed:
+        content = "checkpoints and face crops" if crops else "checkpoints"
+        raise ConfigError(f"{folder} has {free >> 20} MB free, {content} need {needed >> 20} MB; set another output:")
+
+
+def _bytes(module: nn.Module) -> int:
+    """Return the size of the weights of a module in bytes."""
+    return sum(tensor.nbytes for tensor in module.state_dict().values())
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the differing keys that decide what is learned: ["batch: 16 before, 4 now"]."""
+    keys = sorted(now.keys() - MAY_CHANGE)
+    return [f"{key}: {before.get(key)} before, {now[key]} now" for key in keys if before.get(key) != now[key]]

@@ -1,0 +1,1 @@
+"""Training of face networks on single images."""

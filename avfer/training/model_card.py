@@ -1,0 +1,36 @@
+"""The model card of trained weights: what they were trained on, and how well they score."""
+
+from typing import Any
+
+from avfer.datasets.example import Corpus
+from avfer.models.card import Card, Metric
+from avfer.training.training_config import TrainConfig
+
+
+def trained_card(
+    card: Card, corpus: Corpus, config: TrainConfig, description: str = "", below: bool = False, **changes: Any
+) -> Card:
+    """Return the card of a model after training on a corpus, before it is scored.
+
+    description: sentences after the first. below: the weights depend on other networks, whose terms apply too.
+    changes: further fields of the card.
+    """
+    terms = f"{corpus.name} and of the networks below it" if below else corpus.name
+    return card.model_copy(
+        update={
+            "description": f"Trained by avfer on {corpus.name}. {description}".rstrip(),
+            "data": f"{corpus.name} ({corpus.distribution}), partition {config.train}; {corpus.protocol}",
+            "licence_weights": f"as the terms of {terms} allow",
+            "published": [],
+            "metrics": [],
+            "sha256": None,
+            **changes,
+        }
+    )
+
+
+def scored_card(card: Card, config: TrainConfig, scores: dict[str, float], how: str) -> Card:
+    """Return the card with scores on the dev partition; `how` ends the protocol, such as "joined"."""
+    protocol = f"{config.corpus}, partition {config.dev}, {how}"
+    metrics = [Metric(name=name, value=round(value, 4), protocol=protocol) for name, value in scores.items()]
+    return card.model_copy(update={"metrics": metrics})

@@ -1,0 +1,1 @@
+"""Training of models over time: over features, or end to end from face crops and audio."""

@@ -1,0 +1,233 @@
+"""The task of a model over time: sequences of recordings to train on, and whole recordings to score."""
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from avfer.catalog import kind_of
+from avfer.datasets.example import Example
+from avfer.errors import AvferWarning, ConfigError
+from avfer.evaluation.delay import undo_delay
+from avfer.losses.affect_labels import AffectLabels
+from avfer.losses.label_losses import occurrence_weights
+from avfer.models.card import Card
+from avfer.models.prediction import Prediction
+from avfer.models.weights import save
+from avfer.pipeline_config import read_pipeline
+from avfer.progress import ReportProgress
+from avfer.training.data.audio_cache import AudioCache
+from avfer.training.data.augmentation import augmented_alike
+from avfer.training.data.clip_cache import AudioOnlyCache, ClipCache
+from avfer.training.data.feature_cache import FeatureCache
+from avfer.training.data.labelled_partitions import MAX_LISTED, read_partitions
+from avfer.training.data.recording_cache import InputSource, has_voice_features
+from avfer.training.data.sequence_batches import Delays, Recording, SequenceBatch, Sequences
+from avfer.training.engine.optimiser import make_optimiser
+from avfer.training.engine.output_folder import prepare_output
+from avfer.training.labels import DIMENSIONS, TargetNames, labels_of
+from avfer.training.model_card import scored_card, trained_card
+from avfer.training.scores import TargetScores, on_cpu, with_valence_arousal
+from avfer.training.sequences.delay_search import search_delays
+from avfer.training.sequences.sequence_model import (
+    CnnRnn,
+    CreatedModel,
+    EndToEndNetwork,
+    affect_model,
+    cnn_rnn,
+    output_names,
+    standardise,
+    whole_network,
+)
+from avfer.training.sequences.sequence_objective import SequenceObjective
+from avfer.training.start_files import check_start_files
+from avfer.training.training_config import AUGMENTATIONS, Augmentation, Target, TrainConfig
+
+BACKBONE = "backbone.safetensors"  # beside the weights of the affect model that reads it
+ORDER: tuple[Target, ...] = ("valence_arousal", "expression", "action_units")  # of the scores
+
+
+@dataclass(eq=False)
+class SequenceTask:
+    """Recordings of two partitions, and the model with its loss."""
+
+    objective: SequenceObjective
+    train: Sequences
+    dev: list[Recording]
+    config: TrainConfig
+    names: TargetNames
+    card: Card  # of the exported weights, without scores
+    delays: Delays = (0.0, 0.0)  # s, by which labels were moved earlier; predictions are moved later again
+    augmentation: Augmentation | None = None  # of crops; None for features
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def batch(self, indices: list[int]) -> SequenceBatch:
+        """Return the sequences of these indices; crops are changed at random, those of a sequence alike.
+
+        The changes depend on torch's random number state alone, which is part of a checkpoint.
+        """
+        if self.augmentation is None:
+            return self.train.batch(indices)
+        seed, batch = int(torch.randint(2**62, ())), self.train.batch(indices)
+        if self.augmentation == AUGMENTATIONS["none"]:
+            return batch
+        card = cast(EndToEndNetwork, self.objective.model).card
+        threads = self.config.workers or self.config.threads
+        face = augmented_alike(batch.face, batch.has_face, self.augmentation, card, seed, threads)
+        return replace(batch, face=face)
+
+    def item_names(self, indices: list[int]) -> list[str]:
+        """Return the recordings of these sequences with their starts."""
+        return [self.train.name(index) for index in indices]
+
+    def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
+        """Return the scores over all recordings of the dev partition joined; see `TargetScores`."""
+        targets = [target for target in ORDER if target in self.config.targets]
+        scores = TargetScores(targets, self.names)
+        for recording in self.dev:
+            prediction = cast(SequenceObjective, objective).predict_recording(recording, device)
+            scores.add(self._undelayed(on_cpu(prediction.map(lambda x: x[0])), recording), recording.labels)
+        return scores.result()
+
+    def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
+        """Write best.safetensors with its card for `weights:` of the model, and beside it those of a backbone.
+
+        The one file of a whole network serves every place of a pipeline that names the network. Raises OutputError.
+        """
+        model = cast(SequenceObjective, objective).model
+        if isinstance(model, CnnRnn):
+            save(model.backbone, model.card, folder / BACKBONE)
+        undone = f", delay {self.delays} s undone" if any(self.delays) else ""
+        card = scored_card(self.card, self.config, scores, f"joined{undone}")
+        save(model.over_time if isinstance(model, EndToEndNetwork) else model, card, folder / "best.safetensors")
+
+    def _undelayed(self, prediction: Prediction, recording: Recording) -> Prediction:
+        """Return the prediction of a recording (T, ...) with valence and arousal moved to the time of the labels."""
+        if prediction.valence_arousal is None or "valence_arousal" not in self.config.targets:
+            return prediction
+        columns = prediction.valence_arousal.double().numpy().clip(-1, 1).T
+        moved = [undo_delay(x, delay, recording.step).values for x, delay in zip(columns, self.delays, strict=True)]
+        return with_valence_arousal(prediction, np.column_stack(moved))
+
+
+@dataclass(frozen=True, eq=False)
+class _Setup:
+    """What differs between training over features and end to end."""
+
+    created: CreatedModel
+    source: InputSource
+    names: TargetNames
+    augmentation: Augmentation | None
+    title: str  # of the progress while inputs are computed
+
+
+def sequence_task(config: TrainConfig, resume: bool, progress: ReportProgress) -> SequenceTask:
+    """Return everything that training a model over time needs; compute the inputs that are not on disk yet.
+
+    Raises ConfigError, DatasetError or WeightsError for anything that cannot work, before the inputs are computed.
+    """
+    is_end_to_end = config.backbone is not None or kind_of(config.model) != "affect model"
+    if is_end_to_end and config.delay == "search":
+        raise ConfigError("delay: search needs features, not crops; give seconds, or search without backbone: first")
+    corpus, train_examples, dev_examples = read_partitions(config, progress)
+    check_start_files(config)
+    examples = [*train_examples, *dev_examples]
+    setup = _end_to_end(config, examples) if is_end_to_end else _over_features(config, examples)
+    model, source, names = setup.created.model, setup.source, setup.names
+    make_optimiser(model, config.optimiser)  # raises ConfigError for parts that do not exist
+    source.check(examples)
+    prepare_output(config, resume, model, source.bytes_needed(examples))
+    recordings: list[Recording] = []
+    for done, example in enumerate(examples, start=1):
+        labels = labels_of(example, config.targets, names)
+        recordings.append(Recording(example.id, source.load(example), labels))
+        progress(setup.title, done, len(examples))
+    train, dev = recordings[: len(train_examples)], recordings[len(train_examples) :]
+    if not is_end_to_end:
+        _warn_of_missing_inputs(recordings, setup.created.card)
+    delays = _delays(config, train, dev)
+    if not is_end_to_end and config.weights is None:
+        standardise(model, train)
+    card = trained_card(
+        setup.created.card,
+        corpus,
+        config,
+        _delay_note(delays),
+        below=True,
+        classes=list(names.classes),
+        action_units=list(names.action_units) or setup.created.card.action_units,
+        orders=[],
+    )
+    labels = AffectLabels.merge([r.labels for r in train], torch.cat)
+    positive = occurrence_weights(labels.action_units, labels.action_units_valid)
+    objective = SequenceObjective(model, config.targets, config.loss, positive)
+    sequences = Sequences(train, config.length, config.stride, delays)
+    return SequenceTask(objective, sequences, dev, config, names, card, delays, setup.augmentation)
+
+
+def _over_features(config: TrainConfig, examples: list[Example]) -> _Setup:
+    """Set up an affect model over features."""
+    cache = FeatureCache(config.pipeline, dict(config.settings), config.output / "features", config.device)
+    cache.check(examples)
+    names = output_names(config, examples)
+    torch.manual_seed(config.seed)
+    created = affect_model(config, cache.widths, names)
+    card = created.card.model_copy(update={"trained_on": cache.backbones})
+    return _Setup(CreatedModel(created.model, card), cache, names, None, "features")
+
+
+def _end_to_end(config: TrainConfig, examples: list[Example]) -> _Setup:
+    """Set up a network that learns from crops and audio."""
+    spec = read_pipeline(config.pipeline, dict(config.settings) or None)
+    folder = config.output / "crops"
+    torch.manual_seed(config.seed)
+    names = output_names(config, examples)
+    if kind_of(config.model) == "affect model":
+        assert config.backbone is not None
+        audio = AudioCache(spec, False, folder, config.device) if has_voice_features(spec) else None
+        created = cnn_rnn(config, config.backbone, audio.card if audio else None, names)
+    else:
+        created = whole_network(config, names)
+        reads_voice = "voice" in created.card.inputs
+        audio = AudioCache(spec, True, folder, config.device) if reads_voice else None
+    network = cast(EndToEndNetwork, created.model)
+    if network.num_face:
+        source = ClipCache(spec, network.card, audio, folder, config.device)
+    else:
+        assert audio is not None, "a network reads faces, or audio, or both"
+        source = AudioOnlyCache(audio)
+    return _Setup(created, source, names, config.augmentation, "crops")
+
+
+def _delays(config: TrainConfig, train: list[Recording], dev: list[Recording]) -> Delays:
+    """Return the seconds by which labels of valence and of arousal are moved earlier, as configured or searched."""
+    if "valence_arousal" not in config.targets:
+        return 0.0, 0.0
+    if config.delay == "search":
+        return search_delays(train, dev)
+    if isinstance(config.delay, dict):
+        return config.delay.get("valence", 0.0), config.delay.get("arousal", 0.0)
+    return float(config.delay), float(config.delay)
+
+
+def _delay_note(delays: Delays) -> str:
+    """Return a sentence for the card about moved labels; empty without a delay."""
+    if not any(delays):
+        return ""
+    moved = " and ".join(f"{kind} by {delay:g} s" for kind, delay in zip(DIMENSIONS, delays, strict=True))
+    return f"Labels of {moved} were moved earlier: predictions come earlier than ratings by as much."
+
+
+def _warn_of_missing_inputs(recordings: list[Recording], card: Card) -> None:
+    """Warn of recordings without any face, or without audio, if the model reads it."""
+    for modality, lack in (("face", "have no face"), ("voice", "have no audio")):
+        empty = [r.id for r in recordings if not getattr(r.inputs, f"has_{modality}").any()]
+        if card.inputs.get(modality) and empty:
+            listed = ", ".join(empty[:MAX_LISTED]) + (", ..." if len(empty) > MAX_LISTED else "")
+            warnings.warn(f"{len(empty)} of {len(recordings)} recordings {lack}: {listed}", AvferWarning, stacklevel=2)
