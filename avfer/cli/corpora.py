@@ -10,7 +10,7 @@ import typer
 from avfer.cli.exits import FAILED
 
 if TYPE_CHECKING:
-    from avfer.datasets.corpus import Report
+    from avfer.datasets.corpus import CorpusCheck
 
 app = typer.Typer(help="The corpora that can be read: RECOLA, Aff-Wild2, AffectNet, ...", no_args_is_help=True)
 
@@ -51,28 +51,28 @@ def check_corpus(
     corpora = open_tasks(name, root, **options)
     reports = [check(corpus) for corpus in corpora]
     if as_json:
-        tasks = [str(getattr(corpus, "task", "")) for corpus in corpora]
+        tasks = [corpus.task for corpus in corpora]
         print(json.dumps(_as_json(name, root, dict(zip(tasks, reports, strict=True))), ensure_ascii=False))
     else:
         for report in reports:
             _print(report, root)
-    if not all(report.sound for report in reports):
+    if not all(report.passed for report in reports):
         raise typer.Exit(FAILED)
 
 
-def _as_json(name: str, root: Path, reports: dict[str, "Report"]) -> dict[str, Any]:
+def _as_json(name: str, root: Path, reports: dict[str, "CorpusCheck"]) -> dict[str, Any]:
     """One report as it is; several, each under the name of its task."""
-    head = {"corpus": name, "root": str(root), "sound": all(report.sound for report in reports.values())}
+    head = {"corpus": name, "root": str(root), "sound": all(report.passed for report in reports.values())}
     told = {task: _report_as_json(report) for task, report in reports.items()}
     return head | (next(iter(told.values())) if len(told) == 1 else {"tasks": told})
 
 
-def _report_as_json(report: "Report") -> dict[str, Any]:
+def _report_as_json(report: "CorpusCheck") -> dict[str, Any]:
     notes = report.notes
     return {
         "distribution": report.distribution,
         "protocol": report.protocol,
-        "sound": report.sound,
+        "sound": report.passed,
         "partitions": {partition: asdict(counts) for partition, counts in report.partitions.items()},
         "leaks": [{"who": who, "partitions": list(where)} for who, where in report.leaks.items()],
         "notes": [
@@ -82,7 +82,7 @@ def _report_as_json(report: "Report") -> dict[str, Any]:
     }
 
 
-def _print(report: "Report", root: Path) -> None:
+def _print(report: "CorpusCheck", root: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -103,10 +103,10 @@ def _print(report: "Report", root: Path) -> None:
         print(f"FAULT: a leak: {who} is in {' and in '.join(where)}")
     if not report.leaks:
         print(_proof(report))
-    print("sound\n" if report.sound else "faults, see above\n")
+    print("sound\n" if report.passed else "faults, see above\n")
 
 
-def _lines(report: "Report") -> list[tuple[str, list[str]]]:
+def _lines(report: "CorpusCheck") -> list[tuple[str, list[str]]]:
     """What is counted, a row each; counts of which there are none anywhere are left out."""
     counted = [asdict(counts) for counts in report.partitions.values()]
     valid: list[dict[str, int]] = [counts.pop("valid") for counts in counted]
@@ -117,7 +117,7 @@ def _lines(report: "Report") -> list[tuple[str, list[str]]]:
     return [(name, [f"{n:,}" for n in numbers]) for name, numbers in rows.items() if name in told or any(numbers)]
 
 
-def _proof(report: "Report") -> str:
+def _proof(report: "CorpusCheck") -> str:
     if not report.complete:
         return "no leak in what could be read"
     subjects = sum(counts.subjects for counts in report.partitions.values())

@@ -1,4 +1,4 @@
-"""Aff-Wild2 (Kollias and Zafeiriou; the ABAW competitions from 2020 on): people in the wild, labelled every frame."""
+"""Aff-Wild2 (Kollias and Zafeiriou; the ABAW competitions since 2020): people in the wild, labels for every frame."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -7,26 +7,26 @@ from typing import get_args
 import numpy as np
 
 from avfer.datasets.aff_wild2_labels import read_au, read_expr, read_multi_task, read_picture_list, read_va
-from avfer.datasets.aff_wild2_layout import TASKS, Crops, Layout, pictures_of, side_of, without_side
-from avfer.datasets.example import PARTITIONS, Example, Labels, Notes, Partition
+from avfer.datasets.aff_wild2_layout import TASKS, AffWild2Layout, Crops, pictures_of, side_of, without_side
+from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
 from avfer.datasets.listing import check_root, natural
 from avfer.errors import ConfigError, DatasetError, unknown
 
 READERS = {"va": read_va, "expr": read_expr, "au": read_au}
-LOOKED_FOR: dict[Crops, str] = {"aligned": "cropped_aligned", "cropped": "cropped, batch1"}
+CROP_FOLDERS: dict[Crops, str] = {"aligned": "cropped_aligned", "cropped": "cropped, batch1"}
 NO_VIDEO = "label files without a video"
 NO_LABELS = "videos without a label file of the task"
-NO_FACES = "people without a folder of pictures"
+NO_PICTURES = "people without a folder of pictures"
 BEYOND = "pictures after the last label line: not used"
 OTHER_PERSON = "people of a video that has others named _left or _right"
-TWO_PLACES = "videos with different people in two partitions"
+TWO_PARTITIONS = "videos with different people in two partitions"
 
 
-class AffWild2:
+class AffWild2(Corpus):
     """Aff-Wild2 on disk: one example a person (`video59` and `video59_right` are two), one step a label line.
 
-    task: "va", "expr", "au" or "mtl" (the multi-task files), else the first of these that is there. crops: pictures
-    "aligned" or "cropped", else the aligned ones where there are any.
+    task: "va", "expr", "au", or "mtl" (the multi-task files); default: the first of these on disk.
+    crops: use "aligned" or "cropped" pictures; default: the aligned ones if there are any, else the cropped ones.
     """
 
     name = "aff_wild2"
@@ -38,27 +38,27 @@ class AffWild2:
             raise ConfigError(f"aff_wild2: {unknown('task', task, TASKS)}")
         if crops is not None and crops not in get_args(Crops):
             raise ConfigError(f"aff_wild2: {unknown('crops', crops, get_args(Crops))}")
-        layout = Layout(self.root, self.notes)
+        layout = AffWild2Layout(self.root, self.notes)
         self.tasks = layout.tasks
-        self._annotations = layout.annotations(task or self.tasks[0])
+        self._annotations = layout.annotations(task or layout.tasks[0])
         self._videos, self._sounds = layout.media(), layout.sounds()
-        self._crops, self._faces = _faces(layout, crops)
+        self._crops, self._folders = _picture_folders(layout, crops)
         self.task = self._annotations.task
         listed = {person for found in self._annotations.files.values() for person in found}
-        self._people = listed | set(self._annotations.test)  # of all partitions; not told by multi-task files
+        self._people = listed | set(self._annotations.test)  # of all partitions; unknown for multi-task files
         self.distribution = f"{self._annotations.years}, task {self.task}"
-        faces = f"{self._crops} pictures" if self._faces else "no pictures"
-        self.protocol = f"partitions as distributed; all valid frames count, with a picture or without; {faces}"
+        pictures = f"{self._crops} pictures" if self._folders else "no pictures"
+        self.protocol = f"partitions as distributed; all valid frames count, with a picture or without; {pictures}"
         if self.task != "mtl":
-            self._compare()
+            self._compare_people()
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Those with a folder or file of labels, and test where a list of it is there."""
+        """Return the partitions with label files, and test if a list of its people is on disk."""
         return tuple(p for p in PARTITIONS if p in self._annotations.files or (p == "test" and self._annotations.test))
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """One person of a video at a time; those of test have no labels."""
+        """Yield one person of a video at a time; those of test have no labels."""
         found = self._annotations.files.get(partition, {})
         if self.task == "mtl":
             yield from self._multi_task(partition, found)
@@ -90,33 +90,35 @@ class AffWild2:
         frames: np.ndarray | None,
         people: Collection[str],
     ) -> Example:
-        video = self._media_of(person)
+        """Return the example of a person.   frames: (T,) int64; people: everyone, to find the seat of the person"""
+        video = self._video_of(person)
         if video is None and self._videos:
             self.notes.add(NO_VIDEO, person)
-        pictures = self._pictures(person, frames) if frames is not None and self._faces else ()
-        sound, side = self._sound_of(person), side_of(person, people)
-        return Example(person, partition, labels, person, video, sound, pictures, frames=frames, side=side)
+        pictures = self._pictures(person, frames) if frames is not None and self._folders else ()
+        audio, side = self._audio_of(person), side_of(person, people)
+        return Example(person, partition, labels, person, video, audio, pictures, frames=frames, side=side)
 
-    def _media_of(self, person: str) -> Path | None:
+    def _video_of(self, person: str) -> Path | None:
         return self._videos.get(person) or self._videos.get(without_side(person))
 
-    def _sound_of(self, person: str) -> Path | None:
-        """Sound is that of the whole video, whoever of it is meant."""
+    def _audio_of(self, person: str) -> Path | None:
+        """Return the audio of the whole video, which all of its people share."""
         video = without_side(person)
-        return self._sounds.get(video) or self._videos.get(video) or self._media_of(person)
+        return self._sounds.get(video) or self._videos.get(video) or self._video_of(person)
 
     def _pictures(self, person: str, frames: np.ndarray) -> tuple[Path | None, ...]:
-        places = self._faces.get(person, [])
-        if not places:
-            self.notes.add(NO_FACES, person)
-        found = pictures_of(places, self.notes)
+        """Return the picture of each frame, T of them, None where missing.   frames: (T,)"""
+        folders = self._folders.get(person, [])
+        if not folders:
+            self.notes.add(NO_PICTURES, person)
+        found = pictures_of(folders, self.notes)
         if self.task != "mtl":
             self.notes.add(BEYOND, person, sum(frame >= len(frames) for frame in found))
         return tuple(found.get(frame) for frame in frames.tolist())
 
-    def _compare(self) -> None:
-        """Note videos that nobody labelled, and people who share a video."""
-        places = {p: set(found) for p, found in self._annotations.files.items()}
+    def _compare_people(self) -> None:
+        """Note videos without labels, and people who share a video."""
+        found = {p: set(files) for p, files in self._annotations.files.items()}
         people = self._people
         used = {*people, *map(without_side, people)}
         for video in sorted(set(self._videos) - used, key=natural):
@@ -124,19 +126,24 @@ class AffWild2:
         for person in sorted(people, key=natural):
             if any(f"{person}_{side}" in people for side in ("left", "right")):
                 self.notes.add(OTHER_PERSON, person)
-        videos = {p: {without_side(person) for person in found} for p, found in places.items()}
+        videos = {p: {without_side(person) for person in listed} for p, listed in found.items()}
         for video in sorted(videos.get("train", set()) & videos.get("dev", set()), key=natural):
-            if not {video} & places["train"] & places["dev"]:
-                self.notes.add(TWO_PLACES, video)
+            if not {video} & found["train"] & found["dev"]:
+                self.notes.add(TWO_PARTITIONS, video)
 
 
-def _faces(layout: Layout, crops: str | None) -> tuple[str, dict[str, list[Path]]]:
-    """The kind of pictures, and the folders of each person; none at all where nobody asks for a kind that is absent."""
+def _picture_folders(layout: AffWild2Layout, crops: str | None) -> tuple[str, dict[str, list[Path]]]:
+    """Return the kind of the pictures and the folders of each person; empty if there are none.
+
+    Raises DatasetError if `crops` requests a kind that is not on disk.
+    """
     for kind in get_args(Crops):
         found = layout.faces(kind)
         if crops == kind and not found:
-            told = f"no {crops} pictures in '{layout.root}': looked for {LOOKED_FOR[kind]}"
-            raise DatasetError(f"{told}; copy them there, or leave out crops")
+            raise DatasetError(
+                f"no {crops} pictures in '{layout.root}': looked for {CROP_FOLDERS[kind]}; "
+                "copy them there, or leave out the option crops"
+            )
         if found and crops in (None, kind):
             return kind, found
     return "", {}

@@ -1,4 +1,4 @@
-"""Where copies of Aff-Wild2 keep what: annotations of seven years, test lists, videos, and pictures of faces."""
+"""Folders and files of Aff-Wild2: annotations of seven years, lists of the test set, videos, pictures of faces."""
 
 import re
 from collections.abc import Collection
@@ -7,9 +7,19 @@ from pathlib import Path
 from typing import Literal, cast
 
 from avfer.datasets.example import Notes, Partition, Side
-from avfer.datasets.listing import PICTURES, SOUNDS, VIDEOS, files, folders, names, not_found, plain, walk
-from avfer.datasets.partitions import LACKING
-from avfer.datasets.text import read_lines
+from avfer.datasets.listing import (
+    MISSING_PARTITION,
+    PICTURES,
+    SOUNDS,
+    VIDEOS,
+    files,
+    folders,
+    names,
+    not_found,
+    plain,
+    walk,
+)
+from avfer.datasets.text_files import read_lines
 from avfer.errors import DatasetError
 
 Task = Literal["va", "expr", "au", "mtl"]
@@ -24,20 +34,25 @@ YEARS: dict[str, tuple[Task, str]] = {  # folder -> task and years; later ones a
     "AU_Detection_Challenge": ("au", "ABAW 2022 on"),
     "EXPR_Recognition_Challenge": ("expr", "ABAW 2024 on"),
 }
-PLAIN_YEARS = {plain(name): told for name, told in YEARS.items()}
-SETS: dict[str, Partition] = {
+PLAIN_YEARS = {plain(name): years for name, years in YEARS.items()}
+SETS: dict[str, Partition] = {  # plain name of a folder -> partition
     **dict.fromkeys(("trainingset", "trainset"), "train"),
     **dict.fromkeys(("validationset", "valset"), "dev"),
     **dict.fromkeys(("testset", "testingset"), "test"),
 }
-MULTI: dict[str, Partition] = {
+MULTI_TASK_FILES: dict[str, Partition] = {  # plain name of a file -> partition
     **dict.fromkeys(("trainingsetannotations", "trainsetannotations"), "train"),
     **dict.fromkeys(("validationsetannotations", "valsetannotations"), "dev"),
-    "mtl": "test",  # a list without labels
+    "mtl": "test",  # a list of pictures without labels
 }
-LISTS: dict[str, Task] = {"valencearousal": "va", "expression": "expr", "actionunit": "au"}
+TEST_LISTS: dict[str, Task] = {"valencearousal": "va", "expression": "expr", "actionunit": "au"}
 SIDE = re.compile(r"(.+)_(left|right)", re.IGNORECASE)
-OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
+OTHER_SIDE: dict[Side, Side] = {"left": "right", "right": "left"}
+OLDER = "older annotations of the same task: not read"
+REPEATED_MEDIA = "media of the same name: the first is taken"
+REPEATED_MULTI_TASK = "further multi-task files of a partition: not read"
+NO_FRAME_NUMBER = "pictures without the number of a frame, from 1: ignored"
+REPEATED_PICTURE = "further pictures of one frame: the first is taken"
 
 
 @dataclass(frozen=True)
@@ -46,12 +61,15 @@ class Annotations:
 
     task: Task
     years: str
-    files: dict[Partition, dict[str, Path]]  # per person a file; the multi-task ones under the name of the partition
-    test: tuple[str, ...] = ()  # people without labels
+    files: dict[Partition, dict[str, Path]]  # person -> file; a multi-task file under the name of its partition
+    test: tuple[str, ...] = ()  # people of the test set, who have no labels
 
 
-class Layout:
-    """All of a copy, listed once; faces only when they are asked for."""
+class AffWild2Layout:
+    """A copy of Aff-Wild2, whose folders are listed once; folders of faces only when they are requested.
+
+    Raises DatasetError if the root holds annotations of no task.
+    """
 
     def __init__(self, root: Path, notes: Notes) -> None:
         self.root = root
@@ -62,104 +80,112 @@ class Layout:
         if not self.tasks:
             raise not_found("Aff-Wild2", root, (*YEARS, "training_set_annotations.txt"))
 
-    def annotations(self, task: Task) -> Annotations:
-        """The newest annotations of a task; DatasetError where there are none."""
-        places = self._places(task)
-        if not places:
-            told = f"no annotations of task '{task}' in '{self.root}', but of {', '.join(self.tasks)}"
-            raise DatasetError(f"{told}; name another task, or copy that folder there")
-        if task == "mtl":
+    def annotations(self, task: str) -> Annotations:
+        """Return the newest annotations of a task. Raises DatasetError if there are none."""
+        wanted = next((known for known in self.tasks if known == task), None)
+        if wanted is None:
+            raise DatasetError(
+                f"no annotations of task '{task}' in '{self.root}', only of {', '.join(self.tasks)}; "
+                "name one of these tasks, or copy the missing folder there"
+            )
+        places = self._places(wanted)
+        if wanted == "mtl":
             return self._multi_task(places)
         newest = places[-1]
-        self.notes.add("older annotations of the same task: not read", places[0], len(places) - 1)
+        self.notes.add(OLDER, places[0], len(places) - 1)
         found: dict[Partition, dict[str, Path]] = {}
         for folder in folders(newest):
             if _is_set(folder.name):
                 found.setdefault(SETS[plain(folder.name)], {}).update({p.stem: p for p in files(folder, ".txt")})
-        self._tell_lacking(newest, found)
-        return Annotations(task, PLAIN_YEARS[plain(newest.name)][1], found, self._test_list(task))
+        self._note_missing(newest, found)
+        return Annotations(wanted, PLAIN_YEARS[plain(newest.name)][1], found, self._test_list(wanted))
 
     def media(self, suffixes: tuple[str, ...] = VIDEOS) -> dict[str, Path]:
-        """Videos (or sounds) by name without ending, wherever they lie."""
+        """Return the videos in all folders (or other files, by their suffixes) by name without suffix."""
         found: dict[str, Path] = {}
         for path in (path for folder in self._tree for path in files(folder, *suffixes)):
             if path.stem in found:
-                self.notes.add("media of the same name: the first is taken", path)
+                self.notes.add(REPEATED_MEDIA, path)
             found.setdefault(path.stem, path)
         return found
 
     def sounds(self) -> dict[str, Path]:
-        """Sound files by name without ending."""
+        """Return the audio files by name without suffix."""
         return self.media(SOUNDS)
 
     def faces(self, crops: Crops) -> dict[str, list[Path]]:
-        """Folders of pictures by person; those of one person in several archives belong together."""
+        """Return the folders of pictures of each person; one person may have folders in several archives."""
         found: dict[str, list[Path]] = {}
         for folder in self._tree:
-            if _kind(folder.name) == crops:
+            if _crops_in(folder.name) == crops:
                 _collect(folder, found)
         return found
 
     def _places(self, task: Task) -> list[Path]:
-        """Folders of a task, or its multi-task files, oldest first."""
+        """Return the folders of a task, oldest first; for "mtl" the files."""
         if task == "mtl":
-            return [path for path in self._texts if plain(path.stem) in MULTI]
+            return [path for path in self._texts if plain(path.stem) in MULTI_TASK_FILES]
         order = list(PLAIN_YEARS)
-        there = [f for f in self._tree if PLAIN_YEARS.get(plain(f.name), ("", ""))[0] == task]
-        holding = [folder for folder in there if any(_is_set(inside.name) for inside in folders(folder))]
-        return sorted(holding, key=lambda folder: order.index(plain(folder.name)))
+        of_task = [f for f in self._tree if PLAIN_YEARS.get(plain(f.name), ("", ""))[0] == task]
+        with_sets = [folder for folder in of_task if any(_is_set(inside.name) for inside in folders(folder))]
+        return sorted(with_sets, key=lambda folder: order.index(plain(folder.name)))
 
-    def _multi_task(self, places: list[Path]) -> Annotations:
+    def _multi_task(self, paths: list[Path]) -> Annotations:
         found: dict[Partition, dict[str, Path]] = {}
-        for path in places:
-            partition = MULTI[plain(path.stem)]
+        for path in paths:
+            partition = MULTI_TASK_FILES[plain(path.stem)]
             if partition in found:
-                self.notes.add("further multi-task files of a partition: not read", path)
+                self.notes.add(REPEATED_MULTI_TASK, path)
             found.setdefault(partition, {str(partition): path})
-        self._tell_lacking(places[0].parent, found)
+        self._note_missing(paths[0].parent, found)
         return Annotations("mtl", "s-Aff-Wild2", found)
 
-    def _tell_lacking(self, place: Path, found: dict[Partition, dict[str, Path]]) -> None:
+    def _note_missing(self, folder: Path, found: dict[Partition, dict[str, Path]]) -> None:
         """Note a labelled partition without any file; the labels of test were never released."""
         for partition in ("train", "dev"):
             if not found.get(partition):
-                self.notes.add(LACKING, f"{partition}, in {place}")
+                self.notes.add(MISSING_PARTITION, f"{partition}, in {folder}")
 
     def _test_list(self, task: Task) -> tuple[str, ...]:
         lists = [path for path in self._texts if "testset" in plain(path.stem) and "example" not in plain(path.stem)]
-        fitting = [path for path in lists if any(word in plain(path.stem) for word, of in LISTS.items() if of == task)]
+        words = [word for word, of_task in TEST_LISTS.items() if of_task == task]
+        fitting = [path for path in lists if any(word in plain(path.stem) for word in words)]
         people = [line.strip() for path in fitting[:1] for line in read_lines(path)]
         return tuple(dict.fromkeys(person for person in people if person))
 
 
 def without_side(name: str) -> str:
-    """The video of a person: `video59` of `video59_right`."""
+    """Return the video of a person: `video59` for `video59_right`."""
     match = SIDE.fullmatch(name)
     return match[1] if match else name
 
 
 def side_of(person: str, people: Collection[str]) -> Side | None:
-    """Where a person sits: as the name says, else opposite the one other of the video; `video59_right` leaves the left.
+    """Return the seat of a person: the side in the name, else the one that the other person of the video leaves free.
 
-    None for the only person of a video, and where both sides are named by others.
+    `video59` sits on the left if `video59_right` is among `people`. None for the only person of a video, and if both
+    sides are taken.
     """
     match = SIDE.fullmatch(person)
     if match:
         return cast(Side, match[2].lower())
-    free: list[Side] = [side for side, other in OTHER.items() if f"{person}_{other}" in people]
+    free: list[Side] = [side for side, other in OTHER_SIDE.items() if f"{person}_{other}" in people]
     return free[0] if len(free) == 1 else None
 
 
 def pictures_of(places: list[Path], notes: Notes) -> dict[int, Path]:
-    """0-based frame -> picture; files are numbered from 1, with gaps where no face was found."""
+    """Return the pictures in the folders of a person by 0-based frame.
+
+    Files are numbered from 1, with gaps where no face was detected. Other files and repeated frames are noted.
+    """
     found: dict[int, Path] = {}
     for folder in places:
         for name in sorted(names(folder)):
             stem, _, suffix = name.rpartition(".")
             if f".{suffix.lower()}" not in PICTURES or not re.fullmatch("[0-9]+", stem) or int(stem) < 1:
-                notes.add("pictures without the number of a frame, from 1: ignored", folder / name)
+                notes.add(NO_FRAME_NUMBER, folder / name)
             elif int(stem) - 1 in found:
-                notes.add("further pictures of one frame: the first is taken", folder / name)
+                notes.add(REPEATED_PICTURE, folder / name)
             else:
                 found[int(stem) - 1] = folder / name
     return found
@@ -169,17 +195,17 @@ def _is_set(name: str) -> bool:
     return plain(name) in SETS
 
 
-def _kind(name: str) -> Crops | None:
-    """What a folder of faces holds: `cropped_aligned_new_50_vids`, `cropped`, `batch1`; None for other folders."""
+def _crops_in(name: str) -> Crops | None:
+    """Return the kind of pictures in a folder: `cropped_aligned_new_50_vids`, `cropped`, `batch1`; None for others."""
     if plain(name).startswith("croppedaligned"):
         return "aligned"
     return "cropped" if plain(name).startswith(("cropped", "batch")) else None
 
 
 def _collect(folder: Path, found: dict[str, list[Path]]) -> None:
-    """Add each person's folder; `batch1` and folders of the same kind inside are gone into."""
+    """Add the folder of each person to `found`; descend into `batch1` and folders of the same kind."""
     for inside in folders(folder):
-        if _kind(inside.name):
+        if _crops_in(inside.name):
             _collect(inside, found)
         else:
             found.setdefault(inside.name, []).append(inside)

@@ -1,32 +1,31 @@
-"""AffectNet (Mollahosseini et al., 2017): faces of the web with an expression, valence and arousal."""
+"""AffectNet (Mollahosseini et al., 2017): faces from the web with an expression, valence and arousal."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from avfer.datasets.affectnet_arrays import SETS, Cut
-from avfer.datasets.affectnet_lists import FILES, LISTS, Lists, Told
-from avfer.datasets.example import Example, Labels, Notes, Partition
-from avfer.datasets.listing import check_root, not_found
-from avfer.datasets.partitions import LACKING
-from avfer.datasets.stills import one_class, one_value
+from avfer.datasets.affectnet_files import CUT_FOLDERS, LIST_FILES, LIST_FOLDERS, CutRelease, FaceLabels, FullRelease
+from avfer.datasets.example import Corpus, Example, Labels, Notes, Partition
+from avfer.datasets.listing import MISSING_PARTITION, check_root, not_found
+from avfer.datasets.single_label import one_class, one_value
 from avfer.errors import ConfigError, DatasetError, unknown
 
-CLASSES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+CLASSES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")  # class 0 to 7
 NO_CLASS = {8: "none", 9: "uncertain", 10: "no face"}
-NO_AFFECT = -2.0
-ONE_ALONE = "pictures with a sentinel in one of valence and arousal alone: both not valid"
-OUTSIDE = "pictures with valence or arousal outside [-1, 1] that is no sentinel: not valid"
-EXPRESSIONLESS = "pictures told to be {}: kept, the expression not valid"
-LEFT_OUT = "pictures of none of the classes: left out, as asked"
+SENTINEL = -2.0  # valence or arousal of a picture without one
+ONE_SENTINEL = "pictures with a sentinel in one of valence and arousal alone: both not valid"
+OUTSIDE = "pictures with valence or arousal outside [-1, 1] and no sentinel: not valid"
+NO_EXPRESSION = "pictures labelled '{}': kept, the expression not valid"
+LEFT_OUT = "pictures of none of the classes: left out (labelled=True)"
 CONTEMPT = "pictures of contempt, which is not among 7 classes: kept, the expression not valid"
 
 
-class AffectNet:
+class AffectNet(Corpus):
     """AffectNet on disk: the lists of the full release with folders of pictures, or `train_set` and `val_set` of 2021.
 
-    annotations: "manual", or "automatic" to learn from the list that a network annotated (dev stays manual).
+    annotations: "manual", or "automatic" to train on the list that a network annotated (dev stays manual).
     classes: 8, or 7 to leave contempt out.
-    labelled: True to leave out pictures of none of the classes (without a face, say), and not only their expression.
+    labelled: True leaves out pictures of none of the classes (such as pictures without a face); False keeps them with
+    an expression that is not valid.
     """
 
     name = "affectnet"
@@ -36,55 +35,58 @@ class AffectNet:
     ) -> None:
         self.root = check_root(root)
         self.notes = Notes()
-        if annotations not in LISTS:
-            raise ConfigError(f"affectnet: {unknown('annotations', annotations, LISTS)}")
+        if annotations not in LIST_FOLDERS:
+            raise ConfigError(f"affectnet: {unknown('annotations', annotations, LIST_FOLDERS)}")
         if classes not in (7, 8):
-            raise ConfigError(f"affectnet: classes {classes}; choose 8, or 7 to leave contempt out")
+            raise ConfigError(f"affectnet: classes must be 8, or 7 to leave contempt out, got {classes}")
         self._classes, self._labelled = CLASSES[:classes], labelled
-        self._source: Cut | Lists = Cut(self.root)
-        if annotations == "automatic" or not self._source.partitions:
-            self._source = Lists(self.root, annotations)
-        if not self._source.partitions or (annotations == "automatic" and "train" not in self._source.partitions):
-            looked_for = [f"{LISTS[annotations][0]}/{name}" for name in FILES[annotations].values()][:1]
-            cut = [f"{SETS['train'][0]}/annotations"] if annotations == "manual" else []
+        self._release: CutRelease | FullRelease = CutRelease(self.root)
+        if annotations == "automatic" or not self._release.partitions:
+            self._release = FullRelease(self.root, annotations)
+        if not self._release.partitions or (annotations == "automatic" and "train" not in self._release.partitions):
+            looked_for = [f"{LIST_FOLDERS[annotations][0]}/{name}" for name in LIST_FILES[annotations].values()][:1]
+            cut = [f"{CUT_FOLDERS['train'][0]}/annotations"] if annotations == "manual" else []
             raise not_found("AffectNet", self.root, (*looked_for, *cut))
-        for partition in FILES[annotations]:
-            if partition not in self._source.partitions:
-                self.notes.add(LACKING, f"{self.root}, {partition}")
-        self.distribution = self._source.distribution
-        told = ", ".join(CLASSES[classes:])
-        self.protocol = f"partitions as distributed; {classes} classes{f', without {told}' if told else ''}"
+        for partition in LIST_FILES[annotations]:
+            if partition not in self._release.partitions:
+                self.notes.add(MISSING_PARTITION, f"{self.root}, {partition}")
+        self.distribution = self._release.distribution
+        without = ", ".join(CLASSES[classes:])
+        self.protocol = f"partitions as distributed; {classes} classes{f', without {without}' if without else ''}"
         self.protocol += "; pictures of these alone" if labelled else ""
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Train and dev, where they are there; nobody has test."""
-        return self._source.partitions
+        """Return train and dev, as far as they are on disk; the test partition was never released."""
+        return self._release.partitions
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """One picture at a time."""
-        for told in self._source.told(partition, self.notes):
-            if self._labelled and len(self._classes) <= told.code <= max(NO_CLASS):
-                self.notes.add(LEFT_OUT, told.id)
+        """Yield one picture at a time. Raises DatasetError for a damaged list or array."""
+        for face in self._release.faces(partition, self.notes):
+            if self._labelled and len(self._classes) <= face.code <= max(NO_CLASS):
+                self.notes.add(LEFT_OUT, face.id)
                 continue
-            labels = {"expression": self._expression(told), **self._affect(told)}
-            yield Example(told.id, partition, labels, pictures=(told.picture,))
+            labels = {"expression": self._expression(face), **self._affect(face)}
+            yield Example(face.id, partition, labels, pictures=(face.picture,))
 
-    def _expression(self, told: Told) -> Labels:
-        if told.code in NO_CLASS:
-            self.notes.add(EXPRESSIONLESS.format(NO_CLASS[told.code]), told.id)
+    def _expression(self, face: FaceLabels) -> Labels:
+        if face.code in NO_CLASS:
+            self.notes.add(NO_EXPRESSION.format(NO_CLASS[face.code]), face.id)
             return one_class(None, self._classes)
-        if not 0 <= told.code < len(CLASSES):
-            raise DatasetError(f"{self.root}, {told.id}: class {told.code}; AffectNet counts from 0 to 10")
-        if told.code >= len(self._classes):
-            self.notes.add(CONTEMPT, told.id)
-        return one_class(CLASSES[told.code], self._classes)
+        if not 0 <= face.code < len(CLASSES):
+            raise DatasetError(
+                f"{self.root}, {face.id}: class must be 0 to {max(NO_CLASS)}, got {face.code}; copy the labels again"
+            )
+        if face.code >= len(self._classes):
+            self.notes.add(CONTEMPT, face.id)
+        return one_class(CLASSES[face.code], self._classes)
 
-    def _affect(self, told: Told) -> dict[str, Labels]:
-        pair = (told.valence, told.arousal)
-        unseen = pair.count(NO_AFFECT)
-        if unseen == 1:
-            self.notes.add(ONE_ALONE, told.id)
-        elif not unseen and not all(-1 <= value <= 1 for value in pair):
-            self.notes.add(OUTSIDE, told.id)
-        return {"valence": one_value(told.valence, not unseen), "arousal": one_value(told.arousal, not unseen)}
+    def _affect(self, face: FaceLabels) -> dict[str, Labels]:
+        """Return valence and arousal; both are not valid if one of them is the sentinel."""
+        valence_arousal = (face.valence, face.arousal)
+        sentinels = valence_arousal.count(SENTINEL)
+        if sentinels == 1:
+            self.notes.add(ONE_SENTINEL, face.id)
+        elif not sentinels and not all(-1 <= value <= 1 for value in valence_arousal):
+            self.notes.add(OUTSIDE, face.id)
+        return {"valence": one_value(face.valence, not sentinels), "arousal": one_value(face.arousal, not sentinels)}

@@ -3,15 +3,22 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from avfer.datasets.example import Example, Notes, Partition
-from avfer.datasets.listing import check_root, find_folder, natural, not_found
-from avfer.datasets.partitions import Wanted, partition_folders, tell_lacking
-from avfer.datasets.stills import BASIC, class_folders, one_class, sorted_by_class
+from avfer.datasets.example import Corpus, Example, Notes, Partition
+from avfer.datasets.listing import (
+    PartitionNames,
+    check_root,
+    find_folder,
+    natural,
+    not_found,
+    note_missing_partitions,
+    partition_folders,
+)
+from avfer.datasets.single_label import BASIC, class_folders, one_class, sorted_by_class
 
-FOLDERS: Wanted = {"train": ("train",), "test": ("test",)}
+FOLDERS: PartitionNames = {"train": ("train",), "test": ("test",)}
 
 
-class CaerS:
+class CaerS(Corpus):
     """CAER-S on disk: `train/Anger/*.png` and alike, in a folder `CAER-S` or not. A picture is a scene, not a face."""
 
     name = "caer_s"
@@ -23,21 +30,21 @@ class CaerS:
         self.notes = Notes()
         home = find_folder(self.root, "CAER-S") or self.root
         found = partition_folders(home, FOLDERS)
-        self._places: dict[Partition, Path] = {p: place for p, place in found.items() if class_folders(place)}
-        if not self._places:
+        self._folders: dict[Partition, Path] = {p: folder for p, folder in found.items() if class_folders(folder)}
+        if not self._folders:
             raise not_found("CAER-S", self.root, ("CAER-S/train/Anger", "CAER-S/test/Anger"))
-        tell_lacking(home, FOLDERS, self._places, self.notes)
+        note_missing_partitions(home, FOLDERS, self._folders, self.notes)
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Train and test; there is no dev."""
-        return tuple(self._places)
+        """Return train and test, as far as they are on disk; there is no dev."""
+        return tuple(self._folders)
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """One picture at a time. Names of files begin anew in each class, so a class is part of an id."""
+        """Yield one picture at a time. Each class numbers its files from 1, so an id contains the class."""
         found = [
             (f"{partition}/{path.parent.name}/{path.stem}", name, path)
-            for name, path in sorted_by_class(self._places[partition], BASIC, self.notes)
+            for name, path in sorted_by_class(self._folders[partition], BASIC, self.notes)
         ]
-        for known_as, name, path in sorted(found, key=lambda row: natural(row[0])):
-            yield Example(known_as, partition, {"expression": one_class(name, BASIC)}, pictures=(path,))
+        for picture_id, name, path in sorted(found, key=lambda row: natural(row[0])):
+            yield Example(picture_id, partition, {"expression": one_class(name, BASIC)}, pictures=(path,))

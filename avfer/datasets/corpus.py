@@ -1,23 +1,77 @@
-"""Corpora by name, and what a check of one finds: counts of each partition, decisions, and proof against leaks."""
+"""Open a corpus by name, and check one: counts of each partition, notes, faults, and leaks between partitions."""
 
 import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
+
+import numpy as np
 
 from avfer.catalog import NAMES, find
-from avfer.datasets import extent
 from avfer.datasets.example import Corpus, Example, Notes, Partition
-from avfer.errors import ConfigError, DatasetError, unknown
+from avfer.errors import ConfigError, DatasetError, MediaError, unknown
 
-UNREAD = "is read no further"
-Places = dict[str, list[Partition]]  # a subject or recording -> where it was met
+NO_EXAMPLES = "no examples at all: is the copy complete?"
+REPEATED_ID = "examples with the same id"
+MISSING_MEDIA = "media files named by the labels that are missing"
+BEYOND = "label steps after the end of the video, by its header: kept, but there is no frame to predict from"
+SHORT = "videos that go on after their last label, by their headers"
+UNREADABLE = "videos that cannot be opened"
+TOLERANCE = 1.5  # label steps by which the header of a video may be wrong
+
+Places = dict[str, list[Partition]]  # subject or recording -> partitions that contain it
+
+
+@dataclass
+class Counts:
+    """Contents of one partition. The names of the fields are keys of `avfer corpora check --json`."""
+
+    examples: int = 0
+    subjects: int = 0  # 0 if the corpus does not identify people
+    steps: int = 0  # annotated time steps, or pictures
+    valid: dict[str, int] = field(default_factory=dict[str, int])  # kind of label -> steps where all of it is valid
+    pictures: int = 0  # steps with a picture
+    pictures_missing: int = 0  # steps without a picture, in examples that have pictures
+    videos: int = 0  # examples with a video
+    sounds: int = 0  # examples with an audio file of their own
+    media_missing: int = 0  # examples without video, audio and pictures
+
+
+@dataclass
+class CorpusCheck:
+    """The result of a check of a corpus."""
+
+    corpus: str
+    distribution: str
+    protocol: str
+    partitions: dict[Partition, Counts]
+    notes: Notes
+    leaks: dict[str, tuple[Partition, ...]]  # a subject or recording in several partitions -> these partitions
+    unread: tuple[Partition, ...] = ()  # partitions whose reading stopped at an error
+
+    @property
+    def passed(self) -> bool:
+        """Return whether there is neither a leak nor a fault."""
+        return not self.leaks and not self.notes.faults
+
+    @property
+    def complete(self) -> bool:
+        """Return whether all partitions were read to their end."""
+        return not self.unread
+
+
+class VideoLength(NamedTuple):
+    """Length of a video by its header; None where the header does not state it."""
+
+    frames: int | None
+    seconds: float | None
 
 
 def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
-    """A corpus of the catalog (or `package.module:Name`) on disk.
+    """Open a corpus on disk, by a name of the catalog or as `package.module:Name`.
 
-    DatasetError for a wrong root, ConfigError for an unknown name or option.
+    options: as listed by `avfer corpora list`, for example `task="va"`.
+    Raises ConfigError for an unknown name or option, DatasetError if the root does not hold the corpus.
     """
     if ":" not in name and name not in NAMES["corpus"]:
         raise ConfigError(unknown("corpus", name, NAMES["corpus"]))
@@ -30,93 +84,97 @@ def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
 
 
 def open_tasks(name: str, root: Path | str, **options: Any) -> list[Corpus]:
-    """The corpus; or, where it has several tasks and the options name none, one for each task that is there."""
+    """Open a corpus once for each task that it has labels for; once if it has no tasks or `options` name the task.
+
+    Raises ConfigError and DatasetError as `open_corpus` does.
+    """
     corpus = open_corpus(name, root, **options)
-    tasks: tuple[str, ...] = getattr(corpus, "tasks", ())
-    if "task" in options or len(tasks) < 2:
+    if "task" in options or len(corpus.tasks) < 2:
         return [corpus]
-    return [open_corpus(name, root, **options, task=task) for task in tasks]
+    return [open_corpus(name, root, **options, task=task) for task in corpus.tasks]
 
 
 def options_of(kind: type) -> tuple[str, ...]:
-    """The options that a corpus takes beside its root."""
+    """Return the names of the options of a corpus: the parameters of its constructor beside the root."""
     return tuple(name for name in inspect.signature(kind).parameters if name not in {"root", "notes"})
 
 
-@dataclass
-class Counts:
-    """What one partition holds."""
+def check(corpus: Corpus) -> CorpusCheck:
+    """Read a whole corpus, one example at a time, and count its contents and faults.
 
-    examples: int = 0
-    subjects: int = 0  # 0 where the corpus does not tell
-    steps: int = 0  # annotated time steps, or pictures
-    valid: dict[str, int] = field(default_factory=dict[str, int])  # kind of label -> steps where all of it is valid
-    pictures: int = 0  # steps whose picture is there
-    pictures_missing: int = 0  # steps without a picture, in examples that have pictures
-    videos: int = 0  # examples with a video
-    sounds: int = 0  # examples with a sound file of its own
-    media_missing: int = 0  # examples with no video, no sound and no picture at all
-
-
-@dataclass
-class Report:
-    """What a check found."""
-
-    corpus: str
-    distribution: str
-    protocol: str
-    partitions: dict[Partition, Counts]
-    notes: Notes
-    leaks: dict[str, tuple[Partition, ...]]  # a subject or recording in several partitions -> those
-
-    @property
-    def sound(self) -> bool:
-        """Whether there is no fault."""
-        return not self.leaks and not self.notes.faults
-
-    @property
-    def complete(self) -> bool:
-        """Whether all files could be read."""
-        return not any(UNREAD in told for told in self.notes.faults)
-
-
-def check(corpus: Corpus) -> Report:
-    """Read all of a corpus, one example at a time, and count; a file that cannot be read is a fault of a partition."""
+    An error while a partition is read ends that partition and is a fault; the others are still read.
+    """
     places: Places = {}
-    counted: dict[Partition, Counts] = {p: _count(corpus, p, places) for p in corpus.partitions}
+    unread: list[Partition] = []
+    counted = {partition: _count(corpus, partition, places, unread) for partition in corpus.partitions}
     if not any(counts.examples for counts in counted.values()):
-        corpus.notes.add("no examples at all: is the copy complete?", corpus.root, fault=True)
-    leaks = {who: tuple(where) for who, where in places.items() if len(where) > 1}
-    return Report(corpus.name, corpus.distribution, corpus.protocol, counted, corpus.notes, leaks)
+        corpus.notes.add(NO_EXAMPLES, corpus.root, fault=True)
+    leaks = {key: tuple(found) for key, found in places.items() if len(found) > 1}
+    return CorpusCheck(corpus.name, corpus.distribution, corpus.protocol, counted, corpus.notes, leaks, tuple(unread))
 
 
-def _count(corpus: Corpus, partition: Partition, places: Places) -> Counts:
+def video_length(path: Path) -> VideoLength:
+    """Return frames and seconds of the video stream by its header. Raises MediaError if it cannot be opened."""
+    from avfer.container import open_container, video_stream
+
+    with open_container(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            return VideoLength(None, None)
+        duration = stream.duration
+        seconds = None if duration is None or stream.time_base is None else float(duration * stream.time_base)
+        return VideoLength(stream.frames or None, seconds)
+
+
+def _count(corpus: Corpus, partition: Partition, places: Places, unread: list[Partition]) -> Counts:
+    """Read a partition and count it; add its subjects to `places`, and the partition to `unread` after an error."""
     counts = Counts()
     ids, subjects = set[str](), set[str | None]()
     try:
         for example in corpus.examples(partition):
             _add(counts, example)
-            _judge(corpus, example, ids)
+            _note_faults(corpus, example, ids)
             subjects.add(example.subject)
-            where = places.setdefault(_known_as(example), [])
-            if partition not in where:
-                where.append(partition)
+            found = places.setdefault(_leak_key(example), [])
+            if partition not in found:
+                found.append(partition)
     except DatasetError as error:
-        corpus.notes.add(f"{partition} {UNREAD}: {error}", corpus.root, fault=True)
+        corpus.notes.add(f"{partition}: reading stopped at an error: {error}", corpus.root, fault=True)
+        unread.append(partition)
     counts.subjects = len(subjects - {None})
     return counts
 
 
-def _judge(corpus: Corpus, example: Example, ids: set[str]) -> None:
-    """Note what is wrong with an example; `ids` are those met before in its partition."""
+def _note_faults(corpus: Corpus, example: Example, ids: set[str]) -> None:
+    """Note the faults of an example; `ids` are those of its partition so far and gain its id."""
     if example.id in ids:
-        corpus.notes.add("examples of one name", example.id, fault=True)
+        corpus.notes.add(REPEATED_ID, example.id, fault=True)
     ids.add(example.id)
-    gone = [path for path in (example.video, example.audio) if path and not path.exists()]
-    for path in gone:
-        corpus.notes.add("media named by the labels that are not there", path, fault=True)
-    if not gone:
-        extent.compare(example, corpus.notes)
+    missing = [path for path in (example.video, example.audio) if path and not path.exists()]
+    for path in missing:
+        corpus.notes.add(MISSING_MEDIA, path, fault=True)
+    if not missing:
+        _compare_lengths(example, corpus.notes)
+
+
+def _compare_lengths(example: Example, notes: Notes) -> None:
+    """Note labels that end before or after their video, by the header of the video: nothing is decoded."""
+    stamps = example.times if example.frames is None else example.frames
+    if example.video is None or stamps is None or not len(example):
+        return
+    try:
+        length = video_length(example.video)
+    except MediaError as error:
+        notes.add(UNREADABLE, str(error))
+        return
+    end = length.seconds if example.frames is None else length.frames
+    if end is None:
+        return
+    step = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 1.0
+    slack = TOLERANCE * step if example.frames is None else 0
+    notes.add(BEYOND, f"{example.id}, {example.video}", int((stamps >= end + slack).sum()))
+    if len(stamps) > 1:  # a single label is that of the whole clip
+        notes.add(SHORT, f"{example.id}, {example.video}", int(stamps[-1] + TOLERANCE * step < end))
 
 
 def _add(counts: Counts, example: Example) -> None:
@@ -125,14 +183,14 @@ def _add(counts: Counts, example: Example) -> None:
     for kind, labels in example.labels.items():
         valid = labels.valid.reshape(len(labels.valid), -1).all(axis=1)
         counts.valid[kind] = counts.valid.get(kind, 0) + int(valid.sum())
-    there = sum(picture is not None for picture in example.pictures)
-    counts.pictures += there
-    counts.pictures_missing += len(example.pictures) - there
+    pictures = sum(picture is not None for picture in example.pictures)
+    counts.pictures += pictures
+    counts.pictures_missing += len(example.pictures) - pictures
     counts.videos += example.video is not None
     counts.sounds += example.audio is not None and example.audio != example.video
-    counts.media_missing += not (there or example.video or example.audio)
+    counts.media_missing += not (pictures or example.video or example.audio)
 
 
-def _known_as(example: Example) -> str:
-    """By what an example would be known again in another partition."""
+def _leak_key(example: Example) -> str:
+    """Return what identifies an example across partitions: its subject, else its recording."""
     return f"recording {example.id}" if example.subject is None else f"subject {example.subject}"

@@ -4,14 +4,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from avfer.datasets.clips import middle
-from avfer.datasets.example import PARTITIONS, Example, Notes, Partition
+from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
 from avfer.datasets.listing import SOUNDS, check_root, files, natural, not_found, walk
-from avfer.datasets.speakers import OUR_OWN, choose_split
-from avfer.datasets.splits import Split
-from avfer.datasets.stills import one_class
+from avfer.datasets.single_label import middle, one_class
+from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 
-NAME = re.compile(r"(03|08|09|1[0-6])([ab][0-9]{2})([WLEAFTN])([a-z])")
+NAME = re.compile(r"(03|08|09|1[0-6])([ab][0-9]{2})([WLEAFTN])([a-z])")  # speaker, sentence, expression, version
 CODES = {  # the first letters of the German words
     "W": "anger",
     "L": "boredom",
@@ -24,19 +22,19 @@ CODES = {  # the first letters of the German words
 CLASSES = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "boredom")
 SPLIT: Split = {"train": [3, 8, 9, 10, 11, 13], "dev": [12, 14], "test": [15, 16]}  # half of each are women
 NOT_NAMED = "sounds that are not named as in EMO-DB: ignored"
-FURTHER = "further files of one clip: the first is read"
+REPEATED_CLIP = "further files of one clip: the first is read"
 
 
-class EmoDb:
-    """EMO-DB on disk: `wav/03a01Fa.wav`, sound alone; one example a clip, one step, its label at the middle.
+class EmoDb(Corpus):
+    """EMO-DB on disk: `wav/03a01Fa.wav`, audio alone; one example a clip, one step, its label at the middle.
 
     split: "avfer" (train 03 08 09 10 11 13, dev 12 14, test 15 16), "all" in train, or a file of lines `train: 3 8`.
-    The label is the expression that was asked of the actor; boredom is a class of its own.
+    The label is the expression that the actor was given; boredom is a class of its own.
     """
 
     name = "emo_db"
 
-    def __init__(self, root: Path | str, split: str | Path = OUR_OWN) -> None:
+    def __init__(self, root: Path | str, split: str | Path = AVFER_SPLIT) -> None:
         self.root = check_root(root)
         self.notes = Notes()
         chosen = choose_split("emo_db", split, SPLIT)
@@ -44,17 +42,17 @@ class EmoDb:
         if not self._sounds:
             raise not_found("EMO-DB", self.root, ("wav/03a01Fa.wav", "03a01Fa.wav"))
         speakers = {name: int(name[:2]) for name in sorted(self._sounds, key=natural)}
-        self._members = chosen.share(speakers, self.notes)
+        self._members = chosen.divide(speakers, self.notes)
         self.distribution = "sounds"
-        self.protocol = f"split {chosen.told}; one label a clip, the expression asked of the actor"
+        self.protocol = f"split {chosen.description}; one label a clip, the expression given to the actor"
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Those with a clip."""
+        """Return the partitions with a clip."""
         return tuple(partition for partition in PARTITIONS if self._members[partition])
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """The clips of a partition."""
+        """Yield the clips of a partition; the subject is the speaker, "03"."""
         for name in self._members[partition]:
             path = self._sounds[name]
             labels = {"expression": one_class(CODES[name[5]], CLASSES)}
@@ -62,13 +60,13 @@ class EmoDb:
 
 
 def _find(root: Path, notes: Notes) -> dict[str, Path]:
-    """The sounds by the clip that they name."""
+    """Return the audio files by clip; note other files and repeated clips."""
     found: dict[str, Path] = {}
     for path in (path for folder in walk(root, 2) for path in files(folder, *SOUNDS)):
         if not NAME.fullmatch(path.stem):
             notes.add(NOT_NAMED, path)
         elif path.stem in found:
-            notes.add(FURTHER, path)
+            notes.add(REPEATED_CLIP, path)
         else:
             found[path.stem] = path
     return found

@@ -1,7 +1,7 @@
-"""What every corpus is read into: examples with times, subjects, partitions, and labels with a mask.
+"""The types that every corpus reader returns: examples with labels and media, and notes about what was read.
 
-A sentinel of a corpus (-5, -2, -1) never leaves its reader: it becomes NaN (or -1 for a class) with `valid` False.
-Classes go by name; an index is a position in the label's own `names`. T steps, K names.
+Sentinel values of a corpus (-5, -2, -1) never leave its reader: they become NaN (class index -1) with `valid` False.
+Classes are strings; a class index is a position in the `names` of its own `Labels`. Shapes: T steps, K names.
 """
 
 from collections.abc import Iterator
@@ -18,73 +18,103 @@ PARTITIONS: tuple[Partition, ...] = ("train", "dev", "test")
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """One kind of label of an example, one row a step.
+    """Labels of one kind for an example, one row for each step.
 
-    Kinds: "valence", "arousal" (T,) float64 in [-1, 1]; "expression" (T,) int64, index into `names`; "votes" (T, K)
-    float64; "action_units" (T, K) float64, 0 or 1 (or an intensity); "raters_valence", "raters_arousal" (T, K).
+    The kind is the key in `Example.labels`:
+    "valence", "arousal"                (T,) float64 in [-1, 1]
+    "expression"                        (T,) int64, index into `names`, -1 where not valid
+    "votes"                             (T, K) float64, number of raters who chose each class
+    "action_units"                      (T, K) float64, 0 or 1 (occurrence), or an intensity in [0, 5]
+    "raters_valence", "raters_arousal"  (T, K) float64, one column for each rater
+
+    Raises ValueError if `valid` is not a bool array of the shape of `values`.
     """
 
-    values: np.ndarray
-    valid: np.ndarray  # bool, of the shape of values
-    names: tuple[str, ...] = ()
+    values: np.ndarray  # (T,) or (T, K)
+    valid: np.ndarray  # bool, same shape as values; True where the value may be used
+    names: tuple[str, ...] = ()  # classes, action units or raters
 
     def __post_init__(self) -> None:
         if self.values.shape != self.valid.shape or self.valid.dtype != bool:
-            raise ValueError(f"Labels: values {self.values.shape} and valid {self.valid.shape} {self.valid.dtype}")
+            raise ValueError(
+                f"Labels: valid must be bool of shape {self.values.shape}, "
+                f"got {self.valid.dtype} of shape {self.valid.shape}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A recording, one person of a recording, or a picture."""
+    """One unit of a corpus: a recording, one person in a recording, a clip, or a picture.
+
+    `len(example)` is the number of steps T: annotated frames or time points; 1 for a picture or a clip with one label.
+    """
 
     id: str  # unique in the corpus
     partition: Partition
     labels: dict[str, Labels]
-    subject: str | None = None  # a person known to the corpus; None where it does not tell
+    subject: str | None = None  # the person; None if the corpus does not identify people
     video: Path | None = None
-    audio: Path | None = None
-    pictures: tuple[Path | None, ...] = ()  # one a step, None where there is none; a picture corpus has one step
-    times: np.ndarray | None = None  # (T,) float64 s; None for pictures, and where labels go by frame alone
-    frames: np.ndarray | None = None  # (T,) int64, 0-based index of the decoded frame; None where labels go by time
-    side: Side | None = None  # where the person sits, of two in one video; None where nothing tells
+    audio: Path | None = None  # the video itself where its sound track is used
+    pictures: tuple[Path | None, ...] = ()  # one for each step, None where missing; empty if there are no pictures
+    times: np.ndarray | None = None  # (T,) float64 s; None for pictures, and where labels are indexed by frame
+    frames: np.ndarray | None = (
+        None  # (T,) int64, 0-based index of the decoded frame; None if labels are indexed by time
+    )
+    side: Side | None = None  # seat of the person in a video of two people; None if unknown
 
     def __len__(self) -> int:
-        """Steps."""
+        """Return the number of steps T, 0 for an example without labels."""
         return len(next(iter(self.labels.values())).values) if self.labels else 0
 
 
 @dataclass
 class Notes:
-    """What a reader met and decided: counted by sentence, with the first place; faults make a check fail."""
+    """Counts of what a reader skipped, repaired or found faulty, one entry for each distinct note.
 
-    counts: dict[str, int] = field(default_factory=dict[str, int])
-    places: dict[str, str] = field(default_factory=dict[str, str])
-    faults: set[str] = field(default_factory=set[str])
+    Faults are notes that make `avfer corpora check` fail, for example a missing picture.
+    """
 
-    def add(self, sentence: str, place: Path | str, count: int = 1, *, fault: bool = False) -> None:
-        """Count a decision ("label lines beyond the last frame: ignored"), or a fault of the corpus."""
+    counts: dict[str, int] = field(default_factory=dict[str, int])  # note -> number of occurrences
+    places: dict[str, str] = field(default_factory=dict[str, str])  # note -> file, line or id of the first occurrence
+    faults: set[str] = field(default_factory=set[str])  # notes that are faults
+
+    def add(self, note: str, place: Path | str, count: int = 1, *, fault: bool = False) -> None:
+        """Count `note`, such as "rows that repeat a picture: the first is kept"; do nothing if `count` <= 0.
+
+        place: where it occurred (a file, a line, an example id). fault: whether the note makes a check fail.
+        """
         if count <= 0:
             return
-        self.counts[sentence] = self.counts.get(sentence, 0) + count
-        self.places.setdefault(sentence, str(place))
+        self.counts[note] = self.counts.get(note, 0) + count
+        self.places.setdefault(note, str(place))
         if fault:
-            self.faults.add(sentence)
+            self.faults.add(note)
 
 
 class Corpus(Protocol):
-    """A corpus on disk. Made with its root and options; the layout is found, a wrong root is a DatasetError."""
+    """Base class of corpus readers, for example `class MyCorpus(Corpus)`.
 
-    name: str  # in the catalog: "recola"
+    The constructor takes the root folder and the options of the corpus. It detects the layout on disk and raises
+    DatasetError if the root holds no known layout, ConfigError for an invalid option. A new corpus is one file and one
+    line in `avfer.catalog`; `package.module:MyCorpus` names a corpus outside avfer.
+    """
+
+    name: str  # name in the catalog: "recola"
     root: Path
-    distribution: str  # the layout that was found: "AVEC 2016"
-    protocol: str  # what a report must say of splits and gold standard: "gold standard as distributed"
-    notes: Notes
+    distribution: str  # the layout that was detected: "AVEC 2015 and 2016"
+    protocol: str  # gold standard and split, as reports state them: "gold standard as distributed; ..."
+    notes: Notes  # grows while examples are read
+    task: str = ""  # the task that is read; empty for a corpus without tasks
+    tasks: tuple[str, ...] = ()  # tasks that the copy on disk has labels for; empty for a corpus without tasks
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Those that are there, with or without labels."""
+        """Return the partitions on disk, with or without labels, in the order of `PARTITIONS`."""
         ...
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """Examples in natural order of their ids, one at a time; notes grow on the way."""
+        """Yield the examples of a partition in natural order of their ids.
+
+        Files are read lazily; DatasetError, which names file and line, for a file that cannot be read.
+        """
         ...

@@ -1,29 +1,32 @@
-"""FER+ (Barsoum et al., 2016): the faces of FER2013, 48 x 48 and grey, each told by ten people."""
+"""FER+ (Barsoum et al., 2016): the faces of FER2013, grey, 48 x 48 px, each labelled by ten people."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 
-from avfer.datasets.example import Example, Labels, Notes, Partition
-from avfer.datasets.ferplus_arrays import FILES, find_arrays
-from avfer.datasets.ferplus_folders import LIST, find_folders
-from avfer.datasets.ferplus_votes import CLASSES, COLUMNS, TOLD, Rule, choose
+from avfer.datasets.example import Corpus, Example, Labels, Notes, Partition
+from avfer.datasets.ferplus_files import ARRAY_FILES, CLASSES, COLUMNS, LIST, find_arrays, find_folders
 from avfer.datasets.listing import check_root, natural, not_found
-from avfer.datasets.stills import one_class
+from avfer.datasets.single_label import one_class
 from avfer.errors import ConfigError, unknown
 
+Rule = Literal["majority", "plurality"]
+RULES: dict[Rule, str] = {
+    "majority": "single votes set aside, then more than half of all that are left; unknown and not-a-face dropped",
+    "plurality": "the most votes, ties to the first column; unknown and not-a-face dropped",
+}
+SOURCES = {"votes": "label.csv, each copy of a picture voted on by itself", "votes_csv": LIST}
 UNDECIDED = "pictures without an expression by the rule: kept, not valid"
 NO_VOTES = "pictures that most voters could not name: their votes are not valid"
-SOURCES = {"votes": "label.csv, each copy of a picture voted on by itself", "votes_csv": LIST}
 
 
-class FerPlus:
+class FerPlus(Corpus):
     """FER+ on disk: folders of pictures with label.csv or fer2013new.csv, or arrays.
 
-    labels: the rule that makes an expression of the votes, "majority" (more than half of them) or "plurality" (the
-    most). table: "votes", as label.csv has them, or "votes_csv", as fer2013new.csv; else the first that is there.
+    labels: rule that makes an expression of the votes: "majority" (more than half of them) or "plurality" (the most).
+    table: "votes", as in label.csv, or "votes_csv", as in fer2013new.csv; default: the first of these on disk.
     """
 
     name = "ferplus"
@@ -34,21 +37,21 @@ class FerPlus:
         self._rule: Rule = _rule(labels)
         source = find_folders(self.root, self.notes) or find_arrays(self.root)
         if source is None:
-            raise not_found("FER+", self.root, ("FER2013Test/label.csv", LIST, *FILES.values()))
+            raise not_found("FER+", self.root, ("FER2013Test/label.csv", LIST, *ARRAY_FILES.values()))
         self._source = source
         if table is not None and table not in source.tables:
             raise ConfigError(f"FER+ in '{self.root}': {unknown('table', table, source.tables)}")
         self._table = table or source.tables[0]
         self.distribution = source.distribution
-        self.protocol = f"votes of {SOURCES[self._table]}; {labels}: {TOLD[self._rule]}; partitions as distributed"
+        self.protocol = f"votes of {SOURCES[self._table]}; {labels}: {RULES[self._rule]}; partitions as distributed"
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Those that are there."""
+        """Return the partitions on disk."""
         return self._source.partitions
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """One picture at a time, with its votes, and the expression that the rule makes of them."""
+        """Yield one picture at a time with "votes" (1, 10) and the "expression" (1,) that the rule makes of them."""
         names, votes = self._source.faces(partition, self._table, self.notes)
         chosen, named = choose(votes, self._rule), choose(votes, "plurality") >= 0
         for row in sorted(range(len(names)), key=lambda row: natural(names[row])):
@@ -58,13 +61,26 @@ class FerPlus:
             if not named[row]:
                 self.notes.add(NO_VOTES, names[row])
             counts = votes[row : row + 1].astype(np.float64)
-            told = Labels(counts, np.full(counts.shape, named[row]), COLUMNS)
-            labels = {"expression": one_class(winner, CLASSES), "votes": told}
-            yield Example(names[row], partition, labels, pictures=(self._source.place(partition, names[row]),))
+            vote_labels = Labels(counts, np.full(counts.shape, named[row]), COLUMNS)
+            labels = {"expression": one_class(winner, CLASSES), "votes": vote_labels}
+            yield Example(names[row], partition, labels, pictures=(self._source.path(partition, names[row]),))
 
     def picture(self, example: Example) -> np.ndarray:
-        """(48, 48) uint8. DatasetError where it is not there or damaged."""
+        """Return the picture of an example, (48, 48) uint8. Raises DatasetError if it is missing or damaged."""
         return self._source.picture(example.partition, example.id)
+
+
+def choose(votes: np.ndarray, rule: Rule) -> np.ndarray:
+    """Return the class that a rule makes of each row of votes, -1 for none.   (N, 10) int64 -> (N,) int64
+
+    votes: columns as in `COLUMNS`. The result is an index into `CLASSES`.
+    """
+    counted = np.where(votes > 1, votes, 0) if rule == "majority" else votes
+    winner, most = counted.argmax(1), counted.max(1)
+    kept = (winner < len(CLASSES)) & (most > 0)
+    if rule == "majority":
+        kept &= 2 * most > counted.sum(1)
+    return np.where(kept, winner, -1)
 
 
 def _rule(labels: str) -> Rule:

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from avfer.errors import AvferWarning, DatasetError, unknown
 from avfer.metrics.agreement import rater_agreement
-from avfer.metrics.inputs import Floats, omit, to_floats
 from avfer.metrics.regression import pcc
+from avfer.metrics.validation import Floats, drop_nan, to_floats
 
 Procedure = Literal["mean", "avec", "ewe"]
 PROCEDURES: tuple[Procedure, ...] = ("mean", "avec", "ewe")
@@ -94,7 +94,7 @@ def ewe_weights(ratings: ArrayLike) -> Floats:
     weights = np.zeros(len(values))
     for rater in range(len(values)):
         others = _column_means(np.delete(values, rater, axis=0))
-        weights[rater] = pcc(*omit(values[rater], others), limits=None)
+        weights[rater] = pcc(*drop_nan(values[rater], others), limits=None)
     return np.maximum(np.nan_to_num(weights), 0.0)
 
 

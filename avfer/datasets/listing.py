@@ -1,58 +1,63 @@
-"""What lies in a folder of a corpus: in natural order (1, 2, 10), without what operating systems leave behind.
+"""Files and folders of a corpus on disk, in natural order (1, 2, 10) and without files of the operating system.
 
-Copies of a corpus spell their folders in many ways: `VA_Set`, `va set` and `VA-Set` are one name here.
+Copies of a corpus spell their folders in many ways: `VA_Set`, `va set` and `VA-Set` count as one name here.
+Archives often unpack into a folder of their own name, so `train/train` means the inner folder.
 """
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from avfer.datasets.example import Notes, Partition
 from avfer.errors import DatasetError
 
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # and all hidden names: .DS_Store, ._face.jpg
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".m4v", ".mpg", ".mpeg")
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg")
+MAX_LISTED = 8  # entries of a wrong root that an error lists
+MISSING_PARTITION = "partitions of the distribution that are missing"
+PartitionNames = dict[Partition, tuple[str, ...]]  # partition -> names its folder may have, the likeliest first
 
 
 def natural(name: str | Path) -> tuple[tuple[tuple[int, int, str], ...], str]:
-    """The key of natural order: numbers by value, letters without case, then as spelled."""
+    """Return the sort key of natural order: numbers by value, letters without case, ties as spelled."""
     text = str(name)
     parts = re.split(r"([0-9]+)", text.casefold())
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part), text
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file or folder belongs to an operating system and not to the corpus."""
+    """Return whether a file or folder was left by an operating system: a hidden name, `Thumbs.db`, `__MACOSX`."""
     return name.startswith(".") or name.lower() in JUNK
 
 
 def entries(folder: Path) -> list[Path]:
-    """All files and folders in a folder, in natural order, without junk. DatasetError where it cannot be listed."""
+    """Return all files and folders in a folder, in natural order. Raises DatasetError if it cannot be listed."""
     return _in_order(_scan(folder))
 
 
 def names(folder: Path) -> list[str]:
-    """The names of all that lies in a folder, in no order: for folders of thousands of pictures."""
+    """Return the names in a folder, unsorted: fast for folders of thousands of pictures."""
     return [entry.name for entry in _scan(folder)]
 
 
 def files(folder: Path, *suffixes: str) -> list[Path]:
-    """The files in a folder, in natural order; only those with one of the suffixes (any case) where some are given."""
+    """Return the files in a folder in natural order; with `suffixes`, only those that end so (in any case)."""
     fitting = [entry for entry in _scan(folder) if not suffixes or entry.name.lower().endswith(suffixes)]
     return _in_order([entry for entry in fitting if entry.is_file()])
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders in a folder, in natural order."""
+    """Return the folders in a folder, in natural order."""
     return _in_order([entry for entry in _scan(folder) if entry.is_dir()])
 
 
 def by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """The files of a folder by name without ending, `clip.v2` for `clip.v2.mp4`; nothing where there is no folder.
+    """Return the files of a folder by name without suffix, `clip.v2` for `clip.v2.mp4`; empty without a folder.
 
-    Where endings compete (`clip.mp4`, `clip.avi`) the one named first wins.
+    Of files that differ in suffix alone (`clip.mp4`, `clip.avi`), the suffix that is listed first wins.
     """
     if folder is None:
         return {}
@@ -61,12 +66,15 @@ def by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 
 def plain(name: str) -> str:
-    """A name without case, `-`, `_` and blanks: what two spellings of one folder have in common."""
+    """Return a name in lower case without `-`, `_` and blanks: two spellings of one folder become equal."""
     return re.sub(r"[-_\s]", "", name).casefold()
 
 
 def find_folder(root: Path, *names: str) -> Path | None:
-    """The folder in `root` that one of the names means, earlier names first; `a/b` goes down. None without one."""
+    """Return the folder in `root` with the first of some names, in any spelling; None if there is none.
+
+    A name `a/b` descends two levels.
+    """
     for name in names:
         here: Path | None = root
         for part in name.split("/"):
@@ -77,7 +85,10 @@ def find_folder(root: Path, *names: str) -> Path | None:
 
 
 def walk(root: Path, depth: int = 3, stop: Callable[[str], bool] = lambda name: False) -> Iterator[Path]:
-    """The root and all folders at most `depth` levels below, nearest first; nothing below those that `stop` names."""
+    """Yield the root and all folders up to `depth` levels below it, nearest first.
+
+    stop: called with the name of a folder; if it returns True, the walk does not descend into that folder.
+    """
     level = [root]
     for below in range(depth + 1):
         yield from level
@@ -86,31 +97,60 @@ def walk(root: Path, depth: int = 3, stop: Callable[[str], bool] = lambda name: 
 
 
 def search_folders(root: Path, names: Iterable[str], depth: int = 3) -> Iterator[Path]:
-    """All folders at or below `root` that one of the names means, nearest first; nothing below a found one."""
+    """Yield all folders at or below `root` with one of the names, nearest first; a match is not descended into."""
     wanted = {plain(name) for name in names}
     for folder in walk(root, depth, lambda name: plain(name) in wanted):
         if plain(folder.name) in wanted:
             yield folder
 
 
+def partition_folders(root: Path, wanted: PartitionNames, depth: int = 2) -> dict[Partition, Path]:
+    """Return the nearest folder below the root for each partition, missing ones left out.
+
+    A matching folder is not searched for other partitions; of `train/train` the inner folder is returned.
+    """
+    found: dict[Partition, Path] = {}
+    level = [root]
+    for _ in range(depth + 1):
+        level = [child for folder in level for child in folders(folder)]
+        here = {plain(folder.name): folder for folder in reversed(level)}  # of two on one level the first
+        for partition, words in wanted.items():
+            match = next((here[plain(word)] for word in words if plain(word) in here), None)
+            if match is not None and partition not in found:
+                found[partition] = find_folder(match, *words) or match
+        if len(found) == len(wanted):
+            break
+        known = {plain(word) for words in wanted.values() for word in words}
+        level = [folder for folder in level if plain(folder.name) not in known]
+    return {partition: found[partition] for partition in wanted if partition in found}
+
+
+def note_missing_partitions(root: Path, wanted: PartitionNames, found: Mapping[Partition, Path], notes: Notes) -> None:
+    """Note each partition without a folder: a half-copied corpus looks like a smaller one."""
+    for partition, words in wanted.items():
+        if partition not in found:
+            notes.add(MISSING_PARTITION, root / words[0])
+
+
 def check_root(root: Path | str) -> Path:
-    """The root as a path. DatasetError where it is no folder, or an empty one."""
+    """Return the root as a path. Raises DatasetError if it is not a folder, or an empty one."""
     root = Path(root)
     if not root.is_dir():
-        told = "is a file" if root.is_file() else "does not exist"
-        raise DatasetError(f"the root '{root}' {told}; give the folder that the corpus was unpacked to")
+        problem = "is a file" if root.is_file() else "does not exist"
+        raise DatasetError(f"the root '{root}' {problem}; give the folder that the corpus was unpacked to")
     if not entries(root):
         raise DatasetError(f"the root '{root}' is empty; give the folder that the corpus was unpacked to")
     return root
 
 
 def not_found(corpus: str, root: Path, looked_for: Iterable[str]) -> DatasetError:
-    """The error for a root that holds no known layout of a corpus: what was looked for, and what is there."""
+    """Return the error for a root without a known layout of a corpus; it lists what was sought and what is there."""
     there = [path.name + "/" * path.is_dir() for path in entries(root)]
-    told = ", ".join(there[:8]) + (f" and {len(there) - 8} more" if len(there) > 8 else "")
+    listed = ", ".join(there[:MAX_LISTED])
+    listed += f" and {len(there) - MAX_LISTED} more" if len(there) > MAX_LISTED else ""
     return DatasetError(
-        f"no {corpus} in '{root}': looked for {', '.join(looked_for)}; there is: {told or 'nothing'}; "
-        "give the folder that holds one of those"
+        f"no {corpus} in '{root}': looked for {', '.join(looked_for)}; found: {listed or 'nothing'}; "
+        "give the folder that contains one of the former"
     )
 
 
@@ -127,7 +167,7 @@ def _in_order(found: list[os.DirEntry[str]]) -> list[Path]:
 
 
 def _child(folder: Path, name: str) -> Path | None:
-    """The exact name first, then another spelling of it."""
+    """Return the child folder of exactly this name, else one with another spelling of it."""
     if (folder / name).is_dir():
         return folder / name
     return next((path for path in folders(folder) if plain(path.name) == plain(name)), None)

@@ -4,42 +4,44 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from avfer.datasets.clips import middle
-from avfer.datasets.example import PARTITIONS, Example, Notes, Partition
+from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, natural, not_found, walk
-from avfer.datasets.speakers import OUR_OWN, choose_split
-from avfer.datasets.splits import Split
-from avfer.datasets.stills import one_class
+from avfer.datasets.single_label import middle, one_class
+from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 from avfer.errors import ConfigError, unknown
 
+# modality, channel, expression, intensity, sentence, repetition, actor
 NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-([0-9]{2})")
 CLASSES = ("neutral", "calm", "happiness", "sadness", "anger", "fear", "disgust", "surprise")  # 01 to 08
 CHANNELS = {"speech": "01", "song": "02"}
-ENDINGS = {"01": VIDEOS, "02": VIDEOS, "03": SOUNDS}  # with sound, pictures alone, sound alone
+SUFFIXES = {"01": VIDEOS, "02": VIDEOS, "03": SOUNDS}  # modality: video with audio, video alone, audio alone
+ACTORS = range(1, 25)
 SPLIT: Split = {
     "train": list(range(1, 15)),
     "dev": [15, 16, 17, 18],
     "test": [19, 20, 21, 22],
-}  # half of each are women; 23 and 24 are held out
-TWIN = {"03-01-03-01-02-02-07": "03-01-03-01-02-01-07"}  # the same bytes under two names, by the release itself
+}  # half of each are women; actors 23 and 24 are left out
+DUPLICATES = {"03-01-03-01-02-02-07": "03-01-03-01-02-01-07"}  # identical bytes under two names in the release
 NOT_NAMED = "files that are not named as in RAVDESS: ignored"
-SAME_SOUND = "the one file that repeats another byte by byte: left out"
-FURTHER = "further files of one clip: the first is read"
-SILENT = "videos without sound of clips that are there with it: left out"
-SOUND_OF = "sounds of clips that are there as videos: left out"
+DUPLICATE = "the one file that repeats another byte by byte: left out"
+REPEATED_CLIP = "further files of one clip: the first is read"
+SILENT = "videos without audio of clips whose video with audio is on disk: left out"
+AUDIO_OF_VIDEO = "audio files of clips whose video is on disk: left out"
 
 
-class Ravdess:
+class Ravdess(Corpus):
     """RAVDESS on disk, in folders `Actor_01` or none; one example a clip, one step, its label at the middle.
 
-    channel: "speech", "song", or without it both. split: "avfer" (train 01-14, dev 15-18, test 19-22, without 23 and
-    24), "all" in train, or a file of lines `train: 1 2 3`. Where the same clip is there as video and as sound,
-    the video is read. The label is the expression that was asked of the actor.
+    channel: "speech" or "song"; default: both.
+    split: "avfer" (train 01-14, dev 15-18, test 19-22, without 23 and 24), "all" in train, or a file of lines
+    `train: 1 2 3`.
+    Of a clip that is on disk as video and as audio, the video is read. The label is the expression that the actor was
+    given.
     """
 
     name = "ravdess"
 
-    def __init__(self, root: Path | str, split: str | Path = OUR_OWN, channel: str | None = None) -> None:
+    def __init__(self, root: Path | str, split: str | Path = AVFER_SPLIT, channel: str | None = None) -> None:
         self.root = check_root(root)
         self.notes = Notes()
         if channel is not None and channel not in CHANNELS:
@@ -50,18 +52,18 @@ class Ravdess:
             raise not_found("RAVDESS", self.root, ("Actor_01/01-01-01-01-01-01-01.mp4", "03-01-01-01-01-01-01.wav"))
         wanted = CHANNELS.get(channel or "")
         self._clips = {name: path for name, path in found.items() if wanted in (None, name[3:5])}
-        self._members = chosen.share({name: int(name[-2:]) for name in self._clips}, self.notes)
+        self._members = chosen.divide({name: int(name[-2:]) for name in self._clips}, self.notes)
         kinds = {"videos" if path.suffix.lower() in VIDEOS else "sounds" for path in self._clips.values()}
         self.distribution = f"{' and '.join(sorted(kinds, reverse=True))} of {channel or 'speech and song'}"
-        self.protocol = f"split {chosen.told}; one label a clip, the expression asked of the actor"
+        self.protocol = f"split {chosen.description}; one label a clip, the expression given to the actor"
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Those with a clip."""
+        """Return the partitions with a clip."""
         return tuple(partition for partition in PARTITIONS if self._members[partition])
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """The clips of a partition."""
+        """Yield the clips of a partition; the subject is "Actor_01"."""
         for name in self._members[partition]:
             path = self._clips[name]
             video = path if name[:2] != "03" else None
@@ -72,29 +74,29 @@ class Ravdess:
 
 
 def _find(root: Path, notes: Notes) -> dict[str, Path]:
-    """The clips to read by name, in natural order."""
+    """Return the files to read by clip, in natural order; note all others."""
     found: dict[str, Path] = {}
     for path in (path for folder in walk(root, 4) for path in files(folder, *VIDEOS, *SOUNDS)):
         match = NAME.fullmatch(path.stem)
-        if match is None or path.suffix.lower() not in ENDINGS[match[1]] or not 1 <= int(match[7]) <= 24:
+        if match is None or path.suffix.lower() not in SUFFIXES[match[1]] or int(match[7]) not in ACTORS:
             notes.add(NOT_NAMED, path)
         elif path.stem in found:
-            notes.add(FURTHER, path)
+            notes.add(REPEATED_CLIP, path)
         else:
             found[path.stem] = path
-    return {name: found[name] for name in sorted(found, key=natural) if not _left_out(name, found, notes)}
+    return {name: found[name] for name in sorted(found, key=natural) if not _is_left_out(name, found, notes)}
 
 
-def _left_out(name: str, found: dict[str, Path], notes: Notes) -> bool:
-    """Whether another file stands for this one: a clip comes as video, as video without sound, and as sound."""
+def _is_left_out(name: str, found: dict[str, Path], notes: Notes) -> bool:
+    """Return, and note, whether another file of the same clip is read: video with audio, then video, then audio."""
     clip = name[2:]
     reasons = {
-        SAME_SOUND: TWIN.get(name) in found,
+        DUPLICATE: DUPLICATES.get(name) in found,
         SILENT: name.startswith("02") and f"01{clip}" in found,
-        SOUND_OF: name.startswith("03") and (f"01{clip}" in found or f"02{clip}" in found),
+        AUDIO_OF_VIDEO: name.startswith("03") and (f"01{clip}" in found or f"02{clip}" in found),
     }
-    for sentence, holds in reasons.items():
-        if holds:
-            notes.add(sentence, found[name])
+    for note, applies in reasons.items():
+        if applies:
+            notes.add(note, found[name])
             return True
     return False

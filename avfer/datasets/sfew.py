@@ -3,53 +3,63 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from avfer.datasets.example import Example, Notes, Partition
-from avfer.datasets.listing import PICTURES, check_root, files, natural, not_found, walk
-from avfer.datasets.partitions import partition_folders, tell_lacking
-from avfer.datasets.stills import BASIC, class_folders, one_class, sorted_by_class
+from avfer.datasets.example import Corpus, Example, Notes, Partition
+from avfer.datasets.listing import (
+    PICTURES,
+    PartitionNames,
+    check_root,
+    files,
+    natural,
+    not_found,
+    note_missing_partitions,
+    partition_folders,
+    walk,
+)
+from avfer.datasets.single_label import BASIC, class_folders, one_class, sorted_by_class
 
-FOLDERS: dict[Partition, tuple[str, ...]] = {
+FACES: PartitionNames = {
     "train": ("Train_Aligned_Faces",),
     "dev": ("Val_Aligned_Faces_new", "Val_Aligned_Faces"),
     "test": ("Test_Aligned_Faces",),
 }
-SCENES: dict[Partition, tuple[str, ...]] = {"train": ("Train",), "dev": ("Val",), "test": ("Test",)}
+SCENES: PartitionNames = {"train": ("Train",), "dev": ("Val",), "test": ("Test",)}
 
 
-class Sfew:
-    """SFEW 2.0 on disk: `Train_Aligned_Faces/Angry/*.png` and alike; without them whole scenes, `Train/Angry/*.png`."""
+class Sfew(Corpus):
+    """SFEW 2.0 on disk: `Train_Aligned_Faces/Angry/*.png` and alike, else whole scenes, `Train/Angry/*.png`."""
 
     name = "sfew"
 
     def __init__(self, root: Path | str) -> None:
         self.root = check_root(root)
         self.notes = Notes()
-        faces, scenes = partition_folders(self.root, FOLDERS), partition_folders(self.root, SCENES)
-        self._places = next((found for found in (faces, scenes) if _labelled(found)), {})
-        if not self._places:
+        faces, scenes = partition_folders(self.root, FACES), partition_folders(self.root, SCENES)
+        self._folders = next((found for found in (faces, scenes) if _has_classes(found)), {})
+        if not self._folders:
             raise not_found("SFEW", self.root, ("Train_Aligned_Faces/Angry", "Val_Aligned_Faces/Angry"))
-        sorted_out = "aligned faces or whole scenes" if faces else "whole scenes"
-        self.distribution = f"2.0, {'aligned faces' if self._places is faces else sorted_out}"
-        tell_lacking(self.root, FOLDERS if self._places is faces else SCENES, self._places, self.notes)
+        scenes_kind = "aligned faces or whole scenes" if faces else "whole scenes"
+        self.distribution = f"2.0, {'aligned faces' if self._folders is faces else scenes_kind}"
+        wanted = FACES if self._folders is faces else SCENES
+        note_missing_partitions(self.root, wanted, self._folders, self.notes)
         self.protocol = "partitions as distributed"
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Those with a folder."""
-        return tuple(self._places)
+        """Return the partitions with a folder."""
+        return tuple(self._folders)
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """One picture at a time; those of test have no labels."""
-        place = self._places[partition]
-        if partition == "test" and not class_folders(place):
-            shown = [path for folder in walk(place, 2) for path in files(folder, *PICTURES)]
-            for path in sorted(shown, key=lambda path: natural(path.stem)):
+        """Yield one picture at a time; those of test have no labels."""
+        folder = self._folders[partition]
+        if partition == "test" and not class_folders(folder):
+            pictures = [path for inside in walk(folder, 2) for path in files(inside, *PICTURES)]
+            for path in sorted(pictures, key=lambda path: natural(path.stem)):
                 yield Example(path.stem, partition, {}, pictures=(path,))
             return
-        found = sorted_by_class(place, BASIC, self.notes)
-        for name, path in sorted(found, key=lambda pair: natural(pair[1].stem)):
+        found = sorted_by_class(folder, BASIC, self.notes)
+        for name, path in sorted(found, key=lambda row: natural(row[1].stem)):
             yield Example(path.stem, partition, {"expression": one_class(name, BASIC)}, pictures=(path,))
 
 
-def _labelled(places: dict[Partition, Path]) -> bool:
-    return any(class_folders(place) for place in places.values())
+def _has_classes(folders: dict[Partition, Path]) -> bool:
+    return any(class_folders(folder) for folder in folders.values())

@@ -70,7 +70,7 @@ def test_the_full_release_is_read_with_and_without_a_header(tmp_path, header, li
             example = found[f"{folder}/f{code}a.jpg"]
             assert told(example) == (name, code / 10, -code / 10)
             assert example.pictures == (tmp_path / "Manually_Annotated_Images" / example.id,)
-    assert check(AffectNet(tmp_path)).sound
+    assert check(AffectNet(tmp_path)).passed
 
 
 def test_none_has_affect_without_an_expression_and_no_face_has_neither(tmp_path):
@@ -79,7 +79,7 @@ def test_none_has_affect_without_an_expression_and_no_face_has_neither(tmp_path)
     assert found["2/none.PNG"] == (None, 0.5, -0.25)
     assert np.isnan(found["2/x.jpg"][1:]).all() and found["2/y.jpg"][0] is None
     for name in ("none", "uncertain", "no face"):
-        assert corpus.notes.counts[f"pictures told to be {name}: kept, the expression not valid"] == 1
+        assert corpus.notes.counts[f"pictures labelled '{name}': kept, the expression not valid"] == 1
     assert corpus.notes.faults == set()
 
 
@@ -97,7 +97,7 @@ def test_contempt_is_seven_here_and_may_be_left_out(tmp_path):
 def test_pictures_of_none_of_the_classes_may_be_left_out(tmp_path, classes):
     corpus = AffectNet(full(tmp_path), classes=classes, labelled=True)
     assert [told(example)[0] for example in corpus.examples("dev")] == list(NUMBERED[:classes])
-    assert corpus.notes.counts == {"pictures of none of the classes: left out, as asked": 11 - classes}
+    assert corpus.notes.counts == {"pictures of none of the classes: left out (labelled=True)": 11 - classes}
     assert "of these alone" in corpus.protocol
 
 
@@ -139,10 +139,10 @@ def test_no_sentinel_leaves_the_reader(tmp_path, pair, valid, note):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ((HEADER, row("1/a.jpg", 11)), "class 11"),
-        ((HEADER, row("1/a.jpg", "happy")), "line 2: 'happy' is no number"),
+        ((HEADER, row("1/a.jpg", 11)), "class must be 0 to 10, got 11"),
+        ((HEADER, row("1/a.jpg", "happy")), "line 2: 'happy' is not a number"),
         ((HEADER, row("1/a.jpg", 1, '"0,5"')), "line 2: '0,5' has a decimal comma"),
-        ((HEADER, row("1/a.jpg", 1, "0,5")), "line 2: 10 cells where 9"),
+        ((HEADER, row("1/a.jpg", 1, "0,5")), "line 2: 10 cells, expected 9"),
         ((HEADER, row("1/a.jpg", 1, "")), "line 2: .* empty"),
         ((HEADER.replace("valence", "V"), row("1/a.jpg", 1)), "line 1: no column valence"),
     ],
@@ -159,7 +159,7 @@ def test_pictures_that_are_gone_and_rows_that_come_twice_are_told(tmp_path):
         file.write(row("10/f0a.jpg", 3) + "\n")
     (tmp_path / "Manually_Annotated_Images" / "10" / "f1a.jpg").unlink()
     report = check(AffectNet(tmp_path))
-    assert not report.sound and report.partitions["train"].pictures_missing == 1
+    assert not report.passed and report.partitions["train"].pictures_missing == 1
     assert report.partitions["train"].examples == 11
     assert report.notes.counts["rows that repeat a picture: the first is kept"] == 1
 
@@ -182,7 +182,7 @@ def test_the_cut_of_2021_is_read_whatever_its_arrays_hold(tmp_path, kind):
         assert [told(example) for example in found] == [("sadness", 0.1, -0.1), ("sadness", 0.5, -0.5)]
         assert found[0].pictures == (tmp_path / place / "images" / "2.jpg",)
     report = check(corpus)
-    assert report.sound and not report.leaks, "both sets count from the beginning"
+    assert report.passed and not report.leaks, "both sets count from the beginning"
 
 
 def test_arrays_of_objects_are_refused_and_run_no_code(tmp_path):
@@ -199,7 +199,7 @@ def test_what_is_lost_of_the_cut_is_told(tmp_path):
     (tmp_path / "val_set" / "annotations" / "2_aro.npy").unlink()
     report = check(AffectNet(tmp_path))
     assert report.partitions["train"].examples == 1 and report.partitions["train"].pictures_missing == 1
-    assert report.notes.counts["pictures that no row names: left out"] == 1
+    assert report.notes.counts["pictures without a row of labels: left out"] == 1
     assert any("2_aro.npy" in fault for fault in report.notes.faults)
 
 

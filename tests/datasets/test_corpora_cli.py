@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avfer.catalog import NAMES
-from avfer.datasets.example import Example, Labels, Notes
+from avfer.datasets.example import Corpus, Example, Labels, Notes
 from tests.datasets.on_disk import RATERS, arff, empty, ratings, text
 from tests.media_maker import stripes, write_clip
 
@@ -137,7 +137,7 @@ def test_a_video_that_cannot_be_opened_is_noted(avfer, tmp_path):
     assert told.code == WELL and "cannot be opened: 1" in told.out and "clip.mp4" in told.out
 
 
-class Made:
+class Made(Corpus):
     """A corpus outside avfer, with what a test puts into it."""
 
     name = "made"
@@ -161,7 +161,7 @@ def example(name, partition="train", **more):
     ("found", "message"),
     [
         ((), "no examples at all"),
-        ((example("a"), example("a")), "examples of one name"),
+        ((example("a"), example("a")), "examples with the same id"),
         ((example("a"), example("a", "test")), "recording a is in train and in test"),
         ((example("a", subject="s"), example("b", "test", subject="s")), "subject s is in train and in test"),
     ],

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from avfer.datasets.corpus import check, open_corpus
-from avfer.datasets.fec import Fec
+from avfer.datasets.fec import BEYOND, EMPTY_BOX, Fec
 from avfer.errors import ConfigError, DatasetError
-from avfer.losses.triplet import MARGINS
+from avfer.losses.aver_losses import MARGINS
 from tests.datasets.on_disk import text
 
 TRAIN, TEST = (f"faceexp-comparison-data-{part}-public.csv" for part in ("train", "test"))
@@ -75,7 +75,7 @@ def test_both_files_are_partitions_and_rows_are_told_by_line(tmp_path):
     assert corpus.partitions == ("train", "test")
     assert [e.id for e in corpus.examples("train")] == [f"train/{line}" for line in range(1, 12)]
     report = check(corpus)
-    assert report.sound and report.partitions["train"].pictures == 33 and report.partitions["test"].examples == 1
+    assert report.passed and report.partitions["train"].pictures == 33 and report.partitions["test"].examples == 1
 
 
 def test_a_face_is_cut_out_by_left_right_top_bottom(tmp_path):
@@ -101,7 +101,7 @@ def test_a_face_beyond_its_picture_is_cut_and_one_without_extent_has_no_picture(
     assert cut.labels["box"].values[0].tolist() == [0, 0, 0.5, 1] and corpus.face(cut, 0).shape == (50, 20, 3)
     assert none.pictures == (None,) * 3 and not none.labels["box"].valid.any()
     assert np.isnan(none.labels["box"].values).all()
-    assert [count for told, count in corpus.notes.counts.items() if told.startswith("faces")] == [3, 3]
+    assert corpus.notes.counts[BEYOND] == corpus.notes.counts[EMPTY_BOX] == 3
 
 
 @pytest.mark.parametrize("url", ["d,e.jpg", '"quoted"'])
@@ -120,7 +120,7 @@ def test_pictures_are_named_as_their_urls_end(tmp_path):
     corpus = Fec(fec(tmp_path, row((1, 1), urls=("a.jpg?size=large", "x%20y.jpg", "gone.jpg"))))
     example = only(corpus)
     assert [path and path.name for path in example.pictures] == ["a.jpg", "x y.jpg", None]
-    assert check(corpus).sound, "many links are dead"
+    assert check(corpus).passed, "many links are dead"
     with pytest.raises(DatasetError, match="face 3 has no picture"):
         corpus.face(example, 2)
 
@@ -129,19 +129,19 @@ def test_pictures_are_named_as_their_urls_end(tmp_path):
 def test_different_addresses_that_end_alike_are_counted(tmp_path, again, count):
     corpus = Fec(fec(tmp_path, row((1, 1)), *[row((1, 1), urls=("a.jpg", again, "c.jpg"))] * 2))
     assert len(list(corpus.examples("train"))) == 3
-    assert sum(times for told, times in corpus.notes.counts.items() if "end alike" in told) == count
+    assert sum(times for told, times in corpus.notes.counts.items() if "same file name" in told) == count
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         (row((1, 1), "FOUR_CLASS_TRIPLET"), "line 1: no ONE_CLASS_TRIPLET"),
-        (row((1, 4)), "line 1: choice 4"),
-        (row((1, 0)), "line 1: choice 0"),
+        (row((1, 4)), "line 1: choice must be 1, 2 or 3, got 4"),
+        (row((1, 0)), "line 1: choice must be 1, 2 or 3, got 0"),
         (row((1, 1)) + ",7", "line 1: an annotator without a choice"),
-        (row((1, 1)).replace("0.25,", "", 1), "line 1: .* cell 15, where 16"),
-        (row((1, 1)).replace("0.25", "left", 1), "'left' is no number"),
-        (row((1, 1)).replace("http", "extra,http", 1), "cell 17, where 16"),
+        (row((1, 1)).replace("0.25,", "", 1), "line 1: .* must be cell 16, found at cell 15"),
+        (row((1, 1)).replace("0.25", "left", 1), "'left' is not a number"),
+        (row((1, 1)).replace("http", "extra,http", 1), "must be cell 16, found at cell 17"),
     ],
 )
 def test_damaged_rows_are_refused(tmp_path, line, message):

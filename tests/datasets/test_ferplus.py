@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from avfer.datasets.corpus import check, open_corpus
-from avfer.datasets.ferplus import FerPlus
-from avfer.datasets.ferplus_votes import CLASSES, choose
+from avfer.datasets.ferplus import FerPlus, choose
+from avfer.datasets.ferplus_files import CLASSES
 from avfer.errors import ConfigError, DatasetError
 from tests.datasets.on_disk import text
 
@@ -174,7 +174,7 @@ def test_pictures_that_are_also_in_train_are_counted(tmp_path):
 def test_a_picture_that_is_gone_is_a_fault_and_its_row_is_kept(tmp_path):
     (folders(tmp_path) / "FER2013Test" / "fer20000010.png").unlink()
     report = check(FerPlus(tmp_path))
-    assert not report.sound and report.partitions["test"].pictures_missing == 1
+    assert not report.passed and report.partitions["test"].pictures_missing == 1
     assert report.partitions["test"].steps == len(VOTES)
     corpus = FerPlus(tmp_path)
     with pytest.raises(DatasetError, match="fer20000010 is not in"):
@@ -190,10 +190,10 @@ def test_the_list_alone_has_labels_without_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (f"a.png,{BOX},1,2,3", "line 1: 5 cells where 12"),
-        (f"a.png,{BOX},{row(['many'] + [0] * 9)}", "line 1: 'many' is no number"),
-        (f"a.png,{BOX},{row([0.5] + [0] * 9)}", "'0.5' is no whole number"),
-        (f"a.png,{BOX},{row([-1] + [0] * 9)}", "-1 votes"),
+        (f"a.png,{BOX},1,2,3", "line 1: 5 cells, expected 12"),
+        (f"a.png,{BOX},{row(['many'] + [0] * 9)}", "line 1: 'many' is not a number"),
+        (f"a.png,{BOX},{row([0.5] + [0] * 9)}", "'0.5' is not a whole number"),
+        (f"a.png,{BOX},{row([-1] + [0] * 9)}", "votes must be >= 0, got -1"),
     ],
 )
 def test_damaged_votes_are_refused(tmp_path, line, message):
@@ -210,7 +210,7 @@ def test_a_list_without_a_column_is_refused(tmp_path):
 
 def test_an_unknown_usage_is_refused(tmp_path):
     text(tmp_path / "fer2013new.csv", HEADER, f"Holdout,a.png,{row([10] + [0] * 9)}")
-    with pytest.raises(DatasetError, match="usage 'Holdout'"):
+    with pytest.raises(DatasetError, match="usage must be Training, PublicTest or PrivateTest, got 'Holdout'"):
         list(FerPlus(tmp_path).examples("test"))
 
 
@@ -256,4 +256,4 @@ def test_a_wrong_root_says_what_was_looked_for(tmp_path):
 def test_the_real_corpus_has_as_many_labels_as_its_authors_count(options, counts):
     report = check(FerPlus(REAL, **options))
     assert tuple(counted.valid["expression"] for counted in report.partitions.values()) == counts
-    assert [counted.examples for counted in report.partitions.values()] == [28558, 3579, 3573] and report.sound
+    assert [counted.examples for counted in report.partitions.values()] == [28558, 3579, 3573] and report.passed

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from avfer.datasets.gold_standard import (
+    DESCRIPTIONS,
     PROCEDURES,
-    TOLD,
     avec,
     ewe,
     ewe_weights,
@@ -56,7 +56,7 @@ def test_the_order_of_the_raters_does_not_matter(procedure, ratings, seed):
 def test_raters_who_agree_wholly_are_the_gold_standard(procedure):
     rating = np.array([0.1, 0.5, -0.25, 0.3])
     assert gold_standard([rating] * 4, procedure) == pytest.approx(rating, abs=1e-12)
-    assert procedure in TOLD
+    assert procedure in DESCRIPTIONS
 
 
 def test_a_rater_against_all_others_has_no_weight_in_ewe():
@@ -94,11 +94,11 @@ def test_raters_who_do_not_agree_at_all_are_told():
 @pytest.mark.parametrize(
     ("ratings", "told"),
     [
-        ([[0.1, 0.2]], "2 raters or more"),
-        ([0.1, 0.2], r"not \(2,\)"),
-        ([[], []], r"not \(2, 0\)"),
-        ([[0.1, float("inf")], [0.1, 0.2]], "1 ratings are infinite"),
-        ([[0.1, 0.2], [N, N]], "rater 1 gave no rating"),
+        ([[0.1, 0.2]], "R >= 2"),
+        ([0.1, 0.2], r"got \(2,\)"),
+        ([[], []], r"got \(2, 0\)"),
+        ([[0.1, float("inf")], [0.1, 0.2]], "got 1 infinite ones"),
+        ([[0.1, 0.2], [N, N]], "rater 1 has no rating"),
     ],
 )
 def test_ratings_that_make_no_gold_standard_are_refused(ratings, told):

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from avfer.datasets.listing import by_stem, check_root, entries, find_folder, natural, search_folders, walk
-from avfer.datasets.text import integer, lines, number, read_lines
+from avfer.datasets.text_files import integer, lines, number, read_lines
 from avfer.errors import DatasetError
 from tests.datasets.on_disk import empty, text
 
@@ -63,7 +63,7 @@ def test_lines_are_the_same_with_any_end_and_mark(tmp_path, how):
 def test_the_line_that_is_no_utf8_is_named(tmp_path, content):
     path = tmp_path / "a.txt"
     path.write_bytes(content)
-    with pytest.raises(DatasetError, match=r"a\.txt, line 2: no UTF-8"):
+    with pytest.raises(DatasetError, match=r"a\.txt, line 2: not UTF-8"):
         read_lines(path)
 
 
@@ -86,7 +86,13 @@ def test_absent_values_are_nan(cell):
 
 @pytest.mark.parametrize(
     ("cell", "message"),
-    [("0,5", "decimal comma"), (",5", "decimal comma"), ("1_0", "no number"), ("inf", "no number"), ("٣", "no number")],
+    [
+        ("0,5", "decimal comma"),
+        (",5", "decimal comma"),
+        ("1_0", "not a number"),
+        ("inf", "not a number"),
+        ("٣", "not a number"),
+    ],
 )
 def test_everything_else_is_no_number(cell, message):
     with pytest.raises(DatasetError, match=f"file, line 3.*{message}"):
@@ -95,5 +101,5 @@ def test_everything_else_is_no_number(cell, message):
 
 def test_whole_numbers_may_have_a_point():
     assert integer("3.0", "here") == 3
-    with pytest.raises(DatasetError, match="no whole number"):
+    with pytest.raises(DatasetError, match="not a whole number"):
         integer("3.5", "here")

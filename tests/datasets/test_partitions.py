@@ -5,7 +5,7 @@ import pytest
 from avfer.datasets.afew import FOLDERS as CLIPS
 from avfer.datasets.corpus import check, open_corpus
 from avfer.datasets.example import Notes
-from avfer.datasets.partitions import LACKING, partition_folders, tell_lacking
+from avfer.datasets.listing import MISSING_PARTITION, note_missing_partitions, partition_folders
 from tests.datasets.on_disk import empty, text
 from tests.datasets.test_affectnet import HEADER, row
 
@@ -41,8 +41,9 @@ def test_each_partition_is_the_nearest_folder_of_its_likeliest_name(tmp_path, th
 def test_a_partition_without_a_folder_is_told(tmp_path):
     (tmp_path / "Train").mkdir()
     notes = Notes()
-    tell_lacking(tmp_path, WANTED, partition_folders(tmp_path, WANTED), notes)
-    assert notes.counts == {LACKING: 2} and notes.places[LACKING].endswith("Val_Set_new") and not notes.faults
+    note_missing_partitions(tmp_path, WANTED, partition_folders(tmp_path, WANTED), notes)
+    assert notes.counts == {MISSING_PARTITION: 2} and not notes.faults
+    assert notes.places[MISSING_PARTITION].endswith("Val_Set_new")
 
 
 def sfew(root, train, dev):
@@ -79,8 +80,8 @@ def test_both_labelled_partitions_are_read_wherever_archives_put_them(tmp_path, 
     make(tmp_path, train, second)
     corpus = open_corpus(make.__name__, tmp_path)
     report = check(corpus)
-    assert [counts.examples for counts in report.partitions.values()] == [7, 7] and report.sound
-    assert (LACKING in report.notes.counts) == (make is not caer_s), "test of SFEW and AFEW is not there"
+    assert [counts.examples for counts in report.partitions.values()] == [7, 7] and report.passed
+    assert (MISSING_PARTITION in report.notes.counts) == (make is not caer_s), "test of SFEW and AFEW is not there"
 
 
 def test_sorted_faces_beside_aligned_test_faces_are_not_called_scenes(tmp_path):
@@ -97,7 +98,7 @@ def test_half_a_copy_is_told(tmp_path, make):
     train = {sfew: FACES[0], afew: CLIPS["train"][0], caer_s: "train"}[make]
     make(tmp_path, train, train)
     corpus = open_corpus(make.__name__, tmp_path)
-    assert corpus.partitions == ("train",) and LACKING in corpus.notes.counts
+    assert corpus.partitions == ("train",) and MISSING_PARTITION in corpus.notes.counts
 
 
 @pytest.mark.parametrize("lists", ["Manually_Annotated_file_lists", "Manually_Annotated"])
@@ -108,12 +109,12 @@ def test_archives_of_affectnet_may_lie_in_folders_of_their_own(tmp_path, lists, 
     images = "Manually_Annotated_Images"
     empty(tmp_path / (images if doubled else ".") / images / "7" / "a.jpg")
     report = check(open_corpus("affectnet", tmp_path))
-    assert report.sound and report.partitions["train"].pictures == 1
-    assert LACKING in report.notes.counts, "the list of dev is not there"
+    assert report.passed and report.partitions["train"].pictures == 1
+    assert MISSING_PARTITION in report.notes.counts, "the list of dev is not there"
 
 
 def test_aligned_faces_of_raf_db_may_lie_in_a_folder_of_their_own(tmp_path):
     text(tmp_path / "basic" / "EmoLabel" / "list_patition_label.txt", "train_00001.jpg 5", "test_0001.jpg 7")
     inner = tmp_path / "basic" / "Image" / "aligned" / "aligned"
     empty(inner / "train_00001_aligned.jpg", inner / "test_0001_aligned.jpg")
-    assert check(open_corpus("raf_db", tmp_path)).sound
+    assert check(open_corpus("raf_db", tmp_path)).passed

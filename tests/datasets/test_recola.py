@@ -137,7 +137,7 @@ def test_dimensions_meet_by_time_and_not_by_row(tmp_path):
     assert example.times.tolist() == [0.0, 0.04, 0.08]
     assert example.labels["valence"].valid.tolist() == [False, True, True]
     assert example.labels["valence"].values[1:].tolist() == [0.7, 0.8]
-    assert sum(n for note, n in corpus.notes.counts.items() if "does not have" in note) == 1
+    assert sum(n for note, n in corpus.notes.counts.items() if "the other is not valid" in note) == 1
 
 
 def bad_rows(tmp_path: Path, *rows: str) -> Recola:
@@ -151,11 +151,11 @@ def bad_rows(tmp_path: Path, *rows: str) -> Recola:
     ("rows", "message"),
     [
         (["dev_1,0,0,0,5"], "line 6.*decimal comma"),
-        (["dev_1,0.0,abc"], "line 6: 'abc' is no number"),
-        ([], "no row follows @data"),
-        (["dev_1,0.04,0.1", "dev_1,0.00,0.2"], "backwards from 0.04 to 0"),
+        (["dev_1,0.0,abc"], "line 6: 'abc' is not a number"),
+        ([], "no row after @data"),
+        (["dev_1,0.04,0.1", "dev_1,0.00,0.2"], "go backwards from 0.04 to 0"),
         (["dev_1,?,0.1"], "no time"),
-        (["dev_1,0.0"], "line 6: 2 cells for 3"),
+        (["dev_1,0.0"], "line 6: 2 cells, expected 3"),
     ],
 )
 def test_damaged_gold_standards_are_refused(tmp_path, rows, message):
@@ -180,9 +180,9 @@ def test_repeated_times_gaps_and_wild_values_are_counted(tmp_path):
         (b"time;FM1;FM2\n0,00;0,1;0,2\n", "decimal comma"),
         (b"time;FM1;FM2\n", "no values"),
         (b"", "empty"),
-        ("time;FM1;FM2\n0.0;0.1;0.2\n#é\n".encode("latin-1"), "line 3: no UTF-8"),
-        ("time;FM1\n0.0;0.1\n".encode("utf-16"), "line 1: no UTF-8"),
-        (b"time;FM1;FM2\n0.0;0.1\n", "line 2: 2 cells where 3"),
+        ("time;FM1;FM2\n0.0;0.1;0.2\n#é\n".encode("latin-1"), "line 3: not UTF-8"),
+        ("time;FM1\n0.0;0.1\n".encode("utf-16"), "line 1: not UTF-8"),
+        (b"time;FM1;FM2\n0.0;0.1\n", "line 2: 2 cells, expected 3"),
     ],
 )
 def test_damaged_ratings_are_refused(tmp_path, content, message):
@@ -218,7 +218,7 @@ def test_a_half_copy_is_a_fault(tmp_path, gone, fault):
     for dimension in gone:
         (tmp_path / "ratings_gold_standard" / dimension / "train_1.arff").unlink()
     corpus = Recola(tmp_path)
-    assert not check(corpus).sound
+    assert not check(corpus).passed
     assert [fault in sentence for sentence in corpus.notes.faults] == [True]
 
 
@@ -227,22 +227,22 @@ def test_labels_of_another_recording_are_a_fault(tmp_path):
     source = tmp_path / "ratings_gold_standard" / "valence" / "train_1.arff"
     (source.parent / "dev_2.arff").write_bytes(source.read_bytes())
     report = check(Recola(tmp_path))
-    assert not report.sound and "train_1" in next(p for s, p in report.notes.places.items() if "another" in s)
+    assert not report.passed and "train_1" in next(p for s, p in report.notes.places.items() if "another" in s)
 
 
 def test_a_whole_corpus_is_sound(tmp_path):
     report = check(Recola(avec_2016(tmp_path)))
     counts = report.partitions["dev"]
-    assert report.sound and (counts.examples, counts.subjects, counts.steps) == (2, 2, 6)
+    assert report.passed and (counts.examples, counts.subjects, counts.steps) == (2, 2, 6)
     assert counts.valid["valence"] == 6 and counts.videos == counts.sounds == 2
-    assert told(Recola(tmp_path))["recordings of the distribution that are not there"] == 24
+    assert told(Recola(tmp_path))["recordings of the distribution that are missing"] == 24
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"gold": "gs_1"}, "unknown gold standard"),
-        ({"split": "8/8/7"}, "partitioned by name"),
+        ({"split": "8/8/7"}, "partitioned by file name"),
         ({"golden": "mean"}, "did you mean 'gold'"),
     ],
 )

@@ -65,12 +65,12 @@ def test_recordings_without_liking_or_culture_are_read(tmp_path):
     ("lines", "message"),
     [
         (("a;0,0;0,1;0,2;0,3",), "line 1: '0,0' has a decimal comma"),
-        (("a,0.0,0.1,0.2,0.3",), "line 1: 1 cells where 4 .*another separator"),
-        (("a;0.0;0.1;0.2;0.3", "a;0.1;0.1;0.2"), "line 2: 4 cells where 5"),
-        (("a;0.0;high;0.2;0.3",), "'high' is no number"),
+        (("a,0.0,0.1,0.2,0.3",), "line 1: 1 cells, expected 4.*another separator"),
+        (("a;0.0;0.1;0.2;0.3", "a;0.1;0.1;0.2"), "line 2: 4 cells, expected 5"),
+        (("a;0.0;high;0.2;0.3",), "'high' is not a number"),
         (("name;time;valence;arousal;liking", "a;0.0;0.1;0.2;0.3"), "columns"),
-        (("name;time;arousal;valence;liking",), "holds no values"),
-        ((), "holds no values"),
+        (("name;time;arousal;valence;liking",), "has no values"),
+        ((), "has no values"),
         (("a;0.1;0;0;0", "a;0.0;0;0;0"), "backwards"),
     ],
 )
@@ -92,15 +92,15 @@ def test_labels_that_are_gone_are_a_fault_but_for_test(tmp_path):
     sewa(tmp_path)
     (tmp_path / "labels" / "Test_HU_03.csv").unlink()
     report = check(Sewa(tmp_path))
-    assert report.sound and report.partitions["test"].steps == 0 and report.partitions["train"].steps == 9
+    assert report.passed and report.partitions["test"].steps == 0 and report.partitions["train"].steps == 9
     (tmp_path / "labels" / "Devel_DE_01.csv").unlink()
-    assert not check(Sewa(tmp_path)).sound
+    assert not check(Sewa(tmp_path)).passed
 
 
 def test_rows_of_another_recording_are_a_fault(tmp_path):
     sewa(tmp_path)
     text(tmp_path / "labels" / "Devel_DE_01.csv", *rows("Train_DE_02"))
-    assert not check(Sewa(tmp_path)).sound
+    assert not check(Sewa(tmp_path)).passed
 
 
 def test_files_that_name_no_recording_are_counted(tmp_path):

@@ -2,14 +2,14 @@ import pytest
 
 from avfer.datasets.corpus import check
 from avfer.datasets.recola import Recola
-from avfer.datasets.splits import SPLITS, load_split
+from avfer.datasets.splits import RECOLA_SPLITS, load_split
 from avfer.errors import DatasetError
 from tests.datasets.on_disk import original, text
 
 
 @pytest.mark.parametrize(("name", "sizes"), [("8/8/7", [8, 8, 7]), ("46-subject", [16, 15, 15])])
 def test_no_subject_is_in_two_partitions_of_a_named_split(name, sizes):
-    split = SPLITS[name]
+    split = RECOLA_SPLITS[name]
     assert [len(split[p]) for p in ("train", "dev", "test")] == sizes
     assert len({subject for subjects in split.values() for subject in subjects}) == sum(sizes)
 
@@ -40,7 +40,7 @@ def test_a_file_that_is_no_split_is_refused(tmp_path, lines):
 def test_a_subject_in_two_partitions_is_named(tmp_path):
     split = text(tmp_path / "split.txt", "train: P16 P17", "dev: P16")
     report = check(Recola(original(tmp_path / "recola", (16, 17)), split=split))
-    assert report.leaks == {"subject P16": ("train", "dev")} and not report.sound
+    assert report.leaks == {"subject P16": ("train", "dev")} and not report.passed
 
 
 def test_an_unknown_split_lists_the_known_ones(tmp_path):

@@ -60,7 +60,7 @@ def expressions(corpus, partition):
 @pytest.mark.parametrize("home", ["basic", ".", "RAF-DB/basic"])
 def test_raf_db_counts_its_classes_from_1(tmp_path, home):
     corpus = open_corpus("raf_db", raf_db(tmp_path, home=home))
-    assert corpus.partitions == ("train", "test") and check(corpus).sound
+    assert corpus.partitions == ("train", "test") and check(corpus).passed
     told = expressions(corpus, "train")
     assert list(told)[-1] == "train_00010" and tuple(told.values()) == (*NUMBERED, "happiness")
     assert list(expressions(corpus, "test").items()) == [("test_0001", "surprise"), ("test_0002", "neutral")]
@@ -90,12 +90,12 @@ def test_raf_db_may_be_written_on_windows(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("train_00001.jpg 0", "line 2: class 0; RAF-DB counts its classes from 1 to 7"),
-        ("train_00001.jpg 8", "line 2: class 8"),
-        ("train_00001.jpg,5", "line 2: 'train_00001.jpg,5' is not like"),
-        ("dev_00001.jpg 5", "line 2: .* is not like"),
-        ("train_00001.jpg happy", "'happy' is no number"),
-        ("train_00001.jpg 4 5", "is not like"),
+        ("train_00001.jpg 0", "line 2: class must be 1 to 7, got 0"),
+        ("train_00001.jpg 8", "line 2: class must be 1 to 7, got 8"),
+        ("train_00001.jpg,5", "line 2: expected 'train_00001.jpg 5', got 'train_00001.jpg,5'"),
+        ("dev_00001.jpg 5", "line 2: .* got 'dev_00001.jpg 5'"),
+        ("train_00001.jpg happy", "'happy' is not a number"),
+        ("train_00001.jpg 4 5", "line 2: .* got 'train_00001.jpg 4 5'"),
     ],
 )
 def test_damaged_lines_of_raf_db_are_refused(tmp_path, line, message):
@@ -108,18 +108,18 @@ def test_what_is_lost_of_raf_db_is_told(tmp_path):
     (tmp_path / "basic" / "Image" / "aligned" / "test_0001_aligned.jpg").unlink()
     empty(tmp_path / "basic" / "Image" / "aligned" / "test_0009_aligned.jpg")
     report = check(RafDb(tmp_path))
-    assert not report.sound and report.partitions["test"].pictures_missing == 1
+    assert not report.passed and report.partitions["test"].pictures_missing == 1
     assert report.partitions["train"].examples == 8, "the row that repeats a picture is left out"
     assert report.notes.counts == {
         "rows that repeat a picture: the first is kept": 1,
-        "pictures that the labels name and that are not there": 1,
-        "pictures that no row names: left out": 1,
+        "pictures named by the labels that are missing": 1,
+        "pictures without a row of labels: left out": 1,
     }
 
 
 def test_a_picture_in_two_folders_is_a_fault(tmp_path):
     empty(mirror(tmp_path) / "test" / "5" / "train_00001_aligned.jpg")
-    assert not check(RafDb(tmp_path)).sound
+    assert not check(RafDb(tmp_path)).passed
 
 
 def test_folders_go_by_name_and_not_by_order(tmp_path):
@@ -130,7 +130,7 @@ def test_folders_go_by_name_and_not_by_order(tmp_path):
 @pytest.mark.parametrize("home", [".", "SFEW 2"])
 def test_sfew_is_read_by_the_names_of_its_folders(tmp_path, home):
     corpus = open_corpus("sfew", sfew(tmp_path / home) and tmp_path)
-    assert corpus.partitions == ("train", "dev", "test") and check(corpus).sound
+    assert corpus.partitions == ("train", "dev", "test") and check(corpus).passed
     train, dev = expressions(corpus, "train"), expressions(corpus, "dev")
     assert list(train)[:2] == ["Film_0000_2", "Film_0000_10"] and list(train.values())[::2] == list(FOLDERS.values())
     assert dev == {f"Other.Film_000{place}_1": name for place, name in enumerate(FOLDERS.values())}
@@ -158,7 +158,7 @@ def test_a_frame_in_two_partitions_is_a_leak(tmp_path):
 @pytest.mark.parametrize("home", ["CAER-S", ".", "caer_s"])
 def test_caer_s_is_read_with_its_class_in_the_id(tmp_path, home):
     corpus = open_corpus("caer_s", caer_s(tmp_path, home))
-    assert corpus.partitions == ("train", "test") and check(corpus).sound
+    assert corpus.partitions == ("train", "test") and check(corpus).passed
     told = expressions(corpus, "test")
     assert list(told)[:3] == ["test/Anger/1", "test/Anger/2", "test/Anger/10"]
     assert list(told.values()) == [name for name in FOLDERS.values() for _ in range(3)]
@@ -175,8 +175,8 @@ def test_a_class_without_a_folder_is_a_fault_and_a_strange_folder_is_counted(tmp
         path.unlink()
     place.rmdir()
     report = check(kind(tmp_path))
-    assert not report.sound and "classes without a folder: is the copy complete?" in report.notes.faults
-    assert report.notes.counts["folders that name no class: left out"] == 1
+    assert not report.passed and "classes without a folder: is the copy complete?" in report.notes.faults
+    assert report.notes.counts["folders that are not named by a class: left out"] == 1
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,13 @@ def test_a_video_of_ravdess_without_sound_goes_before_its_sound(tmp_path):
     empty(tmp_path / "02-01-05-01-01-01-01.mp4", tmp_path / "03-01-05-01-01-01-01.wav")
     corpus = open_corpus("ravdess", tmp_path)
     assert list(classes(corpus)) == ["02-01-05-01-01-01-01"]
-    assert corpus.notes.counts["sounds of clips that are there as videos: left out"] == 1
+    assert corpus.notes.counts["audio files of clips whose video is on disk: left out"] == 1
 
 
 def test_ravdess_is_split_by_speaker_and_23_and_24_stay_out(tmp_path):
     empty(*(tmp_path / f"Actor_{actor:02d}" / f"03-01-05-01-01-01-{actor:02d}.wav" for actor in range(1, 25)))
     report = check(open_corpus("ravdess", tmp_path))
-    assert report.sound and {p: c.subjects for p, c in report.partitions.items()} == {"train": 14, "dev": 4, "test": 4}
+    assert report.passed and {p: c.subjects for p, c in report.partitions.items()} == {"train": 14, "dev": 4, "test": 4}
     assert any("outside the split" in sentence and count == 2 for sentence, count in report.notes.counts.items())
     assert "no official one" in report.protocol
     assert len(list(open_corpus("ravdess", tmp_path, split="all").examples("train"))) == 24
@@ -85,7 +85,7 @@ def test_songs_of_ravdess_may_be_read_alone(tmp_path):
 def test_ravdess_itself_is_read_whole():
     corpus = open_corpus("ravdess", REAL)
     report = check(corpus)
-    assert report.sound
+    assert report.passed
     assert {p: c.examples for p, c in report.partitions.items()} == {"train": 839, "dev": 240, "test": 240}
     names = [told(example) for example in corpus.examples("test")]
     assert names.count("neutral") == 16 and all(names.count(name) == 32 for name in set(names) - {"neutral"})
@@ -163,16 +163,16 @@ def test_votes_of_crema_d_without_a_single_winner_are_not_valid(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ('"300003",2,3,0,4,0,1,"x"', "line 2: 8 cells where 9"),
+        ('"300003",2,3,0,4,0,1,"x"', "line 2: 8 cells, expected 9"),
         ('"300003","0,5",3,0,4,0,1,"x",10', "line 2: '0,5' has a decimal comma"),
-        ('"300003",-1,3,0,4,0,1,"x",10', "line 2: -1 votes"),
+        ('"300003",-1,3,0,4,0,1,"x",10', "line 2: votes must be >= 0, got -1"),
     ],
 )
 def test_damaged_votes_are_a_fault_and_no_wrong_root(tmp_path, row, message):
     corpus = open_corpus("crema_d", crema_d(tmp_path, row))
     with pytest.raises(DatasetError, match=message):
         next(corpus.examples("train"))
-    assert not check(corpus).sound
+    assert not check(corpus).passed
 
 
 def test_addresses_that_git_left_in_place_of_sounds_are_a_fault(tmp_path):
@@ -215,7 +215,7 @@ def test_the_ten_speakers_of_emo_db_are_split_without_overlap(tmp_path):
     speakers = ("03", "08", "09", *map(str, range(10, 17)))
     empty(*(tmp_path / "wav" / f"{speaker}b10Tb.wav" for speaker in speakers))
     report = check(open_corpus("emo_db", tmp_path))
-    assert report.sound and [counts.subjects for counts in report.partitions.values()] == [6, 2, 2]
+    assert report.passed and [counts.subjects for counts in report.partitions.values()] == [6, 2, 2]
 
 
 WORDS = {
@@ -245,7 +245,7 @@ def test_afew_goes_by_the_words_of_its_folders(tmp_path, names):
     assert [told(example) for example in corpus.examples("dev")] == list(WORDS.values())
     first = next(corpus.examples("train"))
     assert first.id == "000000000" and first.video == first.audio and first.video.exists() and first.pictures == ()
-    assert check(corpus).sound
+    assert check(corpus).passed
 
 
 def test_the_face_in_the_middle_is_the_picture_of_a_clip_of_afew(tmp_path):
@@ -269,7 +269,7 @@ def test_a_class_of_afew_that_is_not_there_is_a_fault(tmp_path):
     (tmp_path / "Train_AFEW" / "Sad" / "000000005.avi").unlink()
     (tmp_path / "Train_AFEW" / "Sad").rmdir()
     report = check(open_corpus("afew", tmp_path))
-    assert not report.sound and report.partitions["train"].examples == 6
+    assert not report.passed and report.partitions["train"].examples == 6
 
 
 def test_a_clip_of_afew_in_two_partitions_is_a_leak(tmp_path):
