@@ -15,7 +15,7 @@ from tests.evaluation.toy_corpus import CLASSES
 from tests.media_maker import stripes, write_clip
 from tests.steady_stage import write_pipeline
 
-FILMED, SHOWN = "tests.evaluation.toy_corpus:Filmed", "tests.evaluation.toy_corpus:Shown"
+VIDEOS, PICTURES = "tests.evaluation.toy_corpus:ToyVideos", "tests.evaluation.toy_corpus:ToyPictures"
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def films(tmp_path: Path) -> Path:
 
 def piped(films: Path, **keys: object) -> EvalConfig:
     pipeline = write_pipeline(films.parent)
-    given = {"corpus": FILMED, "root": films, "partition": "dev", "pipeline": str(pipeline), "draws": 10}
+    given = {"corpus": VIDEOS, "root": films, "partition": "dev", "pipeline": str(pipeline), "draws": 10}
     return make_config(given | {"output": films.parent / "out"} | keys, "a test")
 
 
@@ -52,7 +52,7 @@ def test_a_pipeline_labels_the_partition_and_keeps_existing_tables(films):
 def test_the_report_names_the_pipeline_and_counts_notes_of_the_reader_once(films):
     report = score(piped(films))
     assert report.facts["pipeline"] == "steady" and len(report.facts["pipeline's sha256"]) == 64
-    assert report.notes["a decision of the reader"][0] == 1
+    assert report.notes["a note of the reader"][0] == 1
 
 
 def test_tables_of_another_pipeline_raise_an_error(films):
@@ -69,7 +69,7 @@ def test_a_recording_that_cannot_be_read_is_reported_after_the_others_are_labell
 
 
 def test_a_pipeline_cannot_label_pictures(tmp_path):
-    config = piped(tmp_path / "pictures", corpus=SHOWN)
+    config = piped(tmp_path / "pictures", corpus=PICTURES)
     with pytest.raises(ConfigError, match="no recordings that a pipeline could read; use --model"):
         score(config)
 
@@ -85,7 +85,7 @@ def faces(tmp_path: Path) -> Path:
 
 
 def shown(faces: Path, **keys: object) -> EvalConfig:
-    given = {"corpus": SHOWN, "root": faces, "partition": "dev", "model": "aver_lite", "draws": 10}
+    given = {"corpus": PICTURES, "root": faces, "partition": "dev", "model": "aver_lite", "draws": 10}
     return make_config(given | {"output": faces.parent / "out"} | keys, "a test")
 
 

@@ -1,4 +1,4 @@
-"""A corpus without files: `tests.evaluation.toy_corpus:Toy`. Labels are smooth walks, classes and units follow them."""
+"""Corpora with computed labels: valence and arousal are smooth random walks, classes and units are cut from others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ def label(values: np.ndarray, invalid: np.ndarray, names: tuple[str, ...] = ()) 
 
 @dataclass
 class Toy:
-    """By time or by frame; the first `gap` steps of every recording are not valid."""
+    """Recordings without files, labelled by time or by frame; the first `gap` steps of each are not valid."""
 
     root: Path
     kinds: str = "valence arousal"
@@ -48,7 +48,7 @@ class Toy:
         return self.called
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        self.notes.add("a decision of the reader", self.root)
+        self.notes.add("a note of the reader", self.root)
         for number in range(RECORDINGS):
             yield self.example(partition, number)
 
@@ -74,7 +74,7 @@ class Toy:
 
 
 def truth_table(example: Example) -> pd.DataFrame:
-    """A table that predicts exactly the labels of an example."""
+    """Return a table that predicts exactly the labels of an example."""
     columns: dict[str, np.ndarray] = {"frame": np.arange(STEPS), "time_s": np.arange(STEPS) * STEP}
     for kind, labels in example.labels.items():
         if kind == "expression":
@@ -87,7 +87,7 @@ def truth_table(example: Example) -> pd.DataFrame:
 
 
 def write_truth(folder: Path, corpus: Toy, *partitions: Partition) -> Path:
-    """Tables of all examples of some partitions."""
+    """Write tables that predict the labels of all examples of some partitions."""
     folder.mkdir(exist_ok=True)
     for partition in partitions or ("dev",):
         for example in corpus.examples(partition):
@@ -96,13 +96,13 @@ def write_truth(folder: Path, corpus: Toy, *partitions: Partition) -> Path:
 
 
 @dataclass
-class Filmed(Toy):
-    """Recordings that are clips in the root, one a file, labelled by frame."""
+class ToyVideos(Toy):
+    """The clips in the root folder, labelled by frame."""
 
     by: str = "frame"
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        self.notes.add("a decision of the reader", self.root)
+        self.notes.add("a note of the reader", self.root)
         for number, path in enumerate(sorted(self.root.glob("*.mp4")) if partition == "dev" else []):
             whole = self.example(partition, number)
             labels = {k: Labels(v.values[:12], v.valid[:12], v.names) for k, v in whole.labels.items()}
@@ -110,13 +110,13 @@ class Filmed(Toy):
 
 
 @dataclass
-class Shown(Toy):
-    """Pictures in the root, named after their class; `happiness_gone` has none."""
+class ToyPictures(Toy):
+    """The pictures in the root folder, named after their class; `happiness_missing` has no file."""
 
     def examples(self, partition: Partition) -> Iterator[Example]:
         for path in sorted(self.root.glob("*.png")):
             yield self.picture_of(path.stem, partition, path)
-        yield self.picture_of("happiness_gone", partition, None)
+        yield self.picture_of("happiness_missing", partition, None)
 
     @staticmethod
     def picture_of(stem: str, partition: Partition, path: Path | None) -> Example:
