@@ -13,6 +13,7 @@ from avfer.catalog import NAMES, kind_of
 from avfer.models.card import Card
 from avfer.models.cost import cost_of, example
 from avfer.models.factory import create
+from avfer.models.prediction import Prediction
 from avfer.models.weights import card_of
 
 BACKBONES = [*NAMES["backbone"], "timm:resnet18", "timm:vit_tiny_patch16_224"]
@@ -47,15 +48,10 @@ def inputs(name: str, card: Card, n: int) -> tuple[Tensor, ...]:
 
 def run(name: str, network: nn.Module, given: tuple[Tensor, ...]) -> list[Tensor]:
     """All tensors that the network gives, rows first."""
-    if kind_of(name) == "affect model" and hasattr(network, "sequence"):
-        output: Any = network.sequence(*given)
-    elif kind_of(name) == "affect model":
-        output, _ = network.step(*(x.flatten(0, 1) for x in given), network.start(given[0].shape[0] * 5))
-    elif hasattr(network, "read"):
-        output = network.read(*given)
-    else:
-        output = network(*given)
-    return [x for x in ((output,) if isinstance(output, Tensor) else output) if isinstance(x, Tensor) and x.numel()]
+    kind = kind_of(name)
+    method = {"affect model": "sequence", "backbone": "predict"}.get(kind, "forward")
+    output: Tensor | Prediction = getattr(network, method)(*given)
+    return [output] if isinstance(output, Tensor) else list(output.tensors().values())
 
 
 def test_outputs_are_finite_and_of_the_shapes_that_the_card_tells(model):
@@ -65,7 +61,7 @@ def test_outputs_are_finite_and_of_the_shapes_that_the_card_tells(model):
         assert all(torch.isfinite(x).all() for x in outputs)
         if kind_of(name) == "backbone":
             (crops,) = inputs(name, card, 2)
-            reading = network.read(crops)
+            reading = network.predict(crops)
             assert reading.features.shape == (2, card.features)
             assert torch.equal(network.features(crops), reading.features)
             told = reading.expression_logits
@@ -137,7 +133,7 @@ def test_an_exported_network_gives_equal_outputs(name, tmp_path):
     with torch.inference_mode():
         wanted = network(*given)
     found = session.run(None, {key: x.numpy() for key, x in zip(names, given, strict=True)})
-    for a, b in zip(found, (wanted,) if isinstance(wanted, Tensor) else wanted, strict=True):
+    for a, b in zip(found, [wanted] if isinstance(wanted, Tensor) else wanted.tensors().values(), strict=True):
         assert (torch.from_numpy(a) - b).abs().max() <= 1e-3 * max(1.0, float(b.abs().max()))
 
 

@@ -1,17 +1,16 @@
 """Face networks whose outputs can be told by hand: they see the mean colour of a crop."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from avfer.models.card import Card, ClassOrder
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork
+from avfer.models.prediction import Prediction
 
 THREE, OTHER = ["neutral", "happiness", "fear"], ["fear", "neutral", "happiness"]
 
 
-class MeanColour(nn.Module):
+class MeanColour(FaceNetwork):
     """Features are the three means; the heads scale them."""
 
     def __init__(self, colour: str = "rgb", heads: str = "all", orders: str = "one") -> None:
@@ -39,14 +38,10 @@ class MeanColour(nn.Module):
             std=[1.0, 1.0, 0.5],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        return {}, tensors
-
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         means = crops.mean((2, 3)) * self.scale
         if self.heads == "none":
-            return Reading(means)
+            return Prediction(means)
         if self.heads == "expression":
-            return Reading(means, 2 * means)
-        return Reading(means, 2 * means, 3 * means[:, :2], means[:, 2:])
+            return Prediction(means, 2 * means)
+        return Prediction(means, 2 * means, 3 * means[:, :2], means[:, 2:])

@@ -12,9 +12,9 @@ TAPS = {"relu": "trunk.act1"} | {name: f"trunk.{name}" for name in ("maxpool", "
 
 def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Logits and the vector that the last layer reads."""
-    reading = cast(EfficientFaceLdg, network).read(inputs["x"])
-    assert reading.expression_logits is not None
-    return {"logits": reading.expression_logits, "pooled": reading.features}
+    prediction = cast(EfficientFaceLdg, network).predict(inputs["x"])
+    assert prediction.expression_logits is not None
+    return {"logits": prediction.expression_logits, "pooled": prediction.features}
 
 
 CASES = {"whole": whole}

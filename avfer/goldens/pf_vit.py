@@ -12,9 +12,9 @@ TAPS = {"patches": "encoder.patch_embed", "tokens": "encoder.norm"}
 
 def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Logits, and the class token after the last norm."""
-    reading = cast(PfVit, network).read(inputs["x"])
-    assert reading.expression_logits is not None
-    return {"logits": reading.expression_logits, "cls": reading.features}
+    prediction = cast(PfVit, network).predict(inputs["x"])
+    assert prediction.expression_logits is not None
+    return {"logits": prediction.expression_logits, "cls": prediction.features}
 
 
 CASES = {"whole": whole}

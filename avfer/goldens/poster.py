@@ -36,10 +36,10 @@ TRANSFORM = {"img_embedded": lambda joint: joint[:, :50], "lm_tokens": lambda jo
 def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Both outputs of the authors' module, and the landmarks that it leaves aside."""
     poster = cast(Poster, network)
-    reading = poster.read(inputs["x"])
-    assert reading.expression_logits is not None
+    prediction = poster.predict(inputs["x"])
+    assert prediction.expression_logits is not None
     points = poster.points(inputs["x"])
-    return {"logits": reading.expression_logits, "feature": reading.features, f"{TAP}lm_points": points}
+    return {"logits": prediction.expression_logits, "feature": prediction.features, f"{TAP}lm_points": points}
 
 
 def fusion(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

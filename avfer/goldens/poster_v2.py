@@ -39,10 +39,10 @@ TRANSFORM: dict[str, Callable[[Tensor], Tensor]] = {
 def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Logits and features, and the landmarks that the authors' module leaves aside."""
     poster = cast(PosterV2, network)
-    reading = poster.read(inputs["x"])
-    assert reading.expression_logits is not None
+    prediction = poster.predict(inputs["x"])
+    assert prediction.expression_logits is not None
     points = poster.points(inputs["x"])
-    return {"logits": reading.expression_logits, "feature": reading.features, f"{TAP}lm_points": points}
+    return {"logits": prediction.expression_logits, "feature": prediction.features, f"{TAP}lm_points": points}
 
 
 def fusion(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

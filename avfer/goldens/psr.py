@@ -22,14 +22,14 @@ TRANSFORM = {"theta": lambda theta: theta.reshape(-1, 2, 3)}
 def whole(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Logits of each branch, and the mean of their softmax."""
     psr = cast(Psr, network)
-    return {"logits": psr.branch_logits(inputs["x"]), "probabilities": psr(inputs["x"]).softmax(1)}
+    return {"logits": psr.predict(inputs["x"]).extras["branch_logits"], "probabilities": psr(inputs["x"]).softmax(1)}
 
 
 def without_pool7(network: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Logits of the same weights where the feature maps keep their size."""
     plain = Psr(pool=False).eval()
     plain.load_state_dict(network.state_dict())
-    return {"logits": plain.branch_logits(inputs["x"])}
+    return {"logits": plain.predict(inputs["x"]).extras["branch_logits"]}
 
 
 CASES = {"whole": whole, "without_pool7": without_pool7}

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
-from avfer.catalog import find, kind_of
 from avfer.errors import ConfigError, unknown
 from avfer.models.card import Card
+from avfer.models.network import Network, find_network
 from avfer.models.weights import card_of, fill, load_into, locate, official
 
 
-def create(name: str, num_classes: int | None = None, weights: str | Path | None = None, **options: Any) -> nn.Module:
+def create(name: str, num_classes: int | None = None, weights: str | Path | None = None, **options: Any) -> Network:
     """A model of the catalog as a torch module in eval mode.
 
     `weights` is None (fresh), "builtin", a path, or a URL with its sha256; the authors' own files are read too.
@@ -33,7 +33,7 @@ def create(name: str, num_classes: int | None = None, weights: str | Path | None
 
 def from_tensors(
     name: str, tensors: dict[str, Tensor], source: str, constructed: frozenset[str] = frozenset(), **options: Any
-) -> nn.Module:
+) -> Network:
     """A model in eval mode from the tensors of a checkpoint, whose names and shapes tell its form.
 
     `source` is what an error calls the tensors; `constructed` names those that the constructor computes.
@@ -44,9 +44,9 @@ def from_tensors(
     return module.eval()
 
 
-def make(name: str, **options: Any) -> nn.Module:
+def make(name: str, **options: Any) -> Network:
     """A fresh network of these options alone. ConfigError for one that it does not have, or a value of another kind."""
-    kind = find(kind_of(name), name)
+    kind = find_network(name, Network)
     known, hints = signature(kind).parameters, get_type_hints(kind.__init__)
     free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
     if not free and (others := [option for option in options if option not in known]):

@@ -18,10 +18,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from avfer.catalog import find, kind_of
 from avfer.errors import OutputError, WeightsError
 from avfer.models.card import Card
 from avfer.models.class_orders import assume
+from avfer.models.network import Network, find_network
 from avfer.models.tensor_files import read_tensors
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
@@ -56,11 +56,11 @@ def read_card(path: Path) -> Card:
 
 def card_of(name: str, **options: Any) -> Card:
     """What is known of a model without a weight file; embedded weights tell more. ConfigError for an unknown name."""
-    kind, builtin = find(kind_of(name), name), (BUILTIN / f"{name}.json").exists()
+    builtin = (BUILTIN / f"{name}.json").exists()
     if not options and builtin:
         return builtin_card(name)
-    if hasattr(kind, "card"):
-        return kind.card(**options)
+    if (card := find_network(name, Network).card(**options)) is not None:
+        return card
     if builtin:
         return builtin_card(name).model_copy(update={**UNTRAINED, "options": options})
     return Card(name=name, task="", description="", options=options)
@@ -92,8 +92,7 @@ def deduced_card(name: str, tensors: dict[str, Any]) -> Card:
 
 def official(name: str, tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options of the constructor and tensors under avfer's names, from the authors' names."""
-    kind = find(kind_of(name), name)
-    return kind.from_official(tensors) if hasattr(kind, "from_official") else ({}, tensors)
+    return find_network(name, Network).from_official(tensors)
 
 
 def load_into(module: Any, path: Path, card: Card) -> None:

@@ -2,36 +2,20 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from avfer.catalog import find
 from avfer.models.card import Card
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, find_network
+from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate, sha256
+from avfer.rows import concat, no_faces
 from avfer.stage import Cards
-from avfer.stages.blocks import blocks
-from avfer.types import FaceCrops, FaceFeatures, concat, no_faces
+from avfer.stages.buffers import split_blocks
+from avfer.types import FaceCrops, FaceFeatures
 
 BATCH = 32  # faces at once
-
-
-class Backbone(Protocol):
-    """A network that makes vectors of faces."""
-
-    def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, S, S) normalised as the card says -> (N, D)."""
-        ...
-
-
-class Classifier(Protocol):
-    """A backbone with heads of its own."""
-
-    def read(self, crops: Tensor) -> Reading:
-        """crops: (N, 3, S, S) normalised as the card says -> features and what the heads say."""
-        ...
 
 
 @dataclass
@@ -42,11 +26,11 @@ class EmbedFaces:
     weights: str = "builtin"
     card: Card = field(init=False, repr=False)
     _path: Path = field(init=False, repr=False)
-    _network: Backbone | Classifier | None = field(default=None, init=False, repr=False)
+    _network: FaceNetwork | None = field(default=None, init=False, repr=False)
     _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        find("backbone", self.backbone)
+        find_network(self.backbone, FaceNetwork)
         self._path, self.card = locate(self.backbone, self.weights)
 
     @property
@@ -60,10 +44,10 @@ class EmbedFaces:
 
     def load(self, device: torch.device) -> None:
         """Build the network and put its weights on the device."""
-        network: nn.Module = find("backbone", self.backbone)(**self.card.options)
+        network = find_network(self.backbone, FaceNetwork)(**self.card.options)
         load_into(network, self._path, self.card)
         network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._network = cast(Classifier, network) if hasattr(network, "read") else cast(Backbone, network)
+        self._network = network
         self._device = device
 
     def start(self) -> FaceCrops | None:
@@ -72,7 +56,7 @@ class EmbedFaces:
 
     def step(self, state: FaceCrops | None, faces: FaceCrops) -> tuple[FaceCrops | None, FaceFeatures]:
         """Features of whole blocks of frames; the crops of an open block are kept."""
-        whole, rest = blocks(state, faces)
+        whole, rest = split_blocks(state, faces)
         if not whole:
             nothing = rest.clock.part(rest.clock.first, rest.clock.first)
             return rest, FaceFeatures(no_faces(nothing), *self._embed(rest.pixels[:0]))
@@ -83,17 +67,16 @@ class EmbedFaces:
         features = [torch.zeros((0, self.card.width("face")), device=self._device)]
         own = [torch.zeros((0, own_width(self.card)), device=self._device)]
         for part in crops.split(BATCH) if len(crops) else ():
-            reading = self._read(normalised(self.card, part.to(self._device).permute(0, 3, 1, 2)))
-            features.append(reading.features)
-            own.append(told(self.card, reading))
+            prediction = self._predict(normalised(self.card, part.to(self._device).permute(0, 3, 1, 2)))
+            assert prediction.features is not None, "face networks return features"
+            features.append(prediction.features)
+            own.append(own_outputs(self.card, prediction))
         return torch.cat(features), torch.cat(own)
 
     @torch.inference_mode()
-    def _read(self, crops: Tensor) -> Reading:
-        assert self._network is not None, "load() comes first"
-        if hasattr(self._network, "read"):
-            return cast(Classifier, self._network).read(crops)
-        return Reading(cast(Backbone, self._network).features(crops))
+    def _predict(self, crops: Tensor) -> Prediction:
+        assert self._network is not None, "load() must be called first"
+        return self._network.predict(crops)
 
 
 def normalised(card: Card, pixels: Tensor) -> Tensor:
@@ -108,16 +91,17 @@ def own_width(card: Card) -> int:
     return 0 if card.inputs else 2 * card.valence_arousal + len(card.classes) + len(card.action_units)
 
 
-def told(card: Card, reading: Reading) -> Tensor:
+def own_outputs(card: Card, prediction: Prediction) -> Tensor:
     """(N, O): valence and arousal in [-1, 1], probabilities of the classes, of the action units.
 
     Here, where batches are counted from the start of the clip: the last bits of exp depend on the shape it is given.
     """
-    parts = [reading.features[:, :0]]
-    if card.valence_arousal and reading.valence_arousal is not None:
-        parts.append(reading.valence_arousal.clamp(-1, 1))
-    if card.classes and reading.expression_logits is not None:
-        parts.append(reading.expression_logits.softmax(1))
-    if card.action_units and reading.action_unit_logits is not None:
-        parts.append(reading.action_unit_logits.sigmoid())
+    assert prediction.features is not None, "face networks return features"
+    parts = [prediction.features[:, :0]]
+    if card.valence_arousal and prediction.valence_arousal is not None:
+        parts.append(prediction.valence_arousal.clamp(-1, 1))
+    if card.classes and prediction.expression_logits is not None:
+        parts.append(prediction.expression_logits.softmax(1))
+    if card.action_units and prediction.action_unit_logits is not None:
+        parts.append(prediction.action_unit_logits.sigmoid())
     return torch.cat(parts, 1)

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.models.card import Card
+from avfer.models.network import VoiceNetwork, find_network
 from avfer.models.weights import load_into, locate, sha256
 from avfer.signal import log_mel
 from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE
@@ -18,22 +18,6 @@ from avfer.stage import Cards
 from avfer.types import AudioBatch, VoiceFeatures
 
 BATCH = 8  # patches a network sees at once, whatever the chunk: a batch's shape alone moves the last bits
-
-
-class Backbone(Protocol):
-    """A network that makes vectors of sound."""
-
-    def features(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) log-mel -> (N, D)."""
-        ...
-
-
-class FaceAndVoice(Protocol):
-    """A network that makes vectors of faces and of sound."""
-
-    def voice_features(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) log-mel -> (N, D)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +71,11 @@ class EmbedVoice:
     def load(self, device: torch.device) -> None:
         """Build the network and put its weights on the device."""
         self.device = device
-        network: nn.Module = find("voice backbone", self.backbone)(**self.card.options)
+        network = find_network(self.backbone, VoiceNetwork)(**self.card.options)
         load_into(network, self._path, self.card)
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (twice as fast on a CPU)
         network.to(device).eval()
-        both = cast(FaceAndVoice, network) if hasattr(network, "voice_features") else None
-        self.embed = both.voice_features if both else cast(Backbone, network).features
+        self.embed = network.voice_features
 
     def files(self) -> dict[str, str]:
         """The weight file and its sha256."""

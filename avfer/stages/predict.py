@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avfer.affect_track import AffectTrack
 from avfer.catalog import find
 from avfer.errors import ConfigError
-from avfer.models.affect.heads import AffectModel, AffectOutputs
 from avfer.models.card import Card
+from avfer.models.network import AffectModel, find_network
+from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate, sha256
 from avfer.stage import Cards
 from avfer.stages.own_heads import OwnHeads, check_order
@@ -66,8 +67,8 @@ class PredictAffect:
         for name in read:
             _check(wanted, cards[name], name)
         with torch.device("meta"):
-            streams = getattr(find("affect model", self.model)(**wanted.options), "streams", True)
-        if streams:
+            causal = find_network(self.model, AffectModel)(**wanted.options).causal
+        if causal:
             return self
         from avfer.stages.stretches import PredictStretches
 
@@ -77,9 +78,9 @@ class PredictAffect:
         """Build the model and put its weights on the device."""
         path, self.card = locate(self.model, self.weights)
         self.device = device
-        module: nn.Module = find("affect model", self.model)(**self.card.options)
-        load_into(module, path, self.card)
-        self.network = cast(AffectModel, module.to(device).eval())
+        network = find_network(self.model, AffectModel)(**self.card.options)
+        load_into(network, path, self.card)
+        self.network = network.to(device).eval()
 
     def files(self) -> dict[str, str]:
         """The weight file and its sha256."""
@@ -107,7 +108,7 @@ class PredictAffect:
             now = float(times[readable[a]])
             known = [hidden[t] if now - seen.get(t, -np.inf) <= FORGET else self.network.start(1) for t in tracks[a:b]]
             out, after = self.network.step(*(rows[a:b].clone() for rows in inputs), hidden=torch.cat(known))
-            told.append(as_told(out))  # here, not for all at once: the last bits of exp depend on the shape
+            told.append(output_columns(out))  # here, not for all at once: the last bits of exp depend on the shape
             hidden.update(zip(tracks[a:b], after.split(1), strict=True))
             seen.update(dict.fromkeys(tracks[a:b], now))
         newest = max(seen.values(), default=0.0)
@@ -160,10 +161,21 @@ class PredictAffect:
         return 2 + len(self.card.classes) + len(self.card.action_units)
 
 
-def as_told(out: AffectOutputs) -> Tensor:
-    """(N, O): valence, arousal, probabilities of the classes, of the action units."""
-    pair = torch.stack([out.valence, out.arousal], 1)
-    return torch.cat([pair, out.expression_logits.softmax(1), out.action_unit_logits.sigmoid()], 1)
+def output_columns(prediction: Prediction) -> Tensor:
+    """Return N rows of an affect model as columns: valence, arousal, then probabilities.
+
+    -> (N, 2 + K + A): valence and arousal in [-1, 1] (NaN for a model without a head for them), the probabilities of K
+    classes, which sum to 1, and of A action units.
+    """
+    probabilities: list[Tensor] = []
+    if prediction.expression_logits is not None:
+        probabilities.append(prediction.expression_logits.softmax(1))
+    if prediction.action_unit_logits is not None:
+        probabilities.append(prediction.action_unit_logits.sigmoid())
+    valence_arousal = prediction.valence_arousal
+    if valence_arousal is None:
+        valence_arousal = probabilities[0].new_full((len(probabilities[0]), 2), torch.nan)
+    return torch.cat([valence_arousal, *probabilities], 1)
 
 
 def _own(cards: Cards) -> "PredictAffect | PredictStretches | OwnHeads":

@@ -1,30 +1,15 @@
 """Read affect from stretches of features, for models that look ahead."""
 
 from dataclasses import dataclass
-from typing import Protocol, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from avfer.affect_track import AffectTrack
-from avfer.models.affect.heads import AffectOutputs
-from avfer.stages.blocks import FRAMES
-from avfer.stages.predict import PredictAffect, as_told
-from avfer.types import FaceFeatures, JointFeatures, concat, select
-
-
-class StretchModel(Protocol):
-    """Reads rows before and after a row."""
-
-    past: int  # rows
-    ahead: int  # rows
-
-    def sequence(
-        self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, *, times: Tensor
-    ) -> AffectOutputs:
-        """(B, T, Df), (B, T, Dv), (B, T), (B, T), (B, T) s -> (B, T, ...)."""
-        ...
+from avfer.rows import concat, select
+from avfer.stages.buffers import BLOCK_FRAMES
+from avfer.stages.predict import PredictAffect, output_columns
+from avfer.types import FaceFeatures, JointFeatures
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +33,7 @@ class PredictStretches:
     def load(self, device: torch.device) -> None:
         """Build the model and put its weights on the device."""
         self.affect.load(device)
-        self.network = cast(StretchModel, self.affect.network)
+        self.network = self.affect.network
 
     def files(self) -> dict[str, str]:
         """The weight file and its sha256."""
@@ -63,7 +48,7 @@ class PredictStretches:
         """The blocks that are ready; all that is left at the end of the clip."""
         rows = features if state.rows is None else concat([state.rows, features])
         clock, start = rows.clock, state.told
-        ready = (clock.stop - self.network.ahead) // FRAMES * FRAMES
+        ready = (clock.stop - self.network.ahead) // BLOCK_FRAMES * BLOCK_FRAMES
         stop = clock.stop if clock.last else max(start, ready)
         given = self._told(rows, start, stop)
         kept = max(clock.first, stop - self.network.past)
@@ -75,8 +60,8 @@ class PredictStretches:
         there = self.affect.readable(has_face, has_voice)
         values = np.full((len(there), self.affect.width), np.nan, np.float32)
         frames, tracks, times = rows.faces.frames, rows.faces.track_ids, rows.faces.times
-        for a in range(start, stop, FRAMES):
-            b = min(a + FRAMES, stop)
+        for a in range(start, stop, BLOCK_FRAMES):
+            b = min(a + BLOCK_FRAMES, stop)
             block = there & (frames >= a) & (frames < b)
             reached = there & (frames >= a - self.network.past) & (frames < b + self.network.ahead)
             for track in np.unique(tracks[block]):
@@ -85,7 +70,7 @@ class PredictStretches:
                 flags = (torch.from_numpy(x[index]).to(self.affect.device)[None] for x in (has_face, has_voice))
                 seconds = torch.from_numpy(times[index] - times[index[0]]).float().to(self.affect.device)[None]
                 out = self.network.sequence(face[at][None], voice[at][None], *flags, times=seconds)
-                told = as_told(AffectOutputs(*(x[0] for x in out))).cpu().numpy()
+                told = output_columns(out.map(lambda x: x[0])).cpu().numpy()
                 values[index[block[index]]] = told[block[index]]
         chosen = (frames >= start) & (frames < stop)
         part = select(rows, chosen, rows.clock.part(start, stop))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from avfer.errors import WeightsError
-from avfer.losses.ccc import ccc_loss
+from avfer.losses.label_losses import ccc_loss
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import AffWildNetVgg
 from avfer.models.checkpoint_import import import_weights
@@ -135,7 +135,7 @@ def test_single_pictures_have_a_pair_and_if_asked_expressions(num_classes):
     torch.manual_seed(0)
     network = AffWildNetVgg(num_classes, num_hidden=6, num_features=12, width=2).eval()
     crops = torch.randn(2, 3, 96, 96)
-    reading = network.read(crops)
+    reading = network.predict(crops)
     assert reading.features.shape == (2, 6) and reading.valence_arousal.shape == (2, 2)
     told = reading.expression_logits
     assert told is None if not num_classes else told.shape == (2, 3)
@@ -170,7 +170,7 @@ def test_the_loss_of_two_sequences_falls(seed):
     optimiser, losses = torch.optim.Adam(parameters, 0.02), list[float]()
     for _ in range(60):
         told = network.train().sequence(face, face, seen, ~seen)
-        pairs = zip((told.valence, told.arousal), pair.unbind(2), strict=True)
+        pairs = zip(told.valence_arousal.unbind(2), pair.unbind(2), strict=True)
         loss = torch.stack([ccc_loss(x, y) for x, y in pairs]).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -187,9 +187,9 @@ def test_outputs_have_no_bound_where_the_paper_has_none_and_are_bound_in_a_pipel
         assert network(frames).min() > 1.5
         features = network.features(frames[0])
         out, _ = network.step(features, features[:, :0], there[0], ~there[0], network.start(4))
-        assert out.valence.tolist() == out.arousal.tolist() == [1.0] * 4
-        assert out.expression_logits.shape == out.action_unit_logits.shape == (4, 0)
-        assert network.train().sequence(features[None], features[None], there, ~there).valence.min() > 1.5
+        assert out.valence_arousal.tolist() == [[1.0, 1.0]] * 4
+        assert out.tensors().keys() == {"valence_arousal"}
+        assert network.train().sequence(features[None], features[None], there, ~there).valence_arousal.min() > 1.5
 
 
 def test_steps_and_sequences_say_the_same_and_pass_over_gaps():
@@ -201,6 +201,6 @@ def test_steps_and_sequences_say_the_same_and_pass_over_gaps():
         for time in range(6):
             out, hidden = network.step(face[:, time], face[:, time], seen[:, time], seen[:, time], hidden)
             if seen[0, time]:
-                assert torch.allclose(out.valence, told.valence[:, time], atol=1e-6)
+                assert torch.allclose(out.valence_arousal, told.valence_arousal[:, time], atol=1e-6)
         short = network.sequence(face[:, seen[0]], face, seen[:, seen[0]], seen)
-        assert torch.allclose(told.arousal[:, seen[0]], short.arousal, atol=1e-6)
+        assert torch.allclose(told.valence_arousal[:, seen[0]], short.valence_arousal, atol=1e-6)

@@ -7,7 +7,7 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 from torchvision.models import densenet121
 
-from avfer.losses.distillation import embedding_loss
+from avfer.losses.aver_losses import embedding_loss
 from avfer.models.backbones.aver_student import AverStudent
 from avfer.models.backbones.aver_teacher import AverTeacher
 from avfer.models.backbones.aver_voice import AverVoice
@@ -33,7 +33,9 @@ def test_the_embedding_has_unit_length_and_is_the_features(name):
     torch.manual_seed(0)
     network = create(name)
     with torch.inference_mode():
-        hidden, embedding, logits = network.embed(crops(2))
+        prediction = network.predict(crops(2))
+        hidden, embedding = prediction.extras["hidden"], prediction.extras["embedding"]
+        logits = prediction.expression_logits
         assert hidden.shape == (2, 512) and embedding.shape == (2, 32) and logits.shape == (2, 8)
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(2))
         assert torch.equal(network.features(crops(2)), embedding)
@@ -44,11 +46,11 @@ def test_the_embedding_has_unit_length_and_is_the_features(name):
 def test_the_hidden_layer_can_be_the_features(name):
     with torch.device("meta"):
         network = create(name, layer="hidden", num_classes=7, num_features=16)
-        features, logits, *_ = network.read(torch.zeros(2, 3, 224, 224))
-        assert network.embed(torch.zeros(2, 3, 224, 224)).embedding.shape == (2, 16)
+        prediction = network.predict(torch.zeros(2, 3, 224, 224))
+        assert prediction.extras["embedding"].shape == (2, 16)
     card = card_of(name, layer="hidden", num_classes=7, num_features=16)
-    assert features.shape == (2, 512) == (2, card.features)
-    assert logits.shape == (2, 7) == (2, len(card.classes))
+    assert prediction.features.shape == (2, 512) == (2, card.features)
+    assert prediction.expression_logits.shape == (2, 7) == (2, len(card.classes))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,7 +63,7 @@ def test_crops_are_normalised_as_facenet_does(name):
 def test_the_teacher_sees_as_facenet_does_up_to_its_last_blocks(teacher):
     facenet = InceptionResnetV1().eval()
     network = copy.deepcopy(teacher)
-    network.start_from(facenet.state_dict())
+    network.start_facenet(facenet.state_dict())
     x = crops(1)
     with torch.inference_mode():
         maps = network.trunk(x)
@@ -79,7 +81,7 @@ def test_the_teacher_sees_as_facenet_does_up_to_its_last_blocks(teacher):
 def test_the_student_starts_from_imagenet():
     torch.manual_seed(0)
     imagenet, student = densenet121().eval(), AverStudent(backbone="densenet121").eval()
-    student.start_from(imagenet.state_dict())
+    student.start_imagenet(imagenet.state_dict())
     with torch.inference_mode():
         theirs = imagenet.features(crops(1)).relu().mean((2, 3))
         torch.testing.assert_close(student.trunk(crops(1)), theirs)
@@ -87,7 +89,7 @@ def test_the_student_starts_from_imagenet():
 
 def test_weights_of_another_network_are_no_start(teacher):
     with pytest.raises(RuntimeError, match="Missing key"):
-        teacher.start_from(densenet121().state_dict())
+        teacher.start_facenet(densenet121().state_dict())
 
 
 @pytest.mark.parametrize(("backbone", "count"), [("densenet121", 6_953_856), ("densenet201", 18_092_928)])
@@ -118,7 +120,7 @@ def test_a_student_comes_nearer_to_its_teacher_on_faces_without_labels(teacher):
     optimiser = torch.optim.Adam(student.parameters(), lr=1e-3)
     losses = []
     for _ in range(6):
-        loss = embedding_loss(student.embed(faces).embedding, teacher.embed(faces).embedding)
+        loss = embedding_loss(student.predict(faces).extras["embedding"], teacher.predict(faces).extras["embedding"])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -131,7 +133,7 @@ def test_a_student_comes_nearer_to_its_teacher_on_faces_without_labels(teacher):
 def test_the_voice_network_starts_from_vggish():
     torch.manual_seed(0)
     vggish, voice = Vggish().eval(), AverVoice().eval()
-    voice.start_from(vggish)
+    voice.start_pretrained(vggish)
     patches = torch.randn(2, 1, 96, 64)
     with torch.inference_mode():
         features = voice.features(patches)

@@ -57,20 +57,22 @@ def test_a_file_of_our_own_is_read_as_it_is():
 
 def test_all_outputs_of_the_authors_network_are_there(network, crops):
     with torch.inference_mode():
-        logits, feature_map, heads = network.outputs(crops)
-        features, told, *_ = network.read(crops)
-        assert feature_map.shape == (2, 512, 7, 7) and heads.shape == (2, 4, 512)
-        assert torch.equal(logits, told) and torch.equal(heads.sum(1), features)
+        prediction = network.predict(crops)
+        heads = prediction.extras["attention_heads"]
+        assert prediction.extras.keys() == network.offers
+        assert prediction.extras["feature_map"].shape == (2, 512, 7, 7) and heads.shape == (2, 4, 512)
+        assert torch.equal(network(crops), prediction.expression_logits)
+        assert torch.equal(heads.sum(1), prediction.features)
         assert torch.allclose(heads.exp().sum(1), torch.ones(2, 512), atol=1e-5)
 
 
 def test_half_precision_stays_near_though_the_values_are_large(network, crops):
     """Maps are multiplied by sums over 512 channels."""
     with torch.inference_mode():
-        wanted = network.outputs(crops)
+        wanted = network.predict(crops).tensors()
         with torch.autocast("cpu", torch.bfloat16):
-            found = network.outputs(crops)
-    for full, half in zip(wanted, found, strict=True):
+            found = network.predict(crops).tensors()
+    for full, half in zip(wanted.values(), found.values(), strict=True):
         assert half.isfinite().all()
         assert (half - full).abs().mean() < 0.02 * full.std()
 
@@ -81,15 +83,15 @@ def test_equal_heads_share_each_channel_equally(crops):
     for head in network.heads:
         head.load_state_dict(network.heads[0].state_dict())
     with torch.inference_mode():
-        heads = network.outputs(crops).heads
+        heads = network.predict(crops).extras["attention_heads"]
     assert torch.allclose(heads, torch.full_like(heads, -math.log(4)), atol=1e-6)
 
 
 def test_one_head_is_taken_as_it_is(crops):
     network = Dan(num_heads=1).eval()
     with torch.inference_mode():
-        _, feature_map, heads = network.outputs(crops)
-        assert torch.equal(heads[:, 0], network.heads[0](feature_map))
+        extras = network.predict(crops).extras
+        assert torch.equal(extras["attention_heads"][:, 0], network.heads[0](extras["feature_map"]))
 
 
 def test_heads_start_as_the_authors_draw_them():
@@ -103,9 +105,9 @@ def test_heads_start_as_the_authors_draw_them():
 
 def test_training_may_start_from_a_resnet(crops):
     trained, network = create_model("resnet18", num_classes=1000).eval(), Dan(num_heads=1).eval()
-    network.start_from(trained.state_dict())
+    network.start_resnet(trained.state_dict())
     with torch.inference_mode():
-        assert torch.equal(network.outputs(crops).feature_map, trained.forward_features(crops))
+        assert torch.equal(network.predict(crops).extras["feature_map"], trained.forward_features(crops))
 
 
 @pytest.mark.parametrize(("num_classes", "assumed"), [(7, "affectnet_7"), (8, "")])

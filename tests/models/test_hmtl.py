@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from avfer.losses.pretext import puzzle_loss
+from avfer.losses.hmtl_losses import puzzle_loss
 from avfer.models.backbones.hmtl import HEADS, Hmtl, PuzzleHead
 from avfer.models.factory import from_tensors
 from avfer.models.weights import card_of
@@ -35,9 +35,10 @@ def test_heads_give_what_their_names_say(crops, grid):
     torch.manual_seed(0)
     network = Hmtl(num_classes=7, heads=HEADS, grid=grid).eval()
     with torch.inference_mode():
-        features, expression, pair, units = network.read(crops)
-        assert features.shape == (2, 1280) and expression.shape == (2, 7) and units is None
-        assert pair.shape == (2, 2) and pair.abs().max() <= 1
+        prediction = network.predict(crops)
+        assert prediction.features.shape == (2, 1280) and prediction.expression_logits.shape == (2, 7)
+        assert prediction.valence_arousal.shape == (2, 2) and prediction.valence_arousal.abs().max() <= 1
+        assert prediction.action_unit_logits is None and network.offers == {"puzzle", "inpainting"}
         assert network.puzzle_logits(crops).shape == (2, grid**2, grid**2)
         restored = network.restore(crops)
         assert restored.shape == crops.shape
@@ -46,15 +47,20 @@ def test_heads_give_what_their_names_say(crops, grid):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_without_pretext_heads_emotions_are_the_same_to_the_bit(whole, crops, training):
-    lean = whole.train(training).supervised()
-    assert lean.puzzle is None and lean.inpainting is None and lean.training == training
+    options = Hmtl.inference_options({"heads": list(HEADS)})
+    lean = Hmtl(**options)
+    lean.load_state_dict({name: whole.state_dict()[name] for name in lean.state_dict()})
+    whole.train(training)
+    lean.train(training)
+    assert lean.puzzle is None and lean.inpainting is None and not lean.offers
     results = []
     for network in (whole, lean):
         torch.manual_seed(5)
         with torch.no_grad():
-            results.append(network.read(crops))
+            results.append(network.predict(crops).tensors())
     whole.eval()
-    assert all(torch.equal(a, b) for a, b in zip(results[0][:3], results[1][:3], strict=True))
+    assert results[0].keys() == results[1].keys() == {"features", "expression_logits", "valence_arousal"}
+    assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())
     assert sum(p.numel() for p in lean.parameters()) == 4_017_796 + 1280 * 2 + 2
 
 
@@ -62,8 +68,9 @@ def test_training_reaches_every_tensor(crops):
     torch.manual_seed(0)
     network = Hmtl(heads=HEADS).eval()
     order = random_orders(2, 3, torch.Generator().manual_seed(0))
-    _, expression, pair, _ = network.read(crops)
-    told = expression.square().sum() + pair.square().sum() + network.restore(crops).square().mean()
+    prediction = network.predict(crops)
+    heads = prediction.expression_logits.square().sum() + prediction.valence_arousal.square().sum()
+    told = heads + network.restore(crops).square().mean()
     (told + puzzle_loss(network.puzzle_logits(puzzle(crops, order)), order)).backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
 

@@ -22,11 +22,11 @@ def made(kind: type[torch.nn.Module], **options: int | bool) -> torch.nn.Module:
 def test_a_crop_has_classes_a_pair_and_units(kind):
     network, crops = made(kind, num_classes=8, num_action_units=5), torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
-        features, expression, pair, units = network.read(crops)
-        assert torch.equal(network.features(crops), features)
-        assert torch.equal(network(crops), expression)
-    assert expression.shape == (2, 8) and units.shape == (2, 5)
-    assert pair.shape == (2, 2) and pair.abs().max() <= 1
+        prediction = network.predict(crops)
+        assert torch.equal(network.features(crops), prediction.features)
+        assert torch.equal(network(crops), prediction.expression_logits)
+    assert prediction.expression_logits.shape == (2, 8) and prediction.action_unit_logits.shape == (2, 5)
+    assert prediction.valence_arousal.shape == (2, 2) and prediction.valence_arousal.abs().max() <= 1
 
 
 def test_the_multi_task_network_is_the_trunk_two_full_layers_and_heads():
@@ -85,8 +85,8 @@ def test_frames_and_sound_give_what_their_features_give(both):
             face, voice = both.features(crops[:, time]), both.voice_features(patches[:, time])
             there = torch.ones(2, dtype=torch.bool)
             now, hidden = both.step(face, voice, there, there, hidden)
-            for one, whole in zip(now, out, strict=True):
-                assert torch.allclose(one, whole[:, time], atol=1e-5)
+            for name, whole in out.tensors().items():
+                assert torch.allclose(now.tensors()[name], whole[:, time], atol=1e-5)
 
 
 def test_a_voice_is_heard_in_time_and_in_pitch(both):
@@ -110,8 +110,8 @@ def test_what_is_missing_is_not_read(both, missing):
         first, _ = both.step(face, voice, *flags, both.start(2))
         second, _ = both.step(*noise, *flags, both.start(2))
         full, _ = both.step(face, voice, there, there, both.start(2))
-    assert torch.equal(first.valence, second.valence)
-    assert not torch.equal(first.valence, full.valence)
+    assert torch.equal(first.valence_arousal, second.valence_arousal)
+    assert not torch.equal(first.valence_arousal, full.valence_arousal)
 
 
 def test_the_state_passes_over_an_instant_with_nothing(both):
@@ -124,7 +124,7 @@ def test_the_state_passes_over_an_instant_with_nothing(both):
 
 def test_without_a_voice_there_is_none_to_give():
     network = made(AvMtVggRnn, num_hidden=5, voice=False)
-    assert network(torch.zeros(1, 2, 3, 96, 96)).valence.shape == (1, 2)
+    assert network(torch.zeros(1, 2, 3, 96, 96)).valence_arousal.shape == (1, 2, 2)
     assert card_of("av_mt_vgg_rnn", voice=False).inputs == {"face": 4096}
     with pytest.raises(RuntimeError, match="make it with voice=True"):
         network.voice_features(torch.zeros(1, 1, 96, 64))
@@ -140,7 +140,7 @@ def error(voice: bool) -> float:
     optimiser = torch.optim.Adam(parameters, lr=0.02)
     for _ in range(80):
         optimiser.zero_grad()
-        loss = (network.sequence(face, sound, there, there).valence - wanted).square().mean()
+        loss = (network.sequence(face, sound, there, there).valence_arousal[..., 0] - wanted).square().mean()
         loss.backward()
         optimiser.step()
     return loss.item()

@@ -5,7 +5,8 @@ import copy
 import pytest
 import torch
 
-from avfer.losses.poker_face import hinge_discriminator, orthogonality
+
+from avfer.losses.pf_vit_losses import hinge_discriminator
 from avfer.models.backbones.mae import Mae
 from avfer.models.backbones.pf_vit import PfVit
 from avfer.models.backbones.poker_face import Separator
@@ -171,7 +172,7 @@ def test_a_pre_training_file_becomes_a_baseline_that_knows_nothing_yet(crops):
 
 def test_pre_trained_parts_are_taken_over(whole):
     network, pretrained = copy.deepcopy(whole), Mae(size="tiny", decoder=True)
-    network.start_from(pretrained)
+    network.start_pretrained(pretrained)
     assert torch.equal(network.encoder.cls_token, pretrained.encoder.cls_token)
     assert torch.equal(network.generator.pred.weight, pretrained.decoder.pred.weight)
     assert torch.equal(network.generator.blocks[7].mlp.fc2.weight, pretrained.decoder.blocks[7].mlp.fc2.weight)

@@ -94,8 +94,9 @@ def test_picture_tokens_cut_the_map_channel_by_channel(network, layout):
 def test_both_outputs_of_the_authors_module_are_given(network):
     crops = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        features, logits, pair, units = network.read(crops)
-        assert features.shape == (2, 512) and pair is None and units is None
+        prediction = network.predict(crops)
+        features, logits = prediction.features, prediction.expression_logits
+        assert features.shape == (2, 512) and prediction.tensors().keys() == {"features", "expression_logits"}
         assert torch.equal(network(crops), logits)
         assert torch.equal(network.head(features), logits)
         assert network.points(crops).shape == (2, 136)
@@ -132,14 +133,16 @@ def test_drop_path_rises_over_the_depth_from_none_to_a_tenth():
 def test_pretrained_parts_are_taken_over(network):
     torch.manual_seed(3)
     other = Poster(depth=4)
-    other.start_from(network.trunk.state_dict(), network.landmarks.state_dict())
+    parts = other.start_parts()
+    parts["trunk"].load(network.trunk.state_dict())
+    parts["landmarks"].load(network.landmarks.state_dict())
     crops = torch.randn(1, 3, 112, 112)
     other.eval()
     with torch.inference_mode():
         assert torch.equal(other.trunk(crops).coarse, network.trunk(crops).coarse)
         assert torch.equal(other.landmarks(crops).coarse, network.landmarks(crops).coarse)
     with pytest.raises(RuntimeError, match="Missing key"):
-        other.start_from(network.trunk.state_dict(), {})
+        parts["landmarks"].load({})
 
 
 def test_training_leaves_alone_what_is_frozen(network):

@@ -134,8 +134,9 @@ def test_start_values_are_the_authors(network):
 def test_features_and_logits_go_together(network):
     crops = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        features, logits, pair, units = network.read(crops)
-        assert features.shape == (2, 768) and pair is None and units is None
+        prediction = network.predict(crops)
+        features, logits = prediction.features, prediction.expression_logits
+        assert features.shape == (2, 768) and prediction.tensors().keys() == {"features", "expression_logits"}
         assert torch.equal(network.head(features), logits)
         assert network.points(crops).shape == (2, 136)
     last = copy.deepcopy(network).to(memory_format=torch.channels_last)

@@ -70,7 +70,7 @@ def test_every_form_gives_probabilities(form):
     network, side = Psr(**form).eval(), form.get("side", 100)
     pictures = torch.randn(2, 3, side, side)
     with torch.inference_mode():
-        branches = network.branch_logits(pictures)
+        branches = network.predict(pictures).extras["branch_logits"]
         told = network(pictures).softmax(1)
         assert branches.shape == (2, form.get("num_classes", 7), len(form.get("multiples", [1, 2, 1])))
         assert torch.allclose(told, branches.softmax(1).mean(2), atol=1e-6)
@@ -139,7 +139,7 @@ def test_branches_start_equal_and_are_their_own(network):
 
 def test_the_shared_part_sums_the_gradients_of_the_branches(network, crops):
     weight = network.shared[0].weight
-    logits = network.branch_logits(crops)
+    logits = network.predict(crops).extras["branch_logits"]
     whole, *parts = (
         torch.autograd.grad(x.square().sum(), weight, retain_graph=True)[0] for x in (logits, *logits.unbind(2))
     )
@@ -149,7 +149,7 @@ def test_the_shared_part_sums_the_gradients_of_the_branches(network, crops):
 
 def test_the_transformer_is_trained_through_the_full_branch_alone(network, crops):
     theta = network.stn.fc_loc[2].bias
-    logits = network.branch_logits(crops)
+    logits = network.predict(crops).extras["branch_logits"]
     for branch, reached in enumerate([False, False, True]):
         (gradient,) = torch.autograd.grad(logits[:, :, branch].sum(), theta, retain_graph=True)
         assert bool(gradient.any()) == reached
@@ -190,7 +190,7 @@ def test_training_may_start_from_the_authors_vgg(classes, order, taken):
     before, last = network.head[1].weight.clone(), other.head[1].weight
     vgg = {f"0.0.{name}": 2 * value for name, value in vgg_bn.layers().state_dict().items()}
     vgg |= {f"1.{name}": value for name, value in other.neck.state_dict().items()}
-    network.start_from(vgg | {"1.8.weight": last, "1.8.bias": other.head[1].bias}, order)
+    network.start_vgg(vgg | {"1.8.weight": last, "1.8.bias": other.head[1].bias}, order)
     assert torch.equal(network.branches[1][1][0].weight, vgg["0.0.0.weight"])
     assert torch.equal(network.shared[0].weight, vgg["0.0.24.weight"])
     assert torch.equal(network.neck[4].weight, other.neck[4].weight)
@@ -200,7 +200,7 @@ def test_training_may_start_from_the_authors_vgg(classes, order, taken):
 def test_training_may_start_from_a_vgg_of_torchvision():
     network = Psr(cut=10)
     vgg = {f"features.{name}": value for name, value in vgg_bn.layers().state_dict().items()}
-    network.start_from(vgg | {"classifier.6.bias": torch.zeros(1000)})
+    network.start_vgg(vgg | {"classifier.6.bias": torch.zeros(1000)})
     assert torch.equal(network.branches[2][7].weight, vgg["features.7.weight"])
     assert torch.equal(network.shared[0].weight, vgg["features.10.weight"])
 

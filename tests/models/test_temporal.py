@@ -7,6 +7,7 @@ import torch
 
 from avfer.models.affect.fusion import CrossAttention
 from avfer.models.affect.temporal import Temporal
+from avfer.models.prediction import Prediction
 
 FUSIONS = ["concatenation", "gated", "cross_attention", "decision"]
 STREAMING = ["none", "gru", "lstm"]
@@ -37,15 +38,15 @@ def rows(batch: int, length: int, seed: int = 1) -> tuple[torch.Tensor, ...]:
 def test_a_stream_gives_what_the_sequence_gives(fusion, time, layers):
     model, given = make(fusion, time, layers=layers), rows(2, 9)
     hidden, told = model.start(2), []
-    assert model.streams and model.ahead == 0
+    assert model.causal and model.ahead == 0
     with torch.inference_mode():
         for t in range(9):
             out, hidden = model.step(*(x[:, t] for x in given), hidden)
             told.append(out)
         whole = model.sequence(*given)
-    for name in whole._fields:
-        streamed = torch.stack([getattr(out, name) for out in told], 1)
-        assert torch.allclose(streamed, getattr(whole, name), atol=1e-6)
+    streamed = Prediction.merge(told, lambda outputs: torch.stack(outputs, 1)).tensors()
+    for name, wanted in whole.tensors().items():
+        assert torch.allclose(streamed[name], wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize(("time", "centred"), [*STRETCHES, *((time, False) for time in STREAMING)])
@@ -57,8 +58,8 @@ def test_a_row_reaches_as_far_as_the_model_declares(time, centred):
     other[0, changed] += 3.0
     seen = torch.ones(1, length, dtype=torch.bool)
     with torch.inference_mode():
-        first, second = (model.sequence(face, given[1], seen, seen).valence[0] for face in (given[0], other))
-    moved = torch.nonzero(first != second).flatten()
+        outputs = [model.sequence(face, given[1], seen, seen).valence_arousal[0, :, 0] for face in (given[0], other)]
+    moved = torch.nonzero(outputs[0] != outputs[1]).flatten()
     assert changed in moved.tolist()
     if time in STREAMING and not centred:
         assert moved.min() == changed
@@ -76,8 +77,8 @@ def test_padding_changes_no_valid_row(time, centred):
     with torch.inference_mode():
         padded = model.sequence(face, voice, has_face, has_voice, valid)
         alone = model.sequence(*(x[1:, :13] for x in (face, voice, has_face, has_voice)))
-    for name in padded._fields:
-        assert torch.allclose(getattr(padded, name)[1:, :13], getattr(alone, name), atol=1e-6)
+    for name, wanted in alone.tensors().items():
+        assert torch.allclose(padded.tensors()[name][1:, :13], wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("time", ["transformer"])
@@ -86,7 +87,7 @@ def test_time_is_in_seconds_whatever_the_number_of_rows(time):
     torch.nn.init.normal_(model.readers[0].time.layers[0].fade)
     with torch.inference_mode():
         told = [
-            model.sequence(*given, times=torch.arange(20)[None] * step + start).valence
+            model.sequence(*given, times=torch.arange(20)[None] * step + start).valence_arousal
             for step, start in ((0.04, 0.0), (0.04, 7.0), (0.2, 0.0))
         ]
     assert torch.allclose(told[0], told[1], atol=1e-5)
@@ -102,8 +103,8 @@ def test_what_is_missing_is_not_read(fusion, missing):
     noise = (face * 9, voice) if missing == "face" else (face, voice * 9)
     with torch.inference_mode():
         first, second = model.sequence(face, voice, *flags), model.sequence(*noise, *flags)
-    assert torch.isfinite(first.valence).all()
-    assert torch.equal(first.valence, second.valence)
+    assert torch.isfinite(first.valence_arousal).all()
+    assert torch.equal(first.valence_arousal, second.valence_arousal)
 
 
 def test_modality_dropout_hides_one_of_two_and_never_both():
@@ -119,21 +120,21 @@ def test_modality_dropout_hides_one_of_two_and_never_both():
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"valence_arousal": "none"}, {"valence", "arousal"}),
+        ({"valence_arousal": "none"}, {"valence_arousal"}),
         ({"num_classes": 0}, {"expression_logits"}),
         ({"num_action_units": 0}, {"action_unit_logits"}),
     ],
 )
 def test_what_has_no_head_is_not_told(options, told):
     out = make(**options).sequence(*rows(1, 4))
-    assert {name for name, x in out._asdict().items() if not x.numel() or x.isnan().all()} == told
+    assert {"valence_arousal", "expression_logits", "action_unit_logits"} - out.tensors().keys() == told
 
 
 def test_a_linear_scale_is_held_to_one_outside_of_training():
     model, given = make(valence_arousal="linear"), rows(1, 50)
     torch.nn.init.normal_(model.readers[0].heads.valence_arousal.weight, std=20)
-    assert model.sequence(*given).valence.abs().max() == 1
-    assert model.train().sequence(*given).valence.abs().max() > 1
+    assert model.sequence(*given).valence_arousal.abs().max() == 1
+    assert model.train().sequence(*given).valence_arousal.abs().max() > 1
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def test_features_are_as_wide_as_the_card_tells(name):
     card = card_of(f"timm:{name}", num_classes=7)
     with torch.device("meta"):
         made = create(f"timm:{name}", num_classes=7)
-        features, logits, *_ = made.read(torch.zeros(2, 3, card.size, card.size))
-    assert features.shape == (2, card.features) and logits.shape == (2, 7)
+        prediction = made.predict(torch.zeros(2, 3, card.size, card.size))
+    assert prediction.features.shape == (2, card.features) and prediction.expression_logits.shape == (2, 7)
     given = timm.get_pretrained_cfg(name)
     assert (card.size, card.mean, card.std) == (given.input_size[1], list(given.mean), list(given.std))
 

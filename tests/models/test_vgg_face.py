@@ -36,7 +36,7 @@ def test_the_first_layer_sees_in_our_crops_what_it_saw_in_theirs():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_takes_over_every_further_layer_as_it_is(name):
     network, theirs = create(name, width=WIDTH, num_features=8), published()
-    network.start_vgg_face(theirs)
+    network.start_parts()["vgg_face"].load(theirs)
     trunk = network.face if name.startswith("av") else network.trunk
     for number, place in ((2, "conv1_2"), (5, "conv3_1"), (13, "conv5_3")):
         for kind in ("weight", "bias"):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Retrain linear_lite and gru_lite for the face and voice networks that lie in avfer/builtin, after one of them changed:
+# Retrain linear_lite and gru_lite after a face or voice network in avfer/builtin has changed:
 #   tools/train/all_heads.sh FERPLUS_FOLDER RAVDESS_FOLDER [THREADS]
-# Features are kept in runs/features by the sha256 of the network, so that a second run takes minutes.
+# Features are cached in runs/features by the sha256 of the network, so a second run takes minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}

@@ -1,7 +1,8 @@
-"""Train aver_lite on FER+ (python -m tools.train.face DATA OUT): soft crowd labels, SGD, averaged weights.
+"""Train aver_lite on FER+ with soft crowd labels, SGD and averaged weights: `python -m tools.train.face DATA OUT`.
 
-The pictures grow over the epochs (32, 40, 48 px), which halves the time. The averaged network with the best
-accuracy on the validation split is kept; the test split is read once, by `tools/train/score_face.py`.
+The size of the pictures grows over the epochs (32, 40, 48 px), which halves the time. The averaged network with the
+best accuracy on the validation split is kept; `tools/train/export_face.py` scores it on the test split. An interrupted
+run continues from OUT/last.pt.
 """
 
 import argparse
@@ -18,16 +19,20 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from avfer.models.backbones.aver_lite import AverLite
 from tools.train.ferplus import distributions, load_faces, majority
 
-SIDES = ((0.4, 32), (0.8, 40), (1.1, 48))  # up to this share of the epochs, this many pixels
+SIDES = ((0.4, 32), (0.8, 40), (1.1, 48))  # (share of the epochs, side in px until then)
 
 
 def to_crops(faces: Tensor) -> Tensor:
-    """(N, 48, 48) uint8 -> (N, 3, 48, 48) float, normalised as the card says."""
+    """Normalise faces with the mean and std of the card: (N, 48, 48) uint8 -> (N, 3, 48, 48) float32."""
     return ((faces.float() / 255 - 0.5) / 0.25)[:, None].expand(-1, 3, -1, -1)
 
 
 def augment(faces: Tensor, side: int) -> Tensor:
-    """Flip, turn, scale, stretch, shift, light, contrast, blur, noise and a hole: (N, 48, 48) -> (N, 3, side, side)."""
+    """Return normalised faces, randomly distorted: (N, 48, 48) uint8 -> (N, 3, side, side) float32.
+
+    Each is flipped, rotated, scaled, stretched, shifted, blurred or sharpened, changed in gamma, given noise, and a
+    rectangle of it is erased.
+    """
     n = len(faces)
     x = faces.float()[:, None] / 255
 
@@ -45,8 +50,8 @@ def augment(faces: Tensor, side: int) -> Tensor:
     )
     grid = F.affine_grid(theta, [n, 1, side, side], align_corners=False)
     x = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    soft = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    x = torch.lerp(x, soft, (uniform(-0.5, 1.0)).clamp(0, 1).view(-1, 1, 1, 1))
+    blurred = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    x = torch.lerp(x, blurred, (uniform(-0.5, 1.0)).clamp(0, 1).view(-1, 1, 1, 1))
     x = x.clamp(1e-3, 1) ** torch.exp(uniform(-0.4, 0.4)).view(-1, 1, 1, 1)
     x = x + torch.randn_like(x) * uniform(-0.03, 0.03).clamp(0).view(-1, 1, 1, 1)
     rows, cols = torch.arange(side).view(1, -1, 1), torch.arange(side).view(1, 1, -1)
@@ -59,13 +64,17 @@ def augment(faces: Tensor, side: int) -> Tensor:
 
 @torch.inference_mode()
 def accuracy(model: torch.nn.Module, faces: Tensor, labels: Tensor) -> float:
-    """Share of faces whose most probable class is the label."""
+    """Return the share of faces, (N, 48, 48) uint8, whose most probable class is the label, (N,) int64."""
     model.eval()
-    guesses = [model(to_crops(part)).argmax(1) for part in faces.split(128)]
-    return (torch.cat(guesses) == labels).float().mean().item()
+    predictions = [model(to_crops(part)).argmax(1) for part in faces.split(128)]
+    return (torch.cat(predictions) == labels).float().mean().item()
 
 
 def train(data: Path, out: Path, epochs: int, batch: int, rate: float, threads: int) -> None:
+    """Train and write the averaged network with the best validation accuracy to `out`/best.pt.
+
+    data: folder with train.npz and valid.npz; batch: faces; rate: highest learning rate; threads: of torch.
+    """
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -78,9 +87,9 @@ def train(data: Path, out: Path, epochs: int, batch: int, rate: float, threads: 
 
     model = AverLite().to(memory_format=torch.channels_last)
     mean_model = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 5e-4}, {"params": plain, "weight_decay": 0.0}]
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": 5e-4}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
     steps = len(faces) // batch
     first, best = 0, 0.0
@@ -103,7 +112,7 @@ def train(data: Path, out: Path, epochs: int, batch: int, rate: float, threads: 
                 group["lr"] = rate * min(1.0, done * epochs / 2) * 0.5 * (1 + math.cos(math.pi * done))
             rows = order[step * batch : (step + 1) * batch]
             crops, goal = augment(faces[rows], side), goals[rows]
-            if step % 2:  # every second batch is mixed with itself (mixup, Zhang et al. 2018)
+            if step % 2:  # mixup (Zhang et al. 2018) in every second batch
                 other, share = torch.randperm(len(rows)), float(np.random.beta(0.3, 0.3))
                 crops = share * crops + (1 - share) * crops[other]
                 goal = share * goal + (1 - share) * goal[other]
@@ -128,8 +137,8 @@ def train(data: Path, out: Path, epochs: int, batch: int, rate: float, threads: 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("data", type=Path, help="folder with train.npz and valid.npz")
+    parser.add_argument("out", type=Path, help="folder for checkpoints")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=0.1)

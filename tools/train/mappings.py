@@ -1,8 +1,7 @@
 """Published mappings from expressions to valence, arousal and action units: the weak supervision of the affect heads.
 
-Nobody rated the valence of these faces or coded their action units. A face's targets are the means of the
-tables below, weighted by the crowd's votes. Values were checked where a source was at hand; the others are
-recalled from the papers, and say so.
+The faces have neither ratings of valence and arousal nor codings of action units. Their targets are the means of the
+tables below, weighted by the crowd votes. Values marked "recalled" are quoted from memory; the others were checked.
 """
 
 import numpy as np
@@ -11,8 +10,8 @@ from tools.train.ferplus import CLASSES
 
 # Pleasure and arousal of emotion terms: Russell and Mehrabian 1977, "Evidence for a three-factor theory of emotions",
 # Journal of Research in Personality 11, 273-294 (angry, disgusted, fearful, happy, sad, surprised; agrees with a
-# public transcription of its list). Neutral is the origin by definition. The list as we have it holds no contempt:
-# its value is our choice, between neutral and disgust.
+# public transcription of its list). Neutral is the origin by definition. The transcription lacks contempt: its
+# value is our choice, between neutral and disgust.
 VALENCE_AROUSAL = {
     "neutral": (0.0, 0.0),
     "happiness": (0.81, 0.51),
@@ -25,9 +24,9 @@ VALENCE_AROUSAL = {
 }
 
 # Action units of an expression and the share of people who show them: Du, Tao and Martinez 2014, "Compound facial
-# expressions of emotion", PNAS 111(15) E1454, table 1 (recalled). The table marks as prototypical what more
-# than 70 % showed, without a number: 0.85 here, the middle. Contempt: AU14, and AU12 beside it, on one side of the
-# face, after EMFACS (Friesen and Ekman 1983; recalled; shares are our choice). AU11 is left out: no other class has it.
+# expressions of emotion", PNAS 111(15) E1454, table 1 (recalled). The table marks units that more than 70 % showed as
+# prototypical, without a number: 0.85 here, the middle. Contempt: AU14 and AU12 on one side of the face, after EMFACS
+# (Friesen and Ekman 1983; recalled; shares are our choice). AU11 is left out, as only one class has it.
 PROTOTYPICAL = 0.85
 ACTION_UNIT_SHARES: dict[str, dict[int, float]] = {
     "neutral": {},
@@ -57,17 +56,18 @@ SOURCES = [
     "Friesen and Ekman 1983, EMFACS-7: Emotional Facial Action Coding System (contempt: AU14)",
 ]
 SUPERVISION = (
-    "Expression is supervised by the crowd's votes. Valence and arousal are weakly supervised: the vote-weighted mean"
-    " of Russell and Mehrabian's values for the emotion terms; nobody rated these faces. Action units are weakly"
-    " supervised: the vote-weighted shares of Du et al. (contempt after EMFACS); nobody coded these faces."
+    "Expression is supervised by the crowd votes. Valence and arousal are weakly supervised: their targets are the"
+    " vote-weighted means of Russell and Mehrabian's values for the emotion terms, not ratings of these faces. Action"
+    " units are weakly supervised: their targets are the vote-weighted shares of Du et al. (contempt after EMFACS), not"
+    " codings of these faces."
 )
 
 
 def valence_arousal(distribution: np.ndarray) -> np.ndarray:
-    """Shares of the classes (N, 8) -> (N, 2) in [-1, 1]."""
+    """Return valence and arousal in [-1, 1] of distributions over CLASSES: (N, 8) -> (N, 2)."""
     return distribution @ np.array([VALENCE_AROUSAL[name] for name in CLASSES], np.float32)
 
 
 def action_units(distribution: np.ndarray) -> np.ndarray:
-    """Shares of the classes (N, 8) -> probabilities of occurrence (N, A)."""
+    """Return probabilities of occurrence of ACTION_UNITS for distributions over CLASSES: (N, 8) -> (N, A)."""
     return distribution @ np.array([[ACTION_UNIT_SHARES[n].get(u, 0.0) for u in UNITS] for n in CLASSES], np.float32)

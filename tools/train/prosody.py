@@ -1,8 +1,8 @@
-"""Measure what prosody is centred and scaled by (python -m tools.train.prosody SPEECH RAVDESS), and write its weights.
+"""Write the weights of prosody, the mean and std of its descriptors: `python -m tools.train.prosody SPEECH RAVDESS`.
 
-SPEECH is a folder with recordings of GRID (avfer's: six sentences, grid_*.mpg, CC BY 4.0). RAVDESS is
-asked what the numbers are worth: a logistic regression of each sentence's mean learns from speakers 1-14 and is
-scored on speakers 19-22.
+SPEECH is a folder with recordings of GRID (avfer uses six sentences, grid_*.mpg, CC BY 4.0). The card reports how well
+a logistic regression on the mean descriptors of a sentence recognises the emotions of RAVDESS: it is trained on
+speakers 1-14 and scored on speakers 19-22.
 """
 
 import argparse
@@ -24,44 +24,45 @@ from tools.train.ravdess import load_utterances, log_mels, patches_of
 HOP = 20  # frames between patches
 
 
-def sound_of(path: Path) -> Tensor:
-    """(S,) float32 in [-1, 1], 16 kHz, mono, of any media file."""
+def read_speech(path: Path) -> Tensor:
+    """Read the audio of any media file: -> (S,) float32 in [-1, 1], 16 kHz, mono."""
     resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE)
     with av.open(str(path)) as media:
         parts = [one.to_ndarray()[0] for frame in media.decode(audio=0) for one in resampler.resample(frame)]
     return torch.from_numpy(np.concatenate(parts).astype(np.float32) / 32768)
 
 
-def measured(folder: Path) -> Prosody:
-    """The descriptors, centred and scaled by the patches of all GRID recordings in a folder."""
+def fit_prosody(folder: Path) -> Prosody:
+    """Return the descriptors, standardized by the patches of all GRID recordings in a folder."""
     model = Prosody()
-    frames = [log_mel(sound_of(path)) for path in sorted(folder.glob("grid_*.mpg"))]
-    told = torch.cat([model.describe(patches_of(one, HOP)[0]) for one in frames])
-    model.centre, model.scale = told.mean(0), told.std(0)
-    return model.half().float()  # as they are stored
+    frames = [log_mel(read_speech(path)) for path in sorted(folder.glob("grid_*.mpg"))]
+    described = torch.cat([model.describe(patches_of(one, HOP)[0]) for one in frames])
+    model.centre, model.scale = described.mean(0), described.std(0)
+    return model.half().float()  # rounded to half precision, as they will be stored
 
 
 def sentences(model: Prosody, data: Path, split: str) -> tuple[np.ndarray, list[int]]:
-    """Mean of each sentence's patches (N, D), and its emotion (N,)."""
-    spoken = load_utterances(data, split)
-    means = [model.features(patches_of(frames, HOP)[0]).mean(0) for frames in log_mels(spoken)]
-    return torch.stack(means).numpy(), [utterance.emotion for utterance in spoken]
+    """Return the mean descriptors of each sentence of a split, (N, D) float32, and N emotions (indices of EMOTIONS)."""
+    utterances = load_utterances(data, split)
+    means = [model.features(patches_of(frames, HOP)[0]).mean(0) for frames in log_mels(utterances)]
+    return torch.stack(means).numpy(), [utterance.emotion for utterance in utterances]
 
 
 def publish(speech: Path, data: Path, folder: Path) -> None:
-    """Write the weights and a card that says what a linear reader hears in them."""
-    model = measured(speech)
-    reader = LogisticRegression(max_iter=5000).fit(*sentences(model, data, "train"))
-    heard, emotions = sentences(model, data, "test")
-    uar = float(recall_score(emotions, reader.predict(heard), average="macro"))
-    protocol = f"RAVDESS speech, speakers 19-22 (test), {len(emotions)} sentences, logistic regression of their means"
+    """Write weights and card, with the unweighted average recall of a linear classifier on RAVDESS."""
+    model = fit_prosody(speech)
+    classifier = LogisticRegression(max_iter=5000).fit(*sentences(model, data, "train"))
+    features, emotions = sentences(model, data, "test")
+    uar = float(recall_score(emotions, classifier.predict(features), average="macro"))
+    data_set = f"RAVDESS speech, speakers 19-22 (test), {len(emotions)} sentences"
+    protocol = f"{data_set}, logistic regression on the mean of each sentence"
     card = Prosody.card().model_copy(update={"metrics": [Metric(name="uar", value=round(uar, 4), protocol=protocol)]})
     print(f"{uar:.4f} {save(model, card, folder / 'prosody.safetensors')}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("speech", type=Path, help="folder of recordings for mean and spread")
+    parser.add_argument("speech", type=Path, help="folder with grid_*.mpg, for the mean and the standard deviation")
     parser.add_argument("ravdess", type=Path, help="folder with labels.csv and audio/")
     parser.add_argument("--folder", type=Path, default=Path("avfer/builtin"), help="where the weights go")
     options = parser.parse_args()

@@ -1,4 +1,8 @@
-"""RAVDESS speech as arrays: sounds, labels and where the voice is (see the data's own README for its layout)."""
+"""Load RAVDESS speech: waveforms, labels, log-mel patches and the position of the voice.
+
+Livingstone and Russo 2018, doi:10.1371/journal.pone.0196391. The folder holds labels.csv (columns file, split, speaker,
+emotion, intensity, duplicate_of) and audio/.
+"""
 
 import csv
 from dataclasses import dataclass
@@ -15,7 +19,7 @@ EMOTIONS = ("neutral", "calm", "happiness", "sadness", "anger", "fear", "disgust
 NAMES = dict(
     zip(("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"), EMOTIONS, strict=True)
 )
-QUIET = 25.0  # dB under the loudest frame: less is not voice
+QUIET = 25.0  # dB below the loudest frame; quieter frames are not voice
 
 
 @dataclass(frozen=True)
@@ -24,18 +28,18 @@ class Utterance:
 
     wave: Tensor  # (S,) float32, 16 kHz
     emotion: int  # index in EMOTIONS
-    strong: bool  # the intensity asked of the actor
+    strong: bool  # acted with strong intensity
     speaker: str
     file: str
 
 
 def load_utterances(root: Path, split: str) -> list[Utterance]:
-    """All sentences of a split, without the one known duplicate."""
+    """Return the sentences of a split ("train", "valid" or "test"), without the one known duplicate."""
     with (root / "labels.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == split and not row["duplicate_of"]]
     return [
         Utterance(
-            read_sound(root / row["file"]),
+            read_wave(root / row["file"]),
             EMOTIONS.index(NAMES[row["emotion"]]),
             row["intensity"] == "strong",
             row["speaker"],
@@ -45,28 +49,31 @@ def load_utterances(root: Path, split: str) -> list[Utterance]:
     ]
 
 
-def read_sound(path: Path) -> Tensor:
-    """A 16-bit mono file as (S,) float32 in [-1, 1]."""
+def read_wave(path: Path) -> Tensor:
+    """Read a 16-bit mono file: -> (S,) float32 in [-1, 1]."""
     with av.open(str(path)) as media:
         parts = [frame.to_ndarray().reshape(-1) for frame in media.decode(audio=0)]
     return torch.from_numpy(np.concatenate(parts).astype(np.float32) / 32768)
 
 
 def at_speed(wave: Tensor, speed: float) -> Tensor:
-    """The sound played faster or slower, which moves its pitch as well."""
+    """Play a waveform faster or slower, which changes its pitch as well: (S,) -> (S / speed,) float32."""
     steps = np.arange(0, len(wave) - 1, speed)
     return torch.from_numpy(np.interp(steps, np.arange(len(wave)), wave.numpy()).astype(np.float32))
 
 
 def voiced(frames: Tensor) -> tuple[int, int]:
-    """First frame with voice and the one after the last.   frames: (F, 64) log-mel"""
+    """Return the first frame with voice and the one after the last.   frames: (F, 64) float32 log-mel"""
     level = 20 * torch.log10((frames.exp() - 0.01).clamp(min=1e-6).pow(2).sum(1).sqrt())
     loud = (level > level.max() - QUIET).nonzero().flatten()
     return int(loud[0]), int(loud[-1]) + 1
 
 
 def patches_of(frames: Tensor, hop: int) -> tuple[Tensor, Tensor]:
-    """Every patch of a sentence at a hop in frames: (P, 1, 96, 64), and whether its centre lies in the voice (P,)."""
+    """Cut a sentence into patches: (F, 64) log-mel -> (P, 1, 96, 64) float32, (P,) bool.
+
+    hop: frames between two patches. The flags are True where the centre of a patch is voiced.
+    """
     patches = frames.unfold(0, PATCH_FRAMES, hop).transpose(1, 2)[:, None]
     centres = torch.arange(len(patches)) * hop + PATCH_FRAMES // 2
     first, stop = voiced(frames)
@@ -74,5 +81,5 @@ def patches_of(frames: Tensor, hop: int) -> tuple[Tensor, Tensor]:
 
 
 def log_mels(utterances: list[Utterance], speed: float = 1.0) -> list[Tensor]:
-    """Log-mel frames (F, 64) of each sentence."""
+    """Return the log-mel frames of each sentence, (F, 64) float32, played at a speed."""
     return [log_mel(u.wave if speed == 1 else at_speed(u.wave, speed)) for u in utterances]

@@ -1,8 +1,8 @@
-"""Sequences composed of still faces and acted voices: what gru_lite learns from, as no labelled video is at hand.
+"""Compose training sequences for gru_lite from still faces and acted voices, as no labelled video may be shipped.
 
-A sequence has 15 to 60 pictures a second and a few segments of 0.3 to 4 s. In each, one FER+ face is held and wavers
-between its distorted versions, while a RAVDESS sentence runs; at the border both go over to the next. So the
-expression changes, and with it the person, in at most a quarter of a second.
+A sequence has 15 to 60 steps per second and a few segments of 0.3 to 4 s. In each segment one FER+ face is repeated and
+varies between its distorted versions, while a RAVDESS sentence is played. At a border both change to the next within at
+most a quarter of a second, so the expression changes, and the person with it.
 """
 
 import math
@@ -19,12 +19,12 @@ from tools.train.linear import NOISE, targets
 from tools.train.mappings import VALENCE_AROUSAL
 from tools.train.ravdess import EMOTIONS, Utterance
 
-# What is seen and heard in a sequence, and how often. A voice of another class than the face teaches that the face
-# decides the expression and both decide arousal.
+# Content of a sequence and its probability. In "clash" the voice has another class than the face: expression then
+# follows the face, and arousal both.
 MODES = {"face": 0.3, "pair": 0.25, "clash": 0.15, "voice": 0.2, "face and noise": 0.07, "noise": 0.03}
-STRONG, NORMAL = 1.2, 0.8  # arousal of a strong and a normal voice, over that of its class (where it is positive)
-NEUTRAL_VOICES = 3  # times as many as of each other class, where the voice does not follow a face
-VOICE_SHARE = 0.5  # of arousal, where there is a face as well
+STRONG, NORMAL = 1.2, 0.8  # factor of the arousal of a class, where positive, for strong and normal intensity
+NEUTRAL_VOICES = 3  # times as many as of every other class, if the voice does not follow a face
+VOICE_SHARE = 0.5  # of the voice in the target of arousal, if there is a face too
 
 
 @dataclass(frozen=True)
@@ -35,45 +35,47 @@ class Sequences:
     voice: Tensor  # (B, T, 128)
     has_face: Tensor  # (B, T) bool
     has_voice: Tensor  # (B, T) bool
-    expression: Tensor  # (B, T, 8) shares
-    pair: Tensor  # (B, T, 2) valence and arousal
-    units: Tensor  # (B, T, A); holds where there is a face
+    expression: Tensor  # (B, T, 8) probabilities
+    valence_arousal: Tensor  # (B, T, 2) in [-1, 1]
+    action_units: Tensor  # (B, T, A) in [0, 1]; valid only where there is a face
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The instants of a sequence and its segments."""
+    """The steps of a sequence and its segments."""
 
     times: np.ndarray  # (T,) s
     starts: np.ndarray  # (n,) s, of the segments
-    now: Tensor  # (T,) int64, the segment of each instant
-    before: Tensor  # (T,) int64, the one before it
-    ramp: Tensor  # (T, 1), how far the instant has left the one before
+    segment: Tensor  # (T,) int64, the segment of each step
+    previous: Tensor  # (T,) int64, the segment before it
+    ramp: Tensor  # (T, 1) in [0, 1], weight of the segment against the previous one
 
     @staticmethod
     def draw(length: int, random: np.random.Generator) -> "Timeline":
+        """Draw a frame rate and segments for `length` steps."""
         fps = math.exp(random.uniform(math.log(15), math.log(60)))
         times = np.arange(length) / fps
         starts = np.cumsum([0.0, *random.uniform(0.3, 4, 40)])
         starts = starts[starts < times[-1]]
-        now = np.searchsorted(starts, times, side="right") - 1
-        ramp = np.clip((times - starts[now]) / random.uniform(0.01, 0.25, len(starts))[now], 0, 1)
-        ramp = torch.from_numpy(np.where(now > 0, ramp, 1)).float()[:, None]
-        return Timeline(times, starts, torch.from_numpy(now), torch.from_numpy(np.maximum(now - 1, 0)), ramp)
+        segment = np.searchsorted(starts, times, side="right") - 1
+        ramp = np.clip((times - starts[segment]) / random.uniform(0.01, 0.25, len(starts))[segment], 0, 1)
+        ramp = torch.from_numpy(np.where(segment > 0, ramp, 1)).float()[:, None]
+        previous = np.maximum(segment - 1, 0)
+        return Timeline(times, starts, torch.from_numpy(segment), torch.from_numpy(previous), ramp)
 
     def blend(self, of_segments: Tensor) -> Tensor:
-        """A value of each segment (n, D) over time (T, D)."""
-        return self.ramp * of_segments[self.now] + (1 - self.ramp) * of_segments[self.before]
+        """Spread a value of each segment over the steps, blending at the borders: (n, D) -> (T, D)."""
+        return self.ramp * of_segments[self.segment] + (1 - self.ramp) * of_segments[self.previous]
 
 
 def voice_class(utterance: Utterance) -> int:
-    """Index in the classes of the face; calm joins neutral."""
+    """Return the emotion of a sentence as an index of CLASSES; calm counts as neutral."""
     name = EMOTIONS[utterance.emotion]
     return CLASSES.index("neutral" if name == "calm" else name)
 
 
-def voice_pair(utterance: Utterance) -> tuple[float, float]:
-    """Valence and arousal of a sentence: its class, more or less aroused as the actor was asked for."""
+def voice_valence_arousal(utterance: Utterance) -> tuple[float, float]:
+    """Return valence and arousal of the class of a sentence; arousal is scaled by the intensity of the performance."""
     valence, arousal = VALENCE_AROUSAL[CLASSES[voice_class(utterance)]]
     return valence, arousal * ((STRONG if utterance.strong else NORMAL) if arousal > 0 else 1)
 
@@ -83,73 +85,76 @@ class Composer:
 
     def __init__(self, faces: Faces, voices: list[list[Voice]], noises: list[Voice], seed: int) -> None:
         self.faces, self.noises = faces, noises
-        self.pair, self.units = targets(faces.shares)
+        self.valence_arousal, self.action_units = targets(faces.shares)
         self.spread = faces.values[0].std(0)
-        self.leading = faces.shares.argmax(1).numpy()
-        spoken = [(voice_class(v.utterance), v) for version in voices for v in version if v.utterance]
-        self.voices = [[v for label, v in spoken if label == k] for k in range(len(CLASSES))]
+        self.labels = faces.shares.argmax(1).numpy()
+        labelled = [(voice_class(v.utterance), v) for version in voices for v in version if v.utterance]
+        self.voices = [[v for label, v in labelled if label == k] for k in range(len(CLASSES))]
         weights = np.array([float(bool(several)) for several in self.voices])
         weights[CLASSES.index("neutral")] *= NEUTRAL_VOICES
-        self.heard = weights / weights.sum()
+        self.class_weights = weights / weights.sum()
         self.random = np.random.default_rng(seed)
 
     def draw(self, batch: int, length: int) -> Sequences:
-        """(B, T) sequences."""
-        several = [self._one(length) for _ in range(batch)]
+        """Draw `batch` sequences of `length` steps."""
+        several = [self._compose(length) for _ in range(batch)]
         return Sequences(*(torch.stack([getattr(s, item.name) for s in several]) for item in fields(Sequences)))
 
-    def _one(self, length: int) -> Sequences:
+    def _compose(self, length: int) -> Sequences:
         mode = str(self.random.choice(list(MODES), p=list(MODES.values())))
         line = Timeline.draw(length, self.random)
-        rows = torch.from_numpy(self.random.integers(len(self.pair), size=len(line.starts)))
-        voices = [self._voice(mode, self.leading[row]) for row in rows]
-        voice, speech = self._sound(line, voices)
-        has_face, has_voice = self._holes(mode, line.times)
-        seen, heard = has_face[:, None], (speech * has_voice)[:, None]
-        said = line.blend(torch.tensor([voice_pair(v.utterance) if v.utterance else (0.0, 0.0) for v in voices]))
+        rows = torch.from_numpy(self.random.integers(len(self.valence_arousal), size=len(line.starts)))
+        voices = [self._voice(mode, self.labels[row]) for row in rows]
+        voice, speech = self._voice_features(line, voices)
+        has_face, has_voice = self._presence(mode, line.times)
+        with_face, speaking = has_face[:, None], (speech * has_voice)[:, None]
+        voice_va = line.blend(
+            torch.tensor([voice_valence_arousal(v.utterance) if v.utterance else (0.0, 0.0) for v in voices])
+        )
         label = torch.tensor([voice_class(v.utterance) if v.utterance else 0 for v in voices])
-        meant = line.blend(F.one_hot(label, len(CLASSES)).float())
-        silent = F.one_hot(torch.zeros(length, dtype=torch.int64), len(CLASSES)).float()  # neutral
-        valence, arousal = line.blend(self.pair[rows]).unbind(1)
-        share = VOICE_SHARE * heard[:, 0]
-        shown = torch.stack([valence, (1 - share) * arousal + share * said[:, 1]], 1)
+        voice_expression = line.blend(F.one_hot(label, len(CLASSES)).float())
+        neutral = F.one_hot(torch.zeros(length, dtype=torch.int64), len(CLASSES)).float()
+        valence, arousal = line.blend(self.valence_arousal[rows]).unbind(1)
+        share = VOICE_SHARE * speaking[:, 0]
+        face_va = torch.stack([valence, (1 - share) * arousal + share * voice_va[:, 1]], 1)
+        voice_only = (1 - speaking) * neutral + speaking * voice_expression
         return Sequences(
-            self._look(line, rows) * seen,
+            self._face_features(line, rows) * with_face,
             voice * has_voice[:, None],
             has_face,
             has_voice,
-            torch.where(seen, line.blend(self.faces.shares[rows]), (1 - heard) * silent + heard * meant),
-            torch.where(seen, shown, heard * said),
-            line.blend(self.units[rows]),
+            torch.where(with_face, line.blend(self.faces.shares[rows]), voice_only),
+            torch.where(with_face, face_va, speaking * voice_va),
+            line.blend(self.action_units[rows]),
         )
 
-    def _look(self, line: "Timeline", rows: Tensor) -> Tensor:
-        """Face features (T, 256): each face sways between two of its versions, under noise."""
+    def _face_features(self, line: "Timeline", rows: Tensor) -> Tensor:
+        """Return face features, (T, 256): each face varies between two of its versions, and noise is added."""
         length, n = len(line.times), len(rows)
         first, second = self.random.integers(len(self.faces.values), size=(2, n))
-        sway = 0.5 + 0.5 * np.sin(line.times * self.random.uniform(1, 8) + self.random.uniform(0, 2 * math.pi))
-        share = torch.from_numpy(sway).float()[:, None]
+        phase = 0.5 + 0.5 * np.sin(line.times * self.random.uniform(1, 8) + self.random.uniform(0, 2 * math.pi))
+        share = torch.from_numpy(phase).float()[:, None]
         one, other = (line.blend(self.faces.values[version, rows]) for version in (first, second))
         noise = self.random.uniform(0.5, 2) * NOISE * self.spread * torch.randn(length, len(self.spread))
         return (1 - share) * one + share * other + noise
 
-    def _sound(self, line: "Timeline", voices: list[Voice]) -> tuple[Tensor, Tensor]:
-        """Voice features (T, 128) and speech (T,): a sentence for each segment."""
-        told = [_play(v, line.times - start, self.random) for v, start in zip(voices, line.starts, strict=True)]
-        sounds, speech = (torch.stack([pair[i] for pair in told]) for i in (0, 1))
+    def _voice_features(self, line: "Timeline", voices: list[Voice]) -> tuple[Tensor, Tensor]:
+        """Return voice features, (T, 128), and speech, (T,) in [0, 1], of a sentence for each segment."""
+        played = [_play(v, line.times - start, self.random) for v, start in zip(voices, line.starts, strict=True)]
+        features, speech = (torch.stack([part[i] for part in played]) for i in (0, 1))
         index, ramp = torch.arange(len(line.times)), line.ramp[:, 0]
-        values = line.ramp * sounds[line.now, index] + (1 - line.ramp) * sounds[line.before, index]
-        return values, ramp * speech[line.now, index] + (1 - ramp) * speech[line.before, index]
+        values = line.ramp * features[line.segment, index] + (1 - line.ramp) * features[line.previous, index]
+        return values, ramp * speech[line.segment, index] + (1 - ramp) * speech[line.previous, index]
 
-    def _voice(self, mode: str, leading: int) -> Voice:
-        """A sentence for a face: of its class, of any, or no sentence at all."""
-        if "noise" in mode or (mode in ("face", "pair") and not self.voices[leading]):
+    def _voice(self, mode: str, face_label: int) -> Voice:
+        """Draw a sentence for a face: of its class, of any class, or noise, as the mode requires."""
+        if "noise" in mode or (mode in ("face", "pair") and not self.voices[face_label]):
             return self.noises[self.random.integers(len(self.noises))]
-        label = leading if mode in ("face", "pair") else int(self.random.choice(len(CLASSES), p=self.heard))
+        label = face_label if mode in ("face", "pair") else int(self.random.choice(len(CLASSES), p=self.class_weights))
         return self.voices[label][self.random.integers(len(self.voices[label]))]
 
-    def _holes(self, mode: str, times: np.ndarray) -> tuple[Tensor, Tensor]:
-        """has_face and has_voice (T,): both as the mode says, with stretches that are lost."""
+    def _presence(self, mode: str, times: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return has_face and has_voice, (T,) bool, as the mode requires, with random stretches of missing input."""
         has_face = np.full(len(times), mode not in ("voice", "noise"))
         has_voice = np.full(len(times), mode != "face")
         for flags in (has_face, has_voice):
@@ -160,10 +165,10 @@ class Composer:
 
 
 def _play(voice: Voice, times: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A sentence from any point on, over and over: features (T, 128) and speech (T,), linear between rows."""
+    """Repeat a sentence from a random point on: features, (T, 128), and speech, (T,), at `times` (s), interpolated."""
     last = len(voice.values) - 1
-    place = (times / (HOP / 100) + random.uniform(0, last)) % last
-    row = torch.from_numpy(place.astype(np.int64))
-    share = torch.from_numpy(place % 1).float()
+    position = (times / (HOP / 100) + random.uniform(0, last)) % last
+    row = torch.from_numpy(position.astype(np.int64))
+    share = torch.from_numpy(position % 1).float()
     values = voice.values[row] * (1 - share)[:, None] + voice.values[row + 1] * share[:, None]
     return values, voice.speech[row] * (1 - share) + voice.speech[row + 1] * share

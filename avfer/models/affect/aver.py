@@ -5,10 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.models.affect.heads import AffectHeads, AffectOutputs
+from avfer.models.affect.heads import AffectHeads
 from avfer.models.affect.projection import Projection
 from avfer.models.affect.recurrent import Recurrent
 from avfer.models.card import Card, Published
+from avfer.models.network import AffectModel
+from avfer.models.prediction import Prediction
 
 PUBLISHED = {  # (reads faces, hears) -> CCC of valence and of arousal on RECOLA
     (True, True): (0.63, 0.81),
@@ -17,7 +19,7 @@ PUBLISHED = {  # (reads faces, hears) -> CCC of valence and of arousal on RECOLA
 }
 
 
-class Aver(nn.Module):
+class Aver(AffectModel):
     """Model-level fusion of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
 
     Each modality is projected, both are joined and read by an LSTM, forward in time alone. Where the face is hidden
@@ -76,7 +78,7 @@ class Aver(nn.Module):
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
-    ) -> tuple[AffectOutputs, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         """face (N, Df), voice (N, Dv), has_face (N,), has_voice (N,), hidden (N, H) -> outputs and hidden (N, H)."""
         state, held = hidden, hidden[:, :0]
         if self.face is not None:
@@ -93,7 +95,7 @@ class Aver(nn.Module):
         has_voice: Tensor,
         valid: Tensor | None = None,
         times: Tensor | None = None,
-    ) -> AffectOutputs:
+    ) -> Prediction:
         """face (B, T, Df), voice (B, T, Dv), has_face, has_voice, valid (B, T) bool -> outputs (B, T, ...).
 
         Valid rows of a sequence come first. Rows count, not their `times` (B, T) s: the model is made for one rate.
@@ -103,7 +105,7 @@ class Aver(nn.Module):
         x = torch.cat([self._looks(face, has_face), self._sounds(voice, has_voice)], -1)
         return self.heads(self.time(self.dropout(x), valid, times))
 
-    def forward(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> AffectOutputs:
+    def forward(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> Prediction:
         """As `sequence`."""
         return self.sequence(face, voice, has_face, has_voice)
 

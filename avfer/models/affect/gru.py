@@ -4,10 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.models.affect.heads import AffectHeads, AffectOutputs
+from avfer.models.affect.heads import AffectHeads
+from avfer.models.network import AffectModel
+from avfer.models.prediction import Prediction
 
 
-class GruLite(nn.Module):
+class GruLite(AffectModel):
     """A gated recurrent unit (Cho et al. 2014) over face and voice, whose heads also see the present directly.
 
     A missing face or voice is replaced by a learned vector, so that each can speak alone.
@@ -40,7 +42,7 @@ class GruLite(nn.Module):
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
-    ) -> tuple[AffectOutputs, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         """face (N, Df), voice (N, Dv), has_face (N,), has_voice (N,), hidden (N, H) -> outputs and hidden (N, H)."""
         x = self._read(face, voice, has_face, has_voice)
         into, within, bias_into, bias_within = self.gru.all_weights[0]
@@ -55,7 +57,7 @@ class GruLite(nn.Module):
         has_voice: Tensor,
         valid: Tensor | None = None,
         times: Tensor | None = None,
-    ) -> AffectOutputs:
+    ) -> Prediction:
         """The same over sequences, for training: (B, T, Df), (B, T, Dv), (B, T), (B, T) -> outputs (B, T, ...).
 
         `valid` rows come first, so that what follows them changes none; `times` are not read.

@@ -1,11 +1,13 @@
 """linear_lite: heads that read the face of one picture, without memory and without sound."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from avfer.models.affect.heads import AffectHeads, AffectOutputs
+from avfer.models.affect.heads import AffectHeads
+from avfer.models.network import AffectModel
+from avfer.models.prediction import Prediction
 
 
-class LinearLite(nn.Module):
+class LinearLite(AffectModel):
     """One linear layer for each output."""
 
     def __init__(self, num_face: int = 256, num_classes: int = 8, num_action_units: int = 17) -> None:
@@ -18,7 +20,7 @@ class LinearLite(nn.Module):
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
-    ) -> tuple[AffectOutputs, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         """face: (N, Df); the voice is not read -> outputs (N, ...) and hidden as it was."""
         return self.heads(face), hidden
 
@@ -30,6 +32,6 @@ class LinearLite(nn.Module):
         has_voice: Tensor,
         valid: Tensor | None = None,
         times: Tensor | None = None,
-    ) -> AffectOutputs:
+    ) -> Prediction:
         """face: (B, T, Df) -> outputs (B, T, ...), each row by itself; nothing else is read."""
         return self.heads(face)

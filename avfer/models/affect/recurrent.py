@@ -24,7 +24,7 @@ class Recurrent(nn.Module):
         self.network = kind(inputs, hidden, layers, batch_first=True, bidirectional=both, dropout=between)
         self.width = hidden * (1 + both)
         self.past = self.ahead = SEEN if both else 0
-        self.streams = not both
+        self.causal = not both
 
     def forward(self, x: Tensor, valid: Tensor, times: Tensor) -> Tensor:
         """x (B, T, D), valid (B, T) bool with all valid rows first -> (B, T, W), 0 where not valid."""

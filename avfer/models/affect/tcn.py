@@ -13,7 +13,7 @@ class Tcn(nn.Module):
     half after.
     """
 
-    streams = False
+    causal = False
 
     def __init__(self, inputs: int, hidden: int, layers: int, centred: bool, dropout: float) -> None:
         super().__init__()

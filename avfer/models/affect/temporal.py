@@ -6,19 +6,21 @@ import torch
 from torch import Tensor, nn
 
 from avfer.models.affect.fusion import WAYS, Way
-from avfer.models.affect.heads import AffectHeads, AffectOutputs, Scale
+from avfer.models.affect.heads import AffectHeads, Scale
 from avfer.models.affect.projection import Projection
 from avfer.models.affect.recurrent import Recurrent
 from avfer.models.affect.tcn import Tcn
 from avfer.models.affect.transformer import Transformer
 from avfer.models.card import Card
+from avfer.models.network import AffectModel
+from avfer.models.prediction import Prediction
 
 Time = Literal["none", "gru", "lstm", "tcn", "transformer"]
 Fusion = Literal["concatenation", "gated", "cross_attention", "decision"]
 STEP = 0.04  # s between two rows, where no times are given
 
 
-class Temporal(nn.Module):
+class Temporal(AffectModel):
     """Face and voice features, joined instant by instant, read over time.
 
     `fusion` joins the features, or, as "decision", the results of two readers that see or hear alone. `time` is the
@@ -63,7 +65,7 @@ class Temporal(nn.Module):
             readers = [_Reader((num_face, num_voice), way, width, over, heads)]
             self.share = None
         self.readers = nn.ModuleList(readers)
-        self.past, self.ahead, self.streams = readers[0].past, readers[0].ahead, readers[0].streams
+        self.past, self.ahead, self.causal = readers[0].past, readers[0].ahead, readers[0].causal
 
     @classmethod
     def card(cls, num_face: int = 256, num_voice: int = 128, **options: Any) -> Card:
@@ -85,10 +87,10 @@ class Temporal(nn.Module):
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
-    ) -> tuple[AffectOutputs, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         """face (N, Df), voice (N, Dv), has_face (N,), has_voice (N,), hidden (N, H) -> outputs and hidden (N, H).
 
-        For models that stream (`self.streams`); the others read stretches by `sequence`.
+        For causal models (`self.causal`); the others read stretches by `sequence`.
         """
         parts = hidden.chunk(len(self.readers), 1)
         told = [
@@ -105,7 +107,7 @@ class Temporal(nn.Module):
         has_voice: Tensor,
         valid: Tensor | None = None,
         times: Tensor | None = None,
-    ) -> AffectOutputs:
+    ) -> Prediction:
         """face (B, T, Df), voice (B, T, Dv), has_face, has_voice, valid (B, T) bool, times (B, T) s -> (B, T, ...).
 
         Valid rows of a sequence come first; what is given of the others means nothing.
@@ -119,7 +121,7 @@ class Temporal(nn.Module):
         told = [reader(face, voice, has_face, has_voice, valid, times) for reader in self._readers()]
         return self._decide(told, has_face, has_voice)
 
-    def forward(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> AffectOutputs:
+    def forward(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> Prediction:
         """As `sequence`."""
         return self.sequence(face, voice, has_face, has_voice)
 
@@ -133,18 +135,14 @@ class Temporal(nn.Module):
         drawn = torch.rand(len(has_face), 1, device=has_face.device) / self.modality_dropout
         return has_face & (drawn >= 0.5), has_voice & ((drawn < 0.5) | (drawn >= 1.0))
 
-    def _decide(self, told: list[AffectOutputs], has_face: Tensor, has_voice: Tensor) -> AffectOutputs:
+    def _decide(self, told: list[Prediction], has_face: Tensor, has_voice: Tensor) -> Prediction:
         """One result of two, weighted; where one modality is missing, that of the other."""
         if self.share is None:
             return told[0]
         alone = torch.where(has_voice, 0.0, 1.0)
         share = torch.where(has_face & has_voice, self.share.sigmoid(), alone)
-        return AffectOutputs(*(_mixed(look, sound, share) for look, sound in zip(*told, strict=True)))
-
-
-def _mixed(look: Tensor, sound: Tensor, share: Tensor) -> Tensor:
-    share = share if look.dim() == share.dim() else share[..., None]
-    return share * look + (1 - share) * sound
+        share = share[..., None]
+        return Prediction.merge(told, lambda outputs: share * outputs[0] + (1 - share) * outputs[1])
 
 
 class _Reader(nn.Module):
@@ -164,23 +162,23 @@ class _Reader(nn.Module):
         joined = self.join.width if self.join else width
         self.time = _over_time(over, joined, width)
         self.past, self.ahead = (self.time.past, self.time.ahead) if self.time else (0, 0)
-        self.streams = self.time is None or self.time.streams
+        self.causal = self.time is None or self.time.causal
         self.heads = AffectHeads(joined + (self.time.width if self.time else 0), **heads)
 
     def forward(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, valid: Tensor, times: Tensor
-    ) -> AffectOutputs:
+    ) -> Prediction:
         x = self._read(face, voice, has_face, has_voice)
         return self.heads(torch.cat([x, self.time(x, valid, times)], -1) if self.time else x)
 
     def start(self, n: int) -> Tensor:
-        if isinstance(self.time, Recurrent) and self.streams:
+        if isinstance(self.time, Recurrent) and self.causal:
             return self.time.start(n)
         return next(self.parameters()).new_zeros(n, 0)
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, state: Tensor
-    ) -> tuple[AffectOutputs, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         x = self._read(face, voice, has_face, has_voice)
         if self.time is None:
             return self.heads(x), state

@@ -16,7 +16,7 @@ class Transformer(nn.Module):
     the future: it depends on the seconds s between two rows alone, so that frame rates may differ.
     """
 
-    streams = False
+    causal = False
 
     def __init__(self, inputs: int, hidden: int, layers: int, centred: bool, dropout: float) -> None:
         super().__init__()

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 
 NUM_HIDDEN = 2000
 LEVEL = 128 / 255  # pixels are (x - 128) / 128
@@ -19,7 +20,7 @@ CHECKED = "Aff-Wild training set, every 20th frame, a check by a third party"
 TABLE = ((r"(?:.*/)?linear2_1\.", "trunk.full.1."), (r"(?:.*/)?linear3_1\.", "output."))
 
 
-class AffWildNetVgg(nn.Module):
+class AffWildNetVgg(FaceNetwork):
     """The CNN of AffWildNet: VGG-Face, two full layers, and a linear output of valence and arousal.
 
     The authors published it with 2000 and with 4096 units in the second full layer. `num_classes` adds a head of
@@ -82,18 +83,18 @@ class AffWildNetVgg(nn.Module):
             options["num_classes"] = len(ours["expression.bias"])
         return options, ours
 
-    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
-        """Take over the convolutions of VGG-Face."""
-        self.trunk.take_over(tensors)
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "vgg_face", the convolutions of VGG-Face."""
+        return {"vgg_face": StartPart(self.trunk.take_over)}
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), of the second full layer."""
         return self.trunk(crops)
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 96, 96) -> features (N, D), valence and arousal (N, 2); expression logits if it has them."""
         features = self.features(crops)
-        return Reading(features, self.expression(features) if self.expression else None, self.output(features))
+        return Prediction(features, self.expression(features) if self.expression else None, self.output(features))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) -> valence and arousal (N, 2); expression logits (N, K) where it has them."""

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork
+from avfer.models.prediction import Prediction
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in the grey pictures of FER2013
 
@@ -31,7 +32,7 @@ class ResidualBlock(nn.Module):
         return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-class AverLite(nn.Module):
+class AverLite(FaceNetwork):
     """A residual network for grey 48 px faces (He et al. 2016, with ResNet-D shortcuts).
 
     The picture is reduced to luma and standardised per crop, so that colour, exposure and contrast of the
@@ -66,10 +67,10 @@ class AverLite(nn.Module):
         spread = grey.std((2, 3), keepdim=True)
         return self.blocks(self.stem((grey - mean) / (spread + 1e-3))).mean((2, 3))
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, S, S) -> features (N, D) and expression logits (N, K)."""
         features = self.features(crops)
-        return Reading(features, self.expression(self.dropout(features)))
+        return Prediction(features, self.expression(self.dropout(features)))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, S, S) -> (N, K) expression logits."""

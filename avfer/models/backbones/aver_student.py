@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import timm
-from torch import Tensor, nn
+from torch import Tensor
 
 from avfer.models.backbones import face_embedding
 from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
 from avfer.models.card import Card, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 
 Trunk = Literal["densenet121", "densenet201"]
 WIDTHS: dict[Trunk, int] = {"densenet121": 1024, "densenet201": 1920}
 DESCRIPTION = """A DenseNet taught by aver_teacher on AffectNet, FEC and faces without labels. Its features are the \
 embedding of unit length; layer=hidden gives the 512 values before it. backbone=densenet121 is a smaller one. \
-`start_from` takes the trunk from ImageNet weights of timm or torchvision."""
+`start: {imagenet: FILE}` takes the trunk from ImageNet weights of timm or torchvision."""
 PUBLISHED = [
     Published(data="AffectNet-8, logistic regression on features", value=61.6, mark="A"),
     Published(data="AffectNet-7, logistic regression on features", value=65.4, mark="I"),
@@ -23,11 +24,13 @@ PUBLISHED = [
 ]
 
 
-class AverStudent(nn.Module):
+class AverStudent(FaceNetwork):
     """The student of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
 
     No code was published; that it is a DenseNet is recalled, which one and its heads are our choice.
     """
+
+    offers = frozenset({"embedding"})
 
     def __init__(
         self,
@@ -80,23 +83,35 @@ class AverStudent(nn.Module):
         trunks = [trunk for trunk, width in WIDTHS.items() if last is not None and len(last) == width]
         return face_embedding.form(tensors) | ({"backbone": trunks[0]} if trunks else {}), tensors
 
-    def start_from(self, imagenet: Mapping[str, Tensor]) -> None:
-        """Take the trunk from a state dict of the same DenseNet of timm; RuntimeError where it is another network."""
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "imagenet", the trunk from a DenseNet of timm or torchvision."""
+        return {"imagenet": StartPart(self.start_imagenet)}
+
+    def start_imagenet(self, imagenet: Mapping[str, Tensor]) -> None:
+        """Load the trunk from a state dict of the same DenseNet; RuntimeError if it is another network.
+
+        imagenet: name -> tensor of its layer's shape.
+        """
         face_embedding.start(self.trunk, imagenet)
 
-    def embed(self, crops: Tensor) -> Embedded:
+    def _embed(self, crops: Tensor) -> Embedded:
         """crops: (N, 3, 224, 224) normalised as the card says -> all that is told of them."""
         return self.head(self.trunk(crops))
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, 32) of unit length, or the hidden layer (N, 512)."""
-        return self.read(crops).features
+        hidden, embedding, _ = self._embed(crops)
+        return hidden if self.layer == "hidden" else embedding
 
-    def read(self, crops: Tensor) -> Reading:
-        """crops: (N, 3, 224, 224) -> features (N, D) and expression logits (N, K)."""
-        hidden, embedding, logits = self.embed(crops)
-        return Reading(hidden if self.layer == "hidden" else embedding, logits)
+    def predict(self, crops: Tensor) -> Prediction:
+        """Compute features (N, D) and expression logits (N, K) of crops (N, 3, 224, 224).
+
+        extras: "hidden" (N, 512) and "embedding" (N, E) of unit length, one of which is the features (`layer`).
+        """
+        hidden, embedding, logits = self._embed(crops)
+        features = hidden if self.layer == "hidden" else embedding
+        return Prediction(features, logits, extras={"hidden": hidden, "embedding": embedding})
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
-        return self.embed(crops).logits
+        return self._embed(crops).logits

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from avfer.models.backbones import face_embedding
 from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
 from avfer.models.card import Card
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 
 CUT = "mixed_7a"  # the first of facenet's blocks that is left out
 MAPS = 896  # of the trunk
@@ -18,14 +19,17 @@ NARROW, GROWTH, DENSE_LAYERS = 512, 64, 5
 BOTTLENECK = 4  # maps inside a dense layer, in growths
 DESCRIPTION = """Inception-ResNet-v1 of facenet without its last blocks, and a dense block, trained by turns on \
 triplets of FEC and on AffectNet. Its features are the embedding of unit length that the student learns; layer=hidden \
-gives the 512 values before it. `start_from` takes the trunk of facenet-pytorch (20180402-114759-vggface2.pt)."""
+gives the 512 values before it. `start: {facenet: FILE}` takes the trunk of facenet-pytorch \
+(20180402-114759-vggface2.pt)."""
 
 
-class AverTeacher(nn.Module):
+class AverTeacher(FaceNetwork):
     """The teacher of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
 
     No code was published. The dense block is laid out as in FECNet (Vemulapalli and Agarwala, CVPR 2019).
     """
+
+    offers = frozenset({"embedding"})
 
     def __init__(self, num_classes: int = 8, num_features: int = 32, layer: Layer = "embedding") -> None:
         super().__init__()
@@ -64,27 +68,39 @@ class AverTeacher(nn.Module):
         """No official weights are public: tensors are our own, and tell their form."""
         return face_embedding.form(tensors), tensors
 
-    def start_from(self, facenet: Mapping[str, Tensor]) -> None:
-        """Take the trunk from a state dict of facenet-pytorch's InceptionResnetV1; RuntimeError where it is none."""
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "facenet", the trunk from facenet-pytorch's InceptionResnetV1."""
+        return {"facenet": StartPart(self.start_facenet)}
+
+    def start_facenet(self, facenet: Mapping[str, Tensor]) -> None:
+        """Load the trunk from a state dict of InceptionResnetV1; RuntimeError if it is another network.
+
+        facenet: name -> tensor of its layer's shape.
+        """
         face_embedding.start(self.trunk, facenet)
 
-    def embed(self, crops: Tensor) -> Embedded:
+    def _embed(self, crops: Tensor) -> Embedded:
         """crops: (N, 3, 224, 224) normalised as the card says -> all that is told of them."""
         maps = self.dense(self.narrow(self.trunk(crops)))
         return self.head(self.norm(maps).relu().mean((2, 3)))
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, 32) of unit length, or the hidden layer (N, 512)."""
-        return self.read(crops).features
+        hidden, embedding, _ = self._embed(crops)
+        return hidden if self.layer == "hidden" else embedding
 
-    def read(self, crops: Tensor) -> Reading:
-        """crops: (N, 3, 224, 224) -> features (N, D) and expression logits (N, K)."""
-        hidden, embedding, logits = self.embed(crops)
-        return Reading(hidden if self.layer == "hidden" else embedding, logits)
+    def predict(self, crops: Tensor) -> Prediction:
+        """Compute features (N, D) and expression logits (N, K) of crops (N, 3, 224, 224).
+
+        extras: "hidden" (N, 512) and "embedding" (N, E) of unit length, one of which is the features (`layer`).
+        """
+        hidden, embedding, logits = self._embed(crops)
+        features = hidden if self.layer == "hidden" else embedding
+        return Prediction(features, logits, extras={"hidden": hidden, "embedding": embedding})
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
-        return self.embed(crops).logits
+        return self._embed(crops).logits
 
 
 def _trunk() -> nn.Sequential:

@@ -5,14 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avfer.models.affect.heads import AffectOutputs
 from avfer.models.backbones.vggish import Vggish, convolutions
 from avfer.models.card import Card
+from avfer.models.network import AffectModel, StartPart, VoiceNetwork
+from avfer.models.prediction import Prediction
 
 MAPS = 512  # of the trunk
 
 
-class AverVoice(nn.Module):
+class AverVoice(VoiceNetwork, AffectModel):
     """The audio network of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
 
     How the paper changed VGGish is not known; ours keeps its convolutions and averages their maps. In a pipeline it is
@@ -36,7 +37,7 @@ class AverVoice(nn.Module):
             name="aver_voice",
             task="valence and arousal of the voice, and features",
             description="The convolutions of VGGish, their maps averaged over time and frequency, and a layer of"
-            " features; fine-tuned on RECOLA. `start_from` takes the convolutions from vggish.",
+            " features; fine-tuned on RECOLA. `start: {pretrained: FILE}` takes the convolutions from vggish.",
             options={name: value for name, (value, default) in told.items() if value != default},
             inputs={"voice": num_features},
             trained_on={"voice": "aver_voice"},
@@ -55,8 +56,12 @@ class AverVoice(nn.Module):
         bias = tensors.get("embedding.bias")
         return {} if bias is None else {"num_features": len(bias)}, tensors
 
-    def start_from(self, pretrained: Vggish) -> None:
-        """Take over the convolutions of VGGish."""
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "pretrained", a file of vggish."""
+        return {"pretrained": StartPart(self.start_pretrained, network="vggish")}
+
+    def start_pretrained(self, pretrained: Vggish) -> None:
+        """Load the convolutions of VGGish."""
         self.trunk.load_state_dict(pretrained.trunk.state_dict())
 
     def features(self, patches: Tensor) -> Tensor:
@@ -73,7 +78,7 @@ class AverVoice(nn.Module):
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
-    ) -> tuple[AffectOutputs, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         """voice: (N, D) features; the rest is not read -> outputs (N,), hidden (N, 0)."""
         return self.sequence(face, voice, has_face, has_voice), hidden
 
@@ -85,10 +90,9 @@ class AverVoice(nn.Module):
         has_voice: Tensor,
         valid: Tensor | None = None,
         times: Tensor | None = None,
-    ) -> AffectOutputs:
+    ) -> Prediction:
         """voice: (..., D) features, of single rows or of sequences; the rest is not read -> outputs (...)."""
-        valence, arousal = self._pair(torch.where(has_voice[..., None], voice, 0.0)).unbind(-1)
-        return AffectOutputs(valence, arousal, voice[..., :0], voice[..., :0])
+        return Prediction(valence_arousal=self._pair(torch.where(has_voice[..., None], voice, 0.0)))
 
     def _pair(self, features: Tensor) -> Tensor:
         pair = self.valence_arousal(self.dropout(features))

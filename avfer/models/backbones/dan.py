@@ -1,6 +1,6 @@
 """dan: several attention heads on one feature map, made to look at different things."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import timm
 import torch
@@ -8,7 +8,8 @@ from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
 from avfer.models.card import Card, ClassOrder, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 from avfer.models.renaming import count, renamed
 
 WIDTH, REDUCED, GATE = 512, 256, 32  # channels of the trunk, of spatial attention, of the gate
@@ -33,14 +34,6 @@ RENAMES = [  # the authors' names -> ours
 DESCRIPTION = """ResNet-18 and independent attention heads; `outputs` gives what the losses of training read. \
 AffectNet and RAF-DB number their classes differently. Use float32: head values are sums over 512 channels, which \
 half precision may not hold."""
-
-
-class Outputs(NamedTuple):
-    """What the authors' network returns for N crops."""
-
-    logits: Tensor  # (N, K)
-    feature_map: Tensor  # (N, 512, 7, 7), which all heads read
-    heads: Tensor  # (N, H, 512), log-softmax over the heads; as it is where there is one
 
 
 class SpatialAttention(nn.Module):
@@ -90,11 +83,13 @@ class Head(nn.Sequential):
                 nn.init.zeros_(module.bias)
 
 
-class Dan(nn.Module):
+class Dan(FaceNetwork):
     """DAN: Wen et al., "Distract Your Attention: Multi-head Cross Attention Network for Facial Expression Recognition".
 
     arXiv 2109.07270; github.com/yaoing/DAN (MIT). Where the paper differs, this follows the code.
     """
+
+    offers = frozenset({"feature_map", "attention_heads"})
 
     def __init__(self, num_classes: int = 7, num_heads: int = 4) -> None:
         super().__init__()
@@ -145,23 +140,31 @@ class Dan(nn.Module):
             options["num_heads"] = num_heads
         return options, ours
 
-    def start_from(self, resnet: dict[str, Tensor]) -> None:
-        """Take over the layers of a trained ResNet-18 with torchvision's names, as training starts; not its classes."""
-        self.trunk.load_state_dict({name: value for name, value in resnet.items() if not name.startswith("fc.")})
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "resnet", the trunk."""
+        return {"resnet": StartPart(self.start_resnet)}
 
-    def outputs(self, crops: Tensor) -> Outputs:
-        """crops: (N, 3, 224, 224) normalised as the card says -> all that the authors' network returns."""
-        feature_map, heads = self._heads(crops)
-        return Outputs(self.bn(self.fc(heads.sum(1))), feature_map, heads)
+    def start_resnet(self, resnet: dict[str, Tensor]) -> None:
+        """Load the layers of a ResNet-18 under torchvision's names, without its classifier.
+
+        resnet: name -> tensor of its layer's shape. Raises RuntimeError if a tensor does not fit.
+        """
+        self.trunk.load_state_dict({name: value for name, value in resnet.items() if not name.startswith("fc.")})
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, 512), the sum of the heads, which the last layer reads."""
         return self._heads(crops)[1].sum(1)
 
-    def read(self, crops: Tensor) -> Reading:
-        """crops: (N, 3, 224, 224) -> features (N, 512) and expression logits (N, K)."""
-        features = self.features(crops)
-        return Reading(features, self.bn(self.fc(features)))
+    def predict(self, crops: Tensor) -> Prediction:
+        """Compute features (N, 512) and expression logits (N, K) of crops (N, 3, 224, 224).
+
+        extras: "feature_map" (N, 512, 7, 7), which all heads read, and "attention_heads" (N, H, 512), the log-softmax
+        over the heads (a single head without it).
+        """
+        feature_map, heads = self._heads(crops)
+        features = heads.sum(1)
+        extras = {"feature_map": feature_map, "attention_heads": heads}
+        return Prediction(features, self.bn(self.fc(features)), extras=extras)
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits."""

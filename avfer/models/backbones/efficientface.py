@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torchvision.models import ShuffleNetV2
 
 from avfer.models.card import Card, ClassOrder, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork
+from avfer.models.prediction import Prediction
 from avfer.models.renaming import renamed
 
 Corpus = Literal["raf_db", "affectnet", "caer_s"]
@@ -84,7 +85,7 @@ class Modulator(nn.Module):
         return x * (channel[:, :, None, None] * self.spatial(x)).sigmoid()
 
 
-class EfficientFace(nn.Module):
+class EfficientFace(FaceNetwork):
     """EfficientFace: Zhao, Liu, Zhou, "Robust Lightweight Facial Expression Recognition Network with Label
     Distribution Training", AAAI 2021, 35(4), 3510-3519.
 
@@ -141,10 +142,10 @@ class EfficientFace(nn.Module):
         x = self.modulator(trunk.stage2(x)) + self.local(x)
         return trunk.conv5(trunk.stage4(trunk.stage3(x))).mean((2, 3))
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 224, 224) -> features (N, 1024) and expression logits (N, K)."""
         features = self.features(crops)
-        return Reading(features, self.trunk.fc(features))
+        return Prediction(features, self.trunk.fc(features))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits."""

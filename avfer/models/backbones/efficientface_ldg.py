@@ -4,18 +4,19 @@ from typing import Any, cast
 
 import timm
 from timm.models.resnet import ResNet
-from torch import Tensor, nn
+from torch import Tensor
 
 from avfer.models.backbones.efficientface import ORDERS, Corpus, statistics
 from avfer.models.card import Card
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork
+from avfer.models.prediction import Prediction
 from avfer.models.renaming import renamed
 
 FEATURES = 2048
 RENAMES = [(r"^(?!trunk\.)", "trunk.")]  # the authors' names -> ours
 
 
-class EfficientFaceLdg(nn.Module):
+class EfficientFaceLdg(FaceNetwork):
     """The ResNet-50 whose softmax is the target of EfficientFace (Zhao, Liu, Zhou, AAAI 2021).
 
     github.com/zengqunzhao/EfficientFace (MIT); an ordinary ResNet-50 with the stride in its 3x3 convolutions. `corpus`
@@ -64,10 +65,10 @@ class EfficientFaceLdg(nn.Module):
         """crops: (N, 3, 224, 224) normalised as the card says -> (N, 2048)."""
         return self.trunk.forward_head(self.trunk.forward_features(crops), pre_logits=True)
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 224, 224) -> features (N, 2048) and expression logits (N, K)."""
         features = self.features(crops)
-        return Reading(features, self.trunk.fc(features))
+        return Prediction(features, self.trunk.fc(features))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits."""

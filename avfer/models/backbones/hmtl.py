@@ -1,6 +1,6 @@
 """hmtl: a network that learns expressions and solves pretext tasks at the same time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import timm
@@ -9,7 +9,8 @@ from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
 from avfer.models.card import Card, ClassOrder, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork
+from avfer.models.prediction import Prediction
 
 Trunk = Literal["efficientnet_b0", "efficientnet_b2"]
 Head = Literal["expression", "valence_arousal", "puzzle", "inpainting"]
@@ -57,12 +58,12 @@ class Painter(nn.Sequential):
         super().__init__(*layers, nn.Conv2d(32, 3, 3, padding=1), nn.Sigmoid())
 
 
-class Hmtl(nn.Module):
+class Hmtl(FaceNetwork):
     """HMTL: Pourmirzaei et al., "Using Self-Supervised Auxiliary Tasks to Improve Fine-Grained Facial Representation".
 
     arXiv 2105.06421. Puzzle and expression heads follow the public code (TensorFlow, MIT), which has neither the
     paper's trunk nor its in-painting; the in-painting decoder and the valence-arousal head are our choice. `heads`
-    names what is there; what is not supervised (puzzle, inpainting) is for training, and `supervised` leaves it out.
+    names the heads. Puzzle and inpainting are for training alone: `inference_options` leaves them out.
     """
 
     def __init__(
@@ -76,8 +77,6 @@ class Hmtl(nn.Module):
         if not set(heads) <= set(HEADS) or not set(heads) & set(SUPERVISED):
             raise ValueError(f"heads are of {', '.join(HEADS)}, one of the first two among them; not {list(heads)}")
         width = WIDTHS[backbone]
-        self.num_classes: int = num_classes
-        self.backbone: Trunk = backbone
         self.grid: Literal[2, 3] = grid
         self.heads = tuple(head for head in HEADS if head in heads)
         self.trunk = cast(EfficientNet, timm.create_model(backbone, pretrained=False, num_classes=0))
@@ -86,6 +85,7 @@ class Hmtl(nn.Module):
         self.valence_arousal = nn.Linear(width, 2) if "valence_arousal" in heads else None
         self.puzzle = PuzzleHead(width, grid) if "puzzle" in heads else None
         self.inpainting = Painter(width) if "inpainting" in heads else None
+        self.offers = frozenset(head for head in self.heads if head not in SUPERVISED)
 
     @classmethod
     def card(
@@ -139,13 +139,11 @@ class Hmtl(nn.Module):
         trunks = [name for name, width in WIDTHS.items() if last is not None and len(last) == width]
         return options | ({"backbone": trunks[0]} if trunks else {}), tensors
 
-    def supervised(self) -> "Hmtl":
-        """A copy without the heads of pretext tasks; what it tells is the same to the bit."""
-        kept: list[Head] = [head for head in self.heads if head in SUPERVISED]
-        copy = Hmtl(self.num_classes, self.backbone, kept, self.grid)
-        wanted = copy.state_dict()
-        copy.load_state_dict({name: tensor for name, tensor in self.state_dict().items() if name in wanted})
-        return copy.train(self.training)
+    @classmethod
+    def inference_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options without the heads of pretext tasks; the other outputs stay the same to the bit."""
+        kept = [head for head in options.get("heads", ()) if head in SUPERVISED]
+        return dict(options) | ({"heads": kept} if "heads" in options else {})
 
     def puzzle_logits(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, S, S) shuffled by `avfer.signal.puzzle` -> (N, P, P), per position the tile that lies there."""
@@ -163,16 +161,18 @@ class Hmtl(nn.Module):
         """crops: (N, 3, 224, 224) normalised as the card says -> (N, D)."""
         return self.trunk(crops)
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 224, 224) -> features (N, D), expression logits (N, K), valence and arousal (N, 2)."""
         features = self.features(crops)
         x = self.dropout(features)
         expression = None if self.expression is None else self.expression(x)
-        return Reading(features, expression, None if self.valence_arousal is None else self.valence_arousal(x).tanh())
+        return Prediction(
+            features, expression, None if self.valence_arousal is None else self.valence_arousal(x).tanh()
+        )
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits; valence and arousal (N, 2) where they are all."""
-        _, expression, pair, _ = self.read(crops)
-        told = pair if expression is None else expression
-        assert told is not None, "one supervised head is there"
-        return told
+        prediction = self.predict(crops)
+        outputs = prediction.valence_arousal if self.expression is None else prediction.expression_logits
+        assert outputs is not None, "the constructor demands a supervised head"
+        return outputs

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from avfer.models.backbones import vit
 from avfer.models.backbones.vit import Size
 from avfer.models.card import Card
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork
+from avfer.models.prediction import Prediction
 
 HEADS = 16  # of the decoder's attention
 DECODER = {  # names of the authors' files -> ours
@@ -49,7 +50,7 @@ class Decoder(nn.Module):
         return self.pred(self.norm(self.blocks(x)))[:, 1:]
 
 
-class Mae(nn.Module):
+class Mae(FaceNetwork):
     """Masked auto-encoder (He et al., CVPR 2022), as it starts PF-ViT (Li et al., arXiv 2207.11081).
 
     Names of the encoder follow github.com/MSA-LMC/MAE-SFER (no licence file). `decoder=True` adds the decoder, which
@@ -70,6 +71,7 @@ class Mae(nn.Module):
         self.patch, self.mask_ratio = patch, mask_ratio
         self.encoder = vit.encoder(size, patch)
         self.decoder = Decoder(vit.WIDTHS[size], decoder_width, decoder_depth, patch) if decoder else None
+        self.offers = frozenset({"masked_patches"} if decoder else ())
 
     @classmethod
     def card(
@@ -147,9 +149,9 @@ class Mae(nn.Module):
         """crops: (N, 3, 224, 224) normalised as the card says -> (N, D), the class token after the last norm."""
         return self.encoder.forward_features(crops)[:, 0]
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 224, 224) -> features (N, D) alone."""
-        return Reading(self.features(crops))
+        return Prediction(self.features(crops))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, D) features."""

@@ -11,7 +11,8 @@ from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 
 NUM_EMBEDDING = 512
 SCALE = 30.0
@@ -31,11 +32,13 @@ class CosineHead(nn.Module):
         return F.linear(F.normalize(embedding), F.normalize(self.weight))
 
 
-class MtArcVgg(nn.Module):
+class MtArcVgg(FaceNetwork):
     """MT-ArcVGG of Kollias and Zafeiriou (BMVC 2019): MT-VGG with an embedding trained by ArcFace.
 
     Neither code nor weights are public; width and place of the embedding, and the scale, are our choice.
     """
+
+    offers = frozenset({"cosines"})
 
     def __init__(
         self,
@@ -93,9 +96,9 @@ class MtArcVgg(nn.Module):
         width = {} if embedding is None else {"num_embedding": len(embedding)}
         return vgg_face.form(tensors) | counts(tensors) | width, tensors
 
-    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
-        """Take over the convolutions of VGG-Face."""
-        self.trunk.take_over(tensors)
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "vgg_face", the convolutions of VGG-Face."""
+        return {"vgg_face": StartPart(self.trunk.take_over)}
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), the embedding, of any length."""
@@ -105,12 +108,12 @@ class MtArcVgg(nn.Module):
         """crops: (N, 3, 96, 96) -> (N, K) in [-1, 1], what ArcFace is trained on."""
         return self.expression(self.features(crops))
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 96, 96) -> features (N, D), expression logits (N, K), pair (N, 2), unit logits (N, 8)."""
         x = self.trunk(crops)
         embedding = self.embedding(x)
         logits = SCALE * self.expression(embedding)
-        return Reading(embedding, logits, self.valence_arousal(x).tanh(), self.action_units(x))
+        return Prediction(embedding, logits, self.valence_arousal(x).tanh(), self.action_units(x))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) -> (N, K) expression logits."""

@@ -1,16 +1,17 @@
 """mt_vgg: expression, valence, arousal and action units of single pictures in one network."""
 
+from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avfer.models.affect.heads import AffectHeads
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, ClassOrder
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 
 AFF_WILD2 = ["neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 ORDERS = [
@@ -22,7 +23,7 @@ LATER_UNITS = [f"AU{unit:02d}" for unit in (1, 2, 4, 6, 7, 10, 12, 15, 23, 24, 2
 PAPER = "Kollias, Zafeiriou, Aff-Wild2, Multi-Task Learning and ArcFace, BMVC 2019, arXiv 1910.04855"
 
 
-class MtVgg(nn.Module):
+class MtVgg(FaceNetwork):
     """MT-VGG of Kollias and Zafeiriou (BMVC 2019): VGG-Face, two full layers, one head for each task.
 
     Neither code nor weights are public. That valence and arousal are bound by tanh is our choice.
@@ -75,19 +76,18 @@ class MtVgg(nn.Module):
         """No official weights are public: tensors are our own, and tell their form."""
         return vgg_face.form(tensors) | counts(tensors, "heads."), tensors
 
-    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
-        """Take over the convolutions of VGG-Face."""
-        self.trunk.take_over(tensors)
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "vgg_face", the convolutions of VGG-Face."""
+        return {"vgg_face": StartPart(self.trunk.take_over)}
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), of the second full layer."""
         return self.trunk(crops)
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 96, 96) -> features (N, D), expression logits (N, K), pair (N, 2), unit logits (N, 8)."""
         features = self.features(crops)
-        valence, arousal, expression, units = self.heads(features)
-        return Reading(features, expression, torch.stack([valence, arousal], 1), units)
+        return replace(self.heads(features), features=features)
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) -> (N, K) expression logits."""

@@ -1,5 +1,6 @@
 """pf_vit: the poker face vision transformer, and the plain one that its authors published."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from avfer.models.backbones.mae import Mae
 from avfer.models.backbones.poker_face import Discriminator, Generator, Separated, Separation, Separator
 from avfer.models.backbones.vit import Size
 from avfer.models.card import Card, ClassOrder, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 
 RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
 AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
@@ -36,7 +38,7 @@ likely until it is trained. drop_path leaves layers of the encoder out by chance
 size has 32 px patches in its fine-tuned form: patch=32."""
 
 
-class PfVit(nn.Module):
+class PfVit(FaceNetwork):
     """PF-ViT: an encoder, a separator, a head, and for training a generator and a discriminator.
 
     Li et al., "Emotion Separation and Recognition from a Facial Expression by Generating the Poker Face with Vision
@@ -65,6 +67,8 @@ class PfVit(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.generator = Generator(width, patch) if generator else None
         self.discriminator = Discriminator(num_classes) if generator else None
+        parts = {"emotion_tokens": separator, "residue_tokens": separator, "generator": generator}
+        self.offers = frozenset(name for name, there in parts.items() if there)
 
     @classmethod
     def card(
@@ -122,8 +126,17 @@ class PfVit(nn.Module):
             options["num_classes"] = len(ours["head.bias"])
         return options, ours
 
-    def start_from(self, pretrained: Mae) -> None:
-        """Take over the encoder of a pre-trained network of the same size, and its decoder into the generator."""
+    @classmethod
+    def inference_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options without generator and discriminator."""
+        return {name: value for name, value in options.items() if name != "generator"}
+
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "pretrained", a file of mae."""
+        return {"pretrained": StartPart(self.start_pretrained, network="mae")}
+
+    def start_pretrained(self, pretrained: Mae) -> None:
+        """Load the encoder of a pre-trained network of the same size, and its decoder into the generator."""
         self.encoder.load_state_dict(pretrained.encoder.state_dict())
         if self.generator is not None and pretrained.decoder is not None:
             decoder = pretrained.decoder.state_dict()
@@ -150,10 +163,19 @@ class PfVit(nn.Module):
         token = self.encoder.forward_features(crops)[:, :1]
         return (token if self.separator is None else self.separator(token).emotion)[:, 0]
 
-    def read(self, crops: Tensor) -> Reading:
-        """crops: (N, 3, 224, 224) -> features (N, D) and expression logits (N, K)."""
-        features = self.features(crops)
-        return Reading(features, self.head(features))
+    def predict(self, crops: Tensor) -> Prediction:
+        """Compute features (N, D) and expression logits (N, K) of crops (N, 3, 224, 224).
+
+        extras with a separator: "emotion_tokens" and "residue_tokens", (N, 1 + P, D) each, whose sum is the encoder's.
+        """
+        tokens = self.encoder.forward_features(crops)
+        if self.separator is None:
+            return Prediction(tokens[:, 0], self.head(tokens[:, 0]))
+        emotion, residue = self.separator(tokens)
+        # Separating the class token alone rounds differently: as `features` does it, unless the generator is trained.
+        features = (emotion if self.generator else self.separator(tokens[:, :1]).emotion)[:, 0]
+        extras = {"emotion_tokens": emotion, "residue_tokens": residue}
+        return Prediction(features, self.head(features), extras=extras)
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits."""

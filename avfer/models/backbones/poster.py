@@ -1,6 +1,5 @@
 """poster: a face and its landmarks, fused at three scales by a pyramid of transformers."""
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -10,7 +9,8 @@ from avfer.models.backbones.ir50 import ROW, Ir50
 from avfer.models.backbones.mobilefacenet import MobileFaceNet
 from avfer.models.backbones.pyramid import WIDTH, Pyramid
 from avfer.models.card import Card, ClassOrder, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 from avfer.models.renaming import renamed
 
 Variant = Literal["raf_db", "affectnet"]
@@ -56,7 +56,7 @@ network is frozen, as in the authors' code. So are tensors that their files hold
 trunk.output_layer, pyramid.cls_token."""
 
 
-class Poster(nn.Module):
+class Poster(FaceNetwork):
     """POSTER: Zheng, Mendieta, Chen, "A Pyramid Cross-Fusion Transformer Network for Facial Expression Recognition".
 
     ICCV workshops 2023, arXiv 2204.04083. The two modules of github.com/zczcwh/POSTER differ in one layer of each
@@ -115,13 +115,9 @@ class Poster(nn.Module):
             options["num_classes"] = len(ours["head.bias"])
         return options, ours
 
-    def start_from(self, trunk: Mapping[str, Tensor], landmarks: Mapping[str, Tensor]) -> None:
-        """Take over both pretrained parts, `ir50.pth` and `mobilefacenet_model_best.pth.tar`, to train the rest.
-
-        Raises RuntimeError where a tensor is missing, unknown or of another shape.
-        """
-        self.trunk.start_from(trunk)
-        self.landmarks.load_state_dict(landmarks)
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "trunk" (`ir50.pth`) and "landmarks" (`mobilefacenet_model_best.pth.tar`), both pretrained."""
+        return {"trunk": StartPart(self.trunk.start_from), "landmarks": StartPart(self.landmarks.load_state_dict)}
 
     def fuse(self, picture: Tensor, landmarks: Tensor) -> Tensor:
         """Coarse maps of the trunk (N, 256, 14, 14) and of the landmark network (N, 512, 7, 7) -> (N, 512)."""
@@ -138,10 +134,10 @@ class Poster(nn.Module):
         small = crops[..., ::2, ::2]
         return self.fuse(self.trunk(small).coarse, self.landmarks(small).coarse)
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 224, 224) -> features (N, 512) and expression logits (N, K)."""
         features = self.features(crops)
-        return Reading(features, self.head(features))
+        return Prediction(features, self.head(features))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits."""

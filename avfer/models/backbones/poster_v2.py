@@ -1,6 +1,5 @@
 """poster_v2: POSTER++, a face read by its landmarks at three scales, then by a small vision transformer."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,7 +11,8 @@ from avfer.models.backbones.ir50 import ROW, FaceMaps, Ir50
 from avfer.models.backbones.mobilefacenet import LandmarkMaps, MobileFaceNet
 from avfer.models.backbones.window_fusion import WindowFusion, sequence
 from avfer.models.card import Card, ClassOrder, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 from avfer.models.renaming import renamed
 
 WIDTH = 768
@@ -79,7 +79,7 @@ class TokenTransformer(nn.Module):
         return self.norm(self.blocks(x)[:, 0])
 
 
-class PosterV2(nn.Module):
+class PosterV2(FaceNetwork):
     """POSTER++: Mao et al., "POSTER++: A Simpler and Stronger Facial Expression Recognition Network".
 
     Pattern Recognition 2024, arXiv 2301.12149; github.com/Talented-Q/POSTER_V2.
@@ -134,13 +134,9 @@ class PosterV2(nn.Module):
         ours = renamed({name: t for name, t in tensors.items() if not name.endswith(COMPUTED)}, RENAMES)
         return {"num_classes": len(ours["head.bias"])} if "head.bias" in ours else {}, ours
 
-    def start_from(self, trunk: Mapping[str, Tensor], landmarks: Mapping[str, Tensor]) -> None:
-        """Take over both pretrained parts, `ir50.pth` and `mobilefacenet_model_best.pth.tar`, to train the rest.
-
-        Raises RuntimeError where a tensor is missing, unknown or of another shape.
-        """
-        self.trunk.start_from(trunk)
-        self.landmarks.load_state_dict(landmarks)
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "trunk" (`ir50.pth`) and "landmarks" (`mobilefacenet_model_best.pth.tar`), both pretrained."""
+        return {"trunk": StartPart(self.trunk.start_from), "landmarks": StartPart(self.landmarks.load_state_dict)}
 
     def fuse(self, picture: FaceMaps, landmarks: LandmarkMaps) -> Tensor:
         """Maps of the trunk and of the landmark network -> (N, 768)."""
@@ -158,10 +154,10 @@ class PosterV2(nn.Module):
         small = crops[..., ::2, ::2]
         return self.fuse(self.trunk(small), self.landmarks(small))
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 224, 224) -> features (N, 768) and expression logits (N, K)."""
         features = self.features(crops)
-        return Reading(features, self.head(features))
+        return Prediction(features, self.head(features))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) -> (N, K) expression logits."""

@@ -1,9 +1,10 @@
 """prosody: how something is said, in numbers that nobody had to train."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avfer.models.card import Card
+from avfer.models.network import VoiceNetwork
 
 RANKS = (9, 48, 76, 91)  # of the 96 frames by loudness: their quantiles 0.1, 0.5, 0.8, 0.95
 TIMBRE = 16  # groups of four bands
@@ -12,7 +13,7 @@ FLOOR = 1e-3  # keeps the logarithm of a steady sound finite
 WIDTH = len(RANKS) + TIMBRE + 2 + len(RHYTHMS)
 
 
-class Prosody(nn.Module):
+class Prosody(VoiceNetwork):
     """Loudness, timbre and rhythm of a patch, in the spirit of eGeMAPS (Eyben et al. 2016), without pitch.
 
     Loudness is ranked and not averaged, and the timbre is that of the loud frames, so that pauses do not speak.

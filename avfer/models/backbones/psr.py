@@ -13,7 +13,8 @@ from avfer.models.backbones import vgg_bn
 from avfer.models.backbones.edsr import Edsr, Scale
 from avfer.models.backbones.spatial_transformer import SpatialTransformer, side_of
 from avfer.models.card import Card, ClassOrder, Published
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 from avfer.models.renaming import count, renamed
 
 SCALES: dict[int, Scale] = {2: 2, 4: 4}  # multiples that super-resolution makes
@@ -53,12 +54,14 @@ class MaximumAndMean(nn.Module):
         return torch.cat([x.amax((2, 3), keepdim=True), x.mean((2, 3), keepdim=True)], 1)
 
 
-class Psr(nn.Module):
+class Psr(FaceNetwork):
     """PSR: Vo, Lee, Yang, Kim, "Pyramid With Super Resolution for In-the-Wild Facial Expression Recognition".
 
     IEEE Access 8 (2020); github.com/thanhhungqb/pyramid-super-resolution (no licence file). A crop smaller than two
     thirds of `adaptive_side` is itself the small picture, and twice as large the full one.
     """
+
+    offers = frozenset({"branch_logits"})
 
     def __init__(
         self,
@@ -153,7 +156,11 @@ class Psr(nn.Module):
             options["cut"] = vgg_bn.CUTS[vgg_bn.CONVOLUTIONS - shared - 1]
         return options, ours
 
-    def start_from(self, vgg: dict[str, Tensor], rows: Sequence[int] | None = None) -> None:
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "vgg", the convolutions and the neck, and "super_resolution", the EDSR networks."""
+        return {"vgg": StartPart(self.start_vgg), "super_resolution": StartPart(self.start_super_resolution)}
+
+    def start_vgg(self, vgg: dict[str, Tensor], rows: Sequence[int] | None = None) -> None:
         """Take over a trained VGG-16 as training starts; the last layer where it has as many classes.
 
         vgg: tensors as the authors name them (`0.0.I.*`, `1.I.*`) or as torchvision does (`features.I.*`); rows: those
@@ -179,26 +186,23 @@ class Psr(nn.Module):
             if isinstance(network, Edsr) and network.scale == scale:
                 network.start_from(edsr)
 
-    def branch_logits(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, S, S) normalised as the card says -> (N, K, B), for losses of training."""
-        return self.head(self._vectors(crops)).movedim(2, 1)
-
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, S, S) normalised as the card says -> (N, 512), the mean over the branches."""
         return self._vectors(crops).mean(1)
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, S, S) -> features (N, 512) and expression logits (N, K).
 
-        The logits are the logarithm of the mean over the branches of their softmax.
+        The logits are the logarithm of the mean over the branches of their softmax. extras: "branch_logits" (N, K, B).
         """
         vectors = self._vectors(crops)
-        probabilities = self.head(vectors).log_softmax(2)
-        return Reading(vectors.mean(1), probabilities.logsumexp(1) - math.log(len(self.branches)))
+        logits = self.head(vectors)  # (N, B, K)
+        joined = logits.log_softmax(2).logsumexp(1) - math.log(len(self.branches))
+        return Prediction(vectors.mean(1), joined, extras={"branch_logits": logits.movedim(2, 1)})
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, S, S) -> (N, K) expression logits, as `read` gives them."""
-        logits = self.read(crops).expression_logits
+        """crops: (N, 3, S, S) -> (N, K) expression logits, those of `predict`."""
+        logits = self.predict(crops).expression_logits
         assert logits is not None
         return logits
 

@@ -10,12 +10,13 @@ from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from avfer.models.card import Card
-from avfer.models.reading import Reading
+from avfer.models.network import FaceNetwork
+from avfer.models.prediction import Prediction
 
 NEAR = 3  # names that an error offers
 
 
-class TimmAny(nn.Module):
+class TimmAny(FaceNetwork):
     """A network of timm (Wightman, github.com/huggingface/pytorch-image-models) up to its pooled features.
 
     `num_classes` puts a linear layer behind them; 0 leaves the features alone. Subclasses name the network.
@@ -86,15 +87,15 @@ class TimmAny(nn.Module):
         """crops: (N, 3, S, S) normalised as the card says -> (N, D), pooled."""
         return self.trunk(crops)
 
-    def read(self, crops: Tensor) -> Reading:
+    def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, S, S) -> features (N, D), and expression logits (N, K) where there are classes."""
         features = self.features(crops)
-        return Reading(features, None if self.expression is None else self.expression(features))
+        return Prediction(features, None if self.expression is None else self.expression(features))
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, S, S) -> expression logits (N, K); without classes the features (N, D)."""
-        features, logits, *_ = self.read(crops)
-        return features if logits is None else logits
+        features = self.features(crops)
+        return features if self.expression is None else self.expression(features)
 
 
 @cache

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from avfer.models.card import Card
+from avfer.models.network import VoiceNetwork
 
 LAYERS = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)  # channels of a convolution; 0 is a pool
 FLAT = 512 * 6 * 4  # values that are left of a patch
@@ -31,7 +32,7 @@ def convolutions() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Vggish(nn.Module):
+class Vggish(VoiceNetwork):
     """VGGish: Hershey et al., "CNN Architectures for Large-Scale Audio Classification", ICASSP 2017.
 
     Layers and their numbers are those of github.com/harritaylor/torchvggish (Apache-2.0).

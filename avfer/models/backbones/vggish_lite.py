@@ -4,10 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avfer.models.network import VoiceNetwork
+
 MEL_MEAN, MEL_STD = -2.0, 1.6  # of the log-mel bands of speech, about: centres the input
 
 
-class VggishLite(nn.Module):
+class VggishLite(VoiceNetwork):
     """A VGG for the log-mel patches of VGGish (after Hershey et al. 2017), with batch norm and few channels.
 
     The maps of the last convolution are pooled to their mean and their maximum over time and frequency.

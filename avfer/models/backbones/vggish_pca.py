@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 from avfer.models.backbones.vggish import POST, WIDTH
 from avfer.models.card import Card
+from avfer.models.network import Network
 
 LIMIT = 2.0  # of the projection
 LEVELS = 255
 NAMES = ("pca_eigen_vectors", "pca_means")
 
 
-class VggishPca(nn.Module):
+class VggishPca(Network):
     """A fixed projection of VGGish features and 256 levels for each of its results.
 
     Names are those of github.com/harritaylor/torchvggish. Whitening is inside the matrix, whose rows are the results.

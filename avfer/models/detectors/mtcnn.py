@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torchvision.ops import nms, roi_align
 
 from avfer.models.card import Card
+from avfer.models.network import Network
+from avfer.signal.boxes import drop_duplicates
 
 CELL = 12  # px that one cell of the first network sees
 STRIDE = 2
@@ -22,8 +24,12 @@ MOST_CANDIDATES = 2048
 SIZES = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # of the batches of crops
 
 
-class Mtcnn(nn.Module):
+class Mtcnn(Network):
     """Three networks: `pnet` proposes, `rnet` rejects, `onet` decides and gives five landmarks."""
+
+    crop_size = 48  # px, input of `onet`
+    side_margin = 1.0  # px: boxes of the published code include their last pixel
+    landmark_shift = -1.0  # px: its pixels count from 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,27 +117,12 @@ class Mtcnn(nn.Module):
         """The third network: final boxes and scores, doubles removed by overlap with the smaller box."""
         if not len(boxes):
             return boxes, boxes.new_zeros(0)
-        offsets, _, chances = padded(self.onet, _crops(working, boxes, 48))
+        offsets, _, chances = padded(self.onet, _crops(working, boxes, self.crop_size))
         chance = chances[:, 1]
         keep = chance > 0.7
         boxes, chance = _moved(boxes[keep], offsets[keep]), chance[keep]
-        keep = drop_doubles(boxes, chance, 0.7)
+        keep = drop_duplicates(boxes, chance, 0.7)
         return boxes[keep], chance[keep]
-
-
-def drop_doubles(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
-    """Indices of boxes to keep, best first, none covering more than `most` of the smaller of two boxes."""
-    order = scores.argsort(descending=True, stable=True)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    corner = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(
-        boxes[:, None, :2], boxes[None, :, :2]
-    )
-    overlap = corner.clamp(min=0).prod(2) / torch.minimum(area[:, None], area[None]).clamp(min=1e-6)
-    kept: list[int] = []
-    for i in order.tolist():
-        if all(overlap[i, j] <= most for j in kept):
-            kept.append(i)
-    return torch.tensor(kept, dtype=torch.long)
 
 
 def padded(network: nn.Module, crops: Tensor) -> list[Tensor]:

@@ -5,13 +5,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from avfer.models.affect.heads import AffectOutputs
 from avfer.models.affect.tf_gru import TfGru
 from avfer.models.backbones import slim_resnet, vgg_face
 from avfer.models.backbones.affwildnet_vgg import CHECKED, CODE, DUMPED, LEVEL, PAPER, TERMS
 from avfer.models.backbones.slim_resnet import SlimResNet50
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, Published
+from avfer.models.network import AffectModel, FaceNetwork, StartPart
+from avfer.models.prediction import Prediction
 from avfer.models.tf_variables import from_tensorflow
 
 NUM_HIDDEN = 128  # of each of two layers
@@ -27,7 +28,7 @@ PUBLISHED = [
 ]
 
 
-class AffWildNet(nn.Module):
+class AffWildNet(FaceNetwork, AffectModel):
     """A trunk, two layers of TensorFlow's GRU, and a linear output of valence and arousal.
 
     It stands in a pipeline twice: `features` as the backbone, `start` and `step` as the affect model.
@@ -43,6 +44,10 @@ class AffWildNet(nn.Module):
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), what the GRU reads."""
         return self.trunk(crops)
 
+    def predict(self, crops: Tensor) -> Prediction:
+        """crops: (N, 3, 96, 96) -> features (N, D) alone; `sequence` reads them over time."""
+        return Prediction(self.features(crops))
+
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (B, T, 3, 96, 96), frames of B videos in order -> valence and arousal (B, T, 2), without a bound."""
         features = self.features(crops.flatten(0, 1)).unflatten(0, crops.shape[:2])
@@ -54,7 +59,7 @@ class AffWildNet(nn.Module):
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
-    ) -> tuple[AffectOutputs, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         """face: (N, D), hidden: (N, H); the voice is not read -> outputs (N,), hidden (N, H)."""
         x, after = self.gru.step(face, hidden)
         return self._told(x), torch.where(has_face[:, None], after, hidden)
@@ -67,17 +72,16 @@ class AffWildNet(nn.Module):
         has_voice: Tensor,
         valid: Tensor | None = None,
         times: Tensor | None = None,
-    ) -> AffectOutputs:
+    ) -> Prediction:
         """The same over sequences, for training: face (B, T, D), has_face, valid (B, T) bool -> outputs (B, T).
 
         The state passes over instants without a face and over those that are not valid.
         """
         return self._told(self.gru(face, has_face if valid is None else has_face & valid))
 
-    def _told(self, x: Tensor) -> AffectOutputs:
+    def _told(self, x: Tensor) -> Prediction:
         """x: (..., W) -> outputs, within [-1, 1] but while training."""
-        pair = self.output(x) if self.training else self.output(x).clamp(-1, 1)
-        return AffectOutputs(pair[..., 0], pair[..., 1], pair[..., :0], pair[..., :0])
+        return Prediction(valence_arousal=self.output(x) if self.training else self.output(x).clamp(-1, 1))
 
 
 class AffWildNetVggGru(AffWildNet):
@@ -98,9 +102,9 @@ class AffWildNetVggGru(AffWildNet):
         ours = vgg_face.named(tensors, TABLE)
         return vgg_face.form(ours) | _hidden(ours), ours
 
-    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
-        """Take over the convolutions of VGG-Face."""
-        cast(VggFace, self.trunk).take_over(tensors)
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "vgg_face", the convolutions of VGG-Face."""
+        return {"vgg_face": StartPart(cast(VggFace, self.trunk).take_over)}
 
 
 class AffWildNetResNetGru(AffWildNet):

@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from avfer.models.affect.heads import AffectHeads, AffectOutputs, Scale
+from avfer.models.affect.heads import AffectHeads, Scale
 from avfer.models.affect.tf_gru import TfGru
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
@@ -14,6 +14,8 @@ from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, 
 from avfer.models.backbones.vgg_face import NUM_FEATURES, SIDE, WIDTH, VggFace
 from avfer.models.backbones.vggish_lite import MEL_MEAN, MEL_STD
 from avfer.models.card import Card
+from avfer.models.network import AffectModel, FaceNetwork, StartPart, VoiceNetwork
+from avfer.models.prediction import Prediction
 
 NUM_HIDDEN = 128  # of each of two layers
 DESCRIPTION = """A face network and a voice network of the same form, whose features a GRU reads together, for three \
@@ -21,7 +23,7 @@ tasks. In a pipeline it is named three times, as backbone of faces, as backbone 
 same weights. A face or a voice that is missing is read as zeros. voice=False is MT-VGG-RNN, which does not listen."""
 
 
-class AvMtVggRnn(nn.Module):
+class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
     """A/V-MT-VGG-RNN of Kollias and Zafeiriou (BMVC 2019), and without a voice MT-VGG-RNN.
 
     Neither code nor weights are public. The log-mel patch of VGGish as the voice's picture, the order of the GRU's
@@ -91,13 +93,17 @@ class AvMtVggRnn(nn.Module):
             options["valence_arousal"] = "none"
         return options | {"voice": any(name.startswith("voice.") for name in tensors)}, tensors
 
-    def start_vgg_face(self, tensors: dict[str, Tensor]) -> None:
-        """Take over the convolutions of VGG-Face for faces; those of the voice begin anew."""
-        self.face.take_over(tensors)
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return "vgg_face", the convolutions of VGG-Face for faces; those of the voice stay fresh."""
+        return {"vgg_face": StartPart(self.face.take_over)}
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D)."""
         return self.face(crops)
+
+    def predict(self, crops: Tensor) -> Prediction:
+        """crops: (N, 3, 96, 96) -> features (N, D) alone; `sequence` reads them over time."""
+        return Prediction(self.features(crops))
 
     def voice_features(self, patches: Tensor) -> Tensor:
         """patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, D)."""
@@ -106,7 +112,7 @@ class AvMtVggRnn(nn.Module):
         picture = F.interpolate((patches - MEL_MEAN) / MEL_STD, (SIDE, SIDE), mode="bilinear")
         return self.voice(picture.expand(-1, 3, -1, -1))
 
-    def forward(self, crops: Tensor, patches: Tensor | None = None) -> AffectOutputs:
+    def forward(self, crops: Tensor, patches: Tensor | None = None) -> Prediction:
         """Frames of B videos in order, with the sound around each.
 
         crops: (B, T, 3, 96, 96), patches: (B, T, 1, 96, 64) where it listens -> outputs (B, T, ...)
@@ -123,7 +129,7 @@ class AvMtVggRnn(nn.Module):
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
-    ) -> tuple[AffectOutputs, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         """face (N, D), voice (N, D), has_face (N,), has_voice (N,), hidden (N, H) -> outputs and hidden (N, H)."""
         x, valid = self._read(face, voice, has_face, has_voice)
         after = torch.where(valid[:, None], self.gru.step(x, hidden)[1], hidden)
@@ -137,7 +143,7 @@ class AvMtVggRnn(nn.Module):
         has_voice: Tensor,
         valid: Tensor | None = None,
         times: Tensor | None = None,
-    ) -> AffectOutputs:
+    ) -> Prediction:
         """The same over sequences, for training: (B, T, D), (B, T, D), three times (B, T) bool -> outputs (B, T, ...).
 
         The state passes over instants with neither, and over those that are not valid.

@@ -1,0 +1,145 @@
+"""Base classes of all networks: a network declares what it offers, and callers read the declaration.
+
+A network of your own is a subclass of one of these classes in any installed package. Name it as
+`package.module:Name` wherever avfer takes the name of a network (`backbone:`, `model:`). The smallest face backbone
+is a constructor and one method:
+
+    class MeanColour(FaceNetwork):
+        def predict(self, crops):
+            return Prediction(features=crops.mean((2, 3)))
+
+Its weights are a .safetensors file with a card (.json) beside it, as `avfer.models.weights.save` writes them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from avfer.catalog import find, kind_of
+from avfer.errors import ConfigError
+from avfer.models.card import Card
+from avfer.models.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class StartPart:
+    """A part of a network that training can start from a file of weights (`start:` of a training configuration)."""
+
+    load: Callable[[Any], None]  # takes the tensors of the file by name, or the network that the file holds
+    network: str = ""  # catalog name of the network that the file holds; "" if `load` takes tensors by name
+
+
+class Network(nn.Module):
+    """Base class of every network of the catalog."""
+
+    # Extra outputs (keys of `Prediction.extras`) and abilities (methods) that the network's own losses need.
+    offers: frozenset[str] = frozenset()
+
+    @classmethod
+    def card(cls, *_: Any, **options: Any) -> Card | None:
+        """Return the card of a fresh network with these constructor options, or None if only weight files have one."""
+        return None
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return the constructor options that a checkpoint implies, and its tensors under avfer's names.
+
+        tensors: name -> tensor of any shape, named as in the authors' files or as in ours.
+        """
+        return {}, tensors
+
+    @classmethod
+    def inference_options(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return constructor options without the parts that only training needs."""
+        return dict(options)
+
+    def start_parts(self) -> dict[str, StartPart]:
+        """Return the parts that training can start from files, by the key that `start:` gives them."""
+        return {}
+
+
+class FaceNetwork(Network):
+    """A network that reads aligned face crops, normalised as its card says."""
+
+    def predict(self, crops: Tensor, /) -> Prediction:
+        """Return all outputs of one forward pass. crops: (N, 3, S, S) float32 -> Prediction of N rows."""
+        raise NotImplementedError(f"{type(self).__name__} must define predict(crops)")
+
+    def features(self, crops: Tensor, /) -> Tensor:
+        """Return the features alone. crops: (N, 3, S, S) float32 -> (N, D)."""
+        features = self.predict(crops).features
+        assert features is not None, f"{type(self).__name__}.predict returns no features"
+        return features
+
+
+class VoiceNetwork(Network):
+    """A network that reads log-mel patches of sound."""
+
+    def features(self, patches: Tensor, /) -> Tensor:
+        """Return the features. patches: (N, 1, 96, 64) float32 log-mel, time before frequency -> (N, D)."""
+        raise NotImplementedError(f"{type(self).__name__} must define features(patches)")
+
+    def voice_features(self, patches: Tensor, /) -> Tensor:
+        """Return `features`; a network of faces and voices, whose `features` are those of faces, overrides this."""
+        return self.features(patches)
+
+
+class AffectModel(Network):
+    """A network that reads features of face and voice over time.
+
+    A causal model computes a row from that row and its hidden state: it has `start` and `step`. The others read
+    stretches of rows by `sequence`, from `past` rows before a row to `ahead` rows after it.
+    """
+
+    causal: bool = True
+    past: int = 0  # rows before a row that its outputs depend on; 0 for causal models, which have a hidden state
+    ahead: int = 0  # rows after a row that its outputs depend on
+
+    def start(self, n: int) -> Tensor:
+        """Return the hidden state (n, H) of n new tracks; H is 0 for a model without memory."""
+        raise NotImplementedError(f"{type(self).__name__} has no start(n)")
+
+    def step(
+        self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
+    ) -> tuple[Prediction, Tensor]:
+        """Compute one instant of N tracks.
+
+        face: (N, Df), voice: (N, Dv), has_face, has_voice: (N,) bool, hidden: (N, H)
+        -> Prediction of N rows, next hidden state (N, H).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no step(...)")
+
+    def sequence(
+        self,
+        face: Tensor,
+        voice: Tensor,
+        has_face: Tensor,
+        has_voice: Tensor,
+        valid: Tensor | None = None,
+        times: Tensor | None = None,
+    ) -> Prediction:
+        """Compute T instants of B sequences.
+
+        face: (B, T, Df), voice: (B, T, Dv), has_face, has_voice: (B, T) bool, valid: (B, T) bool, True for rows to
+        use, which come first in each sequence, times: (B, T) s -> Prediction of (B, T) steps.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no sequence(...)")
+
+
+N = TypeVar("N", bound=Network)
+KINDS: dict[type[Network], str] = {FaceNetwork: "backbone", VoiceNetwork: "voice backbone", AffectModel: "affect model"}
+
+
+def find_network(name: str, base: type[N]) -> type[N]:
+    """Return the class of a network by its catalog name or its `package.module:Name`.
+
+    base: FaceNetwork, VoiceNetwork or AffectModel, or Network for any kind. Raises ConfigError for an unknown name and
+    for code that is no subclass of `base`.
+    """
+    kind = KINDS.get(base) or kind_of(name)
+    found = find(kind, name)
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise ConfigError(f"{kind} '{name}': must be a subclass of avfer.models.network.{base.__name__}, got {found!r}")
+    return found
