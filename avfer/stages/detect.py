@@ -70,9 +70,8 @@ def search(
 
 def _find_detector(name: str) -> type[nn.Module]:
     """Return the class of a detector; raise ConfigError before anything is called if it is none."""
-    kind = find("detector", name)
-    declared = isinstance(kind, type) and issubclass(kind, nn.Module) and isinstance(kind, Detector)
-    if not declared:
-        needs = "a torch module with crop_size, side_margin, landmark_shift, search and refine"
-        raise ConfigError(f"detector: '{name}' is not a face detector: it must be {needs} (see avfer.types.Detector)")
-    return kind
+    kind: object = find("detector", name)
+    if isinstance(kind, type) and issubclass(kind, nn.Module) and isinstance(kind, Detector):
+        return kind  # the class itself declares all that the protocol needs
+    needs = "a torch module with crop_size, side_margin, landmark_shift, search and refine"
+    raise ConfigError(f"detector: '{name}' is not a face detector: it must be {needs} (see avfer.types.Detector)")
