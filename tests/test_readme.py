@@ -1,4 +1,4 @@
-"""What the README shows works as it stands there."""
+"""The README files agree with the package: examples run, commands exist, tables list every name."""
 
 import re
 import shutil
@@ -6,14 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from avfer.catalog import NAMES
+from avfer.catalog import MODEL_KINDS, NAMES
 from avfer.cli import main
 from avfer.configurations import bundled
+from avfer.models.weights import BUILTIN
 from avfer.pipeline_config import read_pipeline
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line[8:].split("#")[0].split() for line in README.splitlines() if line.startswith("$ avfer ")]
+MODELS = (ROOT / "avfer" / "models" / "README.md").read_text(encoding="utf-8")
+PAGES = {  # all README files of the project: path -> text
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for folder in (".", "avfer/models", "configs", "pipelines", "tools")
+    for path in (ROOT / folder).glob("README.md")
+}
+COMMANDS = [
+    line[8:].split("#")[0].split()
+    for text in PAGES.values()
+    for line in text.splitlines()
+    if line.startswith("$ avfer ")
+]
 
 
 def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +39,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_the_commands_exist_with_their_options(
+def test_every_command_exists_with_its_options(
     words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verbs = words[: 2 if words[0] in {"models", "corpora", "submit"} else 1]
@@ -35,24 +47,31 @@ def test_the_commands_exist_with_their_options(
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code in {0, None}
-    told = capsys.readouterr().out
-    assert all(word in told for word in words if word.startswith("--"))
+    help_text = capsys.readouterr().out
+    assert all(word in help_text for word in words if word.startswith("--"))
     if verbs == ["run"]:
         assert Path(words[1]).stem in bundled("pipeline")
 
 
-def test_the_pipeline_it_prints_is_the_bundled_one() -> None:
-    shown = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
-    assert shown and shown[1].strip() == read_pipeline("aver").text.strip()
+def test_the_printed_pipeline_is_the_bundled_one() -> None:
+    blocks = [block.strip() for text in PAGES.values() for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert read_pipeline("aver").text.strip() in blocks
 
 
-def test_every_stage_is_in_its_table() -> None:
-    assert all(f"| `{name}` |" in README for name in NAMES["stage"])
+def test_a_table_lists_every_stage() -> None:
+    assert all(any(f"| `{name}` |" in text for text in PAGES.values()) for name in NAMES["stage"])
 
 
-def test_every_recipe_is_named_and_every_name_is_a_recipe() -> None:
-    """`a_{b,c}` stands for `a_b` and `a_c`."""
-    table = README.partition("| system | recipes in")[2].partition("\n\n")[0]
+def test_the_table_of_systems_lists_every_model_without_embedded_weights() -> None:
+    embedded = {path.stem for path in BUILTIN.glob("*.json")}
+    rows = re.findall(r"^\| `(\w+)` \|", MODELS, re.MULTILINE)
+    assert sorted(rows) == sorted(name for kind in MODEL_KINDS for name in NAMES[kind] if name not in embedded)
+
+
+def test_a_table_lists_every_recipe_and_nothing_else() -> None:
+    """`a_{b,c}` is short for `a_b` and `a_c`."""
+    pages = [text for text in PAGES.values() if "| system | recipes in" in text]
+    table = pages[0].partition("| system | recipes in")[2].partition("\n\n")[0]
     named = set[str]()
     for text in re.findall(r"`([a-z_0-9{},]+)`", table.partition("\n")[2]):
         head, _, rest = text.partition("{")

@@ -1,4 +1,4 @@
-"""What the affect heads learn from: published mappings, and sequences composed of faces and voices."""
+"""Training data of the affect heads: published mappings, and sequences composed of faces and voices."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tools.train.features import Faces, Voice
 from tools.train.ferplus import CLASSES
 from tools.train.mappings import ACTION_UNITS, action_units, valence_arousal
 from tools.train.ravdess import EMOTIONS, Utterance
-from tools.train.sequences import Composer, voice_class, voice_pair
+from tools.train.sequences import Composer, voice_class, voice_valence_arousal
 
 
 def utterance(emotion: str, strong: bool = False) -> Utterance:
@@ -17,7 +17,7 @@ def utterance(emotion: str, strong: bool = False) -> Utterance:
 
 @pytest.fixture(scope="module")
 def composed():
-    """Faces whose feature is their class, and voices whose feature is theirs."""
+    """Sequences of faces whose feature is their class (times 10), and of voices whose feature is their class + 1."""
     shares = torch.eye(len(CLASSES))
     yes = torch.ones(len(CLASSES), dtype=torch.bool)
     faces = Faces(shares[None] * 10, shares, torch.arange(len(CLASSES)), yes, ~yes)
@@ -52,18 +52,18 @@ def test_mixed_votes_have_mixed_targets():
     np.testing.assert_allclose(valence_arousal(mixed)[0], valence_arousal(each).mean(0), atol=1e-6)
 
 
-def test_calm_joins_neutral_and_intensity_moves_arousal():
+def test_calm_counts_as_neutral_and_intensity_scales_arousal():
     assert voice_class(utterance("calm")) == CLASSES.index("neutral")
-    assert voice_pair(utterance("anger", True))[1] > voice_pair(utterance("anger", False))[1]
-    assert voice_pair(utterance("sadness", True)) == voice_pair(utterance("sadness", False))
+    assert voice_valence_arousal(utterance("anger", True))[1] > voice_valence_arousal(utterance("anger", False))[1]
+    assert voice_valence_arousal(utterance("sadness", True)) == voice_valence_arousal(utterance("sadness", False))
 
 
-def test_targets_are_shares_and_within_range(composed):
+def test_targets_are_probabilities_and_within_range(composed):
     torch.testing.assert_close(composed.expression.sum(-1), torch.ones(200, 40))
-    assert composed.pair.abs().max() <= 1
+    assert composed.valence_arousal.abs().max() <= 1
 
 
-def test_what_is_missing_is_zero_and_both_happen(composed):
+def test_features_of_a_missing_face_or_voice_are_zero(composed):
     assert not composed.face[~composed.has_face].any()
     assert not composed.voice[~composed.has_voice].any()
     assert composed.has_face.any()
@@ -71,16 +71,16 @@ def test_what_is_missing_is_zero_and_both_happen(composed):
     assert (~composed.has_face & composed.has_voice).any()
 
 
-def test_a_face_decides_expression_and_valence(composed):
+def test_expression_and_valence_follow_the_face(composed):
     held = composed.has_face & (composed.expression.max(-1).values == 1)
     label = composed.expression[held].argmax(-1)
     assert torch.equal(composed.face[held].argmax(-1), label)
     torch.testing.assert_close(
-        composed.pair[held][:, 0], torch.from_numpy(valence_arousal(np.eye(8, dtype="f")))[label, 0]
+        composed.valence_arousal[held][:, 0], torch.from_numpy(valence_arousal(np.eye(8, dtype="f")))[label, 0]
     )
 
 
-def test_a_voice_alone_decides_what_its_face_is_missing(composed):
+def test_expression_follows_the_voice_where_there_is_no_face(composed):
     alone = ~composed.has_face & composed.has_voice & (composed.expression.max(-1).values == 1)
     spoken = composed.voice[alone][:, 0]
     label = composed.expression[alone].argmax(-1)[spoken == spoken.round()]
@@ -88,7 +88,7 @@ def test_a_voice_alone_decides_what_its_face_is_missing(composed):
     assert torch.equal(torch.where(spoken > 0, spoken - 1, 0).long(), label)
 
 
-def test_voice_and_face_share_arousal(composed):
+def test_arousal_is_the_mean_of_face_and_voice(composed):
     said = composed.voice[..., 0].round().long() - 1
     clear = (composed.voice[..., 0] - 1 - said).abs() < 1e-4
     both = composed.has_face & composed.has_voice & clear & (said >= 0) & (composed.expression.max(-1).values == 1)
@@ -96,4 +96,4 @@ def test_voice_and_face_share_arousal(composed):
     assert (shown != said).any()
     face = torch.from_numpy(valence_arousal(np.eye(len(CLASSES), dtype=np.float32)))[:, 1]
     voice = torch.where(face > 0, 0.8 * face, face)  # of normal intensity
-    torch.testing.assert_close(composed.pair[both][:, 1], (face[shown] + voice[said]) / 2, atol=1e-4, rtol=0)
+    torch.testing.assert_close(composed.valence_arousal[both][:, 1], (face[shown] + voice[said]) / 2, atol=1e-4, rtol=0)
