@@ -105,8 +105,8 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
     scored = _prepare(config, kind, aligned, given or neutral_prediction(kind, labels))
     tally = found.tallies.setdefault(kind, _new_tally(config, kind, labels.names))
     if not isinstance(tally, DimensionTally) and tally.names != labels.names:
-        names = f"{', '.join(labels.names)}, but earlier examples have {', '.join(tally.names)}"
-        raise DatasetError(f"{example.id} has the {kind.replace('_', ' ')} names {names}")
+        names = f"got {', '.join(labels.names)} after {', '.join(tally.names)}"
+        raise DatasetError(f"{example.id}, {kind}: all examples must have the same names in the same order, {names}")
     try:
         tally.add(scored)
     except MetricError as error:

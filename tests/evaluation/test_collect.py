@@ -1,0 +1,39 @@
+"""Examples of a partition are collected into one tally for each kind of label."""
+
+import numpy as np
+import pytest
+
+from avfer.datasets.example import Example, Labels
+from avfer.errors import DatasetError
+from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
+from avfer.evaluation.collect import collect
+from avfer.evaluation.evaluation_config import make_config
+
+CONFIG = make_config({"corpus": "recola", "root": ".", "partition": "dev", "predictions": "."}, "a test")
+
+
+def predicted(name: str, kind: str, values: np.ndarray, names: tuple[str, ...]) -> AlignedPredictions:
+    """An example of two steps whose columns are all predicted as 0.5."""
+    labels = {kind: Labels(values, np.ones(values.shape, bool), names)}
+    example = Example(name, "dev", labels, frames=np.arange(2))
+    return AlignedPredictions.from_values(example, {column: np.full(2, 0.5) for column in all_columns_of(example)})
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "names"),
+    [
+        ("expression", np.zeros(2, np.int64), (("neutral", "anger"), ("anger", "neutral"))),
+        ("action_units", np.zeros((2, 2)), (("AU1", "AU2"), ("AU1", "AU4"))),
+    ],
+)
+def test_examples_with_different_names_raise_an_error(kind, values, names):
+    examples = [predicted(f"clip_{i}", kind, values, own) for i, own in enumerate(names)]
+    with pytest.raises(DatasetError, match=f"clip_1, {kind}: all examples must have the same names"):
+        collect(CONFIG, examples)
+
+
+def test_a_step_with_an_unknown_action_unit_is_counted_but_not_scored():
+    aligned = predicted("clip", "action_units", np.array([[1.0, 0.0], [1.0, 0.0]]), ("AU1", "AU2"))
+    aligned.example.labels["action_units"].valid[1, 0] = False
+    tally = collect(CONFIG, [aligned]).tallies["action_units"]
+    assert (tally.scores.steps.valid, tally.mixed) == (1, 1)
