@@ -1,6 +1,7 @@
 """The one way to write a file: it appears whole under its name, or not at all."""
 
 import os
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,29 +12,52 @@ HINT = "free some disk space or choose another output"
 
 
 @contextmanager
-def atomic_write(path: Path, hint: str = HINT) -> Generator[Path]:
+def atomic_write(path: Path, hint: str = HINT, folder: Path | None = None) -> Generator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error.
 
     The caller writes (or creates a file at) the temporary path, which is hidden, unique to the process and keeps the
     suffix of `path`, because some writers choose their format by it. Its content reaches the disk (fsync) before the
     rename. On any error the temporary file is removed and an existing `path` stays as it was.
 
+    folder: where to put the temporary file instead (on the same file system), under a name that no other process and
+    no other machine uses; for folders that several machines write to and that are searched for leftovers.
+
     Raises OutputError, with `hint` as the way out, if the folder cannot be created or the file cannot be written;
-    other exceptions of the block pass through.
+    other exceptions of the block pass through. Use `atomic_rename` where the block does more than write.
 
     Example: `with atomic_write(Path("labels.csv")) as part: part.write_text("a,b\\n")`.
     """
-    part = temporary_path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_rename(path, hint, folder) as part, output_errors(path, hint):
         yield part
-        flush_to_disk(part)
-        part.replace(path)
-    except OSError as error:
-        raise output_error(path, error, hint) from error
+
+
+@contextmanager
+def atomic_rename(path: Path, hint: str = HINT, folder: Path | None = None) -> Generator[Path]:
+    """Do the same as `atomic_write`, but let every error of the block pass through, OSError too.
+
+    Only the creation of the folders, the fsync and the rename raise OutputError.
+    """
+    part = temporary_path(path) if folder is None else folder / f"{uuid.uuid4().hex}{path.suffix}"
+    try:
+        with output_errors(path, hint):
+            part.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        with output_errors(path, hint):
+            flush_to_disk(part)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def output_errors(path: Path, hint: str = HINT) -> Generator[None]:
+    """Raise every OSError of the block as an OutputError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(path, error, hint) from error
 
 
 def temporary_path(path: Path) -> Path:
@@ -47,9 +71,7 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def output_error(
-    path: Path, error: OSError, hint: str = "free some disk space or choose another output"
-) -> OutputError:
+def output_error(path: Path, error: OSError, hint: str = HINT) -> OutputError:
     """Return the error to raise for a file that cannot be written, with the system's reason and the way out."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     return OutputError(f"{path} cannot be written: {reason}; {hint}")

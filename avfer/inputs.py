@@ -1,70 +1,232 @@
-"""What `--input` may name: files, folders, globs and .txt lists, as media files in a fixed order."""
+"""Resolve `--input`: files, folders, globs, .txt lists and manifests, on this machine or at URLs that fsspec opens.
 
-from collections.abc import Iterable, Sequence
-from glob import glob, has_magic
-from pathlib import Path
+`avfer label` uses `find_inputs`, a stream that checks every file; `avfer run` uses `find_clips`, a list of local paths.
+Both walk folders in the same fixed order (by name at every level) and skip hidden files and folders.
+"""
 
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from glob import has_magic, iglob
+from pathlib import Path, PurePosixPath
+
+from avfer import remote
 from avfer.errors import ConfigError
+from avfer.manifest import Manifest, find_manifest
+from avfer.remote import MEDIA_SUFFIXES
 
-PICTURES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts webm wmv"
-SOUNDS = "aac aif aiff flac m4a mka mp3 oga ogg opus wav wma"
-# Endings looked for in folders; a file named outright is always taken.
-MEDIA = {f".{name}" for name in (PICTURES + " " + SOUNDS).split()}
+MAX_LISTED = 5  # faults that one message lists
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A media file that an input names."""
+
+    id: str  # name inside the corpus: the path relative to the folder, list or pattern that the user gave
+    path: str  # absolute path, or a URL
+    given: str  # the path before it was made absolute, for messages
+    size: int  # bytes
+    modified: float | None  # s since 1970; None if a remote store does not report it
+    content_mark: str | None = None  # changes with the content, as reported by a remote store (such as an ETag)
+    row: int | None = None  # of the user's manifest
+
+
+def find_inputs(inputs: Sequence[str], manifest: Manifest | None) -> Iterator[InputFile]:
+    """Yield the files behind the inputs, each once, in a fixed order.
+
+    manifest: the table that the inputs name (see find_manifest), which then replaces them.
+
+    Raises ConfigError if an input names nothing, if a file is not a regular file (a pipe would block its reader), if a
+    folder cannot be listed (its clips would be missing without notice), or if two files have the same id.
+    """
+    path_of: dict[str, str] = {}
+    paths: set[str] = set()
+    files = _manifest_files(manifest) if manifest else (file for text in inputs for file in _expand(text, strict=True))
+    for file in files:
+        if file.path in paths:
+            continue
+        if file.id in path_of:
+            clash = f"{path_of[file.id]} and {file.path} would both be called '{file.id}'"
+            raise ConfigError(f"{clash}; give the folder above them, or a manifest with a column 'id'")
+        path_of[file.id] = file.path
+        paths.add(file.path)
+        yield file
 
 
 def find_clips(inputs: Sequence[str]) -> list[Path]:
-    """The media files behind the inputs, each once. ConfigError where an input names nothing."""
-    found = [path for text in inputs for path in _clips_of(text)]
-    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+    """Return the local media files behind the inputs, each once (links resolved), with their paths as given.
+
+    Files inside folders that are not regular, and folders that cannot be listed, are skipped; a file that a glob
+    matches is returned unchecked.
+
+    Raises ConfigError if an input names nothing, or names a URL.
+    """
+    manifest = find_manifest(inputs)
+    files = _manifest_files(manifest) if manifest else (file for text in inputs for file in _expand(text, strict=False))
+    paths: list[Path] = []
+    for file in files:
+        if remote.is_url(file.path):
+            raise ConfigError(f"{file.path}: this command reads local files only; use avfer label for URLs")
+        paths.append(Path(file.given))
+    return list({path.resolve(): path for path in reversed(paths)}.values())[::-1]
 
 
-def check_names(clips: Iterable[Path]) -> None:
-    """ConfigError where two clips would write the same files."""
-    seen: dict[str, Path] = {}
+def check_output_names(clips: Iterable[Path]) -> None:
+    """Raise ConfigError if two clips would write the same files, because they differ only in folder or suffix."""
+    clip_of: dict[str, Path] = {}
     for clip in clips:
-        if clip.stem in seen:
+        if clip.stem in clip_of:
             raise ConfigError(
-                f"{seen[clip.stem]} and {clip} would both be written as '{clip.stem}'; rename one, or run them apart "
-                "with different --output folders"
+                f"{clip_of[clip.stem]} and {clip} would both be written as '{clip.stem}'; rename one, or run them "
+                "separately with different --output folders"
             )
-        seen[clip.stem] = clip
+        clip_of[clip.stem] = clip
 
 
-def _clips_of(text: str, base: Path | None = None) -> list[Path]:
-    path = Path(text).expanduser()
-    path = path if base is None else base / path
-    if path.is_dir():
-        return _clips_in(path)
-    if path.is_file():
-        return _clips_listed(path) if path.suffix.lower() == ".txt" and base is None else [path]
-    pattern = str(path)
-    matches = sorted(glob(pattern, recursive=True)) if has_magic(pattern) else []  # noqa: PTH207
-    if not matches:
-        raise ConfigError(f"no file, folder or pattern '{text}' with anything in it; check the path behind --input")
-    return [clip for match in matches for clip in (_clips_in(Path(match)) if Path(match).is_dir() else [Path(match)])]
+def _manifest_files(manifest: Manifest) -> Iterator[InputFile]:
+    """Yield the files of a manifest; after the last one raise ConfigError with all rows that name no regular file."""
+    faults: list[str] = []
+    for row, (path, name) in enumerate(zip(manifest.paths, manifest.ids, strict=True)):
+        try:
+            yield _file(_join(manifest.base, path), name or _listed_name(path, manifest.base), row)
+        except ConfigError as error:
+            faults.append(str(error))
+    if faults:
+        more = f" (and {len(faults) - MAX_LISTED} more)" if len(faults) > MAX_LISTED else ""
+        raise ConfigError(f"{manifest.name}: {'; '.join(faults[:MAX_LISTED])}{more}")
 
 
-def _clips_in(folder: Path) -> list[Path]:
-    """Media files of a folder and the folders in it; hidden ones stay aside."""
-    clips = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in MEDIA
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    if not clips:
-        raise ConfigError(f"no media file in the folder {folder}")
-    return clips
+def _expand(text: str, strict: bool) -> Iterator[InputFile]:
+    """Yield the files of one input. strict: whether irregular files in folders are errors (else they are skipped)."""
+    if text.lower().endswith(".txt") and not Path(text).expanduser().is_dir():
+        yield from _listed(text, strict)
+    else:
+        yield from _named(text, "", text, strict)
 
 
-def _clips_listed(path: Path) -> list[Path]:
-    """One input a line, seen from the list's folder; empty lines and lines with # are skipped."""
+def _listed(text: str, strict: bool) -> Iterator[InputFile]:
+    """Yield the files of a list: one input a line, relative to the folder of the list; "#" begins a comment line."""
+    base = remote.parent(text)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the list {path} cannot be read: {error}") from error
-    named = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not named:
-        raise ConfigError(f"the list {path} names no file")
-    return [clip for line in named for clip in _clips_of(line, path.parent)]
+        lines = [line.strip() for line in remote.read_bytes(text).decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the list {text} cannot be read: {error}") from error
+    entries = [line for line in lines if line and not line.startswith("#")]
+    if not entries:
+        raise ConfigError(f"the list {text} names no file")
+    for line in entries:
+        yield from _named(_join(base, line), _listed_name(line, base), line, strict)
+
+
+def _named(path: str, name: str, given: str, strict: bool) -> Iterator[InputFile]:
+    """Yield the files behind a file, folder, pattern or URL.
+
+    name: id of a single file, and prefix of the ids in a folder; empty to take them from the path.
+    given: the input as the user wrote it, for messages.
+    """
+    if remote.is_url(path):
+        for found in remote.find(path):
+            file_id = _join_names(name, found.name) or PurePosixPath(found.url).name
+            yield InputFile(file_id, found.url, found.url, found.size, found.modified, found.content_mark)
+        return
+    local = Path(path).expanduser()
+    if local.is_dir():
+        yield from _folder(local, name, strict)
+    elif os.path.lexists(local):
+        yield _file(str(local), name or local.name)
+    elif has_magic(str(local)):
+        yield from _matches(local, given, strict)
+    else:
+        raise ConfigError(f"no file, folder or pattern '{given}'; check the path behind --input")
+
+
+def _matches(pattern: Path, given: str, strict: bool) -> Iterator[InputFile]:
+    """Yield the files that a pattern matches; ids are relative to its last folder without a wildcard."""
+    parts = pattern.parts
+    fixed = Path(*parts[: next(number for number, part in enumerate(parts) if has_magic(part))])
+    found = sorted(iglob(str(pattern), recursive=True))  # noqa: PTH207
+    if not found:
+        raise ConfigError(f"no file or folder matches '{given}'; check the path behind --input")
+    for path in map(Path, found):
+        name = path.relative_to(fixed).as_posix()
+        if path.is_dir():
+            yield from _folder(path, name, strict, may_be_empty=True)
+        else:
+            yield _file(str(path), name) if strict else _unchecked_file(path, name)
+
+
+def _folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -> Iterator[InputFile]:
+    """Yield the media files in a folder and the folders in it."""
+    empty = True
+    for path in _walk(folder, strict, ()):
+        if strict or path.is_file():
+            empty = False
+            yield _file(str(path), _join_names(name, path.relative_to(folder).as_posix()))
+    if empty and not may_be_empty:
+        raise ConfigError(f"no media file in the folder {folder}")
+
+
+def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    """Yield paths with a media suffix by name, level by level; linked folders are followed, but not in a circle.
+
+    above: device and inode of the folders above this one.
+    """
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        if not strict:
+            return
+        fault = f"the folder {folder} cannot be listed: {error.strerror}"
+        raise ConfigError(f"{fault}; change its permissions or leave it out") from error
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(folder / entry.name, strict, (*above, identity))
+        elif Path(entry.name).suffix.lower() in MEDIA_SUFFIXES:
+            yield folder / entry.name
+
+
+def _file(path: str, name: str, row: int | None = None) -> InputFile:
+    """Return a regular file with its size and time. Raises ConfigError for anything else."""
+    if remote.is_url(path):
+        found = remote.info(path)
+        return InputFile(name, found.url, found.url, found.size, found.modified, found.content_mark, row)
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError as error:
+        raise ConfigError(f"'{path}' does not exist: {error.strerror}; check the path") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigError(f"'{path}' is not a regular file; remove it from the input")
+    return InputFile(name, os.path.abspath(path), path, status.st_size, status.st_mtime, row=row)  # noqa: PTH100
+
+
+def _unchecked_file(path: Path, name: str) -> InputFile:
+    return InputFile(name, str(path.absolute()), str(path), 0, None)
+
+
+def _listed_name(line: str, base: str) -> str:
+    """Return the id of a file of a list: its path as written; absolute, without the root, if it leaves the folder."""
+    if remote.is_url(line):
+        return line.partition("://")[2]
+    path = PurePosixPath(Path(line).as_posix())
+    if path.is_absolute() or ".." in path.parts:
+        path = PurePosixPath(os.path.abspath(Path(base) / path))  # noqa: PTH100
+        return str(path.relative_to(path.anchor))
+    return str(path)
+
+
+def _join_names(*names: str) -> str:
+    return "/".join(name for name in names if name)
+
+
+def _join(base: str, line: str) -> str:
+    """Return a path of a list, relative to the folder or URL of the list."""
+    if remote.is_url(line):
+        return line
+    return f"{base}/{line}" if remote.is_url(base) else str(Path(base) / Path(line).expanduser())

@@ -1,7 +1,7 @@
-"""The command line: one short function per verb that parses, calls the library and prints; a file for each verb.
+"""The command line: a file for each verb, with one short function that parses, calls the library and prints.
 
-Standard output carries results (paths, or one JSON object), standard error everything else. What is heavy is
-imported inside the commands, so that help comes at once.
+Standard output carries results (paths, or one JSON object), standard error everything else. Heavy packages are
+imported inside the commands, so that `--help` answers at once.
 """
 
 import os
@@ -21,7 +21,16 @@ from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE, Stopped
 from avfer.cli.label import label
 from avfer.cli.run import run
 from avfer.cli.train import train
-from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError, MissingExtra, WeightsError
+from avfer.errors import (
+    AvferError,
+    AvferWarning,
+    ConfigError,
+    DatasetError,
+    MissingExtra,
+    WeightsError,
+    debugging,
+    describe_unexpected,
+)
 
 app = typer.Typer(
     help="Continuous affect from video with sound: valence, arousal, expressions and action units.",
@@ -48,7 +57,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     pass
@@ -56,7 +65,7 @@ def _options(
 
 @app.command()
 def doctor() -> None:
-    """Tell what is here: versions, devices, codecs, weights; and what is missing and how to get it."""
+    """Show versions, devices, codecs and weights, what is missing, and how to install it."""
     from avfer.doctor import examine
 
     if not examine():
@@ -64,7 +73,10 @@ def doctor() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit with its code; no traceback unless AVFER_DEBUG=1."""
+    """Run the command line and exit with its code. Tracebacks are printed only if AVFER_DEBUG is set.
+
+    arguments: without the name of the program; None: those of this process.
+    """
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     warnings.showwarning = _warn
@@ -76,25 +88,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _leave(str(error), USAGE)
     except AvferError as error:
         _leave(str(error), FAILED)
-    except BrokenPipeError:  # the reader of our output has left, `head` for one
+    except BrokenPipeError:  # the program that reads our output has ended, for example `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except Exception as error:
-        hint = "" if _debugging() else " (AVFER_DEBUG=1 shows where)"
-        _leave(f"unexpected {type(error).__name__}: {error}{hint}", FAILED)
+        _leave(describe_unexpected(error), FAILED)
     sys.exit(DONE)
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """`--input a b c` as `--input a --input b --input c`.
+    """Return the arguments with `--input a b c` written as `--input a --input b --input c`.
 
-    The pipeline stands before `--input` or, with a single path, after it.
+    The pipeline comes before `--input` or, with a single path, after it.
     """
     out: list[str] = []
     inside, before = False, 0
     for index, argument in enumerate(arguments):
         if argument.startswith("-"):
-            inside = argument == "--input" and before > 1  # run and the pipeline are behind us
+            inside = argument == "--input" and before > 1  # the verb and the pipeline came before
             out.append(argument)
             continue
         if inside and arguments[index - 1] != "--input":
@@ -109,17 +120,13 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:
-    """One plain line for what avfer warns of; others' warnings are for developers."""
-    if issubclass(category, AvferWarning) or _debugging():
+    """Print a warning of avfer as one line; show those of other packages only if AVFER_DEBUG is set."""
+    if issubclass(category, AvferWarning) or debugging():
         print(f"avfer: warning: {message}", file=sys.stderr)
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    if _debugging():
+    if debugging():
         traceback.print_exc()
     print(f"avfer: {message}", file=sys.stderr)
     sys.exit(code)
-
-
-def _debugging() -> bool:
-    return os.environ.get("AVFER_DEBUG", "") not in {"", "0"}

@@ -1,4 +1,4 @@
-"""avfer label: a corpus to tables; how far it is; all tables as one dataset."""
+"""avfer label: label a corpus, show how far that is, and merge all tables into one dataset."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from avfer.cli.exits import FAILED
 from avfer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from avfer.labelling.run import Report
+    from avfer.labelling.run import LabelReport
 
 T = TypeVar("T")
 
@@ -29,91 +29,114 @@ def label(
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder for labels.")] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Workers at once; default: one a core.")] = None,
-    ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="A Ray cluster; 'local' starts one.")] = None,
-    gpus_per_worker: Annotated[float, typer.Option(metavar="SHARE", help="Of a GPU, on Ray.")] = 1.0,
-    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only this share of the clips, I from 1.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try clips again that failed before.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Label all clips anew.")] = False,
-    max_seconds: Annotated[float | None, typer.Option(metavar="S", help="That one clip may take.")] = None,
-    max_memory: Annotated[float | None, typer.Option(metavar="GB", help="That one worker may hold.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Workers at the same time; default: one for each core.")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use a Ray cluster; 'local' starts one here.")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of a GPU for each worker, on Ray.")
+    ] = 1.0,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Label only the I-th of N shares of the clips, I from 1.")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed before again.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Label all clips again.")] = False,
+    max_seconds: Annotated[
+        float | None, typer.Option(metavar="S", help="Stop a clip that takes longer; it fails.")
+    ] = None,
+    max_memory: Annotated[
+        float | None, typer.Option(metavar="GB", help="Stop a worker that uses more memory; its clip fails.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; on Ray also 'cuda,cpu'.")] = "auto",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="STAGE.OPTION=VALUE", help="Change an option of the pipeline."),
     ] = None,
-    json_log: Annotated[bool, typer.Option("--json-log", help="Tell every event as a line of JSON.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of paths.")] = False,
+    json_log: Annotated[
+        bool, typer.Option("--json-log", help="Print every event as a line of JSON on standard error.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    status: Annotated[Path | None, typer.Option("--status", metavar="DIR", help="Tell how far a corpus is.")] = None,
-    merge: Annotated[Path | None, typer.Option("--merge", metavar="DIR", help="Write one dataset to --output.")] = None,
+    status: Annotated[
+        Path | None, typer.Option("--status", metavar="DIR", help="Show how far the labelling into DIR is.")
+    ] = None,
+    merge: Annotated[
+        Path | None,
+        typer.Option("--merge", metavar="DIR", help="Merge the tables in DIR into a dataset at --output."),
+    ] = None,
 ) -> None:
-    """Label a corpus: one table a clip; what is done already is kept, whatever ended the run before."""
+    """Label a corpus: one table for each clip. Clips that are done are kept, however the earlier run ended."""
     if status is not None:
-        _tell_status(status, as_json)
+        _print_status(status, as_json)
         return
     if merge is not None:
-        _merge(merge, _given(output, "--output"), as_json)
+        _merge(merge, _require(output, "--output"), as_json)
         return
     from rich.console import Console
 
-    from avfer.executors.protocol import Limits
-    from avfer.labelling.places import Wishes
-    from avfer.labelling.run import Report, label_corpus
-    from avfer.labelling.screen import screen
-    from avfer.labelling.shard import Shard
+    from avfer.executors.pool import Limits
+    from avfer.labelling.entry import Shard
+    from avfer.labelling.run import LabelReport, label_corpus
+    from avfer.labelling.run_options import LabelOptions
     from avfer.labelling.store import Store
     from avfer.pipeline_config import parse_override, read_pipeline
+    from avfer.progress import CorpusProgress, open_display
 
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
-    wishes = Wishes(device, workers, ray, gpus_per_worker, Shard.read(shard), limits, retry_failed, overwrite)
-    spec = read_pipeline(_given(pipeline, "PIPELINE"), dict(parse_override(text) for text in settings or []))
-    corpus = _given(inputs, "--input")
-    report = Report(Store(_given(output, "--output"), wishes.shard))
+    options = LabelOptions(device, workers, ray, gpus_per_worker, Shard.parse(shard), limits, retry_failed, overwrite)
+    spec = read_pipeline(_require(pipeline, "PIPELINE"), dict(parse_override(text) for text in settings or []))
+    corpus = _require(inputs, "--input")
+    report = LabelReport(Store(_require(output, "--output"), options.shard))
     try:
-        with screen(Console(stderr=True), quiet, json_log) as shown:
-            label_corpus(spec, corpus, wishes, report, shown)
-    finally:  # an interrupted run tells what it has finished
-        _tell(report, as_json)
+        with open_display(Console(stderr=True), quiet, json_log, keep_bars=True) as display:
+            label_corpus(spec, corpus, options, report, CorpusProgress(display))
+    finally:  # an interrupted run still prints what it has finished
+        _print_report(report, as_json)
     if report.failed:
         raise typer.Exit(FAILED)
 
 
-def _given(value: T | None, name: str) -> T:
+def _require(value: T | None, name: str) -> T:
+    """Return an option. Raises ConfigError if it is missing."""
     if not value:
         raise ConfigError(f"missing {name}; see avfer label --help")
     return value
 
 
-def _tell(report: "Report", as_json: bool) -> None:
+def _print_report(report: "LabelReport", as_json: bool) -> None:
+    """Print the totals on standard error, and the tables (or one JSON object) on standard output."""
     tables = list(map(str, report.tables))
     corpus = report.corpus
     if corpus and not as_json:
-        listed = f"; why, stands in {report.store.folder / 'failures.jsonl'}" if corpus.failed else ""
-        print(f"avfer: {corpus.done} done, {corpus.failed} failed, {corpus.left} left{listed}", file=sys.stderr)
+        reasons = f"; for the reasons see {report.store.folder / 'failures.jsonl'}" if corpus.failed else ""
+        print(f"avfer: {corpus.done} done, {corpus.failed} failed, {corpus.left} left{reasons}", file=sys.stderr)
     if not as_json:
         print(*tables, sep="\n", end="\n" if tables else "", flush=True)
     elif corpus:
         print(json.dumps({"outputs": tables, "corpus": corpus.as_json()}, ensure_ascii=False), flush=True)
 
 
-def _tell_status(folder: Path, as_json: bool) -> None:
-    from avfer.labelling.screen import clock
+def _print_status(folder: Path, as_json: bool) -> None:
+    """Print how far the labelling into a folder is."""
     from avfer.labelling.status import status
+    from avfer.progress import clock
 
-    told = status(folder)
+    current = status(folder)
     if as_json:
-        print(json.dumps(told.as_json(), ensure_ascii=False))
+        print(json.dumps(current.as_json(), ensure_ascii=False))
         return
-    corpus, left = told.corpus, told.seconds_left
+    corpus, left = current.corpus, current.seconds_left
     print(f"clips    {corpus.clips}: {corpus.done} done, {corpus.failed} failed, {corpus.left} left")
     print(f"rows     {corpus.rows} in {corpus.bytes / 1e6:.1f} MB, of {corpus.media_seconds / 3600:.2f} hours of media")
-    runs = f"{told.running} run{'s' * (told.running > 1)} at work" if told.running else "no run at work"
-    print(f"rate     {told.pace.clips * 60:.1f} clips/min of late; {runs}")
+    runs = f"{current.running} run{'s' * (current.running > 1)} at work" if current.running else "no run at work"
+    print(f"rate     {current.pace.clips * 60:.1f} clips/min of late; {runs}")
     print(f"left     {clock(left) if left is not None else 'unknown'}")
 
 
 def _merge(folder: Path, dataset: Path, as_json: bool) -> None:
+    """Write the dataset and print its path."""
     from avfer.labelling.merge import merge
 
     corpus = merge(folder, dataset)

@@ -22,7 +22,8 @@ def run(
         typer.Option(
             "--input",
             metavar="PATH...",
-            help="Files, folders (with all media in them and below), globs, or a .txt list of such.",
+            help="Files, folders (all media files below them), globs, a .txt list of these, or a table (.csv, .parquet)"
+            " with a column 'path'.",
         ),
     ],
     output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for results.")] = Path("avfer_out"),
@@ -34,40 +35,31 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="STAGE.OPTION=VALUE", help="Change an option of the pipeline."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make results anew that are there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Also write a page with charts (HTML).")] = False,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also write the video with the results on it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of paths.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Read affect from clips and write one table for each."""
-    from avfer.jobs import Outcome, plan
+    """Predict affect in clips and write one table for each."""
+    from avfer.inputs import check_output_names, find_clips
+    from avfer.jobs import Outcome, plan_job
 
-    jobs = [plan(clip, output, _formats(formats), report, overlay) for clip in _clips(inputs)]
+    clips = find_clips(inputs)
+    check_output_names(clips)
+    names = list(dict.fromkeys(name.strip() for name in formats.split(",")))
+    exporters = [name for name, wanted in {"report": report, "overlay": overlay}.items() if wanted]
+    jobs = [plan_job(clip, output, names, exporters) for clip in clips]
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file; results need a folder")
     outcomes: list[Outcome] = []
     start = time.perf_counter()
     try:
         _run(pipeline, jobs, device, settings or [], overwrite, quiet, outcomes)
-    finally:  # an interrupted run tells what it has finished
-        _tell(outcomes, time.perf_counter() - start, as_json)
+    finally:  # an interrupted run still prints what it has finished
+        _print(outcomes, time.perf_counter() - start, as_json)
     if any(outcome.error is not None for outcome in outcomes):
         raise typer.Exit(FAILED)
-
-
-def _clips(inputs: list[str]) -> list[Path]:
-    from avfer.inputs import check_names, find_clips
-
-    clips = find_clips(inputs)
-    check_names(clips)
-    return clips
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    from avfer.export.files import check_format
-
-    return tuple(dict.fromkeys(check_format(name.strip()) for name in text.split(",")))
 
 
 def _run(
@@ -79,30 +71,32 @@ def _run(
     quiet: bool,
     outcomes: "list[Outcome]",
 ) -> None:
-    """Do the jobs one by one; `outcomes` grows as they end."""
+    """Run the jobs one after another and append an outcome for each to `outcomes`."""
     from rich.console import Console
 
-    from avfer.export.terminal import summary_table
-    from avfer.jobs import do
+    from avfer.export.summary import summary_table
+    from avfer.jobs import run_job
     from avfer.pipeline import load
     from avfer.pipeline_config import parse_override
-    from avfer.progress import told, watch
+    from avfer.progress import ClipProgress, open_display, outcome_text
 
     pipeline = load(name, device, **dict(parse_override(text) for text in settings))
     console = Console(stderr=True)
     console = console if console.is_terminal else Console(stderr=True, width=100)
-    with watch(console, len(jobs), quiet) as shown:
+    with open_display(console, quiet) as display:
+        progress = ClipProgress(display, len(jobs))
         for job in jobs:
-            shown.begin(job.clip)
-            outcomes.append(do(job, pipeline, overwrite, shown.part))
-            shown.end(outcomes[-1])
+            progress.begin(job.clip)
+            outcomes.append(run_job(job, pipeline, overwrite, progress.advance))
+            progress.end(outcomes[-1])
     if len(outcomes) == 1 and outcomes[0].summary and not quiet:
         plain = not console.encoding.lower().startswith("utf")
-        title = f"{jobs[0].clip.name}: {told(outcomes[0])}" if console.is_terminal else ""
+        title = f"{jobs[0].clip.name}: {outcome_text(outcomes[0])}" if console.is_terminal else ""
         console.print(summary_table(outcomes[0].summary, title, console.width, plain))
 
 
-def _tell(outcomes: "list[Outcome]", seconds: float, as_json: bool) -> None:
+def _print(outcomes: "list[Outcome]", seconds: float, as_json: bool) -> None:
+    """Print failures and notes on standard error, and the files (or one JSON object) on standard output."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         print(f"avfer: {outcome.job.clip} failed: {outcome.error}", file=sys.stderr)
@@ -116,5 +110,5 @@ def _tell(outcomes: "list[Outcome]", seconds: float, as_json: bool) -> None:
         failures = [{"input": str(outcome.job.clip), "reason": outcome.error} for outcome in failed]
         kept = [str(outcome.job.clip) for outcome in outcomes if outcome.kept]
         rows = sum(outcome.summary.rows for outcome in outcomes if outcome.summary)
-        told = {"outputs": written, "failures": failures, "kept": kept, "rows": rows, "seconds": round(seconds, 3)}
-        print(json.dumps(told, ensure_ascii=False), flush=True)
+        result = {"outputs": written, "failures": failures, "kept": kept, "rows": rows, "seconds": round(seconds, 3)}
+        print(json.dumps(result, ensure_ascii=False), flush=True)

@@ -1,1 +1,4 @@
-"""Places where work can run: processes of this machine, or a Ray cluster, behind one protocol."""
+"""Map a task over items on several workers: processes of this machine (`local`) or actors of a Ray cluster (`ray`).
+
+`pool` has the protocols and the loop that all executors share.
+"""

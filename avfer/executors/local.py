@@ -1,5 +1,11 @@
-"""Workers as processes of this machine, each with a model of its own."""
+"""Workers as processes of this machine, each with a pipeline of its own.
 
+A worker is `python -c "...worker_main()"` with pickles on its standard input (the task, then items) and output
+(events). It is not a child of `multiprocessing`, so that a script needs no `if __name__ == "__main__"` and a notebook
+works too.
+"""
+
+import faulthandler
 import os
 import pickle
 import signal
@@ -11,143 +17,196 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import psutil
 
-from avfer.executors import crew
-from avfer.executors.protocol import Event, Gone, Limits, Task
+from avfer.errors import AvferError
+from avfer.executors.pool import (
+    Event,
+    Limits,
+    TaskResult,
+    WorkerExited,
+    WorkerReady,
+    WorkerTask,
+    run_pool,
+    serialize_error,
+)
 
-POOLS: tuple[str, ...] = (
+# Variables that set the number of threads of numeric libraries.
+THREAD_VARIABLES: tuple[str, ...] = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-TAIL = 20_000  # bytes of what a dead worker wrote last
+LOG_TAIL = 20_000  # bytes at the end of a worker's log that are kept when it ends
 
-Events = SimpleQueue[tuple["Process", Event]]
+EventQueue = SimpleQueue[tuple["WorkerProcess", Event]]
 
 
 class LocalExecutor:
-    """`workers` processes at most; `threads` of each numeric library in each, which must not depend on `workers`.
+    """Runs tasks in at most `workers` processes, each with `threads` threads in every numeric library.
 
-    The number of threads can change the last bits of a product of matrices, so it is the pipeline's to say.
+    The number of threads can change the last bits of a matrix product, so it comes from the pipeline and must not
+    depend on the number of workers.
     """
 
     def __init__(self, workers: int = 1, limits: Limits | None = None, threads: int = 1) -> None:
         self._workers, self._limits, self._threads = workers, limits or Limits(), threads
 
-    def map(self, task: Task, take: Callable[[], Any]) -> Generator[tuple[Any, Any]]:
-        """See `Executor.map`."""
-        place = _Machine(self._workers, environment(self._threads))
-        yield from crew.work(place, task, take, self._limits)
+    def map(self, task: WorkerTask, take: Callable[[], Any]) -> Generator[tuple[Any, Any]]:
+        """Map a task over items; see `avfer.executors.pool.Executor.map`."""
+        backend = _LocalBackend(self._workers, worker_environment(self._threads))
+        yield from run_pool(backend, task, take, self._limits)
 
 
-def environment(threads: int) -> dict[str, str]:
-    """The variables of a worker: this process' own, its import path, and so many threads for every library."""
+def worker_environment(threads: int) -> dict[str, str]:
+    """Return the variables of a worker: those of this process, its import path, and the number of threads."""
     path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
-    return os.environ | dict.fromkeys(POOLS, str(threads)) | {"PYTHONPATH": path}
+    return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"PYTHONPATH": path}
 
 
-class _Machine:
-    """Hires processes here."""
+class _LocalBackend:
+    """Starts processes on this machine."""
 
     def __init__(self, size: int, variables: dict[str, str]) -> None:
         self.size, self._variables = size, variables
-        self._events: Events = SimpleQueue()
-        self._processes: list[Process] = []
+        self._events: EventQueue = SimpleQueue()
+        self._processes: list[WorkerProcess] = []
 
-    def hire(self, task: Task) -> "Process":
-        process = Process(self._variables, self._events)
+    def start_worker(self, task: WorkerTask) -> "WorkerProcess":
+        process = WorkerProcess(self._variables, self._events)
         self._processes.append(process)
-        process.give(task)
+        process.send(task)
         return process
 
-    def events(self, seconds: float) -> "Iterator[tuple[Process, Event]]":
-        """All that is waiting; dead processes are forgotten."""
+    def events(self, seconds: float) -> "Iterator[tuple[WorkerProcess, Event]]":
         with suppress(Empty):
-            yield self._hear(self._events.get(timeout=seconds))
+            yield self._receive(self._events.get(timeout=seconds))
             while True:
-                yield self._hear(self._events.get_nowait())
+                yield self._receive(self._events.get_nowait())
 
     def close(self) -> None:
-        """End all: what a worker has half done lies aside, where the run sweeps it away."""
+        """Kill all processes and wait for their end; the run removes the unfinished files that they leave."""
         for process in self._processes:
             process.kill()
         for process in self._processes:
             process.wait()
 
-    def _hear(self, heard: "tuple[Process, Event]") -> "tuple[Process, Event]":
-        if isinstance(heard[1], Gone):
-            self._processes.remove(heard[0])
-        return heard
+    def _receive(self, received: "tuple[WorkerProcess, Event]") -> "tuple[WorkerProcess, Event]":
+        process, event = received
+        if isinstance(event, WorkerExited):
+            process.wait()
+            self._processes.remove(process)
+        return received
 
 
-class Process:
-    """A worker that hears orders on its standard input and answers on its standard output, both as pickles.
+class WorkerProcess:
+    """A worker process, as its parent sees it. A thread puts what it sends into the queue of events."""
 
-    It is no child of `multiprocessing`, so a script needs no `if __name__ == "__main__"` and a notebook works too.
-    """
-
-    def __init__(self, variables: dict[str, str], events: Events) -> None:
+    def __init__(self, variables: dict[str, str], events: EventQueue) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from avfer.executors.child import main; main()"],
+            [sys.executable, "-c", "from avfer.executors.local import worker_main; worker_main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             env=variables,
-            start_new_session=True,  # Ctrl-C is for the parent alone
+            start_new_session=True,  # Ctrl-C reaches the parent alone
         )
-        self._seen = psutil.Process(self._process.pid)
-        self._listener = threading.Thread(target=self._hear, args=(events,), daemon=True)
+        self._status = psutil.Process(self._process.pid)
+        self._listener = threading.Thread(target=self._listen, args=(events,), name="avfer-worker", daemon=True)
         self._listener.start()
 
-    def give(self, item: Any) -> None:
+    def send(self, item: Any) -> None:
+        """Send the task or an item; a process that has ended is reported by an event."""
         assert self._process.stdin
-        with suppress(OSError):  # it is dead, of which an event will tell
+        with suppress(OSError):
             pickle.dump(item, self._process.stdin)
             self._process.stdin.flush()
 
     def memory(self) -> float:
-        """Bytes resident."""
+        """Return the resident bytes of the process; 0 if it has ended."""
         with suppress(psutil.Error):
-            return float(self._seen.memory_info().rss)
+            return float(self._status.memory_info().rss)
         return 0.0
 
     def kill(self) -> None:
+        """End the process at once."""
         self._process.kill()
 
     def wait(self) -> None:
-        """Wait for the end and all that is said of it."""
+        """Wait for the end of the process and of the thread that listens to it."""
         self._listener.join()
 
-    def _hear(self, events: Events) -> None:
-        """Pass on what the worker says until it ends."""
+    def _listen(self, events: EventQueue) -> None:
+        """Queue the events of the process until it ends, then the end itself."""
         assert self._process.stdout
-        with self._process.stdout as answers, suppress(EOFError, OSError, pickle.UnpicklingError):
+        with self._process.stdout as output, suppress(EOFError, OSError, pickle.UnpicklingError):
             while True:
-                events.put((self, pickle.load(answers)))
-        self._process.kill()  # it cannot be understood any more, if it lives
+                events.put((self, pickle.load(output)))
+        self._process.kill()  # if it is still running, its output cannot be read any more
         code = self._process.wait()
         with suppress(OSError):
             assert self._process.stdin
             self._process.stdin.close()
-        events.put((self, Gone(_death(code), self._last_words())))
+        events.put((self, WorkerExited(_exit_reason(code), self._log_tail())))
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
+        """Return the last lines of the standard error of the process, and close it."""
         with self._log as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
             lines = log.read().decode(errors="replace").splitlines()
         return "\n".join(line for line in lines if not line.startswith("Extension modules:")).strip()
 
 
-def _death(code: int) -> str:
-    """How a process ended, in words."""
+def _exit_reason(code: int) -> str:
+    """Return how a process ended, in words. code: as subprocess.Popen.returncode, negative for a signal."""
     if code >= 0:
         return f"left with code {code}"
     if -code == signal.SIGKILL:
         return "was killed (SIGKILL), by hand or for want of memory"
     return f"crashed ({signal.Signals(-code).name})"
+
+
+def worker_main() -> None:
+    """Run a worker process: load the task from standard input, then return a result for each item.
+
+    When standard input ends the process ends at once, in the middle of an item too.
+    """
+    faulthandler.enable()
+    _prefer_for_oom_killer()
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not mix with the events
+    items: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_read_items, args=(sys.stdin.buffer, items), daemon=True).start()
+    try:
+        call = items.get().load()
+        _write_event(output, WorkerReady())
+        while True:
+            item = items.get()
+            os.ftruncate(2, 0)  # so that the log is about one item only
+            _write_event(output, TaskResult(call(item)))
+    except AvferError as error:
+        _write_event(output, serialize_error(error))
+
+
+def _read_items(source: BinaryIO, items: "SimpleQueue[Any]") -> None:
+    """Queue what arrives on standard input; end the process when the parent is gone."""
+    with suppress(EOFError, OSError, pickle.UnpicklingError):
+        while True:
+            items.put(pickle.load(source))
+    os._exit(0)
+
+
+def _write_event(output: BinaryIO, event: Event) -> None:
+    pickle.dump(event, output)
+    output.flush()
+
+
+def _prefer_for_oom_killer() -> None:
+    """Make Linux kill this worker rather than its parent if memory runs out."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")

@@ -1,4 +1,4 @@
-"""Workers as actors of a Ray cluster, started here or joined; the output folder must be one that all of them see."""
+"""Workers as actors of a Ray cluster, started here or joined. All of its machines must see the output folder."""
 
 import logging
 import os
@@ -16,173 +16,188 @@ from typing import Any
 import psutil
 
 from avfer.errors import AvferError, ConfigError, MissingExtra, OutputError
-from avfer.executors import crew
-from avfer.executors.local import POOLS, environment
-from avfer.executors.protocol import Answer, Event, Gone, Limits, Ready, Task
+from avfer.executors.local import THREAD_VARIABLES, worker_environment
+from avfer.executors.pool import (
+    POLL_SECONDS,
+    Event,
+    Limits,
+    TaskResult,
+    WorkerExited,
+    WorkerReady,
+    WorkerTask,
+    memory_reason,
+    run_pool,
+    serialize_error,
+)
 
 LOCAL = "local"
-POLL = 0.02  # seconds until a new call is waited for, too
-STORE = 100 * 1024 * 1024  # bytes for Ray's objects: ours are small
+CALL_POLL_SECONDS = 0.02  # until calls that were made meanwhile are waited for as well
+OBJECT_STORE = 100 * 1024 * 1024  # bytes for Ray's objects; items and results are small
 
 
 @dataclass(frozen=True)
-class RayWishes:
-    """Where, how many, and on what."""
+class RayOptions:
+    """Which cluster to use, how many actors to start, and on which devices."""
 
     address: str  # "local" starts a cluster on this machine
     workers: int  # at most
-    device: str = "auto"  # a kind, or several with a comma: "cuda,cpu" fills GPUs first, then the cores that are left
+    device: str = "auto"  # a kind, or several with a comma: "cuda,cpu" fills GPUs first, then the remaining cores
     gpus_per_worker: float = 1.0
 
 
 class RayExecutor:
-    """As many actors as the cluster has room for, each with its share of a GPU or with cores."""
+    """Runs tasks in as many actors as the cluster has room for, each with its share of a GPU or with cores."""
 
-    def __init__(self, wishes: RayWishes, limits: Limits | None = None, threads: int = 1) -> None:
-        self._wishes, self._limits, self._threads = wishes, limits or Limits(), threads
+    def __init__(self, options: RayOptions, limits: Limits | None = None, threads: int = 1) -> None:
+        self._options, self._limits, self._threads = options, limits or Limits(), threads
 
-    def map(self, task: Task, take: Callable[[], Any]) -> Generator[tuple[Any, Any]]:
-        """See `Executor.map`. Ray prints on standard output when a worker dies; that is told by us, elsewhere."""
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-            place = _Cluster(self._wishes, self._limits.memory, self._threads)
-            yield from crew.work(place, task, take, self._limits)
+    def map(self, task: WorkerTask, take: Callable[[], Any]) -> Generator[tuple[Any, Any]]:
+        """Map a task over items; see `avfer.executors.pool.Executor.map`.
+
+        Standard output is redirected meanwhile, because Ray prints there when a worker ends, which events report.
+        """
+        with Path(os.devnull).open("w") as devnull, redirect_stdout(devnull):
+            backend = _RayBackend(self._options, self._limits.memory, self._threads)
+            yield from run_pool(backend, task, take, self._limits)
 
 
-class _Cluster:
-    """Hires actors.
+class _RayBackend:
+    """Starts actors. A thread waits for their calls, because a Ctrl-C would be lost inside Ray's own waiting."""
 
-    A thread waits for them: the exception of a Ctrl-C would be lost inside Ray's own waiting.
-    """
-
-    def __init__(self, wishes: RayWishes, memory: float | None, threads: int) -> None:
-        self._ray = _connected(wishes.address)
-        self._memory, self._threads, self._gpus = memory, threads, wishes.gpus_per_worker
-        self._free = kinds(self._ray.cluster_resources(), wishes, threads)
+    def __init__(self, options: RayOptions, memory: float | None, threads: int) -> None:
+        self._ray = _connect(options.address)
+        self._memory, self._threads, self._gpus = memory, threads, options.gpus_per_worker
+        self._free = worker_devices(self._ray.cluster_resources(), options, threads)
         self.size = len(self._free)
-        self._variables = _variables(wishes.address, threads)
-        self._calls: dict[Any, Actor] = {}  # a reference to what is being done -> who does it
-        self._heard: SimpleQueue[tuple[Actor, Event]] = SimpleQueue()
+        self._variables = _actor_environment(options.address, threads)
+        self._calls: dict[Any, Actor] = {}  # reference to a running call -> its actor
+        self._events: SimpleQueue[tuple[Actor, Event]] = SimpleQueue()
         self._closed = threading.Event()
-        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener = threading.Thread(target=self._listen, name="avfer-ray", daemon=True)
         self._listener.start()
 
-    def hire(self, task: Task) -> "Actor":
+    def start_worker(self, task: WorkerTask) -> "Actor":
         device = self._free.pop(0)
         options = {"num_cpus": self._threads, "num_gpus": self._gpus if device == "cuda" else 0, "max_restarts": 0}
-        remote = self._ray.remote(Bench).options(**options, runtime_env={"env_vars": self._variables})
+        remote = self._ray.remote(ActorProcess).options(**options, runtime_env={"env_vars": self._variables})
         actor = Actor(self._ray, remote.remote(self._memory), device, self._calls)
         actor.load(task)
         return actor
 
     def events(self, seconds: float) -> "Iterator[tuple[Actor, Event]]":
-        """All that is waiting; the device of a dead actor is free again."""
         with suppress(Empty):
-            yield self._hear(self._heard.get(timeout=seconds))
+            yield self._receive(self._events.get(timeout=seconds))
             while True:
-                yield self._hear(self._heard.get_nowait())
+                yield self._receive(self._events.get_nowait())
         if not self._listener.is_alive():
-            raise OutputError("the Ray cluster is gone; run the same command again, finished clips are kept")
+            message = "the connection to the Ray cluster is lost"
+            raise OutputError(f"{message}; run the same command again, finished clips are kept")
 
     def close(self) -> None:
-        """Leave the cluster; its actors end with us."""
+        """Disconnect from the cluster, which ends our actors."""
         self._closed.set()
         self._listener.join()
         self._ray.shutdown()
 
-    def _hear(self, heard: "tuple[Actor, Event]") -> "tuple[Actor, Event]":
-        if isinstance(heard[1], Gone):
-            heard[0].kill()
-            self._free.append(heard[0].device)
-        return heard
+    def _receive(self, received: "tuple[Actor, Event]") -> "tuple[Actor, Event]":
+        """Free the device of an actor that has ended."""
+        actor, event = received
+        if isinstance(event, WorkerExited):
+            actor.kill()
+            self._free.append(actor.device)
+        return received
 
     def _listen(self) -> None:
-        """Queue what calls give, as they end."""
+        """Queue the results of calls as they end."""
         while not self._closed.is_set():
             calls = list(self._calls)
-            ready, _ = self._ray.wait(calls, num_returns=1, timeout=POLL) if calls else ([], [])
+            ready, _ = self._ray.wait(calls, num_returns=1, timeout=CALL_POLL_SECONDS) if calls else ([], [])
             for call in ready:
-                self._heard.put((self._calls.pop(call), self._result(call)))
+                self._events.put((self._calls.pop(call), self._result(call)))
             if not calls:
-                self._closed.wait(POLL)
+                self._closed.wait(CALL_POLL_SECONDS)
 
     def _result(self, call: Any) -> Event:
         try:
             return self._ray.get(call)
         except self._ray.exceptions.RayError as error:
-            return Gone("died", " ".join(str(error).split()))
+            return WorkerExited("died", " ".join(str(error).split()))
 
 
 class Actor:
-    """One worker, as the driver sees it."""
+    """A worker on a Ray cluster, as this process sees it."""
 
     def __init__(self, ray: Any, handle: Any, device: str, calls: "dict[Any, Actor]") -> None:
         self._ray, self._handle, self.device, self._calls = ray, handle, device, calls
 
-    def load(self, task: Task) -> None:
-        self._calls[self._handle.load.remote(pickle.dumps(task.on(self.device)))] = self
+    def load(self, task: WorkerTask) -> None:
+        """Send the task, for the device of this actor."""
+        self._calls[self._handle.load.remote(pickle.dumps(task.with_device(self.device)))] = self
 
-    def give(self, item: Any) -> None:
+    def send(self, item: Any) -> None:
+        """Send an item."""
         self._calls[self._handle.call.remote(item)] = self
 
     def memory(self) -> float:
-        """The actor looks after that itself: it is the one that stands beside."""
+        """Return 0: the actor checks its memory itself, because it may run on another machine."""
         return 0.0
 
     def kill(self) -> None:
+        """End the actor at once."""
         self._ray.kill(self._handle)
 
 
-class Bench:
-    """The process of an actor. What is called runs in a thread, so that its memory can be looked at meanwhile."""
+class ActorProcess:
+    """The remote side of an actor. Calls run in a thread, so that the memory can be checked meanwhile."""
 
     def __init__(self, memory: float | None) -> None:
-        self._memory = memory
+        self._memory = memory  # limit in bytes
         self._call: Callable[[Any], Any] | None = None
 
     def load(self, task: bytes) -> Event:
-        """Make ready; Refused where the task cannot work."""
-        return self._beside(self._load, task)
+        """Load a pickled task; return WorkerReady, or TaskError if it raised an AvferError."""
+        return self._in_thread(self._load, task)
 
     def call(self, item: Any) -> Event:
-        """Work on an item; Gone where that takes too much memory, after which the actor is of no more use."""
-        return self._beside(self._work, item)
+        """Return the result of an item; WorkerExited if it took too much memory, after which the actor is unusable."""
+        return self._in_thread(self._work, item)
 
     def _load(self, task: bytes) -> Event:
         self._call = pickle.loads(task).load()
-        return Ready()
+        return WorkerReady()
 
     def _work(self, item: Any) -> Event:
         assert self._call is not None
-        return Answer(self._call(item))
+        return TaskResult(self._call(item))
 
-    def _beside(self, function: Callable[[Any], Event], argument: Any) -> Event:
+    def _in_thread(self, function: Callable[[Any], Event], argument: Any) -> Event:
         result: list[Event] = []
 
         def run() -> None:
             try:
                 result.append(function(argument))
             except AvferError as error:
-                result.append(crew.told(error))
+                result.append(serialize_error(error))
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         process = psutil.Process()
         while thread.is_alive():
-            thread.join(crew.TICK)
+            thread.join(POLL_SECONDS)
             if self._memory is not None and not result and process.memory_info().rss > self._memory:
-                return Gone(crew.over_memory(self._memory))
-        return result[0] if result else Gone("broke down")
+                return WorkerExited(memory_reason(self._memory))
+        return result[0] if result else WorkerExited("raised an unexpected error")
 
 
-def _connected(address: str) -> Any:
-    """Ray, connected. MissingExtra without it, ConfigError where no cluster answers."""
+def _connect(address: str) -> Any:
+    """Return the module ray, connected. Raises MissingExtra without it, ConfigError if no cluster answers."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
     except ImportError as error:
         raise MissingExtra("--ray", "ray", "ray") from error
-    here: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE}
-    before = signal.getsignal(signal.SIGTERM)
+    local_options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         _check_address(address)
         ray.init(
@@ -190,41 +205,45 @@ def _connected(address: str) -> Any:
             ignore_reinit_error=True,
             log_to_driver=False,
             logging_level=logging.CRITICAL,
-            **(here if address == LOCAL else {}),
+            **(local_options if address == LOCAL else {}),
         )
     except (OSError, ValueError, RuntimeError) as error:
-        told = " ".join(str(error).split())
-        raise ConfigError(f"no Ray cluster at '{address}': {told}; --ray local starts one here") from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"no Ray cluster at '{address}': {reason}; --ray local starts one here") from error
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)  # Ray has put its own there
+        signal.signal(signal.SIGTERM, handler)  # ray.init has replaced it
     return ray
 
 
 def _check_address(address: str) -> None:
-    """OSError where nobody listens: Ray itself would wait for minutes."""
+    """Raise OSError if no process accepts connections at an address; Ray itself would wait for minutes."""
     host, _, port = address.partition("://")[2 if "://" in address else 0].rpartition(":")
     if port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
 
 
-def kinds(resources: dict[str, float], wishes: RayWishes, threads: int) -> list[str]:
-    """The device of every worker there is room for. ConfigError where there is room for none."""
+def worker_devices(resources: dict[str, float], options: RayOptions, threads: int) -> list[str]:
+    """Return the device of every worker that the cluster has room for, at most `options.workers`.
+
+    resources: of the whole cluster: {"CPU": 8.0, "GPU": 2.0}; threads: cores of each worker.
+    Raises ConfigError if there is no room for a single one.
+    """
     gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 0.0)
-    asked = wishes.device.split(",")
-    if asked == ["auto"]:
-        asked = ["cuda"] if gpus else ["cpu"]
+    devices = options.device.split(",")
+    if devices == ["auto"]:
+        devices = ["cuda"] if gpus else ["cpu"]
     found: list[str] = []
-    for device in asked:
+    for device in devices:
         room = (cpus - len(found) * threads) / threads
         if device.startswith("cuda"):
-            room = min(room, gpus / wishes.gpus_per_worker)
+            room = min(room, gpus / options.gpus_per_worker)
         found += [device] * int(room + 1e-9)
     if not found:
         raise ConfigError(f"the Ray cluster has no room for a worker: {gpus:g} GPUs and {cpus:g} cores in all")
-    return found[: wishes.workers]
+    return found[: options.workers]
 
 
-def _variables(address: str, threads: int) -> dict[str, str]:
-    """What workers find in their environment; other machines have import paths of their own."""
-    pools = dict.fromkeys(POOLS, str(threads))
-    return pools | {"PYTHONPATH": environment(threads)["PYTHONPATH"]} if address == LOCAL else pools
+def _actor_environment(address: str, threads: int) -> dict[str, str]:
+    """Return the variables of the actors; machines of another cluster keep their own import paths."""
+    variables = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    return variables | {"PYTHONPATH": worker_environment(threads)["PYTHONPATH"]} if address == LOCAL else variables

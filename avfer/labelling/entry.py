@@ -1,21 +1,22 @@
-"""A clip of a corpus as the plan knows it."""
+"""A clip of a corpus as the plan lists it, and the shards that a corpus can be divided into."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Self
 
 import pyarrow as pa
 
 from avfer.errors import ConfigError
 
-# Columns of the plan, before those of the user's manifest.
-PLAN = pa.schema(
+# Columns of the plan; those of the user's manifest follow them.
+PLAN_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
-        pa.field("path", pa.string(), nullable=False),  # absolute, or a URL
+        pa.field("path", pa.string(), nullable=False),  # absolute path, or a URL
         pa.field("size", pa.int64()),  # bytes
-        pa.field("modified", pa.float64()),  # s since 1970; null where a store does not tell
-        pa.field("hash", pa.string()),  # "sha256:...", or a store's own mark; null where the file cannot be read
+        pa.field("modified", pa.float64()),  # s since 1970; null if a remote store does not report it
+        pa.field("hash", pa.string()),  # "sha256:..." or the mark of a remote store; null if the file is unreadable
         pa.field("duration", pa.float64()),  # s; null until the clip has been labelled
     ]
 )
@@ -25,37 +26,66 @@ PLAN = pa.schema(
 class Entry:
     """One row of the plan."""
 
-    id: str  # stable name inside the corpus: a relative path with its ending
-    path: str
-    size: int
-    modified: float | None
+    id: str  # relative path with suffix, unique in the corpus; names the files of the output folder
+    path: str  # absolute path, or a URL
+    size: int  # bytes
+    modified: float | None  # s since 1970
     hash: str | None
-    columns: pa.Table | None = None  # one row: what the user's manifest says of the clip
+    columns: pa.Table | None = None  # one row: the user's columns for this clip
 
     @property
     def columns_hash(self) -> str | None:
-        """Changes with any value, name or type of the user's columns."""
+        """A hash that changes with any value, name or type of the user's columns; None without columns."""
         if self.columns is None:
             return None
         return hashlib.sha256(repr((self.columns.schema.to_string(), self.columns.to_pylist())).encode()).hexdigest()
 
 
-def entries_of(table: pa.Table) -> list[Entry]:
-    """The entries of a plan's rows."""
-    own = table.drop_columns(PLAN.names)
-    told = table.select(PLAN.names).drop_columns(["duration"]).to_pylist()
-    if not own.num_columns:
-        return [Entry(**row) for row in told]
-    return [Entry(**row, columns=own.slice(number, 1)) for number, row in enumerate(told)]
+def entries_from(table: pa.Table) -> list[Entry]:
+    """Return the rows of a plan as entries."""
+    columns = table.drop_columns(PLAN_SCHEMA.names)
+    rows = table.select(PLAN_SCHEMA.names).drop_columns(["duration"]).to_pylist()
+    if not columns.num_columns:
+        return [Entry(**row) for row in rows]
+    return [Entry(**row, columns=columns.slice(number, 1)) for number, row in enumerate(rows)]
 
 
 def check_id(name: str) -> str:
-    """The name of a clip; ConfigError where no file of the output can be called so."""
+    """Return the id of a clip in its normal form.
+
+    Raises ConfigError if files named by it could lie outside the output folder, or if it is not valid UTF-8.
+    """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\0" in name:
-        raise ConfigError(f"'{name}' cannot name a clip: an id is a relative path without '..'")
+        raise ConfigError(f"'{name}' cannot name a clip: an id must be a relative path without '..'")
     try:
         name.encode()
     except UnicodeEncodeError:
         raise ConfigError(f"the name of {name!r} is not UTF-8; rename the file") from None
     return str(PurePosixPath(name))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A share of a corpus: the clips whose hashed id falls into it. `Shard(2, 3)` is the second of three."""
+
+    index: int = 1  # from 1 to count
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.index}-of-{self.count}"
+
+    def contains(self, name: str) -> bool:
+        """Return whether the clip with this id belongs to the shard; every clip belongs to exactly one of `count`."""
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+        return number % self.count == self.index - 1
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self:
+        """Return the shard written as "2/3"; the whole corpus for None. Raises ConfigError for any other text."""
+        if text is None:
+            return cls()
+        index, slash, count = text.partition("/")
+        if not slash or not (index.isdecimal() and count.isdecimal()) or not 1 <= int(index) <= int(count):
+            raise ConfigError(f"--shard: must be I/N with 1 <= I <= N, got '{text}'")
+        return cls(int(index), int(count))

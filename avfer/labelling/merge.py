@@ -1,7 +1,7 @@
-"""The tables of a corpus as one dataset of large files: `part=0/labels.parquet`, clips in the order of their ids.
+"""Merge the tables of a corpus into one dataset of large files: `part=0/labels.parquet`, clips ordered by id.
 
-Every row has the clip's `id` and the columns of the user's manifest as they are now. Parts can be skipped by the
-partition key, and row groups by `id`, whose least and greatest value Parquet keeps.
+Every row has the clip's `id` and the present columns of the user's manifest. A reader can skip parts by the partition
+key, and row groups by `id`, of which Parquet keeps the least and the greatest value.
 """
 
 import shutil
@@ -12,65 +12,65 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, ParquetWriter
 
+from avfer.atomic import flush_to_disk, output_errors, temporary_path
 from avfer.errors import ConfigError, OutputError
-from avfer.export.files import hidden
-from avfer.labelling.one_clip import stamped
+from avfer.labelling.label_clip import with_columns
 from avfer.labelling.plan import read_plan
-from avfer.labelling.status import Corpus
-from avfer.labelling.store import State, open_store, read_marker, writing
+from avfer.labelling.status import CorpusStatus
+from avfer.labelling.store import ClipState, open_store, read_marker
 
-GROUP = 100_000  # rows of a row group
-PART = 2_000_000  # rows after which a new part begins
-KEPT = (b"version", b"pipeline", b"pipeline_sha256", b"weights")  # metadata that all clips share
+GROUP_ROWS = 100_000  # rows of a row group
+PART_ROWS = 2_000_000  # rows after which a new part begins
+SHARED_METADATA = (b"version", b"pipeline", b"pipeline_sha256", b"weights")  # equal for all clips
 
 
-def merge(folder: Path, dataset: Path) -> Corpus:
-    """Write the dataset; it appears whole or not at all. Returns what is in it, and what is not.
+def merge(folder: Path, dataset: Path) -> CorpusStatus:
+    """Write the dataset, which appears whole or not at all; return which clips it contains and which it does not.
 
-    Raises ConfigError where `dataset` exists, or where no clip is done.
+    Raises ConfigError if `dataset` exists or no clip is done, OutputError if a table is damaged or the disk is full.
     """
     store = open_store(folder)
     if dataset.exists():
-        raise ConfigError(f"{dataset} exists; give another --output, or take it away first")
-    pipeline = (read_marker(store.folder / "run.json") or {}).get("fingerprint", "")
-    plan, corpus, rows = read_plan(store.manifest), Corpus(), list[tuple[str, int]]()
+        raise ConfigError(f"{dataset} exists; give another --output, or remove it first")
+    pipeline = (read_marker(store.run_marker) or {}).get("fingerprint", "")
+    plan, status, rows = read_plan(store.manifest), CorpusStatus(), list[tuple[str, int]]()
     for number, entry in enumerate(plan):
         state, marker = store.state(entry, pipeline)
-        done = state in (State.DONE, State.STAMP)
-        corpus.count(entry, State.DONE if done else state, marker)
+        done = state in (ClipState.DONE, ClipState.COLUMNS)
+        status.count(entry, ClipState.DONE if done else state, marker)
         if done:
             rows.append((entry.id, number))
     if not rows:
         raise ConfigError(f"{folder} has no finished clip to merge")
-    part = hidden(dataset)
+    part = temporary_path(dataset)
     try:
-        tables = (_table(store.table(plan[row].id), plan[row].id, plan[row].columns) for _, row in sorted(rows))
-        with writing(dataset):
-            _write(tables, part)
+        tables = (_read_table(store.table(plan[row].id), plan[row].id, plan[row].columns) for _, row in sorted(rows))
+        with output_errors(dataset):
+            _write_parts(tables, part)
             part.replace(dataset)
     finally:
         with suppress(OSError):
             shutil.rmtree(part)
-    return corpus
+    return status
 
 
-def _table(path: Path, name: str, columns: pa.Table | None) -> pa.Table:
-    """The table of a clip with its id before and the user's columns behind."""
+def _read_table(path: Path, name: str, columns: pa.Table | None) -> pa.Table:
+    """Return the table of a clip with its id in front and the user's columns behind."""
     try:
         with ParquetFile(path) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
-        raise OutputError(f"{path} cannot be read: {error}; delete it and label once more") from error
+        raise OutputError(f"{path} cannot be read: {error}; delete it and label again") from error
     metadata = table.schema.metadata or {}
-    own = [column for column in (columns.column_names if columns else []) if column in table.column_names]
-    table = stamped(table.drop_columns(own), columns)
+    present = [column for column in (columns.column_names if columns else []) if column in table.column_names]
+    table = with_columns(table.drop_columns(present), columns)
     table = table.add_column(0, pa.field("id", pa.string()), pa.repeat(name, len(table)))
-    return table.replace_schema_metadata({key: metadata[key] for key in KEPT if key in metadata})
+    return table.replace_schema_metadata({key: metadata[key] for key in SHARED_METADATA if key in metadata})
 
 
-def _write(tables: Iterator[pa.Table], folder: Path) -> None:
-    """Parts of PART rows and more, each cut between two clips. Snappy is read by every build of every reader."""
-    groups = _grouped(tables)
+def _write_parts(tables: Iterator[pa.Table], folder: Path) -> None:
+    """Write files of at least PART_ROWS rows each, cut between clips. Every Parquet reader supports Snappy."""
+    groups = _row_groups(tables)
     group = next(groups, None)
     number = 0
     while group is not None:
@@ -78,27 +78,29 @@ def _write(tables: Iterator[pa.Table], folder: Path) -> None:
         path.parent.mkdir(parents=True)
         rows = 0
         with ParquetWriter(path, group.schema, compression="snappy") as writer:
-            while group is not None and rows < PART:
-                writer.write_table(_like(group, writer.schema, folder))
+            while group is not None and rows < PART_ROWS:
+                writer.write_table(_checked_columns(group, writer.schema))
                 rows += len(group)
                 group = next(groups, None)
+        flush_to_disk(path)
         number += 1
 
 
-def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Neighbours put together until they make a group of rows."""
-    waiting, rows = list[pa.Table](), 0
+def _row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Concatenate consecutive tables until they have GROUP_ROWS rows."""
+    pending, rows = list[pa.Table](), 0
     for table in tables:
-        waiting.append(table)
+        pending.append(table)
         rows += len(table)
-        if rows >= GROUP:
-            yield pa.concat_tables(waiting)
-            waiting, rows = [], 0
-    if waiting:
-        yield pa.concat_tables(waiting)
+        if rows >= GROUP_ROWS:
+            yield pa.concat_tables(pending)
+            pending, rows = [], 0
+    if pending:
+        yield pa.concat_tables(pending)
 
 
-def _like(table: pa.Table, schema: pa.Schema, folder: Path) -> pa.Table:
+def _checked_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the table. Raises OutputError if its columns are not those of the dataset."""
     if table.schema.equals(schema):
         return table
-    raise OutputError(f"{folder.name}: the clips have different columns; label them anew with --overwrite")
+    raise OutputError("the clips have different columns and cannot be merged; label them again with --overwrite")

@@ -1,4 +1,4 @@
-"""Inputs to a plan on disk: every clip with size, time and content hash, in bounded memory."""
+"""The plan of a corpus on disk: every clip with size, time and content hash, written in bounded memory."""
 
 import hashlib
 import os
@@ -11,17 +11,17 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from avfer.errors import ConfigError
-from avfer.labelling.entry import PLAN, Entry, check_id, entries_of
-from avfer.labelling.manifest import Manifest
-from avfer.labelling.sources import Source
+from avfer.inputs import InputFile
+from avfer.labelling.entry import PLAN_SCHEMA, Entry, check_id, entries_from
 from avfer.labelling.store import Store
+from avfer.manifest import Manifest
 
-BATCH = 1000  # clips held at once while planning
-Known = dict[str, tuple[int, float | None, str]]  # id -> size, modified, hash
+BATCH = 1000  # clips in memory at once while planning
+KnownHashes = dict[str, tuple[int, float | None, str]]  # id -> size (bytes), modified (s since 1970), hash
 
 
 class Plan:
-    """The clips of one shard, read from disk row by row."""
+    """The clips of one shard. The table stays packed, about 200 bytes a clip; entries are made when they are read."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -30,54 +30,60 @@ class Plan:
         return len(self._table)
 
     def __getitem__(self, row: int) -> Entry:
-        return entries_of(self._table.slice(row, 1))[0]
+        return entries_from(self._table.slice(row, 1))[0]
 
     def __iter__(self) -> Iterator[Entry]:
         for start in range(0, len(self), BATCH):
-            yield from entries_of(self._table.slice(start, BATCH))
+            yield from entries_from(self._table.slice(start, BATCH))
 
     def size(self, row: int) -> int:
-        """Bytes of a clip."""
+        """Return the size of a clip in bytes."""
         return self._table["size"][row].as_py()
 
 
-def write_plan(sources: Iterable[Source], manifest: Manifest | None, store: Store) -> Plan:
-    """Write the shard's plan and read it back. Only files whose size or time has changed are read for their hash."""
-    known = _known(store)
-    schema = manifest.schema() if manifest else PLAN
+def write_plan(files: Iterable[InputFile], manifest: Manifest | None, store: Store) -> Plan:
+    """Write the plan of the store's shard and read it back.
+
+    A file is only read for its hash if its size or time differs from earlier plans in the store.
+    Raises ConfigError if there is no clip at all, or a name that cannot be an id; OutputError if the disk is full.
+    """
+    known = _known_hashes(store)
+    schema = pa.schema([*PLAN_SCHEMA, *manifest.columns.schema]) if manifest else PLAN_SCHEMA
     rows = 0
-    mine = (source for source in sources if store.shard.holds(check_id(source.id)))
-    with store.whole(store.plan) as part, ThreadPoolExecutor(_readers()) as pool, ParquetWriter(part, schema) as writer:
-        while batch := list(islice(mine, BATCH)):
-            writer.write_table(_planned(batch, manifest, known, pool))
+    own = (file for file in files if store.shard.contains(check_id(file.id)))
+    with (
+        store.atomic_write(store.plan) as part,
+        ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1)), "avfer-hash") as pool,
+        ParquetWriter(part, schema) as writer,
+    ):
+        while batch := list(islice(own, BATCH)):
+            writer.write_table(_plan_batch(batch, manifest, known, pool))
             rows += len(batch)
     if not rows and store.shard.count == 1:
-        raise ConfigError("the input names no clip")
+        raise ConfigError("--input names no clip")
     return read_plan(store.plan)
 
 
 def read_plan(path: Path) -> Plan:
-    """A plan as written: its columns stay packed, some 200 bytes a clip."""
+    """Return a plan as it was written."""
     with ParquetFile(path) as file:
         return Plan(file.read())
 
 
-def entries(paths: Iterable[Path]) -> Iterator[tuple[pa.Table, list[Entry]]]:
-    """The rows of plans in batches, as they stand and as entries."""
+def read_batches(paths: Iterable[Path]) -> Iterator[tuple[pa.Table, list[Entry]]]:
+    """Yield the rows of several plans in batches of BATCH, as a table and as entries; an empty plan is one batch."""
     for path in paths:
         with ParquetFile(path) as file:
+            if not file.metadata.num_rows:
+                yield file.schema_arrow.empty_table(), []
             for batch in file.iter_batches(BATCH):
                 table = pa.Table.from_batches([batch])
-                yield table, entries_of(table)
+                yield table, entries_from(table)
 
 
-def _readers() -> int:
-    return min(8, 2 * (os.cpu_count() or 1))
-
-
-def _known(store: Store) -> Known:
-    """What earlier plans have found out."""
-    known: Known = {}
+def _known_hashes(store: Store) -> KnownHashes:
+    """Return the hashes in earlier plans of the store."""
+    known: KnownHashes = {}
     for path in (store.manifest, store.plan):
         if path.is_file():
             with ParquetFile(path) as file:
@@ -87,35 +93,36 @@ def _known(store: Store) -> Known:
     return known
 
 
-def _planned(batch: list[Source], manifest: Manifest | None, known: Known, pool: Executor) -> pa.Table:
-    hashes = list(pool.map(lambda source: _hash(source, known), batch))
+def _plan_batch(batch: list[InputFile], manifest: Manifest | None, known: KnownHashes, pool: Executor) -> pa.Table:
+    """Return the rows of the plan for some files, with the columns of the user's manifest."""
+    hashes = list(pool.map(lambda file: _content_hash(file, known), batch))
     table = pa.Table.from_pydict(
         {
-            "id": [check_id(source.id) for source in batch],
-            "path": [source.path for source in batch],
-            "size": [source.size for source in batch],
-            "modified": [source.modified for source in batch],
+            "id": [check_id(file.id) for file in batch],
+            "path": [file.path for file in batch],
+            "size": [file.size for file in batch],
+            "modified": [file.modified for file in batch],
             "hash": hashes,
             "duration": [None] * len(batch),
         },
-        PLAN,
+        PLAN_SCHEMA,
     )
     if manifest:
-        own = manifest.columns.take([source.row for source in batch])
-        for field, column in zip(own.schema, own.columns, strict=True):
+        columns = manifest.columns.take([file.row for file in batch])
+        for field, column in zip(columns.schema, columns.columns, strict=True):
             table = table.append_column(field, column)
     return table
 
 
-def _hash(source: Source, known: Known) -> str | None:
-    """The hash of a clip's content; None where it cannot be read, which its worker will tell."""
-    if source.mark:
-        return source.mark
-    size, modified, content = known.get(source.id, (-1, None, ""))
-    if (size, modified) == (source.size, source.modified):
-        return content
+def _content_hash(file: InputFile, known: KnownHashes) -> str | None:
+    """Return the hash of a clip's content; None if it cannot be read, which then fails in its worker."""
+    if file.content_mark:
+        return file.content_mark
+    size, modified, known_hash = known.get(file.id, (-1, None, ""))
+    if (size, modified) == (file.size, file.modified):
+        return known_hash
     try:
-        with Path(source.path).open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        with Path(file.path).open("rb") as content:
+            return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
     except OSError:
         return None

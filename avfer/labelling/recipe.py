@@ -1,4 +1,4 @@
-"""What labels a corpus: the pipeline, and a fingerprint of everything in it that decides values."""
+"""What labels a corpus: a checked pipeline, and a fingerprint of everything in it that determines values."""
 
 import hashlib
 import json
@@ -14,18 +14,19 @@ from avfer.pipeline_config import PipelineSpec
 
 @dataclass(frozen=True)
 class Recipe:
-    """A pipeline that has proved sound."""
+    """A pipeline that could be loaded."""
 
     spec: PipelineSpec
     weights: dict[str, str]  # file name -> sha256
-    device: str  # that `--device` comes down to here
+    device: str  # that `--device` resolved to on this machine
 
     @property
     def fingerprint(self) -> str:
+        """The fingerprint of the pipeline, 64 hexadecimal digits."""
         return fingerprint(self.spec, self.weights)
 
     def as_json(self) -> dict[str, Any]:
-        """What `run.json` holds."""
+        """Return the content of `run.json`."""
         return {
             "fingerprint": self.fingerprint,
             "version": __version__,
@@ -36,33 +37,38 @@ class Recipe:
 
 
 def fingerprint(spec: PipelineSpec, weights: dict[str, str]) -> str:
-    """The version, the YAML and the weights as one sha256. The device is no part of it: workers may differ."""
-    told = json.dumps([__version__, spec.sha256, sorted(weights.items())])
-    return hashlib.sha256(told.encode()).hexdigest()
+    """Return the sha256 of the version, the YAML and the weights. The device is left out: workers may differ in it.
 
-
-def examine(spec: PipelineSpec, device: str) -> Recipe:
-    """Check a pipeline by loading it in a process that then ends, so that this one stays small.
-
-    Raises ConfigError, WeightsError or MissingExtra where it cannot work.
+    weights: file name -> sha256.
     """
-    with closing(LocalExecutor(threads=spec.threads).map(Examination(device), lambda: spec)) as examined:
-        return next(recipe for _, recipe in examined if isinstance(recipe, Recipe))
+    text = json.dumps([__version__, spec.sha256, sorted(weights.items())])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
+    """Check a pipeline by loading it in a process that then ends, so that this process stays small.
+
+    Raises ConfigError, WeightsError or MissingExtra if the pipeline cannot be loaded.
+    """
+    with closing(LocalExecutor(threads=spec.threads).map(LoadRecipe(device), lambda: spec)) as results:
+        return next(recipe for _, recipe in results if isinstance(recipe, Recipe))
 
 
 @dataclass(frozen=True)
-class Examination:
-    """Load pipelines and tell what is in them."""
+class LoadRecipe:
+    """A worker task that loads pipelines and returns them as recipes."""
 
     device: str
 
-    def on(self, device: str) -> Self:
+    def with_device(self, device: str) -> Self:
+        """Return the same task for another device."""
         return replace(self, device=device)
 
     def load(self) -> Callable[[PipelineSpec], Recipe]:
-        return self._examine
+        """Return the function that loads a pipeline."""
+        return self._load_recipe
 
-    def _examine(self, spec: PipelineSpec) -> Recipe:
+    def _load_recipe(self, spec: PipelineSpec) -> Recipe:
         from avfer.pipeline import Pipeline
 
         pipeline = Pipeline(spec, self.device)

@@ -1,4 +1,4 @@
-"""`avfer label`: a plan, what is left of it, and an executor to do that; then the books are closed."""
+"""Label a corpus: plan the clips, map the pipeline over those that are left, and write the totals."""
 
 from array import array
 from collections import Counter, deque
@@ -10,36 +10,35 @@ from pathlib import Path
 from typing import Any
 
 from avfer.errors import AvferError, ConfigError
-from avfer.executors.protocol import Limits, Lost
-from avfer.labelling.entry import Entry
-from avfer.labelling.lock import locked
-from avfer.labelling.one_clip import Failure, Labelling, Order
-from avfer.labelling.places import Wishes, check_wishes, choose_executor
+from avfer.executors.pool import Limits, LostItem
+from avfer.inputs import InputFile, find_inputs
+from avfer.labelling.entry import Entry, Shard
+from avfer.labelling.label_clip import Failure, LabelTask, Order
 from avfer.labelling.plan import Plan, write_plan
-from avfer.labelling.recipe import Recipe, examine
-from avfer.labelling.screen import Screen, Silence
-from avfer.labelling.shard import Shard
-from avfer.labelling.sources import Source, find_manifest, find_sources
-from avfer.labelling.status import Corpus, settle
-from avfer.labelling.store import Marker, State, Store
+from avfer.labelling.recipe import Recipe, load_recipe
+from avfer.labelling.run_options import LabelOptions, choose_executor
+from avfer.labelling.status import CorpusStatus, write_totals
+from avfer.labelling.store import ClipState, Marker, Store, locked
+from avfer.manifest import find_manifest
 from avfer.pipeline_config import PipelineSpec, read_pipeline
+from avfer.progress import CorpusProgress, Display
 
-TRIES = 2  # a clip whose worker dies so often is set aside
+TRIES = 2  # a clip fails after so many workers have crashed or been killed while they labelled it
 
 
 @dataclass
-class Report:
-    """What a run has done."""
+class LabelReport:
+    """What a run of `avfer label` has done so far."""
 
     store: Store
     plan: Plan | None = None
-    written: "array[int]" = field(default_factory=lambda: array("L"))  # rows of the plan
-    failed: int = 0  # clips of this run's plan that have no table, whenever they failed
-    corpus: Corpus | None = None  # of all shards
+    written: "array[int]" = field(default_factory=lambda: array("L"))  # rows of the plan whose tables are written
+    failed: int = 0  # clips of this run's plan without a table, whether they failed now or earlier
+    corpus: CorpusStatus | None = None  # totals of all shards
 
     @property
     def tables(self) -> Iterator[Path]:
-        """What was written, in the order of the plan."""
+        """The tables that were written, in the order of the plan."""
         for row in sorted(self.written):
             assert self.plan is not None
             yield self.store.table(self.plan[row].id)
@@ -59,153 +58,165 @@ def label(
     max_memory: float | None = None,
     device: str = "auto",
     **options: Any,
-) -> Corpus:
-    """Label a corpus; what is done already is kept. `options` override the YAML, as in `avfer.load`.
+) -> CorpusStatus:
+    """Label a corpus and return its totals. Clips that are already done are kept.
 
-    inputs: files, folders, globs, a .txt list, or a manifest (.csv, .parquet), here or as URLs; shard: "2/3";
-    max_seconds: of one clip; max_memory: GB of one worker. A clip that cannot be labelled is counted in the result and
-    told in `failures.jsonl`. Raises ConfigError, WeightsError or MissingExtra before any work, and OutputError where
-    the output folder fails.
+    pipeline: a YAML file or the name of a bundled pipeline. `options` override the YAML, as in `avfer.load`.
+    inputs: files, folders, globs, a .txt list, or a manifest (.csv, .parquet), here or as URLs.
+    output: the folder for tables and markers. shard: "2/3" labels the second third of the clips only.
+    workers: at most so many processes or, with ray (an address or "local"), actors; None: one for each core or GPU.
+    max_seconds: for one clip. max_memory: GB for one worker. Clips beyond a limit fail.
+
+    A clip that cannot be labelled is counted in the result, and described in `failures.jsonl`. Raises ConfigError,
+    WeightsError or MissingExtra before any work, and OutputError if the output folder cannot be written.
     """
-    named = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    texts = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
-    wishes = Wishes(device, workers, ray, 1.0, Shard.read(shard), limits, retry_failed, overwrite)
-    report = Report(Store(Path(output), wishes.shard))
-    label_corpus(read_pipeline(pipeline, options), [str(text) for text in named], wishes, report, Silence())
+    label_options = LabelOptions(device, workers, ray, 1.0, Shard.parse(shard), limits, retry_failed, overwrite)
+    report = LabelReport(Store(Path(output), label_options.shard))
+    spec = read_pipeline(pipeline, options)
+    label_corpus(spec, [str(text) for text in texts], label_options, report, CorpusProgress(Display()))
     assert report.corpus is not None
     return report.corpus
 
 
-def label_corpus(spec: PipelineSpec, inputs: Sequence[str], wishes: Wishes, report: Report, screen: Screen) -> None:
-    """Label a corpus; `report` tells of it even where this raises."""
-    check_wishes(wishes)
+def label_corpus(
+    spec: PipelineSpec, inputs: Sequence[str], options: LabelOptions, report: LabelReport, progress: CorpusProgress
+) -> None:
+    """Label a corpus. `report` is filled on the way and is valid even if this raises; errors are those of `label`."""
+    options.check()
     store = report.store
     if store.folder.exists() and not store.folder.is_dir():
         raise ConfigError(f"--output {store.folder} is a file; labels need a folder")
     manifest = find_manifest(inputs)
-    sources = _begun(find_sources(inputs, manifest))
+    files = _check_not_empty(find_inputs(inputs, manifest))
     with locked(store.locks, store.shard):
-        store.sweep()
-        with ThreadPoolExecutor(1) as beside:
-            examined = beside.submit(examine, spec, "cpu" if wishes.ray else wishes.device)
-            report.plan = write_plan(sources, manifest, store)
-            recipe = examined.result()
-        store.mark(store.folder / "run.json", recipe.as_json())
-        with _books(report):
-            _Run(recipe, wishes, report, screen).work()
+        store.clean_up()
+        with ThreadPoolExecutor(1, "avfer-recipe") as thread:
+            loading = thread.submit(load_recipe, spec, "cpu" if options.ray else options.device)
+            report.plan = write_plan(files, manifest, store)
+            recipe = loading.result()
+        store.write_json(store.run_marker, recipe.as_json())
+        with _totals_written(report):
+            _Run(recipe, options, report, progress).label_remaining()
 
 
 @contextmanager
-def _books(report: Report) -> Generator[None]:
-    """Have the plan, the failures and the totals in their files before the work and after it, however that ends."""
+def _totals_written(report: LabelReport) -> Generator[None]:
+    """Write the plan, the failures and the totals to their files before the block and after it, however it ends."""
     try:
-        settle(report.store)
+        write_totals(report.store)
         yield
     except BaseException:
-        with suppress(AvferError):  # the first error is the one to tell
-            report.corpus = settle(report.store)
+        with suppress(AvferError):  # the first error is the one to report
+            report.corpus = write_totals(report.store)
         raise
     else:
-        report.corpus = settle(report.store)
+        report.corpus = write_totals(report.store)
     finally:
-        report.store.sweep()
+        report.store.clean_up()
 
 
-def _begun(sources: Iterator[Source]) -> Iterator[Source]:
-    """The same sources; an input that names nothing is told now, before the output folder is made."""
-    first = next(sources, None)
+def _check_not_empty(files: Iterator[InputFile]) -> Iterator[InputFile]:
+    """Return the same files. Raises ConfigError if there is none, so that no output folder is created in that case."""
+    first = next(files, None)
     if first is None:
-        raise ConfigError("the input names no clip")
+        raise ConfigError("--input names no clip")
 
-    def chain() -> Iterator[Source]:
+    def chain() -> Iterator[InputFile]:
         yield first
-        yield from sources
+        yield from files
 
     return chain()
 
 
 class _Run:
-    """What is left of a plan, on its way through an executor."""
+    """Labels the clips of a plan that are left."""
 
-    def __init__(self, recipe: Recipe, wishes: Wishes, report: Report, screen: Screen) -> None:
+    def __init__(self, recipe: Recipe, options: LabelOptions, report: LabelReport, progress: CorpusProgress) -> None:
         assert report.plan is not None
-        self._recipe, self._wishes, self._report, self._screen = recipe, wishes, report, screen
+        self._recipe, self._options, self._report, self._progress = recipe, options, report, progress
         self._plan, self._store = report.plan, report.store
-        self._deaths = Counter[int]()
-        self._again: deque[int] = deque()
-        self._states: dict[int, State] = {}
+        self._losses = Counter[int]()  # row -> workers that ended while they labelled it
+        self._retries: deque[int] = deque()  # rows
+        self._states: dict[int, ClipState] = {}
 
-    def work(self) -> None:
-        """Do what is left. OutputError where the output folder fails; clips in flight are left then."""
-        kept, failed, left = self._sorted()
+    def label_remaining(self) -> None:
+        """Label the clips that are left. Raises OutputError if the output folder cannot be written."""
+        kept, failed, remaining = self._split()
         self._report.failed = failed
-        bytes_left = sum(map(self._plan.size, left))
-        self._screen.begin(len(self._plan), kept, failed, bytes_left)
-        if not left:
+        self._progress.begin(len(self._plan), kept, failed, sum(map(self._plan.size, remaining)))
+        if not remaining:
             return
-        task = Labelling(self._recipe.spec, self._recipe.device, self._recipe.fingerprint, self._store)
-        executor = choose_executor(self._wishes, self._recipe, len(left))
-        for order, result in executor.map(task, self._taker(left)):
-            self._hear(order, result)
+        task = LabelTask(self._recipe.spec, self._recipe.device, self._recipe.fingerprint, self._store)
+        executor = choose_executor(self._options, self._recipe, len(remaining))
+        for order, result in executor.map(task, self._next_order(remaining)):
+            self._record(order, result)
 
-    def _sorted(self) -> tuple[int, int, list[int]]:
-        """How many clips are done and failed, and the rows of the others; large clips first, to end together."""
-        count, left = Counter[State](), list[int]()
+    def _split(self) -> tuple[int, int, list[int]]:
+        """Return how many clips are done and failed, and the rows of the others.
+
+        Large clips come first, so that all workers finish at about the same time.
+        """
+        count, remaining = Counter[ClipState](), list[int]()
         for row, entry in enumerate(self._plan):
             state, _ = self._store.state(entry, self._recipe.fingerprint)
-            failed_again = state is State.FAILED and self._wishes.retry_failed
-            if self._wishes.overwrite or failed_again or state in (State.LEFT, State.STAMP):
-                left.append(row)
-                self._states[row] = State.LEFT if self._wishes.overwrite else state
+            retry = state is ClipState.FAILED and self._options.retry_failed
+            if self._options.overwrite or retry or state in (ClipState.LEFT, ClipState.COLUMNS):
+                remaining.append(row)
+                self._states[row] = ClipState.LEFT if self._options.overwrite else state
             else:
                 count[state] += 1
-        left.sort(key=self._plan.size, reverse=True)
-        return count[State.DONE], count[State.FAILED], left
+        remaining.sort(key=self._plan.size, reverse=True)
+        return count[ClipState.DONE], count[ClipState.FAILED], remaining
 
-    def _taker(self, left: list[int]) -> Callable[[], Any]:
-        """Gives the next clip; those whose worker died come once more, after all others."""
-        rows = iter(left)
+    def _next_order(self, remaining: list[int]) -> Callable[[], Any]:
+        """Return a function that returns the next clip, or None; clips whose worker ended come again at the end."""
+        rows = iter(remaining)
 
         def take() -> Order | None:
             row = next(rows, None)
-            if row is None and self._again:
-                row = self._again.popleft()
+            if row is None and self._retries:
+                row = self._retries.popleft()
             return None if row is None else Order(row, self._plan[row], self._states[row])
 
         return take
 
-    def _hear(self, order: Order, result: Marker | Failure | Lost) -> None:
+    def _record(self, order: Order, result: Marker | Failure | LostItem) -> None:
+        """Count the result of a clip and report it."""
+        entry = order.entry
         if isinstance(result, dict):
             self._report.written.append(order.row)
-            self._screen.done(order.entry, result)
+            self._progress.done(entry.id, entry.size, result["rows"], result["seconds"], result["host"])
         elif isinstance(result, Failure):
-            self._fail(order.entry, result)
+            self._record_failure(entry, result)
         else:
-            self._mourn(order, result)
+            self._record_loss(order, result)
 
-    def _mourn(self, order: Order, lost: Lost) -> None:
-        """A death is counted by this run alone; when a run is killed with its workers, nobody is blamed."""
-        self._deaths[order.row] += 1
-        if self._deaths[order.row] < TRIES:
-            self._again.append(order.row)
-            self._screen.lost(order.entry, lost.reason)
+    def _record_loss(self, order: Order, lost: LostItem) -> None:
+        """Schedule a clip again whose worker ended, or let it fail after TRIES times.
+
+        Only this run counts: if a run is killed together with its workers, the clips in work are not at fault.
+        """
+        self._losses[order.row] += 1
+        if self._losses[order.row] < TRIES:
+            self._retries.append(order.row)
+            self._progress.lost(order.entry.id, lost.reason)
         else:
-            self._fail(
-                order.entry, Failure(f"its worker {lost.reason}, {TRIES} times of {TRIES}", "worker", lost.trace)
-            )
+            reason = f"its worker {lost.reason}, {TRIES} times of {TRIES}"
+            self._record_failure(order.entry, Failure(reason, "worker", lost.trace))
 
-    def _fail(self, entry: Entry, failure: Failure) -> None:
+    def _record_failure(self, entry: Entry, failure: Failure) -> None:
+        """Write the marker of a failed clip."""
         self._report.failed += 1
-        self._store.mark(
-            self._store.failed(entry.id),
-            {
-                "id": entry.id,
-                "path": entry.path,
-                "reason": failure.reason,
-                "stage": failure.stage,
-                "trace": failure.trace,
-                "pipeline": self._recipe.fingerprint,
-                "clip": entry.hash,
-            },
-        )
-        self._screen.failed(entry, failure.reason)
+        marker = {
+            "id": entry.id,
+            "path": entry.path,
+            "reason": failure.reason,
+            "stage": failure.stage,
+            "trace": failure.trace,
+            "pipeline": self._recipe.fingerprint,
+            "clip": entry.hash,
+        }
+        self._store.write_json(self._store.failed(entry.id), marker)
+        self._progress.failed(entry.id, entry.size, failure.reason)

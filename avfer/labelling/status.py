@@ -1,4 +1,4 @@
-"""Where a corpus stands, told from its plan and markers alone: no table is opened."""
+"""How far the labelling of a corpus is, from its plan and markers alone: no table is opened."""
 
 import json
 from collections import Counter
@@ -12,24 +12,23 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
 from avfer.labelling.entry import Entry
-from avfer.labelling.lock import holders
-from avfer.labelling.plan import entries
-from avfer.labelling.store import Marker, State, Store, open_store, read_marker, writing
+from avfer.labelling.plan import read_batches
+from avfer.labelling.store import ClipState, Marker, Store, active_locks, open_store, read_marker
 
-RECENT = 200  # clips that the rate is taken from
+RECENT = 200  # clips, finished last, from which the rate is taken
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pace:
-    """How fast clips have been done of late, by whichever runs."""
+    """How fast the clips finished of late, over all runs."""
 
-    clips: float = 0.0  # a second
-    bytes: float = 0.0  # of media a second
+    clips: float = 0.0  # per second
+    bytes: float = 0.0  # of media per second
 
 
 @dataclass
-class Corpus:
-    """Totals and coverage; what `corpus.json` holds."""
+class CorpusStatus:
+    """Totals and coverage of a corpus: the content of `corpus.json`."""
 
     clips: int = 0
     done: int = 0
@@ -47,12 +46,12 @@ class Corpus:
     devices: Counter[str] = field(default_factory=Counter[str])  # clips
     run: Marker = field(default_factory=dict[str, Any])  # the pipeline, its fingerprint, the version
 
-    def count(self, entry: Entry, state: State, marker: Marker) -> None:
-        """Add a clip."""
+    def count(self, entry: Entry, state: ClipState, marker: Marker) -> None:
+        """Add a clip in a state, with the marker that the state follows from."""
         self.clips += 1
-        if state is State.DONE:
+        if state is ClipState.DONE:
             self._count_done(marker)
-        elif state is State.FAILED:
+        elif state is ClipState.FAILED:
             self.failed += 1
             self.failures[marker["stage"]] += 1
         else:
@@ -60,7 +59,7 @@ class Corpus:
             self.bytes_left += entry.size
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, with the shares that are asked for first."""
+        """Return all fields and the coverage: the shares of clips that are done and of instants with a face."""
         shares = {"done": self.done / max(self.clips, 1), "with_face": self.with_face / max(self.instants, 1)}
         return dict(vars(self)) | {"coverage": {name: round(share, 6) for name, share in shares.items()}}
 
@@ -76,81 +75,79 @@ class Corpus:
         self.devices[marker["device"]] += 1
 
 
-@dataclass
-class Status:
-    """A corpus, and how its labelling goes on."""
+@dataclass(frozen=True)
+class LabelStatus:
+    """The totals of a corpus, and how fast its labelling proceeds."""
 
-    corpus: Corpus
-    running: int  # runs at work now
+    corpus: CorpusStatus
+    running: int  # runs that are active now
     pace: Pace
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of late; None where there is none."""
+        """Time remaining at the present pace; None if no pace is known."""
         return self.corpus.bytes_left / self.pace.bytes if self.pace.bytes else None
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        told = {"running": self.running, "clips_per_minute": self.pace.clips * 60, "seconds_left": self.seconds_left}
-        return self.corpus.as_json() | told
+        """Return the fields of the corpus, the number of runs, the rate in clips a minute and the time remaining."""
+        pace = {"running": self.running, "clips_per_minute": self.pace.clips * 60, "seconds_left": self.seconds_left}
+        return self.corpus.as_json() | pace
 
 
-def status(folder: Path) -> Status:
-    """Where the labelling into a folder stands, whether it is going on or not. ConfigError where none is."""
+def status(folder: Path) -> LabelStatus:
+    """Return how far the labelling into a folder is, whether a run is active or not.
+
+    Raises ConfigError if the folder has no labels.
+    """
     store = open_store(folder)
-    corpus, recent = Corpus(run=_run(store)), list[tuple[float, int]]()
-    for entry, state, marker in survey(store, [store.manifest]):
-        corpus.count(entry, state, marker)
-        if state is State.DONE:
-            add = heappush if len(recent) < RECENT else heappushpop
-            add(recent, (marker["finished"], entry.size))
-    return Status(corpus, len(holders(store.locks)), _pace(sorted(recent)))
+    corpus, recent = CorpusStatus(run=_run(store)), list[tuple[float, int]]()
+    for _, _, clips in _batches(store, [store.manifest]):
+        for entry, state, marker in clips:
+            corpus.count(entry, state, marker)
+            if state is ClipState.DONE:
+                add = heappush if len(recent) < RECENT else heappushpop
+                add(recent, (marker["finished"], entry.size))
+    return LabelStatus(corpus, len(active_locks(store.locks)), _pace(sorted(recent)))
 
 
-def survey(store: Store, plans: list[Path]) -> Iterator[tuple[Entry, State, Marker]]:
-    """Every clip of some plans with its state and the marker that says so."""
-    for _, _, seen in _batches(store, plans):
-        yield from seen
-
-
-def settle(store: Store) -> Corpus:
-    """Make manifest.parquet, failures.jsonl and corpus.json anew from the plans and markers of all shards."""
-    corpus = Corpus(run=_run(store))
+def write_totals(store: Store) -> CorpusStatus:
+    """Write manifest.parquet, failures.jsonl and corpus.json from the plans and markers of all shards."""
+    corpus = CorpusStatus(run=_run(store))
     writer: ParquetWriter | None = None
     failures = store.folder / "failures.jsonl"
-    with store.whole(store.manifest) as manifest, store.whole(failures) as listed, writing(failures):
-        with listed.open("w", encoding="utf-8") as lines:
-            for table, durations, seen in _batches(store, store.plans):
+    with store.atomic_write(store.manifest) as manifest, store.atomic_write(failures) as failures_part:
+        with failures_part.open("w", encoding="utf-8") as lines:
+            for table, durations, clips in _batches(store, store.plans):
                 writer = writer or ParquetWriter(manifest, table.schema)
-                place = table.column_names.index("duration")
-                writer.write_table(table.set_column(place, table.schema.field(place), durations))
-                for entry, state, marker in seen:
+                column = table.column_names.index("duration")
+                writer.write_table(table.set_column(column, table.schema.field(column), durations))
+                for entry, state, marker in clips:
                     corpus.count(entry, state, marker)
-                    if state is State.FAILED:
+                    if state is ClipState.FAILED:
                         lines.write(json.dumps(marker, ensure_ascii=False) + "\n")
         if writer:
             writer.close()
-    store.mark(store.folder / "corpus.json", corpus.as_json())
+    store.write_json(store.folder / "corpus.json", corpus.as_json())
     return corpus
 
 
 def _batches(
     store: Store, plans: list[Path]
-) -> Iterator[tuple[pa.Table, pa.ChunkedArray, list[tuple[Entry, State, Marker]]]]:
-    """Rows of plans, their durations as far as they are known, and how each clip stands."""
+) -> Iterator[tuple[pa.Table, pa.ChunkedArray, list[tuple[Entry, ClipState, Marker]]]]:
+    """Yield rows of plans, their durations in seconds (null if unknown), and the state of each clip."""
     pipeline = _run(store).get("fingerprint", "")
-    for table, rows in entries(plans):
-        seen = [(entry, *store.state(entry, pipeline)) for entry in rows]
-        durations = [marker["duration"] if state is State.DONE else None for _, state, marker in seen]
-        yield table, pa.chunked_array([pa.array(durations, pa.float64())]), seen
+    for table, entries in read_batches(plans):
+        clips = [(entry, *store.state(entry, pipeline)) for entry in entries]
+        durations = [marker["duration"] if state is ClipState.DONE else None for _, state, marker in clips]
+        yield table, pa.chunked_array([pa.array(durations, pa.float64())]), clips
 
 
 def _run(store: Store) -> Marker:
-    return read_marker(store.folder / "run.json") or {}
+    return read_marker(store.run_marker) or {}
 
 
 def _pace(recent: list[tuple[float, int]]) -> Pace:
-    """recent: (time in s since 1970, bytes) of clips, in the order they were done."""
+    """Return the pace of clips that finished at some times (s since 1970, ascending) with some sizes (bytes)."""
     span = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
     if span <= 0:
         return Pace()

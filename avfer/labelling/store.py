@@ -1,65 +1,76 @@
-"""The output folder: where everything lies, and what its markers say.
+"""The output folder of a corpus: its files, what its markers say, and who may write to it.
 
     labels/
-      manifest.parquet     the plan, with durations of what is done
-      run.json             the pipeline that labels, and its fingerprint
-      clips/ID.parquet     one table a clip
-      done/ID.json         written after the table; carries the hashes of pipeline and clip
+      manifest.parquet     the plan, with the durations of the clips that are done
+      run.json             the pipeline in use and its fingerprint
+      clips/ID.parquet     one table for each clip
+      done/ID.json         written after the table; has the hashes of the pipeline and the clip
       failed/ID.json       why a clip has no table
       failures.jsonl       all of these in one file
       corpus.json          totals and coverage
-      .plans/ .locks/ .parts/     of each shard: its plan, its lock, and what is not whole yet
+      .plans/ .locks/ .parts/     for each shard: its plan, its lock, and its unfinished files
 
-Markers are the truth; the three files over them can be made anew from them at any time.
+The markers in done/ and failed/ decide; manifest.parquet, failures.jsonl and corpus.json can be rebuilt from them.
 """
 
 import json
+import os
 import shutil
-import uuid
+import socket
+import sys
+import time
+import warnings
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from avfer.errors import ConfigError
-from avfer.export.files import output_error
-from avfer.labelling.entry import Entry
-from avfer.labelling.shard import Shard
+from avfer.atomic import atomic_write, output_errors
+from avfer.errors import AvferWarning, ConfigError
+from avfer.labelling.entry import Entry, Shard
 
-Marker = dict[str, Any]
+Marker = dict[str, Any]  # JSON object
 
 
-class State(Enum):
-    """How a clip stands with the pipeline in use."""
+class ClipState(Enum):
+    """The state of a clip with respect to the pipeline in use."""
 
-    LEFT = "left"
-    STAMP = "stamp"  # the values are there, but the user's columns have changed
+    LEFT = "left"  # to be labelled
+    COLUMNS = "columns"  # labelled, but the user's columns have changed
     DONE = "done"
     FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Store:
-    """The folder of one corpus, as one shard sees it."""
+    """The output folder of one corpus, as one shard uses it."""
 
     folder: Path
     shard: Shard = field(default_factory=Shard)
 
     def table(self, name: str) -> Path:
-        """The table of a clip."""
+        """Return the file of a clip's table."""
         return self.folder / "clips" / f"{name}.parquet"
 
     def done(self, name: str) -> Path:
+        """Return the file of the marker of a labelled clip."""
         return self.folder / "done" / f"{name}.json"
 
     def failed(self, name: str) -> Path:
+        """Return the file of the marker of a failed clip."""
         return self.folder / "failed" / f"{name}.json"
 
     @property
     def manifest(self) -> Path:
+        """The plans of all shards in one file."""
         return self.folder / "manifest.parquet"
+
+    @property
+    def run_marker(self) -> Path:
+        """The file about the pipeline in use."""
+        return self.folder / "run.json"
 
     @property
     def plan(self) -> Path:
@@ -68,86 +79,71 @@ class Store:
 
     @property
     def plans(self) -> list[Path]:
-        """The plans of all shards of this division that have one."""
+        """The existing plans of all shards of this division."""
         return sorted(self.folder.glob(f".plans/*-of-{self.shard.count}.parquet"))
 
     @property
     def locks(self) -> Path:
+        """The folder of the locks."""
         return self.folder / ".locks"
 
     @property
     def parts(self) -> Path:
-        """Where this shard writes what is not whole yet."""
+        """The folder of the unfinished files of this shard."""
         return self.folder / ".parts" / str(self.shard)
 
-    def sweep(self) -> None:
-        """Remove what an earlier run of this shard has left half done, and plans of other divisions."""
+    def clean_up(self) -> None:
+        """Remove the unfinished files of an earlier run of this shard, and the plans of other divisions."""
         shutil.rmtree(self.parts, ignore_errors=True)
         for plan in self.folder.glob(".plans/*.parquet"):
             if plan not in self.plans:
                 plan.unlink(missing_ok=True)
 
-    @contextmanager
-    def whole(self, path: Path) -> Generator[Path]:
-        """A place to write a file, which takes its name when it is whole. Errors inside pass as they are."""
-        part = self.parts / f"{uuid.uuid4().hex}{path.suffix}"
-        try:
-            with writing(path):
-                part.parent.mkdir(parents=True, exist_ok=True)
-            yield part
-            with writing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                part.replace(path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+    def atomic_write(self, path: Path) -> AbstractContextManager[Path]:
+        """Write a file of the folder through a temporary file in `parts`; see avfer.atomic.atomic_write."""
+        return atomic_write(path, folder=self.parts)
 
-    def mark(self, path: Path, marker: Marker) -> None:
-        """Write a marker, or any other small JSON."""
-        with self.whole(path) as part, writing(path):
-            part.write_text(json.dumps(marker, ensure_ascii=False), encoding="utf-8")
+    def write_json(self, path: Path, content: Marker) -> None:
+        """Write a marker, or any other small JSON file."""
+        with self.atomic_write(path) as part:
+            part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
     def mark_done(self, entry: Entry, marker: Marker) -> None:
-        """Say that a table is whole; a failure of old is one no more."""
-        self.mark(self.done(entry.id), marker)
+        """Write the marker of a clip whose table is complete, and remove that of an earlier failure."""
+        self.write_json(self.done(entry.id), marker)
         self.failed(entry.id).unlink(missing_ok=True)
 
-    def state(self, entry: Entry, pipeline: str) -> tuple[State, Marker]:
-        """How a clip stands, with the marker that says so. Nothing is opened but markers."""
+    def state(self, entry: Entry, pipeline: str) -> tuple[ClipState, Marker]:
+        """Return the state of a clip and the marker it follows from. No table is opened.
+
+        pipeline: fingerprint of the pipeline in use; a marker of another pipeline or another content does not count.
+        """
         done = read_marker(self.done(entry.id))
-        if done and _fits(done, entry, pipeline) and _size(self.table(entry.id)) == done["bytes"]:
-            return (State.DONE if done["columns"] == entry.columns_hash else State.STAMP), done
+        if done and _matches(done, entry, pipeline) and _size(self.table(entry.id)) == done["bytes"]:
+            return (ClipState.DONE if done["columns"] == entry.columns_hash else ClipState.COLUMNS), done
         failed = read_marker(self.failed(entry.id))
-        if failed and _fits(failed, entry, pipeline):
-            return State.FAILED, failed
-        return State.LEFT, {}
+        if failed and _matches(failed, entry, pipeline):
+            return ClipState.FAILED, failed
+        return ClipState.LEFT, {}
 
 
 def open_store(folder: Path) -> Store:
-    """The store that an earlier run has made. ConfigError where there is none."""
-    if not (folder / "run.json").is_file() or not (folder / "manifest.parquet").is_file():
-        raise ConfigError(f"{folder} holds no labels: it has no manifest.parquet; give the --output of avfer label")
-    return Store(folder)
+    """Return the store that an earlier run made. Raises ConfigError if there is none."""
+    store = Store(folder)
+    if not store.run_marker.is_file() or not store.manifest.is_file():
+        raise ConfigError(f"{folder} has no labels: manifest.parquet is missing; give the --output of avfer label")
+    return store
 
 
 def read_marker(path: Path) -> Marker | None:
-    """What a marker says; None where there is none, or none that can be read."""
+    """Return the content of a marker; None if it does not exist or cannot be read."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
 
 
-@contextmanager
-def writing(path: Path) -> Generator[None]:
-    """What the system refuses in here is an OutputError about a file."""
-    try:
-        yield
-    except OSError as error:
-        raise output_error(path, error) from error
-
-
-def _fits(marker: Marker, entry: Entry, pipeline: str) -> bool:
+def _matches(marker: Marker, entry: Entry, pipeline: str) -> bool:
     return marker.get("pipeline") == pipeline and marker.get("clip") == entry.hash
 
 
@@ -156,3 +152,71 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
+
+
+@contextmanager
+def locked(folder: Path, shard: Shard) -> Generator[None]:
+    """Lock a folder for a shard while the block runs. The system releases the lock when the process ends.
+
+    Raises ConfigError if another run has locked the same shard, or any shard of another division; shards of one
+    division may run side by side. Raises OutputError if the lock file cannot be written.
+    """
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / f"{shard}.lock").open("a+")
+    with file:
+        if not _try_lock(file):
+            raise _in_use(file, folder)
+        file.truncate(0)
+        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T")}, file)
+        file.flush()
+        for other in active_locks(folder):
+            if other.stem.partition("-of-")[2] != str(shard.count):
+                with other.open() as theirs:
+                    raise _in_use(theirs, folder)
+        yield
+
+
+def active_locks(folder: Path) -> list[Path]:
+    """Return the lock files of a folder that running processes have locked."""
+    return [path for path in sorted(folder.glob("*.lock")) if _is_locked(path)]
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("a+") as file:
+        return not _try_lock(file)
+
+
+def _in_use(file: IO[str], folder: Path) -> ConfigError:
+    """Return the error for a folder that another run writes to, with the process that its lock file names."""
+    file.seek(0)
+    try:
+        owner = json.loads(file.read())
+        run = f"a run (process {owner['pid']} on {owner['host']}, since {owner['since']})"
+    except (ValueError, KeyError):
+        run = "another run"
+    message = f"{run} is labelling into {folder.parent}; wait for it or stop it"
+    return ConfigError(f"{message}. Only shards I/N of the same N may share a folder")
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(file: IO[str]) -> bool:
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(file: IO[str]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:  # some network file systems have no locks
+            warnings.warn(f"{file.name} cannot be locked ({error.strerror}): start no second run", AvferWarning, 2)
+        return True

@@ -1,22 +1,19 @@
-"""Processes of this machine: all items, deaths told, limits kept, errors passed on, nothing left running."""
+"""Workers as processes of this machine: results, crashes, limits, errors, and the end of all processes."""
 
 import os
 import signal
+import subprocess
 import sys
+import time
 
 import psutil
 import pytest
 
 from avfer.errors import OutputError, WeightsError
 from avfer.executors.local import LocalExecutor
-from avfer.executors.protocol import Limits, Lost
+from avfer.executors.pool import Limits, LostItem
 from tests.executors.toy_tasks import Toy, taker
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left_running():
-    yield
-    assert psutil.Process().children() == []
+from tests.processes import avfer_threads
 
 
 def mapped(items, task=None, **options):
@@ -29,32 +26,32 @@ def test_every_item_has_its_result(workers):
     assert sorted(mapped(items, workers=workers)) == [(item, item[1] * 2) for item in items]
 
 
-def test_workers_are_as_many_as_asked_and_live_on():
+def test_each_of_the_requested_workers_does_several_items():
     pids = [pid for _, pid in mapped([("pid", 0.3)] * 6, workers=2)]
     assert len(set(pids)) == 2 and os.getpid() not in pids
 
 
 @pytest.mark.parametrize(
-    ("number", "told"), [(signal.SIGSEGV, r"crashed (SIGSEGV)"), (signal.SIGKILL, "was killed (SIGKILL)")]
+    ("number", "reason"), [(signal.SIGSEGV, r"crashed (SIGSEGV)"), (signal.SIGKILL, "was killed (SIGKILL)")]
 )
-def test_a_death_costs_its_own_item_alone(number, told):
+def test_a_crash_costs_only_the_item_of_its_worker(number, reason):
     results = mapped([("signal", int(number)), ("double", 1), ("double", 2)])
     assert [result for _, result in results[1:]] == [2, 4]
-    assert isinstance(results[0][1], Lost) and results[0][1].reason.startswith(told)
+    assert isinstance(results[0][1], LostItem) and results[0][1].reason.startswith(reason)
 
 
-def test_the_last_words_of_a_dead_worker_are_kept():
+def test_the_last_lines_of_a_crashed_worker_are_kept():
     (_, lost), *_ = mapped([("signal", int(signal.SIGSEGV))])
     assert "Segmentation fault" in lost.trace and "toy_tasks.py" in lost.trace
 
 
-def test_a_late_item_is_ended_and_the_rest_goes_on():
+def test_an_item_over_the_time_limit_is_stopped_and_the_rest_is_done():
     results = dict(mapped([("sleep", 60), ("double", 1)], limits=Limits(seconds=0.5)))
-    assert results["sleep", 60] == Lost("took longer than 0.5 s (--max-seconds)", "")
+    assert results["sleep", 60] == LostItem("took longer than 0.5 s (--max-seconds)", "")
     assert results["double", 1] == 2
 
 
-def test_a_greedy_item_is_ended_and_the_rest_goes_on():
+def test_an_item_over_the_memory_limit_is_stopped_and_the_rest_is_done():
     results = dict(mapped([("eat", 300_000_000), ("double", 1)], limits=Limits(memory=2e8)))
     assert "0.2 GB" in results["eat", 300_000_000].reason
     assert results["double", 1] == 2
@@ -64,54 +61,55 @@ def test_a_lost_item_can_be_given_again():
     again, given = [("signal", 9)], []
     for item, result in LocalExecutor().map(Toy(), lambda: again.pop() if again else None):
         given.append(item)
-        if isinstance(result, Lost) and len(given) == 1:
+        if isinstance(result, LostItem) and len(given) == 1:
             again.append(("double", 4))
     assert given == [("signal", 9), ("double", 4)]
 
 
 @pytest.mark.parametrize(
-    ("task", "items", "kind"), [(Toy(refuses=True), [("double", 1)], WeightsError), (Toy(), [("fail", 0)], OutputError)]
+    ("task", "items", "kind"),
+    [(Toy(has_wrong_weights=True), [("double", 1)], WeightsError), (Toy(), [("fail", 0)], OutputError)],
 )
 def test_an_error_of_the_task_ends_the_map(task, items, kind):
     with pytest.raises(kind):
         mapped(items, task)
 
 
-def test_workers_that_die_while_they_load_are_not_replaced_for_ever():
-    with pytest.raises(OutputError, match=r"3 workers died while they loaded.*SIGABRT"):
-        mapped([("double", 1)], Toy(dies_loading=True))
+def test_workers_that_crash_while_they_load_are_not_replaced_for_ever():
+    with pytest.raises(OutputError, match=r"3 workers ended while they loaded.*SIGABRT"):
+        mapped([("double", 1)], Toy(crashes_loading=True))
 
 
-def test_a_map_that_is_left_ends_its_workers():
+def test_closing_a_map_ends_its_workers_and_threads():
     results = LocalExecutor(2).map(Toy(), taker([("double", 1), ("sleep", 60), ("sleep", 60)]))
     assert next(results) == (("double", 1), 2)
+    workers = psutil.Process().children()
+    assert len(workers) == 2 and avfer_threads() == ["avfer-worker"] * 2
     results.close()
+    assert not any(worker.is_running() for worker in workers) and avfer_threads() == []
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_threads_of_libraries_are_the_pipelines_whatever_the_number_of_workers(workers):
-    told = {value for _, value in mapped([("variable", "OMP_NUM_THREADS")] * 4, workers=workers, threads=3)}
-    assert told == {"3"}
+def test_libraries_use_the_threads_of_the_pipeline_for_any_number_of_workers(workers):
+    values = {value for _, value in mapped([("variable", "OMP_NUM_THREADS")] * 4, workers=workers, threads=3)}
+    assert values == {"3"}
 
 
-def test_what_a_task_prints_is_no_answer(capfd):
+def test_what_a_task_prints_does_not_mix_with_results(capfd):
     assert mapped([("print", "hello")]) == [(("print", "hello"), "hello")]
     assert capfd.readouterr().out == ""
 
 
-def test_a_worker_ends_with_its_parent(tmp_path):
-    import subprocess
-    import time
-
+def test_a_worker_ends_with_its_parent():
     code = (
         "from avfer.executors.local import LocalExecutor\n"
         "from tests.executors.toy_tasks import Toy, taker\n"
         "list(LocalExecutor().map(Toy(), taker([('sleep', 60)])))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
-    seen = psutil.Process(parent.pid)
+    status = psutil.Process(parent.pid)
     end = time.monotonic() + 20
-    while not (children := seen.children()) and time.monotonic() < end:
+    while not (children := status.children()) and time.monotonic() < end:
         time.sleep(0.02)
     time.sleep(1.0)
     parent.kill()

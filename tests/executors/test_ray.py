@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from avfer.errors import ConfigError
-from avfer.executors.ray import RayWishes, kinds
+from avfer.executors.ray import RayOptions, worker_devices
 from tests.labelling.corpora import failures, run, start, values, wait_until, write_corpus
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
@@ -26,27 +26,27 @@ pytest.importorskip("ray", reason="the extra 'ray' is not installed")
         ({"CPU": 4, "GPU": 1}, "cpu", 1.0, 9, ["cpu"] * 4),
     ],
 )
-def test_workers_fill_the_cluster(resources, device, share, workers, found):
-    assert kinds(resources, RayWishes("local", workers, device, share), threads=1) == found
+def test_workers_use_all_devices_of_the_cluster(resources, device, share, workers, found):
+    assert worker_devices(resources, RayOptions("local", workers, device, share), threads=1) == found
 
 
-def test_a_cluster_without_room_is_refused():
+def test_a_cluster_without_room_for_a_worker_is_an_error():
     with pytest.raises(ConfigError, match="0 GPUs and 4 cores"):
-        kinds({"CPU": 4}, RayWishes("local", 9, "cuda"), threads=1)
+        worker_devices({"CPU": 4}, RayOptions("local", 9, "cuda"), threads=1)
 
 
 def actors_of(driver: psutil.Process) -> list[psutil.Process]:
-    """The processes of our workers."""
+    """Return the processes of the actors that `avfer label` started."""
     found = list[psutil.Process]()
     for process in driver.children(recursive=True):
         with suppress(psutil.Error):
-            if "ray::Bench" in " ".join(process.cmdline()):
+            if "ray::ActorProcess" in " ".join(process.cmdline()):
                 found.append(process)
     return found
 
 
 @pytest.mark.slow
-def test_a_killed_actor_costs_nothing_and_the_values_are_those_of_processes(rough, tmp_path):
+def test_a_killed_actor_loses_no_clip_and_the_values_equal_those_of_processes(rough, tmp_path):
     corpus = write_corpus(tmp_path / "corpus", *(f"{n}.mp4" for n in range(9)), "bad.mp4", "crash.mp4")
     slow = ("--set", "affect.pause=0.3", "--input", corpus)
     assert run(rough, *slow, "--output", tmp_path / "local", "--workers", "2")[0] == 3
@@ -55,30 +55,30 @@ def test_a_killed_actor_costs_nothing_and_the_values_are_those_of_processes(roug
     actors = actors_of(psutil.Process(process.pid))
     assert len(actors) == 2
     actors[0].kill()
-    _, said = process.communicate(timeout=180)
+    _, messages = process.communicate(timeout=180)
     assert process.returncode == 3
-    assert "its worker died" in said and "once more later" in said
+    assert "its worker died" in messages and "once more later" in messages
     assert values(tmp_path / "ray") == values(tmp_path / "local") and len(values(tmp_path / "ray")) == 9
-    told = failures(tmp_path / "ray")
-    assert set(told) == {"bad.mp4", "crash.mp4"}
-    assert told["crash.mp4"]["reason"] == "its worker died, 2 times of 2"
-    assert told["bad.mp4"]["reason"] == failures(tmp_path / "local")["bad.mp4"]["reason"]
+    failed = failures(tmp_path / "ray")
+    assert set(failed) == {"bad.mp4", "crash.mp4"}
+    assert failed["crash.mp4"]["reason"] == "its worker died, 2 times of 2"
+    assert failed["bad.mp4"]["reason"] == failures(tmp_path / "local")["bad.mp4"]["reason"]
 
 
 @pytest.mark.slow
-def test_limits_hold_on_ray_and_an_interrupt_takes_the_cluster_down(rough, tmp_path):
+def test_limits_apply_on_ray_and_an_interrupt_ends_the_cluster(rough, tmp_path):
     corpus = write_corpus(tmp_path / "corpus", "hang.mp4", "greedy.mp4", "a.mp4")
     limits = ("--max-seconds", "4", "--max-memory", "1.5")
     code, _, _ = run(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "local", *limits)
-    told = failures(tmp_path / "out")
+    failed = failures(tmp_path / "out")
     assert code == 3 and len(values(tmp_path / "out")) == 1
-    assert "took longer than 4 s" in told["hang.mp4"]["reason"]
-    assert "more than 1.5 GB" in told["greedy.mp4"]["reason"]
+    assert "took longer than 4 s" in failed["hang.mp4"]["reason"]
+    assert "more than 1.5 GB" in failed["greedy.mp4"]["reason"]
 
     process = start(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "local", "--retry-failed")
-    seen = psutil.Process(process.pid)
-    wait_until(lambda: actors_of(seen), 120)
-    children = seen.children(recursive=True)
+    status = psutil.Process(process.pid)
+    wait_until(lambda: actors_of(status), 120)
+    children = status.children(recursive=True)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
@@ -87,7 +87,7 @@ def test_limits_hold_on_ray_and_an_interrupt_takes_the_cluster_down(rough, tmp_p
 
 
 @pytest.mark.slow
-def test_a_cluster_that_does_not_answer_is_wrong_usage(rough, tmp_path):
+def test_an_address_without_a_cluster_is_wrong_usage(rough, tmp_path):
     corpus = write_corpus(tmp_path / "corpus", "a.mp4")
-    code, _, said = run(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "127.0.0.1:1")
-    assert code == 2 and "no Ray cluster at '127.0.0.1:1'" in said and "Traceback" not in said
+    code, _, messages = run(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "127.0.0.1:1")
+    assert code == 2 and "no Ray cluster at '127.0.0.1:1'" in messages and "Traceback" not in messages

@@ -12,19 +12,19 @@ from avfer.errors import OutputError, WeightsError
 
 @dataclass(frozen=True)
 class Toy:
-    """What a worker does with an item is the item itself: `("double", 3)`, `("signal", 11)`, `("sleep", 9)`, ..."""
+    """A task whose items say what to do: `("double", 3)`, `("signal", 11)`, `("sleep", 9)`, ..."""
 
-    refuses: bool = False
-    dies_loading: bool = False
+    has_wrong_weights: bool = False
+    crashes_loading: bool = False
     device: str = "cpu"
 
-    def on(self, device: str) -> "Toy":
-        return Toy(self.refuses, self.dies_loading, device)
+    def with_device(self, device: str) -> "Toy":
+        return Toy(self.has_wrong_weights, self.crashes_loading, device)
 
     def load(self) -> Callable[[tuple[str, Any]], Any]:
-        if self.refuses:
+        if self.has_wrong_weights:
             raise WeightsError("these weights are of another model")
-        if self.dies_loading:
+        if self.crashes_loading:
             os.kill(os.getpid(), signal.SIGABRT)
         return _do
 
@@ -51,12 +51,13 @@ def _do(item: tuple[str, Any]) -> Any:
 
 
 def _eat(size: int) -> int:
-    held = b"\1" * size
+    """Use `size` bytes of memory for a minute."""
+    block = b"\1" * size
     time.sleep(60)
-    return len(held)
+    return len(block)
 
 
 def taker(items: list[tuple[str, Any]]) -> Callable[[], Any]:
-    """Gives the items one by one, then None."""
+    """Return a function that returns the items one by one, then None."""
     rest = iter(items)
     return lambda: next(rest, None)

@@ -1,4 +1,4 @@
-"""Labelling without processes, for the rules; and the small pipelines."""
+"""Labelling inside the process of the test, the small pipelines, and the check that no process or thread is left."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from avfer.labelling import run
-from avfer.labelling.recipe import Examination, Recipe
-from avfer.labelling.status import Corpus
+from avfer.labelling.recipe import LoadRecipe, Recipe
+from avfer.labelling.status import CorpusStatus
 from avfer.pipeline_config import PipelineSpec
-from tests.labelling.corpora import Here, end_started
+from tests.labelling.corpora import InProcess, kill_started
 from tests.labelling.rough_stage import write_rough_pipeline
+from tests.processes import nothing_left_behind
 from tests.steady_stage import write_pipeline
 
 
@@ -26,30 +27,31 @@ def rough(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Here:
-    """From now on everything runs in this process."""
-    executor = Here()
+def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """Make `avfer label` run everything in this process; the executor records the clips it was given."""
+    executor = InProcess()
 
-    def examine(spec: PipelineSpec, device: str) -> Recipe:
-        return Examination(device).load()(spec)
+    def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
+        return LoadRecipe(device).load()(spec)
 
-    monkeypatch.setattr(run, "examine", examine)
+    monkeypatch.setattr(run, "load_recipe", load_recipe)
     monkeypatch.setattr(run, "choose_executor", lambda *_: executor)
     return executor
 
 
 @pytest.fixture
-def label(here: Here, steady: Path, tmp_path: Path) -> Callable[..., Corpus]:
+def label(in_process: InProcess, steady: Path, tmp_path: Path) -> Callable[..., CorpusStatus]:
     """`label("corpus")` labels tmp_path/corpus into tmp_path/out with the steady pipeline, in this process."""
 
-    def call(*inputs: str, **options: Any) -> Corpus:
-        here.given.clear()
+    def call(*inputs: str, **options: Any) -> CorpusStatus:
+        in_process.given.clear()
         return run.label(steady, [str(tmp_path / text) for text in inputs], tmp_path / "out", device="cpu", **options)
 
     return call
 
 
 @pytest.fixture(autouse=True)
-def no_run_outlives_its_test() -> Iterator[None]:
-    yield
-    end_started()
+def no_process_and_no_thread_outlives_its_test() -> Iterator[None]:
+    with nothing_left_behind():
+        yield
+        kill_started()

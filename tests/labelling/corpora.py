@@ -1,4 +1,4 @@
-"""Small corpora, what their labels hold, and an executor without processes."""
+"""Small corpora, the content of output folders, an executor without processes, and `avfer label` as a process."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from avfer.executors.protocol import Lost, Task
+from avfer.executors.pool import LostItem, WorkerTask
 from tests.media_maker import stripes, write_clip
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ STARTED: list[subprocess.Popen[str]] = []
 
 
 def write_corpus(folder: Path, *names: str) -> Path:
-    """Clips of different length with these names; `bad` in a name is a text, not a clip."""
+    """Write clips of different length with these names; a file with `bad` in its name is a text, not a clip."""
     for number, name in enumerate(names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def write_corpus(folder: Path, *names: str) -> Path:
 
 
 def labels(output: Path) -> dict[str, pa.Table]:
-    """The tables of an output folder by the ids of their clips."""
+    """Return the tables of an output folder by the ids of their clips."""
     clips = output / "clips"
     return {
         path.relative_to(clips).as_posix().removesuffix(".parquet"): pa.parquet.ParquetFile(path).read()
@@ -41,7 +41,7 @@ def labels(output: Path) -> dict[str, pa.Table]:
 
 
 def values(output: Path) -> dict[str, bytes]:
-    """The bytes of all values, by clip."""
+    """Return the bytes of all values of each table, by clip."""
     return {name: _bytes(table) for name, table in labels(output).items()}
 
 
@@ -54,38 +54,39 @@ def _bytes(table: pa.Table) -> bytes:
 
 
 def failures(output: Path) -> dict[str, dict[str, Any]]:
-    """What failures.jsonl holds, by clip."""
+    """Return the lines of failures.jsonl, by clip."""
     lines = (output / "failures.jsonl").read_text().splitlines()
-    return {told["id"]: told for told in map(json.loads, lines)}
+    return {failure["id"]: failure for failure in map(json.loads, lines)}
 
 
 def mtimes(output: Path) -> dict[str, int]:
-    """When each table was written."""
+    """Return when each table was written, in ns."""
     return {str(path): path.stat().st_mtime_ns for path in sorted((output / "clips").rglob("*.parquet"))}
 
 
-class Here:
-    """Runs a task in this process. Clips in `deadly` kill their imaginary worker so many times."""
+class InProcess:
+    """An executor that runs a task in this process. `crashes`: clip -> how often its imaginary worker crashes."""
 
-    def __init__(self, deadly: dict[str, int] | None = None) -> None:
-        self.deadly = deadly or {}
-        self.given: list[str] = []
+    def __init__(self, crashes: dict[str, int] | None = None) -> None:
+        self.crashes = crashes or {}
+        self.given: list[str] = []  # ids of the clips, in the order in which they were given to workers
 
-    def map(self, task: Task, take: Callable[[], Any]) -> Generator[tuple[Any, Any]]:
+    def map(self, task: WorkerTask, take: Callable[[], Any]) -> Generator[tuple[Any, Any]]:
         call = task.load()
         while (order := take()) is not None:
             self.given.append(order.entry.id)
-            left = self.deadly.get(order.entry.id, 0)
-            self.deadly[order.entry.id] = left - 1
-            yield order, Lost("fell over", "its last words") if left > 0 else call(order)
+            left = self.crashes.get(order.entry.id, 0)
+            self.crashes[order.entry.id] = left - 1
+            yield order, LostItem("fell over", "its last lines") if left > 0 else call(order)
 
 
 def command(*arguments: str | Path) -> list[str]:
+    """Return the command line of `avfer label`."""
     return [sys.executable, "-m", "avfer", "label", *map(str, arguments)]
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """`avfer label` as a process, which ends with the test at the latest."""
+    """Start `avfer label` as a process, which `kill_started` ends at the latest."""
     process = subprocess.Popen(
         command(*arguments),
         cwd=ROOT,
@@ -98,22 +99,23 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
     return process
 
 
-def end_started() -> None:
-    """Kill what a failed test has left."""
+def kill_started() -> None:
+    """Kill the processes that a failed test has left."""
     while STARTED:
         with STARTED.pop() as process:
             process.kill()
 
 
 def run(*arguments: str | Path, timeout: float = 120.0) -> tuple[int, list[str], str]:
-    """Exit code, lines of standard output, and standard error of `avfer label`."""
+    """Run `avfer label`; return its exit code, the lines of standard output, and standard error."""
     process = start(*arguments)
     out, err = process.communicate(timeout=timeout)
     return process.returncode, out.splitlines(), err
 
 
-def wait_until(holds: Callable[[], Any], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Wait until a condition is true; fail after some seconds."""
     end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
+    while not condition():
+        assert time.monotonic() < end, f"the condition is still false after {seconds:g} s"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""A pipeline that does to its worker what the name of a clip says: `tests.labelling.rough_stage:RoughFace`."""
+"""A pipeline that harms its worker in the way the name of a clip says: `tests.labelling.rough_stage:RoughFace`."""
 
 import ctypes
 import os
@@ -22,7 +22,7 @@ output: affect
 
 @dataclass
 class RoughFace:
-    """SteadyFace with accidents: clips called crash, raise, hang, greedy, or frail (which crash the first time)."""
+    """SteadyFace, except for clips called crash, raise, hang, greedy, or frail (which crash the first time)."""
 
     pause: float = 0.0  # seconds to wait for every chunk
 
@@ -43,7 +43,7 @@ class RoughFace:
 
 
 def _eat() -> None:
-    """Take 2 GB, slowly enough to be seen; more would trouble the machine where nobody looks."""
+    """Take 2 GB, slowly enough for the limit to act; more could exhaust the machine if no limit is set."""
     held: list[bytes] = []
     while len(held) < 40:
         held.append(b"\1" * 50_000_000)
@@ -52,7 +52,7 @@ def _eat() -> None:
 
 
 def write_rough_pipeline(folder: Path) -> Path:
-    """The pipeline's YAML in a folder."""
+    """Write the YAML of the pipeline into a folder and return its path."""
     path = folder / "rough.yaml"
     path.write_text(PIPELINE)
     return path

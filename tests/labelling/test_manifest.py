@@ -1,4 +1,4 @@
-"""A user's manifest: its clips, its columns, and what is wrong with it."""
+"""A user's manifest: its clips, its columns, and its faults."""
 
 import pyarrow as pa
 import pyarrow.csv
@@ -19,7 +19,7 @@ def listed(tmp_path):
     return path
 
 
-def test_its_columns_stand_in_every_row_and_in_the_plan(label, listed, tmp_path):
+def test_the_columns_are_in_every_row_and_in_the_plan(label, listed, tmp_path):
     label("m.csv")
     table = labels(tmp_path / "out")["x/b.mp4"]
     assert set(table["subject"].to_pylist()) == {"s2"} and set(table["age"].to_pylist()) == {31}
@@ -27,7 +27,7 @@ def test_its_columns_stand_in_every_row_and_in_the_plan(label, listed, tmp_path)
     assert plan["subject"].to_pylist() == ["s1", "s2"]
 
 
-def test_parquet_does_as_well_as_csv(label, listed, tmp_path):
+def test_a_parquet_manifest_gives_the_same_tables_as_csv(label, listed, tmp_path):
     label("m.csv")
     want = values(tmp_path / "out")
     pa.parquet.write_table(pa.csv.read_csv(listed), tmp_path / "m.parquet")
@@ -35,48 +35,48 @@ def test_parquet_does_as_well_as_csv(label, listed, tmp_path):
     assert values(tmp_path / "out") == want
 
 
-def test_a_column_id_names_the_clips(label, listed, tmp_path):
+def test_the_column_id_names_the_clips(label, listed, tmp_path):
     listed.write_text("id,path\none,x/a.mp4\nset/two,x/b.mp4\n")
     label("m.csv")
     assert set(labels(tmp_path / "out")) == {"one", "set/two"}
 
 
-def test_changed_columns_are_stamped_anew_without_the_pipeline(label, listed, here, tmp_path, monkeypatch):
+def test_changed_columns_are_replaced_without_the_pipeline(label, listed, in_process, tmp_path, monkeypatch):
     label("m.csv")
     old = labels(tmp_path / "out")
     listed.write_text(ROWS.replace("31", "32").replace("age", "years"))
     monkeypatch.setattr("avfer.pipeline.Pipeline.stream", None)
     assert label("m.csv").failed == 0
-    assert sorted(here.given) == ["x/a.mp4", "x/b.mp4"]
+    assert sorted(in_process.given) == ["x/a.mp4", "x/b.mp4"]
     new = labels(tmp_path / "out")
     assert set(new["x/b.mp4"]["years"].to_pylist()) == {32}
     for name in old:
         assert new[name].drop_columns(["subject", "years"]) == old[name].drop_columns(["subject", "age"])
         assert new[name].schema.metadata == old[name].schema.metadata
     label("m.csv")
-    assert here.given == []
+    assert in_process.given == []
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("file\nx/a.mp4\n", "no column 'path', but file"),
         ("path\n", "no rows"),
         ("path,age\n,3\n", "a row without a path"),
         ("path,valence\nx/a.mp4,1\n", "'valence', which avfer fills itself"),
         ("path,duration\nx/a.mp4,1\n", "'duration', which avfer fills itself"),
-        ("path\nx/a.mp4\nx/gone.mp4\nx\n", r"gone\.mp4' is not there.*'.*x' is no regular file"),
+        ("path\nx/a.mp4\nx/gone.mp4\nx\n", r"gone\.mp4' does not exist.*'.*x' is not a regular file"),
         ("id,path\n../up,x/a.mp4\n", "cannot name a clip"),
         ("path,a\nx/a.mp4\n", "cannot be read"),
     ],
 )
-def test_what_is_wrong_with_it_is_told_before_any_work(label, listed, tmp_path, text, told):
+def test_a_fault_is_an_error_before_any_work(label, listed, tmp_path, text, message):
     listed.write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         label("m.csv")
     assert not (tmp_path / "out/clips").exists()
 
 
-def test_it_stands_alone(label, listed):
-    with pytest.raises(ConfigError, match="stands alone"):
+def test_a_manifest_cannot_be_combined_with_other_inputs(label, listed):
+    with pytest.raises(ConfigError, match="takes one manifest alone"):
         label("m.csv", "x")

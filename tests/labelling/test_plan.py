@@ -1,4 +1,4 @@
-"""Plans: what is read again, what is locked, and how much memory and time large corpora take."""
+"""Plans: which files are read again, locks, and the memory and time that large corpora take."""
 
 import os
 import subprocess
@@ -8,12 +8,11 @@ import time
 import pytest
 
 from avfer.errors import ConfigError
+from avfer.inputs import find_inputs
 from avfer.labelling import plan as planning
-from avfer.labelling.lock import holders, locked
-from avfer.labelling.plan import entries, read_plan, write_plan
-from avfer.labelling.shard import Shard
-from avfer.labelling.sources import find_sources
-from avfer.labelling.store import Store
+from avfer.labelling.entry import Shard
+from avfer.labelling.plan import read_batches, read_plan, write_plan
+from avfer.labelling.store import Store, active_locks, locked
 from tests.labelling.corpora import ROOT, labels, mtimes
 
 
@@ -27,49 +26,49 @@ def corpus(tmp_path):
 
 
 def planned(corpus, store):
-    return {entry.id: entry for entry in write_plan(find_sources([str(corpus)], None), None, store)}
+    return {entry.id: entry for entry in write_plan(find_inputs([str(corpus)], None), None, store)}
 
 
 def test_only_files_whose_size_or_time_has_changed_are_read(corpus, tmp_path, monkeypatch):
-    store, read = Store(tmp_path / "out"), list[str]()
+    store, read_names = Store(tmp_path / "out"), list[str]()
     first = planned(corpus, store)
     digest = planning.hashlib.file_digest
     monkeypatch.setattr(
-        planning.hashlib, "file_digest", lambda file, kind: (read.append(file.name), digest(file, kind))[1]
+        planning.hashlib, "file_digest", lambda file, kind: (read_names.append(file.name), digest(file, kind))[1]
     )
     os.utime(corpus / "3.mp4", (1, 1))
     (corpus / "4.mp4").write_bytes(b"other")
     second = planned(corpus, store)
-    assert sorted(name[-5:] for name in read) == ["3.mp4", "4.mp4"]
+    assert sorted(name[-5:] for name in read_names) == ["3.mp4", "4.mp4"]
     assert {name for name in first if first[name].hash != second[name].hash} == {"4.mp4"}
 
 
 def test_a_file_that_cannot_be_read_is_planned_without_a_hash(corpus, tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
+    def deny(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(planning.hashlib, "file_digest", refuse)
+    monkeypatch.setattr(planning.hashlib, "file_digest", deny)
     assert {entry.hash for entry in planned(corpus, Store(tmp_path / "out")).values()} == {None}
 
 
-def test_a_plan_reads_back_the_same_row_by_row_and_in_batches(corpus, tmp_path, monkeypatch):
+def test_a_plan_is_read_back_row_by_row_and_in_batches(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "BATCH", 3)
     store = Store(tmp_path / "out")
     want = list(planned(corpus, store).values())
     plan = read_plan(store.plan)
     assert [plan[row] for row in range(len(plan))] == list(plan) == want
-    assert [entry for _, some in entries([store.plan]) for entry in some] == want
+    assert [entry for _, some in read_batches([store.plan]) for entry in some] == want
 
 
 @pytest.mark.parametrize("other", [Shard(1, 2), Shard(1, 3), Shard()])
-def test_a_lock_refuses_the_same_shard_and_other_divisions(tmp_path, other):
+def test_a_lock_excludes_the_same_shard_and_other_divisions(tmp_path, other):
     with locked(tmp_path, Shard(1, 2)):
         with pytest.raises(ConfigError, match=f"process {os.getpid()} on"), locked(tmp_path, other):
             pass
         with locked(tmp_path, Shard(2, 2)):
-            assert len(holders(tmp_path)) == 2
+            assert len(active_locks(tmp_path)) == 2
     with locked(tmp_path, other):
-        assert len(holders(tmp_path)) == 1
+        assert len(active_locks(tmp_path)) == 1
 
 
 PLAN_MANY = """
@@ -77,15 +76,15 @@ import sys
 from pathlib import Path
 import psutil
 from avfer.labelling.plan import write_plan
-from avfer.labelling.sources import Source
-from avfer.labelling.status import settle
+from avfer.inputs import InputFile
+from avfer.labelling.status import write_totals
 from avfer.labelling.store import Store
 count = int(sys.argv[2])
-sources = (Source(f"subject{n % 97:04d}/session/clip{n:07d}.mp4", f"/corpora/large/subject{n % 97:04d}/session/clip"
-           f"{n:07d}.mp4", 10**7 + n, 1.7e9 + n, f"etag:{n:032x}") for n in range(count))
+files = (InputFile(f"subject{n % 97:04d}/session/clip{n:07d}.mp4", f"/corpora/large/subject{n % 97:04d}/session/clip"
+           f"{n:07d}.mp4", "", 10**7 + n, 1.7e9 + n, f"etag:{n:032x}") for n in range(count))
 store, before = Store(Path(sys.argv[1])), psutil.Process().memory_info().rss
-plan = write_plan(sources, None, store)
-assert settle(store).left == len(plan) == count
+plan = write_plan(files, None, store)
+assert write_totals(store).left == len(plan) == count
 print((psutil.Process().memory_info().rss - before) / 1e6)
 """
 
@@ -100,8 +99,8 @@ def test_100_000_clips_are_planned_in_little_memory(tmp_path):
 
 
 @pytest.mark.slow
-def test_5000_clips_leave_the_parent_small_and_a_second_run_ends_soon(steady, tmp_path):
-    """Planned within a minute; nothing to do within ten seconds."""
+def test_5000_clips_keep_the_parent_small_and_a_second_run_is_short(steady, tmp_path):
+    """Planning takes less than a minute, a second run without work less than ten seconds."""
     import psutil
 
     from tests.labelling.corpora import command, start
@@ -114,17 +113,17 @@ def test_5000_clips_leave_the_parent_small_and_a_second_run_ends_soon(steady, tm
         os.link(clip, corpus / f"{number:04d}.mp4")
     begun, sizes = time.monotonic(), list[float]()
     arguments = command(steady, "--input", corpus, "--output", tmp_path / "out", "--quiet")
-    with (tmp_path / "told").open("w") as told:
-        process = subprocess.Popen(arguments, cwd=ROOT, stdout=told)
+    with (tmp_path / "stdout").open("w") as stdout:
+        process = subprocess.Popen(arguments, cwd=ROOT, stdout=stdout)
     planned = 0.0
     while process.poll() is None:
-        seen = psutil.Process(process.pid)
+        status = psutil.Process(process.pid)
         if not planned and (tmp_path / "out/run.json").exists():
             planned = time.monotonic() - begun
         elif planned:
-            sizes.append(seen.memory_info().rss / 1e6)
+            sizes.append(status.memory_info().rss / 1e6)
         time.sleep(0.5)
-    assert process.returncode == 0 and len((tmp_path / "told").read_text().splitlines()) == 5000
+    assert process.returncode == 0 and len((tmp_path / "stdout").read_text().splitlines()) == 5000
     early, late = max(sizes[: len(sizes) // 4]), max(sizes[len(sizes) // 4 :])
     print(f"planned after {planned:.1f} s; parent {early:.0f} MB early, {late:.0f} MB at most; {sizes[-1]:.0f} MB last")
     assert planned < 60 and late < early + 30

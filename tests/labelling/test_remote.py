@@ -1,4 +1,4 @@
-"""Corpora in stores: a real S3 server and a slow web server, both on this machine."""
+"""Corpora in remote stores: a real S3 server and a slow web server, both on this machine."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ BUCKET = "corpus"
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an S3 server with a bucket of clips: a.mp4, deep/b.mp4, deep/bad.mp4, notes.txt."""
+    """Start an S3 server with a bucket of a.mp4, deep/b.mp4, deep/bad.mp4, notes.txt; yield the folder of its files."""
     server_module = pytest.importorskip("moto.server", reason="the test extra 'moto' is not installed")
     boto3 = pytest.importorskip("boto3")
     pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
@@ -49,7 +49,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("url", "found"),
     [
         (f"s3://{BUCKET}", {"a.mp4", "deep/b.mp4"}),
         (f"s3://{BUCKET}/deep/", {"b.mp4"}),
@@ -58,10 +58,10 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (f"s3://{BUCKET}/notes.txt", {"a.mp4"}),
     ],
 )
-def test_clips_of_s3_are_labelled_as_those_of_a_folder(s3, here, steady, tmp_path, asked, found):
+def test_clips_on_s3_give_the_same_values_as_those_in_a_folder(s3, in_process, steady, tmp_path, url, found):
     from avfer.labelling.run import label
 
-    label(steady, asked, tmp_path / "out", device="cpu")
+    label(steady, url, tmp_path / "out", device="cpu")
     assert set(labels(tmp_path / "out")) == found
     label(steady, s3, tmp_path / "folder", device="cpu")
     folder = values(tmp_path / "folder")
@@ -72,46 +72,46 @@ def test_clips_of_s3_are_labelled_as_those_of_a_folder(s3, here, steady, tmp_pat
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_object_that_has_changed_is_done_anew(s3, here, steady, tmp_path):
+def test_an_object_that_has_changed_is_labelled_again(s3, in_process, steady, tmp_path):
     import boto3
 
     from avfer.labelling.run import label
 
-    asked = f"s3://{BUCKET}/deep/b.mp4", f"s3://{BUCKET}/a.mp4"
+    urls = f"s3://{BUCKET}/deep/b.mp4", f"s3://{BUCKET}/a.mp4"
     for expected in (2, 0):
-        here.given.clear()
-        label(steady, asked, tmp_path / "out", device="cpu")
-        assert len(here.given) == expected
+        in_process.given.clear()
+        label(steady, urls, tmp_path / "out", device="cpu")
+        assert len(in_process.given) == expected
     client = boto3.client("s3")
     client.put_object(Bucket=BUCKET, Key="deep/b.mp4", Body=(Path(s3) / "a.mp4").read_bytes())
-    here.given.clear()
-    label(steady, asked, tmp_path / "out", device="cpu")
+    in_process.given.clear()
+    label(steady, urls, tmp_path / "out", device="cpu")
     client.put_object(Bucket=BUCKET, Key="deep/b.mp4", Body=(Path(s3) / "deep/b.mp4").read_bytes())
     client.close()
-    assert here.given == ["b.mp4"]
+    assert in_process.given == ["b.mp4"]
 
 
 @pytest.mark.slow
 def test_workers_fetch_from_s3_themselves(s3, steady, tmp_path):
     code, paths, _ = run(steady, "--input", f"s3://{BUCKET}", "--output", tmp_path / "out", "--workers", "2")
     assert code == 3 and len(paths) == 2
-    assert "text, not a media file" in failures(tmp_path / "out")["deep/bad.mp4"]["reason"]
+    assert "not a media file" in failures(tmp_path / "out")["deep/bad.mp4"]["reason"]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("asked", ["s3://nobucket/", f"s3://{BUCKET}/absent.mp4", f"s3://{BUCKET}/*.avi"])
-def test_what_is_not_in_the_store_is_told_with_its_address(s3, here, steady, tmp_path, asked):
+@pytest.mark.parametrize("url", ["s3://nobucket/", f"s3://{BUCKET}/absent.mp4", f"s3://{BUCKET}/*.avi"])
+def test_a_url_that_names_nothing_is_an_error_with_the_url(s3, in_process, steady, tmp_path, url):
     from avfer.labelling.run import label
 
     with pytest.raises(ConfigError, match=r"s3://"):
-        label(steady, asked, tmp_path / "out", device="cpu")
+        label(steady, url, tmp_path / "out", device="cpu")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_store_whose_package_is_missing_names_the_line_that_installs_it(monkeypatch):
+def test_a_missing_package_for_a_store_is_an_error_with_the_line_that_installs_it(monkeypatch):
     import fsspec
 
-    from avfer.labelling.remote import info
+    from avfer.remote import info
 
     def missing(*_: object, **__: object) -> None:
         raise ImportError("Install s3fs to access S3")
@@ -123,7 +123,7 @@ def test_a_store_whose_package_is_missing_names_the_line_that_installs_it(monkey
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
-    """The address of a server that gives good.mp4 at once and stops in the middle of slow.mp4."""
+    """Start a server that sends good.mp4 at once and stops in the middle of slow.mp4; yield its address."""
     data = (write_corpus(tmp_path / "web", "a.mp4") / "a.mp4").read_bytes()
     ended = threading.Event()
 
@@ -156,7 +156,7 @@ def web(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_store_that_hangs_costs_one_clip_alone(web, steady, tmp_path):
+def test_a_store_that_hangs_costs_one_clip_only(web, steady, tmp_path):
     pytest.importorskip("aiohttp", reason="aiohttp is not installed")
     start = time.monotonic()
     code, _, _ = run(

@@ -1,4 +1,4 @@
-"""Where a corpus stands, and its tables as one dataset."""
+"""How far a corpus is, and its tables as one dataset."""
 
 import json
 import time
@@ -12,16 +12,16 @@ import pytest
 
 from avfer.errors import ConfigError, OutputError
 from avfer.labelling import merge as merging
-from avfer.labelling.lock import locked
+from avfer.labelling.entry import Shard
 from avfer.labelling.merge import merge
-from avfer.labelling.shard import Shard
 from avfer.labelling.status import status
+from avfer.labelling.store import locked
 from tests.labelling.corpora import labels, write_corpus
 
 
 @pytest.fixture
 def out(label, tmp_path):
-    """A corpus of which five clips are done, one has failed and two are left."""
+    """Return the output folder of a corpus of which five clips are done, one has failed and two are left."""
     write_corpus(tmp_path / "corpus", "a.mp4", "b.mp4", "s/c.mp4", "s/d.mp4", "s/e.mp4", "bad.mp4")
     label("corpus")
     write_corpus(tmp_path / "corpus", "new1.mp4", "new2.mp4")
@@ -32,23 +32,23 @@ def out(label, tmp_path):
 
 
 def test_status_counts_what_is_done_failed_and_left(out):
-    told = status(out)
-    corpus = told.corpus
-    assert (corpus.clips, corpus.done, corpus.failed, corpus.left, told.running) == (8, 5, 1, 2, 0)
+    current = status(out)
+    corpus = current.corpus
+    assert (corpus.clips, corpus.done, corpus.failed, corpus.left, current.running) == (8, 5, 1, 2, 0)
     assert corpus.rows == sum(len(table) for name, table in labels(out).items() if "new" not in name)
 
 
-def test_time_remaining_follows_from_the_bytes_left_and_the_pace_of_late(out, tmp_path):
+def test_time_remaining_follows_from_the_bytes_left_and_the_recent_pace(out, tmp_path):
     now = time.time()
     sizes = {}
     for number, name in enumerate(("a.mp4", "b.mp4", "s/c.mp4", "s/d.mp4", "s/e.mp4")):
         marker = out / f"done/{name}.json"
         marker.write_text(json.dumps(json.loads(marker.read_text()) | {"finished": now + 2.0 * number}))
         sizes[name] = (tmp_path / "corpus" / name).stat().st_size
-    told = status(out)
-    assert told.pace.clips == pytest.approx(0.5)
+    current = status(out)
+    assert current.pace.clips == pytest.approx(0.5)
     left = sum((tmp_path / "corpus" / name).stat().st_size for name in ("new1.mp4", "new2.mp4"))
-    assert told.seconds_left == pytest.approx(left / ((sum(sizes.values()) - sizes["a.mp4"]) / 8.0))
+    assert current.seconds_left == pytest.approx(left / ((sum(sizes.values()) - sizes["a.mp4"]) / 8.0))
 
 
 def test_status_opens_no_table(out, monkeypatch):
@@ -57,26 +57,26 @@ def test_status_opens_no_table(out, monkeypatch):
     assert status(out).corpus.done == 5
 
 
-def test_runs_at_work_are_counted(out):
+def test_active_runs_are_counted(out):
     with locked(out / ".locks", Shard(1, 2)), locked(out / ".locks", Shard(2, 2)):
         assert status(out).running == 2
     assert status(out).running == 0
 
 
-def test_the_command_tells_status_in_lines_and_in_json(avfer, out):
-    told = avfer("label", "--status", out)
-    assert told.code == 0 and "8: 5 done, 1 failed, 2 left" in told.out and "no run at work" in told.out
+def test_the_command_prints_the_status_as_lines_and_as_json(avfer, out):
+    result = avfer("label", "--status", out)
+    assert result.code == 0 and "8: 5 done, 1 failed, 2 left" in result.out and "no run at work" in result.out
     assert json.loads(avfer("label", "--status", out, "--json").out)["left"] == 2
 
 
 @pytest.mark.parametrize("option", ["--status", "--merge"])
 def test_a_folder_without_labels_is_wrong_usage(avfer, tmp_path, option):
-    told = avfer("label", option, tmp_path, "--output", tmp_path / "dataset")
-    assert told.code == 2 and "holds no labels" in told.err
+    result = avfer("label", option, tmp_path, "--output", tmp_path / "dataset")
+    assert result.code == 2 and "has no labels" in result.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("{steady}", "--output", "o"), "missing --input"),
         (("{steady}", "--input", "."), "missing --output"),
@@ -86,17 +86,17 @@ def test_a_folder_without_labels_is_wrong_usage(avfer, tmp_path, option):
         (("{steady}", "--input", ".", "--output", "o", "--shard", "3"), "I/N"),
     ],
 )
-def test_what_is_missing_is_told(avfer, steady, arguments, told):
+def test_a_missing_or_wrong_argument_is_wrong_usage(avfer, steady, arguments, message):
     result = avfer("label", *(argument.format(steady=steady) for argument in arguments))
-    assert result.code == 2 and told in result.err
+    assert result.code == 2 and message in result.err
 
 
-def test_a_merged_dataset_is_read_alike_by_duckdb_pandas_and_arrow(avfer, out, tmp_path, monkeypatch):
-    monkeypatch.setattr(merging, "GROUP", 10)
-    monkeypatch.setattr(merging, "PART", 15)
-    told = avfer("label", "--merge", out, "--output", tmp_path / "dataset")
-    assert told.code == 0 and told.paths == [tmp_path / "dataset"]
-    assert "not in the dataset: 1 failed, 2 left" in told.err
+def test_duckdb_pandas_and_arrow_read_a_merged_dataset_alike(avfer, out, tmp_path, monkeypatch):
+    monkeypatch.setattr(merging, "GROUP_ROWS", 10)
+    monkeypatch.setattr(merging, "PART_ROWS", 15)
+    result = avfer("label", "--merge", out, "--output", tmp_path / "dataset")
+    assert result.code == 0 and result.paths == [tmp_path / "dataset"]
+    assert "not in the dataset: 1 failed, 2 left" in result.err
     want = {name: table["valence"].to_pylist() for name, table in labels(out).items() if "new" not in name}
     parts = f"{tmp_path}/dataset/*/*.parquet"
     sql = f"select id, list(valence order by frame) from read_parquet('{parts}', hive_partitioning=true) group by id"
@@ -108,24 +108,24 @@ def test_a_merged_dataset_is_read_alike_by_duckdb_pandas_and_arrow(avfer, out, t
     assert arrow["id"].is_monotonic_increasing
 
 
-def test_the_dataset_holds_the_users_columns_as_they_are_now(label, tmp_path):
+def test_the_dataset_has_the_present_columns_of_the_user(label, tmp_path):
     write_corpus(tmp_path / "x", "a.mp4", "b.mp4")
     (tmp_path / "m.csv").write_text("path,subject\nx/a.mp4,s1\nx/b.mp4,s2\n")
     label("m.csv")
     merge(tmp_path / "out", tmp_path / "dataset")
     table = pa.parquet.read_table(tmp_path / "dataset")
-    told = set(zip(table["id"].to_pylist(), table["subject"].to_pylist(), strict=True))
-    assert told == {("x/a.mp4", "s1"), ("x/b.mp4", "s2")}
+    pairs = set(zip(table["id"].to_pylist(), table["subject"].to_pylist(), strict=True))
+    assert pairs == {("x/a.mp4", "s1"), ("x/b.mp4", "s2")}
     assert table.schema.metadata[b"version"] and b"container" not in table.schema.metadata
 
 
-def test_a_dataset_is_not_written_over(out, tmp_path):
+def test_an_existing_dataset_is_not_overwritten(out, tmp_path):
     (tmp_path / "dataset").mkdir()
     with pytest.raises(ConfigError, match="exists"):
         merge(out, tmp_path / "dataset")
 
 
-def test_a_merge_that_breaks_leaves_nothing(out, tmp_path):
+def test_a_failed_merge_leaves_nothing(out, tmp_path):
     next(out.glob("clips/s/*.parquet")).write_bytes(b"\0" * next(out.glob("clips/s/*.parquet")).stat().st_size)
     with pytest.raises(OutputError, match=r"clips/s/.*cannot be read"):
         merge(out, tmp_path / "dataset")

@@ -24,10 +24,10 @@ LOOP = """
 import sys, time
 from pathlib import Path
 from avfer.pipeline import load
-from avfer.jobs import do, plan
+from avfer.jobs import plan_job, run_job
 pipeline = load(sys.argv[1], device="cpu")
 for clip in sorted(Path(sys.argv[2]).iterdir()):
-    outcome = do(plan(clip, Path(sys.argv[3]), ("parquet",), False, False), pipeline, False, lambda part: None)
+    outcome = run_job(plan_job(clip, Path(sys.argv[3]), ("parquet",)), pipeline, False)
     assert outcome.error is None, outcome.error
     print(time.time())
 """

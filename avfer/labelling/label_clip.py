@@ -1,0 +1,211 @@
+"""The task of a worker: write the table of a clip and then its done marker, or return why that failed."""
+
+import errno
+import os
+import socket
+import time
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile, read_metadata
+
+from avfer import __version__, remote
+from avfer.atomic import atomic_rename, output_error, output_errors
+from avfer.errors import AvferError, ConfigError, MediaError, OutputError
+from avfer.export.table_writer import TableWriter
+from avfer.jobs import ClipResult, Job, clip_to_files
+from avfer.labelling.entry import Entry
+from avfer.labelling.recipe import fingerprint
+from avfer.labelling.store import ClipState, Marker, Store, read_marker
+from avfer.pipeline_config import PipelineSpec
+
+if TYPE_CHECKING:
+    from avfer.pipeline import Pipeline
+
+# Write errors that the name of a clip can cause; any other write error concerns the whole folder and ends the run.
+NAME_ERRORS = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR}
+# Errors while a remote clip is copied that concern the local disk.
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a clip has no table."""
+
+    reason: str  # one line
+    stage: str  # of the pipeline; or fetch, open, write, worker
+    trace: str  # traceback
+
+
+class Order(NamedTuple):
+    """A clip to be labelled."""
+
+    row: int  # of the plan
+    entry: Entry
+    state: ClipState  # LEFT or COLUMNS
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """The task of every worker: label clips with one pipeline."""
+
+    spec: PipelineSpec
+    device: str
+    pipeline: str  # fingerprint
+    store: Store
+
+    def with_device(self, device: str) -> Self:
+        """Return the same task for another device."""
+        return replace(self, device=device)
+
+    def load(self) -> "Callable[[Order], Marker | Failure]":
+        """Load the pipeline and return the function that labels a clip.
+
+        Raises ConfigError if its fingerprint is not that of the run, because weights or avfer differ on this machine.
+        """
+        from avfer.pipeline import Pipeline
+
+        pipeline = Pipeline(self.spec, self.device)
+        if fingerprint(self.spec, pipeline.files) != self.pipeline:
+            raise ConfigError("weights or avfer differ among the workers, or have changed since the run began")
+        return _ClipLabeller(self, pipeline).label
+
+
+class _ClipLabeller:
+    """Labels one clip after another with one pipeline."""
+
+    def __init__(self, task: LabelTask, pipeline: "Pipeline") -> None:
+        self._task, self._store, self._pipeline = task, task.store, pipeline
+
+    def label(self, order: Order) -> Marker | Failure:
+        """Return the done marker of a clip, or its failure. Raises OutputError if the output folder itself fails."""
+        _, entry, state = order
+        start = time.perf_counter()
+        try:
+            marker = self._replace_columns(entry) if state is ClipState.COLUMNS else self._run_pipeline(entry)
+        except Exception as error:
+            if isinstance(error, OutputError) and _concerns_folder(error):
+                raise
+            return failure_from(error)
+        marker |= {"seconds": round(time.perf_counter() - start, 3), "finished": time.time()}
+        self._store.mark_done(entry, marker)
+        return marker
+
+    def _run_pipeline(self, entry: Entry) -> Marker:
+        """Write the table of a clip with the user's columns."""
+        result = ClipResult()
+        with self._local_file(entry) as clip, self._new_table(entry) as part:
+            job = Job(clip, {"parquet": part})
+            clip_to_files(job, self._pipeline, result, transform=lambda table: with_columns(table, entry.columns))
+            size = _checked_size(part, result.summary.rows)
+        return {
+            **self._facts(entry),
+            "rows": result.summary.rows,
+            "bytes": size,
+            "instants": result.summary.instants,
+            "with_face": result.summary.with_face,
+            "reasons": dict(result.summary.reasons),
+            "duration": result.duration,
+        }
+
+    def _replace_columns(self, entry: Entry) -> Marker:
+        """Write the table of a labelled clip again, with the same values and the present columns of the user."""
+        old = read_marker(self._store.done(entry.id)) or {}
+        with self._new_table(entry) as part:
+            with ParquetFile(self._store.table(entry.id)) as file, TableWriter(part) as writer:
+                for batch in file.iter_batches():
+                    table = pa.Table.from_batches([batch])
+                    writer.append(with_columns(table.drop_columns(old["names"]), entry.columns))
+            size = _checked_size(part, old["rows"])
+        return old | self._facts(entry) | {"bytes": size}
+
+    def _facts(self, entry: Entry) -> Marker:
+        """Return the part of a done marker that does not depend on the values."""
+        return {
+            "id": entry.id,
+            "pipeline": self._task.pipeline,
+            "clip": entry.hash,
+            "columns": entry.columns_hash,
+            "names": entry.columns.column_names if entry.columns else [],
+            "device": str(self._pipeline.device),
+            "host": socket.gethostname(),
+            "version": __version__,
+        }
+
+    @contextmanager
+    def _new_table(self, entry: Entry) -> Generator[Path]:
+        """Yield a temporary path that becomes the clip's table; errors of the pipeline pass through as they are."""
+        with atomic_rename(self._store.table(entry.id), folder=self._store.parts) as part:
+            yield part
+
+    @contextmanager
+    def _local_file(self, entry: Entry) -> Generator[Path]:
+        """Yield the clip as a local file; a remote clip is copied for as long as the block runs."""
+        if not remote.is_url(entry.path):
+            yield Path(entry.path)
+            return
+        with output_errors(self._store.parts):
+            self._store.parts.mkdir(parents=True, exist_ok=True)
+            folder = TemporaryDirectory(dir=self._store.parts)
+        with folder as name:
+            yield _fetch(entry.path, Path(name))
+
+
+def with_columns(table: pa.Table, columns: pa.Table | None) -> pa.Table:
+    """Return a table of N rows with the user's columns, a table of one row, repeated in every row."""
+    if columns is None:
+        return table
+    for field in columns.schema:
+        table = table.append_column(field, pa.repeat(columns[field.name][0], len(table)))
+    return table
+
+
+def failure_from(error: Exception) -> Failure:
+    """Return the failure that an error amounts to: its message, the stage that raised it, and the traceback."""
+    from avfer.stage import failing_stage
+
+    reason = str(error) if isinstance(error, AvferError) else f"unexpected {type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    return Failure(" ".join(reason.split()), failing_stage(error) or _failing_step(error), trace)
+
+
+def _failing_step(error: Exception) -> str:
+    """Return which step failed, for an error that no stage of the pipeline raised."""
+    if isinstance(error, OutputError):
+        return "write"
+    return "fetch" if isinstance(error, _FetchError) else "open"
+
+
+class _FetchError(MediaError):
+    """A remote clip that cannot be copied."""
+
+
+def _fetch(url: str, folder: Path) -> Path:
+    """Copy a remote clip into a folder. Raises OutputError if the disk is full, else _FetchError."""
+    try:
+        return remote.fetch(url, folder)
+    except Exception as error:  # each store has error classes of its own
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise output_error(folder, error) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise _FetchError(f"'{url}' cannot be copied: {reason}") from error
+
+
+def _concerns_folder(error: OutputError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno not in NAME_ERRORS
+
+
+def _checked_size(part: Path, rows: int) -> int:
+    """Return the size of a table in bytes. Raises OutputError if its file does not have so many rows."""
+    with output_errors(part), part.open("rb") as file:
+        found = read_metadata(file).num_rows
+        size = os.fstat(file.fileno()).st_size
+    if found != rows:
+        raise OutputError(f"{part} has {found} rows, but {rows} were written; the disk may be failing")
+    return size

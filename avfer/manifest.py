@@ -1,0 +1,75 @@
+"""A user's manifest: a table of clips, CSV or Parquet, with a column `path`, optionally `id`, and columns to keep."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import pyarrow as pa
+from pyarrow.csv import read_csv
+from pyarrow.parquet import read_table
+
+from avfer import remote
+from avfer.errors import ConfigError
+
+SUFFIXES = (".csv", ".parquet")
+# Columns of the tables and of the plan, which avfer fills itself.
+RESERVED = re.compile(
+    r"clip|frame|time_s|track|face_(score|[xy][12])|valence|arousal|expression|reason|part|p_.*|au\d\d|"
+    r"id|path|size|modified|hash|duration"
+)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of a manifest with N rows."""
+
+    name: str  # path or URL as the user wrote it
+    base: str  # folder or URL that relative paths refer to
+    paths: list[str]  # N
+    ids: Sequence[str | None]  # N names of the clips; None: named by the path
+    columns: pa.Table  # the user's own columns, N rows
+
+
+def find_manifest(inputs: Sequence[str]) -> Manifest | None:
+    """Read the manifest that the inputs name; return None if they name none.
+
+    Raises ConfigError if the manifest cannot be used, or if other inputs are given beside it.
+    """
+    manifests = [text for text in inputs if text.lower().endswith(SUFFIXES)]
+    if manifests and len(inputs) > 1:
+        others = len(inputs) - 1
+        raise ConfigError(
+            f"--input takes one manifest alone, got {manifests[0]} and {others} more; run them separately"
+        )
+    return read_manifest(manifests[0]) if manifests else None
+
+
+def read_manifest(text: str) -> Manifest:
+    """Read a manifest, local or remote.
+
+    Raises ConfigError if it cannot be parsed, has no column `path`, a row without a path, no row at all, or a column
+    with a name that avfer fills itself.
+    """
+    data = remote.read_bytes(text)
+    try:
+        csv = text.lower().endswith(".csv")
+        table = read_csv(BytesIO(data)) if csv else read_table(BytesIO(data))
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(f"the manifest {text} cannot be read: {' '.join(str(error).split())}") from error
+    if "path" not in table.column_names:
+        raise ConfigError(f"the manifest {text} has no column 'path', but {', '.join(table.column_names)}")
+    own = table.drop_columns([name for name in ("path", "id") if name in table.column_names])
+    reserved = [name for name in own.column_names if RESERVED.fullmatch(name)]
+    if reserved:
+        raise ConfigError(f"the manifest {text} has a column '{reserved[0]}', which avfer fills itself; rename it")
+    paths = _texts(table, "path")
+    if None in paths or not paths:
+        raise ConfigError(f"the manifest {text} has {'a row without a path' if paths else 'no rows'}")
+    ids: Sequence[str | None] = _texts(table, "id") if "id" in table.column_names else [None] * len(paths)
+    base = remote.parent(text)
+    return Manifest(text, base, [path for path in paths if path], ids, own.replace_schema_metadata(None))
+
+
+def _texts(table: pa.Table, name: str) -> list[str | None]:
+    return table[name].cast(pa.string()).to_pylist()

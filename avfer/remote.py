@@ -1,0 +1,136 @@
+"""Files in remote stores that fsspec opens (`s3://`, `https://`, ...): list them, read them, copy them.
+
+Functions that take a path or a URL treat a text with "://" as a URL.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from glob import has_magic
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+
+from avfer.errors import AvferError, ConfigError, MissingExtra
+
+PICTURE_SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts webm wmv"
+AUDIO_SUFFIXES = "aac aif aiff flac m4a mka mp3 oga ogg opus wav wma"
+# Suffixes that are looked for in folders; a file that the user names is taken whatever its suffix.
+MEDIA_SUFFIXES = {f".{name}" for name in (PICTURE_SUFFIXES + " " + AUDIO_SUFFIXES).split()}
+EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}  # scheme -> package, extra of avfer
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a remote store."""
+
+    name: str  # relative to the folder or pattern that was searched; empty if the URL names the file itself
+    url: str
+    size: int  # bytes
+    modified: float | None  # s since 1970; None if the store does not report it
+    content_mark: str  # changes with the content: "etag:...", or "info:..." from everything else the store reports
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is a URL rather than a local path."""
+    return "://" in text
+
+
+def parent(text: str) -> str:
+    """Return the folder of a local path or URL."""
+    return text.rpartition("/")[0] if is_url(text) else str(Path(text).expanduser().parent)
+
+
+def read_bytes(text: str) -> bytes:
+    """Return the content of a small file, local or remote. Raises ConfigError if it cannot be read."""
+    if is_url(text):
+        with _store(text) as (store, path):
+            return store.cat_file(path)
+    try:
+        return Path(text).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{text} cannot be read: {error.strerror}; check the path behind --input") from error
+
+
+def info(url: str) -> RemoteFile:
+    """Return the facts of one remote file. Raises ConfigError if the URL is not that of a file."""
+    with _store(url) as (store, path):
+        facts = store.info(path)
+        if facts["type"] != "file":
+            raise ConfigError(f"'{url}' is not a regular file; remove it from the input")
+        return _remote_file(store, facts, "")
+
+
+def find(url: str) -> Iterator[RemoteFile]:
+    """Yield the file at a URL, the media files below a folder, or the files that a pattern matches.
+
+    Raises ConfigError if there is none, MissingExtra if the package for the store is not installed.
+    """
+    with _store(url) as (store, path):
+        if has_magic(path) and not store.exists(path):
+            files = _matching(store, path)
+        elif store.info(path)["type"] == "directory":
+            files = _below(store, path)
+        else:
+            files = iter([info(url)])
+        empty = True
+        for file in files:
+            empty = False
+            yield file
+    if empty:
+        raise ConfigError(f"no media file at {url}")
+
+
+def fetch(url: str, folder: Path) -> Path:
+    """Copy a remote file into a local folder and return its path.
+
+    Errors of the store pass through: OSError, or classes of its own.
+    """
+    store, path = fsspec.core.url_to_fs(url)
+    copy = folder / PurePosixPath(path).name
+    store.get_file(path, str(copy))
+    return copy
+
+
+def _matching(store: Any, pattern: str) -> Iterator[RemoteFile]:
+    """Yield the files that a pattern matches; names are relative to its last folder without a wildcard."""
+    fixed = PurePosixPath(pattern[: min(pattern.index(sign) for sign in "*?[" if sign in pattern)] + "x").parent
+    for path, facts in sorted(store.glob(pattern, detail=True).items()):
+        if facts["type"] == "file":
+            yield _remote_file(store, facts, str(PurePosixPath(path).relative_to(fixed)))
+
+
+def _below(store: Any, root: str) -> Iterator[RemoteFile]:
+    """Yield the media files below a folder; only the listing of one folder is in memory at a time."""
+    for folder, _, files in store.walk(root, detail=True, on_error="raise"):
+        for name in sorted(files):
+            path = PurePosixPath(folder, name).relative_to(root)
+            if path.suffix.lower() in MEDIA_SUFFIXES and not any(part.startswith(".") for part in path.parts):
+                yield _remote_file(store, files[name], str(path))
+
+
+def _remote_file(store: Any, facts: dict[str, Any], name: str) -> RemoteFile:
+    etag = facts.get("ETag") or facts.get("etag")
+    mark = f"etag:{str(etag).strip(chr(34))}" if etag else f"info:{store.ukey(facts['name'])}"
+    modified = facts.get("LastModified") or facts.get("mtime") or facts.get("last_modified")
+    modified = modified.timestamp() if isinstance(modified, datetime) else modified
+    modified = float(modified) if isinstance(modified, int | float) else None
+    return RemoteFile(name, store.unstrip_protocol(facts["name"]), int(facts.get("size") or 0), modified, mark)
+
+
+@contextmanager
+def _store(url: str) -> Generator[tuple[Any, str]]:
+    """Yield the store of a URL and the path in it; raise the errors of the block as ConfigError with the URL."""
+    scheme = url.partition("://")[0]
+    try:
+        yield fsspec.core.url_to_fs(url, use_listings_cache=False)
+    except AvferError:
+        raise
+    except ImportError as error:
+        package, extra = EXTRAS.get(scheme, (f"a package for {scheme}:// ({error})", None))
+        raise MissingExtra(f"input from {scheme}://", package, extra) from error
+    except Exception as error:  # each store has error classes of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"{url} cannot be read: {reason}; check the address and your access rights") from error

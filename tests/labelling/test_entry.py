@@ -1,0 +1,20 @@
+"""Ids of clips, and shards."""
+
+import pytest
+
+from avfer.errors import ConfigError
+from avfer.labelling.entry import Shard, check_id
+
+
+@pytest.mark.parametrize("name", ["../a.mp4", "a/../../b.mp4", "/a.mp4", "", "a\0.mp4", "b\udcff.mp4"])
+def test_an_id_outside_the_output_folder_is_an_error(name):
+    with pytest.raises(ConfigError):
+        check_id(name)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_every_clip_belongs_to_exactly_one_shard(count):
+    shards = [Shard(index, count) for index in range(1, count + 1)]
+    owners = [[shard.contains(f"clip{number}") for shard in shards].count(True) for number in range(200)]
+    assert set(owners) == {1}
+    assert all(any(shard.contains(f"clip{number}") for number in range(200)) for shard in shards)

@@ -1,0 +1,135 @@
+"""What `--input` may name, the ids of the files, and the errors."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from avfer.errors import ConfigError
+from avfer.inputs import check_output_names, find_clips, find_inputs
+from avfer.manifest import find_manifest
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def ids(*inputs: str | Path) -> list[str]:
+    texts = [str(text) for text in inputs]
+    return [file.id for file in find_inputs(texts, find_manifest(texts))]
+
+
+def test_ids_in_a_folder_are_relative_to_it(tmp_path):
+    touch(tmp_path, "b.mp4", "a/b.mp4", "a/notes.txt", ".hidden/c.mp4", "a/.d.mp4")
+    assert ids(tmp_path) == ["a/b.mp4", "b.mp4"]
+
+
+def test_ids_of_a_pattern_are_relative_to_its_last_folder_without_a_wildcard(tmp_path):
+    touch(tmp_path, "x/s1/a.mp4", "x/s2/a.mp4", "x/s2/b.wav")
+    assert ids(tmp_path / "x/*/*.mp4") == ["s1/a.mp4", "s2/a.mp4"]
+    assert ids(tmp_path / "x/s*") == ["s1/a.mp4", "s2/a.mp4", "s2/b.wav"]
+
+
+def test_ids_in_a_list_are_the_lines_of_the_list(tmp_path):
+    touch(tmp_path, "lists/a/1.mp4", "lists/b/2.mp4", "else/3.mp4")
+    (tmp_path / "lists/all.txt").write_text(f"# mine\na/1.mp4\n\nb\n../else/3.mp4\n{tmp_path}/else/3.mp4\n")
+    assert ids(tmp_path / "lists/all.txt") == ["a/1.mp4", "b/2.mp4", f"{tmp_path}/else/3.mp4"[1:]]
+
+
+def test_a_file_named_twice_is_one_clip(tmp_path):
+    touch(tmp_path, "a.mp4")
+    assert ids(tmp_path / "a.mp4", tmp_path) == ["a.mp4"]
+
+
+def test_linked_folders_are_followed_but_not_in_a_circle(tmp_path):
+    touch(tmp_path, "corpus/a/1.mp4", "else/2.mp4")
+    (tmp_path / "corpus/b").symlink_to(tmp_path / "else")
+    (tmp_path / "else/round").symlink_to(tmp_path / "corpus")
+    assert {"a/1.mp4", "b/2.mp4"} <= set(ids(tmp_path / "corpus"))
+
+
+def test_two_clips_with_one_id_are_an_error_with_both_paths(tmp_path):
+    touch(tmp_path, "s1/a.mp4", "s2/a.mp4")
+    with pytest.raises(ConfigError, match=r"s1/a\.mp4 and .*s2/a\.mp4 would both be called 'a\.mp4'"):
+        ids(tmp_path / "s1", tmp_path / "s2")
+
+
+def test_a_pipe_is_an_error(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        ids(tmp_path)
+
+
+def test_a_broken_link_is_an_error(tmp_path):
+    (tmp_path / "a.mp4").symlink_to(tmp_path / "gone")
+    with pytest.raises(ConfigError, match=r"a\.mp4' does not exist"):
+        ids(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become an unprivileged user")
+def test_a_folder_that_cannot_be_listed_is_an_error():
+    with tempfile.TemporaryDirectory() as name:
+        corpus = touch(Path(name), "open/a.mp4", "shut/b.mp4")
+        corpus.chmod(0o755)
+        (corpus / "shut").chmod(0)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(ConfigError, match="shut cannot be listed: Permission denied"):
+                ids(corpus)
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("name", ["absent.mp4", "absent/*.mp4", "absent.txt", "absent.csv"])
+def test_an_input_that_names_nothing_is_an_error(tmp_path, name):
+    with pytest.raises(ConfigError, match="absent"):
+        ids(tmp_path / name)
+
+
+def test_a_folder_without_media_files_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="no media file"):
+        ids(touch(tmp_path, "a.txtx"))
+
+
+def test_local_clips_keep_their_paths_and_come_once(tmp_path, monkeypatch):
+    touch(tmp_path, "x/b.mp4", "x/a/c.mp4", "x/.hidden/d.mp4", "e.bin")
+    (tmp_path / "x/link.mp4").symlink_to(tmp_path / "x/b.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert find_clips(["x", "e.bin"]) == [Path("x/a/c.mp4"), Path("x/b.mp4"), Path("e.bin")]
+
+
+def test_local_clips_skip_what_is_not_a_file_in_a_folder(tmp_path):
+    touch(tmp_path, "a.mp4")
+    os.mkfifo(tmp_path / "b.mp4")
+    (tmp_path / "c.mp4").symlink_to(tmp_path / "gone")
+    assert find_clips([str(tmp_path)]) == [tmp_path / "a.mp4"]
+
+
+def test_local_clips_may_be_named_by_a_manifest(tmp_path):
+    touch(tmp_path, "x/a.mp4", "x/b.mp4")
+    (tmp_path / "m.csv").write_text("path,age\nx/b.mp4,3\nx/a.mp4,4\n")
+    assert find_clips([str(tmp_path / "m.csv")]) == [tmp_path / "x/b.mp4", tmp_path / "x/a.mp4"]
+
+
+def test_local_clips_do_not_include_urls(tmp_path):
+    (tmp_path / "list.txt").write_text("memory://clips/a.mp4\n")
+    fsspec.filesystem("memory").pipe("/clips/a.mp4", b"a")
+    with pytest.raises(ConfigError, match="reads local files only"):
+        find_clips([str(tmp_path / "list.txt")])
+
+
+def test_a_list_that_is_not_utf8_is_an_error(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\xff\xfe\xfa.mp4\n")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        ids(tmp_path / "list.txt")
+
+
+def test_clips_that_differ_only_in_folder_or_suffix_would_share_their_outputs(tmp_path):
+    check_output_names([Path("a/b.mp4"), Path("a/c.mp4")])
+    with pytest.raises(ConfigError, match=r"a/b\.mp4 and c/b\.wav would both be written as 'b'"):
+        check_output_names([Path("a/b.mp4"), Path("c/b.wav")])
