@@ -1,26 +1,27 @@
-"""The errors avfer raises. Each says what was wrong, where, and what to do next.
+"""The errors that avfer raises. Each message says what is wrong, where, and what to do next.
 
 AvferError
-├── ConfigError     a pipeline, option or command that cannot work; told before any work (exit code 2)
-├── MissingExtra    a package that is not installed; names the line that installs it (exit code 2)
-├── WeightsError    weights that are absent, damaged, or of another model (exit code 2)
-├── DatasetError    a corpus that is not there, or not as its format says (exit code 2)
-│   └── MetricError     values that no metric may score: sentinels, NaN, lengths that differ (exit code 2)
-├── TrainingError   training that cannot go on; the last good checkpoint is kept (exit code 3)
-├── OutputError     a result that could not be written (exit code 3)
-└── MediaError      a file that cannot be read (exit code 3)
+├── ConfigError     a pipeline, option or command that cannot work; raised before any work (exit code 2)
+├── MissingExtra    a package that is not installed; the message has the line that installs it (exit code 2)
+├── WeightsError    weights that are absent, damaged, or made for another model (exit code 2)
+├── DatasetError    a corpus that is absent or does not follow its format (exit code 2)
+│   └── MetricError     values that a metric cannot score: sentinels, NaN, unequal lengths (exit code 2)
+├── TrainingError   training that cannot continue; the last good checkpoint is kept (exit code 3)
+├── OutputError     a result that cannot be written (exit code 3)
+└── MediaError      a media file that cannot be read (exit code 3)
 """
 
 import difflib
+import os
 from collections.abc import Iterable
 
 
 class AvferError(Exception):
-    """Parent of all errors that a user of avfer can meet."""
+    """Base class of all errors that avfer raises on purpose."""
 
 
 class AvferWarning(UserWarning):
-    """What a user should know of a result that is given all the same."""
+    """Something that a user should know about a result that avfer returns all the same."""
 
 
 class ConfigError(AvferError):
@@ -28,7 +29,10 @@ class ConfigError(AvferError):
 
 
 class MissingExtra(AvferError):
-    """A package that an optional part needs and that is not installed."""
+    """A package that an optional feature needs and that is not installed.
+
+    purpose: the feature, such as "--ray"; package: the name on PyPI; extra: the extra of avfer with it, if any.
+    """
 
     def __init__(self, purpose: str, package: str, extra: str | None = None) -> None:
         source = f"'avfer[{extra}]'" if extra else package
@@ -40,19 +44,19 @@ class WeightsError(AvferError):
 
 
 class DatasetError(AvferError):
-    """A corpus, or a file of one, that is not there or not as its format says."""
+    """A corpus, or a file of a corpus, that is absent or does not follow its format."""
 
 
 class MetricError(DatasetError, ValueError):
-    """Values that no metric may score."""
+    """Values that a metric cannot score."""
 
 
 class TrainingError(AvferError):
-    """Training that cannot go on, such as a loss that is no number."""
+    """Training that cannot continue, for example because the loss is non-finite."""
 
 
 class OutputError(AvferError):
-    """A result that could not be written."""
+    """A result that cannot be written."""
 
 
 class MediaError(AvferError):
@@ -60,8 +64,29 @@ class MediaError(AvferError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """`unknown backbone 'poster2'; did you mean 'poster_v2'?`, or the list of what there is."""
+    """Return the message for an unknown name, with the nearest known name or the list of all.
+
+    >>> unknown("backbone", "poster2", ["dan", "poster_v2"])
+    "unknown backbone 'poster2'; did you mean 'poster_v2'?"
+    >>> unknown("format", "xlsx", ["csv", "jsonl"])
+    "unknown format 'xlsx'; there are: csv, jsonl"
+    """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"
     return f"unknown {kind} '{name}'; {hint}"
+
+
+def debugging() -> bool:
+    """Return whether AVFER_DEBUG is set in the environment, to any value but "" and "0": print tracebacks."""
+    return os.environ.get("AVFER_DEBUG", "") not in {"", "0"}
+
+
+def describe_unexpected(error: Exception) -> str:
+    """Return one line for an error that avfer did not raise on purpose, and how to get its traceback.
+
+    >>> describe_unexpected(ValueError("no axis"))
+    'unexpected ValueError: no axis (AVFER_DEBUG=1 shows where)'
+    """
+    hint = "" if debugging() else " (AVFER_DEBUG=1 shows where)"
+    return f"unexpected {type(error).__name__}: {error}{hint}"

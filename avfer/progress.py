@@ -1,12 +1,20 @@
-"""What a user sees while clips are worked on: bars on a terminal, one plain line a clip otherwise."""
+"""Progress on standard error: bars on a terminal, plain lines elsewhere, JSON lines on request, or nothing.
 
+`open_display` returns a display: `TerminalBars`, `PlainLines`, `JsonLines` or the silent `Display`. A reporter writes
+to it: `ClipProgress` for `avfer run` and `avfer evaluate`, `CorpusProgress` for `avfer label`, `StepProgress` for
+`avfer train`. Library code that only counts steps takes a `ReportProgress` callable and knows neither.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from avfer.errors import AvferError
@@ -15,28 +23,25 @@ if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
     from avfer.jobs import Outcome
 
-SELDOM = 30.0  # s between two lines about one part of a work, where there is no terminal
+LINE_INTERVAL = 30.0  # s, least time between two lines about an unfinished step where there is no terminal
 
 
-class Watch(Protocol):
-    """Told of every clip and every part of it."""
+class ReportProgress(Protocol):
+    """A callable that receives the progress of a computation with several steps."""
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *error: object) -> None: ...
-    def begin(self, clip: Path) -> None: ...
-    def part(self, part: "AffectTrack") -> None: ...
-    def end(self, outcome: "Outcome") -> None: ...
+    def __call__(self, title: str, done: int, total: int, result: str = "", /) -> None:
+        """Report `done` of `total` items of a step; `result` describes a finished step, such as "loss 0.5"."""
+        ...
 
 
-def watch(console: Console, clips: int, quiet: bool) -> "Watch":
-    """What fits the place that messages go to."""
-    if quiet:
-        return Silence()
-    return Bars(console, clips) if console.is_terminal else Lines(console, clips)
+def no_progress(title: str, done: int, total: int, result: str = "", /) -> None:
+    """Ignore all progress; the default where a function takes a `ReportProgress`."""
 
 
-class Silence:
-    """Tells nothing."""
+class Display:
+    """A silent display, and the base class of the others. Use it as a context manager while messages arrive."""
+
+    shows_bars = False  # whether update_bar draws anything
 
     def __enter__(self) -> Self:
         return self
@@ -44,59 +49,70 @@ class Silence:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def begin(self, clip: Path) -> None: ...
-    def part(self, part: "AffectTrack") -> None: ...
-    def end(self, outcome: "Outcome") -> None: ...
+    def print_line(self, text: str) -> None:
+        """Write a line that stays on the screen."""
+
+    def update_bar(self, title: str, done: float, total: float | None, text: str = "", left: bool = True) -> None:
+        """Show the bar `title` at `done` of `total` (None: unknown) with `text` behind it.
+
+        left: whether the display adds its own estimate of the time remaining.
+        """
+
+    def remove_bar(self, title: str) -> None:
+        """Remove a bar."""
+
+    def log_event(self, event: str, **facts: Any) -> None:
+        """Record an event with its facts, for programs that follow the work."""
 
 
-class Lines(Silence):
-    """One line for each clip that is done."""
+class JsonLines(Display):
+    """One JSON object a line on standard error for each event: `{"time": 1.7e9, "event": "done", "id": ...}`."""
 
-    def __init__(self, console: Console, clips: int) -> None:
-        self._console, self._clips, self._count = console, clips, 0
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+        self._write = write or sys.stderr.write
 
-    def end(self, outcome: "Outcome") -> None:
-        """Tell how it went; failures are listed at the end of all."""
-        self._count += 1
-        self._console.print(
-            f"[{self._count}/{self._clips}] {outcome.job.clip.name}: {told(outcome)}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+    def log_event(self, event: str, **facts: Any) -> None:
+        """Write the event with the current time in seconds since 1970."""
+        line = {"time": round(time.time(), 3), "event": event, **facts}
+        self._write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def told(outcome: "Outcome") -> str:
-    """An outcome in a few words."""
-    if outcome.error is not None:
-        return "failed"
-    if outcome.kept or outcome.summary is None:
-        return "kept, it was there already (--overwrite makes it anew)"
-    rate = outcome.summary.stop / outcome.seconds
-    unit = "frames" if outcome.summary.pictures else "rows"
-    return f"{outcome.summary.instants} {unit} in {outcome.seconds:.1f} s, {rate:.1f} times real time"
+class PlainLines(Display):
+    """Lines of text without bars, for files and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def print_line(self, text: str) -> None:
+        """Print the text as it is: no markup, no line breaks."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class Bars(Silence):
-    """A bar for the clip at work, with frames, speed and the time that is left."""
+class _TimeLeft(TimeRemainingColumn):
+    """`0:00:12 left` for the bars that want it."""
 
-    def __init__(self, console: Console, clips: int) -> None:
-        self._console, self._clips = console, clips
+    def render(self, task: Task) -> Text:
+        return Text.assemble(super().render(task), " left") if task.fields["left"] else Text()
+
+
+class TerminalBars(PlainLines):
+    """Bars that move, with lines above them. keep: whether the last state of the bars stays at the end."""
+
+    shows_bars = True
+
+    def __init__(self, console: Console, keep: bool) -> None:
+        super().__init__(console)
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            _Frames(),
-            _Speed(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}", markup=False),
+            _TimeLeft(),
             console=console,
             expand=True,
-            transient=True,
-            redirect_stdout=False,  # results stay on standard output
+            transient=not keep,
+            redirect_stdout=False,  # standard output carries results only
         )
-        self._all = self._bars.add_task("clips", total=clips, visible=clips > 1, frames=None)
-        self._clip = self._all
-        self._frames = 0
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -105,41 +121,99 @@ class Bars(Silence):
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
 
-    def begin(self, clip: Path) -> None:
-        """Show a bar for the clip; where its length is not known the bar only moves."""
-        self._frames = 0
-        self._clip = self._bars.add_task(clip.name.replace("[", r"\["), total=_duration(clip), frames=0)
+    def update_bar(self, title: str, done: float, total: float | None, text: str = "", left: bool = True) -> None:
+        """Show the bar; a bar of unknown length only moves to and fro."""
+        if title not in self._tasks:
+            self._tasks[title] = self._bars.add_task(title, total=total, text=text, left=left)
+        self._bars.update(self._tasks[title], completed=done, total=total, text=text, left=left)
 
-    def part(self, part: "AffectTrack") -> None:
-        """Move on to the last instant of a part."""
+    def remove_bar(self, title: str) -> None:
+        """Remove a bar, if it is there."""
+        if title in self._tasks:
+            self._bars.remove_task(self._tasks.pop(title))
+
+
+def open_display(console: Console, quiet: bool, json_log: bool = False, keep_bars: bool = False) -> Display:
+    """Return the display for a console: JSON lines if json_log, silence if quiet, bars only on a terminal."""
+    if json_log:
+        return JsonLines()
+    if quiet:
+        return Display()
+    return TerminalBars(console, keep_bars) if console.is_terminal else PlainLines(console)
+
+
+class StepProgress:
+    """A `ReportProgress` that shows a bar for the current step and prints a line for each finished one."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._title, self._printed = "", time.monotonic()
+
+    def __call__(self, title: str, done: int, total: int, result: str = "", /) -> None:
+        """Show a step; without a terminal an unfinished step gets a line every LINE_INTERVAL seconds at most."""
+        if title != self._title:
+            self._display.remove_bar(self._title)
+            self._title = title
+        self._display.update_bar(title, done, total, f"{done}/{total}")
+        if done == total:
+            self._print(f"{title}: {result or f'{total} done'}")
+        elif not self._display.shows_bars and time.monotonic() - self._printed > LINE_INTERVAL:
+            self._print(f"{title}: {done} of {total}")
+
+    def _print(self, line: str) -> None:
+        self._printed = time.monotonic()
+        self._display.print_line(line)
+
+
+class ClipProgress:
+    """Progress of a list of clips that are processed one after another, with the speed inside the current clip."""
+
+    def __init__(self, display: Display, clips: int) -> None:
+        self._display, self._clips, self._finished = display, clips, 0
+        self._title, self._duration, self._frames, self._start = "", None, 0, 0.0
+
+    def begin(self, clip: Path) -> None:
+        """Start a clip. Its duration is only read where a bar shows it."""
+        self._title, self._frames, self._start = clip.name, 0, time.monotonic()
+        if self._display.shows_bars:
+            self._duration = _duration(clip)
+            if self._clips > 1:
+                self._display.update_bar("clips", self._finished, self._clips, f"{self._finished}/{self._clips}")
+            self._display.update_bar(self._title, 0.0, self._duration, "0 frames")
+
+    def advance(self, part: "AffectTrack") -> None:
+        """Move to the last instant of a part of the current clip."""
         self._frames += len(part.clock)
         if len(part.clock):
-            self._bars.update(self._clip, completed=float(part.clock.times[-1]), frames=self._frames)
+            seconds = float(part.clock.times[-1])
+            speed = seconds / max(time.monotonic() - self._start, 1e-9)
+            self._display.update_bar(self._title, seconds, self._duration, f"{self._frames} frames {speed:.1f}x")
 
     def end(self, outcome: "Outcome") -> None:
-        """Leave a line behind in place of the bar."""
-        self._bars.remove_task(self._clip)
-        self._bars.advance(self._all)
-        if self._clips > 1:
-            line = f"{outcome.job.clip.name}: {told(outcome)}"
-            self._bars.console.print(line, markup=False, highlight=False)
+        """Finish a clip with a line about its outcome; on a terminal a single clip needs none."""
+        self._finished += 1
+        line = f"{outcome.job.clip.name}: {outcome_text(outcome)}"
+        self._display.remove_bar(self._title)
+        if not self._display.shows_bars:
+            self._display.print_line(f"[{self._finished}/{self._clips}] {line}")
+        elif self._clips > 1:
+            self._display.update_bar("clips", self._finished, self._clips, f"{self._finished}/{self._clips}")
+            self._display.print_line(line)
 
 
-class _Frames(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        """`1250 frames`; for the clips: `3/12`."""
-        frames = task.fields["frames"]
-        return Text(f"{int(task.completed)}/{int(task.total or 0)}" if frames is None else f"{frames} frames")
-
-
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        """`4.1x`: seconds of the clip in one second."""
-        shown = task.fields["frames"] is not None and task.elapsed and task.completed
-        return Text(f"{task.completed / task.elapsed:.1f}x" if shown and task.elapsed else "")
+def outcome_text(outcome: "Outcome") -> str:
+    """Return a few words about an outcome: `1250 frames in 9.8 s, 5.1 times real time`, `failed` or `kept, ...`."""
+    if outcome.error is not None:
+        return "failed"
+    if outcome.kept or outcome.summary is None:
+        return "kept, it was there already (--overwrite makes it anew)"
+    rate = outcome.summary.stop / outcome.seconds
+    unit = "frames" if outcome.summary.has_frames else "rows"
+    return f"{outcome.summary.instants} {unit} in {outcome.seconds:.1f} s, {rate:.1f} times real time"
 
 
 def _duration(clip: Path) -> float | None:
+    """Return the duration of a clip in seconds; None if it cannot be read."""
     from avfer.media import probe
 
     with suppress(AvferError):
@@ -147,44 +221,78 @@ def _duration(clip: Path) -> float | None:
     return None
 
 
-class Work:
-    """A bar for each part of a longer work, and a line when it is done; without a terminal now and then a line."""
+class CorpusProgress:
+    """Progress of a corpus whose clips finish in any order on several workers.
 
-    def __init__(self, console: Console, quiet: bool) -> None:
-        self._console, self._quiet = console, quiet
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-        )
-        self._task = self._bars.add_task("", visible=False)
-        self._what, self._told = "", monotonic()
+    The rate counts the clips of this run. The time remaining follows from the bytes of media still to be labelled.
+    """
 
-    def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._quiet:
-            self._bars.start()
-        return self
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._clips = self._kept = self._finished = self._failures = 0
+        self._bytes_left = self._bytes_done = 0
+        self._start = time.monotonic()
+        display.update_bar("clips", 0, None, "planning", left=False)
 
-    def __exit__(self, *error: object) -> None:
-        if self._bars.live.is_started:
-            self._bars.stop()
+    def begin(self, clips: int, kept: int, failed: int, bytes_left: int) -> None:
+        """Report the state before the run: all clips, those done or failed earlier, and the bytes still to do."""
+        self._clips, self._kept, self._failures, self._bytes_left = clips, kept, failed, bytes_left
+        self._start = time.monotonic()
+        self._display.log_event("begin", clips=clips, done=kept, failed=failed, bytes_left=bytes_left)
+        to_do = clips - kept - failed
+        self._display.print_line(f"{clips} clips: {kept} done already, {failed} failed before, {to_do} to do")
+        self._show("loading the pipeline" if bytes_left else "")
 
-    def __call__(self, what: str, done: int, total: int, came: str = "", /) -> None:
-        """`what` is being done, `done` of `total` by now, and what `came` of it when it is done."""
-        if what != self._what:
-            self._what = what
-            self._bars.reset(self._task, total=total, description=what, visible=True)
-        self._bars.update(self._task, completed=done)
-        if done == total:
-            self._line(f"{what}: {came or f'{total} done'}")
-        elif not self._console.is_terminal and monotonic() - self._told > SELDOM:
-            self._line(f"{what}: {done} of {total}")
+    def done(self, clip: str, size: int, rows: int, seconds: float, host: str) -> None:
+        """Report a labelled clip. size: bytes of media; seconds: time that the worker on `host` took."""
+        self._count(size)
+        self._display.log_event("done", id=clip, rows=rows, seconds=seconds, host=host)
+        if not self._display.shows_bars:
+            self._display.print_line(f"{self._head(clip)} {rows} rows in {seconds:.1f} s; {self._pace()}")
+        self._show(self._pace())
 
-    def _line(self, line: str) -> None:
-        self._told = monotonic()
-        if not self._quiet:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def failed(self, clip: str, size: int, reason: str) -> None:
+        """Report a clip that has no table. size: bytes of media."""
+        self._failures += 1
+        self._count(size)
+        self._display.log_event("failed", id=clip, reason=reason)
+        head = clip if self._display.shows_bars else self._head(clip)
+        self._display.print_line(f"{head} failed: {reason}")
+        self._show(self._pace())
+
+    def lost(self, clip: str, reason: str) -> None:
+        """Report that the worker of a clip ended before the clip was done and that the clip will be tried again."""
+        self._display.log_event("lost", id=clip, reason=reason)
+        self._display.print_line(f"{clip}: its worker {reason}; once more later")
+
+    def _pace(self) -> str:
+        """Return `12.3 clips/min, 0:04:10 left`; an empty text before the first clip is done."""
+        seconds = time.monotonic() - self._start
+        if not self._finished or seconds <= 0:
+            return ""
+        left = self._bytes_left * seconds / max(self._bytes_done, 1)
+        return f"{self._finished / seconds * 60:.1f} clips/min, {clock(left)} left"
+
+    def _count(self, size: int) -> None:
+        self._finished += 1
+        self._bytes_left -= size
+        self._bytes_done += size
+
+    def _head(self, clip: str) -> str:
+        return f"[{self._kept + self._finished}/{self._clips}] {clip}:"
+
+    def _show(self, text: str) -> None:
+        done = self._kept + self._finished
+        failures = f"{self._failures} failed" if self._failures else ""
+        words = ", ".join(word for word in (text, failures) if word)
+        self._display.update_bar("clips", done, self._clips, f"{done}/{self._clips} {words}".rstrip(), left=False)
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as hours, minutes and seconds.
+
+    >>> clock(3723.2)
+    '1:02:03'
+    """
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
