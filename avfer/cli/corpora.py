@@ -1,4 +1,8 @@
-"""avfer corpora: list, check."""
+"""`avfer corpora`: list the corpora that can be read, and check a copy on disk for faults.
+
+A check reads all labels, opens the headers of videos, and looks for files that are missing and for people who are in
+two partitions. It writes nothing. Exit codes: 0 no fault, 2 wrong name, option or root, 3 faults.
+"""
 
 import json
 from dataclasses import asdict
@@ -10,15 +14,22 @@ import typer
 from avfer.cli.exits import FAILED
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from avfer.datasets.corpus import CorpusCheck
+
+WIDTH = 240  # characters of a line where the output is not a terminal
+ALWAYS_SHOWN = frozenset({"examples", "steps", "pictures missing", "media missing"})  # rows printed even if all are 0
 
 app = typer.Typer(help="The corpora that can be read: RECOLA, Aff-Wild2, AffectNet, ...", no_args_is_help=True)
 
 
 @app.command("list")
 def list_corpora() -> None:
-    """List all corpora with their options."""
-    from rich.console import Console
+    """List all corpora with their options.
+
+    Each corpus is described by the first line of the docstring of its class.
+    """
     from rich.table import Table
 
     from avfer.catalog import NAMES, find
@@ -29,9 +40,8 @@ def list_corpora() -> None:
         table.add_column(column, no_wrap=column == "name")
     for name in NAMES["corpus"]:
         kind = find("corpus", name)
-        table.add_row(name, ", ".join(options_of(kind)) or "-", _first_sentence(kind))
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)
+        table.add_row(name, ", ".join(options_of(kind)) or "-", _summary(kind))
+    _console().print(table)
 
 
 @app.command("check")
@@ -43,89 +53,107 @@ def check_corpus(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Read a corpus as it lies there: what is there, what is missing, and whether a subject is in two partitions."""
+    """Read a corpus on disk and report its contents, what is missing, and subjects in two partitions.
+
+    Ends with 3 if there is a fault or a leak. A corpus with several tasks is checked for each of them.
+    """
     from avfer.datasets.corpus import check, open_tasks
     from avfer.pipeline_config import parse_override
 
     options: dict[str, Any] = dict(parse_override(text) for text in settings or [])
-    corpora = open_tasks(name, root, **options)
-    reports = [check(corpus) for corpus in corpora]
+    checks = {corpus.task: check(corpus) for corpus in open_tasks(name, root, **options)}
     if as_json:
-        tasks = [corpus.task for corpus in corpora]
-        print(json.dumps(_as_json(name, root, dict(zip(tasks, reports, strict=True))), ensure_ascii=False))
+        print(json.dumps(_to_json(name, root, checks), ensure_ascii=False))
     else:
-        for report in reports:
-            _print(report, root)
-    if not all(report.passed for report in reports):
+        for found in checks.values():
+            _print(found, root)
+    if not all(found.passed for found in checks.values()):
         raise typer.Exit(FAILED)
 
 
-def _as_json(name: str, root: Path, reports: dict[str, "CorpusCheck"]) -> dict[str, Any]:
-    """One report as it is; several, each under the name of its task."""
-    head = {"corpus": name, "root": str(root), "sound": all(report.passed for report in reports.values())}
-    told = {task: _report_as_json(report) for task, report in reports.items()}
-    return head | (next(iter(told.values())) if len(told) == 1 else {"tasks": told})
+def _to_json(name: str, root: Path, checks: dict[str, "CorpusCheck"]) -> dict[str, Any]:
+    """Return the JSON object of one check; of several, each under the name of its task in "tasks"."""
+    head = {"corpus": name, "root": str(root), "sound": all(found.passed for found in checks.values())}
+    bodies = {task: _check_to_json(found) for task, found in checks.items()}
+    return head | (next(iter(bodies.values())) if len(bodies) == 1 else {"tasks": bodies})
 
 
-def _report_as_json(report: "CorpusCheck") -> dict[str, Any]:
-    notes = report.notes
+def _check_to_json(found: "CorpusCheck") -> dict[str, Any]:
+    """Return the JSON object of a check; its keys are part of the public interface."""
+    notes = found.notes
     return {
-        "distribution": report.distribution,
-        "protocol": report.protocol,
-        "sound": report.passed,
-        "partitions": {partition: asdict(counts) for partition, counts in report.partitions.items()},
-        "leaks": [{"who": who, "partitions": list(where)} for who, where in report.leaks.items()],
+        "distribution": found.distribution,
+        "protocol": found.protocol,
+        "sound": found.passed,
+        "partitions": {partition: asdict(counts) for partition, counts in found.partitions.items()},
+        "leaks": [{"who": who, "partitions": list(partitions)} for who, partitions in found.leaks.items()],
         "notes": [
-            {"told": told, "count": count, "first": notes.places[told], "fault": told in notes.faults}
-            for told, count in notes.counts.items()
+            {"told": note, "count": count, "first": notes.places[note], "fault": note in notes.faults}
+            for note, count in notes.counts.items()
         ],
     }
 
 
-def _print(report: "CorpusCheck", root: Path) -> None:
-    from rich.console import Console
+def _print(found: "CorpusCheck", root: Path) -> None:
+    """Print a check for people: a table of counts, then one line for each note, fault and leak."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
-    for partition in report.partitions:
+    for partition in found.partitions:
         table.add_column(partition, justify="right")
-    for label, cells in _lines(report):
+    for label, cells in _count_rows(found):
         table.add_row(label, *cells)
-    print(f"{report.corpus} in {root}\ndistribution: {report.distribution}\nprotocol: {report.protocol}\n")
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)
+    print(f"{found.corpus} in {root}\ndistribution: {found.distribution}\nprotocol: {found.protocol}\n")
+    _console().print(table)
     print()
-    for told, count in report.notes.counts.items():
-        mark = "FAULT" if told in report.notes.faults else "note"
-        print(f"{mark}: {told}: {count} (first: {report.notes.places[told]})")
-    for who, where in report.leaks.items():
-        print(f"FAULT: a leak: {who} is in {' and in '.join(where)}")
-    if not report.leaks:
-        print(_proof(report))
-    print("sound\n" if report.passed else "faults, see above\n")
+    for note, count in found.notes.counts.items():
+        mark = "FAULT" if note in found.notes.faults else "note"
+        print(f"{mark}: {note}: {count} (first: {found.notes.places[note]})")
+    for who, partitions in found.leaks.items():
+        print(f"FAULT: leak: {who} is in {' and in '.join(partitions)}")
+    if not found.leaks:
+        print(_no_leak(found))
+    print("no faults\n" if found.passed else "faults, see above\n")
 
 
-def _lines(report: "CorpusCheck") -> list[tuple[str, list[str]]]:
-    """What is counted, a row each; counts of which there are none anywhere are left out."""
-    counted = [asdict(counts) for counts in report.partitions.values()]
+def _count_rows(found: "CorpusCheck") -> list[tuple[str, list[str]]]:
+    """Return a row of the table for each count: its label, and a cell for each partition.
+
+    Rows of zeros are left out, except those that are always shown and those of valid labels.
+    """
+    counted = [asdict(counts) for counts in found.partitions.values()]
     valid: list[dict[str, int]] = [counts.pop("valid") for counts in counted]
     rows = {name.replace("_", " "): [counts[name] for counts in counted] for name in (counted[0] if counted else ())}
     kinds = dict.fromkeys(kind for counts in valid for kind in counts)
-    rows |= {f"valid {kind.replace('_', ' ')}": [counts.get(kind, 0) for counts in valid] for kind in kinds}
-    told = {"examples", "steps", "pictures missing", "media missing", *(name for name in rows if name[:5] == "valid")}
-    return [(name, [f"{n:,}" for n in numbers]) for name, numbers in rows.items() if name in told or any(numbers)]
+    valid_rows = {f"valid {kind.replace('_', ' ')}": [counts.get(kind, 0) for counts in valid] for kind in kinds}
+    shown = ALWAYS_SHOWN | valid_rows.keys()
+    return [
+        (name, [f"{number:,}" for number in numbers])
+        for name, numbers in (rows | valid_rows).items()
+        if name in shown or any(numbers)
+    ]
 
 
-def _proof(report: "CorpusCheck") -> str:
-    if not report.complete:
+def _no_leak(found: "CorpusCheck") -> str:
+    """Return the sentence that states how far leaks between partitions are excluded."""
+    if not found.complete:
         return "no leak in what could be read"
-    subjects = sum(counts.subjects for counts in report.partitions.values())
-    examples = sum(counts.examples for counts in report.partitions.values())
+    subjects = sum(counts.subjects for counts in found.partitions.values())
+    examples = sum(counts.examples for counts in found.partitions.values())
     if subjects:
         return f"no leak: none of {subjects:,} subjects is in two partitions"
-    return f"no leak found: subjects are not told, and none of {examples:,} recordings is in two partitions"
+    return f"no leak found: subjects are unknown, and none of {examples:,} recordings is in two partitions"
 
 
-def _first_sentence(kind: type) -> str:
+def _summary(kind: type) -> str:
+    """Return the first line of the docstring of a corpus."""
     return (kind.__doc__ or "").strip().split("\n")[0]
+
+
+def _console() -> "Console":
+    """Return a console that does not wrap lines if the output is a file or a pipe."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)

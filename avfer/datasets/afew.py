@@ -43,8 +43,12 @@ UNLABELLED = "clips outside a folder of a class: without a label"
 class Afew(Corpus):
     """AFEW on disk: `Train_AFEW/<Class>/*.avi`, `Val_AFEW/...`; one example a clip, one step, its label at the middle.
 
-    If aligned faces are on disk, the one in the middle of a clip is its picture. Clips of test have no labels; no
-    subjects are known.
+    Train_AFEW/Angry/000123456.avi                                      a folder for each of 7 classes
+    Val_AFEW/Angry/...                                                  dev
+    Val_AFEW/AlignedFaces_LBPTOP_Points_Val/Faces/000123456/001.jpg     aligned faces of a clip
+
+    Label of each clip: "expression" (1,). Clips of test have no labels; no subjects are known.
+    If aligned faces are on disk, the one in the middle of a clip is its picture.
     """
 
     name = "afew"
@@ -94,6 +98,7 @@ class Afew(Corpus):
 
 
 def _has_classes(home: Path) -> bool:
+    """Return whether a folder contains clips in a folder of a class."""
     return any((folder := find_folder(home, word)) and files(folder, *VIDEOS) for word in WORDS)
 
 

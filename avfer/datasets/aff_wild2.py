@@ -25,6 +25,12 @@ TWO_PARTITIONS = "videos with different people in two partitions"
 class AffWild2(Corpus):
     """Aff-Wild2 on disk: one example a person (`video59` and `video59_right` are two), one step a label line.
 
+    VA_Estimation_Challenge/{Train_Set,Validation_Set}/video59.txt   labels; folders of other years are found as well
+    batch1/video59.mp4, batch2/...                                   videos, with their audio
+    cropped_aligned/video59/00001.jpg                                pictures of faces, numbered by frame from 1
+
+    Labels by frame: "valence" and "arousal" (T,), "expression" (T,) of 7 or 8 classes, "action_units" (T, 8 or 12);
+    "mtl" has all of them. Frames whose picture is missing keep their labels, as the ABAW scores require.
     task: "va", "expr", "au", or "mtl" (the multi-task files); default: the first of these on disk.
     crops: use "aligned" or "cropped" pictures; default: the aligned ones if there are any, else the cropped ones.
     """
@@ -73,6 +79,7 @@ class AffWild2(Corpus):
             yield self._example(person, partition, labels, np.arange(steps, dtype=np.int64), self._people)
 
     def _multi_task(self, partition: Partition, found: dict[str, Path]) -> Iterator[Example]:
+        """Yield the people of the multi-task files of a partition."""
         for path in found.values():
             if partition == "test":
                 listed = read_picture_list(path)
@@ -99,6 +106,7 @@ class AffWild2(Corpus):
         return Example(person, partition, labels, person, video, audio, pictures, frames=frames, side=side)
 
     def _video_of(self, person: str) -> Path | None:
+        """Return the video with the name of the person, else the one of the name without `_left` or `_right`."""
         return self._videos.get(person) or self._videos.get(without_side(person))
 
     def _audio_of(self, person: str) -> Path | None:

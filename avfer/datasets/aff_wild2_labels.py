@@ -1,4 +1,10 @@
-"""Label files of Aff-Wild2: after a header, line i is frame i, counted from 1. Sentinels become `valid` False."""
+"""Label files of Aff-Wild2: after a header, line i is frame i, counted from 1. Sentinels become `valid` False.
+
+valence, arousal: `valence,arousal`, then `0.123,-0.5`; -5 in either means that the frame has no label.
+expression: names of the classes, then one number a line, an index into them; -1 without a label.
+action units: `AU1,AU2,AU4,...`, then 0 or 1 for each; -1 for an unknown unit.
+multi-task: `image,valence,arousal,expression,aus`, then `video/00001.jpg,0.1,0.2,4,1,0,...` with the same sentinels.
+"""
 
 import math
 import re
@@ -104,6 +110,7 @@ class _CellParser:
         self.known: dict[str, float] = {}
 
     def numbers(self, cells: list[str], line: int) -> list[float]:
+        """Return the numbers in the cells of a line, NaN for empty cells."""
         found = [self.known.get(cell) for cell in cells]
         return [self._parse(cell, line) if value is None else value for cell, value in zip(cells, found, strict=True)]
 
@@ -133,6 +140,7 @@ def _read(path: Path, notes: Notes, width_of: Callable[[list[str]], int]) -> tup
 
 
 def _split(text: str, width: int, path: Path, line: int) -> list[str]:
+    """Return the `width` cells of a line; those of a blank line are empty. Raises DatasetError for another width."""
     cells = text.split(",") if text.strip() else [""] * width
     while len(cells) > width and not cells[-1].strip():
         cells.pop()
@@ -217,6 +225,7 @@ def _units(table: np.ndarray, names: tuple[str, ...], path: Path, notes: Notes, 
 
 
 def _unit_names(header: list[str], path: Path) -> tuple[str, ...]:
+    """Return the action units "AU01", ... of a header AU1,AU2,... Raises DatasetError for other names."""
     matches = [re.fullmatch(r"AU0*([0-9]+)", name, re.IGNORECASE) for name in header]
     names = tuple(f"AU{int(match[1]):02d}" for match in matches if match)
     if len(set(names)) < len(header):

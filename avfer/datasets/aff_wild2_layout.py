@@ -1,4 +1,8 @@
-"""Folders and files of Aff-Wild2: annotations of seven years, lists of the test set, videos, pictures of faces."""
+"""Folders and files of Aff-Wild2: annotations of seven years, lists of the test set, videos, pictures of faces.
+
+Copies nest these folders in their own (`5th_ABAW_Annotations`, `data/...`) and spell them in many ways, so they are
+searched up to four levels below the root by their plain names.
+"""
 
 import re
 from collections.abc import Collection
@@ -81,8 +85,11 @@ class AffWild2Layout:
             raise not_found("Aff-Wild2", root, (*YEARS, "training_set_annotations.txt"))
 
     def annotations(self, task: str) -> Annotations:
-        """Return the newest annotations of a task. Raises DatasetError if there are none."""
-        wanted = next((known for known in self.tasks if known == task), None)
+        """Return the newest annotations of a task; older ones beside them are noted and not read.
+
+        Raises DatasetError, which lists the tasks on disk, if there are no annotations of the task.
+        """
+        wanted: Task | None = next((known for known in self.tasks if known == task), None)
         if wanted is None:
             raise DatasetError(
                 f"no annotations of task '{task}' in '{self.root}', only of {', '.join(self.tasks)}; "
@@ -101,7 +108,10 @@ class AffWild2Layout:
         return Annotations(wanted, PLAIN_YEARS[plain(newest.name)][1], found, self._test_list(wanted))
 
     def media(self, suffixes: tuple[str, ...] = VIDEOS) -> dict[str, Path]:
-        """Return the videos in all folders (or other files, by their suffixes) by name without suffix."""
+        """Return the videos in all folders by name without suffix; of equal names the first is taken, and noted.
+
+        suffixes: of other files to return, for example `SOUNDS`.
+        """
         found: dict[str, Path] = {}
         for path in (path for folder in self._tree for path in files(folder, *suffixes)):
             if path.stem in found:
@@ -114,7 +124,10 @@ class AffWild2Layout:
         return self.media(SOUNDS)
 
     def faces(self, crops: Crops) -> dict[str, list[Path]]:
-        """Return the folders of pictures of each person; one person may have folders in several archives."""
+        """Return the folders of pictures of each person; one person may have folders in several archives.
+
+        crops: "aligned" (`cropped_aligned`, `cropped_aligned_new_50_vids`) or "cropped" (`cropped`, `batch1`).
+        """
         found: dict[str, list[Path]] = {}
         for folder in self._tree:
             if _crops_in(folder.name) == crops:
@@ -131,6 +144,7 @@ class AffWild2Layout:
         return sorted(with_sets, key=lambda folder: order.index(plain(folder.name)))
 
     def _multi_task(self, paths: list[Path]) -> Annotations:
+        """Return the annotations in multi-task files, one file for each partition."""
         found: dict[Partition, dict[str, Path]] = {}
         for path in paths:
             partition = MULTI_TASK_FILES[plain(path.stem)]
@@ -147,6 +161,7 @@ class AffWild2Layout:
                 self.notes.add(MISSING_PARTITION, f"{partition}, in {folder}")
 
     def _test_list(self, task: Task) -> tuple[str, ...]:
+        """Return the people in the list of the test set of a task, empty if there is no list."""
         lists = [path for path in self._texts if "testset" in plain(path.stem) and "example" not in plain(path.stem)]
         words = [word for word, of_task in TEST_LISTS.items() if of_task == task]
         fitting = [path for path in lists if any(word in plain(path.stem) for word in words)]
@@ -155,7 +170,11 @@ class AffWild2Layout:
 
 
 def without_side(name: str) -> str:
-    """Return the video of a person: `video59` for `video59_right`."""
+    """Return the video of a person, which is the name without `_left` or `_right`.
+
+    >>> without_side("video59_right")
+    'video59'
+    """
     match = SIDE.fullmatch(name)
     return match[1] if match else name
 
@@ -163,8 +182,10 @@ def without_side(name: str) -> str:
 def side_of(person: str, people: Collection[str]) -> Side | None:
     """Return the seat of a person: the side in the name, else the one that the other person of the video leaves free.
 
-    `video59` sits on the left if `video59_right` is among `people`. None for the only person of a video, and if both
-    sides are taken.
+    None for the only person of a video, and if both sides are taken by others.
+
+    >>> side_of("video59", ["video59", "video59_right"])
+    'left'
     """
     match = SIDE.fullmatch(person)
     if match:

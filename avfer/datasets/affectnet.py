@@ -22,6 +22,12 @@ CONTEMPT = "pictures of contempt, which is not among 7 classes: kept, the expres
 class AffectNet(Corpus):
     """AffectNet on disk: the lists of the full release with folders of pictures, or `train_set` and `val_set` of 2021.
 
+    full release:  Manually_Annotated_file_lists/{training,validation}.csv
+                   Manually_Annotated_Images/12/abc.jpg
+    2021:          train_set/images/2.jpg, train_set/annotations/2_{exp,val,aro}.npy; val_set alike
+
+    Labels of each picture: "expression" (1,) of 7 or 8 classes, "valence" and "arousal" (1,). The validation set of
+    the full release (500 pictures of each class) is dev; test was never released.
     annotations: "manual", or "automatic" to train on the list that a network annotated (dev stays manual).
     classes: 8, or 7 to leave contempt out.
     labelled: True leaves out pictures of none of the classes (such as pictures without a face); False keeps them with
@@ -70,6 +76,7 @@ class AffectNet(Corpus):
             yield Example(face.id, partition, labels, pictures=(face.picture,))
 
     def _expression(self, face: FaceLabels) -> Labels:
+        """Return the expression (1,), not valid for "none", "uncertain", "no face" and a class that is left out."""
         if face.code in NO_CLASS:
             self.notes.add(NO_EXPRESSION.format(NO_CLASS[face.code]), face.id)
             return one_class(None, self._classes)

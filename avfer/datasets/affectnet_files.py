@@ -1,7 +1,10 @@
 """The two releases of AffectNet on disk.
 
-FullRelease: lists with one row for each picture, beside folders of pictures. CutRelease (2021): `train_set` and
-`val_set`, a picture and four small arrays for each face. Both yield `FaceLabels`.
+FullRelease: lists with one row for each picture, beside folders of pictures. Columns: path of the picture, box of the
+face in pixels, 68 landmarks separated by `;`, class, valence, arousal. Some copies have no header.
+CutRelease (2021): `train_set` and `val_set`, with a picture and four small arrays (class, valence, arousal, landmarks)
+for each face, which hold text in some copies.
+Both yield `FaceLabels`.
 """
 
 import math
@@ -171,7 +174,10 @@ def _sort_key(name: str) -> tuple[object, str]:
 
 
 def _read_list(path: Path, notes: Notes) -> dict[str, tuple[int, float, float]]:
-    """Return class, valence and arousal by the name of the picture. Columns go by the header if there is one."""
+    """Return class, valence and arousal by the name of the picture; of repeated pictures the first row is kept.
+
+    Columns go by the header if there is one. Raises DatasetError, which names the line, for a damaged row.
+    """
     found: dict[str, tuple[int, float, float]] = {}
     order = [COLUMNS.index(name) for name in READ_COLUMNS]
     width = len(COLUMNS)
@@ -191,6 +197,7 @@ def _read_list(path: Path, notes: Notes) -> dict[str, tuple[int, float, float]]:
 
 
 def _affect(cell: str, where: str) -> float:
+    """Return valence or arousal. Raises DatasetError for an empty cell."""
     value = number(cell, where)
     if math.isnan(value):
         raise DatasetError(f"{where}: valence or arousal is empty; AffectNet writes -2 for a missing value")
@@ -198,6 +205,7 @@ def _affect(cell: str, where: str) -> float:
 
 
 def _column_order(header: list[str], path: Path) -> list[int]:
+    """Return where a header has the columns that are read. Raises DatasetError if one is missing."""
     names_there = [plain(name) for name in header]
     missing = [name for name in READ_COLUMNS if plain(name) not in names_there]
     if missing:

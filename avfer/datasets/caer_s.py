@@ -19,7 +19,12 @@ FOLDERS: PartitionNames = {"train": ("train",), "test": ("test",)}
 
 
 class CaerS(Corpus):
-    """CAER-S on disk: `train/Anger/*.png` and alike, in a folder `CAER-S` or not. A picture is a scene, not a face."""
+    """CAER-S on disk: `train/Anger/*.png` and alike, in a folder `CAER-S` or not. A picture is a scene, not a face.
+
+    train/Anger/1.png, test/Anger/1.png    a folder for each of 7 classes: Anger, Disgust, Fear, Happy, Neutral, ...
+
+    Label of each picture: "expression" (1,). 48 995 pictures in train, 20 987 in test. No subjects are known.
+    """
 
     name = "caer_s"
     distribution = "as distributed"

@@ -1,4 +1,11 @@
-"""Open a corpus by name, and check one: counts of each partition, notes, faults, and leaks between partitions."""
+"""Open a corpus by name, and check one: counts of each partition, notes, faults, and leaks between partitions.
+
+    corpus = open_corpus("recola", "/data/RECOLA", split="46-subject")
+    for example in corpus.examples("train"): ...
+    print(check(corpus).leaks)
+
+A leak is a subject, or a recording of a corpus without subjects, that is in two partitions.
+"""
 
 import inspect
 from dataclasses import dataclass, field
@@ -102,11 +109,13 @@ def options_of(kind: type) -> tuple[str, ...]:
 def check(corpus: Corpus) -> CorpusCheck:
     """Read a whole corpus, one example at a time, and count its contents and faults.
 
+    Faults are: no examples, equal ids, media files that are missing, and those that the reader of the corpus notes. The
+    lengths of labels and videos are compared by the headers of the videos; differences are noted.
     An error while a partition is read ends that partition and is a fault; the others are still read.
     """
     places: Places = {}
     unread: list[Partition] = []
-    counted = {partition: _count(corpus, partition, places, unread) for partition in corpus.partitions}
+    counted: dict[Partition, Counts] = {p: _count(corpus, p, places, unread) for p in corpus.partitions}
     if not any(counts.examples for counts in counted.values()):
         corpus.notes.add(NO_EXAMPLES, corpus.root, fault=True)
     leaks = {key: tuple(found) for key, found in places.items() if len(found) > 1}
@@ -178,6 +187,7 @@ def _compare_lengths(example: Example, notes: Notes) -> None:
 
 
 def _add(counts: Counts, example: Example) -> None:
+    """Add an example to the counts of its partition; its subject is counted by the caller."""
     counts.examples += 1
     counts.steps += len(example)
     for kind, labels in example.labels.items():

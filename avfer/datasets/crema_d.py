@@ -26,7 +26,7 @@ SPLIT: Split = {
     "test": list(range(1078, 1092)),
 }
 RATINGS = {"voice": 1, "face": 2, "both": 3}  # what raters were shown -> first digit of the row number of their votes
-RATERS = {"voice": "heard the voice", "face": "saw the face", "both": "got both"}  # for the protocol
+RATERS = {"voice": "listened to the voice", "face": "watched the face", "both": "got both"}  # for the protocol
 ROW_NUMBER = 100_000  # a row number is this times the number in RATINGS, plus the number of the clip
 AUDIO = (".wav", *(suffix for suffix in SOUNDS if suffix != ".wav"))  # the best first
 NOT_NAMED = "media that are not named as in CREMA-D: ignored"
@@ -40,6 +40,11 @@ REPEATED_VOTES = "rows of votes that repeat a clip: the first is kept"
 class CremaD(Corpus):
     """CREMA-D on disk: `AudioWAV`, `AudioMP3`, `VideoFlash`; one example a clip, one step, its label at the middle.
 
+    AudioWAV/1001_DFA_ANG_XX.wav            actor, sentence, expression, intensity (LO, MD, HI, XX for unspecified)
+    VideoFlash/1001_DFA_ANG_XX.flv          video with audio
+    processedResults/tabulatedVotes.csv     votes of the raters, a row for each clip and kind of presentation
+
+    Labels of each clip: "expression" (1,) of 6 classes, and "votes" (1, 6), which are counts. The subject is the actor.
     labels: "acted", the expression that the actor was given, or "voted", the one that most raters chose (not valid
     if two tie). Votes are a label of their own if processedResults/tabulatedVotes.csv is on disk.
     ratings: whose votes: of raters who got the "voice", the "face" or "both".
@@ -78,7 +83,11 @@ class CremaD(Corpus):
         return tuple(partition for partition in PARTITIONS if self._members[partition])
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """Yield the clips of a partition. Raises DatasetError, which names the line, for damaged votes."""
+        """Yield the clips of a partition in natural order.
+
+        The audio is that of the audio file, else that of the video. Raises DatasetError, which names the line, for
+        damaged votes.
+        """
         votes = read_votes(self._table, self._ratings, self.notes) if self._table else {}
         for name in self._members[partition]:
             video, sound = self._videos.get(name), self._sounds.get(name)

@@ -28,6 +28,8 @@ REPEATED_CLIP = "further files of one clip: the first is read"
 class EmoDb(Corpus):
     """EMO-DB on disk: `wav/03a01Fa.wav`, audio alone; one example a clip, one step, its label at the middle.
 
+    The name of a file has the speaker (03), the sentence (a01), the expression (F) and a version (a).
+    Label of each clip: "expression" (1,) of 7 classes. The subject is the speaker.
     split: "avfer" (train 03 08 09 10 11 13, dev 12 14, test 15 16), "all" in train, or a file of lines `train: 3 8`.
     The label is the expression that the actor was given; boredom is a class of its own.
     """

@@ -46,6 +46,9 @@ class Triplet(NamedTuple):
 class Fec(Corpus):
     """Google FEC on disk: two CSV files, and a folder `images` of downloaded pictures, named as their URLs end.
 
+    Rows have no header: URL, left, right, top, bottom of each of three faces, the kind of the triplet, then pairs of
+    an annotator and the face (1 to 3) that he or she finds least like the other two. Pictures are not distributed;
+    faces are read with `face`, which cuts them out of their pictures.
     agreement: smallest share of annotators, in (0, 1], who must choose the same face as the least alike.
     """
 
@@ -130,6 +133,7 @@ class Fec(Corpus):
         return Labels(np.where(valid[:, None], box, np.nan), np.repeat(valid[:, None], len(EDGES), 1), EDGES)
 
     def _picture_of(self, url: str, triplet_id: str) -> Path | None:
+        """Return the picture named as a URL ends, None if it is missing; note two URLs with the same end."""
         name = PurePosixPath(unquote(urlsplit(url).path)).name
         if name not in self._pictures:
             return None

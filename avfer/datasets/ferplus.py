@@ -25,6 +25,12 @@ NO_VOTES = "pictures that most voters could not name: their votes are not valid"
 class FerPlus(Corpus):
     """FER+ on disk: folders of pictures with label.csv or fer2013new.csv, or arrays.
 
+    folders:  FER2013Train/fer0000000.png, FER2013Train/label.csv; FER2013Valid (dev) and FER2013Test alike
+    list:     fer2013new.csv with the votes of all partitions, with or without the folders
+    arrays:   train.npz, valid.npz (dev), test.npz
+
+    Labels of each picture: "expression" (1,) of 8 classes, and "votes" (1, 10): 8 classes, unknown, not a face.
+    Pictures are read with `picture`, because those in arrays are not files of their own.
     labels: rule that makes an expression of the votes: "majority" (more than half of them) or "plurality" (the most).
     table: "votes", as in label.csv, or "votes_csv", as in fer2013new.csv; default: the first of these on disk.
     """

@@ -1,7 +1,11 @@
 """FER+ on disk, in two forms, with the ten votes of each picture.
 
 FerPlusFolders: as the script of FER+ writes it, `FER2013Train/fer0000000.png` with `label.csv`, or `fer2013new.csv`
-for all. FerPlusArrays: `train.npz`, `valid.npz` and `test.npz`, each with the pictures as PNG and two tables of votes.
+for all. A row of label.csv is the picture, its box and ten votes:
+`fer0000010.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0`;
+a row of fer2013new.csv is the usage (Training, PublicTest, PrivateTest), the picture and ten votes. A header is
+optional; with one, columns go by name.
+FerPlusArrays: `train.npz`, `valid.npz` and `test.npz`, each with the pictures as PNG and both tables of votes.
 """
 
 import zipfile
@@ -89,6 +93,7 @@ class FerPlusFolders:
         return open_picture(path, path)
 
     def _pictures_of(self, partition: Partition) -> dict[str, Path]:
+        """Return the pictures of a partition by name without suffix; the folder is listed on first use."""
         if partition not in self._pictures:
             self._pictures[partition] = by_stem(self._folders.get(partition), PICTURES)
         return self._pictures[partition]
@@ -159,7 +164,10 @@ class FerPlusArrays:
 
 
 def find_folders(root: Path, notes: Notes) -> FerPlusFolders | None:
-    """Return the folders or the list up to two levels below the root, None if there are no votes."""
+    """Return the folders or the list up to two levels below the root, None if there are no votes.
+
+    Partitions without a folder are noted.
+    """
     found = partition_folders(root, FOLDERS)
     around = dict.fromkeys([root, *(folder.parent for folder in found.values()), *(() if found else walk(root, 2))])
     lists = [path for folder in around for path in files(folder, ".csv") if path.name.lower() == LIST]
@@ -194,12 +202,14 @@ def _read_cells(path: Path) -> Iterator[tuple[TableRow, list[str]]]:
 
 
 def _usage(word: str, where: str) -> Partition:
+    """Return the partition of a usage, "dev" for `PublicTest`. Raises DatasetError for another word."""
     if plain(word) not in USAGES:
         raise DatasetError(f"{where}: usage must be Training, PublicTest or PrivateTest, got '{word}'")
     return USAGES[plain(word)]
 
 
 def _vote(cell: str, where: str) -> int:
+    """Return a number of votes. Raises DatasetError for a negative number or other text."""
     votes = integer(cell, where)
     if votes < 0:
         raise DatasetError(f"{where}: votes must be >= 0, got {votes}; copy the file again")

@@ -22,7 +22,11 @@ PartitionNames = dict[Partition, tuple[str, ...]]  # partition -> names its fold
 
 
 def natural(name: str | Path) -> tuple[tuple[tuple[int, int, str], ...], str]:
-    """Return the sort key of natural order: numbers by value, letters without case, ties as spelled."""
+    """Return the sort key of natural order: numbers by value, letters without case, ties as spelled.
+
+    >>> sorted(["clip10", "Clip2", "clip1"], key=natural)
+    ['clip1', 'Clip2', 'clip10']
+    """
     text = str(name)
     parts = re.split(r"([0-9]+)", text.casefold())
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part), text
@@ -66,7 +70,11 @@ def by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 
 def plain(name: str) -> str:
-    """Return a name in lower case without `-`, `_` and blanks: two spellings of one folder become equal."""
+    """Return a name in lower case without `-`, `_` and blanks: two spellings of one folder become equal.
+
+    >>> plain("VA_Set") == plain("va set")
+    True
+    """
     return re.sub(r"[-_\s]", "", name).casefold()
 
 

@@ -159,11 +159,13 @@ def compute_gold(ratings: Ratings, procedure: Procedure, path: Path, notes: Note
 
 
 def _separator(path: Path) -> str:
+    """Return the first of `;`, tab and `,` that occurs in the first line."""
     first = next((text for text in lines(path) if text.strip()), "")
     return next((mark for mark in (";", "\t", ",") if mark in first), ";")
 
 
 def _time_column(names: Sequence[str], default: int = 0) -> int:
+    """Return the index of the column of times, `default` if none has such a name."""
     return next((index for index, name in enumerate(names) if plain(name) in TIME_COLUMNS), default)
 
 
@@ -174,10 +176,12 @@ def _strip_end(cells: list[str]) -> list[str]:
 
 
 def _ms(times: np.ndarray) -> np.ndarray:
+    """Return times in whole milliseconds.   (T,) float64 s -> (T,) int64"""
     return np.round(times * 1000).astype(np.int64)
 
 
 def _note_gaps(times: np.ndarray, path: Path, notes: Notes) -> None:
+    """Note steps that are longer than 1.5 times the median step.   times: (T,) s"""
     steps = np.diff(times)
     wide = steps > 1.5 * np.median(steps) if len(steps) else np.zeros(0, bool)
     if wide.any():

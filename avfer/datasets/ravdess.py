@@ -32,6 +32,9 @@ AUDIO_OF_VIDEO = "audio files of clips whose video is on disk: left out"
 class Ravdess(Corpus):
     """RAVDESS on disk, in folders `Actor_01` or none; one example a clip, one step, its label at the middle.
 
+    The name of a file has seven numbers: modality (01 video with audio, 02 video, 03 audio), channel (01 speech,
+    02 song), expression (01 to 08), intensity, sentence, repetition and actor: `01-01-05-01-02-01-12.mp4`.
+    Label of each clip: "expression" (1,) of 8 classes. The subject is the actor.
     channel: "speech" or "song"; default: both.
     split: "avfer" (train 01-14, dev 15-18, test 19-22, without 23 and 24), "all" in train, or a file of lines
     `train: 1 2 3`.
@@ -88,7 +91,10 @@ def _find(root: Path, notes: Notes) -> dict[str, Path]:
 
 
 def _is_left_out(name: str, found: dict[str, Path], notes: Notes) -> bool:
-    """Return, and note, whether another file of the same clip is read: video with audio, then video, then audio."""
+    """Return whether another file of the same clip is read, and note that this one is left out.
+
+    Video with audio is preferred to video alone, and that to audio alone. The numbers after the modality are the clip.
+    """
     clip = name[2:]
     reasons = {
         DUPLICATE: DUPLICATES.get(name) in found,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
-from avfer.datasets.gold_standard import DESCRIPTIONS, PROCEDURES
+from avfer.datasets.gold_standard import DESCRIPTIONS, PROCEDURES, Procedure
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, natural
 from avfer.datasets.ratings import Ratings, all_times, at_times, bounded, compute_gold, read_gold, read_ratings
 from avfer.datasets.recola_layout import RecolaLayout, Recordings, find_layout
@@ -26,8 +26,18 @@ RECORDINGS = range(1, 10)  # of each partition in the distributions of AVEC
 
 
 class Recola(Corpus):
-    """RECOLA on disk.
+    """RECOLA on disk: valence and arousal by time, one example a recording, with the ratings of each rater.
 
+    AVEC 2015 and 2016:  ratings_gold_standard/{arousal,valence}/train_1.arff
+                         ratings_individual/{arousal,valence}/train_1.csv
+                         recordings_audio/train_1.wav, recordings_video/train_1.mp4
+    AVEC 2018:           labels/gs_1/{arousal,valence}/dev_1.arff
+                         labels/individual/{arousal,valence}/dev_1.csv
+    original release:    RECOLA-Annotation/emotional_behaviour/{arousal,valence}/P16.csv
+                         RECOLA-Audio-recordings/P16.wav, RECOLA-Video-recordings/P16.mp4
+
+    Labels: "valence" and "arousal" (T,), "raters_valence" and "raters_arousal" (T, R) of up to six raters, named FM1
+    to FF3; T is 7501 for 300 s. The recordings of test in AVEC have no labels.
     gold: a gold standard on disk by its name ("gs_1", or "distributed" for the first), or one computed from the
     ratings: "mean", "avec", "ewe". Default: the first on disk, else "avec" (AVEC) or "mean" (original release).
     split: of the original release: "8/8/7", "46-subject", or a file of lines `train: P16 P17` or `P16,train`.
@@ -41,7 +51,7 @@ class Recola(Corpus):
         self._layout = find_layout(self.root, self.notes)
         self.distribution = self._layout.distribution
         self._gold = _choose_gold(self._layout, gold)
-        self._procedure = next((known for known in PROCEDURES if known == self._gold), None)
+        self._procedure: Procedure | None = next((known for known in PROCEDURES if known == self._gold), None)
         self._split = _choose_split(self._layout, split)
         self._videos = self._layout.recordings(self._layout.media("video"), VIDEOS, self.notes)
         self._sounds = self._layout.recordings(self._layout.media("audio"), SOUNDS, self.notes)
@@ -61,6 +71,7 @@ class Recola(Corpus):
             yield self._example(name, partition)
 
     def _example(self, name: str, partition: Partition) -> Example:
+        """Return a recording; missing labels are noted as faults, except in test."""
         ratings = {d: read_ratings(found[name], self.notes) for d, found in self._ratings.items() if name in found}
         gold = {d: self._gold_of(d, name, ratings) for d, found in self._gold_files.items() if name in found}
         if len(gold) == 1:
@@ -72,6 +83,7 @@ class Recola(Corpus):
         return Example(name, partition, labels, name, self._videos.get(name), self._sounds.get(name), times=times)
 
     def _gold_of(self, dimension: str, name: str, ratings: dict[str, Ratings]) -> Ratings:
+        """Return the gold standard of a dimension, read from disk or computed from the ratings."""
         path = self._gold_files[dimension][name]
         if self._procedure:
             return compute_gold(ratings[dimension], self._procedure, path, self.notes)
@@ -113,6 +125,7 @@ class Recola(Corpus):
         return {p: sorted(set(subjects) & set(names), key=natural) for p, subjects in wanted.items()}
 
     def _note_missing(self, names: list[str]) -> None:
+        """Note the recordings of AVEC that are missing in partitions of which some are on disk."""
         for partition in PARTITIONS:
             expected = [f"{partition}_{number}" for number in RECORDINGS]
             for name in expected if set(expected) & set(names) else ():
@@ -130,6 +143,7 @@ class Recola(Corpus):
 
 
 def _choose_gold(layout: RecolaLayout, gold: str | None) -> str:
+    """Return the gold standard to use, the default for None. Raises ConfigError for one that is not available."""
     known = [*layout.golds, *(PROCEDURES if layout.ratings else ())]
     if gold is None:
         return known[0] if layout.golds else layout.procedure
@@ -141,6 +155,7 @@ def _choose_gold(layout: RecolaLayout, gold: str | None) -> str:
 
 
 def _choose_split(layout: RecolaLayout, split: str | Path | None) -> str | Path | None:
+    """Return the split to use, None if the layout has partitions. Raises ConfigError for a split beside partitions."""
     if layout.by_name and split is not None:
         raise ConfigError(f"{layout.distribution} of RECOLA is partitioned by file name; leave out split '{split}'")
     return None if layout.by_name else split or RECOLA_DEFAULT

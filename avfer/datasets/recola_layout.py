@@ -1,4 +1,8 @@
-"""Folders of the distributions of RECOLA; the names of the folders identify the distribution."""
+"""Folders of the distributions of RECOLA; the names of the folders identify the distribution.
+
+`find_layout` searches the root and a few levels below it, and returns where gold standards, ratings and recordings
+are. `avfer.datasets.recola` reads them.
+"""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +27,11 @@ REPEATED_FILE = "further files of one recording: the first is read"
 
 @dataclass(frozen=True)
 class RecolaLayout:
-    """One distribution of RECOLA on disk."""
+    """One distribution of RECOLA on disk.
+
+    Recordings are identified by the names of their files, which copies spell in several ways: `Train-01.wav` and
+    `train_1.arff` belong to the recording "train_1", `p16.csv` and `P16.mp4` to "P16".
+    """
 
     distribution: str
     root: Path  # folder with labels and recordings
@@ -45,7 +53,10 @@ class RecolaLayout:
         return f"{match[1].lower()}_{int(match[2])}" if self.by_name else f"P{int(match[1])}"
 
     def labels(self, folder: Path | None, suffix: str, notes: Notes) -> dict[str, Recordings]:
-        """Return the files of valence and of arousal in a folder of labels; a missing dimension is left out."""
+        """Return the files of valence and of arousal in a folder of labels; a missing dimension is left out.
+
+        folder: None gives an empty result. suffix: ".arff" for gold standards, ".csv" for ratings.
+        """
         inside = {d: find_folder(folder, d) for d in DIMENSIONS} if folder else {}
         return {d: self.recordings([place], (suffix,), notes) for d, place in inside.items() if place}
 
@@ -63,7 +74,10 @@ class RecolaLayout:
         return found
 
     def media(self, kind: str) -> list[Path]:
-        """Return the folders of "video" or "audio" recordings: `recordings_video`, `RECOLA-Video-recordings`."""
+        """Return the folders of recordings, one or two levels below the layout's root.
+
+        kind: "video" or "audio"; it is part of the name: `recordings_video`, `RECOLA-Video-recordings`.
+        """
         near = [self.root, *folders(self.root)]
         inside = [folder for place in near for folder in folders(place)]
         return [folder for folder in inside if kind in plain(folder.name) and "recording" in plain(folder.name)]
@@ -82,6 +96,7 @@ def find_layout(root: Path, notes: Notes) -> RecolaLayout:
 
 
 def _avec_2016(root: Path, notes: Notes) -> list[RecolaLayout]:
+    """Return the layouts with a folder of gold standards or of ratings, as in AVEC 2015 and 2016."""
     found = [folder for folder in search_folders(root, (GOLD, *INDIVIDUAL)) if folder != root]
     layouts: list[RecolaLayout] = []
     for place in dict.fromkeys(folder.parent for folder in found):
@@ -95,6 +110,7 @@ def _avec_2016(root: Path, notes: Notes) -> list[RecolaLayout]:
 
 
 def _avec_2018(root: Path) -> list[RecolaLayout]:
+    """Return the layouts with `labels/NAME/{arousal,valence}`; NAME is a gold standard, or `individual`."""
     layouts: list[RecolaLayout] = []
     for labels in search_folders(root, ("labels",)):
         named = {folder.name: folder for folder in folders(labels) if _has_dimensions(folder)}
@@ -107,6 +123,7 @@ def _avec_2018(root: Path) -> list[RecolaLayout]:
 
 
 def _original(root: Path) -> list[RecolaLayout]:
+    """Return the layouts of the original release, which has ratings and no gold standard."""
     editions = {"original release": FIRST_EDITION, "original release, later edition": LATER_EDITION}
     return [
         RecolaLayout(edition, _home(folder, root), {}, folder, by_name=False, procedure="mean")

@@ -22,6 +22,9 @@ REPEATED_FILE = "further files of one recording: the first is read"
 class Sewa(Corpus):
     """SEWA on disk: `labels/Train_DE_01.csv` and alike, beside folders of audio and video.
 
+    The recordings of AVEC 2017 are German; later editions add Hungarian and Chinese ones.
+    A label file has a row every 0.1 s: `Train_DE_01;0.0;0.12;-0.30;NaN` (name; time; arousal; valence; liking).
+    Labels: "valence", "arousal", "liking" (T,), NaN in a file is not valid. One recording is one person.
     culture: read "DE", "HU" or "CN" alone; default: all of them.
     """
 
@@ -107,6 +110,7 @@ def _is_header(row: TableRow) -> bool:
 
 
 def _check_header(row: TableRow, path: Path) -> None:
+    """Raise DatasetError unless a header names the columns in the order of the corpus; the first may have any name."""
     names = tuple(plain(cell.strip('"')) for cell in row.cells if cell)
     if names[1:] != COLUMNS[1 : len(names)]:
         raise DatasetError(f"{path}, line {row.line}: columns must be {COLUMNS}, got {names}; give the files of AVEC")
@@ -143,6 +147,7 @@ def _identify(name: str) -> str | None:
 
 
 def _partition(name: str) -> Partition:
+    """Return the partition of an id, "dev" of `Devel_DE_01`."""
     return PARTITION_WORDS[name.split("_")[0].lower()]
 
 

@@ -26,7 +26,14 @@ SCENES: PartitionNames = {"train": ("Train",), "dev": ("Val",), "test": ("Test",
 
 
 class Sfew(Corpus):
-    """SFEW 2.0 on disk: `Train_Aligned_Faces/Angry/*.png` and alike, else whole scenes, `Train/Angry/*.png`."""
+    """SFEW 2.0 on disk: `Train_Aligned_Faces/Angry/*.png` and alike, else whole scenes, `Train/Angry/*.png`.
+
+    Train_Aligned_Faces/Angry/Film_0001_1.png    a folder for each of 7 classes; names are film, start and frame
+    Val_Aligned_Faces_new/Angry/...              dev; `Val_Aligned_Faces` in some copies
+    Test_Aligned_Faces/Film_0002_1.png           test, without labels
+
+    Label of each picture: "expression" (1,). No subjects are known.
+    """
 
     name = "sfew"
 
@@ -62,4 +69,5 @@ class Sfew(Corpus):
 
 
 def _has_classes(folders: dict[Partition, Path]) -> bool:
+    """Return whether any of the folders contains folders of classes."""
     return any(class_folders(folder) for folder in folders.values())

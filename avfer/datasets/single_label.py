@@ -72,7 +72,11 @@ def open_picture(source: Path | bytes, where: Path | str) -> np.ndarray:
 
 
 def class_of(word: str) -> str | None:
-    """Return avfer's name of a basic class, `happiness` for `Happy`; None for any other word."""
+    """Return avfer's name of a basic class; None for any other word.
+
+    >>> class_of("Happy"), class_of("boredom")
+    ('happiness', None)
+    """
     name = SAME.get(plain(word), plain(word))
     return name if name in BASIC else None
 

@@ -41,7 +41,8 @@ SYNTAX = "write lines 'train: P16 P17' or 'P16,train'"
 def load_split(split: str | Path) -> Split:
     """Return a split of RECOLA by name, or the split in a file of lines `train: P16 P17` or `P16,train`.
 
-    A range `15-18` counts both ends. A subject in two partitions stays in both, so that a check reports the leak.
+    Also accepted: ranges `15-18` (both ends included), and one subject a line below a line `train:`.
+    A subject in two partitions stays in both, so that a check reports the leak.
     Raises DatasetError for an unknown name or a file that has another syntax.
     """
     if str(split) in RECOLA_SPLITS:
@@ -106,6 +107,9 @@ def read_percentages(text: str) -> tuple[int, int, int]:
     """Return the percentages of train, dev and test: "70/15/15", "80/20", or "test" for 0/0/100.
 
     Raises ConfigError if the text has another form, or the numbers do not sum to 100.
+
+    >>> read_percentages("80/20")
+    (80, 20, 0)
     """
     if text in PARTITIONS:
         return 100 * (text == "train"), 100 * (text == "dev"), 100 * (text == "test")
@@ -132,7 +136,7 @@ def _read_pairs(path: Path) -> Iterator[tuple[Partition, int]]:
     current: Partition | None = None
     for line, text in enumerate(lines(path), start=1):
         words = re.findall(r"[a-z]+", text.lower())
-        named = {PARTITION_WORDS[word] for word in words if word in PARTITION_WORDS}
+        named: set[Partition] = {PARTITION_WORDS[word] for word in words if word in PARTITION_WORDS}
         if len(named) > 1:
             raise DatasetError(f"{path}, line {line}: two partitions in '{text.strip()}'; {SYNTAX}")
         current = named.pop() if named else current

@@ -1,4 +1,12 @@
-"""A table of your own labels: clips or pictures, one row for each step, in a CSV or Parquet file beside them."""
+"""A table of your own labels: clips or pictures, one row for each step, in a CSV or Parquet file beside them.
+
+    path,subject,time_s,valence,arousal,expression
+    a.mp4,s1,0.00,0.5,-0.1,happiness
+    a.mp4,s1,0.04,0.5,-0.1,
+
+The table is read twice, row by row: first for its classes and partitions, then for the rows of a partition, which are
+packed into arrays. A table of millions of rows therefore needs little memory.
+"""
 
 import math
 from array import array
@@ -116,6 +124,7 @@ class Table(Corpus):
 
     @cached_property
     def _survey(self) -> Survey:
+        """Read the whole table once for its classes and partitions, up to the first row that cannot be read."""
         columns, survey = self._columns, Survey()
         classes, people = dict[str, str](), set[str]()
         try:
@@ -137,9 +146,14 @@ class Table(Corpus):
         return survey
 
     def _partition(self, path: str, facts: PathFacts) -> Partition:
+        """Return the partition of a path: of its column, else by `split` for its subject, else for the path itself."""
         return facts.partition or self._survey.partition_of[facts.subject or path]
 
     def _example(self, path: str, partition: Partition, rows: PathRows) -> Example:
+        """Return the example of a path: a picture, or a clip of one or more steps.
+
+        Raises DatasetError for a missing file, an unknown ending, or several rows of one picture.
+        """
         where = location(self._path, rows.lines[0])
         media, audio = self._file(path, where), self._file(rows.facts.audio, where)
         numbers = np.array(rows.numbers).reshape(len(rows.lines), len(self._columns.numbers))

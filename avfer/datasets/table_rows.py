@@ -68,7 +68,7 @@ class TableColumns:
         return cls(path, names, (*numbers, *units), units)
 
     def text(self, row: TableRow, name: str) -> str:
-        """Return the cell of a column, empty if the column is missing or the cell stands for a missing value."""
+        """Return the cell of a column, empty if the column is missing or the cell marks a missing value."""
         cell = row.cells[self.names.index(name)] if name in self.names else ""
         return "" if cell.lower() in MISSING else cell
 
@@ -120,6 +120,7 @@ class TableColumns:
         return value
 
     def _range(self, name: str) -> tuple[float, float]:
+        """Return the smallest and the largest value that a column may have."""
         if name in self.action_units:
             return 0.0, MAX_INTENSITY
         return {"time_s": (-math.inf, math.inf), "frame": (0.0, math.inf)}.get(name, (-1.0, 1.0))
@@ -182,6 +183,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _separator(path: Path) -> str:
+    """Return the separator that occurs most often in the first line."""
     first = next((text for text in lines(path) if text.strip()), "")
     return max((",", ";", "\t"), key=first.count)
 
@@ -196,6 +198,7 @@ def _parquet_names(path: Path) -> list[str]:
 
 
 def _parquet_rows(path: Path) -> Iterator[TableRow]:
+    """Yield the rows of a Parquet file as text, counted from 1. Raises DatasetError if it is damaged."""
     import pyarrow.parquet
 
     try:

@@ -63,7 +63,10 @@ def number(cell: str, where: str) -> float:
     """Return the finite number in a cell, NaN if the cell is empty, `nan`, `na` or `?`.
 
     where: location for the error message, such as `labels/dev_1.csv, line 7`.
-    Raises DatasetError for any other text, a decimal comma included.
+    Raises DatasetError for any other text, also for a decimal comma, `inf`, `1_000` and digits of other scripts.
+
+    >>> number(" -0.5 ", "labels/dev_1.csv, line 7")
+    -0.5
     """
     text = cell.strip()
     if text.lower().lstrip("+-") in MISSING:
@@ -162,6 +165,7 @@ def _attribute_names(content: Iterator[tuple[int, str]], path: Path) -> tuple[st
 
 
 def _arff_cells(text: str) -> list[str]:
+    """Return the cells of a row of ARFF without their quotes, single or double."""
     quote = "'" if "'" in text else '"'
     return [cell.strip() for cell in next(csv.reader([text], quotechar=quote, skipinitialspace=True))]
 
