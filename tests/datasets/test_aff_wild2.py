@@ -5,7 +5,7 @@ from avfer.datasets.aff_wild2 import AffWild2
 from avfer.datasets.aff_wild2_layout import side_of
 from avfer.datasets.corpus import check, open_corpus, open_tasks
 from avfer.errors import ConfigError, DatasetError
-from tests.datasets.on_disk import empty, text
+from tests.datasets.on_disk import count_notes, empty, only, text
 
 EIGHT = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other"
 TWELVE = "AU1,AU2,AU4,AU6,AU7,AU10,AU12,AU15,AU23,AU24,AU25,AU26"
@@ -21,15 +21,6 @@ def va(root, name="video1", lines=VA, folder=VA_SET, **how):
 
 def images(root, name, *numbers, folder="cropped_aligned", suffix=".jpg"):
     empty(*(root / folder / name / f"{number:05d}{suffix}" for number in numbers))
-
-
-def only(corpus, partition="train"):
-    (example,) = corpus.examples(partition)
-    return example
-
-
-def noted(corpus, words):
-    return sum(count for note, count in corpus.notes.counts.items() if words in note)
 
 
 @pytest.mark.parametrize("below", ["", "5th_ABAW_Annotations", "data/6th ABAW Annotations"])
@@ -57,7 +48,7 @@ def test_folders_of_every_year_are_found_at_any_depth(tmp_path, below, task, fol
 
 
 @pytest.mark.parametrize("how", [{}, {"end": "\r\n"}, {"mark": "\ufeff"}])
-def test_a_sentinel_in_either_column_spoils_both(tmp_path, how):
+def test_a_sentinel_in_either_column_makes_both_not_valid(tmp_path, how):
     va(tmp_path, **how)
     corpus = AffWild2(tmp_path)
     example = only(corpus)
@@ -66,10 +57,10 @@ def test_a_sentinel_in_either_column_spoils_both(tmp_path, how):
         labels = example.labels[kind]
         assert labels.valid.tolist() == VA_VALID and labels.values[labels.valid].tolist() == values
         assert np.isnan(labels.values[~labels.valid]).all()
-    assert noted(corpus, "in one of valence and arousal alone") == 2
+    assert count_notes(corpus, "in one of valence and arousal alone") == 2
 
 
-def test_columns_go_by_name(tmp_path):
+def test_columns_are_identified_by_name(tmp_path):
     va(tmp_path, lines=("arousal, valence", "0.1,0.2"))
     assert only(AffWild2(tmp_path)).labels["valence"].values.tolist() == [0.2]
 
@@ -78,12 +69,13 @@ def test_a_blank_line_is_a_frame_without_a_label(tmp_path):
     va(tmp_path, lines=("valence,arousal", "0.1,0.1", "", "0.3,0.3", "", ""))
     corpus = AffWild2(tmp_path)
     assert (
-        only(corpus).labels["valence"].valid.tolist() == [True, False, True] and noted(corpus, "without a value") == 1
+        only(corpus).labels["valence"].valid.tolist() == [True, False, True]
+        and count_notes(corpus, "without a value") == 1
     )
 
 
 @pytest.mark.parametrize(("header", "names"), [(EIGHT, NAMES), (EIGHT.removesuffix(",Other"), NAMES[:7])])
-def test_expressions_go_by_the_names_of_the_header(tmp_path, header, names):
+def test_expressions_have_the_names_of_the_header(tmp_path, header, names):
     text(tmp_path / "EXPR_Set" / "Training_Set" / "a.txt", header, "4", "-1", "0", "6")
     labels = only(AffWild2(tmp_path)).labels["expression"]
     assert labels.names == names and labels.values.dtype == np.int64
@@ -100,7 +92,11 @@ def test_action_units_are_masked_one_by_one(tmp_path, header, count):
     assert labels.valid.sum(1).tolist() == [count, 0, count - 1] and labels.values[0].tolist() == [1] + [0] * (
         count - 1
     )
-    assert not labels.valid[2, 0] and np.isnan(labels.values[2, 0]) and noted(corpus, "some action units unknown") == 1
+    assert (
+        not labels.valid[2, 0]
+        and np.isnan(labels.values[2, 0])
+        and count_notes(corpus, "some action units unknown") == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,14 +117,14 @@ def test_action_units_are_masked_one_by_one(tmp_path, header, count):
         ("AU_Set/Train_Set", ("a,b", "1,0"), "line 1: columns must be AU1,AU2,..., got a, b"),
     ],
 )
-def test_damaged_label_files_are_refused(tmp_path, folder, lines, message):
+def test_damaged_label_files_raise_an_error_with_the_line(tmp_path, folder, lines, message):
     text(tmp_path / folder / "a.b c.txt", *lines)
     with pytest.raises(DatasetError, match=message) as error:
         only(AffWild2(tmp_path))
     assert "a.b c.txt" in str(error.value)
 
 
-def test_text_in_another_encoding_is_refused(tmp_path):
+def test_text_in_another_encoding_raises_an_error(tmp_path):
     va(tmp_path).write_bytes(b"valence,arousal\n0.1,0.1\n\xe9,0\n")
     with pytest.raises(DatasetError, match="line 3: not UTF-8"):
         only(AffWild2(tmp_path))
@@ -144,14 +140,17 @@ def test_pictures_have_gaps_and_every_line_stays(tmp_path):
     second = tmp_path / "cropped_aligned_new_50_vids" / "a.b c"
     expected = (None, second / "00002.jpg", None, first / "00004.jpg", first / "00005.jpg")
     assert only(corpus).pictures == expected
-    assert noted(corpus, "after the last label line") == 1 and noted(corpus, "further pictures of one frame") == 1
-    assert noted(corpus, "without the number of a frame") == 1
+    assert (
+        count_notes(corpus, "after the last label line") == 1
+        and count_notes(corpus, "further pictures of one frame") == 1
+    )
+    assert count_notes(corpus, "without the number of a frame") == 1
     counts = check(AffWild2(tmp_path)).partitions["train"]
     assert (counts.steps, counts.pictures, counts.pictures_missing) == (5, 3, 2)
 
 
 @pytest.mark.parametrize("folder", ["cropped", "cropped/batch1", "batch1", "cropped_new_50_vids", "x/cropped/cropped"])
-def test_cropped_pictures_do_where_none_are_aligned(tmp_path, folder):
+def test_cropped_pictures_are_used_if_none_are_aligned(tmp_path, folder):
     va(tmp_path)
     images(tmp_path, "video1", 1, folder=folder)
     corpus = AffWild2(tmp_path)
@@ -176,7 +175,7 @@ def test_people_of_one_video_have_their_own_pictures_and_its_sound(tmp_path):
         assert example.pictures[0] == tmp_path / "cropped_aligned" / name / "00001.jpg" and example.subject == name
         assert example.video == example.audio
         assert example.video.stem == name.split("_")[0]
-    assert noted(corpus, "videos without a label file") == 1 and noted(corpus, "named _left or _right") == 1
+    assert count_notes(corpus, "videos without a label file") == 1 and count_notes(corpus, "named _left or _right") == 1
 
 
 @pytest.mark.parametrize(
@@ -189,11 +188,11 @@ def test_people_of_one_video_have_their_own_pictures_and_its_sound(tmp_path):
         (("v", "w_left"), None),
     ],
 )
-def test_a_plain_name_sits_where_the_other_person_of_the_video_does_not(people, side):
+def test_a_person_without_a_side_sits_opposite_the_other_person(people, side):
     assert side_of("v", people) == side
 
 
-def test_a_video_of_the_exact_name_comes_first_and_sound_from_the_whole(tmp_path):
+def test_a_video_of_the_exact_name_is_preferred_and_audio_is_that_of_the_whole_video(tmp_path):
     va(tmp_path, "video59_right")
     empty(tmp_path / "batch1" / "video59.mp4", tmp_path / "batch1" / "video59_right.mp4")
     example = only(AffWild2(tmp_path))
@@ -208,10 +207,13 @@ def test_labels_without_media_are_read_and_counted(tmp_path):
     corpus = AffWild2(tmp_path)
     gone, here = corpus.examples("train")
     assert (gone.video, gone.pictures) == (None, (None,) * 5) and here.video
-    assert noted(corpus, "label files without a video") == 1 and noted(corpus, "without a folder of pictures") == 1
+    assert (
+        count_notes(corpus, "label files without a video") == 1
+        and count_notes(corpus, "without a folder of pictures") == 1
+    )
 
 
-def test_a_list_of_the_test_set_gives_people_without_labels(tmp_path):
+def test_people_in_a_list_of_the_test_set_have_no_labels(tmp_path):
     va(tmp_path)
     listed = "Valence_Arousal_Estimation_Challenge_test_set_release.txt"
     text(tmp_path / "lists" / listed, "video9", "video10_left", "", end="\r\n")
@@ -226,7 +228,7 @@ def multi(root, *rows, name="training_set_annotations.txt"):
     return text(root / "MTL_Challenge" / name, "image,valence,arousal,expression,aus", *rows)
 
 
-def test_multi_task_lines_are_valid_for_some_tasks_alone(tmp_path):
+def test_multi_task_lines_may_be_valid_for_some_tasks_alone(tmp_path):
     units = ",".join(["1"] + ["0"] * 11)
     unknown = ",".join(["-1"] * 12)
     rows = (f"b/00007.jpg,0.5,-0.5,-1,{units}", f"a/00002.jpg,-5,-5,7,{unknown}", f"b/00003.jpg,0.1,0.2,0,{unknown}")
@@ -244,7 +246,7 @@ def test_multi_task_lines_are_valid_for_some_tasks_alone(tmp_path):
         not a.labels["valence"].valid.any()
         and a.labels["expression"].names[a.labels["expression"].values[0]] == "other"
     )
-    assert noted(corpus, "repeat a picture") == 1
+    assert count_notes(corpus, "repeat a picture") == 1
     test = only(corpus, "test")
     assert (test.id, test.labels, test.frames.tolist()) == ("z", {}, [1, 9])
 
@@ -259,7 +261,7 @@ def test_multi_task_lines_are_valid_for_some_tasks_alone(tmp_path):
         ("a/00000.jpg,0,0,0" + ",0" * 12, "line 2: .*counted from 1, got '00000.jpg'"),
     ],
 )
-def test_damaged_multi_task_lines_are_refused(tmp_path, row, message):
+def test_damaged_multi_task_lines_raise_an_error_with_the_line(tmp_path, row, message):
     multi(tmp_path, row)
     with pytest.raises(DatasetError, match=message):
         list(AffWild2(tmp_path).examples("train"))
@@ -269,7 +271,7 @@ def test_the_newest_annotations_are_read(tmp_path):
     va(tmp_path, "old", folder="VA_Set/Training_Set")
     va(tmp_path, "new")
     corpus = AffWild2(tmp_path)
-    assert only(corpus).id == "new" and noted(corpus, "older annotations") == 1
+    assert only(corpus).id == "new" and count_notes(corpus, "older annotations") == 1
 
 
 def test_every_task_that_is_there_may_be_opened(tmp_path):
@@ -282,13 +284,13 @@ def test_every_task_that_is_there_may_be_opened(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"task": "vaa"}, {"crops": "round"}])
-def test_unknown_options_are_told(tmp_path, options):
+def test_unknown_options_raise_a_config_error(tmp_path, options):
     va(tmp_path)
     with pytest.raises(ConfigError, match="unknown"):
         AffWild2(tmp_path, **options)
 
 
-def test_pictures_that_are_asked_for_must_be_there(tmp_path):
+def test_requested_pictures_that_are_missing_raise_an_error(tmp_path):
     va(tmp_path)
     with pytest.raises(DatasetError, match="no aligned pictures"):
         AffWild2(tmp_path, crops="aligned")
@@ -308,16 +310,16 @@ def test_two_people_of_a_video_in_two_partitions_are_no_leak_but_noted(tmp_path)
     assert report.passed and any("two partitions" in note for note in report.notes.counts)
 
 
-def test_a_partition_that_was_not_copied_is_told(tmp_path):
+def test_a_partition_that_was_not_copied_is_noted(tmp_path):
     va(tmp_path)
-    assert noted(AffWild2(tmp_path), "partitions of the distribution that are missing") == 1
+    assert count_notes(AffWild2(tmp_path), "partitions of the distribution that are missing") == 1
     (tmp_path / "VA_Estimation_Challenge" / "Validation_Set").mkdir()
-    assert noted(AffWild2(tmp_path), "partitions of the distribution that are missing") == 1
+    assert count_notes(AffWild2(tmp_path), "partitions of the distribution that are missing") == 1
     va(tmp_path, "video2", folder="VA_Estimation_Challenge/Validation_Set")
     assert not AffWild2(tmp_path).notes.counts
 
 
-def test_a_wrong_root_says_what_was_looked_for(tmp_path):
+def test_a_wrong_root_raises_an_error_that_lists_what_was_sought(tmp_path):
     images(tmp_path, "video1", 1)
     with pytest.raises(DatasetError, match=r"VA_Set.*found: cropped_aligned/"):
         AffWild2(tmp_path)

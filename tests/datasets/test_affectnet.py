@@ -4,7 +4,7 @@ import pytest
 from avfer.datasets.affectnet import CLASSES, AffectNet
 from avfer.datasets.corpus import check, open_corpus
 from avfer.errors import ConfigError, DatasetError
-from tests.datasets.on_disk import empty, text
+from tests.datasets.on_disk import empty, expression, text
 
 HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
 NUMBERED = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
@@ -22,7 +22,7 @@ def rows(folder):
 
 
 def full(root, header=(HEADER,), lists="Manually_Annotated_file_lists", automatic=True):
-    """The release of lists and folders of pictures; validation.csv has a header or none."""
+    """Write the full release: lists and folders of pictures; validation.csv has a header or none."""
     text(root / lists / "training.csv", HEADER, *rows(10), end="\r\n")
     text(root / lists / "validation.csv", *header, *rows(2), end="\r\n")
     empty(*(root / "Manually_Annotated_Images" / line.split(",")[0] for line in rows(10) + rows(2)))
@@ -38,7 +38,7 @@ def save(path, value):
 
 
 def cut(root, as_array=lambda value: np.array(str(value))):
-    """The cut of 2021; its arrays hold text in some copies."""
+    """Write the release of 2021; its arrays contain text in some copies."""
     for place in ("train_set", "val_set"):
         for number in (10, 2):
             annotations = root / place / "annotations"
@@ -50,12 +50,11 @@ def cut(root, as_array=lambda value: np.array(str(value))):
     return root
 
 
-def told(example):
-    """(class or None, valence, arousal) with NaN where not valid."""
-    expression, valence, arousal = (example.labels[kind] for kind in ("expression", "valence", "arousal"))
+def labels_of(example):
+    """Return (class or None, valence, arousal), NaN if not valid."""
+    valence, arousal = example.labels["valence"], example.labels["arousal"]
     assert valence.valid[0] == (not np.isnan(valence.values[0])) and len(example) == 1
-    name = expression.names[expression.values[0]] if expression.valid[0] else None
-    return name, float(valence.values[0]), float(arousal.values[0])
+    return expression(example), float(valence.values[0]), float(arousal.values[0])
 
 
 @pytest.mark.parametrize("header", [(HEADER,), ()], ids=["header", "no header"])
@@ -68,14 +67,14 @@ def test_the_full_release_is_read_with_and_without_a_header(tmp_path, header, li
         assert len(found) == 11
         for code, name in enumerate(NUMBERED):
             example = found[f"{folder}/f{code}a.jpg"]
-            assert told(example) == (name, code / 10, -code / 10)
+            assert labels_of(example) == (name, code / 10, -code / 10)
             assert example.pictures == (tmp_path / "Manually_Annotated_Images" / example.id,)
     assert check(AffectNet(tmp_path)).passed
 
 
-def test_none_has_affect_without_an_expression_and_no_face_has_neither(tmp_path):
+def test_class_none_has_affect_without_an_expression_and_no_face_has_neither(tmp_path):
     corpus = AffectNet(full(tmp_path))
-    found = {example.id: told(example) for example in corpus.examples("dev")}
+    found = {example.id: labels_of(example) for example in corpus.examples("dev")}
     assert found["2/none.PNG"] == (None, 0.5, -0.25)
     assert np.isnan(found["2/x.jpg"][1:]).all() and found["2/y.jpg"][0] is None
     for name in ("none", "uncertain", "no face"):
@@ -83,10 +82,10 @@ def test_none_has_affect_without_an_expression_and_no_face_has_neither(tmp_path)
     assert corpus.notes.faults == set()
 
 
-def test_contempt_is_seven_here_and_may_be_left_out(tmp_path):
+def test_contempt_is_class_7_and_may_be_left_out(tmp_path):
     full(tmp_path)
     eight, seven = AffectNet(tmp_path), AffectNet(tmp_path, classes=7)
-    names = [{e.id: told(e)[0] for e in corpus.examples("dev")} for corpus in (eight, seven)]
+    names = [{e.id: labels_of(e)[0] for e in corpus.examples("dev")} for corpus in (eight, seven)]
     assert names[0]["2/f7a.jpg"] == "contempt" and names[1]["2/f7a.jpg"] is None
     assert names[0]["2/f6a.jpg"] == names[1]["2/f6a.jpg"] == "anger"
     assert next(seven.examples("dev")).labels["expression"].names == CLASSES[:7]
@@ -96,15 +95,17 @@ def test_contempt_is_seven_here_and_may_be_left_out(tmp_path):
 @pytest.mark.parametrize("classes", [7, 8])
 def test_pictures_of_none_of_the_classes_may_be_left_out(tmp_path, classes):
     corpus = AffectNet(full(tmp_path), classes=classes, labelled=True)
-    assert [told(example)[0] for example in corpus.examples("dev")] == list(NUMBERED[:classes])
+    assert [labels_of(example)[0] for example in corpus.examples("dev")] == list(NUMBERED[:classes])
     assert corpus.notes.counts == {"pictures of none of the classes: left out (labelled=True)": 11 - classes}
     assert "of these alone" in corpus.protocol
 
 
-def test_the_automatic_list_is_learned_from_when_asked_for(tmp_path):
+def test_the_automatic_list_is_train_if_requested(tmp_path):
     corpus = AffectNet(full(tmp_path), annotations="automatic")
     (example,) = corpus.examples("train")
-    assert told(example)[0] == "anger" and example.pictures[0].parent.parent.name == "Automatically_Annotated_Images"
+    assert (
+        labels_of(example)[0] == "anger" and example.pictures[0].parent.parent.name == "Automatically_Annotated_Images"
+    )
     assert len(list(corpus.examples("dev"))) == 11 and "automatic annotations" in corpus.distribution
     with pytest.raises(DatasetError, match=r"automatically_annotated\.csv"):
         AffectNet(full(tmp_path / "other", automatic=False), annotations="automatic")
@@ -116,7 +117,7 @@ def test_folders_of_pictures_come_in_natural_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("pair", "valid", "note"),
+    ("values", "valid", "note"),
     [
         ((-2, 0.5), (False, False), "sentinel in one of"),
         ((0.5, -2), (False, False), "sentinel in one of"),
@@ -126,12 +127,12 @@ def test_folders_of_pictures_come_in_natural_order(tmp_path):
         ((-1, 1), (True, True), None),
     ],
 )
-def test_no_sentinel_leaves_the_reader(tmp_path, pair, valid, note):
-    text(tmp_path / "validation.csv", row("1/a.jpg", 1, *pair))
+def test_sentinels_become_not_valid(tmp_path, values, valid, note):
+    text(tmp_path / "validation.csv", row("1/a.jpg", 1, *values))
     corpus = AffectNet(tmp_path)
     (example,) = corpus.examples("dev")
     assert tuple(bool(example.labels[kind].valid[0]) for kind in ("valence", "arousal")) == valid
-    assert tuple(not np.isnan(value) for value in told(example)[1:]) == valid
+    assert tuple(not np.isnan(value) for value in labels_of(example)[1:]) == valid
     counted = [sentence for sentence in corpus.notes.counts if "valence" in sentence]
     assert len(counted) == (note is not None) and all(note in sentence for sentence in counted)
 
@@ -147,13 +148,13 @@ def test_no_sentinel_leaves_the_reader(tmp_path, pair, valid, note):
         ((HEADER.replace("valence", "V"), row("1/a.jpg", 1)), "line 1: no column valence"),
     ],
 )
-def test_damaged_lists_are_refused(tmp_path, lines, message):
+def test_damaged_lists_raise_an_error_with_the_line(tmp_path, lines, message):
     text(tmp_path / "training.csv", *lines)
     with pytest.raises(DatasetError, match=message):
         list(AffectNet(tmp_path).examples("train"))
 
 
-def test_pictures_that_are_gone_and_rows_that_come_twice_are_told(tmp_path):
+def test_missing_pictures_and_repeated_rows_are_noted(tmp_path):
     full(tmp_path)
     with (tmp_path / "Manually_Annotated_file_lists" / "training.csv").open("a") as file:
         file.write(row("10/f0a.jpg", 3) + "\n")
@@ -173,26 +174,26 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("kind", ARRAYS)
-def test_the_cut_of_2021_is_read_whatever_its_arrays_hold(tmp_path, kind):
+def test_arrays_of_the_cut_of_2021_may_contain_text_or_numbers(tmp_path, kind):
     corpus = open_corpus("affectnet", cut(tmp_path, ARRAYS[kind]))
     assert corpus.partitions == ("train", "dev") and "2021" in corpus.distribution
     for place, partition in (("train_set", "train"), ("val_set", "dev")):
         found = list(corpus.examples(partition))
         assert [example.id for example in found] == [f"{place}/2", f"{place}/10"]
-        assert [told(example) for example in found] == [("sadness", 0.1, -0.1), ("sadness", 0.5, -0.5)]
+        assert [labels_of(example) for example in found] == [("sadness", 0.1, -0.1), ("sadness", 0.5, -0.5)]
         assert found[0].pictures == (tmp_path / place / "images" / "2.jpg",)
     report = check(corpus)
     assert report.passed and not report.leaks, "both sets count from the beginning"
 
 
-def test_arrays_of_objects_are_refused_and_run_no_code(tmp_path):
+def test_arrays_of_objects_raise_an_error_and_run_no_code(tmp_path):
     path = cut(tmp_path) / "train_set" / "annotations" / "2_val.npy"
     np.save(path, np.array([{"value": 1}], object), allow_pickle=True)
     with pytest.raises(DatasetError, match=r"2_val\.npy cannot be read"):
         list(AffectNet(tmp_path).examples("train"))
 
 
-def test_what_is_lost_of_the_cut_is_told(tmp_path):
+def test_missing_files_of_the_cut_are_noted(tmp_path):
     cut(tmp_path)
     (tmp_path / "train_set" / "images" / "2.jpg").unlink()
     (tmp_path / "train_set" / "annotations" / "10_exp.npy").unlink()
@@ -204,12 +205,12 @@ def test_what_is_lost_of_the_cut_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"annotations": "both"}, {"classes": 6}, {"classes": "seven"}])
-def test_unknown_options_are_told(tmp_path, options):
+def test_unknown_options_raise_a_config_error(tmp_path, options):
     with pytest.raises(ConfigError, match="affectnet"):
         AffectNet(cut(tmp_path), **options)
 
 
-def test_a_wrong_root_says_what_was_looked_for(tmp_path):
+def test_a_wrong_root_raises_an_error_that_lists_what_was_sought(tmp_path):
     empty(tmp_path / "Manually_Annotated_Images" / "1" / "a.jpg")
     with pytest.raises(DatasetError, match=r"Manually_Annotated_file_lists/training\.csv, train_set/annotations"):
         AffectNet(tmp_path)

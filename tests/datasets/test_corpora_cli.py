@@ -27,23 +27,23 @@ def va(root, name, steps=3, partition="Train_Set", task="VA_Estimation_Challenge
 
 
 def test_all_corpora_of_the_catalog_are_listed_with_their_options(avfer):
-    told = avfer("corpora", "list")
-    assert told.code == WELL
-    assert [line.split()[0] for line in told.out.splitlines()[1:]] == list(NAMES["corpus"])
-    assert "gold, split" in told.out
+    result = avfer("corpora", "list")
+    assert result.code == WELL
+    assert [line.split()[0] for line in result.out.splitlines()[1:]] == list(NAMES["corpus"])
+    assert "gold, split" in result.out
 
 
-def test_a_sound_corpus_is_counted(avfer, tmp_path):
-    told = avfer("corpora", "check", "recola", recola(tmp_path))
-    assert told.code == WELL and "AVEC 2015 and 2016" in told.out
-    table = {line.rsplit(maxsplit=2)[0].strip(): line.split()[-2:] for line in told.out.splitlines() if line.strip()}
+def test_a_corpus_without_faults_is_counted(avfer, tmp_path):
+    result = avfer("corpora", "check", "recola", recola(tmp_path))
+    assert result.code == WELL and "AVEC 2015 and 2016" in result.out
+    table = {line.rsplit(maxsplit=2)[0].strip(): line.split()[-2:] for line in result.out.splitlines() if line.strip()}
     assert table["examples"] == ["2", "1"] and table["steps"] == ["6", "3"] and table["valid valence"] == ["4", "2"]
-    assert "none of 3 subjects is in two partitions" in told.out
+    assert "none of 3 subjects is in two partitions" in result.out
 
 
-def test_one_json_object_tells_the_same(avfer, tmp_path):
-    told = avfer("corpora", "check", "recola", recola(tmp_path), "--json")
-    report = json.loads(told.out)
+def test_one_json_object_has_the_same_counts(avfer, tmp_path):
+    result = avfer("corpora", "check", "recola", recola(tmp_path), "--json")
+    report = json.loads(result.out)
     assert report["sound"] and report["corpus"] == "recola" and report["leaks"] == []
     train = report["partitions"]["train"]
     assert (train["examples"], train["subjects"], train["steps"], train["media_missing"]) == (2, 2, 6, 2)
@@ -57,8 +57,12 @@ def test_a_leak_is_named_and_ends_with_3(avfer, tmp_path):
             folder = tmp_path / "recola" / "RECOLA-Annotation" / "emotional_behaviour" / dimension
             ratings(folder / f"{subject}.csv", RATED, "time;" + ";".join(RATERS))
     split = text(tmp_path / "split.txt", "train: P16", "dev: P16 P17")
-    told = avfer("corpora", "check", "recola", tmp_path / "recola", "--set", f"split={split}")
-    assert told.code == FAULTS and "leak: subject P16 is in train and in dev" in told.out and "P17 is" not in told.out
+    result = avfer("corpora", "check", "recola", tmp_path / "recola", "--set", f"split={split}")
+    assert (
+        result.code == FAULTS
+        and "leak: subject P16 is in train and in dev" in result.out
+        and "P17 is" not in result.out
+    )
     as_json = avfer("corpora", "check", "recola", tmp_path / "recola", "--set", f"split={split}", "--json")
     assert as_json.code == FAULTS
     assert json.loads(as_json.out)["leaks"] == [{"who": "subject P16", "partitions": ["train", "dev"]}]
@@ -70,9 +74,9 @@ def test_every_task_is_checked(avfer, tmp_path, leak):
     expr = {"task": "EXPR_Recognition_Challenge", "header": "Neutral,Anger", "row": "1"}
     va(tmp_path, "b", **expr)
     va(tmp_path, "b" if leak else "c", partition="Validation_Set", **expr)
-    told = avfer("corpora", "check", "aff_wild2", tmp_path, "--json")
-    tasks = json.loads(told.out)["tasks"]
-    assert told.code == (FAULTS if leak else WELL)
+    result = avfer("corpora", "check", "aff_wild2", tmp_path, "--json")
+    tasks = json.loads(result.out)["tasks"]
+    assert result.code == (FAULTS if leak else WELL)
     assert tasks["va"]["sound"] and tasks["expr"]["sound"] == (not leak)
     assert avfer("corpora", "check", "aff_wild2", tmp_path, "--set", "task=va").code == WELL
 
@@ -87,9 +91,9 @@ def test_pictures_found_and_missing_are_counted(avfer, tmp_path):
 def test_a_file_that_cannot_be_read_is_a_fault_with_its_place(avfer, tmp_path):
     va(va(tmp_path, "a"), "b", row="0,1,0,2")
     va(tmp_path, "c", partition="Validation_Set")
-    told = avfer("corpora", "check", "aff_wild2", tmp_path)
-    assert told.code == FAULTS and "b.txt, line 2" in told.out and "no leak in what could be read" in told.out
-    assert told.err == ""
+    result = avfer("corpora", "check", "aff_wild2", tmp_path)
+    assert result.code == FAULTS and "b.txt, line 2" in result.out and "no leak in what could be read" in result.out
+    assert result.err == ""
 
 
 @pytest.mark.parametrize(
@@ -102,11 +106,11 @@ def test_a_file_that_cannot_be_read_is_a_fault_with_its_place(avfer, tmp_path):
         (("recola", ".", "--set", "gold"), "write it as"),
     ],
 )
-def test_what_cannot_work_ends_with_2(avfer, tmp_path, arguments, message):
+def test_a_wrong_name_root_or_option_ends_with_2(avfer, tmp_path, arguments, message):
     empty(tmp_path / "something.txt")
     name, root, *others = arguments
-    told = avfer("corpora", "check", name, tmp_path / root, *others)
-    assert told.code == WRONG and message in told.err and told.out == ""
+    result = avfer("corpora", "check", name, tmp_path / root, *others)
+    assert result.code == WRONG and message in result.err and result.out == ""
 
 
 @pytest.mark.parametrize(("steps", "beyond"), [(12, 0), (15, 3)])
@@ -121,7 +125,7 @@ def test_labels_longer_than_the_video_are_counted(avfer, tmp_path, steps, beyond
 @pytest.mark.parametrize(
     ("steps", "words", "count"), [(7, "go on after", 1), (12, "go on after", 0), (16, "after the end", 2)]
 )
-def test_labels_by_time_are_held_against_the_length_of_the_video(avfer, tmp_path, steps, words, count):
+def test_labels_by_time_are_compared_with_the_length_of_the_video(avfer, tmp_path, steps, words, count):
     for dimension in ("arousal", "valence"):
         arff(tmp_path / "ratings_gold_standard" / dimension / "dev_1.arff", [0.0] * steps)
     (tmp_path / "recordings_video").mkdir()
@@ -133,12 +137,12 @@ def test_labels_by_time_are_held_against_the_length_of_the_video(avfer, tmp_path
 def test_a_video_that_cannot_be_opened_is_noted(avfer, tmp_path):
     va(tmp_path, "clip")
     empty(tmp_path / "batch1" / "clip.mp4")
-    told = avfer("corpora", "check", "aff_wild2", tmp_path)
-    assert told.code == WELL and "cannot be opened: 1" in told.out and "clip.mp4" in told.out
+    result = avfer("corpora", "check", "aff_wild2", tmp_path)
+    assert result.code == WELL and "cannot be opened: 1" in result.out and "clip.mp4" in result.out
 
 
 class Made(Corpus):
-    """A corpus outside avfer, with what a test puts into it."""
+    """A corpus outside avfer; a test sets its examples."""
 
     name = "made"
     distribution = protocol = "made up"
@@ -168,17 +172,17 @@ def example(name, partition="train", **more):
 )
 def test_faults_of_any_corpus_are_found(avfer, tmp_path, monkeypatch, found, message):
     monkeypatch.setattr(Made, "found", found)
-    told = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
-    assert told.code == FAULTS and message in told.out
+    result = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
+    assert result.code == FAULTS and message in result.out
 
 
-def test_media_that_labels_name_must_be_there(avfer, tmp_path, monkeypatch):
+def test_missing_media_are_a_fault(avfer, tmp_path, monkeypatch):
     monkeypatch.setattr(Made, "found", (example("a", audio=tmp_path / "gone.wav"),))
-    told = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
-    assert told.code == FAULTS and "gone.wav" in told.out
+    result = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
+    assert result.code == FAULTS and "gone.wav" in result.out
 
 
-def test_a_corpus_without_subjects_says_what_is_proven(avfer, tmp_path, monkeypatch):
+def test_recordings_replace_subjects_in_a_corpus_without_them(avfer, tmp_path, monkeypatch):
     monkeypatch.setattr(Made, "found", (example("a"), example("b", "test")))
-    told = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
-    assert told.code == WELL and "none of 2 recordings is in two partitions" in told.out
+    result = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
+    assert result.code == WELL and "none of 2 recordings is in two partitions" in result.out

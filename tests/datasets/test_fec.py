@@ -6,7 +6,7 @@ from avfer.datasets.corpus import check, open_corpus
 from avfer.datasets.fec import BEYOND, EMPTY_BOX, Fec
 from avfer.errors import ConfigError, DatasetError
 from avfer.losses.aver_losses import MARGINS
-from tests.datasets.on_disk import text
+from tests.datasets.on_disk import count_notes, only, text
 
 TRAIN, TEST = (f"faceexp-comparison-data-{part}-public.csv" for part in ("train", "test"))
 BOUNDS = (0.25, 0.75, 0.1, 0.5)  # left, right, top, bottom
@@ -26,11 +26,6 @@ def fec(root, *lines, file=TRAIN):
         (root / "images").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(root / "images" / name, format="PNG")
     return root
-
-
-def only(corpus, partition="train"):
-    (example,) = corpus.examples(partition)
-    return example
 
 
 @pytest.mark.parametrize(
@@ -55,7 +50,7 @@ def test_the_odd_face_is_that_of_four_in_six_in_rows_of_any_length(tmp_path, cho
     assert bool(corpus.notes.counts.get("triplets whose annotators do not agree: kept, not valid")) == (odd is None)
 
 
-def test_how_many_must_agree_can_be_chosen(tmp_path):
+def test_the_share_of_annotators_who_must_agree_can_be_set(tmp_path):
     fec(tmp_path, row((3, 3, 3, 1, 2, 1)))
     assert only(Fec(tmp_path, agreement=0.5)).labels["odd"].values.tolist() == [0, 0, 1]
     assert "50%" in Fec(tmp_path, agreement=0.5).protocol and "67%" in Fec(tmp_path).protocol
@@ -65,11 +60,11 @@ def test_how_many_must_agree_can_be_chosen(tmp_path):
 
 @pytest.mark.parametrize("kind", MARGINS)
 def test_the_kind_of_a_triplet_is_known_to_the_loss(tmp_path, kind):
-    told = only(Fec(fec(tmp_path, row((1,), kind)))).labels["kind"]
-    assert {told.names[index] for index in told.values} == {kind}
+    labels = only(Fec(fec(tmp_path, row((1,), kind)))).labels["kind"]
+    assert {labels.names[index] for index in labels.values} == {kind}
 
 
-def test_both_files_are_partitions_and_rows_are_told_by_line(tmp_path):
+def test_both_files_are_partitions_and_rows_are_identified_by_line(tmp_path):
     fec(tmp_path, *[row((1, 1))] * 11)
     corpus = Fec(fec(tmp_path, row((2, 2)), file=TEST))
     assert corpus.partitions == ("train", "test")
@@ -113,7 +108,7 @@ def test_urls_may_hold_commas_and_quotes(tmp_path, url):
     example = only(corpus)
     assert [path.name for path in example.pictures] == ["a.jpg", "d,e.jpg", "c.jpg"]
     assert example.labels["box"].values[1].tolist() == [0.25, 0.1, 0.75, 0.5]
-    assert any("comma" in told for told in corpus.notes.counts) == ('"' not in url)
+    assert bool(count_notes(corpus, "comma")) == ('"' not in url)
 
 
 def test_pictures_are_named_as_their_urls_end(tmp_path):
@@ -126,10 +121,10 @@ def test_pictures_are_named_as_their_urls_end(tmp_path):
 
 
 @pytest.mark.parametrize(("again", "count"), [("b.jpg", 0), ("2/b.jpg", 2), ("2/gone.jpg", 0)])
-def test_different_addresses_that_end_alike_are_counted(tmp_path, again, count):
+def test_different_urls_with_the_same_file_name_are_counted(tmp_path, again, count):
     corpus = Fec(fec(tmp_path, row((1, 1)), *[row((1, 1), urls=("a.jpg", again, "c.jpg"))] * 2))
     assert len(list(corpus.examples("train"))) == 3
-    assert sum(times for told, times in corpus.notes.counts.items() if "same file name" in told) == count
+    assert count_notes(corpus, "same file name") == count
 
 
 @pytest.mark.parametrize(
@@ -144,18 +139,18 @@ def test_different_addresses_that_end_alike_are_counted(tmp_path, again, count):
         (row((1, 1)).replace("http", "extra,http", 1), "must be cell 16, found at cell 17"),
     ],
 )
-def test_damaged_rows_are_refused(tmp_path, line, message):
+def test_damaged_rows_raise_an_error_with_the_line(tmp_path, line, message):
     with pytest.raises(DatasetError, match=message):
         list(Fec(fec(tmp_path, line)).examples("train"))
 
 
 @pytest.mark.parametrize("agreement", [0, 1.5, -1])
-def test_a_share_that_nobody_can_reach_is_told(tmp_path, agreement):
+def test_an_agreement_outside_0_to_1_raises_a_config_error(tmp_path, agreement):
     with pytest.raises(ConfigError, match="agreement"):
         Fec(fec(tmp_path, row((1,))), agreement=agreement)
 
 
-def test_a_wrong_root_says_what_was_looked_for(tmp_path):
+def test_a_wrong_root_raises_an_error_that_lists_what_was_sought(tmp_path):
     text(tmp_path / "triplets.csv", row((1,)))
     with pytest.raises(DatasetError, match=f"looked for {TRAIN}, {TEST}"):
         Fec(tmp_path)

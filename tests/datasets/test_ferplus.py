@@ -14,7 +14,7 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "ferplus"
 FOLDERS = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTest": "FER2013Test"}
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 BOX = '"(0, 0, 48, 48)"'
-VOTES = {  # what ten people told; the expression by the majority, and by the most votes
+VOTES = {  # ten votes; the expression by the majority, and by the plurality
     "fer0000010": ([0, 8, 1, 1, 0, 0, 0, 0, 0, 0], "happiness", "happiness"),
     "fer0000002": ([4, 0, 0, 4, 1, 1, 0, 0, 0, 0], None, "neutral"),
     "fer0000003": ([1, 1, 1, 0, 0, 0, 4, 1, 1, 1], "fear", "fear"),
@@ -34,7 +34,7 @@ def row(votes):
 
 
 def folders(root, header="", **how):
-    """FER+ as its script writes it."""
+    """Write FER+ in folders, as its script does."""
     for shade, folder in enumerate(FOLDERS.values()):
         names = [name.replace("fer", f"fer{shade}") for name in VOTES]
         rows = [f"{name}.png,{BOX},{row(VOTES[plain][0])}" for name, plain in zip(names, VOTES, strict=True)]
@@ -45,7 +45,7 @@ def folders(root, header="", **how):
 
 
 def listed(root, usages=tuple(FOLDERS), pictures=True):
-    """The table that comes with FER+: one for all."""
+    """Write fer2013new.csv, which has the votes of all partitions."""
     rows = []
     for shade, usage in enumerate(usages):
         for place, (name, (votes, _, _)) in enumerate(VOTES.items()):
@@ -59,7 +59,7 @@ def listed(root, usages=tuple(FOLDERS), pictures=True):
 
 
 def arrays(root, **changed):
-    """FER+ as one file a partition."""
+    """Write FER+ as arrays, one file for each partition."""
     folders(root / "source")
     for name, folder in zip(("train", "valid", "test"), FOLDERS.values(), strict=True):
         files = sorted((root / "source" / folder).glob("*.png"))
@@ -96,22 +96,22 @@ def test_pictures_are_read_with_their_votes_in_every_layout(tmp_path, layout):
         for example in found:
             plain = f"fer{example.id[4:]}"
             votes, majority, _ = VOTES[plain]
-            expression, told = example.labels["expression"], example.labels["votes"]
-            assert told.values.tolist() == [votes] and told.names[:8] == CLASSES == expression.names
+            expression, counts = example.labels["expression"], example.labels["votes"]
+            assert counts.values.tolist() == [votes] and counts.names[:8] == CLASSES == expression.names
             assert expression.valid.tolist() == [majority is not None]
             assert expression.values[0] == (-1 if majority is None else CLASSES.index(majority))
-            seen = corpus.picture(example)
-            assert seen.shape == (48, 48) and seen.dtype == np.uint8
-            assert (seen == 50 * shade + list(VOTES).index(plain)).all()
+            pixels = corpus.picture(example)
+            assert pixels.shape == (48, 48) and pixels.dtype == np.uint8
+            assert (pixels == 50 * shade + list(VOTES).index(plain)).all()
 
 
 @pytest.mark.parametrize(("labels", "place"), [("majority", 1), ("plurality", 2)])
-def test_the_rule_decides_and_is_told(tmp_path, labels, place):
+def test_the_rule_decides_and_is_part_of_the_protocol(tmp_path, labels, place):
     corpus = FerPlus(folders(tmp_path), labels=labels)
     found = {f"fer{e.id[4:]}": e.labels["expression"] for e in corpus.examples("test")}
-    for name, told in found.items():
+    for name, labels_found in found.items():
         wanted = VOTES[name][place]
-        assert (told.names[told.values[0]] if told.valid[0] else None) == wanted
+        assert (labels_found.names[labels_found.values[0]] if labels_found.valid[0] else None) == wanted
     assert f"; {labels}: " in corpus.protocol and "votes of label.csv" in corpus.protocol
 
 
@@ -119,7 +119,7 @@ def test_half_of_the_votes_are_no_majority():
     assert choose(np.array([[5, 5] + [0] * 8, [6, 4] + [0] * 8]), "majority").tolist() == [-1, 0]
 
 
-def test_votes_of_a_picture_that_nobody_could_name_are_kept_and_not_valid(tmp_path):
+def test_votes_of_a_picture_without_a_class_are_kept_and_not_valid(tmp_path):
     corpus = FerPlus(folders(tmp_path))
     valid = {e.id: e.labels["votes"].valid for e in corpus.examples("train")}
     assert {name for name, mask in valid.items() if not mask.any()} == {"fer00000004", "fer00000005"}
@@ -135,7 +135,7 @@ def test_a_label_file_may_have_a_header_a_mark_and_other_line_ends(tmp_path, mar
     assert len(list(with_header.examples("train"))) == len(VOTES)
 
 
-def test_columns_of_the_list_go_by_name(tmp_path):
+def test_columns_of_the_list_are_identified_by_name(tmp_path):
     picture(tmp_path / "FER2013Test" / "fer0000001.png", 1)
     swapped = HEADER.replace("neutral,happiness", "happiness,neutral")
     text(tmp_path / "fer2013new.csv", swapped, f"PrivateTest,fer0000001.png,{row([9, 0, 0, 0, 0, 0, 0, 0, 1, 0])}")
@@ -155,12 +155,12 @@ def test_rows_without_a_picture_and_rows_that_repeat_one_are_counted(tmp_path):
     assert corpus.notes.counts["rows that repeat a picture: the first is kept"] == 1
 
 
-def test_both_tables_of_votes_can_be_asked_for(tmp_path):
-    told = {
+def test_either_table_of_votes_can_be_read(tmp_path):
+    votes = {
         t: [e.labels["votes"].values[0].tolist() for e in FerPlus(arrays(tmp_path / t), table=t).examples("dev")]
         for t in ("votes", "votes_csv")
     }
-    assert told["votes"] != told["votes_csv"] and sorted(told["votes"]) == sorted(told["votes_csv"])
+    assert votes["votes"] != votes["votes_csv"] and sorted(votes["votes"]) == sorted(votes["votes_csv"])
     with pytest.raises(ConfigError, match="unknown table 'votes_csv'"):
         FerPlus(folders(tmp_path / "folders"), table="votes_csv")
 
@@ -171,7 +171,7 @@ def test_pictures_that_are_also_in_train_are_counted(tmp_path):
     assert corpus.notes.counts["pictures whose pixels are in train as well: kept"] == 1
 
 
-def test_a_picture_that_is_gone_is_a_fault_and_its_row_is_kept(tmp_path):
+def test_a_missing_picture_is_a_fault_and_its_row_is_kept(tmp_path):
     (folders(tmp_path) / "FER2013Test" / "fer20000010.png").unlink()
     report = check(FerPlus(tmp_path))
     assert not report.passed and report.partitions["test"].pictures_missing == 1
@@ -196,19 +196,19 @@ def test_the_list_alone_has_labels_without_pictures(tmp_path):
         (f"a.png,{BOX},{row([-1] + [0] * 9)}", "votes must be >= 0, got -1"),
     ],
 )
-def test_damaged_votes_are_refused(tmp_path, line, message):
+def test_damaged_votes_raise_an_error_with_the_line(tmp_path, line, message):
     text(tmp_path / "FER2013Test" / "label.csv", line)
     with pytest.raises(DatasetError, match=message):
         list(FerPlus(tmp_path).examples("test"))
 
 
-def test_a_list_without_a_column_is_refused(tmp_path):
+def test_a_list_without_a_column_raises_an_error(tmp_path):
     text(tmp_path / "fer2013new.csv", HEADER.replace(",contempt", ""), "Training,a.png," + row([10] + [0] * 8))
     with pytest.raises(DatasetError, match="line 1: no column contempt"):
         list(FerPlus(tmp_path).examples("train"))
 
 
-def test_an_unknown_usage_is_refused(tmp_path):
+def test_an_unknown_usage_raises_an_error(tmp_path):
     text(tmp_path / "fer2013new.csv", HEADER, f"Holdout,a.png,{row([10] + [0] * 9)}")
     with pytest.raises(DatasetError, match="usage must be Training, PublicTest or PrivateTest, got 'Holdout'"):
         list(FerPlus(tmp_path).examples("test"))
@@ -219,7 +219,7 @@ def test_an_unknown_usage_is_refused(tmp_path):
     [{"votes": None}, {"offset": np.arange(3)}, {"votes_csv": np.zeros((2, 10))}, {"name": np.array([b"a.png"] * 6)}],
     ids=["no votes", "offsets", "another length", "names"],
 )
-def test_arrays_that_do_not_fit_together_are_refused(tmp_path, changed):
+def test_arrays_that_do_not_fit_together_raise_an_error(tmp_path, changed):
     with pytest.raises(DatasetError, match=r"train\.npz"):
         list(FerPlus(arrays(tmp_path, **changed)).examples("train"))
 
@@ -232,12 +232,12 @@ def test_a_file_that_was_cut_off_is_a_fault_of_the_check(tmp_path):
 
 
 @pytest.mark.parametrize("option", [{"labels": "mode"}, {"table": "label"}])
-def test_unknown_options_are_told(tmp_path, option):
+def test_unknown_options_raise_a_config_error(tmp_path, option):
     with pytest.raises(ConfigError, match="unknown"):
         FerPlus(folders(tmp_path), **option)
 
 
-def test_a_wrong_root_says_what_was_looked_for(tmp_path):
+def test_a_wrong_root_raises_an_error_that_lists_what_was_sought(tmp_path):
     picture(tmp_path / "FER2013Test" / "fer0000001.png", 0)
     with pytest.raises(DatasetError, match=r"looked for FER2013Test/label\.csv, fer2013new\.csv, train\.npz"):
         FerPlus(tmp_path)

@@ -66,7 +66,7 @@ def test_a_rater_against_all_others_has_no_weight_in_ewe():
     assert ewe_weights(with_constant)[3] == 0.0
 
 
-def test_the_reference_level_leans_to_the_raters_who_agree():
+def test_the_reference_level_is_near_the_raters_who_agree():
     rng = np.random.default_rng(0)
     truth = np.sin(np.arange(50) / 5) / 2
     friends = [truth + 0.01 * rng.standard_normal(50) for _ in range(3)]
@@ -76,14 +76,14 @@ def test_the_reference_level_leans_to_the_raters_who_agree():
     assert mean(ratings).mean() - truth.mean() > 0.1
 
 
-def test_missing_ratings_leave_means_over_the_others():
+def test_means_skip_missing_ratings():
     ratings = np.array([[0.1, 0.2, N, N], [0.3, 0.4, 0.5, N], [0.2, 0.3, 0.1, N], [0.2, 0.3, 0.6, N]])
     assert mean(ratings) == pytest.approx([0.2, 0.3, 0.4, N], nan_ok=True)
     assert np.ptp((avec(ratings, None) - mean(ratings))[:3]) == pytest.approx(0, abs=1e-12)
     assert np.isnan(ewe(ratings)).tolist() == [False, False, False, True]
 
 
-def test_raters_who_do_not_agree_at_all_are_told():
+def test_raters_who_do_not_agree_at_all_raise_a_warning():
     with pytest.warns(AvferWarning, match="do not agree"):
         level = reference_level([[0.1, 0.2], [0.2, 0.1]])
     assert level == pytest.approx(0.15)
@@ -92,7 +92,7 @@ def test_raters_who_do_not_agree_at_all_are_told():
 
 
 @pytest.mark.parametrize(
-    ("ratings", "told"),
+    ("ratings", "message"),
     [
         ([[0.1, 0.2]], "R >= 2"),
         ([0.1, 0.2], r"got \(2,\)"),
@@ -101,11 +101,11 @@ def test_raters_who_do_not_agree_at_all_are_told():
         ([[0.1, 0.2], [N, N]], "rater 1 has no rating"),
     ],
 )
-def test_ratings_that_make_no_gold_standard_are_refused(ratings, told):
-    with pytest.raises(DatasetError, match=told):
+def test_ratings_without_a_gold_standard_raise_an_error(ratings, message):
+    with pytest.raises(DatasetError, match=message):
         avec(ratings)
 
 
-def test_an_unknown_procedure_is_told_with_the_nearest():
+def test_an_unknown_procedure_raises_an_error_with_the_nearest_name():
     with pytest.raises(DatasetError, match="did you mean 'avec'"):
         gold_standard(RATINGS, "avecc")

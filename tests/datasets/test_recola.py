@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from avfer.datasets.corpus import check, open_corpus
-from avfer.datasets.example import Example
 from avfer.datasets.recola import Recola
 from avfer.errors import ConfigError, DatasetError
-from tests.datasets.on_disk import RATED, RATERS, arff, empty, original, ratings, text
+from tests.datasets.on_disk import RATED, RATERS, arff, count_notes, empty, only, original, ratings, text
 
 DIMENSIONS = ("arousal", "valence")
 GOLD = {"arousal": [0.1, -0.2, 0.3], "valence": [-0.5, 0.25, 1.0]}
@@ -33,12 +32,7 @@ def ges(root: Path) -> Path:
     return root
 
 
-def only(corpus: Recola, partition: str) -> Example:
-    (example,) = corpus.examples(partition)
-    return example
-
-
-def told(corpus: Recola) -> dict[str, int]:
+def notes_of(corpus: Recola) -> dict[str, int]:
     for partition in corpus.partitions:
         list(corpus.examples(partition))
     return corpus.notes.counts
@@ -67,7 +61,7 @@ def test_a_test_recording_has_media_and_no_labels(tmp_path):
     assert example.video and example.audio
 
 
-def test_the_challenge_of_2018_names_its_gold_standards(tmp_path):
+def test_gold_standards_of_2018_are_chosen_by_name(tmp_path):
     ges(tmp_path)
     assert "AVEC 2018" in Recola(tmp_path).distribution and "gs_1" in Recola(tmp_path).protocol
     assert only(Recola(tmp_path), "dev").labels["valence"].values.tolist() == GOLD["valence"]
@@ -93,7 +87,7 @@ def test_the_original_release_is_split_and_rated_as_named(tmp_path, later, below
     ("gold", "expected"),
     [("avec", [0.001137, 0.13447, 0.201137, 0.301137]), ("ewe", [0.006496, 0.125705, 0.206496, 0.306496])],
 )
-def test_a_gold_standard_is_made_of_the_ratings(tmp_path, gold, expected):
+def test_a_gold_standard_is_computed_from_the_ratings(tmp_path, gold, expected):
     for dimension in DIMENSIONS:
         ratings(tmp_path / "ratings_individual" / dimension / "dev_1.csv", FOUR, "time;FM1;FM2;FF1")
     values = only(Recola(tmp_path, gold=gold), "dev").labels["valence"].values
@@ -129,7 +123,7 @@ def test_files_of_operating_systems_are_no_recordings(tmp_path):
     assert only(Recola(tmp_path), "dev").id == "dev_1"
 
 
-def test_dimensions_meet_by_time_and_not_by_row(tmp_path):
+def test_dimensions_are_aligned_by_time_and_not_by_row(tmp_path):
     arff(tmp_path / "ratings_gold_standard" / "arousal" / "dev_1.arff", [0.1, 0.2, 0.3])
     arff(tmp_path / "ratings_gold_standard" / "valence" / "dev_1.arff", [0.7, 0.8], start=0.04)
     corpus = Recola(tmp_path)
@@ -137,7 +131,7 @@ def test_dimensions_meet_by_time_and_not_by_row(tmp_path):
     assert example.times.tolist() == [0.0, 0.04, 0.08]
     assert example.labels["valence"].valid.tolist() == [False, True, True]
     assert example.labels["valence"].values[1:].tolist() == [0.7, 0.8]
-    assert sum(n for note, n in corpus.notes.counts.items() if "the other is not valid" in note) == 1
+    assert count_notes(corpus, "the other is not valid") == 1
 
 
 def bad_rows(tmp_path: Path, *rows: str) -> Recola:
@@ -158,20 +152,20 @@ def bad_rows(tmp_path: Path, *rows: str) -> Recola:
         (["dev_1,0.0"], "line 6: 2 cells, expected 3"),
     ],
 )
-def test_damaged_gold_standards_are_refused(tmp_path, rows, message):
+def test_damaged_gold_standards_raise_an_error(tmp_path, rows, message):
     with pytest.raises(DatasetError, match=message):
         only(bad_rows(tmp_path, *rows), "dev")
 
 
-def test_repeated_times_gaps_and_wild_values_are_counted(tmp_path):
+def test_repeated_times_gaps_and_values_out_of_range_are_counted(tmp_path):
     corpus = bad_rows(
         tmp_path, *(f"dev_1,{t},{v}" for t, v in ((0, 0.1), (0.04, 0.2), (0.04, 0.9), (0.08, -5), (0.2, 0)))
     )
     labels = only(corpus, "dev").labels["valence"]
     assert labels.values[:2].tolist() == [0.1, 0.2] and labels.valid.tolist() == [True, True, False, True]
     for note in ("repeat a time", "without a row", "outside"):
-        assert sum(n for told, n in corpus.notes.counts.items() if note in told) == 1
-    assert "0.04 s" in next(place for told, place in corpus.notes.places.items() if "repeat a time" in told)
+        assert count_notes(corpus, note) == 1
+    assert "0.04 s" in next(place for note, place in corpus.notes.places.items() if "repeat a time" in note)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +179,7 @@ def test_repeated_times_gaps_and_wild_values_are_counted(tmp_path):
         (b"time;FM1;FM2\n0.0;0.1\n", "line 2: 2 cells, expected 3"),
     ],
 )
-def test_damaged_ratings_are_refused(tmp_path, content, message):
+def test_damaged_ratings_raise_an_error(tmp_path, content, message):
     avec_2016(tmp_path, ("dev_1",))
     (tmp_path / "ratings_individual" / "valence" / "dev_1.csv").write_bytes(content)
     with pytest.raises(DatasetError, match=message) as error:
@@ -193,21 +187,21 @@ def test_damaged_ratings_are_refused(tmp_path, content, message):
     assert "dev_1.csv" in str(error.value)
 
 
-def test_a_file_without_data_is_named(tmp_path):
+def test_a_file_without_data_raises_an_error_with_its_name(tmp_path):
     avec_2016(tmp_path, ("dev_1",))
     text(tmp_path / "ratings_gold_standard" / "valence" / "dev_1.arff", "@relation gold")
     with pytest.raises(DatasetError, match=r"dev_1\.arff has no line @data"):
         only(Recola(tmp_path), "dev")
 
 
-def test_silent_raters_do_not_count(tmp_path):
+def test_raters_without_ratings_do_not_count(tmp_path):
     silent = RATED.copy()
     silent[:, 2] = np.nan
     for dimension in DIMENSIONS:
         ratings(tmp_path / "ratings_individual" / dimension / "dev_1.csv", silent)
     corpus = Recola(tmp_path, gold="mean")
     assert only(corpus, "dev").labels["valence"].values == pytest.approx(np.nanmean(silent, 1))
-    assert sum(n for note, n in corpus.notes.counts.items() if "without a single rating" in note) == 2
+    assert count_notes(corpus, "without a single rating") == 2
 
 
 @pytest.mark.parametrize(
@@ -230,12 +224,12 @@ def test_labels_of_another_recording_are_a_fault(tmp_path):
     assert not report.passed and "train_1" in next(p for s, p in report.notes.places.items() if "another" in s)
 
 
-def test_a_whole_corpus_is_sound(tmp_path):
+def test_a_whole_corpus_has_no_faults(tmp_path):
     report = check(Recola(avec_2016(tmp_path)))
     counts = report.partitions["dev"]
     assert report.passed and (counts.examples, counts.subjects, counts.steps) == (2, 2, 6)
     assert counts.valid["valence"] == 6 and counts.videos == counts.sounds == 2
-    assert told(Recola(tmp_path))["recordings of the distribution that are missing"] == 24
+    assert notes_of(Recola(tmp_path))["recordings of the distribution that are missing"] == 24
 
 
 @pytest.mark.parametrize(
@@ -246,12 +240,12 @@ def test_a_whole_corpus_is_sound(tmp_path):
         ({"golden": "mean"}, "did you mean 'gold'"),
     ],
 )
-def test_options_that_do_not_fit_are_told(tmp_path, options, message):
+def test_options_that_do_not_fit_raise_a_config_error(tmp_path, options, message):
     with pytest.raises(ConfigError, match=message):
         open_corpus("recola", avec_2016(tmp_path), **options)
 
 
-def test_both_families_in_one_root_are_refused(tmp_path):
+def test_both_families_in_one_root_raise_an_error(tmp_path):
     original(avec_2016(tmp_path))
     with pytest.raises(DatasetError, match="several distributions"):
         Recola(tmp_path)
@@ -260,7 +254,7 @@ def test_both_families_in_one_root_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"), [("file", "is a file"), ("none", "does not exist"), ("other", "looked for")]
 )
-def test_a_wrong_root_says_what_was_looked_for(tmp_path, make, message):
+def test_a_wrong_root_raises_an_error(tmp_path, make, message):
     root = tmp_path / "root"
     if make == "file":
         root.touch()

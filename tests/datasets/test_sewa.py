@@ -4,7 +4,7 @@ import pytest
 from avfer.datasets.corpus import check, open_corpus
 from avfer.datasets.sewa import Sewa
 from avfer.errors import ConfigError, DatasetError
-from tests.datasets.on_disk import empty, text
+from tests.datasets.on_disk import empty, only, text
 
 NAMES = ("Train_DE_01", "Train_DE_02", "Train_DE_10", "Devel_DE_01", "Test_HU_03")
 N = float("nan")
@@ -19,11 +19,6 @@ def sewa(root, names=NAMES, folder="labels", quote=""):
         text(root / folder / f"{name}.csv", *rows(name, quote))
         empty(root / "audio" / f"{name}.wav", root / "video" / f"{name}.avi")
     return root
-
-
-def only(corpus, partition):
-    (example,) = corpus.examples(partition)
-    return example
 
 
 @pytest.mark.parametrize("folder", ["labels", ".", "AVEC/labels"])
@@ -50,7 +45,7 @@ def test_a_step_without_a_label_is_kept_and_not_valid(tmp_path):
 
 
 @pytest.mark.parametrize("header", ["name;time;arousal;valence;liking", "Instance; Time; Arousal; Valence; Liking"])
-def test_a_header_that_someone_added_is_no_step(tmp_path, header):
+def test_an_added_header_is_not_a_step(tmp_path, header):
     text(tmp_path / "labels" / "Train_DE_01.csv", header, *rows("Train_DE_01"), end="\r\n", mark="\ufeff")
     assert len(only(Sewa(tmp_path), "train")) == 3
 
@@ -74,7 +69,7 @@ def test_recordings_without_liking_or_culture_are_read(tmp_path):
         (("a;0.1;0;0;0", "a;0.0;0;0;0"), "backwards"),
     ],
 )
-def test_damaged_labels_are_refused(tmp_path, lines, message):
+def test_damaged_labels_raise_an_error(tmp_path, lines, message):
     text(tmp_path / "labels" / "Train_DE_01.csv", *lines)
     with pytest.raises(DatasetError, match=message) as error:
         only(Sewa(tmp_path), "train")
@@ -88,7 +83,7 @@ def test_one_culture_may_be_read_alone(tmp_path):
         Sewa(tmp_path, culture="FR")
 
 
-def test_labels_that_are_gone_are_a_fault_but_for_test(tmp_path):
+def test_missing_labels_are_a_fault_except_in_test(tmp_path):
     sewa(tmp_path)
     (tmp_path / "labels" / "Test_HU_03.csv").unlink()
     report = check(Sewa(tmp_path))
@@ -109,7 +104,7 @@ def test_files_that_name_no_recording_are_counted(tmp_path):
     assert list(Sewa(tmp_path).notes.counts.values()) == [1]
 
 
-def test_a_wrong_root_says_what_was_looked_for(tmp_path):
+def test_a_wrong_root_raises_an_error_that_lists_what_was_sought(tmp_path):
     empty(tmp_path / "labels" / "P16.csv")
     with pytest.raises(DatasetError, match=r"looked for labels/Train_DE_01\.csv"):
         Sewa(tmp_path)

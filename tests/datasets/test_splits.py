@@ -32,7 +32,7 @@ def test_a_split_may_be_a_file(tmp_path, lines):
 
 
 @pytest.mark.parametrize("lines", [("P16 P17",), ("train: P16 dev: P17",), ("nothing",)])
-def test_a_file_that_is_no_split_is_refused(tmp_path, lines):
+def test_a_file_of_another_syntax_raises_an_error(tmp_path, lines):
     with pytest.raises(DatasetError, match=r"split\.txt"):
         load_split(text(tmp_path / "split.txt", *lines))
 
@@ -43,6 +43,6 @@ def test_a_subject_in_two_partitions_is_named(tmp_path):
     assert report.leaks == {"subject P16": ("train", "dev")} and not report.passed
 
 
-def test_an_unknown_split_lists_the_known_ones(tmp_path):
+def test_an_unknown_split_raises_an_error_with_the_known_ones(tmp_path):
     with pytest.raises(DatasetError, match="8/8/7"):
         Recola(original(tmp_path), split="9/9/9")

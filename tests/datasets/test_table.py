@@ -9,7 +9,7 @@ from avfer.datasets.table import Table
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import align
 from avfer.media import probe
-from tests.datasets.on_disk import empty, text
+from tests.datasets.on_disk import count_notes, empty, only, text
 from tests.media_maker import write_clip
 
 N = float("nan")
@@ -20,11 +20,6 @@ def table(root, *lines, name="labels.csv", media=("a.mp4", "b.mp4", "c.png", "d.
     empty(*(root / path for path in media))
     text(root / name, *lines, **how)
     return root
-
-
-def only(corpus, partition="train"):
-    (example,) = corpus.examples(partition)
-    return example
 
 
 def same(values, truth):
@@ -50,11 +45,11 @@ def test_steps_of_a_clip_are_put_in_order_of_time(tmp_path, separator, how):
     assert example.labels["valence"].values.tolist() == [0.2, 0.3]
     assert same(example.labels["arousal"].values, [1, N])
     assert example.labels["arousal"].valid.tolist() == [True, False]
-    told = example.labels["expression"]
-    assert [told.names[index] for index in told.values] == ["neutral", "happiness"] and told.valid.all()
-    held = only(corpus, "dev").labels
-    assert same(held["valence"].values, [N, 1]) and held["expression"].names == told.names
-    assert held["expression"].values.tolist() == [-1, 1] and held["expression"].valid.tolist() == [False, True]
+    train = example.labels["expression"]
+    assert [train.names[index] for index in train.values] == ["neutral", "happiness"] and train.valid.all()
+    dev = only(corpus, "dev").labels
+    assert same(dev["valence"].values, [N, 1]) and dev["expression"].names == train.names
+    assert dev["expression"].values.tolist() == [-1, 1] and dev["expression"].valid.tolist() == [False, True]
 
 
 def test_frames_keep_their_numbers_and_repeated_ones_are_counted(tmp_path):
@@ -76,7 +71,7 @@ def test_a_picture_is_one_step_without_time(tmp_path):
     assert "au04_c" in corpus.notes.places["columns without a known meaning: not read"]
 
 
-def test_the_label_of_a_whole_clip_is_scored_in_its_middle(tmp_path):
+def test_the_label_of_a_whole_clip_is_placed_at_its_middle(tmp_path):
     write_clip(tmp_path / "clip.mp4", np.zeros((50, 64, 64, 3), np.uint8))
     table(tmp_path, "path,expression", "clip.mp4,sadness")
     example = only(Table(tmp_path))
@@ -87,19 +82,19 @@ def test_the_label_of_a_whole_clip_is_scored_in_its_middle(tmp_path):
     assert value == pytest.approx(times[-1] / 2, abs=0.05) and value > 0.1
 
 
-def test_a_clip_whose_header_tells_no_length_is_counted(tmp_path):
+def test_a_clip_without_a_duration_in_its_header_is_counted(tmp_path):
     corpus = Table(table(tmp_path, "path,expression", "a.mp4,sadness"))
-    assert only(corpus).times.tolist() == [0.0] and any("placed at 0 s" in told for told in corpus.notes.counts)
+    assert only(corpus).times.tolist() == [0.0] and count_notes(corpus, "placed at 0 s")
 
 
-def test_sound_may_lie_in_a_file_of_its_own_or_alone(tmp_path):
+def test_audio_may_be_a_file_of_its_own_beside_a_video_or_alone(tmp_path):
     table(tmp_path, "path,audio,time_s,arousal", "a.mp4,d.wav,0,0", "d.wav,,0,0")
-    seen, heard = Table(tmp_path).examples("train")
-    assert seen.video == tmp_path / "a.mp4" and seen.audio == heard.audio == tmp_path / "d.wav"
-    assert heard.video is None
+    video, sound = Table(tmp_path).examples("train")
+    assert video.video == tmp_path / "a.mp4" and video.audio == sound.audio == tmp_path / "d.wav"
+    assert sound.video is None
 
 
-def test_a_parquet_file_holds_the_same(tmp_path):
+def test_a_parquet_file_is_read_like_a_csv(tmp_path):
     empty(tmp_path / "a.mp4")
     columns = {"path": ["a.mp4"] * 2, "frame": [1, 0], "valence": [0.1, None], "au01": [True, False]}
     pd.DataFrame(columns).to_parquet(tmp_path / "labels.parquet")
@@ -130,7 +125,7 @@ def test_a_parquet_file_holds_the_same(tmp_path):
         (("c.png,train,s1,,0.5", "c.png,train,s1,,0.5"), "line 5: 'c.png' has a row already"),
     ],
 )
-def test_a_row_that_cannot_be_read_is_told_with_its_line(tmp_path, lines, message):
+def test_a_row_that_cannot_be_read_raises_an_error_with_its_line(tmp_path, lines, message):
     table(tmp_path, *CLIP, *lines)
     with pytest.raises(DatasetError, match=message) as error:
         list(Table(tmp_path).examples("train"))
@@ -155,7 +150,7 @@ def test_action_units_are_0_1_or_an_intensity(tmp_path, cell):
 
 
 @pytest.mark.parametrize("cell", ["-1", "5.1", "9", "0.5x"])
-def test_what_is_no_action_unit_is_refused(tmp_path, cell):
+def test_action_units_out_of_range_raise_an_error(tmp_path, cell):
     table(tmp_path, "path,au01", f"c.png,{cell}")
     with pytest.raises(DatasetError, match=r"line 2(: au01|, au01)"):
         only(Table(tmp_path))
@@ -168,28 +163,28 @@ def test_frames_are_whole_and_count_from_0(tmp_path, cell):
         only(Table(tmp_path))
 
 
-def test_expressions_go_by_name_alone(tmp_path):
+def test_expressions_must_be_names(tmp_path):
     table(tmp_path, "path,expression", "a.mp4,3")
     with pytest.raises(DatasetError, match=r"line 2: expression must be a name such as .*; got 3"):
         only(Table(tmp_path))
 
 
-def test_classes_of_the_users_own_come_last_and_are_told(tmp_path):
+def test_classes_of_the_users_own_come_last_and_are_noted(tmp_path):
     table(tmp_path, "path,time_s,expression", "a.mp4,0,awe", "a.mp4,1,Angry", "a.mp4,2,neutral", "a.mp4,3,awe")
     corpus = Table(tmp_path)
-    told = only(corpus).labels["expression"]
-    assert told.names == ("neutral", "anger", "awe") and told.values.tolist() == [2, 1, 0, 2]
+    labels = only(corpus).labels["expression"]
+    assert labels.names == ("neutral", "anger", "awe") and labels.values.tolist() == [2, 1, 0, 2]
     assert any("avfer has no name for" in sentence for sentence in corpus.notes.counts)
 
 
 def test_without_partitions_all_is_train_and_a_note_says_so(tmp_path):
     table(tmp_path, "path,expression", "c.png,anger")
     corpus = Table(tmp_path)
-    assert corpus.partitions == ("train",) and any("split=70/15/15" in told for told in corpus.notes.counts)
+    assert corpus.partitions == ("train",) and count_notes(corpus, "split=70/15/15")
     assert Table(tmp_path, split="test").partitions == ("test",)
 
 
-def test_a_split_by_shares_keeps_people_whole_and_does_not_depend_on_the_order_of_rows(tmp_path):
+def test_a_split_by_percentages_keeps_people_whole_and_does_not_depend_on_the_order_of_rows(tmp_path):
     rows = [f"p{n}.png,s{n // 2},anger" for n in range(40)]
     pictures = [f"p{n}.png" for n in range(40)]
     table(tmp_path / "one", "path,subject,expression", *rows, media=pictures)
@@ -203,13 +198,13 @@ def test_a_split_by_shares_keeps_people_whole_and_does_not_depend_on_the_order_o
 
 
 @pytest.mark.parametrize("split", ["70/20", "all", "70-15-15", "100"])
-def test_shares_that_are_none_are_refused(tmp_path, split):
+def test_percentages_that_do_not_sum_to_100_raise_an_error(tmp_path, split):
     table(tmp_path, "path,expression", "c.png,anger")
     with pytest.raises(ConfigError, match="sum to 100"):
         Table(tmp_path, split=split)
 
 
-def test_a_split_beside_a_column_of_partitions_is_refused(tmp_path):
+def test_a_split_beside_a_column_of_partitions_raises_an_error(tmp_path):
     with pytest.raises(ConfigError, match="has a column partition"):
         Table(table(tmp_path, *CLIP), split="70/15/15")
 
@@ -239,12 +234,12 @@ def test_a_folder_with_several_tables_needs_a_name(tmp_path):
         ((), "no column path"),
     ],
 )
-def test_a_file_that_is_no_table_of_labels_is_a_wrong_root(tmp_path, lines, message):
+def test_a_table_without_the_needed_columns_raises_an_error(tmp_path, lines, message):
     with pytest.raises(DatasetError, match=message):
         Table(table(tmp_path, *lines))
 
 
-def test_a_wrong_root_says_what_was_looked_for(tmp_path):
+def test_a_wrong_root_raises_an_error_that_lists_what_was_sought(tmp_path):
     empty(tmp_path / "a.mp4")
     with pytest.raises(DatasetError, match=r"looked for \*\.csv"):
         Table(tmp_path)

@@ -1,4 +1,4 @@
-"""Folders of partitions in the ways that copies have them: a partition that is overlooked would be missed by nobody."""
+"""Folders of partitions as copies nest them: an overlooked partition would look like a smaller corpus."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_each_partition_is_the_nearest_folder_of_its_likeliest_name(tmp_path, th
     assert found(tmp_path, *there) == expected
 
 
-def test_a_partition_without_a_folder_is_told(tmp_path):
+def test_a_partition_without_a_folder_is_noted(tmp_path):
     (tmp_path / "Train").mkdir()
     notes = Notes()
     note_missing_partitions(tmp_path, WANTED, partition_folders(tmp_path, WANTED), notes)
@@ -94,7 +94,7 @@ def test_sorted_faces_beside_aligned_test_faces_are_not_called_scenes(tmp_path):
 
 
 @pytest.mark.parametrize("make", [sfew, afew, caer_s])
-def test_half_a_copy_is_told(tmp_path, make):
+def test_half_a_copy_is_noted(tmp_path, make):
     train = {sfew: FACES[0], afew: CLIPS["train"][0], caer_s: "train"}[make]
     make(tmp_path, train, train)
     corpus = open_corpus(make.__name__, tmp_path)
