@@ -47,7 +47,7 @@ class CremaD(Corpus):
     Labels of each clip: "expression" (1,) of 6 classes, and "votes" (1, 6), which are counts. The subject is the actor.
     labels: "acted", the expression that the actor was given, or "voted", the one that most raters chose (not valid
     if two tie). Votes are a label of their own if processedResults/tabulatedVotes.csv is on disk.
-    ratings: whose votes: of raters who got the "voice", the "face" or "both".
+    ratings: the votes of raters who got the "voice", the "face" or "both" are read.
     split: "avfer" (train 1001-1063, dev 1064-1077, test 1078-1091), "all" in train, or a file of lines
     `train: 1001 1002`.
     """

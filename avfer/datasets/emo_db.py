@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
-from avfer.datasets.listing import SOUNDS, check_root, files, natural, not_found, walk
+from avfer.datasets.listing import SOUNDS, check_root, files, identified, natural, not_found, walk
 from avfer.datasets.single_label import middle, one_class
 from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 
@@ -40,7 +40,8 @@ class EmoDb(Corpus):
         self.root = check_root(root)
         self.notes = Notes()
         chosen = choose_split("emo_db", split, SPLIT)
-        self._sounds = _find(self.root, self.notes)
+        paths = (path for folder in walk(self.root, 2) for path in files(folder, *SOUNDS))
+        self._sounds = identified(paths, _identify, self.notes, other=NOT_NAMED, repeated=REPEATED_CLIP)
         if not self._sounds:
             raise not_found("EMO-DB", self.root, ("wav/03a01Fa.wav", "03a01Fa.wav"))
         speakers = {name: int(name[:2]) for name in sorted(self._sounds, key=natural)}
@@ -61,14 +62,6 @@ class EmoDb(Corpus):
             yield Example(name, partition, labels, name[:2], audio=path, times=middle(path, self.notes))
 
 
-def _find(root: Path, notes: Notes) -> dict[str, Path]:
-    """Return the audio files by clip; note other files and repeated clips."""
-    found: dict[str, Path] = {}
-    for path in (path for folder in walk(root, 2) for path in files(folder, *SOUNDS)):
-        if not NAME.fullmatch(path.stem):
-            notes.add(NOT_NAMED, path)
-        elif path.stem in found:
-            notes.add(REPEATED_CLIP, path)
-        else:
-            found[path.stem] = path
-    return found
+def _identify(path: Path) -> str | None:
+    """Return the id of a clip, `03a01Fa`; None for a file of another name."""
+    return path.stem if NAME.fullmatch(path.stem) else None

@@ -18,6 +18,8 @@ VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".wmv", ".m4v", ".mpg
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg")
 MAX_LISTED = 8  # entries of a wrong root that an error lists
 MISSING_PARTITION = "partitions of the distribution that are missing"
+NO_RECORDING = "files without the name of a recording: ignored"
+REPEATED_RECORDING = "further files of one recording: the first is read"
 PartitionNames = dict[Partition, tuple[str, ...]]  # partition -> names its folder may have, the likeliest first
 
 
@@ -67,6 +69,26 @@ def by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
         return {}
     ranked = sorted(files(folder, *suffixes), key=lambda path: -suffixes.index(path.suffix.lower()))
     return {path.stem: path for path in ranked}
+
+
+def identified(
+    paths: Iterable[Path], identify: Callable[[Path], str | None], notes: Notes, *, other: str, repeated: str
+) -> dict[str, Path]:
+    """Return files by the id that `identify` reads from their path; of several files with one id the first is kept.
+
+    identify: returns None for a file that belongs to no recording.
+    other, repeated: notes to count for a file without an id, and for a further file with the same id.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = identify(path)
+        if name is None:
+            notes.add(other, path)
+        elif name in found:
+            notes.add(repeated, path)
+        else:
+            found[name] = path
+    return found
 
 
 def plain(name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
-from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, natural, not_found, walk
+from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, identified, natural, not_found, walk
 from avfer.datasets.single_label import middle, one_class
 from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 from avfer.errors import ConfigError, unknown
@@ -78,16 +78,16 @@ class Ravdess(Corpus):
 
 def _find(root: Path, notes: Notes) -> dict[str, Path]:
     """Return the files to read by clip, in natural order; note all others."""
-    found: dict[str, Path] = {}
-    for path in (path for folder in walk(root, 4) for path in files(folder, *VIDEOS, *SOUNDS)):
-        match = NAME.fullmatch(path.stem)
-        if match is None or path.suffix.lower() not in SUFFIXES[match[1]] or int(match[7]) not in ACTORS:
-            notes.add(NOT_NAMED, path)
-        elif path.stem in found:
-            notes.add(REPEATED_CLIP, path)
-        else:
-            found[path.stem] = path
+    paths = (path for folder in walk(root, 4) for path in files(folder, *VIDEOS, *SOUNDS))
+    found = identified(paths, _identify, notes, other=NOT_NAMED, repeated=REPEATED_CLIP)
     return {name: found[name] for name in sorted(found, key=natural) if not _is_left_out(name, found, notes)}
+
+
+def _identify(path: Path) -> str | None:
+    """Return the id of a clip, `01-01-05-01-02-01-12`; None for another name, actor or suffix."""
+    match = NAME.fullmatch(path.stem)
+    known = match and path.suffix.lower() in SUFFIXES[match[1]] and int(match[7]) in ACTORS
+    return path.stem if known else None
 
 
 def _is_left_out(name: str, found: dict[str, Path], notes: Notes) -> bool:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from avfer.datasets.example import Notes
 from avfer.datasets.gold_standard import Procedure
-from avfer.datasets.listing import files, find_folder, folders, not_found, plain, search_folders
+from avfer.datasets.listing import (
+    NO_RECORDING,
+    REPEATED_RECORDING,
+    files,
+    find_folder,
+    folders,
+    identified,
+    not_found,
+    plain,
+    search_folders,
+)
 from avfer.errors import DatasetError
 
 Recordings = dict[str, Path]  # id of a recording (train_1, P16) -> file
@@ -21,8 +31,6 @@ FIRST_EDITION = ("emotional_behaviour", "emotional_behavior")
 LATER_EDITION = ("Ratings_affective_behaviour_CCC_centred", "Ratings_affective_behaviour_CCC_centered")
 BY_NAME = re.compile(r"(train|dev|test)(?:ing|el|elopment)?[-_ ]?0*([0-9]+)", re.IGNORECASE)
 BY_SUBJECT = re.compile(r"p[-_ ]?0*([0-9]+)", re.IGNORECASE)
-NO_NAME = "files without the name of a recording: ignored"
-REPEATED_FILE = "further files of one recording: the first is read"
 
 
 @dataclass(frozen=True)
@@ -62,16 +70,10 @@ class RecolaLayout:
 
     def recordings(self, places: list[Path], suffixes: tuple[str, ...], notes: Notes) -> Recordings:
         """Return the files in some folders by recording; note other files and repeated recordings."""
-        found: Recordings = {}
-        for path in (path for folder in places for path in files(folder, *suffixes)):
-            name = self.identify(path.stem)
-            if name is None:
-                notes.add(NO_NAME, path)
-            elif name in found:
-                notes.add(REPEATED_FILE, path)
-            else:
-                found[name] = path
-        return found
+        paths = (path for folder in places for path in files(folder, *suffixes))
+        return identified(
+            paths, lambda path: self.identify(path.stem), notes, other=NO_RECORDING, repeated=REPEATED_RECORDING
+        )
 
     def media(self, kind: str) -> list[Path]:
         """Return the folders of recordings, one or two levels below the layout's root.

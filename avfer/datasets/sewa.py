@@ -5,7 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
-from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, folders, natural, not_found, plain
+from avfer.datasets.listing import (
+    NO_RECORDING,
+    REPEATED_RECORDING,
+    SOUNDS,
+    VIDEOS,
+    check_root,
+    files,
+    folders,
+    identified,
+    natural,
+    not_found,
+    plain,
+)
 from avfer.datasets.ratings import Ratings, bounded, make_ratings
 from avfer.datasets.text_files import TableRow, number, read_rows, same_width, wrong_width
 from avfer.errors import ConfigError, DatasetError, unknown
@@ -15,8 +27,6 @@ NAME = re.compile(r"(train|devel|dev|test)_(?:([a-z]{2})_)?0*([0-9]+)", re.IGNOR
 PARTITION_WORDS: dict[str, Partition] = {"train": "train", "devel": "dev", "dev": "dev", "test": "test"}
 OTHER_RECORDING = "rows that name another recording than their file"
 UNLABELLED = "recordings of train and devel without labels: is the copy complete?"
-NO_NAME = "files without the name of a recording: ignored"
-REPEATED_FILE = "further files of one recording: the first is read"
 
 
 class Sewa(Corpus):
@@ -118,16 +128,8 @@ def _check_header(row: TableRow, path: Path) -> None:
 
 def _by_recording(places: list[Path], suffixes: tuple[str, ...], notes: Notes) -> dict[str, Path]:
     """Return the files in some folders by recording; note other files and repeated recordings."""
-    found: dict[str, Path] = {}
-    for path in (path for folder in places for path in files(folder, *suffixes)):
-        name = _identify(path.stem)
-        if name is None:
-            notes.add(NO_NAME, path)
-        elif name in found:
-            notes.add(REPEATED_FILE, path)
-        else:
-            found[name] = path
-    return found
+    paths = (path for folder in places for path in files(folder, *suffixes))
+    return identified(paths, lambda path: _identify(path.stem), notes, other=NO_RECORDING, repeated=REPEATED_RECORDING)
 
 
 def _folders_with(root: Path, word: str) -> list[Path]:
