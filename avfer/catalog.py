@@ -54,10 +54,10 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "vggish": "avfer.models.backbones.vggish:Vggish",
         "aver_voice": "avfer.models.backbones.aver_voice:AverVoice",
     },
-    "voice post-processor": {"vggish_pca": "avfer.models.backbones.vggish_pca:VggishPca"},
+    "voice post-processor": {"vggish_pca": "avfer.models.backbones.vggish:VggishPca"},
     "affect model": {  # features over time -> valence, arousal, expressions, action units
-        "gru_lite": "avfer.models.affect.gru:GruLite",
-        "linear_lite": "avfer.models.affect.linear:LinearLite",
+        "gru_lite": "avfer.models.affect.lite:GruLite",
+        "linear_lite": "avfer.models.affect.lite:LinearLite",
         "temporal": "avfer.models.affect.temporal:Temporal",
         "aver": "avfer.models.affect.aver:Aver",
     },

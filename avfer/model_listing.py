@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from avfer.catalog import MODEL_KINDS, NAMES, kind_of
-from avfer.goldens.read import read
-from avfer.goldens.run import verify
+from avfer.goldens.golden_files import read_golden
+from avfer.goldens.verification import verify
 from avfer.models.card import MARKS, Card
 from avfer.models.cost import cost_of
 from avfer.models.weights import BUILTIN, card_of
@@ -48,7 +48,7 @@ def print_deviations(name: str, folder: Path) -> bool:
     Returns whether at least one output was compared and all of them lie within their tolerance.
     Raises ConfigError if the folder is no golden or the model has no code that runs goldens.
     """
-    golden = read(folder)
+    golden = read_golden(folder)
     deviations = verify(name, golden)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("case", "output"):

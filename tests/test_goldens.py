@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.goldens.read import read
-from avfer.goldens.run import verify
+from avfer.goldens.golden_files import read_golden
+from avfer.goldens.verification import verify
 from tests.golden import load
 
 FOLDER = Path(__file__).parent / "golden"
@@ -48,7 +48,7 @@ def test_every_golden_has_a_network():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_lie_within_the_tolerance(name, threads):
-    rows = verify(MODELS[name], read(FOLDER / name))
+    rows = verify(MODELS[name], read_golden(FOLDER / name))
     listed = [
         (case["name"], output["name"]) for case in load.manifest(FOLDER / name)["cases"] for output in case["outputs"]
     ]
@@ -60,7 +60,7 @@ def test_outputs_lie_within_the_tolerance(name, threads):
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_and_inputs_are_those_of_the_format(name):
     """The product fills by itself; the golden's own code gives the same values."""
-    golden, theirs = read(FOLDER / name), load.state_dict(load.manifest(FOLDER / name))
+    golden, theirs = read_golden(FOLDER / name), load.state_dict(load.manifest(FOLDER / name))
     assert list(golden.tensors) == list(theirs)
     assert all(np.array_equal(golden.tensors[key], theirs[key]) for key in theirs)
     assert all(golden.tensors[key].dtype == theirs[key].dtype for key in theirs)
@@ -74,7 +74,7 @@ def test_weights_and_inputs_are_those_of_the_format(name):
     ids=["equal", "shifted", "not a number"],
 )
 def test_a_deviation_is_measured(fault, found):
-    wanted = read(FOLDER / "psr-rafdb-7").cases[0].wanted[0]
+    wanted = read_golden(FOLDER / "psr-rafdb-7").cases[0].expected[0]
     assert wanted.part == ()
     assert wanted.deviation(wanted.values.astype(float) + fault) == pytest.approx(found)
     assert wanted.deviation(wanted.values[:1]) == float("inf")

@@ -1,6 +1,5 @@
 """Checkpoints as their authors wrote them become weight files with cards, and compute what their code computes."""
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import torch
 from torch import Tensor
 
 from avfer.errors import ConfigError, WeightsError
-from avfer.goldens.read import read
+from avfer.goldens.adapters import ADAPTERS
+from avfer.goldens.golden_files import read_golden
 from avfer.models.checkpoint_import import import_weights
 from avfer.models.factory import create
 from avfer.models.weights import card_of, locate, read_card
@@ -79,7 +79,7 @@ LAYOUTS = [  # golden, network, layout, what the user says of the classes
 
 def official(golden: str, layout: Any, path: Path) -> Path:
     """A checkpoint with the tensors of a golden."""
-    found = read(FOLDER / golden)
+    found = read_golden(FOLDER / golden)
     tensors = {name: torch.from_numpy(values) for name, values in found.tensors.items()}
     computed = {name: torch.zeros(49, 49, dtype=torch.int64) for name in found.constructed}  # never read
     torch.save(layout(tensors | computed), path)
@@ -92,11 +92,10 @@ def test_an_imported_checkpoint_computes_what_its_authors_code_computes(tmp_path
     imported = import_weights(name, file, tmp_path / "ours.safetensors", classes=classes)
     file.unlink()
     network = create(name, weights=imported.path)
-    case = read(FOLDER / golden).cases[0]
-    ways = importlib.import_module(f"avfer.goldens.{name}")
+    case = read_golden(FOLDER / golden).cases[0]
     with torch.inference_mode():
-        outputs = ways.CASES[case.name](network, {key: torch.from_numpy(x) for key, x in case.inputs.items()})
-    compared = [wanted for wanted in case.wanted if wanted.name in outputs]
+        outputs = ADAPTERS[name].cases[case.name](network, {key: torch.from_numpy(x) for key, x in case.inputs.items()})
+    compared = [wanted for wanted in case.expected if wanted.name in outputs]
     assert compared
     assert all(wanted.deviation(outputs[wanted.name].numpy()) <= wanted.allowed for wanted in compared)
     assert imported.card.classes == card_of(name, **imported.card.options).classes or classes
@@ -106,7 +105,7 @@ def test_an_imported_checkpoint_computes_what_its_authors_code_computes(tmp_path
 @pytest.fixture(scope="module")
 def light(tmp_path_factory) -> dict[str, Tensor]:
     """The tensors of a small network, as its authors call them."""
-    return {name: torch.from_numpy(x) for name, x in read(FOLDER / "efficientface-scaled").tensors.items()}
+    return {name: torch.from_numpy(x) for name, x in read_golden(FOLDER / "efficientface-scaled").tensors.items()}
 
 
 @pytest.fixture

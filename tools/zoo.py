@@ -8,8 +8,8 @@ import argparse
 from pathlib import Path
 
 from avfer.catalog import MODEL_KINDS, NAMES
-from avfer.goldens.read import read
-from avfer.goldens.run import Deviation, verify
+from avfer.goldens.golden_files import read_golden
+from avfer.goldens.verification import Deviation, verify
 from avfer.models.card import Published
 from avfer.models.cost import cost_of
 from avfer.models.weights import card_of
@@ -44,7 +44,9 @@ def figure(published: Published) -> str:
 
 def rows_of(name: str) -> list[Deviation]:
     """Return the deviations of all outputs of all goldens of a network."""
-    return [row for golden, owner in GOLDENS.items() if owner == name for row in verify(name, read(FOLDER / golden))]
+    return [
+        row for golden, owner in GOLDENS.items() if owner == name for row in verify(name, read_golden(FOLDER / golden))
+    ]
 
 
 def largest_deviation(rows: list[Deviation]) -> str:

@@ -1,5 +1,6 @@
 """What a user must know of a network, and what the stages read to use it."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +11,11 @@ MARKS = {  # how sure a published number is
     "I": "benchmark index",
     "R": "recalled, not re-checked",
 }
+
+
+def changed_options(options: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    """Return the options whose value differs from the default: name -> (value, default) to name -> value."""
+    return {name: value for name, (value, default) in options.items() if value != default}
 
 
 class Metric(BaseModel):

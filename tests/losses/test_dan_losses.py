@@ -1,4 +1,4 @@
-"""Affinity and partition: the values of the authors' code, and what they draw apart or together."""
+"""Affinity and partition: the values of the official code, and their effect on features and heads."""
 
 import math
 from pathlib import Path
@@ -6,22 +6,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from avfer.goldens.read import read
-from avfer.losses.dan_losses import partition
-from avfer.losses.dan_losses import affinity
+from avfer.goldens.golden_files import read_golden
+from avfer.losses.dan_losses import affinity, partition
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def stored(name: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, tuple[float, float]]]:
-    """Outputs of the authors' network, inputs of the losses, and values with their tolerance."""
-    whole, losses = read(GOLDEN / name).cases
-    outputs = {wanted.name: torch.from_numpy(wanted.values) for wanted in whole.wanted}
+    """Return outputs of the official network, inputs of the losses, and values with their tolerance."""
+    whole, losses = read_golden(GOLDEN / name).cases
+    outputs = {wanted.name: torch.from_numpy(wanted.values) for wanted in whole.expected}
     inputs = {key: torch.from_numpy(value) for key, value in losses.inputs.items()}
-    return outputs, inputs, {wanted.name: (float(wanted.values.item()), wanted.allowed) for wanted in losses.wanted}
+    return outputs, inputs, {wanted.name: (float(wanted.values.item()), wanted.allowed) for wanted in losses.expected}
 
 
-def test_affinity_is_that_of_the_authors():
+def test_affinity_equals_the_official_code():
     outputs, inputs, wanted = stored("dan7")  # the one golden that holds whole feature maps
     value, allowed = wanted["affinity"]
     found = affinity(outputs["features"], inputs["labels"], inputs["centers"])
@@ -29,7 +28,7 @@ def test_affinity_is_that_of_the_authors():
 
 
 @pytest.mark.parametrize("name", ["dan7", "dan8", "dan7-scaled", "dan8-scaled"])
-def test_partition_is_that_of_the_authors(name):
+def test_partition_equals_the_official_code(name):
     outputs, _, wanted = stored(name)
     value, allowed = wanted["partition"]
     assert partition(outputs["heads"]).item() == pytest.approx(value, abs=allowed)
@@ -43,20 +42,20 @@ def test_affinity_is_the_squared_distance_over_the_variance_of_the_centres():
     assert found.item() == pytest.approx((25 + 2) / variance / 2)
 
 
-def test_features_at_their_centre_cost_the_floor_alone():
+def test_features_at_their_centre_cost_only_the_floor():
     centres = torch.eye(3)
     found = affinity(centres[:, :, None, None], torch.arange(3), centres)
     assert 0 < found.item() < 1e-10
 
 
-def test_a_centre_without_a_class_enters_through_the_variance():
+def test_a_centre_without_a_sample_has_a_gradient_through_the_variance():
     features, labels = torch.randn(4, 5, 2, 2), torch.tensor([0, 1, 1, 0])
     centres = torch.randn(3, 5, requires_grad=True)
     affinity(features, labels, centres).backward()
     assert (centres.grad[2] != 0).any()
 
 
-def test_affinity_draws_features_and_centres_together():
+def test_affinity_falls_as_features_and_centres_are_trained():
     torch.manual_seed(0)
     features, centres = torch.randn(8, 6, 1, 1, requires_grad=True), torch.randn(2, 6, requires_grad=True)
     labels, losses = torch.arange(8) % 2, []
@@ -69,7 +68,7 @@ def test_affinity_draws_features_and_centres_together():
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_faces_without_a_class_cost_nothing():
+def test_affinity_of_no_faces_is_0():
     features, centres = torch.randn(0, 6, 1, 1, requires_grad=True), torch.randn(2, 6, requires_grad=True)
     loss = affinity(features, torch.zeros(0, dtype=torch.int64), centres)
     loss.backward()
@@ -81,23 +80,23 @@ def test_partition_takes_one_logarithm_of_the_mean_variance():
     assert partition(heads).item() == pytest.approx(math.log(1 + 2 / 5))
 
 
-def test_heads_that_differ_more_cost_less():
+def test_partition_is_lower_for_heads_that_differ_more():
     heads = torch.randn(3, 4, 6)
     assert partition(2 * heads) < partition(heads) < partition(torch.zeros(3, 4, 6))
     assert torch.isfinite(partition(torch.zeros(3, 4, 6)))
 
 
-def test_one_head_has_nothing_to_differ_from():
+def test_partition_of_one_head_is_0():
     assert partition(torch.randn(3, 1, 6)) == 0
 
 
-def test_heads_learn_to_differ():
+def test_partition_falls_as_heads_are_trained():
     torch.manual_seed(0)
-    told = (0.01 * torch.randn(6, 4, 8)).requires_grad_()
-    optimiser = torch.optim.Adam([told], lr=0.1)
+    heads = (0.01 * torch.randn(6, 4, 8)).requires_grad_()
+    optimiser = torch.optim.Adam([heads], lr=0.1)
     losses = []
     for _ in range(30):
-        losses.append(partition(told.log_softmax(1)))
+        losses.append(partition(heads.log_softmax(1)))
         optimiser.zero_grad()
         losses[-1].backward()
         optimiser.step()

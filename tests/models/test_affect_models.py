@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from avfer.catalog import find
-from avfer.models.affect.gru import GruLite
+from avfer.models.affect.lite import GruLite
 from avfer.models.backbones.vggish_lite import VggishLite
 
 NAMES_OF_MODELS = ["gru_lite", "linear_lite"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from timm import create_model
 
-from avfer.goldens.read import read
+from avfer.goldens.golden_files import read_golden
 from avfer.models.backbones.dan import Dan, Head
 from avfer.models.class_orders import assume
 from avfer.models.cost import cost_of
@@ -43,7 +43,7 @@ def test_parts_are_of_the_published_sizes(network):
 
 @pytest.mark.parametrize(("golden", "options"), [("dan7", (7, 4)), ("dan8", (8, 4))])
 def test_an_official_file_tells_its_form(network, golden, options):
-    tensors = {name: torch.from_numpy(value) for name, value in read(GOLDEN / golden).tensors.items()}
+    tensors = {name: torch.from_numpy(value) for name, value in read_golden(GOLDEN / golden).tensors.items()}
     told, ours = Dan.from_official(tensors)
     assert told == {"num_classes": options[0], "num_heads": options[1]}
     assert list(ours) == list(network.state_dict())

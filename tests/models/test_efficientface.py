@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from avfer.goldens.read import read
+from avfer.goldens.golden_files import read_golden
 from avfer.models.backbones.efficientface import EfficientFace, LocalExtractor, Modulator
 from avfer.models.backbones.efficientface_ldg import EfficientFaceLdg
 from avfer.models.class_orders import assume
@@ -40,7 +40,7 @@ def test_parts_are_of_the_published_sizes(part, count):
 )
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_an_official_file_tells_its_form(kind, golden, count, prefix):
-    tensors = {prefix + name: torch.from_numpy(value) for name, value in read(GOLDEN / golden).tensors.items()}
+    tensors = {prefix + name: torch.from_numpy(value) for name, value in read_golden(GOLDEN / golden).tensors.items()}
     options, ours = kind.from_official(tensors)
     assert options == {"num_classes": 7}
     with torch.device("meta"):
@@ -51,7 +51,9 @@ def test_an_official_file_tells_its_form(kind, golden, count, prefix):
 
 def test_a_published_checkpoint_is_read(tmp_path):
     """As the training script saves it: wrapped, in a table."""
-    tensors = {f"module.{name}": torch.from_numpy(v) for name, v in read(GOLDEN / "efficientface").tensors.items()}
+    tensors = {
+        f"module.{name}": torch.from_numpy(v) for name, v in read_golden(GOLDEN / "efficientface").tensors.items()
+    }
     torch.save({"state_dict": tensors}, tmp_path / "EfficientFace.pth.tar")
     network = create("efficientface", weights=tmp_path / "EfficientFace.pth.tar")
     assert torch.equal(network.state_dict()["local.bottom_left.0.weight"], tensors["module.local.conv2_1.weight"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from avfer.models.affect.fusion import Concatenation, CrossAttention, Gated
+from avfer.models.affect.fusion import Concatenation, CrossModalAttention, Gated
 from avfer.models.affect.temporal import Temporal
 
 
@@ -38,7 +38,7 @@ def test_a_gate_is_opened_by_face_and_by_voice(pair):
 def test_each_asks_the_other(pair, asks):
     """One way of the two is closed: what asks still hears of the other, which stays what it was."""
     torch.manual_seed(0)
-    both, (face, voice) = CrossAttention(16), pair
+    both, (face, voice) = CrossModalAttention(16), pair
     both.norm = nn.Identity()
     open_, closed = (both.to_voice, both.to_face) if asks == "face" else (both.to_face, both.to_voice)
     nn.init.zeros_(closed.out_proj.weight)
@@ -53,7 +53,7 @@ def test_each_asks_the_other(pair, asks):
 
 def test_attention_stays_within_an_instant(pair):
     torch.manual_seed(0)
-    both, (face, voice) = CrossAttention(16).eval(), pair
+    both, (face, voice) = CrossModalAttention(16).eval(), pair
     later = voice.clone()
     later[:, 3] += 1
     moved = (both(face, later) != both(face, voice)).any(-1)

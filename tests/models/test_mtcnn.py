@@ -8,7 +8,7 @@ import torch
 from facenet_pytorch import MTCNN
 
 from avfer.errors import ConfigError
-from avfer.goldens.mtcnn import build
+from avfer.goldens.adapters import build_mtcnn_part
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.signal.boxes import iou
 from tests.pictures import astronaut, face_at, no_face
@@ -76,5 +76,5 @@ def test_the_three_networks_have_as_many_parameters_as_the_published_ones(part: 
 
 
 def test_weights_of_no_network_of_the_cascade_are_refused() -> None:
-    with pytest.raises(ConfigError, match="none of mtcnn's networks"):
-        build({"conv1.weight": torch.zeros(1)})
+    with pytest.raises(ConfigError, match="no network .pnet, rnet, onet. has the tensors conv1.weight"):
+        build_mtcnn_part({"conv1.weight": torch.zeros(1)})

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.goldens.read import read
+from avfer.goldens.golden_files import read_golden
 from avfer.models.backbones import vgg_bn
 from avfer.models.backbones.edsr import RGB_MEAN, Edsr
 from avfer.models.backbones.psr import Psr
@@ -51,7 +51,7 @@ def test_parts_are_of_the_published_sizes(network):
 
 
 def test_an_official_file_tells_its_form(network):
-    tensors = {name: torch.from_numpy(value) for name, value in read(GOLDEN / "psr-rafdb-7").tensors.items()}
+    tensors = {name: torch.from_numpy(value) for name, value in read_golden(GOLDEN / "psr-rafdb-7").tensors.items()}
     options, ours = Psr.from_official(tensors)
     assert options == {"num_classes": 7, "side": 100, "multiples": [1, 2, 1], "cut": 24}
     assert set(ours) == set(network.state_dict())

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from avfer.models.renaming import count, renamed
+from avfer.models.tensor_names import count_numbered, rename_tensors
 
 TABLE = [(r"^features\.", "trunk."), (r"cat_head(\d+)\.", r"heads.\1."), (r"heads\.(\d+)\.sa\.", r"heads.\1.spatial.")]
 
@@ -19,9 +19,9 @@ TABLE = [(r"^features\.", "trunk."), (r"cat_head(\d+)\.", r"heads.\1."), (r"head
 )
 def test_patterns_apply_one_after_the_other(theirs, ours):
     tensor = torch.zeros(1)
-    assert renamed({theirs: tensor}, TABLE) == {ours: tensor}
+    assert rename_tensors({theirs: tensor}, TABLE) == {ours: tensor}
 
 
 def test_each_number_is_counted_once():
     names = ["heads.0.a", "heads.0.b", "heads.12.a", "heads.x.a", "more.heads.1.a", "heads.2"]
-    assert count(dict.fromkeys(names, torch.zeros(1)), "heads.") == 2
+    assert count_numbered(dict.fromkeys(names, torch.zeros(1)), "heads.") == 2

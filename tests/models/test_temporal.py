@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from avfer.models.affect.fusion import CrossAttention
+from avfer.models.affect.fusion import CrossModalAttention
 from avfer.models.affect.temporal import Temporal
 from avfer.models.prediction import Prediction
 
@@ -151,4 +151,4 @@ def test_a_model_of_nothing_is_refused(options, told):
 
 def test_tokens_need_a_width_that_can_be_cut():
     with pytest.raises(ValueError, match="divides"):
-        CrossAttention(12)
+        CrossModalAttention(12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.models.affect.tf_gru import TfGru, TfGruCell
+from avfer.models.affect.time_networks import TfGru, TfGruCell
 from tests.models import as_tensorflow
 
 

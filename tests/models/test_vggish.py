@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from avfer.errors import WeightsError
-from avfer.goldens.read import Golden, read
-from avfer.models.backbones.vggish import Vggish
-from avfer.models.backbones.vggish_pca import VggishPca
+from avfer.goldens.golden_files import Golden, read_golden
+from avfer.models.backbones.vggish import Vggish, VggishPca
 from avfer.models.cost import cost_of
 from avfer.models.factory import from_tensors
 from avfer.models.weights import card_of, official
@@ -18,7 +17,7 @@ from avfer.models.weights import card_of, official
 
 @cache
 def golden() -> Golden:
-    return read(Path(__file__).parents[1] / "golden" / "vggish")
+    return read_golden(Path(__file__).parents[1] / "golden" / "vggish")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +103,7 @@ def test_time_is_the_height_of_a_patch(network):
 @pytest.mark.parametrize("case", ["post", "whole_and_post"])
 def test_levels_differ_from_the_published_ones_only_at_halves(network, case):
     found = next(c for c in golden().cases if c.name == case)
-    wanted = next(w for w in found.wanted if w.name == "quantised").values
+    wanted = next(w for w in found.expected if w.name == "quantised").values
     processor = from_tensors("vggish_pca", pca(), "the file")
     with torch.inference_mode():
         given = {name: torch.from_numpy(values) for name, values in found.inputs.items()}

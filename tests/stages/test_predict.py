@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError
-from avfer.models.affect.gru import GruLite
-from avfer.models.affect.linear import LinearLite
+from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
 from avfer.models.weights import save
 from avfer.stages.predict import FORGET, PredictAffect

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avfer.models.affect.gru import GruLite
+from avfer.models.affect.lite import GruLite
 from avfer.models.card import Card, Metric
 from avfer.models.weights import save
 from tools.train.features import face_features, pauses, voice_features

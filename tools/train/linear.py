@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avfer.models.affect.linear import LinearLite
+from avfer.models.affect.lite import LinearLite
 from avfer.models.card import Card, Metric
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import read_tensors

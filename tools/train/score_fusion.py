@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avfer.models.affect.gru import GruLite
-from avfer.models.affect.linear import LinearLite
+from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate
 from tools.train.features import HOP, Faces, Voice, face_features, voice_features

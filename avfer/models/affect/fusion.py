@@ -1,6 +1,6 @@
-"""Ways to join face and voice of one instant. Each reads (..., W) of both and gives (..., `width`).
+"""Ways to join face and voice of one instant: each reads (..., W) of both and returns (..., `width`).
 
-What is missing has been replaced by a learned vector before, so that no way needs a mask.
+Missing features were replaced by a learned vector before, so that no way needs a mask.
 """
 
 from typing import Literal
@@ -9,23 +9,26 @@ import torch
 from torch import Tensor, nn
 
 Way = Literal["concatenation", "gated", "cross_attention"]
-TOKENS = 8  # that cross-attention cuts a vector into
+TOKENS = 8  # pieces that cross-attention cuts a vector into
 
 
 class Concatenation(nn.Module):
-    """Both, one after the other: model-level fusion of AVER (Schoneveld et al. 2021, arXiv 2103.09154)."""
+    """Concatenation, the model-level fusion of AVER (Schoneveld et al. 2021, arXiv 2103.09154)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = 2 * width
 
     def forward(self, face: Tensor, voice: Tensor) -> Tensor:
-        """(..., W), (..., W) -> (..., 2 W)."""
+        """face, voice: (..., W) -> (..., 2 W)."""
         return torch.cat([face, voice], -1)
 
 
 class Gated(nn.Module):
-    """g * face + (1 - g) * voice with g = sigmoid(A [face, voice] + b) (Arevalo et al. 2017, arXiv 1702.01992)."""
+    """Gated sum g * face + (1 - g) * voice with g = sigmoid(A [face, voice] + b).
+
+    Arevalo et al., "Gated Multimodal Units for Information Fusion", 2017, arXiv 1702.01992.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -33,41 +36,42 @@ class Gated(nn.Module):
         self.gate = nn.Linear(2 * width, width)
 
     def forward(self, face: Tensor, voice: Tensor) -> Tensor:
-        """(..., W), (..., W) -> (..., W)."""
+        """face, voice: (..., W) -> (..., W)."""
         share = self.gate(torch.cat([face, voice], -1)).sigmoid()
         return share * face + (1 - share) * voice
 
 
-class CrossAttention(nn.Module):
-    """The face asks the voice and the voice the face, each cut into tokens; both answers are added to what asked.
+class CrossModalAttention(nn.Module):
+    """Face tokens attend to voice tokens and voice tokens to face tokens; each result is added to its queries.
 
-    Attention stays within one instant, so that a stream needs nothing of other instants.
+    Each vector is cut into 8 tokens. Attention stays within one instant, so a stream needs no other instants. The
+    layout is our choice.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         if width % TOKENS:
-            raise ValueError(f"cross_attention needs a width that {TOKENS} divides, not {width}")
+            raise ValueError(f"width: cross_attention needs a multiple of {TOKENS}, got {width}")
         self.width = 2 * width
         size = width // TOKENS
-        self.places = nn.Parameter(torch.randn(2, TOKENS, size) * 0.02)  # of the tokens of face and voice
+        self.places = nn.Parameter(torch.randn(2, TOKENS, size) * 0.02)  # position embedding of face and voice tokens
         self.to_voice = nn.MultiheadAttention(size, 1, batch_first=True)
         self.to_face = nn.MultiheadAttention(size, 1, batch_first=True)
         self.norm = nn.LayerNorm(2 * width)
 
     def forward(self, face: Tensor, voice: Tensor) -> Tensor:
-        """(..., W), (..., W) -> (..., 2 W)."""
-        looks, sounds = (
+        """face, voice: (..., W) -> (..., 2 W)."""
+        face_tokens, voice_tokens = (
             x.reshape(-1, TOKENS, x.shape[-1] // TOKENS) + place
             for x, place in zip((face, voice), self.places, strict=True)
         )
-        heard = self.to_voice(looks, sounds, sounds, need_weights=False)[0].reshape(face.shape)
-        seen = self.to_face(sounds, looks, looks, need_weights=False)[0].reshape(voice.shape)
-        return self.norm(torch.cat([face + heard, voice + seen], -1))
+        from_voice = self.to_voice(face_tokens, voice_tokens, voice_tokens, need_weights=False)[0].reshape(face.shape)
+        from_face = self.to_face(voice_tokens, face_tokens, face_tokens, need_weights=False)[0].reshape(voice.shape)
+        return self.norm(torch.cat([face + from_voice, voice + from_face], -1))
 
 
-WAYS: dict[Way, type[Concatenation | Gated | CrossAttention]] = {
+WAYS: dict[Way, type[Concatenation | Gated | CrossModalAttention]] = {
     "concatenation": Concatenation,
     "gated": Gated,
-    "cross_attention": CrossAttention,
+    "cross_attention": CrossModalAttention,
 }

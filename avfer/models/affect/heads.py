@@ -1,18 +1,41 @@
-"""The heads of affect models and of networks of several tasks."""
+"""First and last layers of affect models: the projection of features, and the heads."""
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from avfer.models.prediction import Prediction
 
-Scale = Literal["tanh", "linear", "none"]
+Scale = Literal["tanh", "linear", "none"]  # of the head of valence and arousal; "none": no such head
+
+
+class Projection(nn.Linear):
+    """A linear layer on features that it first brings to mean 0 and spread 1.
+
+    Networks give features of very unequal spread (that of `aver_lite` is about 0.03); without the scaling, optimiser
+    steps of one size would hardly move the weights that read small features. Training sets `centre` and `gain` from
+    its data; they are saved with the weights and receive no gradient.
+    """
+
+    centre: Tensor  # (D,), mean of the features
+    gain: Tensor  # (D,), 1 / spread of the features
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+        self.register_buffer("centre", torch.zeros(inputs))
+        self.register_buffer("gain", torch.ones(inputs))
+
+    def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """x: (..., D) -> (..., W)."""
+        return super().forward((x - self.centre) * self.gain)
 
 
 class AffectHeads(nn.Module):
-    """Valence and arousal by tanh or as they are, expressions and action units as logits; any subset of them.
+    """Linear heads for valence and arousal, expressions and action units; any of them may be absent.
 
-    A linear scale is held to [-1, 1] where the model is not in training.
+    scale: "tanh" bounds valence and arousal by tanh, "linear" clamps them to [-1, 1] outside of training. num_classes,
+    num_action_units: 0 for no head.
     """
 
     def __init__(self, width: int, num_classes: int, num_action_units: int, scale: Scale = "tanh") -> None:

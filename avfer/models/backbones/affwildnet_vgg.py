@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
-from avfer.models.card import Card, Published
+from avfer.models.card import Card, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
@@ -54,7 +54,7 @@ class AffWildNetVgg(FaceNetwork):
             name="affwildnet_vgg",
             task="valence and arousal",
             description=f"VGG-Face that tells valence and arousal of one picture, without a bound. {DUMPED}",
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=num_hidden,
             valence_arousal=True,
             size=vgg_face.SIDE,

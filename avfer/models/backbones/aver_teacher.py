@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from avfer.models.backbones import face_embedding
 from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
-from avfer.models.card import Card
+from avfer.models.card import Card, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
@@ -48,7 +48,7 @@ class AverTeacher(FaceNetwork):
             name="aver_teacher",
             task="face embedding and expression",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=HIDDEN if layer == "hidden" else num_features,
             classes=face_embedding.classes(num_classes),
             orders=face_embedding.ORDERS,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from avfer.models.backbones.vggish import Vggish, convolutions
-from avfer.models.card import Card
+from avfer.models.card import Card, changed_options
 from avfer.models.network import AffectModel, StartPart, VoiceNetwork
 from avfer.models.prediction import Prediction
 
@@ -38,7 +38,7 @@ class AverVoice(VoiceNetwork, AffectModel):
             task="valence and arousal of the voice, and features",
             description="The convolutions of VGGish, their maps averaged over time and frequency, and a layer of"
             " features; fine-tuned on RECOLA. `start: {pretrained: FILE}` takes the convolutions from vggish.",
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             inputs={"voice": num_features},
             trained_on={"voice": "aver_voice"},
             features=num_features,

@@ -7,10 +7,10 @@ import torch
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from avfer.models.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.renaming import count, renamed
+from avfer.models.tensor_names import count_numbered, rename_tensors
 
 WIDTH, REDUCED, GATE = 512, 256, 32  # channels of the trunk, of spatial attention, of the gate
 AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
@@ -106,7 +106,7 @@ class Dan(FaceNetwork):
             name="dan",
             task="expression",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=WIDTH,
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -132,11 +132,11 @@ class Dan(FaceNetwork):
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """The authors' checkpoints, or our own."""
-        ours = renamed(tensors, RENAMES)
+        ours = rename_tensors(tensors, RENAMES)
         options: dict[str, Any] = {}
         if "fc.bias" in ours:
             options["num_classes"] = len(ours["fc.bias"])
-        if num_heads := count(ours, "heads."):
+        if num_heads := count_numbered(ours, "heads."):
             options["num_heads"] = num_heads
         return options, ours
 

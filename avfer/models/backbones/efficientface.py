@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ShuffleNetV2
 
-from avfer.models.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
-from avfer.models.renaming import renamed
+from avfer.models.tensor_names import rename_tensors
 
 Corpus = Literal["raf_db", "affectnet", "caer_s"]
 STATISTICS: dict[Corpus, tuple[list[float], list[float]]] = {  # mean and std that networks of a corpus read
@@ -106,7 +106,7 @@ class EfficientFace(FaceNetwork):
             name="efficientface",
             task="expression",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=FEATURES,
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -132,7 +132,7 @@ class EfficientFace(FaceNetwork):
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """The authors' checkpoints (with or without the prefix of their data-parallel wrapper), or our own."""
-        ours = renamed({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
+        ours = rename_tensors({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
         return {"num_classes": len(ours["trunk.fc.bias"])} if "trunk.fc.bias" in ours else {}, ours
 
     def features(self, crops: Tensor) -> Tensor:

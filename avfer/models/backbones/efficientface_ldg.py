@@ -7,10 +7,10 @@ from timm.models.resnet import ResNet
 from torch import Tensor
 
 from avfer.models.backbones.efficientface import ORDERS, Corpus, statistics
-from avfer.models.card import Card
+from avfer.models.card import Card, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
-from avfer.models.renaming import renamed
+from avfer.models.tensor_names import rename_tensors
 
 FEATURES = 2048
 RENAMES = [(r"^(?!trunk\.)", "trunk.")]  # the authors' names -> ours
@@ -38,7 +38,7 @@ class EfficientFaceLdg(FaceNetwork):
             description="ResNet-50, the teacher of efficientface: frozen, in evaluation mode, it tells the label"
             " distribution of each face. Mean and std depend on corpus=raf_db, affectnet or caer_s as there. The"
             " authors' file from MS-Celeb-1M can be read too, and gives features.",
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=FEATURES,
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -58,7 +58,7 @@ class EfficientFaceLdg(FaceNetwork):
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """The authors' checkpoints (with or without the prefix of their data-parallel wrapper), or our own."""
-        ours = renamed({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
+        ours = rename_tensors({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
         return {"num_classes": len(ours["trunk.fc.bias"])} if "trunk.fc.bias" in ours else {}, ours
 
     def features(self, crops: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
-from avfer.models.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
 
@@ -104,7 +104,7 @@ class Hmtl(FaceNetwork):
             description="EfficientNet trained on labels and on pretext tasks at once: heads=[expression, puzzle,"
             " inpainting] adds those of training, valence_arousal the other supervised one. The authors published no"
             " weights, and code for expression and puzzles alone.",
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=WIDTHS[backbone],
             classes=next((order.classes for order in known if len(order.classes) == num_classes), []),
             orders=known,

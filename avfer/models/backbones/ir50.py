@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from avfer.models.renaming import renamed
+from avfer.models.tensor_names import rename_tensors
 
 STAGES = ((3, 64), (4, 128), (14, 256))  # units and channels
 UNITS = [(stage, unit) for stage, (count, _) in enumerate(STAGES, 1) for unit in range(count)]
@@ -42,7 +42,7 @@ class Ir50(nn.Module):
     def start_from(self, pretrained: Mapping[str, Tensor]) -> None:
         """Take over `ir50.pth`, whose units are named `body.N` or `body1.N`; RuntimeError where it does not fit."""
         kept = {name: tensor for name, tensor in pretrained.items() if not name.startswith(FOURTH)}
-        self.load_state_dict(renamed(kept, ROW))
+        self.load_state_dict(rename_tensors(kept, ROW))
 
     def forward(self, crops: Tensor) -> FaceMaps:
         """crops: (N, 3, 112, 112) -> maps of three sizes."""

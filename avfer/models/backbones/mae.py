@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from avfer.models.backbones import vit
 from avfer.models.backbones.vit import Size
-from avfer.models.card import Card
+from avfer.models.card import Card, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
 
@@ -92,7 +92,7 @@ class Mae(FaceNetwork):
             description="A vision transformer pre-trained by filling in hidden patches; it gives its class token as"
             " features and has no classes. With decoder=True it can be pre-trained and fills patches in; its weights"
             " then go into pf_vit.",
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=vit.WIDTHS[size],
             size=vit.SIDE,
             mean=[0.485, 0.456, 0.406],

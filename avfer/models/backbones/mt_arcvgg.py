@@ -10,7 +10,7 @@ from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
-from avfer.models.card import Card, Published
+from avfer.models.card import Card, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
@@ -71,7 +71,7 @@ class MtArcVgg(FaceNetwork):
             name="mt_arcvgg",
             task="expression, valence and arousal, action units",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=num_embedding,
             classes=classes(num_classes),
             orders=ORDERS,

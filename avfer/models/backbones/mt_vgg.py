@@ -9,7 +9,7 @@ from avfer.models.affect.heads import AffectHeads
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
-from avfer.models.card import Card, ClassOrder
+from avfer.models.card import Card, ClassOrder, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
@@ -54,7 +54,7 @@ class MtVgg(FaceNetwork):
             name="mt_vgg",
             task="expression, valence and arousal, action units",
             description="VGG-Face with a head for each of three tasks, trained where pictures have labels of some.",
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=num_features,
             classes=classes(num_classes),
             orders=ORDERS,

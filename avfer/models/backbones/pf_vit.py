@@ -10,7 +10,7 @@ from avfer.models.backbones import vit
 from avfer.models.backbones.mae import Mae
 from avfer.models.backbones.poker_face import Discriminator, Generator, Separated, Separation, Separator
 from avfer.models.backbones.vit import Size
-from avfer.models.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
@@ -89,7 +89,7 @@ class PfVit(FaceNetwork):
             name="pf_vit",
             task="expression",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=vit.WIDTHS[size],
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,

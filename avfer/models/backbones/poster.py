@@ -8,10 +8,10 @@ from avfer.models.backbones.cross_attention import Gate
 from avfer.models.backbones.ir50 import ROW, Ir50
 from avfer.models.backbones.mobilefacenet import MobileFaceNet
 from avfer.models.backbones.pyramid import WIDTH, Pyramid
-from avfer.models.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.renaming import renamed
+from avfer.models.tensor_names import rename_tensors
 
 Variant = Literal["raf_db", "affectnet"]
 RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
@@ -83,7 +83,7 @@ class Poster(FaceNetwork):
             name="poster",
             task="expression",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=WIDTH,
             classes=next((order.classes for order in orders if len(order.classes) == num_classes), []),
             orders=orders,
@@ -105,7 +105,7 @@ class Poster(FaceNetwork):
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """A checkpoint of the authors, whichever module and depth, or one of ours."""
-        ours = renamed(tensors, RENAMES)
+        ours = rename_tensors(tensors, RENAMES)
         options: dict[str, Any] = {}
         if "pyramid.pos_embed" in ours:
             options["variant"] = "raf_db" if "pyramid.blocks.0.large.mix.weight" in ours else "affectnet"

@@ -13,7 +13,7 @@ from avfer.models.backbones.window_fusion import WindowFusion, sequence
 from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.renaming import renamed
+from avfer.models.tensor_names import rename_tensors
 
 WIDTH = 768
 TOKENS = 3 * 49  # of three maps of 7 x 7
@@ -131,7 +131,7 @@ class PosterV2(FaceNetwork):
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """A checkpoint of the authors, with 7 or 8 classes, or one of ours."""
-        ours = renamed({name: t for name, t in tensors.items() if not name.endswith(COMPUTED)}, RENAMES)
+        ours = rename_tensors({name: t for name, t in tensors.items() if not name.endswith(COMPUTED)}, RENAMES)
         return {"num_classes": len(ours["head.bias"])} if "head.bias" in ours else {}, ours
 
     def start_parts(self) -> dict[str, StartPart]:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from avfer.models.backbones import vgg_bn
 from avfer.models.backbones.edsr import Edsr, Scale
 from avfer.models.backbones.spatial_transformer import SpatialTransformer, side_of
-from avfer.models.card import Card, ClassOrder, Published
+from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.renaming import count, renamed
+from avfer.models.tensor_names import count_numbered, rename_tensors
 
 SCALES: dict[int, Scale] = {2: 2, 4: 4}  # multiples that super-resolution makes
 POOL = 7  # px, side of the last feature map
@@ -116,7 +116,7 @@ class Psr(FaceNetwork):
             name="psr",
             task="expression",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             features=FEATURES,
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -143,13 +143,13 @@ class Psr(FaceNetwork):
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """The authors' checkpoints, or our own; the side is the smallest that fits the tensors."""
-        ours = renamed(tensors, RENAMES)
+        ours = rename_tensors(tensors, RENAMES)
         options: dict[str, Any] = {}
         if "head.1.bias" in ours:
             options["num_classes"] = len(ours["head.1.bias"])
         if "stn.fc_loc.0.weight" in ours:
             options["side"] = side_of(round((ours["stn.fc_loc.0.weight"].shape[1] / 10) ** 0.5))
-        if branches := count(ours, "branches."):
+        if branches := count_numbered(ours, "branches."):
             options["multiples"] = [_multiple(ours, branch) for branch in range(branches)]
         shared = sum(name.startswith("shared.") and name.endswith(".running_mean") for name in ours)
         if 0 < vgg_bn.CONVOLUTIONS - shared <= len(vgg_bn.CUTS):
@@ -166,7 +166,7 @@ class Psr(FaceNetwork):
         vgg: tensors as the authors name them (`0.0.I.*`, `1.I.*`) or as torchvision does (`features.I.*`); rows: those
         of its last layer to take, in this order ([4, 5, 6, 1, 0, 3, 2] makes RAF-DB's classes of FERPlus').
         """
-        given, layers = renamed(vgg, VGG), vgg_bn.layers()
+        given, layers = rename_tensors(vgg, VGG), vgg_bn.layers()
         if rows is not None:
             given |= {name: given[name][list(rows)] for name in ("head.1.weight", "head.1.bias")}
         layers.load_state_dict(_under("features.", given))
@@ -231,7 +231,7 @@ def _small_side(side: int, multiples: Sequence[int]) -> int:
 
 
 def _multiple(tensors: Mapping[str, Tensor], branch: int) -> int:
-    return 2 ** count(tensors, f"branches.{branch}.0.tail.0.")
+    return 2 ** count_numbered(tensors, f"branches.{branch}.0.tail.0.")
 
 
 def _shapes(part: nn.Module) -> dict[str, torch.Size]:

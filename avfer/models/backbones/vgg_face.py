@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.models.tf_variables import from_tensorflow
+from avfer.models.tensor_names import from_tensorflow
 
 SIDE = 96  # px
 GRID = 3  # side of the last feature map

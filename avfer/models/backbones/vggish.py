@@ -1,29 +1,42 @@
-"""vggish: the sound network of AudioSet."""
+"""vggish and vggish_pca: the sound network of AudioSet, and the post-processor of its features.
+
+Hershey et al., "CNN Architectures for Large-Scale Audio Classification", ICASSP 2017, arXiv 1609.09430. Layers and
+tensors are named as in the PyTorch port github.com/harritaylor/torchvggish (Apache-2.0) of Google's
+github.com/tensorflow/models, research/audioset/vggish. The optional linear classifier is our choice.
+"""
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from avfer.models.card import Card
-from avfer.models.network import VoiceNetwork
+from avfer.models.card import Card, changed_options
+from avfer.models.network import Network, VoiceNetwork
 
-LAYERS = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)  # channels of a convolution; 0 is a pool
-FLAT = 512 * 6 * 4  # values that are left of a patch
+LAYERS = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)  # channels of a convolution; 0 is a pooling layer
+FLAT = 512 * 6 * 4  # values of the last feature map of a patch
 WIDTH = 128  # of the embedding
-POST = "pproc."  # the post-processor, in a file that holds both
-PREFIXES = {  # of the published files
+POST = "pproc."  # prefix of the post-processor in a file that holds network and post-processor
+PREFIXES = {  # of the published files -> ours
     "features.": "trunk.",
     "features_network.": "trunk.",
     "embedding_network.": "embeddings.",
 }
-DESCRIPTION = """Sound of 0.975 s, as a log-mel patch of 96 frames and 64 bands, becomes 128 numbers; half of them are \
-0 after the last ReLU. relu=False leaves that ReLU out, as TensorFlow's present definition does, and num_classes adds \
+PCA_NAMES = ("pca_eigen_vectors", "pca_means")
+PCA_LIMIT = 2.0  # values of the projection are clamped to [-2, 2]
+PCA_LEVELS = 255
+DESCRIPTION = """0.975 s of sound, as a log-mel patch of 96 frames and 64 bands, become 128 numbers; half of them are \
+0 after the last ReLU. relu=False leaves that ReLU out, as TensorFlow's present definition does; num_classes adds \
 a linear classifier. Weights: vggish-10086976.pth (torchvggish, release v0.1) or vggish.pt (torchaudio until 2.8). \
-Whitened and quantised features come from vggish_pca; for affect the plain ones are used."""
+Whitened and quantised features come from vggish_pca; affect models read the plain ones."""
+PCA_DESCRIPTION = """The features of vggish become 128 whole numbers from 0 to 255, as AudioSet published them. The \
+port feeds it features after the last ReLU, TensorFlow's present definition those before it (relu=False), so that the \
+two differ. Nothing in it is trained. Weights: vggish_pca_params-970ea276.pth of torchvggish, release v0.1, or \
+vggish_pca_params.npz of the original."""
 
 
 def convolutions() -> nn.Sequential:
-    """Log-mel patches (N, 1, 96, 64) to maps (N, 512, 6, 4)."""
+    """Return the convolutions: log-mel patches (N, 1, 96, 64) to maps (N, 512, 6, 4)."""
     layers: list[nn.Module] = []
     width = 1
     for channels in LAYERS:
@@ -33,9 +46,9 @@ def convolutions() -> nn.Sequential:
 
 
 class Vggish(VoiceNetwork):
-    """VGGish: Hershey et al., "CNN Architectures for Large-Scale Audio Classification", ICASSP 2017.
+    """VGGish: six convolutions and three linear layers on log-mel patches.
 
-    Layers and their numbers are those of github.com/harritaylor/torchvggish (Apache-2.0).
+    relu: apply the last ReLU, as the port does. num_classes: width of a linear emotion classifier; 0 for none.
     """
 
     def __init__(self, relu: bool = True, num_classes: int = 0) -> None:
@@ -49,12 +62,12 @@ class Vggish(VoiceNetwork):
 
     @classmethod
     def card(cls, relu: bool = True, num_classes: int = 0) -> Card:
-        told = {"relu": (relu, True), "num_classes": (num_classes, 0)}
+        """Return the card for these constructor options."""
         return Card(
             name="vggish",
             task="features of sound",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options({"relu": (relu, True), "num_classes": (num_classes, 0)}),
             features=WIDTH,
             layout="as in the PyTorch port; the classifier is ours",
             onnx=True,
@@ -69,28 +82,79 @@ class Vggish(VoiceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """The port's file, with its post-processor or without, torchaudio's, or one of ours.
+        """Read the port's file (with or without post-processor), torchaudio's, or one of ours.
 
-        Whether the last ReLU is wanted no file tells.
+        tensors: name -> tensor of its layer's shape. No file states whether the last ReLU is wanted.
         """
-        ours = {_named(name): tensor for name, tensor in tensors.items() if not name.startswith(POST)}
+        ours = {_our_name(name): tensor for name, tensor in tensors.items() if not name.startswith(POST)}
         return {"num_classes": len(ours["emotion.bias"])} if "emotion.bias" in ours else {}, ours
 
     def embed(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, 128) before the last ReLU."""
+        """Return the embedding before the last ReLU. patches: (N, 1, 96, 64) log-mel -> (N, 128)."""
         maps = self.trunk(patches)
         return self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))
 
     def features(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) -> (N, 128), after the last ReLU unless relu=False."""
+        """Return the embedding after the last ReLU (before it if relu=False). patches: (N, 1, 96, 64) -> (N, 128)."""
         return self.relu(self.embed(patches))
 
     def forward(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) -> emotion logits (N, K); without a classifier the features (N, 128)."""
+        """Return emotion logits (N, K), or the features (N, 128) without a classifier. patches: (N, 1, 96, 64)."""
         features = self.features(patches)
         return features if self.emotion is None else self.emotion(features)
 
 
-def _named(name: str) -> str:
+class VggishPca(Network):
+    """Whitening of VGGish features by a fixed projection, and 256 levels for each of the results.
+
+    Tensors are named as in torchvggish. The whitening is part of the matrix, whose rows are the results.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pca_eigen_vectors = nn.Parameter(torch.eye(WIDTH), requires_grad=False)
+        self.pca_means = nn.Parameter(torch.zeros(WIDTH, 1), requires_grad=False)
+
+    @classmethod
+    def card(cls) -> Card:
+        """Return the card; there are no options."""
+        return Card(
+            name="vggish_pca",
+            task="features of sound, whitened and quantised",
+            description=PCA_DESCRIPTION,
+            inputs={"voice": WIDTH},
+            features=WIDTH,
+            layout="as in the PyTorch port",
+            onnx=True,
+            data="AudioSet",
+            licence_weights="Apache-2.0",
+            sources=["github.com/harritaylor/torchvggish@f3f90969", "Hershey et al., ICASSP 2017, arXiv 1609.09430"],
+        )
+
+    @staticmethod
+    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Read the port's file, the original's, or the post-processor of a whole model.
+
+        tensors: name -> tensor, (128, 128) and (128, 1) or (128,); those of the network beside it are dropped.
+        """
+        short = {name.removeprefix(POST): tensor for name, tensor in tensors.items()}
+        ours = {name: short[name] for name in PCA_NAMES if name in short} or short
+        return {}, ours | ({"pca_means": ours["pca_means"].reshape(-1, 1)} if "pca_means" in ours else {})
+
+    def project(self, features: Tensor) -> Tensor:
+        """Whiten features of vggish, without limits. features: (N, 128) -> (N, 128)."""
+        return (self.pca_eigen_vectors @ (features.T - self.pca_means)).T
+
+    def quantise(self, projected: Tensor) -> Tensor:
+        """Map [-2, 2] to whole numbers in [0, 255], halves to even ones. projected: (N, 128) -> float32 (N, 128)."""
+        limited = projected.clamp(-PCA_LIMIT, PCA_LIMIT)
+        return ((limited + PCA_LIMIT) * (PCA_LEVELS / (2 * PCA_LIMIT))).round()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Project and quantise. features: (N, 128) of vggish -> float32 (N, 128), whole numbers in [0, 255]."""
+        return self.quantise(self.project(features))
+
+
+def _our_name(name: str) -> str:
     theirs = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
     return PREFIXES.get(theirs, "") + name.removeprefix(theirs)

@@ -5,7 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from avfer.models.affect.tf_gru import TfGru
+from avfer.models.affect.time_networks import TfGru
 from avfer.models.backbones import slim_resnet, vgg_face
 from avfer.models.backbones.affwildnet_vgg import CHECKED, CODE, DUMPED, LEVEL, PAPER, TERMS
 from avfer.models.backbones.slim_resnet import SlimResNet50
@@ -13,7 +13,7 @@ from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, Published
 from avfer.models.network import AffectModel, FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.tf_variables import from_tensorflow
+from avfer.models.tensor_names import from_tensorflow
 
 NUM_HIDDEN = 128  # of each of two layers
 TABLE = (  # TensorFlow's names of the recurrent part, any scope before them

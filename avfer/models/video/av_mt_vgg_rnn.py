@@ -7,13 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avfer.models.affect.heads import AffectHeads, Scale
-from avfer.models.affect.tf_gru import TfGru
+from avfer.models.affect.time_networks import TfGru
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
 from avfer.models.backbones.vgg_face import NUM_FEATURES, SIDE, WIDTH, VggFace
 from avfer.models.backbones.vggish_lite import MEL_MEAN, MEL_STD
-from avfer.models.card import Card
+from avfer.models.card import Card, changed_options
 from avfer.models.network import AffectModel, FaceNetwork, StartPart, VoiceNetwork
 from avfer.models.prediction import Prediction
 
@@ -66,7 +66,7 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
             name="av_mt_vgg_rnn",
             task="expression, valence and arousal, action units over time",
             description=DESCRIPTION,
-            options={name: value for name, (value, default) in told.items() if value != default},
+            options=changed_options(told),
             inputs=dict.fromkeys(read, num_features),
             trained_on=dict.fromkeys(read, "av_mt_vgg_rnn"),
             classes=classes(num_classes),

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from avfer.catalog import kind_of
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError
-from avfer.models.affect.projection import Projection
+from avfer.models.affect.heads import Projection
 from avfer.models.card import Card
 from avfer.models.factory import create, make
 from avfer.models.network import AffectModel, FaceNetwork, Network, VoiceNetwork, find_network

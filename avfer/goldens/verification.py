@@ -1,0 +1,99 @@
+"""Run a golden on a network of the catalog: how far is it from the published implementation?"""
+
+import importlib.util
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from avfer.errors import ConfigError
+from avfer.goldens.adapters import ADAPTERS, TAP, GoldenAdapter
+from avfer.goldens.golden_files import ExpectedOutput, Golden, GoldenCase
+from avfer.models.factory import from_tensors
+
+
+class Deviation(NamedTuple):
+    """How far one output of one case is from the stored values."""
+
+    case: str
+    output: str
+    found: float  # the largest absolute difference; infinite if shape or finiteness fails; NaN if the case did not run
+    allowed: float  # the tolerance
+    left_out: str = ""  # why the case did not run; "" if it did
+
+    @property
+    def fine(self) -> bool:
+        """Whether the output is within its tolerance, or was left out for a stated reason."""
+        return bool(self.left_out) or self.found <= self.allowed
+
+
+def verify(name: str, golden: Golden) -> list[Deviation]:
+    """Return the deviation of every output of every case, as the network `name` of the catalog computes it.
+
+    Raises ConfigError if the network has no adapter or the adapter lacks a case, WeightsError if the tensors of the
+    golden do not fit the network.
+    """
+    if name not in ADAPTERS:
+        known = ", ".join(ADAPTERS)
+        raise ConfigError(f"{name}: no adapter runs its goldens (avfer/goldens/adapters.py has {known})")
+    adapter = ADAPTERS[name]
+    tensors = {key: torch.from_numpy(values) for key, values in golden.tensors.items()}
+    if adapter.build is not None:
+        network = adapter.build(tensors)
+    else:
+        network = from_tensors(name, tensors, f"golden {golden.name}", constructed=golden.constructed)
+    network.eval()
+    return [deviation for case in golden.cases for deviation in _run(name, network, adapter, case)]
+
+
+def _run(name: str, network: nn.Module, adapter: GoldenAdapter, case: GoldenCase) -> Iterator[Deviation]:
+    package = case.needs.split(" ")[0]
+    if package and importlib.util.find_spec(package) is None:
+        for expected in case.expected:
+            yield Deviation(case.name, expected.name, float("nan"), expected.allowed, f"needs {case.needs}")
+        return
+    if case.name not in adapter.cases:
+        raise ConfigError(f"{name}: no adapter for the case '{case.name}'; there are {', '.join(adapter.cases)}")
+    inputs = {key: torch.from_numpy(values) for key, values in {**case.inputs, **case.tensors}.items()}
+    with torch.inference_mode(), recorded_taps(network, adapter, case.expected) as taps:
+        computed = dict(adapter.cases[case.name](network, inputs))
+    outputs = {**taps, **computed}
+    for expected in case.expected:
+        found = expected.deviation(outputs[expected.name].numpy()) if expected.name in outputs else float("inf")
+        yield Deviation(case.name, expected.name, found, expected.allowed)
+
+
+@contextmanager
+def recorded_taps(
+    network: nn.Module, adapter: GoldenAdapter, expected: list[ExpectedOutput]
+) -> Generator[dict[str, Tensor]]:
+    """Record intermediate values of the network's modules while the context is open.
+
+    The dictionary maps "tap:NAME" to a tensor (N, ...); a module that runs several times keeps its first value.
+    """
+    modules, taps = dict(network.named_modules()), dict[str, Tensor]()
+
+    def record(name: str, value: Any) -> None:
+        tensor = (value if isinstance(value, Tensor) else value[0]).clone()
+        change = adapter.transforms.get(name)
+        taps.setdefault(TAP + name, change(tensor) if change else tensor)
+
+    with ExitStack() as stack:
+        for name in {output.name.removeprefix(TAP) for output in expected if output.name.startswith(TAP)}:
+            path = adapter.taps.get(name, name)
+            module = modules.get(path.removeprefix("<"))
+            if module is None:
+                continue
+            if path.startswith("<"):
+                hook = module.register_forward_pre_hook(_last_argument_to(record, name))
+            else:
+                hook = module.register_forward_hook(_last_argument_to(record, name))
+            stack.callback(hook.remove)
+        yield taps
+
+
+def _last_argument_to(record: Callable[[str, Any], None], name: str) -> Callable[..., None]:
+    """Return a hook that records its last argument: the inputs of a module, or its output."""
+    return lambda *arguments: record(name, arguments[-1])
