@@ -7,7 +7,7 @@ Classes are strings; a class index is a position in the `names` of its own `Labe
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -117,4 +117,22 @@ class Corpus(Protocol):
 
         Files are read lazily; DatasetError, which names file and line, for a file that cannot be read.
         """
+        ...
+
+
+@runtime_checkable
+class HasPictures(Protocol):
+    """A corpus that stores its pictures inside other files, such as FER+ in arrays."""
+
+    def picture(self, example: Example) -> np.ndarray:
+        """Return the picture of an example, (H, W) or (H, W, 3) uint8 RGB. Raises DatasetError if it is missing."""
+        ...
+
+
+@runtime_checkable
+class CropsFaces(Protocol):
+    """A corpus that crops faces from its pictures, because a picture may show several, such as FEC."""
+
+    def face(self, example: Example, step: int) -> np.ndarray:
+        """Return the face of a step, (H, W) or (H, W, 3) uint8 RGB. Raises DatasetError if its picture is missing."""
         ...

@@ -6,7 +6,7 @@ as corpora of cropped faces (FER+, AffectNet) are scored.
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from avfer.datasets.example import Corpus, Example, Partition
+from avfer.datasets.example import Corpus, Example, HasPictures, Partition
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
 from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin
@@ -25,15 +25,6 @@ from avfer.stages.embed_faces import normalised, own_outputs, own_width
 
 BATCH = 64  # pictures at once
 RESIZING_RULE = "each picture is resized to the input size of the network, aspect ratio ignored"
-
-
-@runtime_checkable
-class HasPictures(Protocol):
-    """A corpus that stores its pictures inside other files, such as the rows of a CSV."""
-
-    def picture(self, example: Example) -> np.ndarray:
-        """Return the picture of an example, (H, W) or (H, W, 3) uint8."""
-        ...
 
 
 class PictureNetwork(NamedTuple):

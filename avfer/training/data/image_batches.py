@@ -6,16 +6,15 @@ An image is read when its batch is made: memory holds the labels of a partition 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from avfer.datasets.example import Corpus, Example
+from avfer.datasets.example import Corpus, CropsFaces, Example, HasPictures
 from avfer.datasets.single_label import open_picture
 from avfer.errors import DatasetError
-from avfer.evaluation.picture_predictions import HasPictures
 from avfer.losses.affect_labels import AffectLabels
 from avfer.models.card import Card
 from avfer.stages.embed_faces import normalised
@@ -24,15 +23,6 @@ from avfer.training.labels import TargetNames, labels_of_all
 from avfer.training.training_config import Augmentation, Mixing, Target
 
 Job = TypeVar("Job")
-
-
-@runtime_checkable
-class CropsFaces(Protocol):
-    """A corpus that crops faces from its images, because an image may show several."""
-
-    def face(self, example: Example, step: int) -> np.ndarray:
-        """Return the face of an example at a step, (H, W) or (H, W, 3) uint8. Raises DatasetError."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
