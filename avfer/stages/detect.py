@@ -1,7 +1,7 @@
 """detect_faces: find the faces on the key frames of a clip."""
 
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -70,8 +70,9 @@ def search(
 
 def _find_detector(name: str) -> type[nn.Module]:
     """Return the class of a detector; raise ConfigError before anything is called if it is none."""
-    kind: object = find("detector", name)
-    if isinstance(kind, type) and issubclass(kind, nn.Module) and isinstance(kind, Detector):
-        return kind  # the class itself declares all that the protocol needs
-    needs = "a torch module with crop_size, side_margin, landmark_shift, search and refine"
-    raise ConfigError(f"detector: '{name}' is not a face detector: it must be {needs} (see avfer.types.Detector)")
+    kind: Any = cast(Any, find("detector", name))
+    valid = isinstance(kind, type) and issubclass(kind, nn.Module) and isinstance(kind, Detector)
+    if not valid:  # the class itself must declare all that the protocol needs
+        needs = "a torch module with crop_size, side_margin, landmark_shift, search and refine"
+        raise ConfigError(f"detector: '{name}' is not a face detector: it must be {needs} (see avfer.types.Detector)")
+    return kind

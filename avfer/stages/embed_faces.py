@@ -1,4 +1,4 @@
-"""embed_faces: one vector per face, and what the network itself tells of it."""
+"""embed_faces: one feature vector per face, and the outputs of the heads that the backbone has."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +15,18 @@ from avfer.stage import Cards
 from avfer.stages.buffers import split_blocks
 from avfer.types import FaceCrops, FaceFeatures
 
-BATCH = 32  # faces at once
+BATCH = 32  # faces in one forward pass
 
 
 @dataclass
 class EmbedFaces:
-    """Read every crop with a face backbone; size, mean, std and colour order are those of its card."""
+    """Compute features of every crop with a face backbone.
 
-    backbone: str = "aver_lite"
-    weights: str = "builtin"
+    Size, mean, standard deviation and colour order of the crops are those of its card.
+    """
+
+    backbone: str = "aver_lite"  # name in the catalog, or "package.module:Name" of a FaceNetwork
+    weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
     card: Card = field(init=False, repr=False)
     _path: Path = field(init=False, repr=False)
     _network: FaceNetwork | None = field(default=None, init=False, repr=False)
@@ -35,15 +38,15 @@ class EmbedFaces:
 
     @property
     def makes(self) -> Cards:
-        """The network whose features these are."""
+        """The card of the backbone, as that of the face features."""
         return {"face": self.card}
 
     def files(self) -> dict[str, str]:
-        """The weight file and its sha256."""
+        """Return the sha256 of the weight file by its name."""
         return {self._path.name: sha256(self._path)}
 
     def load(self, device: torch.device) -> None:
-        """Build the network and put its weights on the device."""
+        """Build the backbone on a device and load its weights."""
         network = find_network(self.backbone, FaceNetwork)(**self.card.options)
         load_into(network, self._path, self.card)
         network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -51,19 +54,19 @@ class EmbedFaces:
         self._device = device
 
     def start(self) -> FaceCrops | None:
-        """No block is open."""
+        """Return the state in which no crop waits."""
         return None
 
     def step(self, state: FaceCrops | None, faces: FaceCrops) -> tuple[FaceCrops | None, FaceFeatures]:
-        """Features of whole blocks of frames; the crops of an open block are kept."""
+        """Return the features of whole blocks of frames; the crops of an incomplete block wait in the state."""
         whole, rest = split_blocks(state, faces)
         if not whole:
-            nothing = rest.clock.part(rest.clock.first, rest.clock.first)
-            return rest, FaceFeatures(no_faces(nothing), *self._embed(rest.pixels[:0]))
+            no_frames = rest.clock.part(rest.clock.first, rest.clock.first)
+            return rest, FaceFeatures(no_faces(no_frames), *self._embed(rest.pixels[:0]))
         return rest, concat([FaceFeatures(block.faces, *self._embed(block.pixels)) for block in whole])
 
     def _embed(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """crops: (N, S, S, 3) uint8 RGB -> features (N, D), what the network tells (N, O)."""
+        """crops: (N, S, S, 3) uint8 RGB -> features (N, D), outputs of the heads (N, O)."""
         features = [torch.zeros((0, self.card.width("face")), device=self._device)]
         own = [torch.zeros((0, own_width(self.card)), device=self._device)]
         for part in crops.split(BATCH) if len(crops) else ():
@@ -80,21 +83,29 @@ class EmbedFaces:
 
 
 def normalised(card: Card, pixels: Tensor) -> Tensor:
-    """(N, 3, H, W) RGB in [0, 255] -> float32, in the colour order of the card, less its mean, over its std."""
+    """Return pixels in the colour order of a card, minus its mean, divided by its standard deviation.
+
+    pixels: (N, 3, H, W) RGB in [0, 255] -> (N, 3, H, W) float32.
+    """
     mean = torch.tensor(card.mean, device=pixels.device)[:, None, None] * 255
     std = torch.tensor(card.std, device=pixels.device)[:, None, None] * 255
     return ((pixels.flip(1) if card.colour == "bgr" else pixels) - mean) / std
 
 
 def own_width(card: Card) -> int:
-    """Columns of what a network tells itself; a video model, which reads its own features over time, tells nothing."""
+    """Return the number of columns of `own_outputs` for the network of a card.
+
+    It is 0 for a video model: its heads belong to the affect model that reads its features over time.
+    """
     return 0 if card.inputs else 2 * card.valence_arousal + len(card.classes) + len(card.action_units)
 
 
 def own_outputs(card: Card, prediction: Prediction) -> Tensor:
-    """(N, O): valence and arousal in [-1, 1], probabilities of the classes, of the action units.
+    """Return the outputs of a backbone's heads as columns.
 
-    Here, where batches are counted from the start of the clip: the last bits of exp depend on the shape it is given.
+    -> (N, O): valence and arousal in [-1, 1] (2 columns), probabilities of the K classes, which sum to 1, and of the
+    A action units; a head that the card does not name has no columns. Softmax and sigmoid are computed here, on
+    batches counted from the start of the clip, because the last bits of exp depend on the shape of the batch.
     """
     assert prediction.features is not None, "face networks return features"
     parts = [prediction.features[:, :0]]

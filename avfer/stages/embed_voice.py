@@ -1,4 +1,4 @@
-"""Hear the voice: sound -> one vector per 0.975 s patch."""
+"""embed_voice: one feature vector per patch of 0.975 s of sound."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,59 +17,59 @@ from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE
 from avfer.stage import Cards
 from avfer.types import AudioBatch, VoiceFeatures
 
-BATCH = 8  # patches a network sees at once, whatever the chunk: a batch's shape alone moves the last bits
+BATCH = 8  # patches in one forward pass, always: the shape of a batch changes the last bits of its outputs
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """What must be kept of the sound: samples that wait for their block, frames that wait for their patch."""
+class SoundState:
+    """The part of the sound that is still needed: samples that wait for their block, frames for their patch."""
 
-    start: float  # seconds, time of the first sample of all; NaN while nothing was heard
-    count: int  # samples heard
-    samples: Tensor  # (S,) float32, from the first sample of the next block on
-    block: int  # blocks of frames done
-    frames: Tensor  # (F, 64) log-mel, from the first frame of the next patch on (or the newest, where hops are long)
+    start: float  # seconds, time of the first sample of all; NaN before it
+    count: int  # samples received so far
+    samples: Tensor  # (S,) float32 from the first sample of the next block on
+    block: int  # blocks of frames computed so far
+    frames: Tensor  # (F, 64) float32 log-mel from the first frame of the next patch on (with long hops, the newest)
     frame: int  # index of frames[0]
-    patch: int  # patches done
+    patch: int  # patches computed so far
     ended: bool = False
-    clip_stop: float | None = None
+    clip_stop: float | None = None  # seconds, end of the whole clip
 
     @property
     def stop(self) -> float:
-        """Seconds, where what was heard ends; NaN while nothing was."""
+        """Seconds, end of the sound so far; NaN before the first sample."""
         return self.start + self.count / SAMPLE_RATE
 
 
 @dataclass
 class EmbedVoice:
-    """Turn sound of 16 kHz into features, one row every `hop` seconds.
+    """Compute features of 16 kHz sound with a voice backbone, one row every `hop` seconds.
 
-    Row k has heard the 15,600 samples from `k * hop` seconds after the start of the sound on; its time is their
-    centre, start + k * hop + 0.4875 s. Sound that is shorter is padded with silence to one patch; the tail that
-    fills no patch is dropped. Blocks of frames and batches of patches are counted from the start of the sound.
+    Row k covers the 15,600 samples from `k * hop` seconds after the start of the sound on; its time is their centre,
+    start + k * hop + 0.4875 s. Shorter sound is padded with silence to one patch; samples at the end that fill no
+    patch are dropped. Blocks of frames and batches of patches are counted from the start of the sound.
     """
 
-    backbone: str = "vggish_lite"
-    weights: str = "builtin"
+    backbone: str = "vggish_lite"  # name in the catalog, or "package.module:Name" of a VoiceNetwork
+    weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
     hop: float = 0.2  # seconds, a multiple of 0.01
     card: Card = field(init=False, repr=False)
     _path: Path = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.hop < 0.01 or abs(self.hop * 100 - round(self.hop * 100)) > 1e-6:
-            raise ConfigError(f"embed_voice: hop is {self.hop} s; choose a multiple of 0.01 s, such as 0.2")
+            raise ConfigError(f"hop: must be a multiple of 0.01 s, such as 0.2, got {self.hop}")
         find("voice backbone", self.backbone)
         self._path, self.card = locate(self.backbone, self.weights)
         if not self.card.width("voice"):
-            raise ConfigError(f"embed_voice: the card of {self.backbone} names no number of features")
+            raise ConfigError(f"backbone: the card of '{self.backbone}' states no number of voice features")
 
     @property
     def makes(self) -> Cards:
-        """The network whose features these are."""
+        """The card of the backbone, as that of the voice features."""
         return {"voice": self.card}
 
     def load(self, device: torch.device) -> None:
-        """Build the network and put its weights on the device."""
+        """Build the backbone on a device and load its weights."""
         self.device = device
         network = find_network(self.backbone, VoiceNetwork)(**self.card.options)
         load_into(network, self._path, self.card)
@@ -78,22 +78,25 @@ class EmbedVoice:
         self.embed = network.voice_features
 
     def files(self) -> dict[str, str]:
-        """The weight file and its sha256."""
+        """Return the sha256 of the weight file by its name."""
         return {self._path.name: sha256(self._path)}
 
-    def start(self) -> Heard:
-        """Nothing heard yet."""
-        return Heard(float("nan"), 0, torch.zeros(0), 0, torch.zeros(0, log_mel.BANDS), 0, 0)
+    def start(self) -> SoundState:
+        """Return the state before the first sample."""
+        return SoundState(float("nan"), 0, torch.zeros(0), 0, torch.zeros(0, log_mel.BANDS), 0, 0)
 
-    def step(self, state: Heard, sound: AudioBatch) -> tuple[Heard, VoiceFeatures]:
-        """The patches that are complete with this sound."""
-        state = self._frames(_append(state, sound))
+    def step(self, state: SoundState, sound: AudioBatch) -> tuple[SoundState, VoiceFeatures]:
+        """Return the rows of the patches that are complete with this sound.
+
+        Raises ConfigError for sound that is not mono or not 16 kHz, ValueError if samples are missing.
+        """
+        state = self._with_frames(_append(state, sound))
         rows, centres = [], []
         while (ready := self._ready(state)) and (ready >= BATCH or state.ended):
-            take = min(ready, BATCH)
-            rows.append(self._vectors(state, take))
-            centres.append(np.arange(state.patch, state.patch + take))
-            state = self._past(state, take)
+            count = min(ready, BATCH)
+            rows.append(self._vectors(state, count))
+            centres.append(np.arange(state.patch, state.patch + count))
+            state = self._after(state, count)
         values = torch.cat(rows) if rows else torch.zeros(0, self.card.width("voice"), device=self.device)
         index = np.concatenate(centres) if centres else np.zeros(0, np.int64)
         reached = float(self._centre(state, state.patch))
@@ -107,54 +110,57 @@ class EmbedVoice:
             clip_stop=state.clip_stop,
         )
 
-    def _frames(self, state: Heard) -> Heard:
-        """Turn the samples into frames, whole blocks only; at the end all that is left."""
-        samples, block, made = state.samples, state.block, [state.frames]
-        # Too short a sound goes on as silence.
+    def _with_frames(self, state: SoundState) -> SoundState:
+        """Compute frames of the waiting samples in whole blocks; after the end of the sound, of all of them."""
+        samples, block, parts = state.samples, state.block, [state.frames]
+        # Sound that is shorter than a patch is continued as silence.
         total = log_mel.num_frames(max(state.count, PATCH)) if state.ended and state.count else 0
         size, stride = log_mel.block_stop(0), log_mel.block_start(1)
         while len(samples) >= size or block * log_mel.BLOCK < total:
             padded = torch.nn.functional.pad(samples[:size], (0, max(0, size - len(samples))))
             frames = log_mel.log_mel_block(padded)
-            made.append(frames[: total - block * log_mel.BLOCK] if state.ended else frames)
+            parts.append(frames[: total - block * log_mel.BLOCK] if state.ended else frames)
             samples, block = samples[stride:], block + 1
-        return replace(state, samples=samples.clone(), block=block, frames=torch.cat(made))
+        return replace(state, samples=samples.clone(), block=block, frames=torch.cat(parts))
 
-    def _ready(self, state: Heard) -> int:
-        """Patches that have all their frames."""
+    def _ready(self, state: SoundState) -> int:
+        """Return the number of patches whose frames are all there."""
         after = state.frame + len(state.frames) - PATCH_FRAMES
         return max(0, after // self._hop - state.patch + 1) if after >= 0 else 0
 
     @torch.inference_mode()
-    def _vectors(self, state: Heard, take: int) -> Tensor:
-        """Features (take, D) of the next patches, computed as one full batch."""
+    def _vectors(self, state: SoundState, count: int) -> Tensor:
+        """Return the features (count, D) of the next patches, computed in one full batch."""
         patches = torch.zeros(BATCH, 1, PATCH_FRAMES, log_mel.BANDS)
-        for row in range(take):
+        for row in range(count):
             first = (state.patch + row) * self._hop - state.frame
             patches[row, 0] = state.frames[first : first + PATCH_FRAMES]
         patches = patches.to(self.device).contiguous(memory_format=torch.channels_last)
-        return self.embed(patches)[:take].clone()
+        return self.embed(patches)[:count].clone()
 
-    def _past(self, state: Heard, take: int) -> Heard:
-        patch = state.patch + take
-        keep = min(patch * self._hop - state.frame, len(state.frames))
-        return replace(state, patch=patch, frame=state.frame + keep, frames=state.frames[keep:].clone())
+    def _after(self, state: SoundState, count: int) -> SoundState:
+        """Return the state after the next patches, without the frames that later ones do not need."""
+        patch = state.patch + count
+        drop = min(patch * self._hop - state.frame, len(state.frames))
+        return replace(state, patch=patch, frame=state.frame + drop, frames=state.frames[drop:].clone())
 
-    def _centre(self, state: Heard, patch: np.ndarray | int) -> np.ndarray:
+    def _centre(self, state: SoundState, patch: np.ndarray | int) -> np.ndarray:
+        """Return the centre of patches in seconds.   patch: (N,) or () indices -> the same shape"""
         return state.start + (np.asarray(patch) * self._hop * log_mel.HOP + PATCH / 2) / SAMPLE_RATE
 
     @property
     def _hop(self) -> int:
-        """Frames between two patches."""
+        """Frames from one patch to the next."""
         return round(self.hop * 100)
 
 
-def _append(state: Heard, sound: AudioBatch) -> Heard:
+def _append(state: SoundState, sound: AudioBatch) -> SoundState:
+    """Add the samples of a batch to those that wait."""
     channels, count = sound.samples.shape
     if count and (sound.sample_rate != SAMPLE_RATE or channels != 1):
         raise ConfigError(
-            f"embed_voice hears one channel of {SAMPLE_RATE} Hz, not {channels} of {sound.sample_rate} Hz;"
-            f" set sample_rate: {SAMPLE_RATE} and channels: 1 on decode_audio"
+            f"embed_voice: the sound must be mono at {SAMPLE_RATE} Hz, got {channels} channel(s) at"
+            f" {sound.sample_rate} Hz; set sample_rate: {SAMPLE_RATE} on decode_audio"
         )
     if count and sound.first != state.count:
         raise ValueError(f"embed_voice: samples {state.count} to {sound.first} are missing")

@@ -1,4 +1,4 @@
-"""A video model stands in a pipeline as the backbone and as the affect model, with one file of weights."""
+"""A video model serves as the backbone and as the affect model of a pipeline, with one weight file."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ OPTIONS = {
 
 
 def saved(name: str, folder: Path, **options: int) -> str:
-    """The weights file of a small network whose outputs move."""
+    """Write the weights of a small random network and return their path."""
     torch.manual_seed(0)
     options = OPTIONS[name] | options
     network = create(name, **options)
@@ -35,14 +35,14 @@ def saved(name: str, folder: Path, **options: int) -> str:
 
 
 def pipeline(base: str, name: str, weights: str, *stages: str) -> Pipeline:
-    """A bundled pipeline with the video model in place of the networks of these stages."""
+    """Return a bundled pipeline with the video model in place of the networks of some stages."""
     options = {"look": "backbone", "voice": "backbone", "raw": "model"}
     changes = {f"{stage}.{options[stage]}": name for stage in stages}
     return load(base, device="cpu", **changes, **{f"{stage}.weights": weights for stage in stages})
 
 
 def crops(n: int) -> FaceCrops:
-    """Two people whose looks change: the second is not on every frame."""
+    """Return random crops of two people, the second on every third frame."""
     frames = np.sort(np.concatenate([np.arange(n), np.arange(0, n, 3)]))
     rows = len(frames)
     tracks = FaceTracks(
@@ -57,80 +57,81 @@ def crops(n: int) -> FaceCrops:
     return FaceCrops(tracks, torch.randint(0, 256, (rows, 96, 96, 3), generator=random, dtype=torch.uint8))
 
 
-def stages(name: str, weights: str) -> tuple[EmbedFaces, PredictAffect]:
-    look = EmbedFaces(name, weights)
-    raw = PredictAffect(name, weights).fit(look.makes)
-    for stage in (look, raw):
-        stage.load(torch.device("cpu"))
-    return look, raw
+def loaded(name: str, weights: str) -> tuple[EmbedFaces, PredictAffect]:
+    embed = EmbedFaces(name, weights)
+    predict = PredictAffect(name, weights).fit(embed.makes)
+    assert isinstance(predict, PredictAffect)
+    embed.load(torch.device("cpu"))
+    predict.load(torch.device("cpu"))
+    return embed, predict
 
 
-def read(look: EmbedFaces, raw: PredictAffect, faces: FaceCrops, cuts: list[int]) -> AffectTrack:
-    return feed(raw, [feed(look, [faces], cuts)], cuts)
+def run(embed: EmbedFaces, predict: PredictAffect, faces: FaceCrops, cuts: list[int]) -> AffectTrack:
+    return feed(predict, [feed(embed, [faces], cuts)], cuts)
 
 
 @pytest.mark.parametrize("name", ["affwildnet_vgg_gru", "affwildnet_resnet_gru"])
-def test_a_clip_is_read_by_a_video_model_alone(name, tmp_path):
-    run = pipeline("vision", name, saved(name, tmp_path), "look", "raw")
-    faces = next(step.stage for step in run.steps if step.name == "faces")
+def test_a_video_model_alone_predicts_the_affect_of_a_clip(name, tmp_path):
+    vision = pipeline("vision", name, saved(name, tmp_path), "look", "raw")
+    faces = next(step.stage for step in vision.steps if step.name == "faces")
     assert faces.size == 96
-    table = run.run(DEMO).to_pandas()
-    seen = table[table["reason"].isna()]
-    assert len(seen) > 100 and table["frame"].nunique() == 130
-    assert seen["valence"].between(-1, 1).all() and seen["valence"].std() > 1e-6
-    assert seen["arousal"].between(-1, 1).all() and seen["arousal"].std() > 1e-6
+    table = vision.run(DEMO).to_pandas()
+    faces = table[table["reason"].isna()]
+    assert len(faces) > 100 and table["frame"].nunique() == 130
+    assert faces["valence"].between(-1, 1).all() and faces["valence"].std() > 1e-6
+    assert faces["arousal"].between(-1, 1).all() and faces["arousal"].std() > 1e-6
     assert "expression" not in table or table["expression"].isna().all()
 
 
-def test_a_clip_is_read_by_face_and_voice(tmp_path):
+def test_a_video_model_of_face_and_voice_predicts_the_affect_of_a_clip(tmp_path):
     weights = saved("av_mt_vgg_rnn", tmp_path)
     table = pipeline("aver", "av_mt_vgg_rnn", weights, "look", "voice", "raw").run(DEMO).to_pandas()
-    seen = table[table["reason"].isna()]
-    assert len(seen) > 100
-    assert seen["valence"].std() > 1e-6
-    assert seen["expression"].isin(card_of("av_mt_vgg_rnn").classes).all()
-    assert seen[["au01", "au25"]].stack().between(0, 1).all()
+    faces = table[table["reason"].isna()]
+    assert len(faces) > 100
+    assert faces["valence"].std() > 1e-6
+    assert faces["expression"].isin(card_of("av_mt_vgg_rnn").classes).all()
+    assert faces[["au01", "au25"]].stack().between(0, 1).all()
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [7, 40, 41], [32, 64]])
 def test_chunks_change_no_value(cuts, tmp_path):
-    look, raw = stages("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path))
+    embed, predict = loaded("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path))
     faces = crops(70)
-    assert_same(read(look, raw, faces, cuts), read(look, raw, faces, [20, 50]))
+    assert_same(run(embed, predict, faces, cuts), run(embed, predict, faces, [20, 50]))
 
 
-def test_each_person_is_a_sequence_of_the_network(tmp_path):
+def test_each_person_is_one_sequence_of_the_network(tmp_path):
     weights = saved("affwildnet_vgg_gru", tmp_path)
     faces = crops(30)
-    track = read(*stages("affwildnet_vgg_gru", weights), faces, [])
+    track = run(*loaded("affwildnet_vgg_gru", weights), faces, [])
     network = create("affwildnet_vgg_gru", weights=weights)
     pixels = (faces.pixels.permute(0, 3, 1, 2).float() - 128) / 128
     for person in (0, 1):
         rows = track.faces.track_ids == person
         with torch.inference_mode():
-            pair = network(pixels[torch.from_numpy(rows)][None])[0].clamp(-1, 1)
+            valence_arousal = network(pixels[torch.from_numpy(rows)][None])[0].clamp(-1, 1)
         found = np.stack([track.valence[rows], track.arousal[rows]], 1)
-        np.testing.assert_allclose(found, pair.numpy(), atol=1e-5)
-        assert pair.std(0).min() > 1e-4
+        np.testing.assert_allclose(found, valence_arousal.numpy(), atol=1e-5)
+        assert valence_arousal.std(0).min() > 1e-4
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "message"),
     [
         ("own", "affwildnet_vgg_gru reads its features over time: name it behind model: too"),
         ("linear_lite", "linear_lite reads 256 features of the face, but affwildnet_vgg_gru gives 12"),
         ("affwildnet_resnet_gru", "reads 64 features of the face, but affwildnet_vgg_gru gives 12"),
     ],
 )
-def test_features_of_a_video_model_are_for_itself_alone(model, told, tmp_path):
+def test_features_of_a_video_model_fit_no_other_model(model, message, tmp_path):
     makes = EmbedFaces("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path)).makes
     weights = saved(model, tmp_path) if model in OPTIONS else "builtin"
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         PredictAffect(model, weights).fit(makes)
 
 
-def test_a_video_model_without_a_voice_does_not_stand_for_one(tmp_path):
-    with pytest.raises(ConfigError, match="names no number of features"):
+def test_a_video_model_without_a_voice_is_no_voice_backbone(tmp_path):
+    with pytest.raises(ConfigError, match="states no number of voice features"):
         EmbedVoice("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path))
 
 
@@ -140,7 +141,7 @@ def test_classes_whose_order_is_not_known_are_refused(tmp_path):
         PredictAffect("av_mt_vgg_rnn", weights).fit(EmbedFaces("av_mt_vgg_rnn", weights).makes)
 
 
-def test_the_voice_of_aver_tells_what_it_hears_alone(tmp_path):
+def test_aver_voice_predicts_affect_from_the_voice_alone(tmp_path):
     torch.manual_seed(0)
     weights = str(save(create("aver_voice"), card_of("aver_voice"), tmp_path / "aver_voice.safetensors"))
     table = pipeline("voice", "aver_voice", weights, "voice", "raw").run(DEMO).to_pandas()
@@ -148,6 +149,6 @@ def test_the_voice_of_aver_tells_what_it_hears_alone(tmp_path):
     assert "expression" not in table or table["expression"].isna().all()
 
 
-def test_features_alone_are_no_affect():
+def test_a_model_without_heads_is_no_affect_model():
     with pytest.raises(ConfigError, match="vggish_lite gives features alone; name a model that reads them"):
         PredictAffect("vggish_lite").fit(EmbedVoice("vggish_lite").makes)
