@@ -1,4 +1,4 @@
-"""Imports point one way: what stands lower in the list may import what stands above it, never the reverse."""
+"""The layers of the package: a part may import the layers listed before its own, its own layer, and no later one."""
 
 import ast
 from collections.abc import Iterator
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tools.audit import Findings, audit
+
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
-    {"avfer", "errors", "configurations", "signal", "prefetch"},  # "avfer" is the package's own file: the version
+    {"avfer", "errors", "configurations", "signal", "prefetch"},  # "avfer" is avfer/__init__.py, read for the version
     {"atomic", "catalog", "metrics", "types", "rows", "container", "media"},
     {"models", "losses", "readers"},
     {"stage", "datasets"},
@@ -24,21 +26,20 @@ LAYERS = (
     {"__main__"},
 )
 PARTS = sorted(path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())
-# A result saves and draws itself: its methods import the code when they are called.
+# AffectTrack.save and .plot import the writers when they are called.
 ALLOWED = {("affect_track", "export")}
-# The public surface names what it gives; nothing is imported before it is asked for.
-SURFACE = "__init__"
+LAZY = "__init__"  # imports the public names at their first use
 
 
 def layer_of(part: str) -> int:
     for number, names in enumerate(LAYERS):
         if part in names:
             return number
-    pytest.fail(f"avfer/{part} stands in no layer; name it in tests/test_layers.py")
+    pytest.fail(f"avfer/{part} is in no layer: add it to LAYERS in tests/test_layers.py")
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The parts of avfer that a file imports when it runs, inside functions too, types alone aside."""
+    """Yield the parts of avfer that a file imports, inside functions too, but not under TYPE_CHECKING."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -55,13 +56,13 @@ def imported(path: Path) -> Iterator[str]:
                 yield part if part in PARTS else "avfer"
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part != SURFACE])
-def test_imports_point_one_way(part):
+@pytest.mark.parametrize("part", [part for part in PARTS if part != LAZY])
+def test_no_part_imports_a_later_layer(part):
     here = PACKAGE / part
     for path in sorted(here.rglob("*.py")) if here.is_dir() else [here.with_suffix(".py")]:
         for other in imported(path):
             fine = layer_of(other) <= layer_of(part) or (part, other) in ALLOWED
-            assert fine, f"{path.relative_to(PACKAGE)} imports avfer.{other}, which stands above it"
+            assert fine, f"{path.relative_to(PACKAGE)} imports avfer.{other}, which is in a later layer"
 
 
 NETWORKS = [path for folder in (PACKAGE / "models").iterdir() if folder.is_dir() for path in folder.glob("*.py")]
@@ -73,5 +74,11 @@ def test_networks_import_only_models_and_signal(path):
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_file_is_longer_than_a_reader_likes(path):
+def test_no_file_has_more_than_300_lines(path):
     assert len(path.read_text().splitlines()) <= 300
+
+
+def test_no_modules_import_each_other():
+    found = Findings()
+    audit(found, [])
+    assert found.lines["import circle"] == []
