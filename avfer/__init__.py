@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
     from avfer.errors import AvferError
     from avfer.evaluation.scoring import evaluate
-    from avfer.labelling.run import label
+    from avfer.labelling.label_corpus import label
     from avfer.models.factory import create
     from avfer.pipeline import Pipeline, load
     from avfer.training.train import train
@@ -21,7 +21,7 @@ _HOMES = {
     "Pipeline": "avfer.pipeline",
     "create": "avfer.models.factory",
     "evaluate": "avfer.evaluation.scoring",
-    "label": "avfer.labelling.run",
+    "label": "avfer.labelling.label_corpus",
     "load": "avfer.pipeline",
     "train": "avfer.training.train",
 }

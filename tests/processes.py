@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import psutil
 
-GRACE = 5.0  # s in which a process that was killed may still be seen by the system
+GRACE = 5.0  # s that the system may take to remove a process that was killed
 
 
 def avfer_threads() -> list[str]:

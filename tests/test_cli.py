@@ -1,3 +1,5 @@
+"""The command line: results, messages, exit codes, interrupts."""
+
 import json
 import os
 import signal
@@ -53,7 +55,7 @@ def test_run_prints_only_the_paths_it_wrote_on_standard_output(avfer, steady, cl
     assert leftovers(tmp_path / "out") == []
 
 
-def test_results_go_to_avfer_out_unless_told(avfer, steady, clip, tmp_path, monkeypatch):
+def test_results_go_to_avfer_out_by_default(avfer, steady, clip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert avfer("run", steady, "--input", clip).paths == [Path("avfer_out/talk.parquet")]
 
@@ -68,7 +70,7 @@ def test_every_format_holds_the_same_values(avfer, steady, clip, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["run", "{steady}", "--input", "{clip}", "--speed", "9"], "No such option"),
         (["run", "{steady}"], "Missing option '--input'"),
@@ -87,17 +89,17 @@ def test_every_format_holds_the_same_values(avfer, steady, clip, tmp_path):
         (["rum"], "No such command"),
     ],
 )
-def test_wrong_usage_is_told_in_a_line_and_is_exit_2(avfer, steady, clip, tmp_path, arguments, told):
+def test_wrong_usage_prints_one_line_and_exits_with_2(avfer, steady, clip, tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
     places = {"steady": steady, "clip": clip, "tmp": tmp_path}
     result = avfer(*(argument.format(**places) for argument in arguments))
     assert result.code == 2
-    assert told in result.err and "Traceback" not in result.err
+    assert message in result.err and "Traceback" not in result.err
     assert result.out == ""
     assert sorted(tmp_path.glob("**/*.parquet")) == []
 
 
-def test_two_inputs_that_would_share_a_name_are_exit_2_before_any_work(avfer, steady, clip, tmp_path):
+def test_two_inputs_with_the_same_output_name_exit_with_2_before_any_work(avfer, steady, clip, tmp_path):
     (tmp_path / "other").mkdir()
     twin = write_clip(tmp_path / "other" / "talk.avi", stripes(4), codec="mpeg4")
     result = avfer("run", steady, "--input", clip, twin, "--output", tmp_path / "out")
@@ -110,7 +112,7 @@ def test_the_same_file_named_twice_is_one_clip(avfer, steady, clip, tmp_path):
     assert len(avfer("run", steady, "--input", clip, tmp_path, "--output", tmp_path / "out").paths) == 1
 
 
-def test_a_table_that_is_there_is_kept_and_told(avfer, steady, clip, tmp_path):
+def test_an_existing_table_is_kept_with_a_message(avfer, steady, clip, tmp_path):
     kept = tmp_path / "talk.parquet"
     kept.write_bytes(b"mine")
     result = avfer("run", steady, "--input", clip, "--output", tmp_path)
@@ -119,20 +121,20 @@ def test_a_table_that_is_there_is_kept_and_told(avfer, steady, clip, tmp_path):
     assert "kept" in result.err
 
 
-def test_overwrite_makes_a_table_anew(avfer, steady, clip, tmp_path):
+def test_overwrite_replaces_a_table(avfer, steady, clip, tmp_path):
     (tmp_path / "talk.parquet").write_bytes(b"mine")
     avfer("run", steady, "--input", clip, "--output", tmp_path, "--overwrite")
     assert rows(tmp_path / "talk.parquet") == FRAMES
 
 
-def test_only_the_missing_format_is_made(avfer, steady, clip, tmp_path):
+def test_only_the_missing_format_is_written(avfer, steady, clip, tmp_path):
     (tmp_path / "talk.csv").write_bytes(b"mine")
     result = avfer("run", steady, "--input", clip, "--output", tmp_path, "--format", "csv,parquet")
     assert result.paths == [tmp_path / "talk.csv", tmp_path / "talk.parquet"]
     assert (tmp_path / "talk.csv").read_bytes() == b"mine"
 
 
-def test_a_failed_clip_stops_no_other_and_is_exit_3(avfer, steady, clip, text, tmp_path):
+def test_a_failed_clip_does_not_stop_the_others_and_exits_with_3(avfer, steady, clip, text, tmp_path):
     result = avfer("run", steady, "--input", text, clip, "--output", tmp_path / "out")
     assert result.code == 3
     assert result.paths == [tmp_path / "out" / "talk.parquet"]
@@ -147,22 +149,22 @@ def test_a_clip_that_fails_midway_leaves_nothing_behind(avfer, steady, clip, tmp
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_the_traceback_comes_where_it_is_asked_for(avfer, steady, clip, tmp_path, monkeypatch):
+def test_avfer_debug_prints_the_traceback(avfer, steady, clip, tmp_path, monkeypatch):
     monkeypatch.setenv("AVFER_DEBUG", "1")
     result = avfer("run", steady, "--input", clip, "--output", tmp_path, "--set", "affect.fails_after=0")
     assert result.code == 3
     assert "Traceback" in result.err and "steady_stage.py" in result.err
 
 
-def test_json_is_one_object_that_tells_all(avfer, steady, clip, text, tmp_path):
+def test_json_prints_one_object_with_outputs_failures_and_rows(avfer, steady, clip, text, tmp_path):
     result = avfer("run", steady, "--input", clip, text, "--output", tmp_path, "--json")
-    told = json.loads(result.out)
-    assert told["outputs"] == [str(tmp_path / "talk.parquet")]
-    assert told["failures"][0]["input"] == str(text) and told["failures"][0]["reason"]
-    assert told["rows"] == FRAMES and told["seconds"] > 0
+    printed = json.loads(result.out)
+    assert printed["outputs"] == [str(tmp_path / "talk.parquet")]
+    assert printed["failures"][0]["input"] == str(text) and printed["failures"][0]["reason"]
+    assert printed["rows"] == FRAMES and printed["seconds"] > 0
 
 
-def test_quiet_says_nothing(avfer, steady, clip, tmp_path):
+def test_quiet_prints_nothing_on_standard_error(avfer, steady, clip, tmp_path):
     assert avfer("run", steady, "--input", clip, "--output", tmp_path, "--quiet").err == ""
 
 
@@ -206,7 +208,7 @@ def test_chunk_length_changes_no_byte(avfer, steady, clip, tmp_path):
     assert len(tables) == 1
 
 
-def test_report_and_overlay_stand_beside_the_table(avfer, steady, clip, tmp_path):
+def test_report_and_overlay_are_written_beside_the_table(avfer, steady, clip, tmp_path):
     result = avfer("run", steady, "--input", clip, "--output", tmp_path / "out", "--report", "--overlay")
     assert result.code == 0
     assert [path.name for path in result.paths] == ["talk.parquet", "talk.html", "talk.overlay.mp4"]
@@ -233,17 +235,17 @@ def test_an_interrupted_run_keeps_finished_clips_and_nothing_half_written(steady
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: any("b" in name for name in leftovers(out)))
     run.send_signal(number)
-    told, said = run.communicate(timeout=20)
+    output, messages = run.communicate(timeout=20)
     assert run.returncode == 130
-    assert "interrupted" in said and "Traceback" not in said
+    assert "interrupted" in messages and "Traceback" not in messages
     assert [path.name for path in out.iterdir()] == ["a.parquet"]
-    assert told.splitlines() == [str(out / "a.parquet")]
+    assert output.splitlines() == [str(out / "a.parquet")]
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
+    while not condition():
+        assert time.monotonic() < end, f"the condition is still false after {seconds:g} s"
         time.sleep(0.02)
 
 
@@ -276,7 +278,7 @@ def test_help_needs_no_heavy_package_and_little_time():
     assert all(verb in done.stdout for verb in ("run", "models", "doctor"))
 
 
-def test_a_wrong_path_is_told_before_torch_is_imported():
+def test_a_wrong_path_is_an_error_before_torch_is_imported():
     code = (
         "import sys\nfrom avfer.cli import main\n"
         "try: main(['run', 'aver', '--input', 'absent.mp4'])\nexcept SystemExit as left: print(left.code)\n"
@@ -286,7 +288,7 @@ def test_a_wrong_path_is_told_before_torch_is_imported():
     assert done.stdout.split() == ["2", "False"]
 
 
-def test_version_is_told(avfer):
+def test_version_prints_the_version(avfer):
     import avfer as package
 
     assert avfer("--version").out == f"avfer {package.__version__}\n"
@@ -302,7 +304,7 @@ def test_models_list_names_every_model_of_the_catalog(avfer):
     }
 
 
-def test_doctor_tells_of_weights_and_their_licences(avfer):
+def test_doctor_lists_weights_and_their_licences(avfer):
     result = avfer("doctor")
     assert result.code == 0
     assert "aver_lite.safetensors" in result.out and "not for commercial use" in result.out

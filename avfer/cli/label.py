@@ -11,7 +11,7 @@ from avfer.cli.exits import FAILED
 from avfer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from avfer.labelling.run import LabelReport
+    from avfer.labelling.label_corpus import LabelReport
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def label(
 
     from avfer.executors.pool import Limits
     from avfer.labelling.entry import Shard
-    from avfer.labelling.run import LabelReport, label_corpus
+    from avfer.labelling.label_corpus import LabelReport, label_corpus
     from avfer.labelling.run_options import LabelOptions
     from avfer.labelling.store import Store
     from avfer.pipeline_config import parse_override, read_pipeline

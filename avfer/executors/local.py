@@ -104,7 +104,7 @@ class _LocalBackend:
 
 
 class WorkerProcess:
-    """A worker process, as its parent sees it. A thread puts what it sends into the queue of events."""
+    """The parent's end of a worker process. A thread moves what the process sends into the queue of events."""
 
     def __init__(self, variables: dict[str, str], events: EventQueue) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115

@@ -92,7 +92,7 @@ Event = WorkerReady | TaskResult | TaskError | WorkerExited
 
 
 class Worker(Protocol):
-    """One process that has loaded the task, as the backend's side sees it."""
+    """The handle of a process that loads the task and works on one item at a time."""
 
     def send(self, item: Any) -> None:
         """Send an item; a TaskResult event follows."""

@@ -125,7 +125,7 @@ class _RayBackend:
 
 
 class Actor:
-    """A worker on a Ray cluster, as this process sees it."""
+    """The handle of a worker on a Ray cluster."""
 
     def __init__(self, ray: Any, handle: Any, device: str, calls: "dict[Any, Actor]") -> None:
         self._ray, self._handle, self.device, self._calls = ray, handle, device, calls

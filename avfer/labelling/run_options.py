@@ -37,7 +37,7 @@ class LabelOptions:
 
 
 def choose_executor(options: LabelOptions, recipe: Recipe, clips: int) -> Executor:
-    """Return an executor with no more workers than clips: a Ray cluster if asked for, else processes.
+    """Return an executor with no more workers than clips: a Ray cluster if `options.ray` is set, else processes.
 
     By default a CPU has one worker for each `threads` cores of the pipeline, a GPU one worker.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from avfer.labelling import run
+from avfer.labelling import label_corpus
 from avfer.labelling.recipe import LoadRecipe, Recipe
 from avfer.labelling.status import CorpusStatus
 from avfer.pipeline_config import PipelineSpec
@@ -34,8 +34,8 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
         return LoadRecipe(device).load()(spec)
 
-    monkeypatch.setattr(run, "load_recipe", load_recipe)
-    monkeypatch.setattr(run, "choose_executor", lambda *_: executor)
+    monkeypatch.setattr(label_corpus, "load_recipe", load_recipe)
+    monkeypatch.setattr(label_corpus, "choose_executor", lambda *_: executor)
     return executor
 
 
@@ -45,7 +45,9 @@ def label(in_process: InProcess, steady: Path, tmp_path: Path) -> Callable[..., 
 
     def call(*inputs: str, **options: Any) -> CorpusStatus:
         in_process.given.clear()
-        return run.label(steady, [str(tmp_path / text) for text in inputs], tmp_path / "out", device="cpu", **options)
+        return label_corpus.label(
+            steady, [str(tmp_path / text) for text in inputs], tmp_path / "out", device="cpu", **options
+        )
 
     return call
 

@@ -59,7 +59,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ],
 )
 def test_clips_on_s3_give_the_same_values_as_those_in_a_folder(s3, in_process, steady, tmp_path, url, found):
-    from avfer.labelling.run import label
+    from avfer.labelling.label_corpus import label
 
     label(steady, url, tmp_path / "out", device="cpu")
     assert set(labels(tmp_path / "out")) == found
@@ -75,7 +75,7 @@ def test_clips_on_s3_give_the_same_values_as_those_in_a_folder(s3, in_process, s
 def test_an_object_that_has_changed_is_labelled_again(s3, in_process, steady, tmp_path):
     import boto3
 
-    from avfer.labelling.run import label
+    from avfer.labelling.label_corpus import label
 
     urls = f"s3://{BUCKET}/deep/b.mp4", f"s3://{BUCKET}/a.mp4"
     for expected in (2, 0):
@@ -101,7 +101,7 @@ def test_workers_fetch_from_s3_themselves(s3, steady, tmp_path):
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("url", ["s3://nobucket/", f"s3://{BUCKET}/absent.mp4", f"s3://{BUCKET}/*.avi"])
 def test_a_url_that_names_nothing_is_an_error_with_the_url(s3, in_process, steady, tmp_path, url):
-    from avfer.labelling.run import label
+    from avfer.labelling.label_corpus import label
 
     with pytest.raises(ConfigError, match=r"s3://"):
         label(steady, url, tmp_path / "out", device="cpu")

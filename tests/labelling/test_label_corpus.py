@@ -224,7 +224,7 @@ def test_an_input_that_names_nothing_creates_no_folder(label, tmp_path):
 
 
 def test_a_full_disk_ends_the_run_and_no_clip_fails_for_it(in_process, steady, corpus, small_disk):
-    from avfer.labelling.run import label
+    from avfer.labelling.label_corpus import label
 
     (small_disk / "out").mkdir()
     with pytest.raises(OutputError, match="No space left"):
@@ -235,7 +235,7 @@ def test_a_full_disk_ends_the_run_and_no_clip_fails_for_it(in_process, steady, c
 
 
 def test_a_read_only_folder_ends_the_run_at_once(in_process, steady, corpus, read_only_folder):
-    from avfer.labelling.run import label
+    from avfer.labelling.label_corpus import label
 
     with pytest.raises(OutputError, match="cannot be written"):
         label(steady, corpus, read_only_folder / "out", device="cpu")
