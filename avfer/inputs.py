@@ -2,6 +2,14 @@
 
 `avfer label` uses `find_inputs`, a stream that checks every file; `avfer run` uses `find_clips`, a list of local paths.
 Both walk folders in the same fixed order (by name at every level) and skip hidden files and folders.
+
+| input                  | files                                         | ids                                     |
+| talk.mp4               | that file, whatever its suffix                | talk.mp4                                |
+| corpus                 | media files in the folder and below           | relative to it: s1/talk.mp4             |
+| corpus/*/*.mp4         | what matches; folders as above                | relative to corpus: s1/talk.mp4         |
+| clips.txt              | one input a line, relative to the list        | the line; absolute paths without root   |
+| clips.csv, .parquet    | the column `path`, relative to the manifest   | the column `id`, else as in a list      |
+| s3://bucket/corpus     | as above, in a remote store                   | as above                                |
 """
 
 import os
@@ -21,7 +29,7 @@ MAX_LISTED = 5  # faults that one message lists
 
 @dataclass(frozen=True)
 class InputFile:
-    """A media file that an input names."""
+    """A media file that an input names, with what tells whether it has changed: size and time, or a mark."""
 
     id: str  # name inside the corpus: the path relative to the folder, list or pattern that the user gave
     path: str  # absolute path, or a URL

@@ -1,4 +1,11 @@
-"""A user's manifest: a table of clips, CSV or Parquet, with a column `path`, optionally `id`, and columns to keep."""
+"""A user's manifest: a table of clips, CSV or Parquet, with a column `path`, optionally `id`, and columns to keep.
+
+    path,subject,age
+    s1/talk.mp4,s1,20
+    s2/talk.mp4,s2,31
+
+`avfer label` writes subject and age into every row of the clip's table; `avfer run` uses the paths only.
+"""
 
 import re
 from collections.abc import Sequence

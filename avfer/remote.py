@@ -1,6 +1,7 @@
 """Files in remote stores that fsspec opens (`s3://`, `https://`, ...): list them, read them, copy them.
 
-Functions that take a path or a URL treat a text with "://" as a URL.
+Functions that take a path or a URL treat a text with "://" as a URL. Files are listed here by the parent process;
+workers copy the clips themselves (`fetch`), so a slow store holds up one worker only.
 """
 
 from collections.abc import Generator, Iterator
@@ -34,12 +35,20 @@ class RemoteFile:
 
 
 def is_url(text: str) -> bool:
-    """Return whether a text is a URL rather than a local path."""
+    """Return whether a text is a URL rather than a local path.
+
+    >>> is_url("s3://bucket/a.mp4"), is_url("/data/a.mp4")
+    (True, False)
+    """
     return "://" in text
 
 
 def parent(text: str) -> str:
-    """Return the folder of a local path or URL."""
+    """Return the folder of a local path or URL.
+
+    >>> parent("s3://bucket/corpus/list.txt")
+    's3://bucket/corpus'
+    """
     return text.rpartition("/")[0] if is_url(text) else str(Path(text).expanduser().parent)
 
 

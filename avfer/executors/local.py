@@ -2,7 +2,8 @@
 
 A worker is `python -c "...worker_main()"` with pickles on its standard input (the task, then items) and output
 (events). It is not a child of `multiprocessing`, so that a script needs no `if __name__ == "__main__"` and a notebook
-works too.
+works too. What libraries print goes to a log file, whose end becomes the trace of a worker that crashes. A worker ends
+as soon as its standard input does, so none outlives the parent, however that ends.
 """
 
 import faulthandler
@@ -69,7 +70,10 @@ def worker_environment(threads: int) -> dict[str, str]:
 
 
 class _LocalBackend:
-    """Starts processes on this machine."""
+    """Starts processes on this machine.
+
+    size: processes at the same time; variables: their environment, see worker_environment.
+    """
 
     def __init__(self, size: int, variables: dict[str, str]) -> None:
         self.size, self._variables = size, variables
@@ -163,7 +167,13 @@ class WorkerProcess:
 
 
 def _exit_reason(code: int) -> str:
-    """Return how a process ended, in words. code: as subprocess.Popen.returncode, negative for a signal."""
+    """Return how a process ended, in words that complete "its worker ...".
+
+    code: as subprocess.Popen.returncode, negative for a signal.
+
+    >>> _exit_reason(-11)
+    'crashed (SIGSEGV)'
+    """
     if code >= 0:
         return f"left with code {code}"
     if -code == signal.SIGKILL:

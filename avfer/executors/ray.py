@@ -1,4 +1,8 @@
-"""Workers as actors of a Ray cluster, started here or joined. All of its machines must see the output folder."""
+"""Workers as actors of a Ray cluster, started here or joined. All of its machines must see the output folder.
+
+The loop of `pool` decides what an actor does; Ray places the actors, restarts none of them (max_restarts=0), and
+reports those that end. An actor checks its own memory, because its process may run on another machine.
+"""
 
 import logging
 import os
@@ -62,7 +66,10 @@ class RayExecutor:
 
 
 class _RayBackend:
-    """Starts actors. A thread waits for their calls, because a Ctrl-C would be lost inside Ray's own waiting."""
+    """Starts actors. A thread waits for their calls, because a Ctrl-C would be lost inside Ray's own waiting.
+
+    Each device of the cluster (see worker_devices) has one actor at a time; it is free again when the actor ends.
+    """
 
     def __init__(self, options: RayOptions, memory: float | None, threads: int) -> None:
         self._ray = _connect(options.address)
@@ -148,7 +155,10 @@ class Actor:
 
 
 class ActorProcess:
-    """The remote side of an actor. Calls run in a thread, so that the memory can be checked meanwhile."""
+    """The remote side of an actor. Calls run in a thread, so that the memory can be checked meanwhile.
+
+    memory: limit in bytes of resident memory; None: no limit. The methods return events of `pool`.
+    """
 
     def __init__(self, memory: float | None) -> None:
         self._memory = memory  # limit in bytes
@@ -190,7 +200,10 @@ class ActorProcess:
 
 
 def _connect(address: str) -> Any:
-    """Return the module ray, connected. Raises MissingExtra without it, ConfigError if no cluster answers."""
+    """Return the module ray, connected to a cluster; "local" starts one on this machine.
+
+    Raises MissingExtra if Ray is not installed, ConfigError if no cluster answers at the address.
+    """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
@@ -224,6 +237,9 @@ def _check_address(address: str) -> None:
 
 def worker_devices(resources: dict[str, float], options: RayOptions, threads: int) -> list[str]:
     """Return the device of every worker that the cluster has room for, at most `options.workers`.
+
+    Devices are used in the order of `options.device`; "auto" means GPUs if there are any, else cores. A worker on a
+    GPU takes `options.gpus_per_worker` of it and `threads` cores, a worker on the CPU `threads` cores.
 
     resources: of the whole cluster: {"CPU": 8.0, "GPU": 2.0}; threads: cores of each worker.
     Raises ConfigError if there is no room for a single one.

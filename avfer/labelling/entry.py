@@ -24,7 +24,10 @@ PLAN_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the plan."""
+    """One row of the plan: a clip, how to find it, and how to notice that it has changed.
+
+    The id names the files of the clip in the output folder, so it stays the same when the corpus is moved.
+    """
 
     id: str  # relative path with suffix, unique in the corpus; names the files of the output folder
     path: str  # absolute path, or a URL
@@ -42,7 +45,7 @@ class Entry:
 
 
 def entries_from(table: pa.Table) -> list[Entry]:
-    """Return the rows of a plan as entries."""
+    """Return the rows of a plan, a table of PLAN_SCHEMA with the user's columns behind, as entries in their order."""
     columns = table.drop_columns(PLAN_SCHEMA.names)
     rows = table.select(PLAN_SCHEMA.names).drop_columns(["duration"]).to_pylist()
     if not columns.num_columns:
@@ -67,7 +70,10 @@ def check_id(name: str) -> str:
 
 @dataclass(frozen=True)
 class Shard:
-    """A share of a corpus: the clips whose hashed id falls into it. `Shard(2, 3)` is the second of three."""
+    """A share of a corpus: the clips whose hashed id falls into it. `Shard(2, 3)` is the second of three.
+
+    Which clips these are depends on their ids only, so machines can label the shards of a corpus independently.
+    """
 
     index: int = 1  # from 1 to count
     count: int = 1
@@ -82,7 +88,11 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
-        """Return the shard written as "2/3"; the whole corpus for None. Raises ConfigError for any other text."""
+        """Return the shard written as "2/3"; the whole corpus for None. Raises ConfigError for any other text.
+
+        >>> str(Shard.parse("2/3"))
+        '2-of-3'
+        """
         if text is None:
             return cls()
         index, slash, count = text.partition("/")

@@ -1,4 +1,10 @@
-"""The task of a worker: write the table of a clip and then its done marker, or return why that failed."""
+"""The task of a worker: write the table of a clip and then its done marker, or return why that failed.
+
+The order makes a kill at any moment harmless: the table is written to a temporary file, its rows are counted, it is
+flushed to the disk and renamed; only then is the marker written in the same way. Without a marker that fits, the next
+run labels the clip again. Failures are returned, and the parent process writes their markers, because a worker that
+crashes cannot.
+"""
 
 import errno
 import os
@@ -44,7 +50,7 @@ class Failure:
 
 
 class Order(NamedTuple):
-    """A clip to be labelled."""
+    """An item for a worker: a clip, and whether its values or only the user's columns are missing."""
 
     row: int  # of the plan
     entry: Entry
@@ -53,7 +59,11 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelTask:
-    """The task of every worker: label clips with one pipeline."""
+    """The task of every worker: label clips with one pipeline.
+
+    It is pickled and sent to other processes and machines, so it has the text of the pipeline and the path of the
+    output folder, which all of them must see; weights are loaded by each worker.
+    """
 
     spec: PipelineSpec
     device: str
@@ -84,7 +94,11 @@ class _ClipLabeller:
         self._task, self._store, self._pipeline = task, task.store, pipeline
 
     def label(self, order: Order) -> Marker | Failure:
-        """Return the done marker of a clip, or its failure. Raises OutputError if the output folder itself fails."""
+        """Label a clip and return its done marker, or the reason why it has no table.
+
+        Any error of the clip or the pipeline becomes a Failure. Raises OutputError if the output folder cannot be
+        written for a reason that would concern every clip: no space left, a read-only file system, ...
+        """
         _, entry, state = order
         start = time.perf_counter()
         try:
@@ -98,7 +112,12 @@ class _ClipLabeller:
         return marker
 
     def _run_pipeline(self, entry: Entry) -> Marker:
-        """Write the table of a clip with the user's columns."""
+        """Run the pipeline, write the table of a clip with the user's columns, and return its done marker.
+
+        Keys beside those of `_facts`: rows; bytes of the table; instants (frames or ticks) and those with_face;
+        reasons, the number of rows without a face by reason; duration in seconds. `label` adds seconds, the time
+        taken, and finished, the time in seconds since 1970.
+        """
         result = ClipResult()
         with self._local_file(entry) as clip, self._new_table(entry) as part:
             job = Job(clip, {"parquet": part})
@@ -126,7 +145,11 @@ class _ClipLabeller:
         return old | self._facts(entry) | {"bytes": size}
 
     def _facts(self, entry: Entry) -> Marker:
-        """Return the part of a done marker that does not depend on the values."""
+        """Return the part of a done marker that does not depend on the values.
+
+        Keys: id; pipeline, its fingerprint; clip, the hash of the content; columns, the hash of the user's columns;
+        names, their names; device, host and version of the worker.
+        """
         return {
             "id": entry.id,
             "pipeline": self._task.pipeline,
@@ -158,7 +181,10 @@ class _ClipLabeller:
 
 
 def with_columns(table: pa.Table, columns: pa.Table | None) -> pa.Table:
-    """Return a table of N rows with the user's columns, a table of one row, repeated in every row."""
+    """Return a table of N rows with the user's columns behind its own.
+
+    columns: a table of one row, whose values are repeated in every row with their types; None: the table as it is.
+    """
     if columns is None:
         return table
     for field in columns.schema:
@@ -167,7 +193,11 @@ def with_columns(table: pa.Table, columns: pa.Table | None) -> pa.Table:
 
 
 def failure_from(error: Exception) -> Failure:
-    """Return the failure that an error amounts to: its message, the stage that raised it, and the traceback."""
+    """Return the message of an error in one line, the stage that raised it, and the traceback.
+
+    stage: the name of a stage in the YAML, or the step of the worker: fetch (copy a remote clip), open (read the
+    media file), write (write the table). The parent process adds "worker" for a worker that ended.
+    """
     from avfer.stage import failing_stage
 
     reason = str(error) if isinstance(error, AvferError) else f"unexpected {type(error).__name__}: {error}"
@@ -202,7 +232,11 @@ def _concerns_folder(error: OutputError) -> bool:
 
 
 def _checked_size(part: Path, rows: int) -> int:
-    """Return the size of a table in bytes. Raises OutputError if its file does not have so many rows."""
+    """Return the size of a table in bytes.
+
+    Raises OutputError if the file does not have as many rows as were written, which happens on failing disks and on
+    network file systems that lose data.
+    """
     with output_errors(part), part.open("rb") as file:
         found = read_metadata(file).num_rows
         size = os.fstat(file.fileno()).st_size

@@ -1,4 +1,8 @@
-"""Label a corpus: plan the clips, map the pipeline over those that are left, and write the totals."""
+"""Label a corpus: plan the clips, map the pipeline over those that are left, and write the totals.
+
+A run can be interrupted or killed at any moment; the same command then continues. It labels the clips that have no
+marker of the same pipeline, weights, version and content, and leaves the others untouched.
+"""
 
 from array import array
 from collections import Counter, deque
@@ -28,7 +32,7 @@ TRIES = 2  # a clip fails after so many workers have crashed or been killed whil
 
 @dataclass
 class LabelReport:
-    """What a run of `avfer label` has done so far."""
+    """What a run of `avfer label` has done so far. The caller creates it, and can read it after an error as well."""
 
     store: Store
     plan: Plan | None = None
@@ -103,7 +107,10 @@ def label_corpus(
 
 @contextmanager
 def _totals_written(report: LabelReport) -> Generator[None]:
-    """Write the plan, the failures and the totals to their files before the block and after it, however it ends."""
+    """Write the plan, the failures and the totals to their files before the block and after it, however it ends.
+
+    The totals before the work let `avfer label --status` follow it from the first clip on.
+    """
     try:
         write_totals(report.store)
         yield
@@ -142,7 +149,10 @@ class _Run:
         self._states: dict[int, ClipState] = {}
 
     def label_remaining(self) -> None:
-        """Label the clips that are left. Raises OutputError if the output folder cannot be written."""
+        """Label the clips that are left, on as many workers as the options allow.
+
+        Raises OutputError if the output folder cannot be written; the clips in work are then left for the next run.
+        """
         kept, failed, remaining = self._split()
         self._report.failed = failed
         self._progress.begin(len(self._plan), kept, failed, sum(map(self._plan.size, remaining)))
@@ -183,7 +193,7 @@ class _Run:
         return take
 
     def _record(self, order: Order, result: Marker | Failure | LostItem) -> None:
-        """Count the result of a clip and report it."""
+        """Count the result of a clip, report it, and write the marker of a failure."""
         entry = order.entry
         if isinstance(result, dict):
             self._report.written.append(order.row)
@@ -207,7 +217,11 @@ class _Run:
             self._record_failure(order.entry, Failure(reason, "worker", lost.trace))
 
     def _record_failure(self, entry: Entry, failure: Failure) -> None:
-        """Write the marker of a failed clip."""
+        """Write the marker of a failed clip and report it.
+
+        Keys: id and path of the clip; reason; stage; trace, the traceback; pipeline, its fingerprint; clip, the hash
+        of the content. failures.jsonl has the same objects, one a line.
+        """
         self._report.failed += 1
         marker = {
             "id": entry.id,

@@ -1,7 +1,8 @@
 """Merge the tables of a corpus into one dataset of large files: `part=0/labels.parquet`, clips ordered by id.
 
 Every row has the clip's `id` and the present columns of the user's manifest. A reader can skip parts by the partition
-key, and row groups by `id`, of which Parquet keeps the least and the greatest value.
+key, and row groups by `id`, of which Parquet keeps the least and the greatest value. DuckDB reads the dataset as
+`read_parquet('DATASET/*/*.parquet', hive_partitioning=true)`, pandas as `read_parquet('DATASET')`.
 """
 
 import shutil
@@ -26,6 +27,9 @@ SHARED_METADATA = (b"version", b"pipeline", b"pipeline_sha256", b"weights")  # e
 
 def merge(folder: Path, dataset: Path) -> CorpusStatus:
     """Write the dataset, which appears whole or not at all; return which clips it contains and which it does not.
+
+    folder: the output folder of `avfer label`. dataset: the folder to create; clips that failed or are left are
+    missing in it. The metadata of the files are those that all clips share: version, pipeline and weights.
 
     Raises ConfigError if `dataset` exists or no clip is done, OutputError if a table is damaged or the disk is full.
     """
@@ -55,7 +59,11 @@ def merge(folder: Path, dataset: Path) -> CorpusStatus:
 
 
 def _read_table(path: Path, name: str, columns: pa.Table | None) -> pa.Table:
-    """Return the table of a clip with its id in front and the user's columns behind."""
+    """Return the table of a clip with its id in front and the user's columns behind.
+
+    columns: the present ones, a table of one row, which replace those in the file. Metadata about the single clip,
+    such as its codec, are dropped. Raises OutputError if the file is damaged.
+    """
     try:
         with ParquetFile(path) as file:
             table = file.read()

@@ -1,4 +1,8 @@
-"""The plan of a corpus on disk: every clip with size, time and content hash, written in bounded memory."""
+"""The plan of a corpus on disk: every clip with size, time and content hash, written in bounded memory.
+
+The hash decides whether a clip has changed since it was labelled. To hash a large corpus takes as long as to read it,
+so a file whose size and modification time are those of an earlier plan keeps its hash without being read.
+"""
 
 import hashlib
 import os
@@ -37,7 +41,7 @@ class Plan:
             yield from entries_from(self._table.slice(start, BATCH))
 
     def size(self, row: int) -> int:
-        """Return the size of a clip in bytes."""
+        """Return the size of the clip in a row of the plan, in bytes, without making an entry of the row."""
         return self._table["size"][row].as_py()
 
 
@@ -82,7 +86,7 @@ def read_batches(paths: Iterable[Path]) -> Iterator[tuple[pa.Table, list[Entry]]
 
 
 def _known_hashes(store: Store) -> KnownHashes:
-    """Return the hashes in earlier plans of the store."""
+    """Return the hashes in earlier plans; the plan of this shard takes precedence over manifest.parquet."""
     known: KnownHashes = {}
     for path in (store.manifest, store.plan):
         if path.is_file():
@@ -94,7 +98,10 @@ def _known_hashes(store: Store) -> KnownHashes:
 
 
 def _plan_batch(batch: list[InputFile], manifest: Manifest | None, known: KnownHashes, pool: Executor) -> pa.Table:
-    """Return the rows of the plan for some files, with the columns of the user's manifest."""
+    """Return the rows of the plan for some files, with the columns of the user's manifest.
+
+    pool: threads that read and hash the files; hashlib releases the interpreter lock meanwhile.
+    """
     hashes = list(pool.map(lambda file: _content_hash(file, known), batch))
     table = pa.Table.from_pydict(
         {

@@ -12,7 +12,10 @@ from avfer.labelling.recipe import Recipe
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """How a corpus is labelled. No option but the device can change a value in the tables."""
+    """How a corpus is labelled. No option but the device can change a value in the tables.
+
+    The fields are the options of `avfer label` with the same names; limits are --max-seconds and --max-memory.
+    """
 
     device: str = "auto"
     workers: int | None = None  # at most; None: as many as the machine or the cluster has room for
@@ -24,7 +27,7 @@ class LabelOptions:
     overwrite: bool = False
 
     def check(self) -> None:
-        """Raise ConfigError if a number is not positive."""
+        """Raise ConfigError if --workers, --gpus-per-worker, --max-seconds or --max-memory is not positive."""
         positive = {
             "--workers": self.workers,
             "--gpus-per-worker": self.gpus_per_worker,
@@ -38,6 +41,8 @@ class LabelOptions:
 
 def choose_executor(options: LabelOptions, recipe: Recipe, clips: int) -> Executor:
     """Return an executor with no more workers than clips: a Ray cluster if `options.ray` is set, else processes.
+
+    clips: how many are left, at least 1.
 
     By default a CPU has one worker for each `threads` cores of the pipeline, a GPU one worker.
     """

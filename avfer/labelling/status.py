@@ -20,7 +20,7 @@ RECENT = 200  # clips, finished last, from which the rate is taken
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the clips finished of late, over all runs."""
+    """How fast the clips finished of late, over all runs: the last RECENT of them, from the times in their markers."""
 
     clips: float = 0.0  # per second
     bytes: float = 0.0  # of media per second
@@ -28,7 +28,10 @@ class Pace:
 
 @dataclass
 class CorpusStatus:
-    """Totals and coverage of a corpus: the content of `corpus.json`."""
+    """Totals and coverage of a corpus: the content of `corpus.json`, with the names of the fields as keys.
+
+    `clips` is the sum of `done`, `failed` and `left`; rows, instants and seconds count the clips that are done.
+    """
 
     clips: int = 0
     done: int = 0
@@ -111,7 +114,11 @@ def status(folder: Path) -> LabelStatus:
 
 
 def write_totals(store: Store) -> CorpusStatus:
-    """Write manifest.parquet, failures.jsonl and corpus.json from the plans and markers of all shards."""
+    """Write manifest.parquet, failures.jsonl and corpus.json from the plans and markers of all shards.
+
+    Shards that run at the same time may each do this; the last one to finish has all results, since markers are
+    written before. Raises OutputError if a file cannot be written.
+    """
     corpus = CorpusStatus(run=_run(store))
     writer: ParquetWriter | None = None
     failures = store.folder / "failures.jsonl"
