@@ -27,6 +27,10 @@ class AffectLabels:
         """Return labels with `function` applied to every tensor, such as an index, a flip or a device move."""
         return type(self)(**{f.name: function(getattr(self, f.name)) for f in fields(self)})
 
+    def to(self, device: torch.device) -> Self:
+        """Return the labels on a device."""
+        return self.map(lambda x: x.to(device))
+
     @classmethod
     def merge(cls, parts: Sequence["AffectLabels"], function: Callable[[list[Tensor]], Tensor]) -> Self:
         """Return the labels of several containers as one: `function` of the list of each field's tensors.

@@ -8,20 +8,21 @@ from avfer.training.training_config import TrainConfig
 
 
 def check_start_files(config: TrainConfig) -> None:
-    """Raise WeightsError if a file does not exist; name the recipe that makes it, and how to start without it."""
-    files = {"teacher": (config.teacher, "")} if config.teacher else {}
-    if config.weights is not None and str(config.weights) != "builtin" and ":" not in str(config.weights):
-        files["weights"] = (config.weights, "--set weights=null")
-    files |= {f"start.{name}": (path, "--set start={}") for name, path in config.start.items()}
-    for key, (path, without) in files.items():
-        if not path.expanduser().is_file():
-            ways = [*_recipe(path), *([f"start without it: {without}"] if without else [])]
-            raise WeightsError(
-                f"{key}: there is no file {path}; {', or '.join(ways) or 'name the weights of a network'}"
-            )
+    """Raise WeightsError if the file of `weights:` or `teacher:` does not exist; see `check_file`."""
+    if config.teacher is not None:
+        check_file("teacher", config.teacher)
+    weights = str(config.weights)
+    if config.weights is not None and weights != "builtin" and ":" not in weights:
+        check_file("weights", config.weights, "--set weights=null")
 
 
-def _recipe(path: Path) -> list[str]:
-    """Return the command that makes a file such as avfer_train/mae_affectnet/best.safetensors, if a recipe does."""
-    name = path.parent.name
-    return [f"make it first: avfer train {name} --set root=..."] if name in bundled("recipe") else []
+def check_file(key: str, path: Path, without: str = "") -> None:
+    """Raise WeightsError if a file does not exist; name the recipe that makes it, and how to train without it.
+
+    key: of the recipe; without: option of `avfer train` that removes the key, "" if it is needed.
+    """
+    if not path.expanduser().is_file():
+        recipe = path.parent.name  # of avfer_train/mae_affectnet/best.safetensors
+        ways = [f"make it first: avfer train {recipe} --set root=..."] if recipe in bundled("recipe") else []
+        ways += [f"train without it: {without}"] if without else []
+        raise WeightsError(f"{key}: there is no file {path}; {', or '.join(ways) or 'name the weights of a network'}")

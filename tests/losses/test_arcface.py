@@ -14,20 +14,20 @@ TARGET = torch.tensor([0, 2, 0])
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0, 64.0])
-def test_without_a_margin_it_is_softmax_of_scaled_cosines(scale):
+def test_without_a_margin_the_loss_is_the_cross_entropy_of_scaled_cosines(scale):
     found = arcface_loss(COSINES, TARGET, scale=scale, margin=0.0)
     assert found.item() == pytest.approx(F.cross_entropy(scale * COSINES, TARGET).item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("degrees", [1, 45, 90, 160])
-def test_the_margin_is_added_to_the_angle_of_the_true_class_alone(degrees):
+def test_the_margin_is_added_to_the_angle_of_the_true_class(degrees):
     cosines = torch.tensor([[math.cos(math.radians(degrees)), 0.3]])
     found = arcface_logits(cosines, torch.tensor([0]), scale=10.0, margin=0.3)
     assert found[0, 0].item() == pytest.approx(10 * math.cos(math.radians(degrees) + 0.3), abs=1e-4)
     assert found[0, 1].item() == pytest.approx(3.0, abs=1e-5)
 
 
-def test_beyond_half_a_turn_the_logit_goes_on_falling():
+def test_the_logit_keeps_falling_beyond_half_a_turn():
     angles = torch.linspace(0, math.pi, 200)
     logits = arcface_logits(torch.stack([angles.cos(), angles * 0], 1), torch.zeros(200, dtype=torch.int64))[:, 0]
     assert (logits.diff() < 0).all()
@@ -46,7 +46,7 @@ def test_loss_and_gradient_are_finite_at_the_ends(cosine):
     assert torch.isfinite(loss) and torch.isfinite(cosines.grad).all()
 
 
-def test_rows_without_a_label_are_not_read():
+def test_rows_without_a_label_have_no_gradient():
     cosines = COSINES.clone().requires_grad_()
     valid = torch.tensor([True, False, True])
     loss = arcface_loss(cosines, torch.tensor([0, -1, 0]), valid)
@@ -57,10 +57,10 @@ def test_rows_without_a_label_are_not_read():
 
 
 def spread(margin: float, seed: int) -> float:
-    """Mean angle (radians) of embeddings and the direction of their class, after training that begins without margin.
+    """Return the mean angle (radians) of embeddings and the direction of their class, after training.
 
-    Three noisy classes in a plane, directions fixed. With a margin from the start a class that begins on the wrong
-    side may stay there: its gradient is too weak.
+    Three noisy classes in a plane with fixed directions. The margin is 0 at first: with a margin from the start a class
+    on the wrong side may stay there, because its gradient is too weak.
     """
     target = torch.arange(3).repeat(40)
     points = F.one_hot(target, 3) + 0.2 * torch.randn(120, 3, generator=torch.Generator().manual_seed(seed))
@@ -79,5 +79,5 @@ def spread(margin: float, seed: int) -> float:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_margin_draws_the_faces_of_a_class_together(seed):
+def test_a_margin_reduces_the_angles_within_a_class(seed):
     assert spread(0.5, seed) < spread(0.0, seed) - 0.02

@@ -1,4 +1,4 @@
-"""Labels that are missing: whatever mark stands in their place, it changes neither a loss nor a gradient."""
+"""Missing labels: whatever sentinel a corpus has in their place changes neither a loss nor a gradient."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,30 +7,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from avfer.losses.label_losses import action_unit_loss
 from avfer.losses.arcface import arcface_loss
-from avfer.losses.label_losses import ccc_loss
-from avfer.losses.coupling import co_annotation
-from avfer.losses.label_losses import votes_loss
-from avfer.losses.label_losses import expression_loss
-from avfer.losses.label_losses import mean_square_loss
+from avfer.losses.label_losses import action_unit_loss, ccc_loss, expression_loss, mean_square_loss, votes_loss
 
 NAN = float("nan")
 
 
 class Case(NamedTuple):
-    """A loss of six predictions, of which the last three have no label."""
+    """A loss of six predictions; the last three have no label."""
 
     loss: Callable[[Tensor, Tensor, Tensor], Tensor]
-    target: Tensor  # (6, ...) where all is known
+    target: Tensor  # (6, ...) if all labels are valid
     width: int  # values of one prediction; 0 for a series
-    marks: tuple[float, ...]  # that corpora set where nothing is known
+    sentinels: tuple[float, ...]  # of corpora for a missing label
 
 
 SERIES = torch.tensor([0.1, -0.4, 0.9, 0.2, 0.0, -0.7])
 CLASSES = torch.tensor([2, 0, 1, 1, 2, 0])
 UNITS = torch.tensor([[1.0, 0], [0, 0], [1, 1], [0, 1], [1, 0], [0, 0]])
-SHARES = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.0, 0.4], [1.0, 0.3, 0.6]])
 CASES = {
     "ccc, joined": Case(lambda x, y, v: ccc_loss(x[None], y[None], v[None]), SERIES, 0, (-5.0, NAN)),
     "ccc of sequences": Case(lambda x, y, v: ccc_loss(x[None], y[None], v[None], "sequences"), SERIES, 0, (-5.0, NAN)),
@@ -43,13 +37,12 @@ CASES = {
     "units, balanced": Case(
         lambda x, y, v: action_unit_loss(x, y, v[:, None].expand_as(y), torch.tensor([3.0, 0.5])), UNITS, 2, (-1.0,)
     ),
-    "units of an expression": Case(lambda x, y, v: co_annotation(x, y, SHARES, v), CLASSES, 3, (-1,)),
 }
-MARKED = [(name, mark) for name, case in CASES.items() for mark in case.marks]
+WITH_SENTINEL = [(name, sentinel) for name, case in CASES.items() for sentinel in case.sentinels]
 
 
 def gradient(case: Case, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss, and what it asks of the predictions."""
+    """Return the loss and its gradient by the predictions."""
     shape = (6, case.width) if case.width else (6,)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
     loss = case.loss(x, target, valid)
@@ -58,28 +51,28 @@ def gradient(case: Case, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]
     return loss.detach(), x.grad
 
 
-@pytest.mark.parametrize(("name", "mark"), MARKED)
-def test_a_mark_changes_nothing_and_asks_nothing(name, mark):
+@pytest.mark.parametrize(("name", "sentinel"), WITH_SENTINEL)
+def test_a_sentinel_changes_neither_the_loss_nor_its_gradient(name, sentinel):
     case, valid = CASES[name], torch.arange(6) < 3
-    marked = case.target.clone()
-    marked[3:] = mark
-    loss, asked = gradient(case, marked, valid)
-    known, wanted = gradient(case, case.target, valid)
-    assert torch.equal(loss, known) and torch.equal(asked, wanted)
-    assert not asked[3:].any()
-    assert asked[:3].any(), "what is known is learned"
+    target = case.target.clone()
+    target[3:] = sentinel
+    loss, grad = gradient(case, target, valid)
+    expected_loss, expected_grad = gradient(case, case.target, valid)
+    assert torch.equal(loss, expected_loss) and torch.equal(grad, expected_grad)
+    assert not grad[3:].any()
+    assert grad[:3].any(), "valid labels are learned"
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_hidden_half_would_have_counted(name):
+def test_labels_of_the_last_three_would_change_the_gradient(name):
     """Otherwise the test above could not fail."""
     case = CASES[name]
     half, whole = (gradient(case, case.target, torch.arange(6) < count)[1] for count in (3, 6))
     assert whole[3:].any() and not torch.equal(half, whole)
 
 
-@pytest.mark.parametrize(("name", "mark"), MARKED)
-def test_without_any_label_nothing_is_learned(name, mark):
+@pytest.mark.parametrize(("name", "sentinel"), WITH_SENTINEL)
+def test_the_loss_is_0_without_any_valid_label(name, sentinel):
     case = CASES[name]
-    loss, asked = gradient(case, torch.full_like(case.target, mark), torch.zeros(6, dtype=torch.bool))
-    assert loss == 0 and not asked.any()
+    loss, grad = gradient(case, torch.full_like(case.target, sentinel), torch.zeros(6, dtype=torch.bool))
+    assert loss == 0 and not grad.any()

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from avfer.models.backbones.ir50 import Ir50, Unit
-from avfer.models.backbones.mobilefacenet import MobileFaceNet
+from avfer.models.backbones.poster_parts import Ir50, Ir50Unit, MobileFaceNet
 
 
 def one_row(network: Ir50) -> dict[str, torch.Tensor]:
@@ -40,8 +39,8 @@ def test_maps_grow_coarser(kind, shapes):
 
 def test_a_shortcut_of_equal_width_takes_every_second_pixel():
     x = torch.randn(1, 4, 6, 6)
-    assert torch.equal(Unit(4, 4, 2).shortcut_layer(x), x[..., ::2, ::2])
-    assert torch.equal(Unit(4, 4, 1).shortcut_layer(x), x)
+    assert torch.equal(Ir50Unit(4, 4, 2).shortcut_layer(x), x[..., ::2, ::2])
+    assert torch.equal(Ir50Unit(4, 4, 1).shortcut_layer(x), x)
 
 
 @pytest.mark.parametrize("row", [True, False], ids=["body.N", "body1.N"])

@@ -76,5 +76,5 @@ def test_the_three_networks_have_as_many_parameters_as_the_published_ones(part: 
 
 
 def test_weights_of_no_network_of_the_cascade_are_refused() -> None:
-    with pytest.raises(ConfigError, match="no network .pnet, rnet, onet. has the tensors conv1.weight"):
+    with pytest.raises(ConfigError, match=r"no network \(pnet, rnet, onet\) has the tensors conv1\.weight"):
         build_mtcnn_part({"conv1.weight": torch.zeros(1)})

@@ -9,8 +9,7 @@ import torch
 from timm.layers.drop import DropPath
 from torch import nn
 
-from avfer.models.backbones.poster_v2 import AFFECTNET, PosterV2
-from avfer.models.backbones.window_fusion import WindowFusion, offsets
+from avfer.models.backbones.poster_v2 import AFFECTNET, PosterV2, WindowFusion, offsets
 from avfer.models.class_orders import choose
 from avfer.models.cost import cost_of
 from avfer.models.factory import from_tensors

@@ -8,10 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.goldens.golden_files import read_golden
-from avfer.models.backbones import vgg_bn
-from avfer.models.backbones.edsr import RGB_MEAN, Edsr
 from avfer.models.backbones.psr import Psr
-from avfer.models.backbones.spatial_transformer import SpatialTransformer, rows, side_of
+from avfer.models.backbones.psr_parts import RGB_MEAN, Edsr, SpatialTransformer, localization_rows, side_of, vgg_layers
 from avfer.models.class_orders import assume
 from avfer.models.factory import from_tensors
 from avfer.models.weights import card_of
@@ -122,12 +120,12 @@ def test_an_untrained_transformer_is_the_identity(crops):
 def test_four_sides_leave_the_same_rows(left):
     side = side_of(left)
     assert side % 4 == 0
-    assert [rows(side + more) for more in (-2, 0, 1, 2)] == [left, left, left, left + 1]
+    assert [localization_rows(side + more) for more in (-2, 0, 1, 2)] == [left, left, left, left + 1]
 
 
 def test_a_picture_without_rows_is_told():
     with pytest.raises(ValueError, match="17 px are too small"):
-        rows(17)
+        localization_rows(17)
 
 
 def test_branches_start_equal_and_are_their_own(network):
@@ -188,7 +186,7 @@ def test_training_may_start_from_the_authors_vgg(classes, order, taken):
     torch.manual_seed(0)
     network, other = Psr(), Psr(num_classes=classes)
     before, last = network.head[1].weight.clone(), other.head[1].weight
-    vgg = {f"0.0.{name}": 2 * value for name, value in vgg_bn.layers().state_dict().items()}
+    vgg = {f"0.0.{name}": 2 * value for name, value in vgg_layers().state_dict().items()}
     vgg |= {f"1.{name}": value for name, value in other.neck.state_dict().items()}
     network.start_vgg(vgg | {"1.8.weight": last, "1.8.bias": other.head[1].bias}, order)
     assert torch.equal(network.branches[1][1][0].weight, vgg["0.0.0.weight"])
@@ -199,7 +197,7 @@ def test_training_may_start_from_the_authors_vgg(classes, order, taken):
 
 def test_training_may_start_from_a_vgg_of_torchvision():
     network = Psr(cut=10)
-    vgg = {f"features.{name}": value for name, value in vgg_bn.layers().state_dict().items()}
+    vgg = {f"features.{name}": value for name, value in vgg_layers().state_dict().items()}
     network.start_vgg(vgg | {"classifier.6.bias": torch.zeros(1000)})
     assert torch.equal(network.branches[2][7].weight, vgg["features.7.weight"])
     assert torch.equal(network.shared[0].weight, vgg["features.10.weight"])
@@ -217,7 +215,7 @@ def test_layers_are_those_of_torchvision():
     from torchvision.models import vgg16_bn
 
     with torch.device("meta"):
-        theirs, ours = vgg16_bn(weights=None).features, vgg_bn.layers()
+        theirs, ours = vgg16_bn(weights=None).features, vgg_layers()
     assert [type(layer) for layer in ours] == [type(layer) for layer in theirs]
     assert {name: t.shape for name, t in ours.state_dict().items()} == {
         n: t.shape for n, t in theirs.state_dict().items()

@@ -48,8 +48,7 @@ class SequenceBatch:
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
-        tensors = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "labels"}
-        return replace(self, **tensors, labels=self.labels.map(lambda x: x.to(device)))
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 class Sequences:

@@ -13,6 +13,7 @@ from avfer.models.network import FaceNetwork, Network, find_network
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import card_of, fill, load_into, locate, official
 from avfer.training.labels import TargetNames
+from avfer.training.start_files import check_file
 from avfer.training.training_config import TrainConfig
 
 
@@ -53,12 +54,13 @@ def for_inference(model: FaceNetwork, card: Card) -> tuple[Network, Card]:
 def load_parts(model: Network, files: dict[str, Path]) -> None:
     """Load parts that were trained elsewhere, by the names that the network declares in `start_parts`.
 
-    Raises ConfigError for an unknown part, and WeightsError if a file does not fit.
+    Raises ConfigError for an unknown part, and WeightsError if a file does not exist or does not fit.
     """
     parts = model.start_parts()
     for name, path in files.items():
         if name not in parts:
             raise ConfigError(f"start: {unknown('part', name, parts)}")
+        check_file(f"start.{name}", path, "--set start={}")
         try:
             network = parts[name].network
             parts[name].load(create(network, weights=path) if network else read_tensors(path))

@@ -116,7 +116,7 @@ def create_loss(name: str, model: FaceNetwork, context: LossContext) -> NetworkL
     Raises ConfigError if there is none of this name, or if the network lacks what it needs.
     """
     kind = find("loss", name)
-    if not issubclass(kind, NetworkLoss):
+    if not (isinstance(kind, type) and issubclass(kind, NetworkLoss)):
         raise ConfigError(f"losses: {name} must be a subclass of avfer.losses.network_loss.NetworkLoss")
     if missing := sorted(kind.needs - model.offers):
         offered = ", ".join(sorted(model.offers)) or "nothing"

@@ -1,0 +1,152 @@
+"""Training with the loop: it learns, resumes after a kill, and several processes agree with one."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from avfer.errors import MissingExtra, TrainingError
+from avfer.models.card import Card
+from avfer.models.weights import load_into, read_card
+from avfer.training.engine import distributed
+from avfer.training.engine.checkpoint import read_checkpoint
+from avfer.training.engine.loop import shuffled_batches
+from tests.training import toy_recordings as toy
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(
+    ("modalities", "learned"), [("both", {"valence", "arousal"}), ("face", {"valence"}), ("voice", {"arousal"})]
+)
+def test_a_dimension_is_learned_from_the_modality_that_carries_it(tmp_path, modalities, learned):
+    position = toy.run(toy.settings(), tmp_path, modalities=modalities)
+    best = max(position.history, key=lambda row: row["score"])
+    for name in ("valence", "arousal"):
+        assert best[f"ccc_{name}"] > 0.8 if name in learned else best[f"ccc_{name}"] < 0.3
+
+
+def test_the_best_weights_have_a_card_and_every_epoch_is_logged(tmp_path):
+    config = toy.settings(epochs=3)
+    position = toy.run(config, tmp_path)
+    card = read_card(tmp_path / "best.json")
+    best = max(position.history, key=lambda row: row["score"])
+    assert {m.name: m.value for m in card.metrics}["score"] == pytest.approx(best["score"], abs=1e-4)
+    again = toy.task(config)
+    load_into(again.objective.model, tmp_path / "best.safetensors", card)
+    with torch.inference_mode():
+        assert again.score(again.objective.eval(), torch.device("cpu")) == pytest.approx(
+            {name: best[name] for name in ("score", "ccc_valence", "ccc_arousal", "f1_macro", "accuracy")}
+        )
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    assert table["epoch"].tolist() == [1, 2, 3]
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+    assert list((tmp_path / "events").iterdir())
+
+
+def final(folder: Path) -> dict[str, torch.Tensor]:
+    content = read_checkpoint(folder)
+    assert content is not None
+    return content["module"]
+
+
+def ended(command: list[str], folder: Path, seconds: float) -> bool:
+    """Start a training run; return whether it ends before it is killed after `seconds`."""
+    with subprocess.Popen([*command, str(folder), "4"], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        try:
+            assert process.wait(seconds) == 0
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            return False
+        return True
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_time_ends_with_the_same_weights(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    command = [sys.executable, "-m", "tests.training.toy_recordings"]
+    subprocess.run([*command, str(whole), "4"], cwd=ROOT, check=True, capture_output=True)
+    random, kills = np.random.default_rng(0), 0
+    while not ended(command, broken, random.uniform(0.3, 1.5) if kills < 4 else 120):
+        kills += 1
+    assert kills >= 2
+    first, second = final(whole), final(broken)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.slow
+def test_two_processes_and_one_agree(tmp_path):
+    """Each process has half of every batch; with a loss per sequence the mean gradient is that of the whole batch."""
+    config = toy.settings(epochs=3, loss={"over": "sequences"}, targets=["valence_arousal"])
+    scores = []
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        folder.mkdir()
+        scores.append([row["score"] for row in toy.run(config, folder, devices).history])
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+    assert scores[0][-1] > 0.5
+
+
+@pytest.mark.parametrize("options", [{"accumulate": 2}, {"optimiser": {"rate": 0.01, "sam": 0.05}}])
+def test_the_loss_falls_with_accumulated_and_with_sharpness_aware_steps(tmp_path, options):
+    position = toy.run(toy.settings(epochs=8, targets=["valence_arousal"], **options), tmp_path)
+    assert position.best > 0.6
+    assert position.history[-1]["loss"] < 0.7 * position.history[0]["loss"]
+
+
+def test_an_epoch_has_every_item_once_in_its_own_order():
+    config = toy.settings(batch=4)
+    first, second = (shuffled_batches(10, config, epoch) for epoch in (0, 1))
+    assert sorted(i for batch in first for i in batch) == list(range(10))
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert first != second and first == shuffled_batches(10, config, 0)
+
+
+def test_the_right_delay_gives_the_best_ccc(tmp_path):
+    """A model without memory cannot use the face of two seconds ago."""
+    config = toy.settings(targets=["valence_arousal"], epochs=4)
+    scores = dict[float, float]()
+    for moved in (0.0, 1.0, 2.0, 3.0):
+        folder = tmp_path / str(moved)
+        folder.mkdir()
+        scores[moved] = toy.run(config, folder, options={"time": "none"}, delay=2.0, compensated=moved).best
+    assert max(scores, key=lambda moved: scores[moved]) == 2.0
+    assert scores[2.0] > scores[0.0] + 0.1
+
+
+@pytest.mark.parametrize("sentinel", [-5.0, float("nan"), 0.7])
+def test_labels_that_are_not_valid_change_no_gradient(sentinel):
+    grads = []
+    for value in (0.0, sentinel):
+        task = toy.task(toy.settings())
+        for r in task.train.recordings:
+            r.labels.valence_arousal[~r.labels.valence_arousal_valid] = value
+        task.objective(task.batch([0, 1, 2])).backward()
+        grads.append([p.grad.clone() for p in task.objective.parameters() if p.grad is not None])
+    assert all(torch.equal(a, b) for a, b in zip(*grads, strict=True))
+
+
+def test_the_card_of_a_task_names_its_classes():
+    card: Card = toy.task(toy.settings()).card
+    assert card.classes == list(toy.CLASSES) and card.inputs == {"face": 6, "voice": 6}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(TrainingError, "the loss is nan"), (MissingExtra, "curves need matplotlib: pip install 'avfer[train]'")],
+)
+def test_the_error_of_a_process_is_raised_with_its_class_and_message(kind, words):
+    message = (
+        f"-- Process 1 terminated\nTraceback (most recent call last):\n  ...\navfer.errors.{kind.__name__}: {words}\n"
+    )
+    raised = distributed._original_error(RuntimeError(message))
+    assert type(raised) is kind and str(raised) == words

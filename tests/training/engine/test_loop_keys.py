@@ -1,0 +1,83 @@
+"""Keys of a configuration that change the training steps do what their comments say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from avfer.progress import no_progress
+from avfer.training.engine.checkpoint import read_checkpoint
+from avfer.training.engine.loop import fit
+from tests.training import toy_recordings as toy
+
+PLAIN = {"targets": ["valence_arousal"], "loss": {"over": "sequences"}, "clip": 0, "epochs": 1}
+SGD = {"name": "sgd", "rate": 0.1, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"}
+
+
+def weights(folder: Path, **changes: Any) -> dict[str, torch.Tensor]:
+    """Return all tensors after training with these keys."""
+    folder.mkdir(exist_ok=True)
+    toy.run(toy.settings(**changes), folder)
+    content = read_checkpoint(folder)
+    assert content is not None
+    return content["module"]
+
+
+def distance(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> float:
+    """Return the distance between two sets of weights."""
+    return float(torch.stack([(first[name] - second[name]).norm() for name in first]).norm())
+
+
+def initial_weights() -> dict[str, torch.Tensor]:
+    return toy.task(toy.settings()).objective.state_dict()
+
+
+def test_accumulated_batches_step_like_one_large_batch(tmp_path):
+    """Equal batches, so the mean of their means is the mean of all items."""
+    count = len(toy.task(toy.settings()))
+    whole = weights(tmp_path / "a", batch=count, optimiser=SGD, **PLAIN)
+    parts = weights(tmp_path / "b", batch=count // 3, accumulate=3, optimiser=SGD, **PLAIN)
+    assert count % 3 == 0 and distance(initial_weights(), whole) > 0.01
+    assert distance(whole, parts) < 1e-5
+
+
+def test_clipping_limits_the_length_of_a_step(tmp_path):
+    count = len(toy.task(toy.settings()))
+    step = {"batch": count, "optimiser": SGD, **PLAIN}
+    unclipped = distance(initial_weights(), weights(tmp_path / "a", **step))
+    limit = 0.2 * unclipped / SGD["rate"]
+    clipped = distance(initial_weights(), weights(tmp_path / "b", **step | {"clip": limit}))
+    assert clipped == pytest.approx(limit * SGD["rate"], rel=1e-3)
+
+
+def test_a_seed_determines_the_weights(tmp_path):
+    first, again, other = (
+        weights(tmp_path / name, epochs=1, seed=seed) for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    )
+    assert distance(first, again) == 0 and distance(first, other) > 0.1
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 3), (3, 6)])
+def test_training_stops_after_patience_epochs_without_a_better_score(tmp_path, patience, epochs):
+    """The scores rise once, in the second or third epoch, and fall from then on."""
+    scores = iter([0.1, 0.2, 0.1, 0.1, 0.25, 0.1, 0.1] if patience == 1 else [0.1, 0.1, 0.2, 0.1, 0.2, 0.1, 0.1])
+    config = toy.settings(epochs=50, patience=patience)
+    task = toy.task(config)
+    task.score = lambda *_: {"score": next(scores)}
+    position = fit(Fabric(accelerator="cpu", devices=1), task, config, tmp_path, no_progress)
+    assert len(position.history) == epochs and position.best == 0.2
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_half_precision_learns_and_keeps_weights_in_float32(tmp_path, precision):
+    from avfer.training.engine.distributed import NetworkPrecision
+
+    config = toy.settings(targets=["valence_arousal"])
+    plugins = [] if precision == "32-true" else [NetworkPrecision(precision, "cpu")]
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=plugins)
+    position = fit(fabric, toy.task(config), config, tmp_path, no_progress)
+    content = read_checkpoint(tmp_path)
+    assert position.best > 0.6 and content is not None
+    assert {tensor.dtype for tensor in content["module"].values()} == {torch.float32}

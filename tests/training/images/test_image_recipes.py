@@ -1,0 +1,74 @@
+"""Recipes of face networks: names, losses and rates fit the network; no corpus is needed to check them."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from avfer.catalog import NAMES, find, kind_of
+from avfer.models.network import FaceNetwork, find_network
+from avfer.models.weights import card_of
+from avfer.training.engine.optimiser import make_optimiser
+from avfer.training.images.image_model import create_network
+from avfer.training.labels import TargetNames
+from avfer.training.training_config import read_config
+
+ROOT = Path(__file__).parents[3] / "configs" / "train"
+RECIPES = sorted(ROOT.glob("*.yaml"))
+IMAGES = [path for path in RECIPES if kind_of(read_config(path).model) == "backbone"]
+SYSTEMS = {"poster", "poster_v2", "dan", "hmtl", "psr", "efficientface", "pf_vit", "aver_teacher", "aver_student"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_has_a_known_corpus_and_model(path):
+    config = read_config(path)
+    assert config.corpus in NAMES["corpus"]
+    assert kind_of(config.model)
+
+
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
+def test_the_network_of_a_recipe_suits_its_losses_rates_targets_and_start(path):
+    config = read_config(path)
+    assert config.output.name == path.stem, "recipes do not share an output folder"
+    with torch.device("meta"):
+        model = find_network(config.model, FaceNetwork)(**config.model_options)
+    card = card_of(config.model, **config.model_options)
+    for name in config.losses:
+        assert find("loss", name).needs <= model.offers
+    assert make_optimiser(model, config.optimiser)  # its rates name existing parts
+    assert "valence_arousal" not in config.targets or card.valence_arousal
+    starts = re.findall(r"^(?:# )?(start: .*)$", path.read_text(), re.MULTILINE)
+    for name in yaml.safe_load(starts[0])["start"] if starts else ():
+        assert name in model.start_parts()
+
+
+@pytest.mark.parametrize(("recipe", "first"), [("dan_raf_db", "surprise"), ("efficientface_raf_db", "neutral")])
+def test_classes_are_in_the_order_of_the_official_files_for_the_corpus(recipe, first):
+    """Both were trained on RAF-DB, but number its classes differently."""
+    config = read_config(ROOT / f"{recipe}.yaml")
+    names = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
+    _, card = create_network(config, TargetNames(tuple(sorted(names))))
+    assert card.classes[0] == first and sorted(card.classes) == sorted(names)
+
+
+def test_every_surveyed_face_network_has_a_recipe():
+    assert {read_config(path).model for path in IMAGES} >= SYSTEMS
+
+
+@pytest.mark.parametrize("name", ["poster_raf_db", "poster_affectnet", "poster_v2_raf_db", "poster_v2_affectnet"])
+def test_posters_are_trained_with_sharpness_aware_steps(name):
+    assert read_config(ROOT / f"{name}.yaml").optimiser.sam == 0.05
+
+
+def test_the_loss_of_a_poster_equals_the_sum_of_its_two_losses():
+    """Twice the cross-entropy with smoothing 0.2 and once the plain one."""
+    loss = read_config(ROOT / "poster_raf_db.yaml").loss
+    logits, target = torch.randn(6, 7), torch.arange(6)
+
+    def entropy(smoothing: float) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(logits, target, label_smoothing=smoothing)
+
+    expected = 2 * entropy(0.2) + entropy(0.0)
+    assert (loss.expression * entropy(loss.smoothing)).item() == pytest.approx(expected.item(), rel=1e-4)

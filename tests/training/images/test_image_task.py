@@ -1,0 +1,266 @@
+"""Training of face networks on images: targets are learned, batches are reproducible, wrong settings are refused."""
+
+import io
+import pickle
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from avfer.datasets.corpus import open_corpus
+from avfer.datasets.example import Example, Labels, Notes
+from avfer.errors import ConfigError, DatasetError
+from avfer.evaluation.picture_predictions import load_picture_network, predict_pictures
+from avfer.models.weights import read_card
+from avfer.progress import no_progress
+from avfer.training.data.image_batches import check_images, read_image
+from avfer.training.images.image_task import ImageTask, image_task
+from avfer.training.train import train
+from avfer.training.training_config import AUGMENTATIONS, Augmentation
+from tests.training.interrupted import assert_resumed_run_has_the_same_weights
+from tests.training.toy_images import MODEL, NAME, settings
+
+ALL = {"kinds": ("expression", "valence", "arousal", "action_units")}
+EVERYTHING = {"targets": ["expression", "valence_arousal", "action_units"], "options": ALL | {"count": 48}}
+
+
+class Files:
+    """A corpus whose images are files."""
+
+    name, distribution, protocol, partitions = "files", "made", "", ()
+
+    def __init__(self, root):
+        self.root, self.notes = root, Notes()
+
+    def examples(self, partition):
+        return iter(())
+
+
+def make_task(folder, **changes) -> ImageTask:
+    return image_task(settings(folder, **changes), False, no_progress)
+
+
+def test_every_target_is_learned_from_images(tmp_path):
+    trained = train(settings(tmp_path, epochs=30, loss={"balanced": False}, **EVERYTHING))
+    scores = trained.scores
+    assert scores["accuracy"] > 0.95 and scores["f1_macro"] > 0.95 and scores["uar"] > 0.95
+    assert scores["au_f1"] > 0.9
+    assert min(scores["ccc_valence"], scores["ccc_arousal"]) > 0.6
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    assert table["loss"].iloc[-1] < 0.5 * table["loss"].iloc[0]
+
+
+def test_the_card_lists_classes_in_order_and_evaluation_finds_the_same_accuracy(tmp_path):
+    trained = train(settings(tmp_path, epochs=12))
+    card = read_card(tmp_path / "best.json")
+    assert card.classes == ["happiness", "neutral", "fear"]
+    assert not card.valence_arousal and not card.action_units, "untrained heads are not on the card"
+    corpus = open_corpus(NAME, "made")
+    network = load_picture_network(MODEL, str(trained.weights), torch.device("cpu"))
+    pairs = list(predict_pictures(network, corpus, corpus.examples("dev")))
+    hits = [values[0, :3].argmax() == example.labels["expression"].values[0] for example, values in pairs]
+    assert np.mean(hits) == pytest.approx({m.name: m.value for m in card.metrics}["accuracy"], abs=1e-4)
+
+
+def test_votes_are_learned_if_the_corpus_has_them(tmp_path):
+    voted = make_task(tmp_path / "a", options={"kinds": ("expression", "votes")})
+    batch = voted.batch([0, 1, 2, 3])
+    assert batch.labels.votes.sum(1).tolist() == [10.0] * 4
+    loss = voted.objective(batch)
+    shares = batch.labels.votes / 10
+    logits = voted.objective.predict(batch.pixels).expression_logits
+    expected = (shares * (shares.log() - logits.log_softmax(1))).sum(1).mean()
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    plain = make_task(tmp_path / "b", options={"kinds": ("expression", "votes")}, loss={"votes": False})
+    expected = torch.nn.functional.cross_entropy(logits, batch.labels.expression)
+    assert plain.objective(batch).item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("augment", ["light", "strong", {"flip": 0.5, "turn": 20, "zoom": [0.8, 1.0], "erase": 1.0}])
+def test_batches_depend_on_the_random_state_only(tmp_path, augment):
+    one, many = (make_task(tmp_path / str(threads), augment=augment, workers=threads) for threads in (1, 4))
+    batches = []
+    for task in (one, many, one):
+        torch.manual_seed(3)
+        batches.append([task.batch([5, 2, 9]).pixels for _ in range(2)])
+    assert all(torch.equal(a, b) for other in batches[1:] for a, b in zip(batches[0], other, strict=True))
+    assert not torch.equal(*batches[0]), "augmentation differs from batch to batch"
+
+
+@pytest.mark.parametrize("name", sorted(AUGMENTATIONS))
+def test_augmented_images_keep_size_and_range(tmp_path, name):
+    some = make_task(tmp_path, augment=name)
+    pixels = some.batch(list(range(24))).pixels
+    assert pixels.shape == (24, 3, 32, 32) and pixels.isfinite().all()
+    values = pixels * 0.2 + 0.4
+    assert values.min() > -1e-4 and values.max() < 1 + 1e-4
+
+
+@pytest.mark.parametrize(
+    ("augment", "changed"),
+    [({"flip": 1.0}, "mirrored"), ({"erase": 1.0, "erase_area": [0.2, 0.2]}, "erased"), ({}, "unchanged")],
+)
+def test_flip_and_erase_change_images_as_their_names_say(tmp_path, augment, changed):
+    plain = make_task(tmp_path / "a").batch([1, 2]).pixels
+    pixels = make_task(tmp_path / "b", augment=augment).batch([1, 2]).pixels
+    if changed == "mirrored":
+        assert torch.allclose(pixels, plain.flip(3), atol=1e-5)
+    if changed == "unchanged":
+        assert torch.allclose(pixels, plain, atol=1e-5)
+    if changed == "erased":
+        erased = (pixels == 0).all(1)
+        assert erased.float().mean((1, 2)).tolist() == pytest.approx([0.2, 0.2], abs=0.04)
+        assert torch.allclose(pixels.movedim(1, 3)[~erased], plain.movedim(1, 3)[~erased], atol=1e-5)
+
+
+def test_the_sampler_draws_rare_classes_as_often(tmp_path):
+    rare = {"count": 60, "rare": 5}
+    drawn = {}
+    for balance in ("none", "sampler"):
+        some = make_task(tmp_path / balance, options=rare, balance=balance)
+        torch.manual_seed(0)
+        labels = torch.cat([some.batch(list(range(60))).labels.expression for _ in range(10)])
+        drawn[balance] = torch.bincount(labels, minlength=3) / len(labels)
+    assert drawn["none"].max() > 0.8
+    assert drawn["sampler"].tolist() == pytest.approx([1 / 3] * 3, abs=0.07)
+
+
+def test_class_weights_are_inverse_to_the_class_counts(tmp_path):
+    some = make_task(tmp_path, options={"count": 60, "rare": 5}, balance="weights")
+    assert some.objective.class_weights.tolist() == pytest.approx([1.0, 13.0, 13.0])
+    batch = some.batch(list(range(12)))
+    losses = torch.nn.functional.cross_entropy(
+        some.objective.predict(batch.pixels).expression_logits, batch.labels.expression, reduction="none"
+    )
+    expected = (losses * some.objective.class_weights[batch.labels.expression]).mean()
+    assert some.objective(batch).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_pickled_task_makes_the_same_batches(tmp_path):
+    some = make_task(tmp_path, augment="strong", balance="sampler")
+    other = pickle.loads(pickle.dumps(some))
+    batches = []
+    for each in (some, other):
+        torch.manual_seed(2)
+        batches.append(each.batch([0, 1, 2]).pixels)
+    assert torch.equal(*batches)
+
+
+def test_a_batch_has_at_least_two_images_for_batch_norm(tmp_path):
+    assert len(make_task(tmp_path).batch([4]).pixels) == 2
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
+    changes = {"augment": "strong", "mix": {"mixup": 0.8, "cutmix": 1.0}, "balance": "sampler", "save_every": 1}
+    assert_resumed_run_has_the_same_weights(tmp_path, lambda folder: settings(folder, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"losses": {"afinity": 1.0}}, "did you mean 'affinity'"),
+        (
+            {"losses": {"affinity": 1.0}},
+            "affinity needs feature_map of the network; .*Tiny with these model_options offers nothing",
+        ),
+        ({"model": "mae"}, "mae predicts no expressions"),
+        ({"model": "dan", "targets": ["valence_arousal"], "options": ALL}, "dan has no head for valence_arousal"),
+        ({"model_options": {"num_classes": 7}}, "num_classes is 7, but .* has 3: happiness, neutral, fear"),
+        ({"model": "dan", "start": {"vgg": "x.pth"}}, "unknown part 'vgg'; .*resnet"),
+        ({"loss": {"expression": 0.0}}, "leave nothing to learn"),
+        ({"model": "efficientface", "losses": {"label_distribution": 1.0}}, "a teacher is needed"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_training(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        make_task(tmp_path, **changes)
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_a_non_finite_label_is_refused_with_its_image(tmp_path):
+    with pytest.raises(DatasetError, match="train_5: the valence of step 0 is non-finite"):
+        make_task(tmp_path, targets=["valence_arousal"], options=ALL | {"broken": True})
+
+
+def test_weights_of_other_classes_are_refused_unless_new_head_is_set(tmp_path):
+    trained = train(settings(tmp_path / "two", options={"classes": 2}))
+    message = "has 2 classes .happiness, neutral., but .* has 3.*new_head: true"
+    with pytest.raises(ConfigError, match=message):
+        make_task(tmp_path / "three", weights=str(trained.weights))
+    some = make_task(tmp_path / "three", weights=str(trained.weights), new_head=True)
+    old = load_picture_network(MODEL, str(trained.weights), torch.device("cpu")).network.state_dict()
+    new = some.objective.model.state_dict()
+    assert torch.equal(new["trunk.0.weight"], old["trunk.0.weight"])
+    assert new["expression.weight"].shape == (3, 256)
+
+
+def test_weights_keep_their_order_of_classes(tmp_path):
+    trained = train(settings(tmp_path / "a"))
+    card = read_card(trained.weights.with_suffix(".json")).model_copy(
+        update={"classes": ["fear", "neutral", "happiness"]}
+    )
+    trained.weights.with_suffix(".json").write_text(card.model_dump_json())
+    some = make_task(tmp_path / "b", weights=str(trained.weights))
+    assert some.card.classes == ["fear", "neutral", "happiness"]
+    assert some.batch([0, 1, 2]).labels.expression.tolist() == [2, 1, 0]
+
+
+def damaged(kind: str) -> bytes:
+    """Return an image with an unnamed chunk (PNG), or with a giant size in its header (BMP)."""
+    noise, file = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8), io.BytesIO()
+    Image.fromarray(noise).save(file, kind)
+    content = bytearray(file.getvalue())
+    if kind == "PNG":
+        content[content.rindex(b"IDAT")] = 0
+    else:
+        content[18:26] = (60_000).to_bytes(4, "little") * 2
+    return bytes(content)
+
+
+@pytest.mark.parametrize("content", [b"not an image", damaged("PNG"), damaged("BMP")], ids=["none", "chunk", "size"])
+def test_the_error_for_a_damaged_image_names_its_path(tmp_path, content):
+    path = tmp_path / "broken.png"
+    path.write_bytes(content)
+    labels = {"expression": Labels(np.array([0]), np.array([True]), ("neutral",))}
+    with pytest.raises(DatasetError, match=r"broken\.png is no readable picture"):
+        read_image(Files(tmp_path), Example("x", "train", labels, pictures=(path,)), 0)
+
+
+def test_a_preset_is_an_augmentation_by_its_name(tmp_path):
+    assert make_task(tmp_path, augment="strong").augmentation == AUGMENTATIONS["strong"]
+    assert make_task(tmp_path / "b", augment={"flip": 0.25}).augmentation == Augmentation(flip=0.25)
+
+
+def example(path: Path, names: tuple[str | None, ...], exists: bool = True) -> Example:
+    """Return an example with an image for each name, None for a missing one."""
+    for name in names if exists else ():
+        if name is not None:
+            Image.new("RGB", (8, 8)).save(path / name)
+    t = max(len(names), 1)
+    labels = {"expression": Labels(np.zeros(t, np.int64), np.ones(t, bool), ("neutral",))}
+    return Example("x", "train", labels, pictures=tuple(name and path / name for name in names))
+
+
+@pytest.mark.parametrize(
+    ("names", "exists", "message"),
+    [
+        (("a.png", None), True, None),
+        (("a.png", "b.png"), False, r"2 labelled images are missing, .*a\.png first"),
+        ((), True, "1 of 1 examples have no images, x first: .*model: temporal"),
+    ],
+)
+def test_missing_images_are_refused_before_training(tmp_path, names, exists, message):
+    with pytest.raises(DatasetError, match=message) if message else nullcontext():
+        check_images(Files(tmp_path), [example(tmp_path, names, exists)])
+
+
+def test_a_network_whose_card_comes_with_weights_starts_untrained(tmp_path):
+    """The card of aver_lite is beside its weights; a fresh network reads the same crops and has no metrics."""
+    some = make_task(tmp_path, model="aver_lite", size=None)
+    assert some.batch([0, 1]).pixels.shape == (2, 3, 48, 48)
+    assert some.card.description == "Trained by avfer on squares." and not some.card.metrics and some.card.head is None
+    assert some.card.options == {"num_classes": 3} and some.card.mean == [0.5] * 3

@@ -1,0 +1,33 @@
+"""The search of the reaction delay: it finds known delays, whatever level the features have."""
+
+import pytest
+
+from avfer.training.sequences.delay_search import search_delays
+from tests.training import toy_recordings as toy
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.8, 2.0, 2.4])
+def test_the_delay_of_the_labels_is_found(delay):
+    train, dev = ([toy.recording(i, delay=delay) for i in numbers] for numbers in (range(6), range(6, 9)))
+    assert search_delays(train, dev) == pytest.approx((delay, delay), abs=0.2)
+
+
+def test_a_feature_that_is_constant_in_train_does_not_change_the_delay():
+    train, dev = ([toy.recording(i, delay=0.8) for i in numbers] for numbers in (range(6), range(6, 9)))
+    for recordings in (train, dev):
+        for r in recordings:
+            r.inputs.voice[:, 5] = 0
+    for r in train:
+        r.inputs.voice[:3, 5] = 1e-6
+    for r in dev:
+        r.inputs.voice[::2, 5] = 1
+    assert search_delays(train, dev) == pytest.approx((0.8, 0.8), abs=0.2)
+
+
+def test_a_constant_offset_of_the_features_does_not_change_the_delay():
+    """Predictions of a face that smiles at rest are too high throughout; joined, the offset would hide the timing."""
+    train, dev = ([toy.recording(i, delay=2.0) for i in numbers] for numbers in (range(6), range(6, 9)))
+    for r, off in zip(dev, (-2.0, 0.0, 2.0), strict=True):
+        r.inputs.face[:] += off
+        r.inputs.voice[:] += off
+    assert search_delays(train, dev) == pytest.approx((2.0, 2.0), abs=0.2)

@@ -1,0 +1,148 @@
+"""Affect models over features: wrong settings are refused before features are computed; cards and warnings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
+from avfer.models.weights import read_card
+from avfer.progress import no_progress
+from avfer.training.data import recording_cache
+from avfer.training.data.feature_cache import FeatureCache
+from avfer.training.sequences.sequence_task import sequence_task
+from avfer.training.training_config import TrainConfig, make_config
+from tests.training.clip_corpus import write_clips, write_pipeline
+
+TEMPORAL = {"time": "gru", "width": 8, "layers": 1}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clips(tmp_path_factory.mktemp("filmed") / "clips", audio=True)
+
+
+def settings(clips: Path, folder: Path, **changes: Any) -> TrainConfig:
+    values = {"corpus": "tests.training.clip_corpus:FilmedClips", "root": str(clips), "output": str(folder / "out")}
+    values |= {"pipeline": str(write_pipeline(folder / "pipeline.yaml")), "model_options": TEMPORAL, "length": 50}
+    return make_config(values | {"epochs": 1, "device": "cpu"} | changes, "the test")
+
+
+def make_task(config: TrainConfig) -> Any:
+    return sequence_task(config, False, no_progress)
+
+
+@pytest.fixture(scope="module")
+def weights(clips, tmp_path_factory) -> Path:
+    """Write weights of a model with the classes high and low, in another order than the corpus."""
+    folder = tmp_path_factory.mktemp("weights")
+    task = make_task(settings(clips, folder, targets=["valence_arousal", "expression"]))
+    task.card = task.card.model_copy(update={"classes": ["high", "low"]})
+    task.export(task.objective, folder, {"score": 0.5})
+    return folder / "best.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_options": TEMPORAL | {"widht": 3}}, "model 'temporal': unknown option 'widht'; did you mean 'width'"),
+        ({"model_options": TEMPORAL | {"time": "gruu"}}, "option time: Input should be 'none', 'gru'"),
+        ({"model_options": TEMPORAL | {"width": "wide"}}, "option width: .*integer"),
+        ({"model_options": TEMPORAL | {"layers": 0}}, "model 'temporal' cannot be"),
+        ({"optimiser": {"rates": {"rader": 0.1}}}, r"optimiser\.rates: unknown part 'rader'; did you mean 'readers'"),
+        ({"weights": "nowhere.safetensors"}, "weights: there is no file nowhere"),
+        ({"settings": {"faces.sise": 3}}, "unknown option 'sise'; did you mean 'size'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_features_are_computed(
+    clips, tmp_path, monkeypatch, changes, message
+):
+    monkeypatch.setattr(FeatureCache, "load", lambda *_: pytest.fail("features are computed"))
+    with pytest.raises(AvferError, match=message):
+        make_task(settings(clips, tmp_path, **changes))
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_with_classes_are_refused_for_labels_without(clips, tmp_path, weights):
+    with pytest.raises(ConfigError, match=r"has 2 classes \(high, low\) .*, but .* has 0 classes"):
+        make_task(settings(clips, tmp_path, weights=weights))
+
+
+def test_weights_keep_their_order_of_classes(clips, tmp_path, weights):
+    targets = {"targets": ["valence_arousal", "expression"]}
+    fresh = make_task(settings(clips, tmp_path, **targets))
+    task = make_task(settings(clips, tmp_path, weights=weights, **targets))
+    assert (fresh.card.classes, task.card.classes) == (["low", "high"], ["high", "low"])
+    for ours, theirs in zip(fresh.dev, task.dev, strict=True):
+        is_high = ours.labels.expression_valid & (theirs.labels.expression == 0)
+        assert torch.equal(ours.labels.expression == 1, is_high)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a video"])
+def test_unreadable_recordings_are_refused_before_features_are_computed(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(FeatureCache, "load", lambda *_: pytest.fail("features are computed"))
+    clips = write_clips(tmp_path / "clips")
+    for number in (1, 5):
+        (clips / f"{number}.mkv").unlink() if content is None else (clips / f"{number}.mkv").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"^2 unreadable recording\(s\): .*1\.mkv.*5\.mkv.*remove their labels$"):
+        make_task(settings(clips, tmp_path))
+
+
+def test_recordings_with_cached_features_are_not_opened(clips, tmp_path, monkeypatch):
+    make_task(settings(clips, tmp_path))
+    monkeypatch.setattr(recording_cache, "probe", lambda _: pytest.fail("a file is opened"))
+    make_task(settings(clips, tmp_path))
+
+
+def test_a_delay_that_leaves_no_label_is_refused(clips, tmp_path):
+    with pytest.raises(ConfigError, match=r"delay: \(9\.0, 9\.0\) s moves every label out of its recording"):
+        make_task(settings(clips, tmp_path, delay=9))
+
+
+@pytest.mark.filterwarnings("always::avfer.errors.AvferWarning")
+@pytest.mark.parametrize(("hidden", "warnings"), [(1, ["6 of 6 recordings have no face: 0, 1, 2, 3, 4, ..."]), (2, [])])
+def test_recordings_without_any_face_cause_a_warning(clips, tmp_path, hidden, warnings, recwarn):
+    pipeline = write_pipeline(tmp_path / "dark.yaml", hidden=hidden)
+    task = make_task(settings(clips, tmp_path, pipeline=str(pipeline)))
+    assert [str(w.message) for w in recwarn if issubclass(w.category, AvferWarning)] == warnings
+    features = task.dev[0].inputs
+    assert features.has_face.tolist() == [not warnings] * 100 and features.face.any() == (not warnings)
+    assert features.times == pytest.approx(np.arange(100) / 25, abs=2e-3), "whichever frames have a face"
+
+
+@pytest.mark.parametrize("model", ["temporal", "linear_lite", "gru_lite", "aver"])
+def test_every_affect_model_is_created_for_the_width_of_the_features(clips, tmp_path, model):
+    pipeline = write_pipeline(tmp_path / "voice.yaml", with_voice=True)
+    task = make_task(settings(clips, tmp_path, model=model, model_options={}, pipeline=str(pipeline)))
+    with torch.inference_mode():
+        scores = task.score(task.objective.eval(), torch.device("cpu"))
+    assert all(np.isfinite(value) for value in scores.values())
+
+
+def test_the_card_states_training_data_and_scores(clips, tmp_path):
+    task = make_task(settings(clips, tmp_path, delay={"arousal": 0.4}))
+    task.export(task.objective, tmp_path, {"score": 0.25})
+    card = read_card(tmp_path / "best.json")
+    assert card.description.startswith("Trained by avfer on filmed. Labels of valence by 0 s and arousal by 0.4 s were")
+    assert card.data == "filmed (made by a test), partition train; labels are the truth"
+    assert card.trained_on == {"face": "aver_lite"} and card.licence_weights.startswith("as the terms of filmed")
+    assert [(m.name, m.value, m.protocol.split(", ")[1]) for m in card.metrics] == [("score", 0.25, "partition dev")]
+
+
+def test_the_model_is_standardised_to_the_features(clips, tmp_path):
+    layer = make_task(settings(clips, tmp_path)).objective.model.readers[0].face
+    assert not layer.gain.eq(1).any() and layer.centre.any()
+
+
+def test_weights_keep_their_standardisation(clips, tmp_path, weights):
+    tensors = load_file(weights) | {"readers.0.face.gain": torch.full((256,), 3.0)}
+    other = tmp_path / weights.name
+    save_file(tensors, other)
+    card = read_card(weights.with_suffix(".json")).model_copy(update={"sha256": None})
+    other.with_suffix(".json").write_text(card.model_dump_json())
+    both = {"targets": ["valence_arousal", "expression"]}
+    task = make_task(settings(clips, tmp_path, weights=str(other), **both))
+    assert task.objective.model.readers[0].face.gain.eq(3).all()

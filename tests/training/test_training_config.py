@@ -1,0 +1,123 @@
+"""Configurations are checked when they are read: keys, values, and the recipes in configs/train."""
+
+import re
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from avfer.errors import ConfigError, DatasetError
+from avfer.training.train import train
+from avfer.training.training_config import TrainConfig, make_config, read_config
+
+RECIPES = sorted(Path(__file__).parents[2].glob("configs/train/*.yaml"))
+OF_THE_MACHINE = {"device", "devices", "save_every"}  # set by --set, not by recipes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("corpus: table\nroot: .\nepoch: 3\n", "unknown key 'epoch'; did you mean 'epochs'"),
+        ("corpus: table\nroot: .\noptimiser: {rate: fast}\n", r"optimiser\.rate: .*number.*'fast'"),
+        ("corpus: table\nroot: .\ntargets: [smile]\n", r"targets\.0: "),
+        ("- corpus\n", "must be a mapping"),
+        ("corpus: table\nroot: .\naccumulate: 2\noptimiser: {sam: 0.05}\n", "x.yaml: optimiser.sam takes two passes"),
+        ("corpus: table\nroot: .\noptimiser: {every: 0}\n", "optimiser.every.*greater than 0, not 0"),
+        ("a: [", "is not valid YAML"),
+    ],
+)
+def test_a_file_with_an_error_is_refused_with_the_key(tmp_path, content, message):
+    (tmp_path / "x.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        read_config(tmp_path / "x.yaml")
+
+
+def test_settings_change_any_key(tmp_path):
+    (tmp_path / "x.yaml").write_text("corpus: table\nroot: .\n")
+    found = read_config(tmp_path / "x.yaml", {"optimiser.rate": 0.5, "root": "/there", "model_options.width": 7})
+    assert (found.optimiser.rate, found.root, found.model_options) == (0.5, Path("/there"), {"width": 7})
+    with pytest.raises(ConfigError, match="'corpus' has no options"):
+        read_config(tmp_path / "x.yaml", {"corpus.name": "x"})
+
+
+def test_settings_of_the_pipeline_can_be_nested(tmp_path):
+    (tmp_path / "x.yaml").write_text("corpus: table\nroot: .\nsettings: {look.backbone: dan, boxes.min_size: 20}\n")
+    found = read_config(tmp_path / "x.yaml", {"settings.look.backbone": "poster"}).settings
+    assert found == {"look.backbone": "poster", "boxes.min_size": 20}
+
+
+@pytest.mark.parametrize("changes", [{"targets": []}, {"loss": {"valence_arousal": 0}}])
+def test_a_configuration_without_a_loss_is_refused(changes):
+    with pytest.raises(ConfigError, match="leave nothing to learn"):
+        make_config({"corpus": "table", "root": ".", **changes}, "x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs: .*greater than 0, not 0"),
+        ({"batch": -4}, "batch: .*greater than 0"),
+        ({"optimiser": {"rate": float("nan")}}, r"optimiser\.rate: .*finite"),
+        ({"delay": -1}, "delay: .*greater than or equal to 0"),
+        ({"delay": {"valence": "soon"}}, r"delay\.valence: .*number"),
+        ({"optimiser": {"rte": 1}}, "optimiser: unknown key 'rte'; did you mean 'rate'"),
+        ({"augment": {"flipp": 1}}, "augment: unknown key 'flipp'; did you mean 'flip'"),
+        ({"backbone": {"frozen": True}}, "backbone: name: is missing"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_its_key(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        make_config({"corpus": "table", "root": ".", **changes}, "x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ema": 0.9}, "x: the key 'ema' was removed: .*lower optimiser.rate"),
+        ({"loss": {"coupling": 1.0}}, "x: loss: the key 'coupling' was removed: .*targets:"),
+        ({"losses": {"orthogonality": 0.1}}, "orthogonality was removed: .*separation: exact"),
+    ],
+)
+def test_a_removed_key_is_refused_with_its_replacement(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        make_config({"corpus": "table", "root": ".", **changes}, "x")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_valid_and_has_no_key_without_effect(path, tmp_path):
+    config = read_config(path, {"root": str(tmp_path)})
+    with pytest.raises(DatasetError, match=re.escape(str(tmp_path))):  # the folder is empty; nothing else is wrong
+        train(config)
+
+
+def sections(annotation: Any) -> list[type[BaseModel]]:
+    """Return the sections among the types of a field."""
+    types = [annotation, *typing.get_args(annotation)]
+    return [kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)]
+
+
+def all_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
+    """Return all keys of a configuration: {"optimiser", "optimiser.rate", ...}."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        found |= {prefix + name}.union(*(all_keys(kind, f"{prefix}{name}.") for kind in sections(field.annotation)))
+    return found
+
+
+def used_keys(model: type[BaseModel], content: dict[str, Any], prefix: str = "") -> set[str]:
+    """Return the keys that a recipe writes."""
+    found: set[str] = set()
+    for name, value in content.items():
+        found.add(prefix + name)
+        kinds = sections(model.model_fields[name].annotation)
+        if kinds and isinstance(value, dict):
+            found |= used_keys(kinds[0], value, f"{prefix}{name}.")
+    return found
+
+
+def test_every_key_is_used_by_a_recipe():
+    used = set[str]().union(*(used_keys(TrainConfig, yaml.safe_load(path.read_text())) for path in RECIPES))
+    assert sorted(all_keys(TrainConfig) - used) == sorted(OF_THE_MACHINE)
