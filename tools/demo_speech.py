@@ -1,4 +1,5 @@
-"""Synthetic speech for the demo clip: glottal pulses through formants, as Klatt's synthesisers do, in NumPy."""
+"""Synthetic speech: glottal pulses filtered by formants (after Klatt 1980, Software for a cascade/parallel formant
+synthesizer, JASA 67(3)), in NumPy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +8,10 @@ import numpy as np
 from scipy.signal import lfilter
 
 RATE = 16000  # Hz
-STEP = 80  # samples for which the formants hold still
+STEP = 80  # samples with constant formants
 BANDWIDTHS = (90.0, 110.0, 170.0, 250.0)  # Hz
 
-# F1, F2, F3 in Hz, loudness of the voice and of the breath; for a woman's voice
+# F1, F2, F3 in Hz, loudness of the voice and of the breath; female voice
 PHONES = {
     "a": (850, 1350, 2800, 1.0, 0.02),
     "e": (600, 2150, 2900, 0.9, 0.02),
@@ -33,13 +34,13 @@ PHONES = {
 
 @dataclass(frozen=True)
 class Phrase:
-    """A few words said in one way."""
+    """A few words with one pace, pitch contour and loudness."""
 
     start: float  # seconds
-    phones: str
-    pace: float  # seconds a phone
+    phones: str  # keys of PHONES
+    pace: float  # seconds per phone
     pitch: tuple[float, ...]  # Hz, from first to last
-    loudness: float
+    loudness: float  # factor of the amplitude
 
 
 PHRASES = (
@@ -50,19 +51,19 @@ PHRASES = (
 
 
 def speech(seconds: float) -> np.ndarray:
-    """(S,) float32 in [-1, 1] at RATE."""
+    """Return the speech of the demo clip: (S,) float32 in [-0.8, 0.8] at RATE."""
     sound = spoken(seconds, PHRASES)
     return (0.8 * sound / np.abs(sound).max()).astype(np.float32)
 
 
 def spoken(seconds: float, phrases: Sequence[Phrase]) -> np.ndarray:
-    """(S,) float64 at RATE, as loud as the phrases are."""
+    """Synthesise phrases: -> (S,) float64 at RATE, not normalised."""
     frames = int(seconds * RATE) // STEP
     formants = np.tile(np.float64(PHONES[" "][:3]), (frames, 1))
     voice, breath, pitch = np.zeros(frames), np.zeros(frames), np.full(frames, 180.0)
     for phrase in phrases:
-        _say(phrase, formants, voice, breath, pitch)
-    # Articulation is smooth: about 30 ms from one phone to the next.
+        _add(phrase, formants, voice, breath, pitch)
+    # Articulation is smooth: a transition between two phones takes about 30 ms.
     formants = np.stack([_smooth(track, 6) for track in formants.T], 1)
     voice, breath, pitch = _smooth(voice, 7), _smooth(breath, 3), _smooth(pitch, 9)
     source = _pulses(pitch) * np.repeat(voice, STEP)
@@ -70,7 +71,8 @@ def spoken(seconds: float, phrases: Sequence[Phrase]) -> np.ndarray:
     return _resonate(source, formants)
 
 
-def _say(phrase: Phrase, formants: np.ndarray, voice: np.ndarray, breath: np.ndarray, pitch: np.ndarray) -> None:
+def _add(phrase: Phrase, formants: np.ndarray, voice: np.ndarray, breath: np.ndarray, pitch: np.ndarray) -> None:
+    """Write a phrase into the tracks: formants (F, 3) Hz, voice and breath (F,), pitch (F,) Hz, one row per STEP."""
     first = int(phrase.start * RATE / STEP)
     each = phrase.pace * RATE / STEP
     for index, phone in enumerate(phrase.phones):
@@ -85,7 +87,10 @@ def _say(phrase: Phrase, formants: np.ndarray, voice: np.ndarray, breath: np.nda
 
 
 def _pulses(pitch: np.ndarray) -> np.ndarray:
-    """Flow of a glottis that opens slowly and closes at once, differentiated; a little jitter makes it live."""
+    """Return the differentiated flow of a glottis that opens slowly and closes abruptly: (F,) Hz -> (F * STEP,).
+
+    The pitch gets a little jitter, which makes the voice sound natural.
+    """
     wobble = 1 + 0.012 * _smooth(np.random.default_rng(2).normal(size=len(pitch)), 5)
     phase = np.cumsum(np.repeat(pitch * wobble, STEP) / RATE) % 1
     flow = np.where(phase < 0.4, 0.5 - 0.5 * np.cos(np.pi * phase / 0.4), 0.0)
@@ -94,7 +99,7 @@ def _pulses(pitch: np.ndarray) -> np.ndarray:
 
 
 def _resonate(source: np.ndarray, formants: np.ndarray) -> np.ndarray:
-    """Through one resonance after another, whose frequencies move from step to step."""
+    """Filter the source, (S,), by one resonance after another, whose frequencies, (F, 3) Hz, change every STEP."""
     tracks = [*formants.T, np.full(len(formants), 3900.0)]
     for track, bandwidth in zip(tracks, BANDWIDTHS, strict=True):
         state = np.zeros(2)

@@ -1,7 +1,7 @@
-"""Write the variables of a TensorFlow checkpoint to an .npz that `avfer models import` reads.
+"""Write the variables of a TensorFlow checkpoint to an .npz file that `avfer models import` reads.
 
-python dump_affwildnet.py FOLDER/model.ckpt-0 OUT.npz, where TensorFlow (any from 1.8 on) is installed; avfer is not
-needed there. Then: avfer models import affwildnet_vgg_gru OUT.npz --output OUT.safetensors
+Run `python dump_affwildnet.py FOLDER/model.ckpt-0 OUT.npz` where TensorFlow (1.8 or later) is installed; avfer is not
+needed there. Then run `avfer models import affwildnet_vgg_gru OUT.npz --output OUT.safetensors`.
 """
 
 import re
@@ -10,13 +10,13 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-OF_TRAINING = re.compile(r"(.*/)?(Adam|Momentum|RMSProp|beta[12]_power|global_step|ExponentialMovingAverage)(_\d+)?$")
+OPTIMIZER = re.compile(r"(.*/)?(Adam|Momentum|RMSProp|beta[12]_power|global_step|ExponentialMovingAverage)(_\d+)?$")
 
 
 def dump(checkpoint: str, output: str) -> list[str]:
-    """Names of what was written: all variables but those of the optimiser."""
+    """Write all variables but those of the optimizer and return their names."""
     reader = tf.train.load_checkpoint(checkpoint)
-    names = [name for name, _ in tf.train.list_variables(checkpoint) if not OF_TRAINING.match(name)]
+    names = [name for name, _ in tf.train.list_variables(checkpoint) if not OPTIMIZER.match(name)]
     np.savez(output, **{name: reader.get_tensor(name) for name in names})
     return names
 

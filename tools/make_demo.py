@@ -1,8 +1,8 @@
-"""Make tests/data/demo.mp4 (python -m tools.make_demo): a photograph that speaks, smiles and is surprised.
+"""Make tests/data/demo.mp4, a photograph that speaks, smiles and is surprised: `python -m tools.make_demo`.
 
-The picture is scikit-image's public-domain portrait of Eileen Collins (NASA). Points of the face, set by hand,
-move from expression to expression; thin-plate splines carry the skin between them. The head is drawn twice,
-once with the upper and once with the lower lip, and joined along the mouth, so that it can open.
+The picture is scikit-image's public-domain portrait of Eileen Collins (NASA). Hand-placed points of the face move from
+expression to expression, and thin-plate splines warp the skin between them. The head is drawn twice, once with the
+upper and once with the lower lip, and joined along the mouth, so that the mouth can open.
 """
 
 from fractions import Fraction
@@ -20,11 +20,11 @@ from skimage.restoration import inpaint_biharmonic
 from tools.demo_speech import RATE, speech
 
 OUT = Path(__file__).parents[1] / "tests" / "data" / "demo.mp4"
-CORNER, SCALE, SIZE = np.array([104.0, 4.0]), 2, 480  # crop of the portrait, and how much it is enlarged
+CORNER, SCALE, SIZE = np.array([104.0, 4.0]), 2, 480  # px, corner of the crop; its enlargement; px, side of a frame
 SECONDS, FPS, GRID = 5.2, 25, 4
-NECK = np.array([226.0, 190.0])  # the head turns about this point
+NECK = np.array([226.0, 190.0])  # px of the portrait, centre of rotation of the head
 
-# Points of the portrait (px), which shows a smile, and what each adds for a neutral face, surprise and open jaw.
+# Points of the portrait (px), which shows a smile, and their displacements for a neutral face, surprise, open jaw.
 POINTS: dict[str, list[tuple[float, float]]] = {
     "brows": [(190, 90.4), (198, 89), (206, 90.2), (213.7, 93), (238, 93.7), (246, 92.2), (253.7, 92.2), (263, 96)],
     "upper_lids": [(197.5, 98.2), (202.5, 97.2), (208, 98.8), (241, 101), (246.9, 99.7), (253, 100.6)],
@@ -85,13 +85,13 @@ FOLDS = (
     [(199, 137), (199, 142), (203, 147)],
     [(248, 140), (248, 146), (244, 151)],
 )
-# Raised cheeks catch the light, and leave the corners of the mouth in shade: (x, y, grey levels to add, size).
+# Light on the raised cheeks and shade at the corners of the mouth: (x, y, grey levels to add, size).
 SHADING = (
     *((200, 120, -26, 6), (250, 121, -26, 6), (200, 140, 24, 5)),
     *((249, 141, 24, 5), (225, 152, -14, 8), (249, 151, -16, 5)),
 )
-LEFT_EYE, RIGHT_EYE = (slice(0, 3), slice(0, 2)), (slice(3, 6), slice(2, 4))  # rows of the lids, of the corners
-BLINKS = (0.55, 1.75, 3.4, 4.95)  # seconds
+LEFT_EYE, RIGHT_EYE = (slice(0, 3), slice(0, 2)), (slice(3, 6), slice(2, 4))  # slices of the lids, of the eye corners
+BLINKS = (0.55, 1.75, 3.4, 4.95)  # s
 LOWER, UPPER = {"lower_inner", "lower_outer", "chin"}, {"upper_inner", "upper_outer"}
 BORDER = [
     CORNER + SIZE / SCALE * np.array(p)
@@ -100,7 +100,7 @@ BORDER = [
 
 
 def relaxed(picture: np.ndarray) -> np.ndarray:
-    """The portrait without the folds of a smile beside nose and mouth.   (H, W, 3) uint8"""
+    """Return the portrait without the folds that a smile makes beside nose and mouth: (H, W, 3) uint8 -> (H, W, 3)."""
     folds = Image.new("L", picture.shape[1::-1])
     pen = ImageDraw.Draw(folds)
     for fold in FOLDS:
@@ -114,7 +114,7 @@ def relaxed(picture: np.ndarray) -> np.ndarray:
 
 
 def portrait(picture: np.ndarray) -> torch.Tensor:
-    """(1, 3, S, S) float in [0, 255]: head and shoulders, enlarged."""
+    """Crop and enlarge head and shoulders: (H, W, 3) uint8 -> (1, 3, S, S) float32 in [0, 255]."""
     box = (*CORNER.astype(int), *(CORNER + SIZE // SCALE).astype(int))
     picture = Image.fromarray(picture).crop(box).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
     picture = picture.filter(ImageFilter.UnsharpMask(1.5, 60, 2))
@@ -122,23 +122,25 @@ def portrait(picture: np.ndarray) -> torch.Tensor:
 
 
 def bump(t: float, centre: float, width: float) -> float:
+    """Return a Gaussian bump with height 1."""
     return float(np.exp(-(((t - centre) / width) ** 2)))
 
 
 def ramp(t: float, start: float, stop: float) -> float:
+    """Return a smooth step from 0 at `start` to 1 at `stop`."""
     x = min(max((t - start) / (stop - start), 0.0), 1.0)
     return x * x * (3 - 2 * x)
 
 
 def weights(t: float, loudness: float) -> dict[str, float]:
-    """How much of each move at a time, neutral first, then the portrait's own smile, then surprise."""
+    """Return the weight of each displacement at a time (s): neutral first, then the smile, then surprise."""
     surprise = ramp(t, 3.45, 3.75) * (1 - 0.25 * ramp(t, 4.7, 5.1))
     smile = ramp(t, 1.6, 2.1) * (1 - ramp(t, 3.4, 3.7))
     return {"neutral": (1 - smile) * (1 - surprise), "surprise": surprise, "open": loudness}
 
 
 def turned(points: np.ndarray, t: float) -> np.ndarray:
-    """The head's own small motion at a time."""
+    """Apply the small motion of the head at a time (s): (n, 2) px -> (n, 2) px."""
     lively = 0.5 + ramp(t, 1.6, 2.2)
     angle = np.deg2rad(lively * 1.3 * np.sin(2.1 * t + 0.4) - 1.5 * ramp(t, 3.4, 3.8))
     shift = np.array([1.6 * np.sin(1.7 * t), 0.9 * lively * np.sin(3.3 * t) - 1.5 * ramp(t, 3.4, 3.8)])
@@ -147,21 +149,21 @@ def turned(points: np.ndarray, t: float) -> np.ndarray:
 
 
 def moved(t: float, loudness: float) -> dict[str, np.ndarray]:
-    """Where every point is at a time."""
+    """Return the position of every point at a time (s), by the name of its group: (n, 2) px each."""
     shares, places = weights(t, loudness), {}
     for name, points in POINTS.items():
         place = np.array(points, float)
         for move, share in shares.items():
             place = place + share * np.array(MOVES[move].get(name, [(0.0, 0.0)] * len(points)))
         places[name] = place if name == "still" else turned(place, t)
-    # Lips that meet do not pass through each other.
+    # The lips cannot pass through each other.
     gap = 0.3
     places["lower_inner"][:, 1] = np.maximum(places["lower_inner"][:, 1], places["upper_inner"][:, 1] + gap)
     return places
 
 
 def carried(picture: torch.Tensor, places: dict[str, np.ndarray], without: set[str]) -> torch.Tensor:
-    """The portrait with its points at their places, those of `without` left free."""
+    """Warp the portrait, (1, 3, S, S), so that its points are at `places`; the groups of `without` move freely."""
     names = [name for name in POINTS if name not in without]
     source = np.concatenate([np.array(POINTS[name], float) for name in names] + [np.array(BORDER)])
     target = np.concatenate([places[name] for name in names] + [np.array(BORDER)])
@@ -180,7 +182,10 @@ def carried(picture: torch.Tensor, places: dict[str, np.ndarray], without: set[s
 
 
 def height(points: np.ndarray, left: np.ndarray, right: np.ndarray) -> torch.Tensor:
-    """(S,) y in output px of the curve left, points, right over every column; level beyond the ends."""
+    """Return y, (S,) in px of the frame, of the curve through left, points and right at every column.
+
+    left, right: (2,); points: (n, 2), all in px of the portrait. Beyond its ends the curve is constant.
+    """
     line = (np.concatenate([[left], points, [right]]) - CORNER) * SCALE
     line = line[np.argsort(line[:, 0])]
     columns = np.clip(np.arange(SIZE) + 0.5, line[0, 0], line[-1, 0])
@@ -188,23 +193,31 @@ def height(points: np.ndarray, left: np.ndarray, right: np.ndarray) -> torch.Ten
 
 
 def soft(distance: torch.Tensor, width: torch.Tensor | float) -> torch.Tensor:
+    """Return a soft mask, 1 where the distance is positive and larger than the width: (S, S) -> (S, S)."""
     return torch.sigmoid(distance / width)
 
 
 def drawn(smile: torch.Tensor, calm: torch.Tensor, t: float, loudness: float) -> np.ndarray:
-    """One frame, (S, S, 3) uint8, from the portrait with and without the folds of its smile."""
+    """Draw a frame at a time (s): -> (S, S, 3) uint8.
+
+    smile, calm: (1, 3, S, S), the portrait with and without the folds of its smile; loudness: opening of the jaw in
+    [0, 1].
+    """
     shares, places = weights(t, loudness), moved(t, loudness)
     rest = min(shares["neutral"] + shares["surprise"], 1.0)
     teeth = turned(np.array(TEETH) - [0, 2.2 * shares["surprise"]], t)
     frame = painted(smile * (1 - rest) + calm * rest, places, teeth, shares["surprise"])
-    shut = max(bump(t, centre, 0.075) for centre in BLINKS)
-    frame = blinked(frame, places, shut, LEFT_EYE)
-    frame = blinked(frame, places, shut, RIGHT_EYE)
+    closed = max(bump(t, centre, 0.075) for centre in BLINKS)
+    frame = blinked(frame, places, closed, LEFT_EYE)
+    frame = blinked(frame, places, closed, RIGHT_EYE)
     return frame[0].clamp(0, 255).round().byte().permute(1, 2, 0).contiguous().numpy()
 
 
 def painted(picture: torch.Tensor, places: dict[str, np.ndarray], teeth: np.ndarray, dark: float) -> torch.Tensor:
-    """(1, 3, S, S) the portrait with its points at their places; teeth show down to an edge, in the dark."""
+    """Return the portrait, (1, 3, S, S), with its points at `places` and a mouth that shows teeth down to an edge.
+
+    teeth: (n, 2) px of the portrait, lower edge of the teeth; dark: how dark the mouth is, in [0, 1].
+    """
     left, right = places["corners"]
     rows = torch.arange(SIZE)[:, None] + 0.5
     upper, lower = height(places["upper_inner"], left, right), height(places["lower_inner"], left, right)
@@ -221,23 +234,28 @@ def painted(picture: torch.Tensor, places: dict[str, np.ndarray], teeth: np.ndar
     cavity = torch.tensor([78.0, 34, 32])[:, None, None] * (1 - 0.55 * depth)
     edge = (outside.neg() + (ends[1] - ends[0]) / 2 - (columns - ends.mean()).abs()).clamp(0, 16) / 16
     frame = frame * (1 - gap * 0.4 * dark)
-    frame = frame * (1 - gap * (0.35 * (1 - edge)))  # the corners of the mouth lie in shade
+    frame = frame * (1 - gap * (0.35 * (1 - edge)))  # the corners of the mouth are darker
     frame = frame * (1 - gap * below) + cavity * gap * below
     mask = soft(rows - lower, 0.7 + outside / 4)
     frame = frame * (1 - mask) + carried(picture, places, UPPER) * mask
     shade = inside * torch.exp(-(((rows - lower) / 1.6) ** 2)) * (1 - ((lower - upper) / 6).clamp(0, 1))
-    return frame * (1 - 0.45 * shade)  # closed lips meet in a dark line
+    return frame * (1 - 0.45 * shade)  # a dark line between closed lips
 
 
-def blinked(frame: torch.Tensor, places: dict[str, np.ndarray], shut: float, eye: tuple[slice, slice]) -> torch.Tensor:
-    """Draw the lid over one eye, in the colour of the skin below it, with lashes at its edge."""
-    if shut < 0.05:
+def blinked(
+    frame: torch.Tensor, places: dict[str, np.ndarray], closed: float, eye: tuple[slice, slice]
+) -> torch.Tensor:
+    """Draw the lid over one eye of a frame, (1, 3, S, S), in the colour of the skin below it, with lashes at its edge.
+
+    closed: how far the eye is closed, in [0, 1]; eye: slices of its lids and corners.
+    """
+    if closed < 0.05:
         return frame
     lids, corners = eye
     left, right = places["eye_corners"][corners]
     upper = height(places["upper_lids"][lids] - [0, 2.4], left, right)
     lower = height(places["lower_lids"][lids], left, right)
-    edge = upper + (lower - upper) * shut
+    edge = upper + (lower - upper) * closed
     rows, columns = torch.arange(SIZE)[:, None] + 0.5, torch.arange(SIZE) + 0.5
     ends = ((np.array([left, right]) - CORNER) * SCALE)[:, 0]
     inside = soft(columns - ends[0], 1.6) * soft(ends[1] - columns, 1.6)
@@ -245,19 +263,19 @@ def blinked(frame: torch.Tensor, places: dict[str, np.ndarray], shut: float, eye
     skin = frame[:, :, y - 1 : y + 2, x - 6 : x + 7].mean((2, 3), keepdim=True)
     lid = inside * soft(rows - upper, 1.5) * soft(edge - rows, 0.7)
     frame = frame * (1 - lid) + skin * (0.93 + 0.07 * ((rows - upper) / (lower - upper + 1)).clamp(0, 1)) * lid
-    lashes = inside * torch.exp(-(((rows - edge) / 1.3) ** 2)) * min(shut * 2, 1.0)
+    lashes = inside * torch.exp(-(((rows - edge) / 1.3) ** 2)) * min(closed * 2, 1.0)
     return frame * (1 - 0.6 * lashes)
 
 
 def loudness_of(sound: np.ndarray, frames: int) -> np.ndarray:
-    """(frames,) how far the jaw opens, in [0, 1]."""
+    """Return how far the jaw opens at each frame, in [0, 1]: (S,) -> (frames,)."""
     power = np.array([np.sqrt(np.mean(part**2)) for part in np.array_split(sound, frames)])
     power = np.convolve(power, [0.25, 0.5, 0.25], "same")
     return np.clip(power / np.quantile(power, 0.95), 0, 1) ** 0.6
 
 
 def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> None:
-    """H.264 and AAC in one MP4 file."""
+    """Write an MP4 with H.264 and AAC.   frames: (S, S, 3) uint8 each; sound: (S,) float32 at RATE"""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": "slow"})
@@ -276,6 +294,7 @@ def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> None:
 
 
 def main() -> None:
+    """Write the demo clip."""
     count = round(SECONDS * FPS)
     sound, photograph = speech(SECONDS), data.astronaut()
     smile, calm = portrait(photograph), portrait(relaxed(photograph))

@@ -1,8 +1,9 @@
-"""The README's picture: three frames of the demo clip with what was read, over the curves of the whole clip.
+"""Make the picture of the README, .github/demo.png: `python -m tools.make_readme_picture`.
 
-python -m tools.make_readme_picture, after `tools/demo`. Writes .github/demo.png.
+It shows three frames of the demo clip with the predictions drawn on them, above the plot of the whole clip.
 """
 
+import argparse
 import io
 from pathlib import Path
 
@@ -18,6 +19,8 @@ TIMES = (1.0, 2.7, 4.4)  # s: neutral, smile, surprise
 
 
 def main() -> None:
+    """Write .github/demo.png."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     track = avfer.load("aver", device="cpu").run(CLIP)
     rows = rows_by_frame(track.to_table())
     with av.open(str(CLIP)) as source:

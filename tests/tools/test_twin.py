@@ -58,11 +58,11 @@ def numbers(rng: int = 0) -> np.random.Generator:
         "ratings_gold_standard/valence/{}.arff",
     ],
 )
-def test_files_of_recola_lie_where_avec_2016_put_them(recola_twin, place, name):
+def test_files_of_recola_have_the_paths_of_avec_2016(recola_twin, place, name):
     assert (recola_twin / place.format(name)).stat().st_size > 500
 
 
-def test_the_reader_of_recola_finds_nothing_wrong(recola_twin):
+def test_the_reader_of_recola_finds_no_fault(recola_twin):
     corpus = Recola(recola_twin)
     examples = [example for partition in ("train", "dev") for example in corpus.examples(partition)]
     assert [example.id for example in examples] == ["train_1", "dev_1"]
@@ -73,7 +73,7 @@ def test_the_reader_of_recola_finds_nothing_wrong(recola_twin):
     assert not corpus.notes.faults
 
 
-def test_the_gold_standard_is_that_of_the_raters(recola_twin):
+def test_the_gold_standard_follows_from_the_ratings(recola_twin):
     (example,) = Recola(recola_twin).examples("train")
     for name in ("valence", "arousal"):
         made_again = avec(example.labels[f"raters_{name}"].values.T)
@@ -81,7 +81,7 @@ def test_the_gold_standard_is_that_of_the_raters(recola_twin):
 
 
 @pytest.mark.parametrize("seed,same", [(3, True), (4, False)])
-def test_the_seed_decides_every_byte(recola_twin, tmp_path, seed, same):
+def test_the_same_seed_gives_the_same_bytes(recola_twin, tmp_path, seed, same):
     first, second = contents(recola_twin), contents(made("recola", tmp_path / "again", seed))
     assert first.keys() == second.keys()
     assert all((first[name] == second[name]) == same for name in first)
@@ -95,25 +95,25 @@ def test_a_face_is_found_in_every_frame(recola_twin, name):
     assert table["valence"].notna().all()
 
 
-def test_a_truth_is_told_for_every_recording(recola_twin):
+def test_the_truth_of_every_recording_is_written(recola_twin):
     truth = json.loads((recola_twin / "truth.json").read_text())
     assert truth["delays_s"] == {"arousal": 2.0, "valence": 2.8}
-    assert {name: len(told["valence"]) for name, told in truth["recordings"].items()} == {"train_1": 100, "dev_1": 100}
+    assert {name: len(one["valence"]) for name, one in truth["recordings"].items()} == {"train_1": 100, "dev_1": 100}
 
 
 @pytest.mark.parametrize("delay", [0.0, 2.0, 2.8])
-def test_raters_are_late_by_the_delay_and_no_more(delay):
+def test_ratings_follow_the_signal_after_the_delay(delay):
     signal = affect(numbers(), 60, 25)[0]
     at = times_of(60, 25)
-    told = avec(ratings(numbers(1), signal, delay, at, 25))
+    gold = avec(ratings(numbers(1), signal, delay, at, 25))
     grid = np.arange(0, 5, 0.2)
-    fits = [pcc(late(signal, tried, at, 25), told) for tried in grid]
+    fits = [pcc(late(signal, tried, at, 25), gold) for tried in grid]
     assert grid[int(np.argmax(fits))] == pytest.approx(delay)
     assert max(fits) > 0.95
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_valence_and_arousal_tell_nothing_of_each_other_at_any_lag(seed):
+def test_valence_and_arousal_are_uncorrelated_at_every_lag(seed):
     valence, arousal = affect(numbers(seed), 60, 25)
     assert max(np.abs(valence).max(), np.abs(arousal).max()) < 1
     assert min(valence.std(), arousal.std()) > 0.4
@@ -127,7 +127,7 @@ def test_a_word_is_louder_higher_and_faster_with_arousal():
     assert lively.pace < 0.6 * calm.pace
 
 
-def test_a_voice_is_as_loud_as_arousal_says_and_never_too_loud():
+def test_loudness_follows_arousal_without_clipping():
     arousal = np.repeat([-0.9, 0.9], 50)
     sound = voice(numbers(), Speaker(190, 0.085), arousal, [(0.0, 3.8)], 25)
     calm, lively = np.split(sound, 2)
@@ -135,7 +135,7 @@ def test_a_voice_is_as_loud_as_arousal_says_and_never_too_loud():
     assert lively.std() > 5 * calm.std() > 0
 
 
-def test_the_mouth_moves_while_something_is_said_alone():
+def test_the_mouth_is_open_during_speech_only():
     spans = talking(numbers(), 20)
     mouth, times = opening(numbers(), spans, 20, 25), times_of(20, 25)
     silent = np.all([(times < start) | (times > stop) for start, stop in spans], 0)
@@ -157,23 +157,23 @@ def test_the_mouth_moves_while_something_is_said_alone():
         ("sadness", 0.9, 0.0, {1, 4, 15}),
     ],
 )
-def test_action_units_are_those_that_the_face_shows(expression, strength, gap, units):
+def test_action_units_follow_expression_and_mouth(expression, strength, gap, units):
     assert {unit for unit, acts in zip(UNITS, units_of(expression, strength, gap), strict=True) if acts} == units
 
 
-def test_all_expressions_take_their_turn():
+def test_every_expression_occurs():
     shown = episodes(numbers(), 60, 30)
     assert len(set(shown.expression)) == 8
     assert shown.strength.min() == 0 and 0.75 < shown.strength.max() <= 1
 
 
-def test_units_are_named_as_the_corpus_names_them():
+def test_action_units_have_the_names_of_the_corpus():
     assert tuple(f"AU{unit:02d}" for unit in UNITS) == UNIT_NAMES
 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("folder,side", [("Train_Set", "_left"), ("Validation_Set", "")])
-def test_files_of_aff_wild2_lie_where_abaw_put_them(aff_wild2_twin, task, folder, side):
+def test_files_of_aff_wild2_have_the_paths_of_abaw(aff_wild2_twin, task, folder, side):
     files = sorted((aff_wild2_twin / "6th_ABAW_Annotations" / task / folder).glob("*.txt"))
     assert len(files) == (2 if side else 1)
     assert files[0].stem.endswith(side)
@@ -181,13 +181,13 @@ def test_files_of_aff_wild2_lie_where_abaw_put_them(aff_wild2_twin, task, folder
 
 
 @pytest.mark.parametrize("task,mark", [*zip(TASKS, ("-5,-5", "-1", ",".join(["-1"] * 12)), strict=True)])
-def test_some_frames_are_marked_as_unknown(aff_wild2_twin, task, mark):
+def test_some_frames_have_no_label(aff_wild2_twin, task, mark):
     for path in (aff_wild2_twin / "6th_ABAW_Annotations" / task).rglob("*.txt"):
         assert mark in path.read_text().splitlines()[1:]
 
 
 @pytest.mark.parametrize("task", ["va", "expr", "au", "mtl"])
-def test_the_reader_of_aff_wild2_masks_what_is_unknown(aff_wild2_twin, task):
+def test_the_reader_of_aff_wild2_masks_missing_labels(aff_wild2_twin, task):
     corpus = AffWild2(aff_wild2_twin, task=task)
     examples = [example for partition in ("train", "dev") for example in corpus.examples(partition)]
     assert [example.id for example in examples] == ["1-30-256x256_left", "1-30-256x256_right", "video2"]
@@ -209,7 +209,7 @@ def test_a_video_of_two_people_is_twice_as_wide(aff_wild2_twin):
     assert widths == {"1-30-256x256": 512, "video2": 256}
 
 
-def test_pictures_are_cut_out_faces_with_gaps(aff_wild2_twin):
+def test_some_crops_are_missing(aff_wild2_twin):
     for folder in (aff_wild2_twin / "cropped_aligned").iterdir():
         found = sorted(int(path.stem) for path in folder.glob("*.jpg"))
         assert 0 < len(found) < SECONDS * 30
@@ -217,7 +217,7 @@ def test_pictures_are_cut_out_faces_with_gaps(aff_wild2_twin):
             assert picture.size == (112, 112)
 
 
-def test_a_folder_that_holds_something_is_left_alone(tmp_path, capsys):
+def test_a_folder_with_files_is_not_changed(tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(SystemExit):
         main(["recola", str(tmp_path)])
@@ -225,7 +225,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path, capsys):
     assert contents(tmp_path) == {"mine.txt": b"mine"}
 
 
-def test_recordings_are_shared_out_two_to_one(tmp_path, monkeypatch):
+def test_two_thirds_of_the_recordings_are_for_training(tmp_path, monkeypatch):
     names: list[str] = []
     monkeypatch.setattr(recola, "Drawings", lambda expressions: None)
     monkeypatch.setattr(recola, "_record", lambda *_: None)

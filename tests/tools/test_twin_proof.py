@@ -1,4 +1,4 @@
-"""The whole way from videos of a known truth to scores: minutes, so it runs with -m slow alone."""
+"""Training and scoring on twins with known truth; takes minutes, so it runs with -m slow only."""
 
 from pathlib import Path
 
@@ -26,23 +26,23 @@ def aff_wild2_twin(tmp_path_factory) -> Path:
     [({}, True, True), ({"num_face": 0}, False, True), ({"num_voice": 0}, True, False)],
     ids=["fusion", "voice", "face"],
 )
-def test_each_dimension_is_read_from_what_shows_it_and_from_nothing_else(recola_twin, options, valence, arousal):
+def test_valence_needs_the_face_and_arousal_the_voice(recola_twin, options, valence, arousal):
     scores = trained(recola_twin, "recola_aver", "-".join(["all", *options]), model_options=options).scores
     assert scores["ccc_valence"] >= 0.8 if valence else scores["ccc_valence"] <= 0.3
     assert scores["ccc_arousal"] >= 0.8 if arousal else scores["ccc_arousal"] <= 0.3
 
 
-def test_the_delays_are_found_and_leaving_them_out_costs(recola_twin):
+def test_the_delays_are_found_and_raise_the_scores(recola_twin):
     found = trained(recola_twin, "recola_aver", "found")
     assert delays(found) == pytest.approx((2.8, 2.0), abs=0.2 + 1e-9)
-    at_once = trained(recola_twin, "recola_aver", "at_once", delay=0.0)
+    without = trained(recola_twin, "recola_aver", "without_delay", delay=0.0)
     for name in ("ccc_valence", "ccc_arousal"):
-        assert at_once.scores[name] < found.scores[name] - 0.02
+        assert without.scores[name] < found.scores[name] - 0.02
 
 
 @pytest.mark.parametrize(
     "recipe,score,bound",
     [("va", "score", 0.6), ("expr", "f1_macro", 0.5), ("au", "au_f1", 0.5), ("multi_task", "score", 0.5)],
 )
-def test_the_twin_of_aff_wild2_is_learned_by_its_recipes(aff_wild2_twin, recipe, score, bound):
+def test_the_recipes_of_aff_wild2_reach_a_minimum_score(aff_wild2_twin, recipe, score, bound):
     assert trained(aff_wild2_twin, f"aff_wild2_{recipe}", recipe).scores[score] >= bound

@@ -1,4 +1,4 @@
-"""Clips to measure on, made from the demo clip, so that anyone can repeat the numbers."""
+"""Clips for benchmarks, made from the demo clip, so that anyone can repeat the figures."""
 
 from itertools import count
 from pathlib import Path
@@ -11,7 +11,10 @@ DEMO = Path(__file__).parents[2] / "tests" / "data" / "demo.mp4"
 
 
 def talking_720p(path: Path, seconds: float) -> Path:
-    """One talking face in 1280x720 at 30 frames a second, H.264, with sound: the demo clip over and over."""
+    """Write a clip of `seconds` with one talking face, unless it exists: 1280x720, 30 fps, H.264, AAC.
+
+    The frames of the demo clip are played forwards and backwards, its audio is repeated.
+    """
     if path.exists():
         return path
     pictures = [frame.to_image() for frame in av.open(str(DEMO)).decode(video=0)]
@@ -21,7 +24,7 @@ def talking_720p(path: Path, seconds: float) -> Path:
     with av.open(str(part), "w") as out:
         video = out.add_stream("libx264", rate=30, options={"preset": "fast", "crf": "20"})
         video.width, video.height, video.pix_fmt = 1280, 720, "yuv420p"
-        sound = out.add_stream("aac", rate=16000, layout="mono")
+        track = out.add_stream("aac", rate=16000, layout="mono")
         wave = _speech(seconds)
         for i in range(round(seconds * 30)):
             out.mux(video.encode(av.VideoFrame.from_ndarray(loop[i % len(loop)], format="rgb24")))
@@ -29,20 +32,20 @@ def talking_720p(path: Path, seconds: float) -> Path:
         for start, index in zip(range(0, len(wave), 1024), count()):
             frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], format="fltp", layout="mono")
             frame.sample_rate, frame.pts = 16000, index * 1024
-            out.mux(sound.encode(frame))
-        out.mux(sound.encode(None))
+            out.mux(track.encode(frame))
+        out.mux(track.encode(None))
     return part.replace(path)
 
 
 def repeated(clip: Path, path: Path, times: int) -> Path:
-    """The same packets again and again: a long clip without encoding it."""
+    """Write the packets of a clip `times` times in a row, unless the file exists: a long clip without encoding."""
     if path.exists():
         return path
     part = path.with_suffix(".part.mp4")
     with av.open(str(part), "w") as out:
         with av.open(str(clip)) as source:
             streams = {s.index: out.add_stream_from_template(s) for s in source.streams if s.type in {"video", "audio"}}
-            length = source.duration / av.time_base + 0.5  # decoding times begin before 0
+            length = source.duration / av.time_base + 0.5  # decoding times start before 0
         for turn in range(times):
             with av.open(str(clip)) as source:
                 for packet in source.demux():
@@ -56,20 +59,16 @@ def repeated(clip: Path, path: Path, times: int) -> Path:
 
 
 def _widened(picture: Image.Image) -> np.ndarray:
-    """(720, 1280, 3): the square picture in the middle of a blurred, wider one."""
-    back = picture.resize((32, 18)).resize((1280, 720), Image.Resampling.BICUBIC)
-    back.paste(picture.resize((720, 720), Image.Resampling.LANCZOS), (280, 0))
-    return np.asarray(back)
+    """Return a frame, (720, 1280, 3) uint8, with a square picture in the middle of its blurred enlargement."""
+    frame = picture.resize((32, 18)).resize((1280, 720), Image.Resampling.BICUBIC)
+    frame.paste(picture.resize((720, 720), Image.Resampling.LANCZOS), (280, 0))
+    return np.asarray(frame)
 
 
 def _speech(seconds: float) -> np.ndarray:
-    """(S,) float32 at 16 kHz: the demo's own sound, over and over."""
+    """Return the repeated audio of the demo clip: (S,) float32 at 16 kHz."""
     with av.open(str(DEMO)) as source:
-        resampler = _mono()
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=16000)
         frames = [r.to_ndarray()[0] for f in source.decode(audio=0) for r in resampler.resample(f)]
     wave = np.concatenate(frames).astype(np.float32)
     return np.tile(wave, int(np.ceil(seconds * 16000 / len(wave))))[: round(seconds * 16000)]
-
-
-def _mono() -> av.AudioResampler:
-    return av.AudioResampler(format="fltp", layout="mono", rate=16000)

@@ -1,8 +1,8 @@
-"""Speed: per stage, end to end, and against a pipeline assembled from parts (python -m tools.bench.speed).
+"""Measure speed by stage, end to end, and against a pipeline of public parts: `python -m tools.bench.speed`.
 
-The other side is what a user would write today: PyAV frames, facenet-pytorch's MTCNN with its defaults on every
-frame at full size, timm's tf_efficientnet_b0 (random weights; their values do not change its speed) on each
-face at 224 px. Both sides run in one process, in turn, `--rounds` times; the ratio is of the medians.
+The other pipeline is what a user would assemble: PyAV frames, facenet-pytorch's MTCNN with its defaults on every frame
+at full size, and timm's tf_efficientnet_b0 (random weights, which do not change the speed) on each face at 224 px. Both
+run in turn in one process, `--rounds` times; the ratio is that of the medians.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import av
 import numpy as np
 import torch
 
+from avfer import stage
 from avfer.pipeline import Pipeline, load
 from tools.bench.clips import talking_720p
 
@@ -29,38 +30,40 @@ COLUMNS = "stage", "ms per frame (CPU of its thread)"
 
 @dataclass
 class Timed:
-    """A stage that notes the CPU time of its thread."""
+    """A stage of any kind that adds the CPU time of its thread to `spent`."""
 
     stage: Any
-    spent: dict[str, float]
+    spent: dict[str, float]  # stage -> s, updated by every step
     name: str
 
     def start(self) -> Any:
-        return self.stage.start() if hasattr(self.stage, "start") else None
+        """Return the first state of the stage, None if it is stateless."""
+        return stage.start(self.stage)
 
     def step(self, state: Any, *inputs: Any) -> tuple[Any, Any]:
-        begun = time.thread_time()
-        result = self.stage.step(state, *inputs) if hasattr(self.stage, "step") else (state, self.stage(*inputs))
-        self.spent[self.name] += time.thread_time() - begun
+        """Run the stage and return (state, output)."""
+        before = time.thread_time()
+        result = stage.run(self.stage, state, list(inputs))
+        self.spent[self.name] += time.thread_time() - before
         return result
 
 
 def timed(pipeline: Pipeline, spent: dict[str, float]) -> Pipeline:
-    """The same pipeline with every stage timed."""
+    """Replace every stage of a pipeline by a timed one; return the pipeline.   spent: stage -> s, is updated"""
     pipeline.steps = tuple(replace(step, stage=Timed(step.stage, spent, step.name)) for step in pipeline.steps)
     return pipeline
 
 
-def ours(pipeline: Pipeline, clip: Path) -> tuple[float, int]:
-    """Seconds and frames of one run."""
-    begun, frames = time.perf_counter(), 0
+def run_avfer(pipeline: Pipeline, clip: Path) -> tuple[float, int]:
+    """Run a pipeline over a clip and return the seconds and the number of frames."""
+    start, frames = time.perf_counter(), 0
     for part in pipeline.stream(clip):
         frames += len(part.clock)
-    return time.perf_counter() - begun, frames
+    return time.perf_counter() - start, frames
 
 
 class Assembled:
-    """The pipeline a user would put together."""
+    """The pipeline that a user would assemble from public parts."""
 
     def __init__(self) -> None:
         import timm
@@ -70,9 +73,9 @@ class Assembled:
         self.network = timm.create_model("tf_efficientnet_b0", num_classes=8).eval()
 
     @torch.inference_mode()
-    def run(self, clip: Path, most: int) -> tuple[float, int]:
-        """Seconds and frames of the first `most` frames."""
-        begun, frames = time.perf_counter(), 0
+    def run(self, clip: Path, max_frames: int) -> tuple[float, int]:
+        """Process the first `max_frames` frames of a clip and return the seconds and the number of frames."""
+        start, frames = time.perf_counter(), 0
         with av.open(str(clip)) as source:
             for frame in source.decode(video=0):
                 picture = frame.to_ndarray(format="rgb24")
@@ -82,14 +85,14 @@ class Assembled:
                     crop = torch.nn.functional.interpolate(crop, (224, 224), mode="bilinear", antialias=True)
                     self.network((crop - 0.5) / 0.5).softmax(1)
                 frames += 1
-                if frames == most:
+                if frames == max_frames:
                     break
-        return time.perf_counter() - begun, frames
+        return time.perf_counter() - start, frames
 
 
 def start_up() -> list[tuple[str, float]]:
-    """Wall seconds of fresh processes."""
-    done = []
+    """Return the wall time of fresh processes: (what, median s of three)."""
+    results = []
     for what, arguments in {
         "import avfer": ["-c", "import avfer"],
         "avfer --help": ["-m", "avfer", "--help"],
@@ -97,34 +100,35 @@ def start_up() -> list[tuple[str, float]]:
     }.items():
         runs = []
         for _ in range(3):
-            begun = time.perf_counter()
+            start = time.perf_counter()
             subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-            runs.append(time.perf_counter() - begun)
-        done.append((what, statistics.median(runs)))
-    return done
+            runs.append(time.perf_counter() - start)
+        results.append((what, statistics.median(runs)))
+    return results
 
 
 def main() -> None:
+    """Run the rounds and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clip", type=Path, help="default: 20 s of 1280x720 made from the demo clip")
     parser.add_argument("--pipeline", default="aver")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=60, help="frames of the assembled pipeline in a round")
+    parser.add_argument("--frames", type=int, default=60, help="frames per round of the assembled pipeline")
     options = parser.parse_args()
     clip = options.clip or talking_720p(Path(tempfile.gettempdir()) / "avfer_bench_720p.mp4", 20)
 
     pipeline, assembled = load(options.pipeline, device="cpu"), Assembled()
     rates: dict[str, list[float]] = defaultdict(list)
-    for turn in range(options.rounds + 1):  # the first round warms up
+    for turn in range(options.rounds + 1):  # the first round is a warm-up
         for name, (seconds, frames) in (
-            ("avfer", ours(pipeline, clip)),
+            ("avfer", run_avfer(pipeline, clip)),
             ("assembled", assembled.run(clip, options.frames)),
         ):
             if turn:
                 rates[name].append(frames / seconds)
     fps = {name: statistics.median(values) for name, values in rates.items()}
     spent: dict[str, float] = defaultdict(float)
-    seconds, frames = ours(timed(pipeline, spent), clip)
+    seconds, frames = run_avfer(timed(pipeline, spent), clip)
 
     with av.open(str(clip)) as source:
         video = source.streams.video[0]
@@ -136,12 +140,12 @@ def main() -> None:
     for name, value in spent.items():
         print(f"| {name} | {value / frames * 1e3:.2f} |")
     print("\n| pipeline | networks, smallest face | frames/s: median (min to max) |\n|---|---|---|")
-    told = {
+    networks = {
         "avfer": f"{options.pipeline}: MTCNN, aver_lite 48 px; 40 px",
         "assembled": "MTCNN, tf_efficientnet_b0 224 px; 20 px",
     }
     for name, values in rates.items():
-        print(f"| {name} | {told[name]} | {fps[name]:.1f} ({min(values):.1f} to {max(values):.1f}) |")
+        print(f"| {name} | {networks[name]} | {fps[name]:.1f} ({min(values):.1f} to {max(values):.1f}) |")
     print(f"\nratio {fps['avfer'] / fps['assembled']:.1f}; real-time factor {30 / fps['avfer']:.3f}")
     print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6:.0f} MB")
     for what, seconds in start_up():

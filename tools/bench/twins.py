@@ -1,8 +1,9 @@
-"""What is learned on corpora whose truth is known (python -m tools.bench.twins --seeds 8 21).
+"""Train the recipes on corpora with known truth: `python -m tools.bench.twins --seeds 8 21`.
 
-For each seed a twin of RECOLA and one of Aff-Wild2 are made in a new folder, and the recipes of `configs/train` run on
-them as they are. Valence drives the rendered face, arousal the voice, so that a model given one of them must fail on
-the other dimension; labels are late by a known time, which `delay: search` has to find. Prints the table of the README.
+For each seed a twin of RECOLA and one of Aff-Wild2 are generated in a new folder, and the recipes of `configs/train`
+run on them unchanged. The drawn face shows valence and the voice carries arousal, so a model given only one of them
+must fail on the other dimension. Labels follow after a known delay, which `delay: search` has to find. The output is
+the table of tools/README.md.
 """
 
 import argparse
@@ -13,18 +14,18 @@ import time
 from pathlib import Path
 
 from avfer.models.weights import read_card
-from avfer.training.train import Trained, train
+from avfer.training.train_model import Trained, train
 from avfer.training.training_config import read_config
 from tools import make_twin
 
 RECIPES = Path(__file__).parents[2] / "configs" / "train"
-RECOLA = {  # what differs from the recipe
+RECOLA = {  # variant -> settings that differ from the recipe
     "face and voice": {},
     "voice alone": {"model_options": {"num_face": 0}},
     "face alone": {"model_options": {"num_voice": 0}},
     "face and voice, `delay` 0": {"delay": 0.0},
 }
-TASKS = {  # of Aff-Wild2
+TASKS = {  # of Aff-Wild2 -> measure of the score
     "va": "mean CCC",
     "expr": "macro F1",
     "au": "mean F1 of the units",
@@ -33,25 +34,28 @@ TASKS = {  # of Aff-Wild2
 
 
 def make(corpus: str, folder: Path, seed: int) -> Path:
-    """A twin of the tool's own size in `folder`/corpus."""
+    """Generate a twin with the default size in `folder`/corpus; return `folder`."""
     make_twin.main([corpus, str(folder / "corpus"), f"--seed={seed}"])
     return folder
 
 
 def trained(twin: Path, recipe: str, name: str, **settings: object) -> Trained:
-    """A recipe on a twin; the videos are embedded by the first one alone."""
-    kept, output = twin / "features", twin / name
-    if kept.exists():
-        shutil.copytree(kept, output / "features")
+    """Train a recipe on a twin; features of the videos are computed once and shared by all recipes.
+
+    name: of the output folder; settings: keys of the recipe that are changed.
+    """
+    features, output = twin / "features", twin / name
+    if features.exists():
+        shutil.copytree(features, output / "features")
     fixed = {"root": twin / "corpus", "output": output, "device": "cpu"}
     result = train(read_config(RECIPES / f"{recipe}.yaml", fixed | settings))
-    if not kept.exists():
-        shutil.copytree(output / "features", kept)
+    if not features.exists():
+        shutil.copytree(output / "features", features)
     return result
 
 
 def delays(run: Trained) -> tuple[float, float]:
-    """s by which labels of valence and of arousal were moved earlier."""
+    """Return the seconds by which the labels of valence and of arousal were shifted, from the card of the weights."""
     (protocol,) = {metric.protocol for metric in read_card(run.weights.with_suffix(".json")).metrics}
     found = re.search(r"delay \(([0-9.]+), ([0-9.]+)\)", protocol)
     assert found is not None, protocol
@@ -59,19 +63,19 @@ def delays(run: Trained) -> tuple[float, float]:
 
 
 def recola(folder: Path, seed: int) -> None:
-    """Rows of one RECOLA twin."""
+    """Print the rows of one RECOLA twin."""
     start, notes = time.monotonic(), dict[str, str]()
     twin = make("recola", folder, seed)
-    for what, settings in RECOLA.items():
-        run = trained(twin, "recola_aver", what, **settings)
+    for variant, settings in RECOLA.items():
+        run = trained(twin, "recola_aver", variant, **settings)
         minutes = (time.monotonic() - start) / 60
-        notes[what] = "" if notes else f"delays found: {delays(run)} s; {minutes:.1f} minutes from video to score"
+        notes[variant] = "" if notes else f"delays found: {delays(run)} s; {minutes:.1f} minutes from video to score"
         score = " / ".join(f"{run.scores[f'ccc_{name}']:.3f}" for name in ("valence", "arousal"))
-        print(f"| RECOLA twin, seed {seed} | {what} | CCC {score} | {notes[what]} |", flush=True)
+        print(f"| RECOLA twin, seed {seed} | {variant} | CCC {score} | {notes[variant]} |", flush=True)
 
 
 def aff_wild2(folder: Path, seed: int) -> None:
-    """Rows of one Aff-Wild2 twin."""
+    """Print the rows of one Aff-Wild2 twin."""
     twin = make("aff_wild2", folder, seed)
     for task, measure in TASKS.items():
         score = trained(twin, f"aff_wild2_{task}", task).scores["score"]
@@ -79,10 +83,10 @@ def aff_wild2(folder: Path, seed: int) -> None:
 
 
 def main() -> None:
-    """Twins of all seeds, one after the other."""
+    """Run all seeds, one after another, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[8, 21])
-    print("| corpus | what | score | |\n|---|---|---|---|")
+    print("| corpus | variant | score | |\n|---|---|---|---|")
     for seed in parser.parse_args().seeds:
         for corpus in (recola, aff_wild2):
             with tempfile.TemporaryDirectory() as folder:

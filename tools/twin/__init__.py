@@ -1,1 +1,1 @@
-"""Twins: small corpora in the layout of licensed ones, whose truth is known."""
+"""Twins: small generated corpora in the layout of licensed ones, with known ground truth."""

@@ -1,4 +1,4 @@
-"""How the photographed face shows an expression: where its points go, how bright the skin is, which units act."""
+"""Expressions of the photographed face: the movement of its points, the brightness of the skin, and action units."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from tools.make_demo import MOVES, POINTS, TEETH, painted, portrait, relaxed
 
 Moves = list[tuple[float, float]]
 
-# What an expression at its strongest adds (px of the portrait) to the neutral face, viewer's left to right.
+# Displacement of each point (px of the portrait) from neutral to full strength, from the viewer's left to right.
 ADDED: dict[str, dict[str, Moves]] = {
     "sadness": {
         "brows": [(0, 2.4), (0, 1), (0.8, -2.4), (1.6, -5), (-1.6, -5), (-0.8, -2.4), (0, 1), (0, 2.4)],
@@ -64,7 +64,16 @@ ADDED: dict[str, dict[str, Moves]] = {
         "cheeks": [(1, 0), (-1, 0), (2.4, 0), (-2.4, 0)],
     },
 }
-EXPRESSIONS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise", "other")  # as ABAW's headers
+EXPRESSIONS = (
+    "neutral",
+    "anger",
+    "disgust",
+    "fear",
+    "happiness",
+    "sadness",
+    "surprise",
+    "other",
+)  # order of ABAW
 PLEASANT = {"happiness": 1.0, "surprise": 0.2, "sadness": -0.8, "anger": -0.7, "fear": -0.6, "disgust": -0.9}
 UNITS = (1, 2, 4, 6, 7, 10, 12, 15, 23, 24, 25, 26)
 ACTING: dict[str, tuple[int, ...]] = {
@@ -75,18 +84,18 @@ ACTING: dict[str, tuple[int, ...]] = {
     "disgust": (4, 7, 10, 25),
     "surprise": (1, 2, 25, 26),
 }
-PARTED, DROPPED = 0.3, 0.7  # opening of a speaking mouth from which lips part (AU25), the jaw drops (AU26)
+PARTED, DROPPED = 0.3, 0.7  # opening of a speaking mouth from which AU25 (lips part) and AU26 (jaw drop) occur
 
 
 class Painter:
-    """Draws the face with any expression at any strength, and the mouth as far open as speech wants."""
+    """Draws the face with an expression, a strength and an opening of the mouth."""
 
     def __init__(self) -> None:
         photograph = data.astronaut()
         self._smile, self._calm = portrait(photograph), portrait(relaxed(photograph))
 
     def draw(self, expression: str, strength: float, opening: float) -> torch.Tensor:
-        """(3, S, S) float in [0, 255].   strength, opening: in [0, 1]"""
+        """Return a drawing: (3, S, S) float32 in [0, 255].   strength, opening: in [0, 1]"""
         smile = strength if expression == "happiness" else 0.0
         surprise = strength if expression == "surprise" else 0.0
         dark = surprise + (0.6 * strength if expression in {"fear", "other"} else 0.0)
@@ -97,20 +106,20 @@ class Painter:
 
 
 def units_of(expression: str, strength: float, opening: float) -> list[int]:
-    """0 or 1 for each of UNITS."""
+    """Return 1 for each of UNITS that occurs, else 0.   strength, opening: in [0, 1]"""
     acting = set(ACTING.get(expression, ())) if strength >= 0.5 else set[int]()
     if opening >= PARTED:
-        acting = acting - {24} | {25}  # pressed lips are not parted
+        acting = acting - {24} | {25}  # lips that are parted are not pressed
     if opening >= DROPPED:
         acting |= {26}
     return [int(unit in acting) for unit in UNITS]
 
 
 def _places(expression: str, strength: float, opening: float) -> dict[str, np.ndarray]:
-    """Where every point is."""
-    # The portrait smiles: that goes as neutral comes, and surprise is told from the portrait, the others from neutral.
-    gone = 1 - strength if expression in {"happiness", "surprise"} else 1.0
-    shares = [(MOVES["neutral"], gone), (MOVES["open"], opening)]
+    """Return the position of every point (px of the portrait), by the name of its group: (n, 2) each."""
+    # The portrait smiles. Surprise and happiness are displacements from the portrait, all others from neutral.
+    neutral = 1 - strength if expression in {"happiness", "surprise"} else 1.0
+    shares = [(MOVES["neutral"], neutral), (MOVES["open"], opening)]
     shares.append((MOVES["surprise"] if expression == "surprise" else ADDED.get(expression, {}), strength))
     places: dict[str, np.ndarray] = {}
     for name, points in POINTS.items():

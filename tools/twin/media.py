@@ -1,4 +1,4 @@
-"""Files of pictures and sound."""
+"""Write the video and audio files of a twin."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -14,38 +14,38 @@ from scipy.signal import resample_poly
 from tools.demo_speech import RATE
 from tools.twin.face import PICTURE
 
-WAV_RATE = 44_100  # Hz, as loaders of RECOLA read it
-BLOCK = 1024  # samples of one frame of AAC
+WAV_RATE = 44_100  # Hz, as in RECOLA
+BLOCK = 1024  # samples in an AAC frame
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], width: int, fps: int, sound: np.ndarray) -> None:
-    """H.264 and AAC.   frames: (PICTURE, width, 3) uint8 RGB; sound: (S,) float32 at RATE"""
+def write_video(path: Path, frames: Iterable[np.ndarray], width: int, fps: int, audio: np.ndarray) -> None:
+    """Write an MP4 with H.264 and AAC.   frames: (PICTURE, width, 3) uint8 RGB each; audio: (S,) float32 at RATE"""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=fps, options={"crf": "23", "preset": "ultrafast", "threads": "1"})
-        audio = container.add_stream("aac", rate=RATE, layout="mono")
+        track = container.add_stream("aac", rate=RATE, layout="mono")
         video.width, video.height, video.pix_fmt = width, PICTURE, "yuv420p"
-        said = 0
+        written = 0  # samples
         for number, picture in enumerate(frames):
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             until = (number + 1) * RATE // fps // BLOCK * BLOCK
-            _say(container, audio, sound, said, until)
-            said = max(said, until)
-        _say(container, audio, sound, said, len(sound))
+            _write_samples(container, track, audio, written, until)
+            written = max(written, until)
+        _write_samples(container, track, audio, written, len(audio))
         container.mux(video.encode())
-        container.mux(audio.encode())
+        container.mux(track.encode())
 
 
-def write_sound(path: Path, sound: np.ndarray) -> None:
-    """WAV, 16 bits, mono, 44.1 kHz.   sound: (S,) float32 at RATE"""
+def write_audio(path: Path, audio: np.ndarray) -> None:
+    """Write a WAV file with 16 bits, mono, 44.1 kHz.   audio: (S,) float32 at RATE"""
     path.parent.mkdir(parents=True, exist_ok=True)
     common = np.gcd(WAV_RATE, RATE)
-    finer = resample_poly(sound, WAV_RATE // common, RATE // common)
-    wavfile.write(path, WAV_RATE, (finer.clip(-1, 1) * 32767).round().astype(np.int16))
+    resampled = resample_poly(audio, WAV_RATE // common, RATE // common)
+    wavfile.write(path, WAV_RATE, (resampled.clip(-1, 1) * 32767).round().astype(np.int16))
 
 
-def _say(container: OutputContainer, audio: AudioStream, sound: np.ndarray, start: int, stop: int) -> None:
+def _write_samples(container: OutputContainer, track: AudioStream, audio: np.ndarray, start: int, stop: int) -> None:
     for first in range(start, stop, BLOCK):
-        part = av.AudioFrame.from_ndarray(sound[None, first : min(first + BLOCK, stop)], format="fltp", layout="mono")
+        part = av.AudioFrame.from_ndarray(audio[None, first : min(first + BLOCK, stop)], format="fltp", layout="mono")
         part.sample_rate, part.pts, part.time_base = RATE, first, Fraction(1, RATE)
-        container.mux(audio.encode(part))
+        container.mux(track.encode(part))

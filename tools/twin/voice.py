@@ -1,4 +1,4 @@
-"""A voice that tells arousal by its loudness, pitch and pace, and nothing of valence."""
+"""A synthetic voice whose loudness, pitch and pace follow arousal and do not depend on valence."""
 
 from dataclasses import dataclass
 
@@ -7,32 +7,35 @@ import numpy as np
 from tools.demo_speech import RATE, Phrase, spoken
 
 SYLLABLES = ("na", "le", "mi", "do", "ra", "we", "ya", "mu", "lo", "ne", "wa", "re")
-PACE, PITCH, LOUDNESS = 0.6, 0.45, 2.5  # octaves that a phone is shorter, pitch higher, loudness greater at arousal 1
-NOISE = 0.0005  # of the room
+PACE, PITCH, LOUDNESS = 0.6, 0.45, 2.5  # octaves by which pace, pitch and loudness rise from arousal 0 to 1
+NOISE = 0.0005  # standard deviation of the background noise
 GAIN = 0.25  # of a voice at arousal 0
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """Whose voice."""
+    """The voice of one person."""
 
     pitch: float  # Hz, at arousal 0
-    pace: float  # seconds a phone, at arousal 0
+    pace: float  # seconds per phone, at arousal 0
 
     @classmethod
     def drawn(cls, random: np.random.Generator) -> "Speaker":
-        """Anyone."""
+        """Draw a speaker at random."""
         return cls(float(random.uniform(178, 202)), float(random.uniform(0.08, 0.09)))
 
     def phone(self, arousal: float) -> float:
-        """Seconds of a phone."""
+        """Return the seconds per phone at an arousal in [-1, 1]."""
         return self.pace * 2 ** (-PACE * arousal)
 
 
 def voice(
     random: np.random.Generator, speaker: Speaker, arousal: np.ndarray, spans: list[tuple[float, float]], fps: int
 ) -> np.ndarray:
-    """(S,) float32 in [-1, 1] at RATE.   arousal: (T,) at the frames; spans: (start, stop) in s of what is said"""
+    """Synthesise speech: -> (S,) float32 in [-1, 1] at RATE.
+
+    arousal: (T,) in [-1, 1] at the frames; spans: (start, stop) of the stretches of speech, in s.
+    """
     seconds = len(arousal) / fps
     words: list[Phrase] = []
     times = np.arange(len(arousal)) / fps
@@ -43,14 +46,14 @@ def voice(
             middle = start + speaker.phone(now) * len(phones) / 2
             words.append(word(speaker, phones, float(np.interp(middle, times, arousal)), start, stop))
             start += words[-1].pace * len(phones)
-    sound = np.zeros(round(seconds * RATE))
-    said = GAIN * spoken(seconds, words)
-    sound[: len(said)] = said
-    return np.tanh(sound + NOISE * random.normal(size=len(sound))).astype(np.float32)
+    wave = np.zeros(round(seconds * RATE))
+    speech = GAIN * spoken(seconds, words)
+    wave[: len(speech)] = speech
+    return np.tanh(wave + NOISE * random.normal(size=len(wave))).astype(np.float32)
 
 
 def word(speaker: Speaker, phones: str, arousal: float, start: float, stop: float) -> Phrase:
-    """Phones that begin at a time (s), and end before `stop`."""
+    """Return a phrase of `phones` from `start` (s), shortened to end before `stop` (s)."""
     pace = min(speaker.phone(arousal), (stop - start) / len(phones))
     pitch = speaker.pitch * 2 ** (PITCH * arousal)
     return Phrase(start, phones, pace, (1.04 * pitch, 0.96 * pitch), 2 ** (LOUDNESS * arousal))
