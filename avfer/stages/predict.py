@@ -1,9 +1,13 @@
-"""Read affect from features, instant by instant."""
+"""predict_affect: valence, arousal, expressions and action units from features of face and voice.
 
+`PredictAffect` is the stage that a YAML names. Fitted to the networks before it, it becomes one of three: itself for
+causal models, `PredictAhead` for models that look ahead, `PredictOwnHeads` for the heads of the face backbone.
+"""
+
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,193 +15,256 @@ from torch import Tensor
 
 from avfer.affect_track import AffectTrack
 from avfer.catalog import find
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError
 from avfer.models.card import Card
+from avfer.models.class_orders import known
 from avfer.models.network import AffectModel, find_network
-from avfer.models.prediction import Prediction
-from avfer.models.weights import load_into, locate, sha256
+from avfer.models.weights import locate, sha256
+from avfer.rows import concat, select
 from avfer.stage import Cards
-from avfer.stages.own_heads import OwnHeads, check_order
+from avfer.stages.affect_network import AffectNetwork, output_columns
+from avfer.stages.buffers import BLOCK_FRAMES
 from avfer.types import FaceFeatures, JointFeatures
 
-if TYPE_CHECKING:
-    from avfer.stages.stretches import PredictStretches
-
-OWN = "own"  # in place of a model's name
-FORGET = 10.0  # seconds after which a track that is not seen is a new one
+OWN = "own"  # in place of a model's name: the heads that come with the face backbone
+MAX_ABSENCE = 10.0  # seconds without a row, after which a track starts again without memory
 
 
 @dataclass(frozen=True, eq=False)
-class Memory:
-    """What is remembered of each track; the moments without a face are a track of their own."""
+class TrackMemory:
+    """The hidden state of each track; the moments without a face are a track of their own (NO_TRACK)."""
 
     hidden: Mapping[int, Tensor] = field(default_factory=dict[int, Tensor])  # track -> (1, H)
-    seen: Mapping[int, float] = field(default_factory=dict[int, float])  # track -> seconds
+    times: Mapping[int, float] = field(default_factory=dict[int, float])  # track -> s, time of its last row
 
 
 @dataclass
 class PredictAffect:
-    """Valence, arousal, expressions and action units of each row, with one hidden state per track.
+    """Predict the affect of each row with a causal model, which has one hidden state per track.
 
-    `model: own` stands for the heads that come with the face backbone: the affect model that its card names, or
-    what the network itself tells. All tracks of an instant are one batch, so that no value depends on where the clip
-    was cut. A row without a face is read from the voice alone, without action units; a row with neither (or without a
-    face, where the model does not listen) is NaN.
+    All tracks of an instant are one batch, so no value depends on the places where the clip was cut. A row without a
+    face is predicted from the voice alone, without action units; a row without any modality that the model reads is
+    NaN.
+
+    `model: own` uses the heads that come with the face backbone: the affect model that its card names, otherwise the
+    outputs of the backbone itself.
     """
 
-    model: str = "gru_lite"
-    weights: str = "builtin"
+    model: str = "gru_lite"  # name in the catalog, "package.module:Name" of an AffectModel, or "own"
+    weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
+    card: Card = field(init=False, repr=False)  # set by load()
+    _network: AffectNetwork | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.model != OWN:
             find("affect model", self.model)
 
-    def fit(self, cards: Cards) -> "PredictAffect | PredictStretches | OwnHeads":
-        """The stage for features of such networks; ConfigError where the model was not made for them."""
-        if self.model == OWN:
-            return _own(cards)
-        wanted = locate(self.model, self.weights)[1]
-        check_order(wanted)
-        if not wanted.inputs:
-            raise ConfigError(f"{self.model} gives features alone; name a model that reads them (model:, weights:)")
-        read = wanted.inputs.keys() & cards.keys()
-        if not read:
-            needs, has = " and ".join(wanted.inputs), " and ".join(cards)
-            raise ConfigError(f"{self.model} reads features of the {needs}, but is given those of the {has} alone")
-        for name in read:
-            _check(wanted, cards[name], name)
-        with torch.device("meta"):
-            causal = find_network(self.model, AffectModel)(**wanted.options).causal
-        if causal:
-            return self
-        from avfer.stages.stretches import PredictStretches
+    def fit(self, cards: Cards) -> "PredictAffect | PredictAhead | PredictOwnHeads":
+        """Return the stage for features of these networks.
 
-        return PredictStretches(self)
+        Raises ConfigError if the model was made for other features, or if the order of its classes is unknown.
+        """
+        if self.model == OWN:
+            return _own_heads(cards)
+        card = locate(self.model, self.weights)[1]
+        check_class_order(card)
+        if not card.inputs:
+            raise ConfigError(f"{self.model} outputs features only; name a model that reads them (model:, weights:)")
+        modalities = card.inputs.keys() & cards.keys()
+        if not modalities:
+            needs, has = " and ".join(card.inputs), " and ".join(cards)
+            raise ConfigError(f"{self.model} reads features of the {needs}, but gets those of the {has} only")
+        for modality in modalities:
+            _check_features(card, cards[modality], modality)
+        with torch.device("meta"):
+            causal = find_network(self.model, AffectModel)(**card.options).causal
+        return self if causal else PredictAhead(self.model, self.weights)
 
     def load(self, device: torch.device) -> None:
-        """Build the model and put its weights on the device."""
-        path, self.card = locate(self.model, self.weights)
-        self.device = device
-        network = find_network(self.model, AffectModel)(**self.card.options)
-        load_into(network, path, self.card)
-        self.network = network.to(device).eval()
+        """Build the model on a device and load its weights."""
+        self._network = AffectNetwork.load(self.model, self.weights, device)
+        self.card = self._network.card
 
     def files(self) -> dict[str, str]:
-        """The weight file and its sha256."""
+        """Return the sha256 of the weight file by its name."""
         path = locate(self.model, self.weights)[0]
         return {path.name: sha256(path)}
 
-    def start(self) -> Memory:
-        """Nobody seen."""
-        return Memory()
+    def start(self) -> TrackMemory:
+        """Return the state without tracks."""
+        return TrackMemory()
 
     @torch.inference_mode()
-    def step(self, state: Memory, features: FaceFeatures | JointFeatures) -> tuple[Memory, AffectTrack]:
-        """Affect of the rows, in their order."""
-        faces, times = features.faces, features.faces.times
-        face, voice, has_face, has_voice = self.inputs(features)
-        hidden, seen = dict(state.hidden), dict(state.seen)
-        readable = np.flatnonzero(self.readable(has_face, has_voice))
-        index = torch.from_numpy(readable)
-        seeing, hearing = torch.from_numpy(has_face[readable]), torch.from_numpy(has_voice[readable])
-        inputs = face[index], voice[index], seeing.to(self.device), hearing.to(self.device)
-        tracks, frames = faces.track_ids[readable].tolist(), faces.frames[readable]
-        borders = [0, *(np.flatnonzero(np.diff(frames)) + 1).tolist(), len(readable)]
-        told = [torch.zeros(0, self.width, device=self.device)]
-        for a, b in pairwise(borders) if len(readable) else []:
-            now = float(times[readable[a]])
-            known = [hidden[t] if now - seen.get(t, -np.inf) <= FORGET else self.network.start(1) for t in tracks[a:b]]
-            out, after = self.network.step(*(rows[a:b].clone() for rows in inputs), hidden=torch.cat(known))
-            told.append(output_columns(out))  # here, not for all at once: the last bits of exp depend on the shape
+    def step(self, state: TrackMemory, features: FaceFeatures | JointFeatures) -> tuple[TrackMemory, AffectTrack]:
+        """Return the affect of the rows, in their order."""
+        network = self._network
+        assert network is not None, "load() must be called first"
+        inputs, times = network.inputs(features), features.faces.times
+        hidden, last_times = dict(state.hidden), dict(state.times)
+        rows = np.flatnonzero(network.predictable(inputs))
+        index = torch.from_numpy(rows)
+        flags = (torch.from_numpy(has[rows]).to(network.device) for has in (inputs.has_face, inputs.has_voice))
+        tensors = inputs.face[index], inputs.voice[index], *flags
+        tracks, frames = features.faces.track_ids[rows].tolist(), features.faces.frames[rows]
+        borders = [0, *(np.flatnonzero(np.diff(frames)) + 1).tolist(), len(rows)]
+        columns = [torch.zeros(0, network.width, device=network.device)]
+        for a, b in pairwise(borders) if len(rows) else []:
+            now = float(times[rows[a]])
+            before = [
+                hidden[t] if now - last_times.get(t, -np.inf) <= MAX_ABSENCE else network.model.start(1)
+                for t in tracks[a:b]
+            ]
+            prediction, after = network.model.step(*(x[a:b].clone() for x in tensors), hidden=torch.cat(before))
+            columns.append(output_columns(prediction))  # per instant: the last bits of exp depend on the shape
             hidden.update(zip(tracks[a:b], after.split(1), strict=True))
-            seen.update(dict.fromkeys(tracks[a:b], now))
-        newest = max(seen.values(), default=0.0)
-        kept = {t: time for t, time in seen.items() if newest - time <= FORGET}
-        values = np.full((len(times), self.width), np.nan, np.float32)
-        values[readable] = torch.cat(told).cpu().numpy()
-        return Memory({t: hidden[t] for t in kept}, kept), self.track(features, values, has_face, has_voice)
+            last_times.update(dict.fromkeys(tracks[a:b], now))
+        newest = max(last_times.values(), default=0.0)
+        kept = {t: time for t, time in last_times.items() if newest - time <= MAX_ABSENCE}
+        values = np.full((len(times), network.width), np.nan, np.float32)
+        values[rows] = torch.cat(columns).cpu().numpy()
+        return TrackMemory({t: hidden[t] for t in kept}, kept), network.to_track(features, values)
 
-    def readable(self, has_face: np.ndarray, has_voice: np.ndarray) -> np.ndarray:
-        """(N,) bool: rows of which the model can say something."""
-        seen = has_face & ("face" in self.card.inputs)
-        return seen | has_voice if "voice" in self.card.inputs else seen
 
-    def inputs(self, features: FaceFeatures | JointFeatures) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
-        """Face (N, Df), voice (N, Dv), has_face (N,), has_voice (N,); what is not given is 0."""
-        if isinstance(features, FaceFeatures):
-            n, look, sound = len(features.values), features.values, None
-            has_face, has_voice = np.ones(n, bool), np.zeros(n, bool)
-        else:
-            n, look, sound = len(features.has_voice), features.face, features.voice
-            has_face, has_voice = features.has_face, features.has_voice
-        given = {"face": look, "voice": sound}
-        blank = {name: torch.zeros(n, self.card.inputs.get(name, 0), device=self.device) for name in given}
-        face, voice = (
-            blank[name] if value is None or not value.shape[1] else value.to(self.device)
-            for name, value in given.items()
-        )
-        return face, voice, has_face, has_voice
+@dataclass(frozen=True, eq=False)
+class WaitingRows:
+    """Rows that were not output yet, and those before them that the model reads for them."""
 
-    def track(
-        self, features: FaceFeatures | JointFeatures, values: np.ndarray, has_face: np.ndarray, has_voice: np.ndarray
-    ) -> AffectTrack:
-        """The rows with their values (N, `width`)."""
-        k = 2 + len(self.card.classes)
+    rows: FaceFeatures | JointFeatures | None = None
+    finished: int = 0  # frames that were output
+
+
+@dataclass
+class PredictAhead:
+    """Predict the affect of each row with a model that reads later rows too.
+
+    A block of frames is output once the rows up to `ahead` frames after it are there. For each track of a block the
+    model reads the rows from `past` frames before to `ahead` frames after the block. Blocks lie at fixed places in
+    the clip, so no value depends on the places where it was cut.
+    """
+
+    model: str
+    weights: str
+    card: Card = field(init=False, repr=False)  # set by load()
+    _network: AffectNetwork | None = field(default=None, init=False, repr=False)
+
+    def load(self, device: torch.device) -> None:
+        """Build the model on a device and load its weights."""
+        self._network = AffectNetwork.load(self.model, self.weights, device)
+        self.card = self._network.card
+
+    def files(self) -> dict[str, str]:
+        """Return the sha256 of the weight file by its name."""
+        path = locate(self.model, self.weights)[0]
+        return {path.name: sha256(path)}
+
+    def start(self) -> WaitingRows:
+        """Return the state without rows."""
+        return WaitingRows()
+
+    @torch.inference_mode()
+    def step(self, state: WaitingRows, features: FaceFeatures | JointFeatures) -> tuple[WaitingRows, AffectTrack]:
+        """Return the affect of the blocks that are ready; at the end of the clip, of all remaining rows."""
+        network = self._network
+        assert network is not None, "load() must be called first"
+        rows = features if state.rows is None else concat([state.rows, features])
+        clock, start = rows.clock, state.finished
+        ready = (clock.stop - network.model.ahead) // BLOCK_FRAMES * BLOCK_FRAMES
+        stop = clock.stop if clock.last else max(start, ready)
+        affect = _predict_blocks(network, rows, start, stop)
+        kept = max(clock.first, stop - network.model.past)
+        waiting = select(rows, rows.faces.frames >= kept, clock.part(kept, clock.stop))
+        return WaitingRows(waiting, stop), affect
+
+
+def _predict_blocks(network: AffectNetwork, rows: FaceFeatures | JointFeatures, start: int, stop: int) -> AffectTrack:
+    """Return the affect of the frames from `start` to `stop` (half-open), block by block."""
+    inputs = network.inputs(rows)
+    predictable = network.predictable(inputs)
+    values = np.full((len(predictable), network.width), np.nan, np.float32)
+    frames, tracks, times = rows.faces.frames, rows.faces.track_ids, rows.faces.times
+    for a in range(start, stop, BLOCK_FRAMES):
+        b = min(a + BLOCK_FRAMES, stop)
+        block = predictable & (frames >= a) & (frames < b)
+        reached = predictable & (frames >= a - network.model.past) & (frames < b + network.model.ahead)
+        for track in np.unique(tracks[block]):
+            index = np.flatnonzero(reached & (tracks == track))
+            at = torch.from_numpy(index).to(network.device)
+            flags = (
+                torch.from_numpy(has[index]).to(network.device)[None] for has in (inputs.has_face, inputs.has_voice)
+            )
+            seconds = torch.from_numpy(times[index] - times[index[0]]).float().to(network.device)[None]
+            out = network.model.sequence(inputs.face[at][None], inputs.voice[at][None], *flags, times=seconds)
+            columns = output_columns(out.map(lambda x: x[0])).cpu().numpy()
+            values[index[block[index]]] = columns[block[index]]
+    chosen = (frames >= start) & (frames < stop)
+    part = select(rows, chosen, rows.clock.part(start, stop))
+    return network.to_track(part, values[chosen])
+
+
+@dataclass
+class PredictOwnHeads:
+    """Return the outputs of the face backbone's own heads as affect; values without a head are NaN."""
+
+    card: Card  # of the backbone
+
+    def __post_init__(self) -> None:
+        name, card = self.card.name, self.card
+        if not (card.valence_arousal or card.classes or card.action_units):
+            check_class_order(card)
+            raise ConfigError(f"{name} outputs features only; name a model that reads them (model:, weights:)")
+        if card.assumed:
+            order = f"the expressions of {name} are named in the order of {card.assumed}, which its file does not state"
+            warnings.warn(f"{order}; `avfer models import` it with --classes to be sure", AvferWarning, stacklevel=2)
+
+    def __call__(self, features: FaceFeatures) -> AffectTrack:
+        """Return the affect of the faces, in their order."""
+        assert features.own is not None, "embed_faces outputs it"
+        own, n = features.own.cpu().numpy(), len(features.values)
+        start = 2 * self.card.valence_arousal
+        stop = start + len(self.card.classes)
+        valence_arousal = own[:, :2] if start else np.full((n, 2), np.nan, np.float32)
         return AffectTrack(
             clock=features.clock,
             faces=features.faces,
-            valence=values[:, 0],
-            arousal=values[:, 1],
-            expressions=values[:, 2:k],
+            valence=valence_arousal[:, 0],
+            arousal=valence_arousal[:, 1],
+            expressions=own[:, start:stop],
             classes=tuple(self.card.classes),
-            action_units=np.where(has_face[:, None], values[:, k:], np.float32(np.nan)),
+            action_units=own[:, stop:],
             action_unit_names=tuple(self.card.action_units),
-            has_voice=has_voice,
+            has_voice=np.zeros(n, bool),
         )
 
-    @property
-    def width(self) -> int:
-        """Columns of what is told of a row."""
-        return 2 + len(self.card.classes) + len(self.card.action_units)
 
-
-def output_columns(prediction: Prediction) -> Tensor:
-    """Return N rows of an affect model as columns: valence, arousal, then probabilities.
-
-    -> (N, 2 + K + A): valence and arousal in [-1, 1] (NaN for a model without a head for them), the probabilities of K
-    classes, which sum to 1, and of A action units.
-    """
-    probabilities: list[Tensor] = []
-    if prediction.expression_logits is not None:
-        probabilities.append(prediction.expression_logits.softmax(1))
-    if prediction.action_unit_logits is not None:
-        probabilities.append(prediction.action_unit_logits.sigmoid())
-    valence_arousal = prediction.valence_arousal
-    if valence_arousal is None:
-        valence_arousal = probabilities[0].new_full((len(probabilities[0]), 2), torch.nan)
-    return torch.cat([valence_arousal, *probabilities], 1)
-
-
-def _own(cards: Cards) -> "PredictAffect | PredictStretches | OwnHeads":
+def _own_heads(cards: Cards) -> "PredictAffect | PredictAhead | PredictOwnHeads":
+    """Return the stage for `model: own`."""
     if "face" not in cards or "voice" in cards:
-        raise ConfigError(f"model: {OWN} reads what embed_faces gives, without the voice; put its name behind from:")
+        raise ConfigError(f"model: {OWN} reads the output of embed_faces, without the voice; name its stage at from:")
     card = cards["face"]
     if card.inputs:
-        raise ConfigError(f"{card.name} reads its features over time: name it behind model: too, with the same weights")
-    return PredictAffect(card.head).fit(cards) if card.head else OwnHeads(card)
+        raise ConfigError(f"{card.name} reads its features over time: name it at model: too, with the same weights")
+    return PredictAffect(card.head).fit(cards) if card.head else PredictOwnHeads(card)
 
 
-def _check(model: Card, network: Card, modality: str) -> None:
-    """The network makes the features that the model was trained on."""
-    wanted, given = model.inputs[modality], network.width(modality)
-    if wanted != given:
+def check_class_order(card: Card) -> None:
+    """Raise ConfigError if a network has classes and the order of its weights' classes is unknown."""
+    if card.orders and not card.classes:
         raise ConfigError(
-            f"{model.name} reads {wanted} features of the {modality}, but {network.name} gives {given};"
-            f" take the backbone it was made for, or weights trained on this one"
+            f"the class order of these {card.name} weights is not known; `avfer models import` them: {known(card)}"
         )
-    maker = model.trained_on.get(modality, network.name)
-    if maker != network.name:
+
+
+def _check_features(model: Card, network: Card, modality: str) -> None:
+    """Raise ConfigError unless a network makes the features that a model was trained on."""
+    wanted, width = model.inputs[modality], network.width(modality)
+    if wanted != width:
         raise ConfigError(
-            f"{model.name} was trained on the {modality} features of {maker}, not of {network.name}; both have"
+            f"{model.name} reads {wanted} features of the {modality}, but {network.name} outputs {width};"
+            f" use the backbone it was trained with, or weights trained on this one"
+        )
+    backbone = model.trained_on.get(modality, network.name)
+    if backbone != network.name:
+        raise ConfigError(
+            f"{model.name} was trained on the {modality} features of {backbone}, not of {network.name}; both have"
             f" {wanted}, but they mean different things"
         )

@@ -1,4 +1,4 @@
-"""predict_affect: one state per track, and null where nothing was seen or heard."""
+"""predict_affect with causal models: one hidden state per track, NaN on rows without face and voice."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from avfer.errors import ConfigError
 from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
 from avfer.models.weights import save
-from avfer.stages.predict import FORGET, PredictAffect
+from avfer.stages.predict import MAX_ABSENCE, PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
 from tests.laws import assert_same, clock, part
 
@@ -23,16 +23,16 @@ SIZES = {"num_face": 5, "num_classes": 3, "num_action_units": 2}
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Both stages with small random weights."""
+    """Return the stages of both models with small random weights."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
     wide = {**SIZES, "num_voice": 4, "width_face": 8, "width_voice": 8, "width_hidden": 8}
-    told = {
+    networks = {
         "gru_lite": (GruLite(**wide), wide, {"face": 5, "voice": 4}),
         "linear_lite": (LinearLite(**SIZES), SIZES, {"face": 5}),
     }
     stages = {}
-    for name, (network, options, inputs) in told.items():
+    for name, (network, options, inputs) in networks.items():
         card = Card(name=name, task="test", description="random", options=options, inputs=inputs)
         path = save(
             network,
@@ -49,14 +49,14 @@ def card(name: str, features: int) -> Card:
 
 
 def made(**widths: int) -> dict[str, Card]:
-    """Cards of networks that give features of such widths."""
+    """Return cards of networks that output features of these widths."""
     return {key: card({"face": "aver_lite", "voice": "vggish_lite"}[key], width) for key, width in widths.items()}
 
 
 def joint(rows: list[tuple[int, int, bool]], count: int, fps: float = 25.0) -> JointFeatures:
-    """Rows of (frame, track, has_voice) in a clip of `count` frames, with random features."""
+    """Return rows of (frame, track, has_voice) in a clip of `count` frames, with random features."""
     frames, tracks = (np.array([row[i] for row in rows], np.int64).reshape(-1) for i in (0, 1))
-    n, heard = len(rows), np.array([row[2] for row in rows], bool)
+    n, has_voice = len(rows), np.array([row[2] for row in rows], bool)
     random = torch.Generator().manual_seed(5)
     faces = FaceTracks(
         clock(count, fps),
@@ -67,11 +67,12 @@ def joint(rows: list[tuple[int, int, bool]], count: int, fps: float = 25.0) -> J
         track_ids=tracks,
     )
     face = torch.randn(n, 5, generator=random) * torch.from_numpy(tracks != NO_TRACK)[:, None]
-    voice = torch.randn(n, 4, generator=random) * torch.from_numpy(heard)[:, None]
-    return JointFeatures(faces, face, voice, heard)
+    voice = torch.randn(n, 4, generator=random) * torch.from_numpy(has_voice)[:, None]
+    return JointFeatures(faces, face, voice, has_voice)
 
 
 def predict(stage: PredictAffect, features: FaceFeatures | JointFeatures, cuts: list[int] | None = None) -> AffectTrack:
+    """Return the whole output of the stage for features that are cut at these frames."""
     state, parts = stage.start(), list[AffectTrack]()
     for start, stop in pairwise([0, *sorted(cuts or []), len(features.clock)]):
         state, track = stage.step(state, part(features, start, stop))
@@ -80,25 +81,25 @@ def predict(stage: PredictAffect, features: FaceFeatures | JointFeatures, cuts: 
 
 
 def crowd() -> JointFeatures:
-    """60 frames with people who come and go, a stretch without faces, and one with neither face nor voice."""
+    """Return 60 frames: people come and go, some frames have no face, some neither face nor voice."""
     rows = [(t, 1, t < 50) for t in range(30)] + [(t, 4, t < 50) for t in range(10, 60) if t % 20 > 5]
-    seen = {row[0] for row in rows}
-    return joint(sorted(rows + [(t, NO_TRACK, t < 42) for t in range(60) if t not in seen]), 60)
+    with_face = {row[0] for row in rows}
+    return joint(sorted(rows + [(t, NO_TRACK, t < 42) for t in range(60) if t not in with_face]), 60)
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.sampled_from(["gru_lite", "linear_lite"]), st.lists(st.integers(0, 60), max_size=8))
-def test_where_the_clip_is_cut_moves_no_bit(models, name, cuts):
+def test_chunks_change_no_value(models, name, cuts):
     assert_same(predict(models[name], crowd(), cuts), predict(models[name], crowd()))
 
 
 @pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
 def test_probabilities_of_a_face_sum_to_one(models, name):
     track = predict(models[name], crowd())
-    seen = track.faces.track_ids != NO_TRACK
-    np.testing.assert_allclose(track.expressions[seen].sum(1), 1, atol=1e-6)
-    assert ((track.action_units[seen] > 0) & (track.action_units[seen] < 1)).all()
-    assert (np.abs(track.valence[seen]) <= 1).all()
+    faces = track.faces.track_ids != NO_TRACK
+    np.testing.assert_allclose(track.expressions[faces].sum(1), 1, atol=1e-6)
+    assert ((track.action_units[faces] > 0) & (track.action_units[faces] < 1)).all()
+    assert (np.abs(track.valence[faces]) <= 1).all()
     assert track.classes == tuple(CLASSES)
     assert track.action_unit_names == tuple(UNITS)
 
@@ -113,7 +114,7 @@ def test_a_voice_without_a_face_has_no_action_units(models):
 
 
 @pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
-def test_without_face_and_voice_nothing_is_known(models, name):
+def test_rows_without_face_and_voice_are_nan(models, name):
     track = predict(models[name], crowd())
     neither = (track.faces.track_ids == NO_TRACK) & ~track.has_voice
     assert neither.any()
@@ -121,12 +122,12 @@ def test_without_face_and_voice_nothing_is_known(models, name):
         assert np.isnan(values[neither]).all()
 
 
-def test_a_model_that_does_not_listen_knows_nothing_of_a_voice_alone(models):
+def test_a_model_of_the_face_alone_predicts_nothing_from_the_voice(models):
     track = predict(models["linear_lite"], crowd())
     np.testing.assert_array_equal(np.isnan(track.valence), track.faces.track_ids == NO_TRACK)
 
 
-def test_people_do_not_touch_each_other(models):
+def test_people_do_not_influence_each_other(models):
     both = joint([(t, track, True) for t in range(20) for track in (1, 2)], 20)
     first = both.faces.track_ids == 1
     alone = JointFeatures(
@@ -137,12 +138,13 @@ def test_people_do_not_touch_each_other(models):
 
 
 def same_face(frames: list[int], count: int, fps: float = 25.0) -> FaceFeatures:
+    """Return the same features of one track on some frames of a clip of `count` frames."""
     whole = joint([(t, 1, False) for t in frames], count, fps)
     values = torch.linspace(-1, 1, 5).expand(len(frames), -1)
     return FaceFeatures(whole.faces, values.contiguous())
 
 
-def test_a_track_remembers_through_a_gap(models):
+def test_a_track_keeps_its_hidden_state_through_a_gap(models):
     whole = predict(models["gru_lite"], same_face([0, 1, 2, 3], 4))
     gap = predict(models["gru_lite"], same_face([0, 1, 52, 53], 54), cuts=[10, 30, 52])
     np.testing.assert_array_equal(gap.valence, whole.valence)
@@ -150,20 +152,20 @@ def test_a_track_remembers_through_a_gap(models):
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [1, 100, 200]])
-def test_a_track_not_seen_for_long_is_new(models, cuts):
-    count = int(25 * FORGET) + 5
+def test_a_track_starts_again_after_a_long_gap(models, cuts):
+    count = int(25 * MAX_ABSENCE) + 5
     track = predict(models["gru_lite"], same_face([0, 1, count - 1], count), cuts)
     assert track.valence[2] == track.valence[0]
 
 
-def test_states_of_those_who_left_are_dropped(models):
+def test_hidden_states_of_old_tracks_are_dropped(models):
     stage = models["gru_lite"]
     features = joint([(t, t // 10, False) for t in range(100)], 100, fps=1.0)
     state, _ = stage.step(stage.start(), features)
     assert set(state.hidden) <= {8, 9}
 
 
-def test_the_state_given_is_not_changed(models):
+def test_a_step_does_not_change_its_input_state(models):
     stage, features = models["gru_lite"], crowd()
     state, _ = stage.step(stage.start(), part(features, 0, 20))
     before = {track: hidden.clone() for track, hidden in state.hidden.items()}
@@ -179,32 +181,32 @@ def test_a_clip_without_a_face_gives_no_row(models):
     assert track.expressions.shape == (0, 3)
 
 
-def test_a_voice_without_pictures_needs_no_face_features(models):
+def test_the_voice_alone_needs_no_face_features(models):
     features = joint([(t, NO_TRACK, True) for t in range(10)], 10)
     bare = JointFeatures(features.faces, torch.zeros(10, 0), features.voice, features.has_voice)
     assert_same(predict(models["gru_lite"], bare), predict(models["gru_lite"], features))
 
 
 def test_features_of_another_width_are_refused_with_both_widths(models):
-    with pytest.raises(ConfigError, match=r"gru_lite reads 5 features of the face, but .* gives 512"):
+    with pytest.raises(ConfigError, match=r"gru_lite reads 5 features of the face, but .* outputs 512"):
         models["gru_lite"].fit(made(face=512, voice=4))
 
 
-def test_a_model_without_ears_refuses_a_voice_alone(models):
-    with pytest.raises(ConfigError, match="linear_lite reads features of the face, but is given those of the voice"):
+def test_a_model_of_the_face_alone_refuses_voice_features(models):
+    with pytest.raises(ConfigError, match="linear_lite reads features of the face, but gets those of the voice"):
         models["linear_lite"].fit(made(voice=4))
 
 
-@pytest.mark.parametrize("given", [{"face": 5}, {"voice": 4}, {"face": 5, "voice": 4}])
-def test_the_fusion_takes_either_or_both(models, given):
-    assert models["gru_lite"].fit(made(**given)) is models["gru_lite"]
+@pytest.mark.parametrize("widths", [{"face": 5}, {"voice": 4}, {"face": 5, "voice": 4}])
+def test_a_model_of_face_and_voice_takes_either_or_both(models, widths):
+    assert models["gru_lite"].fit(made(**widths)) is models["gru_lite"]
 
 
-def test_features_of_another_network_are_refused_though_their_width_fits(tmp_path):
+def test_features_of_another_network_are_refused_although_their_width_fits(tmp_path):
     with pytest.raises(ConfigError, match="gru_lite was trained on the voice features of vggish_lite, not of vggish"):
         PredictAffect("gru_lite").fit(made(face=256, voice=128) | {"voice": card("vggish", 128)})
 
 
-def test_weights_are_named_with_their_sum(models):
+def test_files_returns_the_sha256_of_the_weights(models):
     (name, digest), *others = models["gru_lite"].files().items()
     assert (name, len(digest), others) == ("gru_lite.safetensors", 64, [])

@@ -118,9 +118,9 @@ def test_each_person_is_one_sequence_of_the_network(tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("own", "affwildnet_vgg_gru reads its features over time: name it behind model: too"),
-        ("linear_lite", "linear_lite reads 256 features of the face, but affwildnet_vgg_gru gives 12"),
-        ("affwildnet_resnet_gru", "reads 64 features of the face, but affwildnet_vgg_gru gives 12"),
+        ("own", "affwildnet_vgg_gru reads its features over time: name it at model: too"),
+        ("linear_lite", "linear_lite reads 256 features of the face, but affwildnet_vgg_gru outputs 12"),
+        ("affwildnet_resnet_gru", "reads 64 features of the face, but affwildnet_vgg_gru outputs 12"),
     ],
 )
 def test_features_of_a_video_model_fit_no_other_model(model, message, tmp_path):
@@ -150,5 +150,5 @@ def test_aver_voice_predicts_affect_from_the_voice_alone(tmp_path):
 
 
 def test_a_model_without_heads_is_no_affect_model():
-    with pytest.raises(ConfigError, match="vggish_lite gives features alone; name a model that reads them"):
+    with pytest.raises(ConfigError, match="vggish_lite outputs features only; name a model that reads them"):
         PredictAffect("vggish_lite").fit(EmbedVoice("vggish_lite").makes)

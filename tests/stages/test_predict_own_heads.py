@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from avfer.affect_track import AffectTrack
 from avfer.errors import AvferWarning, ConfigError
 from avfer.models.weights import save
 from avfer.pipeline import load
 from avfer.stages.embed_faces import EmbedFaces
-from avfer.stages.own_heads import OwnHeads
-from avfer.stages.predict import PredictAffect
+from avfer.stages.predict import PredictAffect, PredictOwnHeads
 from avfer.types import FaceCrops, FaceTracks
 from tests.laws import clock
 from tests.toy_networks import THREE, MeanColour
@@ -21,7 +21,7 @@ ORANGE = (255, 102, 51)  # red 1.0, green 0.4, blue 0.2
 
 
 def faces(n: int) -> FaceCrops:
-    """One face a frame, all of one colour."""
+    """Return crops of one face a frame, all of one colour."""
     tracks = FaceTracks(
         clock(n),
         frames=np.arange(n),
@@ -34,13 +34,15 @@ def faces(n: int) -> FaceCrops:
 
 
 def embedded(folder: Path, **options: str) -> EmbedFaces:
+    """Return embed_faces with a network that outputs mean colours."""
     path = save(MeanColour(**options), MeanColour.card(**options), folder / "w.safetensors")
     stage = EmbedFaces(NAME, str(path))
     stage.load(torch.device("cpu"))
     return stage
 
 
-def read(stage: EmbedFaces, n: int = 3):
+def predicted(stage: EmbedFaces, n: int = 3) -> AffectTrack:
+    """Return the affect of n faces by the heads of the backbone."""
     _, features = stage.step(stage.start(), faces(n))
     return PredictAffect("own").fit(stage.makes)(features)
 
@@ -53,7 +55,7 @@ def test_crops_are_normalised_in_the_colour_order_of_the_card(tmp_path, colour, 
 
 
 def test_every_head_fills_its_columns(tmp_path):
-    track = read(embedded(tmp_path))
+    track = predicted(embedded(tmp_path))
     logits = 2 * np.array([1.0, 0.4, -0.6])
     np.testing.assert_allclose(track.expressions[0], np.exp(logits) / np.exp(logits).sum(), atol=1e-6)
     assert track.classes == tuple(THREE)
@@ -62,65 +64,65 @@ def test_every_head_fills_its_columns(tmp_path):
 
 
 def test_valence_and_arousal_stay_within_one(tmp_path):
-    track = read(embedded(tmp_path))
+    track = predicted(embedded(tmp_path))
     assert track.valence.tolist() == [1.0] * 3  # 3 times red is 3
     assert track.arousal.tolist() == [1.0] * 3
 
 
-def test_what_has_no_head_is_not_known(tmp_path):
-    track = read(embedded(tmp_path, heads="expression"))
+def test_values_without_a_head_are_missing(tmp_path):
+    track = predicted(embedded(tmp_path, heads="expression"))
     assert np.isnan(track.valence).all() and np.isnan(track.arousal).all()
     assert track.action_units.shape == (3, 0)
     assert track.to_pandas()["expression"].tolist() == ["neutral"] * 3
 
 
-def test_no_row_passes_too(tmp_path):
-    assert len(read(embedded(tmp_path), 0)) == 0
+def test_a_clip_without_faces_gives_no_row(tmp_path):
+    assert len(predicted(embedded(tmp_path), 0)) == 0
 
 
-def test_a_network_without_heads_asks_for_a_model(tmp_path):
-    with pytest.raises(ConfigError, match="gives features alone; name a model that reads them"):
-        read(embedded(tmp_path, heads="none"))
+def test_a_network_without_heads_needs_a_model(tmp_path):
+    with pytest.raises(ConfigError, match="outputs features only; name a model that reads them"):
+        predicted(embedded(tmp_path, heads="none"))
 
 
-def test_an_assumed_order_is_told(tmp_path):
+def test_an_assumed_class_order_gives_a_warning(tmp_path):
     save(MeanColour(orders="two"), MeanColour.card(orders="two"), tmp_path / "w.safetensors")
     card = MeanColour.card(orders="two").model_copy(update={"assumed": "first"})
     with pytest.warns(AvferWarning, match="in the order of first, which its file does not state"):
-        OwnHeads(card)
+        PredictOwnHeads(card)
 
 
-def test_a_checkpoint_whose_order_is_not_proven_must_be_imported_first(tmp_path):
+def test_a_checkpoint_of_unknown_class_order_must_be_imported_first(tmp_path):
     torch.save({"scale": torch.ones(1)}, tmp_path / "w.pth")
     stage = EmbedFaces(NAME, str(tmp_path / "w.pth"))
     assert stage.card.classes == THREE
     unknown = stage.card.model_copy(update={"classes": [], "valence_arousal": False, "action_units": []})
     with pytest.raises(ConfigError, match="avfer models import` them: choose --classes A,B"):
-        OwnHeads(unknown)
+        PredictOwnHeads(unknown)
 
 
-def test_own_heads_do_not_hear(tmp_path):
+def test_own_heads_refuse_the_voice(tmp_path):
     cards = embedded(tmp_path).makes | {"voice": MeanColour.card()}
-    with pytest.raises(ConfigError, match="model: own reads what embed_faces gives, without the voice"):
+    with pytest.raises(ConfigError, match="model: own reads the output of embed_faces, without the voice"):
         PredictAffect("own").fit(cards)
 
 
-def test_the_embedded_face_network_is_read_by_the_model_on_its_card():
+def test_own_heads_of_the_embedded_backbone_are_the_model_on_its_card():
     raw = next(step for step in load("vision", device="cpu").steps if step.name == "raw")
     assert isinstance(raw.stage, PredictAffect)
     assert raw.stage.model == "linear_lite"
 
 
-def test_any_backbone_takes_the_place_of_the_embedded_one(tmp_path):
+def test_any_backbone_can_replace_the_embedded_one(tmp_path):
     path = save(MeanColour(), MeanColour.card(), tmp_path / "w.safetensors")
     pipeline = load("vision", device="cpu", **{"look.backbone": NAME, "look.weights": str(path)})
     steps = {step.name: step.stage for step in pipeline.steps}
     assert steps["faces"].size == 16
-    assert isinstance(steps["raw"], OwnHeads)
+    assert isinstance(steps["raw"], PredictOwnHeads)
 
 
-def test_a_head_made_for_another_width_names_both(tmp_path):
+def test_a_model_for_features_of_another_width_is_refused_with_both_widths(tmp_path):
     path = save(MeanColour(), MeanColour.card(), tmp_path / "w.safetensors")
     changed = {"look.backbone": NAME, "look.weights": str(path), "raw.model": "linear_lite"}
-    with pytest.raises(ConfigError, match=r"linear_lite reads 256 features of the face, but .*MeanColour gives 3"):
+    with pytest.raises(ConfigError, match=r"linear_lite reads 256 features of the face, but .*MeanColour outputs 3"):
         load("vision", device="cpu", **changed)

@@ -1,0 +1,108 @@
+"""An affect model with its weights, and the conversion between its tensors and the structs of the stages."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avfer.affect_track import AffectTrack
+from avfer.models.card import Card
+from avfer.models.network import AffectModel, find_network
+from avfer.models.prediction import Prediction
+from avfer.models.weights import load_into, locate
+from avfer.types import FaceFeatures, JointFeatures
+
+
+@dataclass(frozen=True, eq=False)
+class AffectInputs:
+    """The inputs of an affect model for N rows; features of a modality that is missing are 0."""
+
+    face: Tensor  # (N, Df) float32
+    voice: Tensor  # (N, Dv) float32
+    has_face: np.ndarray  # (N,) bool
+    has_voice: np.ndarray  # (N,) bool
+
+
+@dataclass(frozen=True, eq=False)
+class AffectNetwork:
+    """A loaded affect model."""
+
+    model: AffectModel
+    card: Card
+    device: torch.device
+
+    @classmethod
+    def load(cls, name: str, weights: str, device: torch.device) -> Self:
+        """Build a model of the catalog on a device and load its weights.
+
+        Raises ConfigError for an unknown model, WeightsError for missing or wrong weights.
+        """
+        path, card = locate(name, weights)
+        model = find_network(name, AffectModel)(**card.options)
+        load_into(model, path, card)
+        return cls(model.to(device).eval(), card, device)
+
+    @property
+    def width(self) -> int:
+        """The number of columns of `output_columns`: valence, arousal, K classes, A action units."""
+        return 2 + len(self.card.classes) + len(self.card.action_units)
+
+    def inputs(self, features: FaceFeatures | JointFeatures) -> AffectInputs:
+        """Return the model's inputs for N rows of features."""
+        if isinstance(features, FaceFeatures):
+            n, face, voice = len(features.values), features.values, None
+            has_face, has_voice = np.ones(n, bool), np.zeros(n, bool)
+        else:
+            n, face, voice = len(features.has_voice), features.face, features.voice
+            has_face, has_voice = features.has_face, features.has_voice
+        return AffectInputs(self._or_zeros("face", face, n), self._or_zeros("voice", voice, n), has_face, has_voice)
+
+    def _or_zeros(self, modality: str, values: Tensor | None, n: int) -> Tensor:
+        """Return (N, D) values on the device; zeros of the model's width if there are none."""
+        if values is None or not values.shape[1]:
+            return torch.zeros(n, self.card.inputs.get(modality, 0), device=self.device)
+        return values.to(self.device)
+
+    def predictable(self, inputs: AffectInputs) -> np.ndarray:
+        """Return which rows have a modality that the model reads: (N,) bool."""
+        predictable = inputs.has_face & ("face" in self.card.inputs)
+        return predictable | inputs.has_voice if "voice" in self.card.inputs else predictable
+
+    def to_track(self, features: FaceFeatures | JointFeatures, values: np.ndarray) -> AffectTrack:
+        """Return the result of N rows; a row without a face gets no action units.
+
+        values: (N, `width`) float32 columns as of `output_columns`, NaN where nothing was predicted.
+        """
+        joint = isinstance(features, JointFeatures)
+        n, k = len(values), 2 + len(self.card.classes)
+        has_face = features.has_face if joint else np.ones(n, bool)
+        return AffectTrack(
+            clock=features.clock,
+            faces=features.faces,
+            valence=values[:, 0],
+            arousal=values[:, 1],
+            expressions=values[:, 2:k],
+            classes=tuple(self.card.classes),
+            action_units=np.where(has_face[:, None], values[:, k:], np.float32(np.nan)),
+            action_unit_names=tuple(self.card.action_units),
+            has_voice=features.has_voice if joint else np.zeros(n, bool),
+        )
+
+
+def output_columns(prediction: Prediction) -> Tensor:
+    """Return N rows of an affect model as columns: valence, arousal, then probabilities.
+
+    -> (N, 2 + K + A): valence and arousal in [-1, 1] (NaN for a model without a head for them), the probabilities of K
+    classes, which sum to 1, and of A action units.
+    """
+    probabilities: list[Tensor] = []
+    if prediction.expression_logits is not None:
+        probabilities.append(prediction.expression_logits.softmax(1))
+    if prediction.action_unit_logits is not None:
+        probabilities.append(prediction.action_unit_logits.sigmoid())
+    valence_arousal = prediction.valence_arousal
+    if valence_arousal is None:
+        valence_arousal = probabilities[0].new_full((len(probabilities[0]), 2), torch.nan)
+    return torch.cat([valence_arousal, *probabilities], 1)
