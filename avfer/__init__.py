@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from avfer.labelling.label_corpus import label
     from avfer.models.factory import create
     from avfer.pipeline import Pipeline, load
-    from avfer.training.train import train
+    from avfer.training.train_model import train
 
 __all__ = ["AffectTrack", "AvferError", "Pipeline", "__version__", "create", "evaluate", "label", "load", "train"]
 __version__ = "0.1.0"
@@ -23,7 +23,7 @@ _HOMES = {
     "evaluate": "avfer.evaluation.scoring",
     "label": "avfer.labelling.label_corpus",
     "load": "avfer.pipeline",
-    "train": "avfer.training.train",
+    "train": "avfer.training.train_model",
 }
 
 

@@ -23,7 +23,7 @@ def train(
 
     from avfer.pipeline_config import parse_override
     from avfer.progress import StepProgress, open_display
-    from avfer.training.train import train as run_training
+    from avfer.training.train_model import train as run_training
     from avfer.training.training_config import read_config
 
     recipe = read_config(config, dict(parse_override(text) for text in settings or []))

@@ -24,7 +24,7 @@ class AffectLabels:
     action_units_valid: Tensor  # (..., A) bool
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """Return labels with `function` applied to every tensor, such as an index, a flip or a device move."""
+        """Return labels with `function` applied to every tensor, such as an index: (..., K) -> (..., K)."""
         return type(self)(**{f.name: function(getattr(self, f.name)) for f in fields(self)})
 
     def to(self, device: torch.device) -> Self:
@@ -35,12 +35,14 @@ class AffectLabels:
     def merge(cls, parts: Sequence["AffectLabels"], function: Callable[[list[Tensor]], Tensor]) -> Self:
         """Return the labels of several containers as one: `function` of the list of each field's tensors.
 
+        parts: with fields (..., K) each -> the field's shape as `function` makes it.
+
         Example: `AffectLabels.merge(parts, torch.cat)`.
         """
         return cls(**{f.name: function([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
     def is_labelled(self) -> Tensor:
-        """Return whether each image or step has any valid label or vote: (...) bool."""
+        """Return whether each image or step has any valid label or vote: (N,) or (B, T) bool."""
         found = self.expression_valid | (self.votes > 0).any(-1)
         return found | self.valence_arousal_valid.any(-1) | self.action_units_valid.any(-1)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from avfer.training.engine.checkpoint import read_checkpoint
-from avfer.training.train import train
+from avfer.training.train_model import train
 from avfer.training.training_config import TrainConfig
 
 

@@ -9,7 +9,7 @@ from avfer.errors import ConfigError, WeightsError
 from avfer.models.backbones.pf_vit import PfVit
 from avfer.training.images.image_model import load_parts
 from avfer.training.start_files import check_start_files
-from avfer.training.train import train
+from avfer.training.train_model import train
 from avfer.training.training_config import TrainConfig, make_config
 
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from avfer.errors import ConfigError, DatasetError
-from avfer.training.train import train
+from avfer.training.train_model import train
 from avfer.training.training_config import TrainConfig, make_config, read_config
 
 RECIPES = sorted(Path(__file__).parents[2].glob("configs/train/*.yaml"))

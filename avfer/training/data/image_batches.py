@@ -133,7 +133,10 @@ def without_labels(example: Example) -> Example:
 
 
 def in_threads(threads: int, function: Callable[[Job], Tensor], jobs: Sequence[Job]) -> list[Tensor]:
-    """Return `function` of each job, in order, computed by threads: decoding and resizing release Python's lock."""
+    """Return `function` of each job, such as a crop (3, S, S), in order.
+
+    Threads help because decoding and resizing release Python's lock.
+    """
     if threads < 2:
         return [function(job) for job in jobs]
     with ThreadPoolExecutor(threads) as pool:

@@ -43,7 +43,7 @@ class SequenceInputs(Protocol):
         ...
 
     def slice(self, steps: slice) -> dict[str, np.ndarray]:
-        """Return the inputs at t steps, as `SequenceBatch` names them: "face", "voice", "patches", "has_face", ..."""
+        """Return the inputs at t steps by the names of `SequenceBatch`: "face" (t, ...), "voice" (t, D), ..."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The loss of a face network on a batch of images: losses against labels, and the losses of `losses:`."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -115,7 +115,7 @@ def create_loss(name: str, model: FaceNetwork, context: LossContext) -> NetworkL
 
     Raises ConfigError if there is none of this name, or if the network lacks what it needs.
     """
-    kind = find("loss", name)
+    kind: Any = find("loss", name)
     if not (isinstance(kind, type) and issubclass(kind, NetworkLoss)):
         raise ConfigError(f"losses: {name} must be a subclass of avfer.losses.network_loss.NetworkLoss")
     if missing := sorted(kind.needs - model.offers):

@@ -81,7 +81,7 @@ class ImageTask:
         """Return the scores of the dev partition; see `TargetScores`. Without targets the score is minus the loss."""
         if not self.config.targets:
             return self._negative_loss(objective, device)
-        targets = [target for target in ORDER if target in self.config.targets]
+        targets: list[Target] = [target for target in ORDER if target in self.config.targets]
         names = TargetNames(tuple(self.card.classes), tuple(self.card.action_units))
         scores = TargetScores(targets, names, self.config.decide, EXPRESSION_SCORES)
         for batch in self._dev_batches():

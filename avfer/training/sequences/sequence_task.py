@@ -88,7 +88,7 @@ class SequenceTask:
 
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
         """Return the scores over all recordings of the dev partition joined; see `TargetScores`."""
-        targets = [target for target in ORDER if target in self.config.targets]
+        targets: list[Target] = [target for target in ORDER if target in self.config.targets]
         scores = TargetScores(targets, self.names)
         for recording in self.dev:
             prediction = cast(SequenceObjective, objective).predict_recording(recording, device)

@@ -1,4 +1,4 @@
-"""What is done to pictures before they are learned from."""
+"""Random changes of images: each does what its key says, with its chance and range."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ SIDE = 48
 
 
 def picture(seed: int = 0) -> torch.Tensor:
-    """(3, 48, 48) uint8 without any symmetry."""
+    """Return an image without any symmetry, (3, 48, 48) uint8."""
     return torch.from_numpy(np.random.default_rng(seed).integers(60, 196, (3, SIDE, SIDE), np.uint8))
 
 
@@ -19,7 +19,7 @@ def changed(seed: int = 1, **how: object) -> torch.Tensor:
     return augmented(picture(), SIDE, Augmentation.model_validate(how), np.random.default_rng(seed))
 
 
-def test_nothing_asked_for_changes_nothing():
+def test_no_augmentation_changes_nothing():
     assert torch.equal(changed(), picture().float())
 
 
@@ -36,22 +36,22 @@ def test_noise_has_its_deviation_and_its_chance(chance):
     assert torch.stack(noisy).mean().abs().item() < 0.05
 
 
-def test_a_picture_turned_grey_has_equal_channels():
+def test_a_grey_image_has_equal_channels():
     x = changed(grey=1.0)
     assert torch.equal(x[0], x[1]) and torch.equal(x[1], x[2])
     weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     assert torch.allclose(x[0], (picture() * weights).sum(0), atol=0.6)
 
 
-def test_blur_takes_detail_and_keeps_the_mean():
+def test_blur_removes_detail_and_keeps_the_mean():
     x = changed(blur=1.0)
     assert x.std() < 0.9 * picture().float().std()
     assert x.mean().item() == pytest.approx(picture().float().mean().item(), abs=1)
 
 
 @pytest.mark.parametrize("least", [0.08, 0.5])
-def test_crops_keep_the_least_area_at_least(least):
-    """A ramp from left to right tells how wide the crop was, one from top to bottom how high."""
+def test_crops_keep_at_least_the_least_area(least):
+    """A ramp from left to right shows how wide the crop was, one from top to bottom how high."""
     ramp = torch.arange(200, dtype=torch.uint8)
     shown = torch.stack([ramp.expand(200, 200), ramp[:, None].expand(200, 200), ramp.expand(200, 200)])
     shares = []
@@ -63,13 +63,13 @@ def test_crops_keep_the_least_area_at_least(least):
     assert max(shares) > 0.75 and np.mean(shares) == pytest.approx((least + 1) / 2, abs=0.12)
 
 
-def test_jitter_keeps_within_the_range_and_changes_light():
+def test_jitter_changes_brightness_within_the_range_of_pixels():
     values = [changed(seed, jitter=0.4).mean().item() for seed in range(50)]
     assert np.std(values) > 10
     assert min(values) >= 0 and max(values) <= 255
 
 
-def test_another_hue_keeps_the_lightest_and_the_darkest_channel():
+def test_a_change_of_hue_keeps_the_lightest_and_the_darkest_channel():
     turned = [changed(seed, hue=0.5, jittered=0.5) for seed in range(40)]
     same = [torch.allclose(x, picture().float(), atol=1) for x in turned]
     assert np.mean(same) == pytest.approx(0.5, abs=0.25)
@@ -79,8 +79,8 @@ def test_another_hue_keeps_the_lightest_and_the_darkest_channel():
     assert changed(1, hue=0.5).sub(picture()).abs().max() > 60
 
 
-def test_a_turn_is_no_larger_than_told():
-    """A white dot away from the middle: where it lands tells the angle."""
+def test_a_rotation_is_at_most_the_configured_angle():
+    """The position of a white dot away from the centre shows the angle."""
     shown = torch.zeros(3, 101, 101, dtype=torch.uint8)
     shown[:, 48:53, 88:93] = 255
     angles = []
@@ -91,7 +91,7 @@ def test_a_turn_is_no_larger_than_told():
     assert 15 < max(angles) < 20.5 and -20.5 < min(angles) < -15
 
 
-def test_what_is_erased_has_its_share_of_the_area():
+def test_erased_rectangles_have_their_share_of_the_area():
     how = Augmentation(erase=0.5, erase_area=(0.05, 0.1))
     shares = [
         float((erased(torch.ones(3, SIDE, SIDE), how, np.random.default_rng(seed))[0] == 0).float().mean())
@@ -102,7 +102,7 @@ def test_what_is_erased_has_its_share_of_the_area():
     assert min(some) > 0.04 and max(some) < 0.11
 
 
-def test_the_same_seed_gives_the_same_picture():
+def test_the_same_seed_gives_the_same_image():
     how = {"flip": 0.5, "crop": 0.5, "turn": 20, "jitter": 0.4, "hue": 0.1, "grey": 0.2}
     how |= {"blur": 0.2, "noise": 0.02}
     assert torch.equal(changed(3, **how), changed(3, **how))

@@ -19,7 +19,7 @@ from avfer.models.factory import create
 from avfer.progress import no_progress
 from avfer.training.engine.checkpoint import read_checkpoint
 from avfer.training.images.image_task import ImageTask, image_task
-from avfer.training.train import train
+from avfer.training.train_model import train
 from tests.training.interrupted import assert_resumed_run_has_the_same_weights
 from tests.training.toy_images import EMBEDDING, MODEL, settings, teacher
 

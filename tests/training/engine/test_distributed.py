@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from avfer.training.data.image_batches import ImageBatch
 from avfer.training.engine.distributed import launch
 from avfer.training.images.image_task import ImageTask, image_task
-from avfer.training.train import train
+from avfer.training.train_model import train
 from tests.training.toy_images import settings
 
 pytestmark = pytest.mark.slow

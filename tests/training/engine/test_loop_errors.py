@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from avfer.errors import MetricError, OutputError, TrainingError
 from avfer.models.weights import save
 from avfer.progress import no_progress
-from avfer.training import train
+from avfer.training import train_model
 from avfer.training.engine.checkpoint import CHECKPOINT, read_checkpoint, save_tensors
 from avfer.training.engine.loop import fit
 from avfer.training.sequences.sequence_task import SequenceTask
@@ -108,7 +108,7 @@ def test_every_epoch_reports_its_loss_and_score(tmp_path):
 
 def test_an_interruption_names_resume(avfer, tmp_path, monkeypatch):
     (tmp_path / "x.yaml").write_text("corpus: table\nroot: .\n")
-    monkeypatch.setattr(train, "train", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(train_model, "train", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     result = avfer("train", tmp_path / "x.yaml")
     assert result.code == 130
     assert result.err.strip() == "avfer: interrupted; the last checkpoint is kept: continue with --resume"

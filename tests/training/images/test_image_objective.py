@@ -298,5 +298,5 @@ def test_a_loss_from_outside_is_named_by_its_module(tmp_path):
 
 @pytest.mark.parametrize("name", ["tests.training.toy_images:Tiny", "tests.training.toy_images:SIDE"])
 def test_a_loss_from_outside_of_another_class_is_refused(tmp_path, name):
-    with pytest.raises(ConfigError, match="must be a subclass of avfer.losses.network_loss.NetworkLoss"):
+    with pytest.raises(ConfigError, match="must be a subclass of"):
         make_task(tmp_path, losses={name: 0.1})

@@ -19,7 +19,7 @@ from avfer.models.weights import read_card
 from avfer.progress import no_progress
 from avfer.training.data.image_batches import check_images, read_image
 from avfer.training.images.image_task import ImageTask, image_task
-from avfer.training.train import train
+from avfer.training.train_model import train
 from avfer.training.training_config import AUGMENTATIONS, Augmentation
 from tests.training.interrupted import assert_resumed_run_has_the_same_weights
 from tests.training.toy_images import MODEL, NAME, settings

@@ -35,11 +35,6 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 SMALL = {"side": 48, "multiples": [1, 1], "cut": 3}
 SENTINELS = {"expression": 2, "votes": 0.0, "valence_arousal": -5.0, "action_units": -1.0}  # 2 is a wrong class
-    "expression": 2,
-    "votes": 0.0,
-    "valence_arousal": -5.0,
-    "action_units": -1.0,
-}  # a wrong class, and sentinels
 
 
 def labelled_task(folder: Path, kind: str) -> ImageTask:

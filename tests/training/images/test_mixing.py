@@ -12,7 +12,7 @@ from timm.data.mixup import mixup_target
 from avfer.errors import ConfigError
 from avfer.progress import no_progress
 from avfer.training.images.image_task import ImageTask, image_task
-from avfer.training.train import train
+from avfer.training.train_model import train
 from avfer.training.training_config import Mixing
 from tests.training.toy_images import settings
 

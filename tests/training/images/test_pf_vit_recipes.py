@@ -19,7 +19,7 @@ from avfer.progress import no_progress
 from avfer.training.images.image_model import create_network
 from avfer.training.images.image_task import ImageTask, image_task
 from avfer.training.labels import TargetNames
-from avfer.training.train import train
+from avfer.training.train_model import train
 from avfer.training.training_config import read_config
 from tests.datasets.on_disk import text
 

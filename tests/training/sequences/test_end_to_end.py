@@ -19,7 +19,7 @@ from avfer.progress import no_progress
 from avfer.training.data.clip_cache import ClipCache
 from avfer.training.sequences.sequence_objective import SequenceObjective
 from avfer.training.sequences.sequence_task import SequenceTask, sequence_task
-from avfer.training.train import train
+from avfer.training.train_model import train
 from avfer.training.training_config import TrainConfig, make_config
 from tests.training import clip_corpus
 

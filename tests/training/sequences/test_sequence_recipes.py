@@ -18,7 +18,7 @@ from avfer.pipeline_config import read_pipeline
 from avfer.progress import no_progress
 from avfer.training.data.audio_cache import AudioCache
 from avfer.training.sequences.sequence_task import sequence_task
-from avfer.training.train import Trained, train
+from avfer.training.train_model import Trained, train
 from avfer.training.training_config import TrainConfig, read_config
 from avfer.types import Clip
 from tests.training import clip_corpus
