@@ -1,0 +1,74 @@
+"""One clip to its files: formats and exporters by name, also from outside avfer, and how failures are reported."""
+
+import pyarrow as pa
+import pytest
+from pyarrow.parquet import read_table
+
+from avfer.errors import ConfigError, MediaError
+from avfer.jobs import ClipResult, clip_to_files, plan_job, run_job
+from avfer.pipeline import load
+from tests.media_maker import stripes, write_clip
+from tests.steady_stage import write_pipeline
+
+COUNT, FAILING = "tests.toy_exporter:CountRows", "tests.toy_exporter:FailingExporter"
+FRAMES = 7
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    return load(write_pipeline(tmp_path), device="cpu")
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_clip(tmp_path / "talk.mp4", stripes(FRAMES))
+
+
+def test_files_are_named_after_the_clip_by_the_suffix_of_format_and_exporter(tmp_path):
+    job = plan_job(tmp_path / "talk.mp4", tmp_path / "out", ("csv", "parquet"), ("report", "overlay", COUNT))
+    names = [path.relative_to(tmp_path / "out").as_posix() for path in job.outputs]
+    assert names == ["talk.csv", "talk.parquet", "talk.html", "talk.overlay.mp4", "talk.rows.txt"]
+
+
+@pytest.mark.parametrize(("formats", "exporters"), [(("xlsx",), ()), (("csv",), ("rapport",)), ((COUNT,), ())])
+def test_an_unknown_or_unfit_format_or_exporter_is_an_error(tmp_path, formats, exporters):
+    with pytest.raises(ConfigError, match=r"xlsx|did you mean 'report'|lacks"):
+        plan_job(tmp_path / "talk.mp4", tmp_path, formats, exporters)
+
+
+def test_an_exporter_from_outside_avfer_writes_its_file(pipeline, clip, tmp_path):
+    outcome = run_job(plan_job(clip, tmp_path / "out", ("parquet",), (COUNT,)), pipeline, overwrite=False)
+    assert outcome.error is None and outcome.done == [tmp_path / "out/talk.parquet", tmp_path / "out/talk.rows.txt"]
+    assert outcome.done[1].read_text() == f"talk.mp4 {FRAMES}"
+    assert outcome.summary is not None and outcome.summary.rows == FRAMES
+
+
+def test_files_before_a_failure_are_kept_and_reported(pipeline, clip, tmp_path):
+    outcome = run_job(plan_job(clip, tmp_path / "out", ("parquet",), (COUNT, FAILING)), pipeline, overwrite=False)
+    assert outcome.error is not None and outcome.error.endswith("toy error")
+    assert outcome.done == [tmp_path / "out/talk.parquet", tmp_path / "out/talk.rows.txt"]
+
+
+def test_existing_files_are_kept_and_only_missing_ones_are_written(pipeline, clip, tmp_path):
+    job = plan_job(clip, tmp_path / "out", ("parquet",), (COUNT,))
+    run_job(job, pipeline, overwrite=False)
+    job.tables["parquet"].write_text("mine")
+    assert run_job(job, pipeline, overwrite=False).kept
+    job.exports[COUNT].unlink()
+    assert not run_job(job, pipeline, overwrite=False).kept
+    assert job.tables["parquet"].read_text() == "mine" and job.exports[COUNT].exists()
+
+
+def test_a_transform_adds_columns_to_every_part(pipeline, clip, tmp_path):
+    result, job = ClipResult(), plan_job(clip, tmp_path, ("parquet",))
+    clip_to_files(job, pipeline, result, transform=lambda table: table.append_column("id", pa.repeat("a", len(table))))
+    assert read_table(tmp_path / "talk.parquet")["id"].to_pylist() == ["a"] * FRAMES
+    assert result.written == [tmp_path / "talk.parquet"] and result.duration == pytest.approx(FRAMES / 25)
+
+
+def test_an_unreadable_clip_raises_and_writes_nothing(pipeline, tmp_path):
+    (tmp_path / "bad.mp4").write_text("no film")
+    result = ClipResult()
+    with pytest.raises(MediaError):
+        clip_to_files(plan_job(tmp_path / "bad.mp4", tmp_path / "out", ("parquet",)), pipeline, result)
+    assert result.written == [] and list((tmp_path / "out").iterdir()) == []
