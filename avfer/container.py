@@ -115,7 +115,7 @@ def decode_packet(stream: AudioStream, packet: Packet | None) -> list[AudioFrame
 def decode_packet(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence[VideoFrame | AudioFrame] | None:
     """Return the frames that a packet completes, None if the packet is damaged.
 
-    The packet None stands for the end of the stream and returns the frames that the decoder still holds back.
+    For the packet None, the end of the stream, it returns the frames that the decoder still holds back.
     """
     try:
         return stream.decode(packet)

@@ -62,7 +62,10 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
 
 
 def _create(line: StageSpec) -> Any:
-    """Return the stage of one line, its options checked against the fields of its dataclass."""
+    """Return the stage of one line, its options checked against the fields of its dataclass.
+
+    Code outside avfer is checked to be a stage before it is called. Raises ConfigError with the line of the YAML.
+    """
     try:
         kind = find("stage", line.use)
     except ConfigError as error:
@@ -78,7 +81,11 @@ def _create(line: StageSpec) -> Any:
 
 
 def _options(line: StageSpec, known: dict[str, Field[Any]]) -> dict[str, Any]:
-    """Return the options of a line with values of the declared types."""
+    """Return the options of a line with values of the types that the fields declare.
+
+    known: the fields of the stage's dataclass by name. Raises ConfigError for an unknown or missing option and for a
+    value of another type.
+    """
     for option in line.options:
         if option not in known:
             raise ConfigError(f"stage '{line.name}': {unknown('option', option, known)} ({line.where})")
@@ -89,6 +96,7 @@ def _options(line: StageSpec, known: dict[str, Field[Any]]) -> dict[str, Any]:
 
 
 def _value(line: StageSpec, name: str, kind: Any, value: Any) -> Any:
+    """Return the value of an option as an instance of the type `kind`: the list [0, 1] as a tuple, 1 as 1.0."""
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
@@ -119,7 +127,10 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
 
 
 def _fit_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:
-    """Fit each stage that depends on its readers to the stages that read its output."""
+    """Fit each stage that depends on its readers to the stages that read its output.
+
+    So `align_faces` cuts out crops of the size that the backbone of `embed_faces` needs.
+    """
     for line in spec.stages:
         readers = [built[other.name] for other in spec.stages if line.name in other.inputs]
         stage = built[line.name]
@@ -127,7 +138,11 @@ def _fit_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:
 
 
 def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
-    """Fit each stage that depends on the networks before it to the networks whose features reach it."""
+    """Fit each stage that depends on the networks before it to the networks whose features reach it.
+
+    Features reach a stage through any number of stages that pass them on, such as `join_features`. So `predict_affect`
+    refuses features of another network than the one that its model was trained with.
+    """
     cards: dict[str, stages.Cards] = {"span": {}}
     for line in spec.stages:
         reaching = {modality: card for name in line.inputs for modality, card in cards[name].items()}
@@ -140,7 +155,10 @@ def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
 
 
 def _phases(spec: PipelineSpec, built: dict[str, Any]) -> dict[str, Phase]:
-    """Return the phase of every stage by its name."""
+    """Return the phase of every stage by its name.
+
+    Stages up to the last one that reads frames share the thread of the frames, so frames are freed early.
+    """
     frames = {line.name for line in spec.stages if stages.signature(type(built[line.name]))[1] is FrameBatch}
     readers = [i for i, line in enumerate(spec.stages) if frames.intersection(line.inputs)]
     last = max(readers, default=-1)

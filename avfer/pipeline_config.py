@@ -1,4 +1,17 @@
-"""Read a pipeline's YAML and check its names, shapes and values, before any stage is created."""
+"""Read a pipeline's YAML and check its names, shapes and values, before any stage is created.
+
+The YAML has four keys:
+
+    chunk: 1.0                    # seconds processed at once, default 1.0
+    threads: 1                    # CPU threads of each network, default 1
+    stages:                       # in the order in which they read each other
+      frames: {use: decode_video, from: span}
+      boxes: {use: detect_faces, from: frames, min_size: 40}
+    output: boxes                 # the stage whose output is the result
+
+`use` is a name of the catalog or `package.module:Name`, `from` names one value or a list of values (`span` is the part
+of the clip to decode), and all other keys are options of the stage.
+"""
 
 import hashlib
 from collections.abc import Mapping

@@ -8,7 +8,15 @@ output; type checker and pipeline builder read the same annotations. There are t
   comes out of every step and nothing about a clip is stored in `self`, so one stage can process many clips.
 
 Everything else is optional. A stage declares it by implementing one of the protocols below; the builder and the
-pipeline test for the protocol and for nothing else.
+pipeline test for the protocol and for nothing else. A whole stage, which a YAML names as `my_package.stages:DropSmall`:
+
+    @dataclass
+    class DropSmall:
+        min_side: float = 60.0  # px
+
+        def __call__(self, tracks: FaceTracks) -> FaceTracks:
+            width = tracks.boxes[:, 2] - tracks.boxes[:, 0]
+            return select(tracks, width >= self.min_side, tracks.clock)
 """
 
 import types

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def random_orders(n: int, grid: int, random: torch.Generator | None = None) -> Tensor:
-    """Draw uniform random permutations for n images of grid x grid tiles: (n, grid²) int64."""
+    """Draw uniform random permutations for n images of grid x grid tiles: (N, grid²) int64, N = n."""
     return torch.rand(n, grid * grid, generator=random).argsort(1)
 
 

@@ -45,7 +45,7 @@ class _Path:
 
 
 @dataclass
-class Interval:
+class KeyFrameInterval:
     """The frames between two key frames; it can be split by searching frames in the middle, `max_searches` times."""
 
     picture: Callable[[int], Tensor]  # pixels of a frame by its index in the clip: (H, W, 3) uint8 RGB

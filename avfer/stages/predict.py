@@ -177,7 +177,10 @@ class PredictAhead:
 
 
 def _predict_blocks(network: AffectNetwork, rows: FaceFeatures | JointFeatures, start: int, stop: int) -> AffectTrack:
-    """Return the affect of the frames from `start` to `stop` (half-open), block by block."""
+    """Return the affect of the frames from `start` to `stop` (half-open, indices in the clip), block by block.
+
+    Every track of a block is one sequence with the times of its rows in seconds after the first of them.
+    """
     inputs = network.inputs(rows)
     predictable = network.predictable(inputs)
     values = np.full((len(predictable), network.width), np.nan, np.float32)
@@ -237,7 +240,10 @@ class PredictOwnHeads:
 
 
 def _own_heads(cards: Cards) -> "PredictAffect | PredictAhead | PredictOwnHeads":
-    """Return the stage for `model: own`."""
+    """Return the stage for `model: own`: the model that the backbone's card names, otherwise its own heads.
+
+    Raises ConfigError if voice features come along or the backbone is a video model, which reads features over time.
+    """
     if "face" not in cards or "voice" in cards:
         raise ConfigError(f"model: {OWN} reads the output of embed_faces, without the voice; name its stage at from:")
     card = cards["face"]
@@ -255,7 +261,10 @@ def check_class_order(card: Card) -> None:
 
 
 def _check_features(model: Card, network: Card, modality: str) -> None:
-    """Raise ConfigError unless a network makes the features that a model was trained on."""
+    """Raise ConfigError unless a network makes the features that a model was trained on.
+
+    model: the card of the affect model, network: that of the backbone, modality: "face" or "voice".
+    """
     wanted, width = model.inputs[modality], network.width(modality)
     if wanted != width:
         raise ConfigError(

@@ -8,7 +8,7 @@ from avfer.errors import ConfigError
 from avfer.rows import no_faces
 from avfer.signal.boxes import match_boxes
 from avfer.signal.cuts import is_cut, thumbnail
-from avfer.stages.between_key_frames import Faces, Interval, unrefined
+from avfer.stages.between_key_frames import Faces, KeyFrameInterval, unrefined
 from avfer.stages.buffers import FrameBuffer
 from avfer.stages.detect import search
 from avfer.types import Clock, FaceDetections, FaceTracks, FrameBatch
@@ -93,7 +93,7 @@ class TrackFaces:
         def search_frame(frame: int) -> Faces:
             return unrefined(*search(boxes.detector, picture(frame), boxes.min_size, boxes.min_score))
 
-        interval = Interval(picture, search_frame, boxes.detector, self.min_score, self.max_searches)
+        interval = KeyFrameInterval(picture, search_frame, boxes.detector, self.min_score, self.max_searches)
         return interval.fill(state.key, before, stop, search_frame(stop - 1) if after is None else after)
 
     def _follow(self, state: TrackingState, faces: list[Faces], clock: Clock) -> tuple[TrackingState, FaceTracks]:
