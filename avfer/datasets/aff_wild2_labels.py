@@ -17,7 +17,7 @@ import numpy as np
 from avfer.datasets.example import Labels, Notes
 from avfer.datasets.text_files import NUMBER, lines, number, read_lines, wrong_width
 from avfer.errors import DatasetError
-from avfer.models.class_orders import SAME
+from avfer.models.class_orders import SYNONYMS
 
 SENTINEL = -5.0  # valence or arousal of a frame without a label
 CLASSES = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise", "other")
@@ -53,7 +53,7 @@ def read_expr(path: Path, notes: Notes) -> KindLabels:
     Raises DatasetError, which names the line, for a damaged file or an unknown class.
     """
     header, table = _read(path, notes, lambda header: 1)
-    names = tuple(SAME.get(name.lower(), name.lower()) for name in header)
+    names = tuple(SYNONYMS.get(name.lower(), name.lower()) for name in header)
     if not set(names) <= set(CLASSES) or len(set(names)) < max(len(names), 2):
         raise DatasetError(f"{path}, line 1: classes must be among {', '.join(CLASSES)}, got {', '.join(header)}")
     return {"expression": _expression(table[:, 0], names, lambda row: f"{path}, line {row + 2}")}

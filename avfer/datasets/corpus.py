@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from avfer.catalog import NAMES, find
-from avfer.datasets.example import Corpus, Example, Notes, Partition
+from avfer.catalog import NAMES, find_class
+from avfer.datasets.example import Corpus, Example, Notes, Partition, ReadsExamples
 from avfer.errors import ConfigError, DatasetError, MediaError, unknown
 
 NO_EXAMPLES = "no examples at all: is the copy complete?"
@@ -78,11 +78,12 @@ def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
     """Open a corpus on disk, by a name of the catalog or as `package.module:Name`.
 
     options: as listed by `avfer corpora list`, for example `task="va"`.
-    Raises ConfigError for an unknown name or option, DatasetError if the root does not hold the corpus.
+    Raises ConfigError for an unknown name or option and for a name that is not a corpus, which is not called then;
+    DatasetError if the root does not hold the corpus.
     """
     if ":" not in name and name not in NAMES["corpus"]:
         raise ConfigError(unknown("corpus", name, NAMES["corpus"]))
-    kind = find("corpus", name)
+    kind = find_class("corpus", name, ReadsExamples)
     known = options_of(kind)
     for option in options:
         if option not in known:
@@ -93,9 +94,11 @@ def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
 def open_tasks(name: str, root: Path | str, **options: Any) -> list[Corpus]:
     """Open a corpus once for each task that it has labels for; once if it has no tasks or `options` name the task.
 
-    Raises ConfigError and DatasetError as `open_corpus` does.
+    Raises ConfigError and DatasetError as `open_corpus` does, ConfigError also for a class not derived from `Corpus`.
     """
     corpus = open_corpus(name, root, **options)
+    if Corpus not in type(corpus).__mro__:
+        raise ConfigError(f"'{name}' does not declare its tasks; derive the class from avfer.datasets.example.Corpus")
     if "task" in options or len(corpus.tasks) < 2:
         return [corpus]
     return [open_corpus(name, root, **options, task=task) for task in corpus.tasks]

@@ -14,7 +14,7 @@ from PIL import Image
 from avfer.datasets.example import Labels, Notes
 from avfer.datasets.listing import PICTURES, files, folders, plain
 from avfer.errors import DatasetError, MediaError
-from avfer.models.class_orders import SAME
+from avfer.models.class_orders import SYNONYMS
 
 BASIC = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 NO_DURATION = "clips without a duration in their header: their label is placed at 0 s"
@@ -77,7 +77,7 @@ def class_of(word: str) -> str | None:
     >>> class_of("Happy"), class_of("boredom")
     ('happiness', None)
     """
-    name = SAME.get(plain(word), plain(word))
+    name = SYNONYMS.get(plain(word), plain(word))
     return name if name in BASIC else None
 
 

@@ -15,7 +15,7 @@ from avfer.datasets.listing import check_root, files, not_found
 from avfer.datasets.splits import PARTITION_WORDS
 from avfer.datasets.text_files import MISSING, NUMBER, TableRow, lines, number, read_rows, same_width
 from avfer.errors import ConfigError, DatasetError, unknown
-from avfer.models.class_orders import SAME
+from avfer.models.class_orders import SYNONYMS
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 BATCH = 4096  # rows of a Parquet file that are converted at a time
@@ -99,7 +99,7 @@ class TableColumns:
             where = location(self.path, row.line)
             raise DatasetError(f"{where}: expression must be a name such as {', '.join(EXPRESSIONS)}; got {cell}")
         name = re.sub(r"[\s-]+", "_", cell.lower())
-        return SAME.get(name, name) or None
+        return SYNONYMS.get(name, name) or None
 
     def values(self, row: TableRow) -> list[float]:
         """Return the cells of the columns `numbers`, NaN for a missing value.

@@ -104,6 +104,9 @@ def test_a_file_that_cannot_be_read_is_a_fault_with_its_place(avfer, tmp_path):
         (("recolla", "."), "did you mean 'recola'"),
         (("recola", ".", "--set", "golden=mean"), "did you mean 'gold'"),
         (("recola", ".", "--set", "gold"), "write it as"),
+        (("os:system", "."), "cannot be used as corpus: it is not a class"),
+        (("pathlib:Path", "."), "cannot be used as corpus: it lacks examples"),
+        ((f"{__name__}:Underived", "."), "derive the class from avfer.datasets.example.Corpus"),
     ],
 )
 def test_a_wrong_name_root_or_option_ends_with_2(avfer, tmp_path, arguments, message):
@@ -139,6 +142,16 @@ def test_a_video_that_cannot_be_opened_is_noted(avfer, tmp_path):
     empty(tmp_path / "batch1" / "clip.mp4")
     result = avfer("corpora", "check", "aff_wild2", tmp_path)
     assert result.code == WELL and "cannot be opened: 1" in result.out and "clip.mp4" in result.out
+
+
+class Underived:
+    """A corpus that is not derived from the base class and so declares no tasks."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def examples(self, partition):
+        yield from ()
 
 
 class Made(Corpus):
