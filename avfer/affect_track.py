@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from avfer import __version__
-from avfer.types import NO_TRACK, Clock, FaceTracks
 from avfer.rows import concat
+from avfer.types import NO_TRACK, Clock, FaceTracks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,11 +77,15 @@ class AffectTrack:
 
     @staticmethod
     def concat(parts: Sequence["AffectTrack"]) -> "AffectTrack":
-        """Join consecutive parts of one clip into one track."""
+        """Join consecutive parts of one clip into one track; classes and source are those of the first part."""
         return concat(parts)
 
     def schema(self) -> pa.Schema:
-        """Return the names and types of the table's columns, with the provenance as metadata."""
+        """Return the names and types of the table's columns, with the provenance as metadata.
+
+        Classes and action units give one float32 column each: `p_happiness`, `au12`. Outputs that no head of the
+        pipeline predicts have no column.
+        """
         probabilities = [f"p_{name}" for name in self.classes]
         action_units = [name.lower() for name in self.action_unit_names]
         columns = [("clip", pa.string()), ("frame", pa.int64()), ("time_s", pa.float64()), ("track", pa.int32())]
@@ -152,7 +156,10 @@ class AffectTrack:
         return Path(path)
 
     def plot(self) -> "Figure":
-        """Plot valence and arousal over time, with a strip of expressions beneath, as a Matplotlib figure."""
+        """Plot valence and arousal over time, with a strip of expressions beneath, as a Matplotlib figure.
+
+        Example: `track.plot().savefig("clip.png")`. Needs matplotlib.
+        """
         from avfer.export.plot import plot_table
 
         return plot_table(self.to_table())

@@ -1,8 +1,20 @@
 """Every name that a YAML file, the command line or `avfer.create` accepts, and the class behind it.
 
-A name belongs to a kind ("stage", "backbone", "corpus", ...). To add a network, a corpus, an output format and so on,
-write its file and add one line here. Modules are imported when a name is looked up, never before.
-`package.module:Name` in place of a name loads a class from outside avfer.
+A name belongs to a kind. To add a network, a corpus, an output format and so on, write its file and add one line here.
+Modules are imported when a name is looked up, never before. `package.module:Name` in place of a name loads a class from
+outside avfer, which needs no line.
+
+Kinds:
+    stage                 a step of a pipeline (avfer/stage.py describes what a class needs)
+    detector              finds faces in frames
+    backbone              face crops -> features, and predictions of the network's own heads
+    video model           backbone and affect model in one network, trained together
+    voice backbone        audio -> features, and predictions of the network's own heads
+    voice post-processor  voice features -> voice features
+    affect model          features over time -> valence, arousal, expressions, action units
+    corpus                reads a data set in its published folder layout (avfer/datasets/corpus.py)
+    format                encodes a table on disk (avfer.export.TableFormat)
+    exporter              makes a further file from a table (avfer.export.Exporter)
 """
 
 import importlib
@@ -12,7 +24,7 @@ from typing import Any
 from avfer.errors import ConfigError, unknown
 
 NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
-    "stage": {  # steps of a pipeline: avfer/stage.py describes what a class needs
+    "stage": {
         "decode_video": "avfer.stages.decode:DecodeVideo",
         "decode_audio": "avfer.stages.decode:DecodeAudio",
         "detect_faces": "avfer.stages.detect:DetectFaces",
@@ -26,7 +38,7 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "smooth_affect": "avfer.stages.smooth:SmoothAffect",
     },
     "detector": {"mtcnn": "avfer.models.detectors.mtcnn:Mtcnn"},
-    "backbone": {  # crops of faces -> features, and predictions of the network's own heads
+    "backbone": {
         "aver_lite": "avfer.models.backbones.aver_lite:AverLite",
         "poster": "avfer.models.backbones.poster:Poster",
         "poster_v2": "avfer.models.backbones.poster_v2:PosterV2",
@@ -43,25 +55,25 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "mt_vgg": "avfer.models.backbones.mt_vgg:MtVgg",
         "mt_arcvgg": "avfer.models.backbones.mt_arcvgg:MtArcVgg",
     },
-    "video model": {  # backbone and affect model in one network, trained together
+    "video model": {
         "affwildnet_vgg_gru": "avfer.models.video.affwildnet:AffWildNetVggGru",
         "affwildnet_resnet_gru": "avfer.models.video.affwildnet:AffWildNetResNetGru",
         "av_mt_vgg_rnn": "avfer.models.video.av_mt_vgg_rnn:AvMtVggRnn",
     },
-    "voice backbone": {  # audio -> features, and predictions of the network's own heads
+    "voice backbone": {
         "vggish_lite": "avfer.models.backbones.vggish_lite:VggishLite",
         "prosody": "avfer.models.backbones.prosody:Prosody",
         "vggish": "avfer.models.backbones.vggish:Vggish",
         "aver_voice": "avfer.models.backbones.aver_voice:AverVoice",
     },
     "voice post-processor": {"vggish_pca": "avfer.models.backbones.vggish:VggishPca"},
-    "affect model": {  # features over time -> valence, arousal, expressions, action units
+    "affect model": {
         "gru_lite": "avfer.models.affect.lite:GruLite",
         "linear_lite": "avfer.models.affect.lite:LinearLite",
         "temporal": "avfer.models.affect.temporal:Temporal",
         "aver": "avfer.models.affect.aver:Aver",
     },
-    "corpus": {  # readers of data sets in their published folder layout
+    "corpus": {
         "recola": "avfer.datasets.recola:Recola",
         "sewa": "avfer.datasets.sewa:Sewa",
         "aff_wild2": "avfer.datasets.aff_wild2:AffWild2",
@@ -97,12 +109,12 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "neutrality": "avfer.losses.pf_vit_losses:NeutralityLoss",
         "identity": "avfer.losses.pf_vit_losses:IdentityLoss",
     },
-    "format": {  # encodings of the table: avfer.export.TableFormat
+    "format": {
         "parquet": "avfer.export.formats.parquet:ParquetFormat",
         "csv": "avfer.export.formats.csv:CsvFormat",
         "jsonl": "avfer.export.formats.jsonl:JsonLinesFormat",
     },
-    "exporter": {  # further files made from the table: avfer.export.Exporter
+    "exporter": {
         "report": "avfer.export.html_report:HtmlReport",
         "overlay": "avfer.export.overlay:VideoOverlay",
     },
@@ -120,6 +132,7 @@ TIMM = "timm:"  # prefix of a backbone's name: `timm:resnet18` is that network o
 def find(kind: str, name: str) -> type:
     """Return the class behind a name of a kind, a `timm:NAME` (backbones) or `package.module:Name`.
 
+    Names of compatible kinds are found too: `find("backbone", "av_mt_vgg_rnn")` is a video model.
     Raises ConfigError, with the nearest known name, if the name is unknown or its module cannot be imported.
     """
     if name.startswith(TIMM) and kind == "backbone":
@@ -141,7 +154,8 @@ def find(kind: str, name: str) -> type:
 def find_class(kind: str, name: str, protocol: type) -> type[Any]:
     """Return the class behind a name, as `find`, after checking that it has every member of a protocol.
 
-    Raises ConfigError that lists the missing members; nothing of the class has been called then.
+    protocol: a class whose methods and annotated attributes are the members. Names from outside avfer are thus checked
+    before anything of theirs is called. Raises ConfigError that lists the missing members.
     """
     found = find(kind, name)
     members = [*inspect.get_annotations(protocol), *(member for member in vars(protocol) if not member.startswith("_"))]
@@ -166,6 +180,7 @@ def kind_of(name: str) -> str:
 
 
 def _find_timm(name: str) -> type:
+    """Return a backbone class for a network of timm. Raises ConfigError if timm does not know it."""
     try:
         return importlib.import_module("avfer.models.backbones.timm_any").network(name.removeprefix(TIMM))
     except ValueError as error:

@@ -1,4 +1,8 @@
-"""The report of `avfer doctor`: versions, devices, codecs, readers and weights, and how to install what is missing."""
+"""The report of `avfer doctor`: versions, devices, codecs, readers and weights.
+
+Each line is a Finding: what was checked, whether it is in order, and how to install it if it is missing. Optional parts
+(GPU, further readers) are reported as absent and do not make the report fail.
+"""
 
 import importlib
 import importlib.metadata
@@ -47,7 +51,8 @@ class Finding:
 def examine() -> bool:
     """Print the report and return whether everything required is in order.
 
-    Example line: `readers  absent  decord  pip install 'avfer[decord]'`.
+    Imports torch, PyAV and the optional readers, which takes seconds, and computes the sha256 of every embedded weight
+    file. Example line: `readers  absent  decord  pip install 'avfer[decord]'`.
     """
     findings = [*_versions(), *_devices(), *_codecs(), *_readers(), *_weights()]
     table = Table(box=None, show_header=False, pad_edge=False)

@@ -15,7 +15,10 @@ from avfer.models.weights import BUILTIN, card_of
 
 
 def print_models() -> None:
-    """Print one line for each model: kind, task, inputs, cost, licence of the weights and published results."""
+    """Print one line for each model: kind, task, inputs, cost, licence of the weights and published results.
+
+    The letter after a published result states its source, as explained below the table.
+    """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("name", "kind", "task", "inputs"):
         table.add_column(name)
@@ -33,7 +36,10 @@ def print_models() -> None:
 
 
 def print_card(name: str) -> None:
-    """Print every fact on the card of a model. Raises ConfigError if the name is unknown."""
+    """Print the facts on the card of a model, a line for each: inputs, classes, data, licences, sources, results.
+
+    name: of the catalog or `timm:NAME`. Raises ConfigError, with the nearest known name, if it is unknown.
+    """
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -75,6 +81,7 @@ def print_deviations(name: str, folder: Path) -> bool:
 
 
 def _line(kind: str, name: str) -> list[str]:
+    """Return the cells of a model in the listing, in the order of the columns."""
     card = card_of(name)
     published = ", ".join(f"{p.data} {p.value:g} [{p.mark}]" for p in card.published)
     return [name, kind, card.task, _inputs(kind, card), *_cost(name, card), _licence(name, card), published or "-"]
@@ -112,6 +119,7 @@ def _facts(name: str, card: Card) -> list[tuple[str, str]]:
 
 
 def _numbers(values: list[float]) -> str:
+    """Return numbers with up to six digits, separated by commas."""
     return ", ".join(f"{value:.6g}" for value in values)
 
 
@@ -123,6 +131,7 @@ def _file(name: str) -> str:
 
 
 def _licence(name: str, card: Card) -> str:
+    """Return the licence of the weights; "not stated" if the authors state none."""
     return card.licence_weights or "not stated"
 
 
@@ -143,6 +152,7 @@ def _cost(name: str, card: Card) -> tuple[str, str]:
 
 
 def _abbreviated(count: int) -> str:
+    """Return a number with two decimals and a unit: 11180000 is "11.18 M"."""
     for unit, name in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
         if count >= unit:
             return f"{count / unit:.2f} {name}"

@@ -14,7 +14,10 @@ app = typer.Typer(help="List, inspect, import and verify models.", no_args_is_he
 
 @app.command("list")
 def list_models() -> None:
-    """List all models with their inputs, cost, licence and published results."""
+    """List all models with their inputs, cost, licence and published results.
+
+    MACs are multiply-adds for one input. `timm:NAME` can be used as well and is not listed.
+    """
     from avfer.model_listing import print_models
 
     print_models()
@@ -22,7 +25,10 @@ def list_models() -> None:
 
 @app.command("show")
 def show_model(name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")]) -> None:
-    """Show the card of a model: inputs, classes, training data, licences, measured results."""
+    """Show the card of a model: inputs, classes, training data, licences, measured results.
+
+    Crop size, mean, standard deviation and order of the channels come from here when a pipeline uses the model.
+    """
     from avfer.model_listing import print_card
 
     print_card(name)
@@ -39,7 +45,11 @@ def import_model(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Convert a checkpoint of the authors to a .safetensors file with a card; no code from the file is run."""
+    """Convert a checkpoint of the authors to a .safetensors file with a card; no code from the file is run.
+
+    The path of the new file goes to standard output. A checkpoint that does not fit the model is rejected (exit code 2)
+    with the names of the tensors that differ.
+    """
     from avfer.models.checkpoint_import import import_weights
 
     if output.exists() and not overwrite:
@@ -57,7 +67,10 @@ def verify_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with manifest.json and golden.npz.")],
 ) -> None:
-    """Compare a model with stored outputs of its published implementation; exit code 3 if any differs."""
+    """Compare a model with stored outputs of its published implementation; exit code 3 if any differs.
+
+    Model and outputs use the same deterministic weights, so no checkpoint is needed.
+    """
     from avfer.model_listing import print_deviations
 
     if not print_deviations(name, folder):

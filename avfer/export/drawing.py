@@ -1,4 +1,8 @@
-"""Draw predictions on a frame: face boxes, track ids, expressions, and gauges of valence and arousal."""
+"""Draw predictions on a frame: face boxes, track ids, expressions, and gauges of valence and arousal.
+
+Box and line colours follow the track id, with the palette of the charts. All sizes are multiples of the height of the
+text, so an overlay looks the same at any resolution.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -45,6 +49,7 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row]) -> np.ndarray:
 
 
 def _draw_face(pen: ImageDraw.ImageDraw, row: Row, font: Font, size: int) -> None:
+    """Draw the box of a face and, below it, the panel with its values.   size: px, height of the text"""
     box = [float(row[side] or 0) for side in ("face_x1", "face_y1", "face_x2", "face_y2")]
     track = int(row["track"] or 0)
     pen.rounded_rectangle(box, radius=size // 2, outline=line_colour(track), width=max(2, size // 5))
@@ -54,7 +59,11 @@ def _draw_face(pen: ImageDraw.ImageDraw, row: Row, font: Font, size: int) -> Non
 def _draw_panel(
     pen: ImageDraw.ImageDraw, corner: tuple[float, float], name: str, row: Row, font: Font, size: int
 ) -> None:
-    """Draw name, expression and two gauges on a dark ground, moved as far as needed to lie inside the image."""
+    """Draw a panel with name, expression with its probability, and gauges of valence and arousal.
+
+    corner: (x, y) px, upper left; the panel is moved as far as needed to lie inside the image. Null values are left
+    out.
+    """
     width, height = 11 * size, 3.7 * size
     canvas = pen.im.size
     x = min(max(corner[0], 0), max(canvas[0] - width, 0))
@@ -73,7 +82,10 @@ def _draw_panel(
 def _draw_gauge(
     pen: ImageDraw.ImageDraw, corner: tuple[float, float], letter: str, value: float, font: Font, size: int
 ) -> None:
-    """Draw a value in [-1, 1] as a bar from the middle, to the right if positive, with the number beside it."""
+    """Draw a value in [-1, 1] as a bar from the middle, to the right if positive, with the number beside it.
+
+    corner: (x, y) px, upper left; letter: "V" or "A".
+    """
     x, y = corner
     pen.text((x + size * 0.4, y - size * 0.05), letter, fill=INK, font=font)
     left, length, top = x + 1.6 * size, 6 * size, y + 0.35 * size

@@ -1,4 +1,9 @@
-"""The report of a clip: a table as one self-contained HTML page that needs no network."""
+"""The report of a clip: its table as one self-contained HTML page.
+
+The page shows charts of valence, arousal and expressions, the coverage of the clip, and the metadata of the table:
+weights with licences, pipeline, device and facts of the streams. Styles and charts are part of the page, which loads no
+other file. `report.html` beside this module is the template.
+"""
 
 import json
 from collections import Counter
@@ -26,7 +31,7 @@ REASONS = {
 
 
 class HtmlReport:
-    """Exporter "report": writes the page of a clip."""
+    """Exporter "report": writes the page of a clip, `avfer run --report`."""
 
     suffix = ".html"
     needs_frames = False
@@ -38,7 +43,11 @@ class HtmlReport:
 
 
 def render_report(table: pa.Table) -> str:
-    """Return the page as HTML: charts, summary and coverage of the table, and its metadata."""
+    """Return the page of a table as HTML.
+
+    table: the columns of `AffectTrack.to_table`, whole; without metadata the sections that need it stay empty. A table
+    without predictions gives a page without charts. All text from the metadata is escaped.
+    """
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     summary, people, names = summarize(table), track_series(table), class_names(table)
     times = table["time_s"].to_numpy()
@@ -65,6 +74,7 @@ def _no_values() -> str:
 
 
 def _lead(summary: TableSummary, metadata: dict[str, str]) -> str:
+    """Return the line below the title: `130 frames in 5.2 s, 480×480 px, read by avfer 0.1.0`."""
     size = f", {metadata['video_width']}×{metadata['video_height']} px" if "video_width" in metadata else ""
     unit = "frames" if summary.has_frames else "rows"
     version = metadata.get("version", "")
@@ -72,6 +82,7 @@ def _lead(summary: TableSummary, metadata: dict[str, str]) -> str:
 
 
 def _tiles(summary: TableSummary, counts: Counter[str]) -> str:
+    """Return the key figures of all people: faces, tracks, mean valence and arousal, most frequent expression."""
     known = sum(person.known for person in summary.people.values())
     valence = sum(person.valence for person in summary.people.values())
     arousal = sum(person.arousal for person in summary.people.values())
@@ -86,21 +97,25 @@ def _tiles(summary: TableSummary, counts: Counter[str]) -> str:
 
 
 def _signed(value: float) -> str:
+    """Return a value with its sign and two digits: "+0.25"."""
     return f"{round(value, 2) + 0.0:+.2f}"  # + 0.0 turns -0.0 into 0.0
 
 
 def _legend(entries: Iterable[tuple[str, str]]) -> str:
+    """Return the legend of a chart.   entries: (name, colour)"""
     items = "".join(f'<li><span style="background:{colour}"></span>{escape(name)}</li>' for name, colour in entries)
     return f'<ul class="key">{items}</ul>'
 
 
 def _coverage(summary: TableSummary, people: list[TrackSeries]) -> str:
+    """Return the number of rows of each person, and of each reason for a row without a face, with its meaning."""
     rows = [("rows in all", summary.rows), *((person.label, person.rows) for person in people)]
     rows += [(f"<code>{reason}</code>: {REASONS.get(reason, '')}", n) for reason, n in summary.reasons.most_common()]
     return _table(("", "rows"), [(name, str(count)) for name, count in rows])
 
 
 def _provenance(metadata: dict[str, str]) -> str:
+    """Return the weights with licences and sha256, the YAML of the pipeline, and all other metadata."""
     weights: dict[str, str] = json.loads(metadata.get("weights", "{}"))
     files = _table(
         ("weights", "licence", "sha256"),
@@ -122,6 +137,7 @@ def _licence(file: str) -> str:
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return an HTML table; the cells are HTML, so the caller escapes text."""
     head = "".join(f"<th>{name}</th>" for name in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

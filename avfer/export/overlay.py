@@ -30,7 +30,11 @@ TimedPackets = Iterator[tuple[float, av.Packet]]  # packets to mux, each with it
 
 
 class VideoOverlay:
-    """Exporter "overlay": draws the predictions on the clip's video."""
+    """Exporter "overlay": draws the predictions on the clip's video, `avfer run --overlay`.
+
+    The video is H.264 in an MP4 with the size of the displayed frames; odd sides grow by one pixel. AAC, MP3 and AC-3
+    audio is copied, other audio is encoded as AAC.
+    """
 
     suffix = ".overlay.mp4"
     needs_frames = True
@@ -38,6 +42,7 @@ class VideoOverlay:
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the video; every frame keeps its own time, and the audio keeps its position.
 
+        table: the columns of `AffectTrack.to_table` for this clip; rows are assigned to frames by the column `frame`.
         Raises ConfigError if the clip has no video, MediaError if it cannot be read, OutputError if the file cannot
         be written.
         """
@@ -58,6 +63,7 @@ class VideoOverlay:
 
 
 def _transcode(media: Media, source: InputContainer, target: OutputContainer, table: pa.Table) -> None:
+    """Decode, draw and encode every frame; audio up to a second ahead is muxed after each of them."""
     rows = rows_by_frame(table)
     video, audio, shift = None, None, 0.0
     last = -1  # tick of the frame before: ticks must increase
@@ -153,7 +159,10 @@ def _copied_packets(source: InputContainer, stream: av.AudioStream, copy: Stream
 def _encoded_packets(
     source: InputContainer, stream: av.AudioStream, encoder: av.AudioStream, offset: float
 ) -> TimedPackets:
-    """Yield a stream encoded as AAC, `offset` seconds later; gaps in its time stamps are kept."""
+    """Yield a stream encoded as AAC, `offset` seconds later.
+
+    Each decoded frame keeps its own time stamp, so gaps in the audio are kept; damaged packets are skipped.
+    """
     resampler = av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.rate, frame_size=1024)
     time = 0.0
     for packet in read_packets(source, stream):

@@ -20,7 +20,8 @@ PANELS = (("valence", "unpleasant – pleasant"), ("arousal", "calm – excited"
 def plot_table(table: pa.Table) -> "Figure":
     """Plot valence and arousal over time, a line for each person, and a strip of expressions beneath.
 
-    table: the columns of `AffectTrack.to_table`. The caller closes the figure (`matplotlib.pyplot.close`).
+    table: the columns of `AffectTrack.to_table`, also without rows. The title is the name of the clip. The caller saves
+    the figure (`figure.savefig("clip.png")`) and closes it (`matplotlib.pyplot.close(figure)`).
     """
     from matplotlib import pyplot
 
@@ -47,7 +48,8 @@ def plot_table(table: pa.Table) -> "Figure":
 def plot_learning_curve(history: "pd.DataFrame") -> "Figure":
     """Plot the training loss and the scores of the partition that selects the checkpoint, by epoch.
 
-    history: one row for each epoch with the columns "epoch", "loss", "rate" and one for each score.
+    history: one row for each epoch with the columns "epoch", "loss", "rate" and one for each score; the column "score",
+    by which the checkpoint is selected, is drawn wider. The figure needs no display and no closing.
     """
     from matplotlib.figure import Figure
 
@@ -63,6 +65,7 @@ def plot_learning_curve(history: "pd.DataFrame") -> "Figure":
 
 
 def _plot_lines(axes: "Axes", people: list[TrackSeries], name: str, hint: str) -> None:
+    """Plot "valence" or "arousal" (`name`) of each person; `hint` explains the ends of the axis."""
     for index, person in enumerate(people):
         values = person.valence if name == "valence" else person.arousal
         axes.plot(person.times, values, color=line_colour(index), lw=1.6, label=person.label)
@@ -75,6 +78,7 @@ def _plot_lines(axes: "Axes", people: list[TrackSeries], name: str, hint: str) -
 
 
 def _plot_strips(axes: "Axes", people: list[TrackSeries], names: list[str]) -> None:
+    """Plot a strip of coloured expressions for each person, with a legend of those that occur."""
     from matplotlib.patches import Patch
 
     colours: dict[str, str] = {}  # of the expressions that occur

@@ -1,4 +1,8 @@
-"""A table in numbers: counts, means and coarse curves of each person, gathered part by part, and their printout."""
+"""The summary of a table: counts, means and coarse curves of each person, and their printout on a terminal.
+
+A summary is filled part by part while a clip is processed and holds one value per BIN seconds and person, so its size
+does not depend on the frame rate.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +20,10 @@ MAX_LISTED = 8  # people in the printout
 
 @dataclass
 class PersonSummary:
-    """Counts and sums of one track; all rows that have only a voice form one person of their own."""
+    """Counts and sums of one track; all rows with a voice but no face form one person of their own.
+
+    Means are sums divided by `known`; NaN never enters a sum, as missing values are null in the table.
+    """
 
     rows: int = 0
     valence: float = 0.0  # sum over the rows where it is known
@@ -26,7 +33,10 @@ class PersonSummary:
     curves: dict[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])  # bin -> sums: valence, arousal, rows
 
     def curve(self, column: int) -> list[float | None]:
-        """Return the means of valence (0) or arousal (1) in consecutive bins of BIN seconds; None in empty bins."""
+        """Return the means of valence (column 0) or arousal (1) in consecutive bins of BIN seconds.
+
+        The list covers the bins from the first to the last with values; bins between them without values are None.
+        """
         if not self.curves:
             return []
         bins = range(min(self.curves), max(self.curves) + 1)
@@ -40,7 +50,10 @@ class PersonSummary:
 
 @dataclass
 class TableSummary:
-    """Counts of a whole table. `add` takes it part by part, so the table need not fit into memory."""
+    """Counts of a whole table. `add` takes it part by part, so the table need not fit into memory.
+
+    Example: `summary = TableSummary(); summary.add(track.to_table())`.
+    """
 
     rows: int = 0
     instants: int = 0  # frames, or ticks of a fixed clock
@@ -73,6 +86,7 @@ class TableSummary:
     def _count(
         self, person: PersonSummary, time: float, valence: float | None, arousal: float | None, expression: str | None
     ) -> None:
+        """Count one row at a time (s); None is a missing value."""
         person.rows += 1
         if expression is not None:
             person.expressions[expression] += 1
@@ -127,7 +141,10 @@ def coverage(summary: TableSummary) -> str:
 
 
 def sparkline(values: list[float | None], width: int = 24) -> str:
-    """Return a curve of values in [-1, 1] as at most `width` block characters; a space where all are missing."""
+    """Return a curve of values in [-1, 1] as at most `width` block characters; a space where all are missing.
+
+    Example: `sparkline([-1.0, 0.0, 1.0])` is "▁▅█".
+    """
     count = min(width, len(values))
     edges = [round(i * len(values) / count) for i in range(count + 1)] if count else []
     groups = [[v for v in values[a:b] if v is not None] for a, b in pairwise(edges)]
@@ -147,5 +164,6 @@ def _mean_and_curve(person: PersonSummary, which: int, width: int) -> str:
 
 
 def _frequent_expressions(person: PersonSummary) -> str:
+    """Return the two most frequent expressions with their shares: `happiness 40%, neutral 30%`."""
     total = sum(person.expressions.values())
     return ", ".join(f"{name} {count / total:.0%}" for name, count in person.expressions.most_common(2)) or "-"

@@ -23,7 +23,10 @@ Values = TypeVar("Values", float, np.ndarray)
 
 
 def svg_image(width: float, height: float, title: str, parts: list[str]) -> str:
-    """Return an SVG element of a size in px with an accessible title; it shrinks with the page, never grows."""
+    """Return an SVG element with an accessible title.
+
+    width, height: px; the image shrinks with the page but never grows. parts: elements of the image, as text.
+    """
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" role="img"'
     head = f'<svg {size} aria-label="{escape(title)}" style="max-width:{width:.0f}px">'
     return "\n".join([head, f"<title>{escape(title)}</title>", *parts, "</svg>"])
@@ -32,14 +35,18 @@ def svg_image(width: float, height: float, title: str, parts: list[str]) -> str:
 def svg_text(x: float, y: float, text: str, anchor: str = "start", **attributes: str) -> str:
     """Return a text element at (x, y) px; anchor: "start", "middle" or "end".
 
-    Underscores at the end of an attribute's name are dropped, others become hyphens: `class_`, `font_size`.
+    The text is escaped. Underscores at the end of an attribute's name are dropped, others become hyphens:
+    `svg_text(0, 12, "a < b", class_="label", font_size="11")`.
     """
     named = "".join(f' {name.rstrip("_").replace("_", "-")}="{value}"' for name, value in attributes.items())
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{named}>{escape(text)}</text>'
 
 
 def line_path(xs: np.ndarray, ys: np.ndarray) -> str:
-    """Return the path data of a line through points in px; NaN in ys breaks the line.   xs, ys: (N,) float"""
+    """Return the path data (attribute `d`) of a line through points in px.
+
+    xs, ys: (N,) float. NaN in ys breaks the line: the next point starts a new piece.
+    """
     commands: list[str] = []
     command = "M"
     for x, y in zip(xs, ys, strict=True):
@@ -52,7 +59,10 @@ def line_path(xs: np.ndarray, ys: np.ndarray) -> str:
 
 
 def affect_chart(people: list[TrackSeries], start: float, stop: float) -> str:
-    """Draw valence above arousal from `start` to `stop` (s), a line for each person."""
+    """Draw valence above arousal over time, a line for each person, in the colour of `line_colour`.
+
+    start, stop: times (s) at the left and right edge. The line breaks at gaps of a track.
+    """
     parts: list[str] = []
     for index, (name, low, high) in enumerate((("Valence", "unpleasant", "pleasant"), ("Arousal", "calm", "excited"))):
         top = 18 + index * (PANEL + PANEL_GAP)
@@ -69,7 +79,11 @@ def affect_chart(people: list[TrackSeries], start: float, stop: float) -> str:
 
 
 def expression_chart(people: list[TrackSeries], names: list[str], start: float, stop: float) -> str:
-    """Draw the most probable expression from `start` to `stop` (s), a row for each person."""
+    """Draw the most probable expression over time, a strip of coloured spans for each person.
+
+    names: all expressions, which determine colours; start, stop: times (s) at the left and right edge. Each span has
+    its name and times as a tooltip.
+    """
     parts: list[str] = []
     for row, person in enumerate(people):
         y = 4 + row * (ROW + 6)
@@ -86,7 +100,10 @@ def expression_chart(people: list[TrackSeries], names: list[str], start: float, 
 
 
 def share_chart(shares: Iterable[tuple[str, float]], names: list[str]) -> str:
-    """Draw the share of each expression, in [0, 1], as a bar with its percentage beside it."""
+    """Draw the share of each expression as a bar with its percentage beside it.
+
+    shares: (name, share in [0, 1]) from top to bottom; names: all expressions, which determine colours.
+    """
     parts: list[str] = []
     shares = list(shares)
     for row, (name, share) in enumerate(shares):
@@ -124,7 +141,10 @@ def density_chart(counts: np.ndarray, name: str) -> str:
 
 
 def confusion_chart(counts: np.ndarray, classes: Sequence[str]) -> str:
-    """Draw a confusion matrix, shaded by the share of each row.   counts: (K, K) int, a row is the truth"""
+    """Draw a confusion matrix with counts and the share of each row, by which the cells are shaded.
+
+    counts: (K, K) int, a row is the truth and a column the prediction; classes: K names.
+    """
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     parts: list[str] = []
     for row, name in enumerate(classes):
@@ -183,6 +203,7 @@ def _panel(top: int, name: str, low: str, high: str) -> list[str]:
 
 
 def _time_axis(y: float, start: float, stop: float) -> list[str]:
+    """Draw a horizontal axis at y (px) with ticks at round times between `start` and `stop` (s)."""
     parts = [f'<line class="zero" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>']
     step = _tick_step(stop - start)
     ticks = np.arange(np.ceil(start / step) * step, stop + step * 1e-6, step)
@@ -198,14 +219,17 @@ def _tick_step(length: float) -> float:
 
 
 def _x(time: Values, start: float, stop: float) -> Values:
+    """Return the x (px) of times (s): a number, or (N,) -> (N,)."""
     return LEFT + (WIDTH - LEFT - RIGHT) * (time - start) / max(stop - start, 1e-9)
 
 
 def _y(value: Values, top: float) -> Values:
+    """Return the y (px) of values in [-1, 1] in a panel that begins at `top` (px): a number, or (N,) -> (N,)."""
     return top + PANEL * (1 - value) / 2
 
 
 def _curve_y(values: np.ndarray) -> np.ndarray:
+    """Return the y (px) of values in a recording's curve, limited to [-1.1, 1.1]: (N,) -> (N,)."""
     return 22 + CURVE_HEIGHT * (1 - values.clip(-1.1, 1.1)) / 2
 
 

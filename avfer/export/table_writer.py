@@ -15,16 +15,20 @@ ROWS_PER_WRITE = 8192  # whatever the size of the parts, so that the bytes of th
 
 
 class TableWriter:
-    """Append parts of one clip to a file: `with TableWriter(path) as writer: writer.append(part.to_table())`.
+    """A table on disk that grows part by part.
 
-    The rows go to a temporary file beside `path`, which is renamed at the end and removed on any error.
-    Raises ConfigError for an unknown format, OutputError if the file cannot be written or no part was appended.
+    The rows go to a temporary file beside `path`, which is renamed at the end and removed on any error; an existing
+    file is replaced only then. At most ROWS_PER_WRITE rows and one part are in memory. All parts have the schema of the
+    first.
+
+    Example: `with TableWriter(Path("a.parquet")) as writer: writer.append(track.to_table())`.
     """
 
     def __init__(self, path: Path, format: str | None = None) -> None:  # noqa: A002
         """Prepare a writer for `path`.
 
-        format: a name of the catalog's kind "format" or `package.module:Name`; by default the suffix of `path`.
+        format: "parquet", "csv", "jsonl" or `package.module:Name`; by default the suffix of `path` without its dot.
+        Raises ConfigError if the format is unknown or its class lacks a member of TableFormat.
         """
         self.path = path
         self.rows = 0  # appended so far
@@ -43,7 +47,10 @@ class TableWriter:
         return self
 
     def append(self, table: pa.Table) -> None:
-        """Add the rows of a table; full groups of ROWS_PER_WRITE rows go to the disk."""
+        """Add the rows of a table; full groups of ROWS_PER_WRITE rows go to the disk.
+
+        Raises OutputError if they cannot be written. Leaving the `with` block raises it too if nothing was appended.
+        """
         self.rows += len(table)
         pending = table if self._pending is None else pa.concat_tables([self._pending, table])
         try:
@@ -66,12 +73,14 @@ class TableWriter:
             self._clean_up()
 
     def _write(self, table: pa.Table) -> None:
+        """Encode rows; the first call creates the encoder, as it needs the schema."""
         assert self._file is not None
         if self._encoder is None:
             self._encoder = self._format(self._file, table.schema)
         self._encoder.write(table.combine_chunks())
 
     def _finish(self) -> None:
+        """Write the remaining rows, flush the file to the disk and rename it."""
         if self._pending is None:
             raise OutputError(f"{self.path} was not written: the pipeline returned no rows")
         if len(self._pending) or self._encoder is None:

@@ -1,4 +1,7 @@
-"""The values of each person over time, extracted from a table for charts."""
+"""The values of each person over time, extracted from a table for charts, and the colours of the charts.
+
+The report and the plot draw these series; a gap in a track breaks its line, and long clips are averaged.
+"""
 
 from dataclasses import dataclass
 
@@ -47,8 +50,9 @@ class TrackSeries:
 def track_series(table: pa.Table, max_points: int = 1200, max_people: int = 6) -> list[TrackSeries]:
     """Return the series of each person in a table, those with most rows first.
 
-    max_points: longer series are averaged to about so many points; max_people: further people are left out.
-    Rows with neither valence nor an expression are ignored.
+    table: the columns of `AffectTrack.to_table`. max_points: longer series are averaged to about so many points, which
+    keeps the size of a chart independent of the length of the clip. max_people: further people are left out. Rows with
+    neither valence nor an expression are ignored.
     """
     tracks = table["track"].fill_null(-1).to_numpy()
     known = ~np.isnan(_numbers(table, "valence")) | np.array(table["expression"].is_valid())
@@ -75,11 +79,15 @@ def line_colour(index: int) -> str:
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    """Return a column of N rows as (N,) float32, null as NaN."""
     return table[name].to_numpy(zero_copy_only=False)
 
 
 def _series(table: pa.Table, track: int, max_points: int) -> TrackSeries:
-    """Average groups of consecutive rows of one person and insert a row of NaN into every gap."""
+    """Average groups of consecutive rows of one person and insert a row of NaN into every gap.
+
+    A group never crosses a gap. Its expression is that of its first row. track: id, negative for the voice alone.
+    """
     times = table["time_s"].to_numpy()
     names = np.array(table["expression"].fill_null("").to_pylist(), dtype=str)
     starts = _group_starts(times, stride=max(1, -(-len(times) // max_points)))
