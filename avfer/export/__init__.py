@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol
 
 from avfer.catalog import find_class
+from avfer.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,6 +57,10 @@ def find_format(name: str) -> type[TableFormat]:
 def find_exporter(name: str) -> Exporter:
     """Return an exporter: "report", "overlay" or `package.module:Name`, whose class is called without arguments.
 
-    Raises ConfigError if the name is unknown or the class lacks a member of Exporter.
+    Raises ConfigError if the name is unknown, or the class lacks a member of Exporter or needs arguments.
     """
-    return find_class("exporter", name, Exporter)()
+    kind = find_class("exporter", name, Exporter)
+    try:
+        return kind()
+    except TypeError as error:
+        raise ConfigError(f"exporter '{name}' cannot be created without arguments: {error}") from error

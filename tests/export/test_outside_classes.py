@@ -10,6 +10,8 @@ from avfer.errors import ConfigError
 from avfer.export import find_exporter, find_format
 from avfer.export.table_writer import TableWriter
 from tests.export.tracks import TWO_PEOPLE
+from tests.media_maker import stripes, write_clip
+from tests.steady_stage import PIPELINE
 
 HERE = "tests.export.test_outside_classes"
 
@@ -39,6 +41,11 @@ class RowCount:
         path.write_text(f"{clip.name} {len(table)}")
 
 
+class NeedsArguments(RowCount):
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+
 class WithoutSuffix:
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         raise AssertionError("a class of the wrong shape must not be called")
@@ -57,11 +64,22 @@ def test_an_exporter_from_outside_gets_table_clip_and_path(tmp_path):
     assert (tmp_path / "a.count.txt").read_text() == "talk.mp4 90"
 
 
+def test_the_command_line_takes_a_format_from_outside(avfer, tmp_path):
+    clip = write_clip(tmp_path / "talk.mp4", stripes(5))
+    (tmp_path / "steady.yaml").write_text(PIPELINE)
+    words = ["run", tmp_path / "steady.yaml", "--input", clip, "--output", tmp_path / "out", "--device", "cpu"]
+    result = avfer(*words, "--format", f"csv,{HERE}:TimesOnly", "--quiet")
+    assert result.code == 0, result.err
+    assert [path.name for path in result.paths] == ["talk.csv", "talk.times.txt"]
+    assert len((tmp_path / "out" / "talk.times.txt").read_text().splitlines()) == 6
+
+
 @pytest.mark.parametrize(
     ("find", "name", "message"),
     [
         (find_format, f"{HERE}:WithoutSuffix", "cannot be used as format: it lacks close, suffix"),
         (find_exporter, f"{HERE}:WithoutSuffix", "cannot be used as exporter: it lacks needs_frames, suffix"),
+        (find_exporter, f"{HERE}:NeedsArguments", "cannot be created without arguments"),
         (find_exporter, f"{HERE}:HERE", "it is not a class"),
         (find_exporter, f"{HERE}:Absent", "cannot be imported"),
         (find_exporter, "reports", "did you mean 'report'?"),
