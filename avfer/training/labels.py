@@ -1,4 +1,8 @@
-"""Labels of examples as arrays of training, the same for images and for sequences."""
+"""Labels of examples as tensors for training, the same for images and for sequences.
+
+Corpora store labels by kind with their own names of classes and action units (`avfer.datasets.example.Labels`). Here
+they become one `AffectLabels` in the order of a model's outputs.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

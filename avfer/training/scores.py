@@ -1,4 +1,8 @@
-"""Scores of all targets on a partition, batch by batch or recording by recording; the same for images and sequences."""
+"""Scores of all targets on a partition, the same for images and for sequences.
+
+Predictions are added batch by batch or recording by recording; the metrics of avfer.metrics accumulate counts and
+moments, so that the result is that of all labels at once.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,15 @@
-"""The configuration of a training run, as its YAML file states it (configs/train has one for every recipe)."""
+"""The configuration of a training run, as its YAML file states it.
+
+configs/train has one file for each recipe, configs/README.md a table of them. A minimal one:
+
+    corpus: table
+    root: /data/mine
+    targets: [valence_arousal]
+    model: temporal
+    output: avfer_train/mine
+
+Unknown keys, values out of range and keys of earlier versions are refused when the file is read.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -34,6 +45,7 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _check_keys(cls, content: Any) -> Any:
+        """Refuse removed and unknown keys, and name what replaces them or the nearest known key."""
         for key in content if isinstance(content, dict) else ():
             if key in cls.removed:
                 raise ValueError(f"the key '{key}' was removed: {cls.removed[key]}")
@@ -214,6 +226,7 @@ class TrainConfig(Strict):
 
     @model_validator(mode="after")
     def _check_losses(self) -> Self:
+        """Refuse removed losses, and a configuration whose losses all have the weight 0."""
         if "orthogonality" in self.losses:
             raise ValueError("losses: orthogonality was removed: pf_vit separates orthogonally by separation: exact")
         if not self.losses and not any(getattr(self.loss, target) for target in self.targets):
@@ -222,6 +235,7 @@ class TrainConfig(Strict):
 
     @model_validator(mode="after")
     def _check_sharpness(self) -> Self:
+        """Refuse sharpness-aware steps over accumulated batches, which would need all of them twice."""
         if self.optimiser.sam and self.accumulate > 1:
             raise ValueError("optimiser.sam takes two passes over one batch: remove accumulate, or raise batch")
         return self
@@ -250,6 +264,7 @@ def make_config(content: dict[str, Any], source: str) -> TrainConfig:
 
 
 def _message(details: ErrorDetails) -> str:
+    """Return what is wrong with a value and, for most errors, the value itself."""
     if details["type"] == "missing":
         return f"{details['loc'][-1]}: is missing; add it"
     if details["type"] == "value_error":

@@ -124,6 +124,7 @@ def _hidden_area(height: int, width: int, area: float, random: np.random.Generat
 
 
 def _cropped(pixels: Tensor, least: float, random: np.random.Generator) -> Tensor:
+    """Return a random part of an image with at least the share `least` of its area.   (3, H, W) -> (3, H', W')."""
     height, width = pixels.shape[1:]
     place = _rectangle(height, width, (least, 1.0), CROP_RATIOS, random)
     if place is None:
@@ -146,21 +147,25 @@ def _rectangle(
 
 
 def _noised(pixels: Tensor, deviation: float, random: np.random.Generator) -> Tensor:
+    """Add normal noise.   pixels: (3, H, W) uint8; deviation: share of 255 -> (3, H, W) uint8."""
     noise = torch.from_numpy(random.normal(0, 255 * deviation, tuple(pixels.shape)))
     return (pixels + noise).round().clamp(0, 255).to(pixels.dtype)
 
 
 def _moves(augmentation: Augmentation) -> bool:
+    """Return whether a rotation, shift or zoom is configured."""
     return bool(augmentation.turn or augmentation.shift) or augmentation.zoom != (1.0, 1.0)
 
 
 def _moved(x: Tensor, augmentation: Augmentation, random: np.random.Generator) -> Tensor:
+    """Rotate, shift and scale by random amounts; the border becomes 0.   (3, S, S) float32 -> (3, S, S)."""
     shift = (random.uniform(-augmentation.shift, augmentation.shift, 2) * x.shape[2]).round().tolist()
     turn, zoom = random.uniform(-augmentation.turn, augmentation.turn), random.uniform(*augmentation.zoom)
     return transforms.affine(x, turn, shift, zoom, [0.0, 0.0], interpolation=InterpolationMode.BILINEAR)
 
 
 def _jittered(x: Tensor, augmentation: Augmentation, random: np.random.Generator) -> Tensor:
+    """Change brightness, contrast, saturation and hue by random amounts.   (3, S, S) float32 in [0, 1] -> (3, S, S)."""
     brightness, contrast, saturation = random.uniform(max(0.0, 1 - augmentation.jitter), 1 + augmentation.jitter, 3)
     x = transforms.adjust_brightness(x, brightness)
     x = transforms.adjust_contrast(x, contrast)

@@ -140,10 +140,12 @@ class ClipCache:
         return SequenceCrops(face, audio, has_face, times)
 
     def _images(self, example: Example) -> tuple[CropSource, np.ndarray, np.ndarray]:
+        """Return the images of a corpus as crops, with (T,) bool has_face and (T,) s times."""
         has_face = np.array([path is not None for path in example.pictures])
         return ImageCrops(example.pictures, self.size), has_face, _times(example)
 
     def _crops(self, example: Example) -> tuple[CropSource, np.ndarray, np.ndarray]:
+        """Return the stored crops of a recording, with (T,) bool has_face and (T,) s times; compute them if needed."""
         media = example.video or example.audio
         if media is None:
             raise DatasetError(f"{example.id} has labels but no video and no images; check the folders of the corpus")

@@ -130,5 +130,6 @@ def _is_agreed(example: Example) -> bool:
 
 
 def _margin(example: Example) -> float:
+    """Return the margin of a triplet, by its kind if the corpus states one."""
     kind = example.labels.get("kind")
     return DEFAULT_MARGIN if kind is None else MARGINS.get(kind.names[int(kind.values[0])], DEFAULT_MARGIN)

@@ -93,11 +93,13 @@ class FeatureCache:
             return at_steps(example, dict(stored))
 
     def _is_cached(self, example: Example) -> bool:
+        """Return whether the features of an example are on disk and its media still exist."""
         clip = _clip(example)
         files = [path for path in (clip.path, clip.sound) if path is not None] if clip else []
         return clip is not None and all(path.exists() for path in files) and self._path(clip).exists()
 
     def _path(self, clip: Clip) -> Path:
+        """Return the file of the cache for a clip."""
         return self.cache.path(".npz", clip.path, clip.sound)
 
     def _compute(self, clip: Clip, path: Path) -> None:
@@ -157,6 +159,7 @@ def _clip(example: Example) -> Clip | None:
 
 
 def _without_rows(example: Example, rows: dict[str, np.ndarray]) -> SequenceFeatures:
+    """Return steps without face and voice, for a recording in which the pipeline found no instant."""
     steps, missing = len(example), np.zeros(len(example), bool)
     times = example.times if example.times is not None else np.arange(steps) * STEP
     face, voice = (np.zeros((steps, rows[name].shape[1]), np.float32) for name in ("face", "voice"))

@@ -111,6 +111,7 @@ class LabelledImages:
         return f"{example.id}, step {step}" if len(example.pictures) > 1 else example.id
 
     def _place(self, index: int) -> tuple[Example, int]:
+        """Return the example and the step of an image."""
         number, step = self.places[index]
         return self.examples[number], int(step)
 

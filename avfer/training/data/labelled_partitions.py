@@ -95,6 +95,7 @@ class _Partition:
             raise self._error(f"has only one {kind}, {value}: it can neither be learned nor scored")
 
     def _error(self, message: str) -> DatasetError:
+        """Return an error about this partition that names its folder and the command that checks it."""
         config = self.config
         where = f"the partition '{self.name}' of {config.root} ({self.corpus.distribution})"
         return DatasetError(f"{where} {message}; run `avfer corpora check {config.corpus} {config.root}`")

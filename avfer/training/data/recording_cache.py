@@ -1,4 +1,8 @@
-"""What is computed from recordings once and kept on disk for training, and the parts of a pipeline that compute it."""
+"""What is computed from recordings once and kept on disk for training, and the parts of a pipeline that compute it.
+
+A cache is a folder in the output of a training run. Files of a recording are computed again if the recording, a stage
+of the pipeline, an option or a weight file changes.
+"""
 
 import hashlib
 from collections.abc import Generator, Iterable

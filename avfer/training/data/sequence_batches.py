@@ -1,4 +1,8 @@
-"""Recordings with their inputs and labels, cut into sequences and stacked into batches."""
+"""Recordings with their inputs and labels, cut into sequences and stacked into batches.
+
+The labels of a sequence can be moved earlier by the reaction delay of the raters: step t then has the label that was
+given `delay` seconds later.
+"""
 
 from dataclasses import dataclass, fields, replace
 from typing import Self

@@ -1,4 +1,8 @@
-"""Run the training loop on one process, or on several processes that share every batch."""
+"""Run the training loop on one process, or on several processes that share every batch.
+
+With N processes (`devices: N`) process r trains on the items r, r + N, ... of every batch; gradients are averaged, so
+that all processes have the same weights. The first process scores, logs and writes files.
+"""
 
 import os
 import pickle
@@ -16,8 +20,7 @@ from lightning_fabric.plugins.precision.amp import MixedPrecision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from avfer import errors
-from avfer.errors import AvferError, AvferWarning
+from avfer.errors import AvferWarning, rebuild_error
 from avfer.pipeline import choose_device
 from avfer.progress import ReportProgress
 from avfer.training.engine.checkpoint import Position
@@ -92,6 +95,7 @@ class _PickledTask:
         self.task = task
 
     def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        """Unpickle to the task itself."""
         return pickle.loads, (pickle.dumps(self.task),)
 
 
@@ -106,5 +110,4 @@ def _original_error(error: Exception) -> Exception:
     found = re.search(r"^avfer\.errors\.(\w+): (.*)$", str(error), re.MULTILINE)
     if not found:
         return error
-    kind: type[AvferError] = getattr(errors, found[1])
-    return kind.__new__(kind, found[2])  # without __init__: MissingExtra composes its message from other arguments
+    return rebuild_error(found[1], found[2])

@@ -86,6 +86,7 @@ def make_schedule(optimiser: Optimizer, config: OptimiserConfig, steps: int, ste
     warm_up = round(config.warm_up * steps)
 
     def factor(step: int) -> float:
+        """Return the rate at a step as a factor of the configured rate."""
         done = (step - warm_up) / max(steps - warm_up, 1)
         if config.schedule == "one_cycle":
             if step < warm_up:
@@ -116,6 +117,7 @@ def ascend(parameters: Iterable[nn.Parameter], radius: float) -> Callable[[], No
             p.add_(grad * (radius / (norm + 1e-12)))
 
     def descend() -> None:
+        """Move the weights back."""
         with torch.no_grad():
             for p, value in before:
                 p.copy_(value)
@@ -124,6 +126,7 @@ def ascend(parameters: Iterable[nn.Parameter], radius: float) -> Callable[[], No
 
 
 def _create(param_groups: list[dict[str, Any]], config: OptimiserConfig) -> Optimizer:
+    """Return the optimiser of this name over parameter groups."""
     if config.name == "sgd":
         return SGD(param_groups, lr=config.rate, momentum=config.momentum)
     kind = {"adam": Adam, "adamw": AdamW, "adabelief": AdaBelief}[config.name]
@@ -137,6 +140,7 @@ def _value_of_part(name: str, parts: dict[str, T], default: T) -> T:
 
 
 def _belongs_to(name: str, part: str) -> bool:
+    """Return whether a tensor is a part or inside it: "encoder.norm.bias" belongs to "encoder" and "encoder.norm"."""
     return f"{name}.".startswith(f"{part}.")
 
 

@@ -105,6 +105,7 @@ class ImageObjective(nn.Module):
         return (losses * self.class_weights[target] * valid).sum() / valid.sum().clamp(min=1)
 
     def _action_units(self, prediction: Prediction, labels: AffectLabels) -> Tensor:
+        """Return the loss of the action units, with `balanced` weighted by their frequency, ()."""
         assert prediction.action_unit_logits is not None
         positive = self.positive if self.loss.balanced else None
         return action_unit_loss(prediction.action_unit_logits, labels.action_units, labels.action_units_valid, positive)

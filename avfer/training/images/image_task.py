@@ -1,4 +1,8 @@
-"""The task of a face network: labelled images to train on, the network with its losses, and scores of a partition."""
+"""The task of a face network: labelled images to train on, the network with its losses, and scores of a partition.
+
+Steps: read the partitions (data/labelled_partitions.py), create the network (image_model.py), collect the labelled
+images (data/image_batches.py), and combine network and losses (image_objective.py).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -105,6 +109,7 @@ class ImageTask:
         return {"score": -total / len(self.dev), "dev_loss": total / len(self.dev)}
 
     def _dev_batches(self) -> Iterator[ImageBatch]:
+        """Yield the dev images in order, without augmentation."""
         for start in range(0, len(self.dev), SCORE_BATCH):
             yield self.dev.batch(list(range(start, min(start + SCORE_BATCH, len(self.dev)))))
 
@@ -137,6 +142,7 @@ def image_task(config: TrainConfig, resume: bool, progress: ReportProgress) -> I
 
 
 def _objective(model: nn.Module, card: Card, config: TrainConfig, train: LabelledImages) -> ImageObjective:
+    """Return the network with its losses, weighted by the class and occurrence counts of the training images."""
     counts = _class_counts(train, max(1, len(card.classes)))
     positive = occurrence_weights(train.labels.action_units, train.labels.action_units_valid)
     weights = class_weights(counts.clip(1).tolist())
@@ -144,6 +150,7 @@ def _objective(model: nn.Module, card: Card, config: TrainConfig, train: Labelle
 
 
 def _images(config: TrainConfig, corpus: Corpus, examples: list[Example], card: Card, votes: bool) -> LabelledImages:
+    """Return the labelled images of a partition."""
     return LabelledImages.of(corpus, examples, config.targets, card, votes, config.workers or config.threads)
 
 

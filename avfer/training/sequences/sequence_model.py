@@ -255,5 +255,6 @@ def _load_weights(model: Network, config: TrainConfig) -> None:
 
 
 def _listed(classes: Sequence[str], units: Sequence[str]) -> str:
+    """Return `2 classes (low, high) and 1 units (AU12)`."""
     counts = [f"{len(names)} {kind} ({', '.join(names)})" for kind, names in (("classes", classes), ("units", units))]
     return " and ".join(counts).replace(" ()", "")

@@ -84,6 +84,7 @@ class SequenceObjective(nn.Module):
 
     @property
     def _affect_model(self) -> AffectModel:
+        """Return the model that reads features over time."""
         return self.model.over_time if isinstance(self.model, EndToEndNetwork) else cast(AffectModel, self.model)
 
     def _over_time(self, batch: SequenceBatch) -> Prediction:

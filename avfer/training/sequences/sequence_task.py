@@ -1,4 +1,9 @@
-"""The task of a model over time: sequences of recordings to train on, and whole recordings to score."""
+"""The task of a model over time: sequences of recordings to train on, and whole recordings to score.
+
+Steps: read the partitions (data/labelled_partitions.py), create the model (sequence_model.py), compute or load the
+inputs of all recordings (data/feature_cache.py, or data/clip_cache.py for end-to-end training), search the reaction
+delay if configured (delay_search.py), and combine model and loss (sequence_objective.py).
+"""
 
 import warnings
 from dataclasses import dataclass, replace

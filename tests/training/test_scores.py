@@ -1,0 +1,82 @@
+"""Scores of all targets: the metrics on valid labels, and their mean as the score of an epoch."""
+
+import numpy as np
+import pytest
+import torch
+
+from avfer.errors import MetricError
+from avfer.losses.affect_labels import AffectLabels
+from avfer.metrics import ccc, f1_macro
+from avfer.models.prediction import Prediction
+from avfer.training.labels import TargetNames
+from avfer.training.scores import TargetScores
+
+NAMES = TargetNames(("sadness", "happiness"), ("AU12",))
+N = 40
+
+
+@pytest.fixture
+def labels() -> AffectLabels:
+    random = torch.Generator().manual_seed(0)
+    valid = torch.arange(N) % 4 > 0
+    return AffectLabels(
+        valence_arousal=torch.rand(N, 2, generator=random) * 2 - 1,
+        valence_arousal_valid=valid[:, None].expand(N, 2),
+        expression=torch.randint(2, (N,), generator=random),
+        expression_valid=valid.roll(1),
+        votes=torch.zeros(N, 2),
+        action_units=torch.randint(2, (N, 1), generator=random).float(),
+        action_units_valid=valid.roll(2)[:, None],
+    )
+
+
+@pytest.fixture
+def prediction() -> Prediction:
+    random = torch.Generator().manual_seed(1)
+    return Prediction(
+        expression_logits=torch.randn(N, 2, generator=random),
+        valence_arousal=torch.rand(N, 2, generator=random) * 2 - 1,
+        action_unit_logits=torch.randn(N, 1, generator=random),
+    )
+
+
+def test_the_score_is_the_mean_over_the_targets(prediction, labels):
+    scores = TargetScores(["valence_arousal", "expression", "action_units"], NAMES)
+    scores.add(prediction, labels)
+    found = scores.result()
+    assert list(found) == ["score", "ccc_valence", "ccc_arousal", "f1_macro", "accuracy", "au_f1"]
+    mean_ccc = (found["ccc_valence"] + found["ccc_arousal"]) / 2
+    assert found["score"] == pytest.approx((mean_ccc + found["f1_macro"] + found["au_f1"]) / 3)
+
+
+def test_only_valid_labels_count(prediction, labels):
+    scores = TargetScores(["valence_arousal", "expression"], NAMES)
+    scores.add(prediction, labels)
+    found = scores.result()
+    valid = labels.valence_arousal_valid[:, 0]
+    valence = [x[valid, 0].double().numpy() for x in (prediction.valence_arousal, labels.valence_arousal)]
+    assert found["ccc_valence"] == pytest.approx(ccc(*valence))
+    classes = [x[labels.expression_valid].numpy() for x in (prediction.expression_logits.argmax(1), labels.expression)]
+    assert found["accuracy"] == pytest.approx(np.mean(classes[0] == classes[1]))
+    assert found["f1_macro"] == pytest.approx(f1_macro(*classes, classes=2))
+
+
+def test_parts_give_the_scores_of_the_whole(prediction, labels):
+    whole, parts = (TargetScores(["valence_arousal", "action_units"], NAMES) for _ in range(2))
+    whole.add(prediction, labels)
+    for rows in (slice(0, 7), slice(7, N)):
+        parts.add(prediction.map(lambda x, rows=rows: x[rows]), labels.map(lambda x, rows=rows: x[rows]))
+    assert parts.result() == pytest.approx(whole.result())
+
+
+def test_another_score_of_expressions_can_decide(prediction, labels):
+    scores = TargetScores(["expression"], NAMES, "uar", ("accuracy", "uar"))
+    scores.add(prediction, labels)
+    found = scores.result()
+    assert list(found) == ["score", "accuracy", "uar"] and found["score"] == found["uar"]
+
+
+def test_a_non_finite_prediction_is_an_error(prediction, labels):
+    scores = TargetScores(["valence_arousal"], NAMES)
+    with pytest.raises(MetricError):
+        scores.add(Prediction(valence_arousal=torch.full((N, 2), torch.nan)), labels)
