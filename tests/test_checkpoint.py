@@ -1,4 +1,4 @@
-"""Checkpoints of others: every layout is read, and nothing in a file is run."""
+"""Checkpoints of others: every layout is read, and no code in a file is run."""
 
 import argparse
 import functools
@@ -25,13 +25,13 @@ class Recorder:
 
 
 class Calls:
-    """Asks to call something when it is unpickled."""
+    """An object that calls a function when it is unpickled."""
 
     def __init__(self, function: object, *arguments: object) -> None:
-        self.told = function, arguments
+        self.call = function, arguments
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return self.told
+        return self.call
 
 
 def same(found: dict[str, torch.Tensor]) -> bool:
@@ -41,7 +41,7 @@ def same(found: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("zipped", [True, False], ids=["new", "old"])
 @pytest.mark.parametrize("prefix", ["", "module."])
 @pytest.mark.parametrize("table", ["state_dict", "model_state_dict", "model", None])
-def test_tables_and_prefixes_are_taken_off(tmp_path, table, prefix, zipped):
+def test_nested_tables_and_prefixes_are_removed(tmp_path, table, prefix, zipped):
     tensors = OrderedDict((prefix + name, tensor) for name, tensor in TENSORS.items())
     content = tensors if table is None else {"epoch": 3, table: tensors, "best_acc": torch.tensor(92.2)}
     torch.save(content, tmp_path / "f.pth.tar", _use_new_zipfile_serialization=zipped)
@@ -78,7 +78,7 @@ def test_arrays_of_an_npz_are_read(tmp_path):
         Calls(os.makedirs, "went_off"),
         Calls(torch.load, "went_off"),
     ],
-    ids=lambda payload: payload.told[0].__name__,
+    ids=lambda payload: payload.call[0].__name__,
 )
 def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path, monkeypatch, payload, how):
     monkeypatch.chdir(tmp_path)
@@ -87,7 +87,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path, monkeypat
         path.write_bytes(pickle.dumps(content["z"]))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=how == "new")
-    with pytest.raises(WeightsError, match=r"evil\.pth is refused: it asks to run code \(.*\); nothing was run"):
+    with pytest.raises(WeightsError, match=r"evil\.pth is refused: it would run code \(.*\); nothing was run"):
         read_tensors(path)
     assert not Path("went_off").exists()
 
@@ -95,7 +95,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path, monkeypat
 def test_an_array_of_objects_in_an_npz_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.savez("f.npz", a=np.array([Calls(os.system, "touch went_off")], dtype=object))
-    with pytest.raises(WeightsError, match=r"f\.npz is no whole \.npz of plain arrays"):
+    with pytest.raises(WeightsError, match=r"f\.npz: damaged \.npz, or not of plain arrays"):
         read_tensors(Path("f.npz"))
     assert not Path("went_off").exists()
 
@@ -108,7 +108,7 @@ def test_a_program_is_refused(tmp_path):
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
 @pytest.mark.parametrize("name", ["f.pth", "f.safetensors", "f.npz", "old.pth"])
-def test_a_truncated_file_is_told(tmp_path, name, share):
+def test_a_truncated_file_raises_an_error(tmp_path, name, share):
     path, big = tmp_path / name, {"w": torch.randn(100, 100)}
     if name.endswith(".pth"):
         torch.save(big, path, _use_new_zipfile_serialization=name == "f.pth")
@@ -119,12 +119,12 @@ def test_a_truncated_file_is_told(tmp_path, name, share):
 
         save_file(big, path)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(WeightsError, match=rf"{name} is no whole"):
+    with pytest.raises(WeightsError, match=rf"{name}: damaged"):
         read_tensors(path)
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"a": "text"}, {"state_dict": {"a": 3}}, Recorder(), torch.ones(3)])
-def test_a_file_without_a_table_of_tensors_is_told(tmp_path, content):
+def test_a_file_without_a_table_of_tensors_raises_an_error(tmp_path, content):
     torch.save(content, tmp_path / "f.pth")
     with pytest.raises(WeightsError, match="holds no table of tensors"):
         read_tensors(tmp_path / "f.pth")

@@ -10,8 +10,8 @@ THREE, OTHER, FOUR = ["neutral", "happiness", "fear"], ["fear", "neutral", "happ
 
 
 def card(num_classes: int, *orders: tuple[str, list[str], bool]) -> Card:
-    told = [ClassOrder(name=name, classes=classes, proven=proven) for name, classes, proven in orders]
-    return Card(name="x", task="", description="", options={"num_classes": num_classes}, classes=THREE, orders=told)
+    known = [ClassOrder(name=name, classes=classes, proven=proven) for name, classes, proven in orders]
+    return Card(name="x", task="", description="", options={"num_classes": num_classes}, classes=THREE, orders=known)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def card(num_classes: int, *orders: tuple[str, list[str], bool]) -> Card:
     ],
     ids=["one", "another count", "twice the same", "two", "one unproven", "unproven", "none so long", "no classifier"],
 )
-def test_an_order_is_taken_only_where_it_is_proven(orders, classes, assumed):
+def test_a_class_order_is_used_only_if_it_is_proven(orders, classes, assumed):
     found = assume(card(3, *orders))
     assert (found.classes, found.assumed) == (classes, assumed)
 
@@ -50,13 +50,13 @@ def test_the_user_chooses_by_corpus_or_by_names(given, classes):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("a,b", "names 2, but the file has 3 classes; choose --classes raf_db"),
-        ("four", "names 4, but the file has 3"),
-        ("a,b,a", "each class once"),
-        ("a,b,", "each class once"),
-        ("raf_dbb", "names 1, but the file has 3"),
+        ("a,b", "2 names, but the file has 3 classes; choose --classes raf_db"),
+        ("four", "4 names, but the file has 3"),
+        ("a,b,a", "name each class once"),
+        ("a,b,", "name each class once"),
+        ("raf_dbb", "1 names, but the file has 3"),
     ],
 )
-def test_a_choice_that_cannot_be_is_told(given, message):
+def test_an_impossible_choice_of_classes_raises_an_error(given, message):
     with pytest.raises(ConfigError, match=message):
         choose(card(3, ("raf_db", OTHER, True), ("four", FOUR, True)), given)

@@ -1,4 +1,4 @@
-"""Every golden: what the published implementations compute, our networks compute."""
+"""Every golden: our networks compute what the published implementations compute."""
 
 from pathlib import Path
 

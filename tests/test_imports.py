@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 class RecorderMeter:
-    """Stands in every checkpoint of one training script."""
+    """Object in every checkpoint of one training script."""
 
 
 def wrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -87,7 +87,7 @@ def official(golden: str, layout: Any, path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("golden", "name", "layout", "classes"), LAYOUTS)
-def test_an_imported_checkpoint_computes_what_its_authors_code_computes(tmp_path, golden, name, layout, classes):
+def test_an_imported_checkpoint_computes_what_the_authors_code_computes(tmp_path, golden, name, layout, classes):
     file = official(golden, layout, tmp_path / "official.pth")
     imported = import_weights(name, file, tmp_path / "ours.safetensors", classes=classes)
     file.unlink()
@@ -114,7 +114,7 @@ def file(tmp_path, light) -> Path:
     return tmp_path / "official.pth.tar"
 
 
-def test_a_checkpoint_goes_into_a_pipeline_as_it_is(file):
+def test_a_pipeline_reads_a_checkpoint_of_the_authors(file):
     card = locate("efficientface", str(file))[1]
     assert card.classes[:3] == ["neutral", "happiness", "sadness"]
     assert card.features == 1024
@@ -129,16 +129,16 @@ def test_tensors_alone_in_a_safetensors_are_read_too(tmp_path, light):
     assert any(torch.equal(t, light["fc.weight"]) for t in same)
 
 
-def test_a_class_count_that_does_not_match_is_told(tmp_path, file):
+def test_another_number_of_classes_raises_an_error(tmp_path, file):
     with pytest.raises(WeightsError, match="has 7 classes, not 8"):
         import_weights("efficientface", file, tmp_path / "o.safetensors", count=8)
-    with pytest.raises(ConfigError, match="tells 7 classes apart, not 8"):
+    with pytest.raises(ConfigError, match="has 7 classes, not 8"):
         create("efficientface", num_classes=8, weights=file)
 
 
-def test_a_wrong_models_file_is_told_with_the_names_of_its_tensors(tmp_path, file):
-    told = r"does not fit dan: tensors \d+ missing \(.*heads\.0\..*\); \d+ not known \(.*conv1\.0\.weight"
-    with pytest.raises(WeightsError, match=told):
+def test_a_file_of_another_network_raises_an_error_with_its_tensor_names(tmp_path, file):
+    message = r"does not fit dan: tensors \d+ missing \(.*heads\.0\..*\); \d+ not known \(.*conv1\.0\.weight"
+    with pytest.raises(WeightsError, match=message):
         import_weights("dan", file, tmp_path / "o.safetensors")
 
 
@@ -160,7 +160,7 @@ def test_tensors_that_do_not_fit_are_listed_by_name(tmp_path, light, change, mes
     assert not (tmp_path / "o.safetensors").exists()
 
 
-def test_an_unproven_order_must_be_told(tmp_path, light):
+def test_an_unproven_class_order_must_be_chosen(tmp_path, light):
     eight = {
         name: tensor if not name.startswith("fc.") else torch.cat([tensor, tensor[:1]])
         for name, tensor in light.items()
@@ -177,12 +177,12 @@ def test_an_assumed_order_is_noted(tmp_path):
     torch.save(dan(create("dan", num_classes=7).state_dict()), tmp_path / "f.pth")
     imported = import_weights("dan", tmp_path / "f.pth", tmp_path / "o.safetensors")
     assert imported.card.assumed
-    assert any("which the file does not state; else choose" in note for note in imported.notes)
-    told = import_weights("dan", tmp_path / "f.pth", tmp_path / "p.safetensors", classes="raf_db")
-    assert (told.card.assumed, told.card.classes[0], told.notes) == ("", "surprise", [])
+    assert any("is assumed; else choose" in note for note in imported.notes)
+    imported = import_weights("dan", tmp_path / "f.pth", tmp_path / "p.safetensors", classes="raf_db")
+    assert (imported.card.assumed, imported.card.classes[0], imported.notes) == ("", "surprise", [])
 
 
-def test_the_command_writes_the_file_and_tells_its_path(avfer, tmp_path, file):
+def test_the_command_writes_the_file_and_prints_its_path(avfer, tmp_path, file):
     output = tmp_path / "o.safetensors"
     result = avfer("models", "import", "efficientface", file, "--output", output, "--num-classes", "7")
     assert (result.code, result.out.strip()) == (0, str(output))
@@ -195,18 +195,18 @@ def test_the_command_writes_the_file_and_tells_its_path(avfer, tmp_path, file):
     ("arguments", "message"),
     [
         (("nothing", "FILE", "--output", "o.safetensors"), "unknown model 'nothing'"),
-        (("dan", "nowhere.pth", "--output", "o.safetensors"), "no file at nowhere.pth"),
+        (("dan", "nowhere.pth", "--output", "o.safetensors"), "nowhere.pth: no such file"),
         (("dan", "FILE", "--output", "o.pth"), "weights are written as .safetensors"),
-        (("efficientface", "FILE", "--output", "o.safetensors", "--classes", "a,b"), "names 2, but the file has 7"),
+        (("efficientface", "FILE", "--output", "o.safetensors", "--classes", "a,b"), "2 names, but the file has 7"),
         (("efficientface", "FILE", "--output", "o.safetensors", "--num-classes", "8"), "has 7 classes, not 8"),
     ],
 )
-def test_a_command_that_cannot_work_is_told(avfer, file, arguments, message):
+def test_an_impossible_import_exits_with_a_message(avfer, file, arguments, message):
     result = avfer("models", "import", *(str(file) if a == "FILE" else a for a in arguments))
     assert result.code == 2 and message in result.err and "Traceback" not in result.err
 
 
-def test_verify_tells_the_largest_deviation(avfer):
+def test_verify_prints_the_largest_deviation(avfer):
     result = avfer("models", "verify", "psr", FOLDER / "psr-rafdb-7")
     assert result.code == 0
     assert "all 10 outputs agree; largest deviation" in result.out
@@ -223,7 +223,7 @@ def test_verify_fails_where_a_network_differs(avfer, tmp_path):
 
 def test_verify_refuses_a_folder_that_is_no_golden(avfer, tmp_path):
     result = avfer("models", "verify", "psr", tmp_path)
-    assert result.code == 2 and "is no golden folder" in result.err
+    assert result.code == 2 and "not a golden folder" in result.err
 
 
 def test_arrays_of_tensorflow_are_read(tmp_path):

@@ -1,4 +1,4 @@
-"""Every network of the catalog: made, run, trained, kept and exported."""
+"""Every network of the catalog: built, run, trained, saved and exported."""
 
 import itertools
 from typing import Any
@@ -54,21 +54,21 @@ def run(name: str, network: nn.Module, given: tuple[Tensor, ...]) -> list[Tensor
     return [output] if isinstance(output, Tensor) else list(output.tensors().values())
 
 
-def test_outputs_are_finite_and_of_the_shapes_that_the_card_tells(model):
+def test_outputs_are_finite_and_have_the_shapes_of_the_card(model):
     name, card, network = model
     with torch.inference_mode():
         outputs = run(name, network, inputs(name, card, 2))
         assert all(torch.isfinite(x).all() for x in outputs)
         if kind_of(name) == "backbone":
             (crops,) = inputs(name, card, 2)
-            reading = network.predict(crops)
-            assert reading.features.shape == (2, card.features)
-            assert torch.equal(network.features(crops), reading.features)
-            told = reading.expression_logits
-            assert (told is not None) == bool(card.classes)
-            assert told is None or told.shape == (2, len(card.classes))
-            assert (reading.valence_arousal is not None) == card.valence_arousal
-            units = reading.action_unit_logits
+            prediction = network.predict(crops)
+            assert prediction.features.shape == (2, card.features)
+            assert torch.equal(network.features(crops), prediction.features)
+            logits = prediction.expression_logits
+            assert (logits is not None) == bool(card.classes)
+            assert logits is None or logits.shape == (2, len(card.classes))
+            assert (prediction.valence_arousal is not None) == card.valence_arousal
+            units = prediction.action_unit_logits
             assert (0 if units is None else units.shape[1]) == len(card.action_units)
 
 
@@ -109,7 +109,7 @@ def test_a_batch_is_the_sum_of_its_rows(model):
             assert (a - b).abs().max() <= 1e-4 * max(1.0, float(b.abs().max()))
 
 
-def test_the_card_says_what_a_user_must_know(model):
+def test_the_card_states_the_facts_that_users_need(model):
     name, card, network = model
     assert card.name == name
     assert card.task and card.description and card.sources and card.licence_code
@@ -137,6 +137,6 @@ def test_an_exported_network_gives_equal_outputs(name, tmp_path):
         assert (torch.from_numpy(a) - b).abs().max() <= 1e-3 * max(1.0, float(b.abs().max()))
 
 
-def test_names_are_told_once():
+def test_names_of_the_catalog_are_unique():
     names = list(itertools.chain.from_iterable(NAMES[kind] for kind in NAMES))
     assert len(names) == len(set(names))

@@ -1,4 +1,4 @@
-"""Face networks whose outputs can be told by hand: they see the mean colour of a crop."""
+"""Face networks whose outputs can be computed by hand: they read the mean colour of a crop."""
 
 import torch
 from torch import Tensor, nn

@@ -1,6 +1,10 @@
 """How each network runs its goldens: one adapter per network, in the table `ADAPTERS` at the end of the file.
 
-Names on the left of the tables of taps are those of the goldens, on the right are paths of our modules.
+An adapter names a function for each case of a golden. The function gets the network, filled with the weights of the
+golden, and the inputs by name; it returns the outputs by the names of the golden. Outputs whose names start with "tap:"
+are intermediate values, which hooks record while the function runs: `taps` maps their names to paths of our modules.
+
+To add a network: write its case functions, and one entry of the table.
 """
 
 import importlib
@@ -16,9 +20,8 @@ from torch import Tensor, nn
 from avfer.errors import ConfigError
 from avfer.losses.dan_losses import affinity, partition
 from avfer.losses.efficientface_losses import label_distribution
-from avfer.models.backbones.ir50 import FaceMaps
-from avfer.models.backbones.mobilefacenet import LandmarkMaps
 from avfer.models.backbones.poster import Poster
+from avfer.models.backbones.poster_parts import FaceMaps, LandmarkMaps
 from avfer.models.backbones.poster_v2 import PosterV2
 from avfer.models.backbones.psr import Psr
 from avfer.models.backbones.vggish import PCA_NAMES, Vggish, VggishPca
@@ -35,7 +38,10 @@ STEREO_RATE = 44_100  # Hz, of a wave that the front end of vggish resamples
 
 @dataclass(frozen=True)
 class GoldenAdapter:
-    """How one network runs its goldens."""
+    """How one network runs its goldens.
+
+    A golden of the network that needs neither taps nor special weights is `GoldenAdapter({"whole": run})`.
+    """
 
     cases: Mapping[str, RunCase]  # tensors of a part with a file of its own are inputs too
     # Intermediate -> path of the module whose output it is ("<path": whose first input it is); a name that is not
@@ -64,7 +70,10 @@ def dan_outputs(network: FaceNetwork, inputs: Tensors) -> dict[str, Tensor]:
 
 
 def dan_losses(network: FaceNetwork, inputs: Tensors) -> dict[str, Tensor]:
-    """Return the three terms () of DAN's training loss. inputs: x (N, 3, 224, 224), labels (N,), centers (K, 512)."""
+    """Return the three terms () of DAN's training loss.
+
+    inputs: x (N, 3, 224, 224), labels (N,) int64, centers (K, 512), the class centres of the affinity loss.
+    """
     outputs = dan_outputs(network, inputs)
     return {
         "cross_entropy": F.cross_entropy(outputs["logits"], inputs["labels"]),
@@ -81,7 +90,7 @@ def efficientface_losses(_: nn.Module, inputs: Tensors) -> dict[str, Tensor]:
 def build_mtcnn_part(tensors: dict[str, Tensor]) -> nn.Module:
     """Return the one of MTCNN's networks that has these tensors, filled with them.
 
-    tensors: name -> tensor of its layer's shape. Raises ConfigError if no network has them.
+    tensors: name -> float tensor of its layer's shape. Raises ConfigError if no network has them.
     """
     layers = {"conv4_1": "pnet", "dense5_1": "rnet", "dense6_1": "onet"}  # the layer of the face probability
     parts = [part for layer, part in layers.items() if f"{layer}.weight" in tensors]
@@ -122,25 +131,37 @@ def poster_v2_fusion(network: PosterV2, inputs: Tensors) -> dict[str, Tensor]:
 
 
 def poster_v2_buffers(network: PosterV2, _: Tensors) -> dict[str, Tensor]:
-    """Return for each scale the row of its bias table that each pair of places reads, (S², S²) int64."""
+    """Return for each of three scales the row of its bias table that a pair of places reads, (S², S²) int64.
+
+    The authors' files hold these indices; our network computes them (`offsets`).
+    """
     return {f"attn{i}.relative_position_index": cast(Any, network.scales[i - 1]).bias.index for i in (1, 2, 3)}
 
 
 def psr_outputs(network: Psr, inputs: Tensors) -> dict[str, Tensor]:
-    """Return the logits of each branch (N, K, B) and the mean of their softmax (N, K)."""
+    """Return the logits of each branch and the mean over the branches of their softmax.
+
+    inputs: x (N, 3, 100, 100) -> "logits" (N, K, B), "probabilities" (N, K), which sum to 1.
+    """
     logits = network.predict(inputs["x"]).extras["branch_logits"]
     return {"logits": logits, "probabilities": network(inputs["x"]).softmax(1)}
 
 
 def psr_without_pooling(network: Psr, inputs: Tensors) -> dict[str, Tensor]:
-    """Return the branch logits (N, K, B) of the same weights if the feature maps keep their size."""
+    """Return the branch logits (N, K, B) of the same weights without the pooling to 7 x 7.
+
+    The published code pools only with a newer version of its library; the golden stores both variants.
+    """
     plain = Psr(pool=False).eval()
     plain.load_state_dict(network.state_dict())
     return {"logits": plain.predict(inputs["x"]).extras["branch_logits"]}
 
 
 def build_vggish(tensors: dict[str, Tensor]) -> nn.Module:
-    """Return vggish with these tensors (name -> tensor of its layer's shape); the golden of the front end has none."""
+    """Return vggish filled with the tensors of a golden; the golden of the front end has no tensors and no network.
+
+    tensors: name -> float tensor of its layer's shape.
+    """
     return from_tensors("vggish", tensors, "the golden") if tensors else nn.Identity()
 
 
@@ -181,16 +202,14 @@ def vggish_wave_44k_stereo(network: nn.Module, inputs: Tensors) -> dict[str, Ten
 DAN = GoldenAdapter(
     cases={"whole": dan_outputs, "losses": dan_losses},
     taps={
-        "features.2": "trunk.act1",
-        "features.3": "trunk.maxpool",
+        **{"features.2": "trunk.act1", "features.3": "trunk.maxpool"},
         **{f"features.{stage + 3}": f"trunk.layer{stage}" for stage in (1, 2, 3)},
         "cat_head0.sa.conv1x1": "heads.0.spatial.reduce",
         "cat_head0.sa.relu": "heads.0.spatial.relu",
         "cat_head0.sa": "heads.0.spatial",
         "cat_head0.ca.gap": "heads.0.channel.pool",
         "cat_head0.ca.attention": "heads.0.channel.gate",
-        "cat_head0": "heads.0",
-        "cat_head3": "heads.3",
+        **{f"cat_head{k}": f"heads.{k}" for k in (0, 3)},
     },
 )
 EFFICIENTFACE = GoldenAdapter(
@@ -218,11 +237,9 @@ POSTER = GoldenAdapter(
         "lm_raw": "landmarks.conv_6_sep",
         "ir_stem": "trunk.input_layer",
         **{f"ir_stage{i}": f"trunk.body{i}" for i in (1, 2, 3)},
-        "ir_view": "<narrow",
-        "img_tokens": "narrow",
+        **{"ir_view": "<narrow", "img_tokens": "narrow"},
         **dict.fromkeys(("lm_tokens", "img_embedded"), "<pyramid.downsample_m"),  # both streams, before the blocks
-        "in_m": "pyramid.downsample_m",
-        "in_s": "pyramid.downsample_s",
+        **{f"in_{scale}": f"pyramid.downsample_{scale}" for scale in "ms"},
         "block0_l_attn_img": "pyramid.blocks.0.large.picture.attention",
         "block0_l_attn_lm": "pyramid.blocks.0.large.landmarks.attention",
         "cls": "pyramid.norm",
@@ -236,16 +253,10 @@ POSTER_V2 = GoldenAdapter(
     cases={"whole": poster_outputs, "fusion": poster_v2_fusion, "buffers": poster_v2_buffers},
     taps={
         "input_112": "<landmarks",
-        "lm1": "landmarks.conv_3",
-        "lm2": "landmarks.conv_4",
-        "lm3_raw": "landmarks.conv_6_sep",
-        "lm3": "narrow",
+        **{"lm1": "landmarks.conv_3", "lm2": "landmarks.conv_4", "lm3_raw": "landmarks.conv_6_sep", "lm3": "narrow"},
         "ir_stem": "trunk.input_layer",
-        "tokens": "<vit",
-        "embedded": "<vit.blocks",
-        "vit_block0": "vit.blocks.0",
-        "vit_block1": "vit.blocks.1",
-        "cls": "vit.norm",
+        **{"tokens": "<vit", "embedded": "<vit.blocks", "cls": "vit.norm"},
+        **{f"vit_block{k}": f"vit.blocks.{k}" for k in (0, 1)},
         **{f"ir{i}": f"trunk.body{i}" for i in (1, 2, 3)},
         **{f"conv{i}": f"scales.{i - 1}.halve" for i in (1, 2, 3)},
         **{f"norm{i}": f"scales.{i - 1}.norm" for i in (1, 2, 3)},
@@ -260,10 +271,7 @@ POSTER_V2 = GoldenAdapter(
 PSR = GoldenAdapter(
     cases={"whole": psr_outputs, "without_pool7": psr_without_pooling},
     taps={
-        "theta": "stn.fc_loc",
-        "aligned": "stn",
-        "small": "<branches.0",
-        "sr": "branches.1.0",
+        **{"theta": "stn.fc_loc", "aligned": "stn", "small": "<branches.0", "sr": "branches.1.0"},
         **{f"branch{i}_low": f"branches.{i}" for i in (0, 1, 2)},
     },
     transforms={"theta": lambda theta: theta.reshape(-1, 2, 3)},

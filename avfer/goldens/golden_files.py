@@ -32,7 +32,7 @@ class ExpectedOutput:
     allowed: float  # largest absolute difference that is accepted
 
     def deviation(self, computed: np.ndarray) -> float:
-        """Return the largest absolute difference of an output (...) from the stored values.
+        """Return the largest absolute difference of an output (N, ...) from the stored values, as a float.
 
         It is infinite if the shape differs or a value is non-finite.
         """

@@ -1,4 +1,7 @@
-"""Run a golden on a network of the catalog: how far is it from the published implementation?"""
+"""Run a golden on a network of the catalog, and measure the deviation from the published implementation.
+
+`avfer models verify NAME FOLDER` prints the result; the tests run every golden of the repository.
+"""
 
 import importlib.util
 from collections.abc import Callable, Generator, Iterator

@@ -1,11 +1,11 @@
-"""What a user must know of a network, and what the stages read to use it."""
+"""The card of a network or weight file: the facts that users need, and the settings that stages read."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-MARKS = {  # how sure a published number is
+MARKS = {  # source of a published number
     "A": "abstract or survey",
     "C": "authors' code or README",
     "I": "benchmark index",
@@ -19,19 +19,19 @@ def changed_options(options: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
 
 
 class Metric(BaseModel):
-    """A number that avfer measured, and how."""
+    """A number that avfer measured."""
 
     name: str
     value: float
-    protocol: str
+    protocol: str  # corpus, partition and rules of the measurement
 
 
 class Published(BaseModel):
-    """A number that the authors or others reported; `mark` tells how far it is confirmed."""
+    """A number that the authors or others reported."""
 
     data: str  # "AffectNet-7"
     value: float
-    mark: Literal["A", "C", "I", "R"]
+    mark: Literal["A", "C", "I", "R"]  # key of MARKS: how far the number is confirmed
     metric: str = "accuracy %"
 
 
@@ -40,11 +40,11 @@ class ClassOrder(BaseModel):
 
     name: str  # of the corpus: "raf_db"
     classes: list[str]
-    proven: bool = True  # False: nothing public states it; import asks for it
+    proven: bool = True  # False: no public source states it, and import requires --classes
 
 
 class Card(BaseModel):
-    """Of a weight file, or of a network of the catalog with the options it has by default."""
+    """Facts on a weight file, or on a network of the catalog with its default options."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,30 +52,30 @@ class Card(BaseModel):
     task: str
     description: str
     options: dict[str, Any] = {}  # of the model's constructor
-    inputs: dict[str, int] = {}  # features an affect model reads: {"face": 256, "voice": 128}
-    trained_on: dict[str, str] = {}  # the backbones whose features those are: {"face": "aver_lite"}
+    inputs: dict[str, int] = {}  # widths of the features that an affect model reads: {"face": 256, "voice": 128}
+    trained_on: dict[str, str] = {}  # backbones that made those features: {"face": "aver_lite"}
     head: str | None = None  # the affect model whose embedded weights read this backbone
     features: int | None = None  # width of the embedding
     classes: list[str] = []  # expressions, in the order of the logits
-    assumed: str = ""  # the corpus whose class order was taken because the file does not state one
+    assumed: str = ""  # the corpus whose class order is assumed, because the file does not state one
     action_units: list[str] = []  # in the order of the logits
-    valence_arousal: bool = False  # whether the network itself tells them
+    valence_arousal: bool = False  # whether the network itself has a head for them
     size: int | None = None  # px, side of the crop
     colour: Literal["rgb", "bgr"] = "rgb"  # order of the channels that the network reads
     mean: list[float] = []  # per channel in that order, of pixels in [0, 1]
-    std: list[float] = []
-    template: list[tuple[float, float]] = []  # five landmarks in the crop, as shares of its side
+    std: list[float] = []  # per channel in that order, of pixels in [0, 1]
+    template: list[tuple[float, float]] = []  # five landmarks (x, y) in the crop, as shares of its side
     orders: list[ClassOrder] = []  # known class orders of the authors' checkpoints, the likeliest first
-    layout: str = ""  # whose the layers are: "as in the authors' code", or what was left to us
+    layout: str = ""  # source of the layers: "as in the authors' code", and the parts that are our choice
     onnx: bool = False  # whether it can be exported to ONNX
-    data: str = ""
+    data: str = ""  # training data
     licence_code: str = "Apache-2.0"
     licence_weights: str = ""
-    sources: list[str] = []
+    sources: list[str] = []  # papers, repositories with commits, files
     published: list[Published] = []
     metrics: list[Metric] = []
-    sha256: str | None = None
+    sha256: str | None = None  # of the weight file
 
     def width(self, modality: str) -> int:
-        """Features that the network gives of the "face" or the "voice"; 0 where the card does not tell."""
+        """Return the width of the features that the network makes of the "face" or the "voice"; 0 if unknown."""
         return self.inputs.get(modality, self.features or 0)

@@ -1,13 +1,14 @@
-"""In which order a checkpoint numbers its classes: a file never says, and a wrong guess spoils every result.
+"""The order in which a checkpoint numbers its classes, which no file states and a wrong guess makes every result wrong.
 
-A card lists the orders that the authors' checkpoints are known to follow. One known and proven order is taken;
-several proven ones: the likeliest, noted on the card as assumed; an unproven one is never taken unasked.
+A card lists the orders that the authors' checkpoints are known to follow. If one known and proven order fits, it is
+used. If several proven orders fit, the likeliest is used and noted on the card as assumed. An order that is not proven
+is used only if the user names it.
 """
 
 from avfer.errors import ConfigError
 from avfer.models.card import Card
 
-SAME = {  # other spellings of the names that avfer uses
+SYNONYMS = {  # other spellings -> the names that avfer uses
     "happy": "happiness",
     "joy": "happiness",
     "sad": "sadness",
@@ -20,46 +21,53 @@ SAME = {  # other spellings of the names that avfer uses
 
 
 def num_classes(card: Card) -> int:
-    """Logits of the network that the card describes."""
+    """Return the number of expression logits of the network that a card describes."""
     return int(card.options.get("num_classes", len(card.classes)))
 
 
 def assume(card: Card) -> Card:
-    """The card with the order that is known for so many classes; without classes where none is known or proven."""
+    """Return the card with the order that is known for its number of classes.
+
+    Without a known and proven order the card has no classes; a card that lists no orders stays as it is.
+    """
     if not card.orders:
         return card
     orders = [order for order in card.orders if len(order.classes) == num_classes(card)]
-    lists = {tuple(order.classes): False for order in orders}
+    proven = {tuple(order.classes): False for order in orders}
     for order in orders:
-        lists[tuple(order.classes)] |= order.proven
-    if not lists or not all(lists.values()):
+        proven[tuple(order.classes)] |= order.proven
+    if not proven or not all(proven.values()):
         return card.model_copy(update={"classes": [], "assumed": ""})
-    assumed = orders[0].name if len(lists) > 1 else ""
+    assumed = orders[0].name if len(proven) > 1 else ""
     return card.model_copy(update={"classes": list(orders[0].classes), "assumed": assumed})
 
 
-def choose(card: Card, given: str) -> Card:
-    """The card with the classes that a user names: a corpus whose order is known, or all names with commas."""
-    order = next((order for order in card.orders if order.name == given), None)
-    names = order.classes if order else [_name(text) for text in given.split(",")]
+def choose(card: Card, chosen: str) -> Card:
+    """Return the card with the classes that a user names.
+
+    chosen: a corpus whose order is known ("raf_db"), or all names with commas ("neutral,happiness,sadness"). Raises
+    ConfigError if their number differs from the file's or a name repeats.
+    """
+    order = next((order for order in card.orders if order.name == chosen), None)
+    names = order.classes if order else [_name(text) for text in chosen.split(",")]
     if len(names) != num_classes(card):
-        told = f"--classes {given} names {len(names)}, but the file has {num_classes(card)} classes"
-        raise ConfigError(f"{told}; {known(card)}")
+        problem = f"--classes {chosen}: {len(names)} names, but the file has {num_classes(card)} classes"
+        raise ConfigError(f"{problem}; {known_orders(card)}")
     if len(set(names)) < len(names) or not all(name.isidentifier() for name in names):
-        raise ConfigError(f"--classes {given}: each class once, in letters, as in neutral,happiness,sadness")
+        raise ConfigError(f"--classes {chosen}: name each class once, in letters, such as neutral,happiness,sadness")
     return card.model_copy(update={"classes": list(names), "assumed": ""})
 
 
-def known(card: Card) -> str:
-    """The orders that a user may choose from, in words."""
+def known_orders(card: Card) -> str:
+    """Return a sentence that lists the orders a user may choose from, for messages."""
     fitting = [order for order in card.orders if len(order.classes) == num_classes(card)]
-    told = [
+    choices = [
         f"--classes {order.name} ({', '.join(order.classes)}{'' if order.proven else '; expected, not proven'})"
         for order in fitting
     ]
-    return "choose " + " or ".join([*told, "--classes A,B,... in the order of the logits"])
+    return "choose " + " or ".join([*choices, "--classes A,B,... in the order of the logits"])
 
 
 def _name(text: str) -> str:
     name = text.strip().lower().replace(" ", "_").replace("-", "_")
-    return SAME.get(name, name)
+    return SYNONYMS.get(name, name)

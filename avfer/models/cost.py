@@ -1,4 +1,4 @@
-"""What a network costs: parameters, and multiply-adds for one input. Nothing is computed, shapes alone pass."""
+"""Cost of a network: parameters, and multiply-adds for one input, from shapes alone (torch's meta device)."""
 
 from typing import NamedTuple
 
@@ -10,26 +10,30 @@ from avfer.catalog import kind_of
 from avfer.models.card import Card
 from avfer.models.factory import create
 
-PATCH = (96, 64)  # time and mel bands that a voice backbone reads
+PATCH = (96, 64)  # frames and mel bands that a voice backbone reads
 FRAMES = 4  # of a video model's example
 
 
 class Cost(NamedTuple):
-    """Of one network."""
+    """Cost of one network."""
 
     parameters: int
-    macs: int | None  # for one crop, one patch of sound, or one frame; None where no single input tells
+    macs: int | None  # for one crop, one patch of sound, or one frame; None for kinds without a single input
 
 
 def cost_of(name: str, card: Card) -> Cost:
-    """Parameters and multiply-adds of a model with the options of its card."""
-    with torch.device("cpu" if kind_of(name) == "detector" else "meta"):  # MTCNN comes with its weights
+    """Return parameters and multiply-adds of a network with the options of its card."""
+    with torch.device("cpu" if kind_of(name) == "detector" else "meta"):  # MTCNN loads its own weights
         network = create(name, **card.options)
     return Cost(sum(p.numel() for p in network.parameters()), _macs(name, card, network))
 
 
 def example(kind: str, card: Card, n: int = 1) -> tuple[Tensor, ...]:
-    """Inputs of a network's forward, zeros; none for a detector, whose picture may have any size."""
+    """Return zeros as inputs of the forward method of n rows; () for detectors, which read pictures of any size.
+
+    -> (n, 3, S, S) for a backbone, (n, 1, 96, 64) for a voice backbone, (n, D) for a voice post-processor,
+    (n, 4, 3, S, S) and with a voice (n, 4, 1, 96, 64) for a video model.
+    """
     side = card.size or 0
     if kind == "backbone":
         return (torch.zeros(n, 3, side, side),)

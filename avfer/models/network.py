@@ -46,7 +46,7 @@ class Network(nn.Module):
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return the constructor options that a checkpoint implies, and its tensors under avfer's names.
 
-        tensors: name -> tensor of any shape, named as in the authors' files or as in ours.
+        tensors: name -> tensor of any shape, float or int64, named as in the authors' files or as in ours.
         """
         return {}, tensors
 
@@ -82,7 +82,10 @@ class VoiceNetwork(Network):
         raise NotImplementedError(f"{type(self).__name__} must define features(patches)")
 
     def voice_features(self, patches: Tensor, /) -> Tensor:
-        """Return `features`; a network of faces and voices, whose `features` are those of faces, overrides this."""
+        """Return the features of sound: `features`, which a network of faces and voices has for faces alone.
+
+        patches: (N, 1, 96, 64) float32 log-mel -> (N, D). Such a network overrides this method.
+        """
         return self.features(patches)
 
 

@@ -1,8 +1,8 @@
-"""Checkpoint files of others, read without running anything in them.
+"""Read checkpoint files of others without running code in them.
 
-A `.pth` is a pickle, and a pickle may ask to call any function. Here only what rebuilds tensors and arrays is
-called. Objects of classes that are not known (a training script's own, say) become inert and empty; a file that
-asks to call anything else is refused.
+A `.pth` is a pickle, and a pickle may call any function. This reader calls only the functions that rebuild tensors and
+arrays. Objects of unknown classes (of a training script, for example) become inert and empty; a file that calls
+anything else is refused.
 """
 
 import pickle
@@ -18,9 +18,9 @@ from torch import Tensor
 
 from avfer.errors import WeightsError
 
-TABLES = ("state_dict", "model_state_dict", "model")  # where training scripts put the tensors
+TABLES = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the tensors
 PREFIX = "module."  # of names saved by a data-parallel wrapper
-CALLED = {  # what a pickle may call, or use as a value
+CALLED = {  # functions that a pickle may call, and classes that it may use as a value
     "_codecs": {"encode"},
     "builtins": {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "tuple"}
     | {"int", "float", "bool", "str", "bytes"},
@@ -37,7 +37,7 @@ CALLED = {  # what a pickle may call, or use as a value
 
 
 class _Refused(pickle.UnpicklingError):
-    """The file asks to call what is not for it to call."""
+    """The file calls a function that is not in the list."""
 
 
 class _Inert(type):
@@ -48,16 +48,16 @@ class _Inert(type):
 
 
 def _ignore(*_: object) -> None:
-    """In place of whatever an inert object is told."""
+    """Do nothing: the method of an inert object."""
 
 
 def _inert(module: str, name: str) -> _Inert:
-    told = dict.fromkeys(("__setstate__", "__setitem__", "append", "extend", "update", "add"), _ignore)
-    return _Inert(name, (), {"__module__": module, "__new__": lambda cls, *_, **__: object.__new__(cls), **told})
+    methods = dict.fromkeys(("__setstate__", "__setitem__", "append", "extend", "update", "add"), _ignore)
+    return _Inert(name, (), {"__module__": module, "__new__": lambda cls, *_, **__: object.__new__(cls), **methods})
 
 
 def _revived(kind: type, *_: object) -> object:
-    """`copyreg._reconstructor` of old pickles, for inert classes alone."""
+    """Act as `copyreg._reconstructor` of old pickles, for inert classes alone."""
     if not isinstance(kind, _Inert):
         raise _Refused(f"copyreg._reconstructor of {kind.__name__}")
     return object.__new__(kind)
@@ -84,10 +84,11 @@ _PICKLE = SimpleNamespace(Unpickler=_Unpickler, UnpicklingError=pickle.Unpicklin
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Name to tensor, from a `.safetensors`, an `.npz`, or any checkpoint that torch.save wrote.
+    """Return the tensors of a `.safetensors`, an `.npz`, or any checkpoint that torch.save wrote.
 
-    Tables within tables (`state_dict` and alike) are opened and the prefix of a data-parallel wrapper is taken off.
-    WeightsError where the file is damaged, holds no tensors, or asks to run code.
+    -> name -> tensor of any shape, float or int64, as stored. Nested tables (`state_dict` and alike) are opened and the
+    prefix of a data-parallel wrapper is removed. Raises WeightsError if the file is damaged, holds no tensors, or calls
+    code.
     """
     if path.suffix == ".safetensors":
         return _safetensors(path)
@@ -95,7 +96,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     while isinstance(content, dict) and (inner := next((k for k in TABLES if isinstance(content.get(k), dict)), None)):
         content = content[inner]
     if not isinstance(content, dict) or not content:
-        raise WeightsError(f"{path} holds no table of tensors")
+        raise WeightsError(f"{path}: the file holds no table of tensors")
     wrapped = all(str(name).startswith(PREFIX) for name in content)
     return {str(n).removeprefix(PREFIX if wrapped else ""): _tensor(path, n, value) for n, value in content.items()}
 
@@ -105,7 +106,7 @@ def _tensor(path: Path, name: object, value: Any) -> Tensor:
         return value.detach()
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
         return torch.from_numpy(np.array(value))
-    raise WeightsError(f"{path} holds no table of tensors: '{name}' is of type {type(value).__name__}")
+    raise WeightsError(f"{path}: the file holds no table of tensors: '{name}' is of type {type(value).__name__}")
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
@@ -115,7 +116,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is no whole safetensors file ({error}); get the file again") from error
+        raise WeightsError(f"{path}: damaged safetensors file ({error}); download it again") from error
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -123,20 +124,20 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise WeightsError(f"{path} is no whole .npz of plain arrays ({error}); get the file again") from error
+        raise WeightsError(f"{path}: damaged .npz, or not of plain arrays ({error}); download it again") from error
 
 
 def _unpickled(path: Path) -> Any:
     if _is_program(path):
-        raise WeightsError(f"{path} is refused: it is a TorchScript program; give the file of the weights alone")
+        raise WeightsError(f"{path} is refused: it is a TorchScript program; use a file of the weights alone")
     try:
         with warnings.catch_warnings(action="ignore"):  # of old formats
             return torch.load(path, map_location="cpu", pickle_module=_PICKLE, weights_only=False)
     except _Refused as error:
-        raise WeightsError(f"{path} is refused: it asks to run code ({error}); nothing was run") from error
-    except Exception as error:  # whatever a broken file makes of the reader
-        told = str(error).split("\n")[0] or type(error).__name__
-        raise WeightsError(f"{path} is no whole weight file ({told}); get the file again") from error
+        raise WeightsError(f"{path} is refused: it would run code ({error}); nothing was run") from error
+    except Exception as error:  # a damaged file can raise anything
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise WeightsError(f"{path}: damaged weight file ({reason}); download it again") from error
 
 
 def _is_program(path: Path) -> bool:

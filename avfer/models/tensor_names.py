@@ -21,9 +21,9 @@ MEAN, COUNT = ".running_mean", ".num_batches_tracked"  # PyTorch counts batches 
 def rename_tensors(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
     """Return the tensors with every (pattern, replacement) of a table applied to their names, in order.
 
-    tensors: name -> tensor of any shape. A pattern is a regular expression, replaced wherever it matches. A name that no
-    pattern matches stays, so that a table whose patterns match no name of ours leaves our own files alone:
-    `rename_tensors({"body.0.w": t}, [(r"^body\\.", "trunk.")])` returns `{"trunk.0.w": t}`.
+    tensors: name -> tensor of any shape, float or int64. A pattern is a regular expression, replaced wherever it
+    matches. A name that no pattern matches stays, so that a table whose patterns match no name of ours leaves our own
+    files alone: `rename_tensors({"body.0.w": t}, [(r"^body\\.", "trunk.")])` returns `{"trunk.0.w": t}`.
     """
     rows = [(re.compile(pattern), replacement) for pattern, replacement in table]
     return {_renamed(name, rows): tensor for name, tensor in tensors.items()}
@@ -32,7 +32,7 @@ def rename_tensors(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str
 def count_numbered(tensors: Mapping[str, Tensor], prefix: str) -> int:
     """Return how many different numbers follow a prefix: 2 for `heads.0.x`, `heads.3.y` and the prefix `heads.`.
 
-    tensors: name -> tensor of any shape, which is not read.
+    tensors: name -> tensor of any shape, float or int64, which is not read.
     """
     found = (re.match(re.escape(prefix) + r"(\d+)\.", name) for name in tensors)
     return len({match[1] for match in found if match})

@@ -1,9 +1,9 @@
-"""Weights and their cards: found, checked against the card, loaded strictly.
+"""Weight files and their cards: located, checked against each other, loaded strictly, written.
 
 A weight file that avfer wrote is a safetensors file with a card of the same name beside it
 (`aver_lite.safetensors`, `aver_lite.json`). `weights:` in a pipeline is `builtin` (in the wheel), a path, or a URL
-with its sha256 (`https://.../f.safetensors#sha256=...`, kept in the cache, so that it works offline afterwards).
-A path may also name a checkpoint of the network's authors: its card is then made from what the file shows.
+with its sha256 (`https://.../f.safetensors#sha256=...`, kept in a cache, so that it works offline afterwards).
+A path may also name a checkpoint of the network's authors: its card follows from the names and shapes of its tensors.
 """
 
 import hashlib
@@ -16,8 +16,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
+from avfer.atomic import atomic_rename, output_errors
 from avfer.errors import OutputError, WeightsError
 from avfer.models.card import Card
 from avfer.models.class_orders import assume
@@ -26,8 +31,8 @@ from avfer.models.tensor_files import read_tensors
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
 URLS = ("https://", "http://", "file://")
-MOST_NAMES = 40  # of tensors that a message lists
-UNTRAINED: dict[str, Any] = {  # what a card does not tell of a network that has learned nothing yet
+MAX_LISTED = 40  # names of tensors that a message lists
+UNTRAINED: dict[str, Any] = {  # facts of the embedded weights that a fresh network does not share
     "description": "",
     "head": None,
     "classes": [],
@@ -42,20 +47,23 @@ UNTRAINED: dict[str, Any] = {  # what a card does not tell of a network that has
 
 @cache
 def builtin_card(name: str) -> Card:
-    """The card of a model whose weights come in the wheel."""
+    """Return the card of a network whose weights come in the wheel."""
     return read_card(BUILTIN / f"{name}.json")
 
 
 def read_card(path: Path) -> Card:
-    """A card from its JSON file; WeightsError where it is absent or no card."""
+    """Return the card in a JSON file. Raises WeightsError if it is missing or damaged."""
     try:
         return Card.model_validate_json(path.read_text())
     except (OSError, ValidationError) as error:
-        raise WeightsError(f"no readable card at {path}: {error}") from error
+        raise WeightsError(f"{path}: no readable card: {error}") from error
 
 
 def card_of(name: str, **options: Any) -> Card:
-    """What is known of a model without a weight file; embedded weights tell more. ConfigError for an unknown name."""
+    """Return the card of a network without a weight file; without options that of its embedded weights, if any.
+
+    options: of the constructor. Raises ConfigError for an unknown name.
+    """
     builtin = (BUILTIN / f"{name}.json").exists()
     if not options and builtin:
         return builtin_card(name)
@@ -67,15 +75,19 @@ def card_of(name: str, **options: Any) -> Card:
 
 
 def locate(name: str, weights: str) -> tuple[Path, Card]:
-    """The file behind `weights` for the model `name`, and its card. WeightsError where there is none."""
+    """Return the path and the card of the weights of a network.
+
+    weights: "builtin", a path, or a URL with its sha256. Raises WeightsError if there is no such file or it holds the
+    weights of another network.
+    """
     if weights == "builtin":
         path = BUILTIN / f"{name}.safetensors"
         if not path.exists():
-            raise WeightsError(f"{name} has no weights in this package; give a path: weights: FILE.safetensors")
+            raise WeightsError(f"{name} has no weights in this package; set weights: FILE.safetensors")
         return path, builtin_card(name)
-    path = _fetched(weights) if weights.startswith(URLS) else Path(weights).expanduser()
+    path = _download(weights) if weights.startswith(URLS) else Path(weights).expanduser()
     if not path.is_file():
-        raise WeightsError(f"no weight file at {path}; check the path behind weights:")
+        raise WeightsError(f"{path}: no such weight file; check weights:")
     beside = path.with_suffix(".json")
     ours = path.suffix == ".safetensors" and beside.exists()
     card = read_card(beside) if ours else deduced_card(name, read_tensors(path))
@@ -84,116 +96,123 @@ def locate(name: str, weights: str) -> tuple[Path, Card]:
     return path, card
 
 
-def deduced_card(name: str, tensors: dict[str, Any]) -> Card:
-    """The card of a checkpoint without one, as names and shapes of its tensors tell."""
+def deduced_card(name: str, tensors: dict[str, Tensor]) -> Card:
+    """Return the card that a checkpoint of the network's authors implies.
+
+    tensors: name -> float tensor of its layer's shape.
+    """
     options, _ = official(name, tensors)
     return assume(card_of(name, **options).model_copy(update={"sha256": None, "metrics": [], "head": None}))
 
 
-def official(name: str, tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of the constructor and tensors under avfer's names, from the authors' names."""
+def official(name: str, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the constructor options that a checkpoint implies, and its tensors under avfer's names.
+
+    tensors: name -> float tensor of its layer's shape, named as in the authors' files or in ours.
+    """
     return find_network(name, Network).from_official(tensors)
 
 
-def load_into(module: Any, path: Path, card: Card) -> None:
-    """Put the tensors of a file into a torch module; every name and shape must agree."""
+def load_into(module: nn.Module, path: Path, card: Card) -> None:
+    """Load the tensors of a file into a network. Raises WeightsError if a name, a shape or the sha256 differs."""
     if card.sha256 and sha256(path) != card.sha256:
-        raise WeightsError(f"{path} is damaged: its sha256 is not the one on its card; get the file again")
+        raise WeightsError(
+            f"{path}: the sha256 differs from the one on its card; the file is damaged, download it again"
+        )
     tensors = read_tensors(path)
     fill(module, official(card.name, tensors)[1], f"{path} does not fit {card.name}", theirs=tensors)
 
 
 def fill(
-    module: Any,
-    tensors: dict[str, Any],
-    fault: str,
+    module: nn.Module,
+    tensors: dict[str, Tensor],
+    prefix: str,
     constructed: frozenset[str] = frozenset(),
-    theirs: Mapping[str, Any] | None = None,
+    theirs: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Load tensors strictly, apart from those that the constructor computes; a WeightsError begins with `fault`.
+    """Load tensors strictly into a network, except those that the constructor computes.
 
-    `theirs` are the tensors under the names of the file, by which the error calls them.
+    tensors: our name -> float tensor of its layer's shape; constructed: names that may be missing; theirs: the same
+    tensors under the names of the file, which messages use. Raises WeightsError, whose message starts with `prefix` and
+    lists tensors that are missing, unknown or of another shape.
     """
-    called = _names_in_file(tensors, theirs or {})
+    in_file = _names_in_file(tensors, theirs or {})
     wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     common = wanted.keys() & found.keys()
-    told = {
-        "missing": sorted(map(called, wanted.keys() - found.keys() - constructed)),
-        "not known": sorted(map(called, found.keys() - wanted.keys())),
-        "of another shape": sorted(f"{called(n)} {found[n]} for {wanted[n]}" for n in common if found[n] != wanted[n]),
+    wrong = [name for name in common if found[name] != wanted[name]]
+    problems = {
+        "missing": sorted(map(in_file, wanted.keys() - found.keys() - constructed)),
+        "not known": sorted(map(in_file, found.keys() - wanted.keys())),
+        "of another shape": sorted(f"{in_file(name)} {found[name]} for {wanted[name]}" for name in wrong),
     }
-    parts = [f"{len(names)} {what} ({_listed(names)})" for what, names in told.items() if names]
+    parts = [f"{len(names)} {what} ({_listed(names)})" for what, names in problems.items() if names]
     if parts:
-        raise WeightsError(f"{fault}: tensors {'; '.join(parts)}")
+        raise WeightsError(f"{prefix}: tensors {'; '.join(parts)}")
     module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, strict=False)
 
 
-def _names_in_file(tensors: Mapping[str, Any], theirs: Mapping[str, Any]) -> Callable[[str], str]:
-    """From our name of a tensor to that of the file; the name of a missing one follows from those beside it."""
+def _names_in_file(tensors: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> Callable[[str], str]:
+    """Return a function from our name of a tensor to its name in the file.
+
+    The name of a missing tensor follows from those of its layer.
+    """
     by_tensor = {id(tensor): name for name, tensor in theirs.items()}
     known = {ours: by_tensor[id(tensor)] for ours, tensor in tensors.items() if id(tensor) in by_tensor}
-    places = {ours.rpartition(".")[0]: name.rpartition(".")[0] for ours, name in known.items()}
+    layers = {ours.rpartition(".")[0]: name.rpartition(".")[0] for ours, name in known.items()}
 
-    def called(ours: str) -> str:
-        place, dot, last = ours.rpartition(".")
-        beside = places.get(place)
-        return known.get(ours) or (f"{beside}.{last}" if beside and dot else ours)
+    def in_file(ours: str) -> str:
+        layer, dot, last = ours.rpartition(".")
+        theirs = layers.get(layer)
+        return known.get(ours) or (f"{theirs}.{last}" if theirs and dot else ours)
 
-    return called
+    return in_file
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:MOST_NAMES]) + (f", and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
+    return ", ".join(names[:MAX_LISTED]) + (f", and {len(names) - MAX_LISTED} more" if names[MAX_LISTED:] else "")
 
 
-def save(module: Any, card: Card, path: Path, *, half: bool = False) -> Path:
-    """Write a .safetensors (in half precision if asked) and its card as .json beside it; both appear whole or not.
+def save(module: nn.Module, card: Card, path: Path, *, half: bool = False) -> Path:
+    """Write a network to a .safetensors file and its card to a .json file beside it, both atomically.
 
-    OutputError where the disk is full.
+    half: store float32 tensors as float16. The sha256 of the weights is set on the card. Raises OutputError if a file
+    cannot be written.
     """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    part, told = path.with_suffix(".part"), path.with_suffix(".json.part")
     tensors = {n: t.detach().cpu().clone().contiguous() for n, t in module.state_dict().items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({n: t.half() if half and t.dtype == torch.float32 else t for n, t in tensors.items()}, part)
-        part.chmod(0o644)  # safetensors leaves it to the owner alone
+    beside = path.with_suffix(".json")
+    with output_errors(path), atomic_rename(beside) as card_part, atomic_rename(path) as part:
+        try:
+            save_file({n: t.half() if half and t.dtype == torch.float32 else t for n, t in tensors.items()}, part)
+        except SafetensorError as error:
+            raise OutputError(f"{path} cannot be written: {error}") from error
+        part.chmod(0o644)  # safetensors makes the file readable by its owner alone
         card = card.model_copy(update={"sha256": sha256(part)})
-        told.write_text(json.dumps(card.model_dump(exclude_defaults=True), indent=2, ensure_ascii=False) + "\n")
-        part.replace(path)
-        told.replace(path.with_suffix(".json"))
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        told.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error}") from error
+        text = json.dumps(card.model_dump(exclude_defaults=True), indent=2, ensure_ascii=False)
+        card_part.write_text(text + "\n")
     return path
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+    """Return the hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetched(url: str) -> Path:
+def _download(url: str) -> Path:
+    """Return the path in the cache of a URL with its sha256; download the file if it is not there."""
     address, _, digest = url.partition("#sha256=")
     if not digest:
         raise WeightsError(f"{url}: a URL needs its sha256, as in {address}#sha256=0123...")
     home = Path(os.environ.get("AVFER_CACHE") or Path.home() / ".cache" / "avfer")
     path = home / digest / Path(address).name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
+    if path.exists():
+        return path
+    with atomic_rename(path) as part:
         try:
             urllib.request.urlretrieve(address, part)
         except (urllib.error.URLError, OSError) as error:
-            raise WeightsError(f"{address} cannot be fetched: {error}") from error
-        if sha256(part) != digest:
-            part.unlink()
-            raise WeightsError(f"{address} is not the file expected: its sha256 is not {digest}")
-        part.replace(path)
+            raise WeightsError(f"{address} cannot be downloaded: {error}") from error
+        if (found := sha256(part)) != digest:
+            raise WeightsError(f"{address}: the sha256 is {found}, not {digest}; check the URL")
     return path

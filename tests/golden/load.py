@@ -20,7 +20,7 @@ class Case:
     name: str
     inputs: dict[str, np.ndarray]
     outputs: list[dict[str, Any]]  # as in the manifest, plus "want": the stored array
-    notes: dict[str, Any]  # the case as it stands in the manifest
+    notes: dict[str, Any]  # the case as listed in the manifest
 
 
 def manifest(folder: str | Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""AffWildNet as TensorFlow computes it, on variables in its own names and layouts: what our networks are held to."""
+"""AffWildNet as TensorFlow computes it, on variables in its own names and layouts, as the reference of our networks."""
 
 import numpy as np
 import torch

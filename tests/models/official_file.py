@@ -1,4 +1,4 @@
-"""Checkpoints as the authors' scripts write them, with the names of a golden and values that need no room."""
+"""Checkpoints as the authors' scripts write them, with the names of a golden and values that need no memory."""
 
 import sys
 from collections.abc import Callable
@@ -13,28 +13,28 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def official(golden: str) -> dict[str, torch.Tensor]:
-    """Names, shapes and kinds of a golden's state dict; each tensor is one number seen as many."""
+    """Return tensors with the names, shapes and dtypes of a golden's state dict, each a single number expanded."""
     listed = manifest(GOLDEN / golden)["state_dict"]
     return {name: torch.ones((), dtype=getattr(torch, kind)).expand(shape) for name, shape, kind in listed}
 
 
 def write(path: Path, golden: str, wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
-    """The tensors under `module.`, within what `wrap` makes of them."""
+    """Write the tensors of a golden under `module.`, in the table that `wrap` returns."""
     torch.save(wrap({f"module.{name}": tensor for name, tensor in official(golden).items()}), path)
     return path
 
 
 class Recorder:
-    """In place of a class of a training script."""
+    """Stand-in for a class of a training script."""
 
 
 def script_class(name: str) -> type:
-    """A class of the module `__main__`, as a pickle tells it; `forget` takes it away."""
+    """Return a new class of the module `__main__`, as a pickle names it; `forget` removes it."""
     kind = type(name, (Recorder,), {"__module__": "__main__"})
     setattr(sys.modules["__main__"], name, kind)
     return kind
 
 
 def forget(name: str) -> None:
-    """Without the class, a plain load of the file fails."""
+    """Remove a class, so that a plain load of the file fails."""
     delattr(sys.modules["__main__"], name)

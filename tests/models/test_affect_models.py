@@ -1,4 +1,4 @@
-"""Affect models: one interface, face or voice may be missing, and sequences are what steps add up to."""
+"""Affect models: one interface, face or voice may be missing, and a sequence equals its steps."""
 
 import pytest
 import torch
@@ -33,8 +33,8 @@ def test_outputs_have_a_row_for_each_face(name, n):
 
 @pytest.mark.parametrize("name", NAMES_OF_MODELS)
 def test_valence_and_arousal_stay_within_one(name):
-    network, (face, voice, seen, heard) = model(name), rows(50)
-    out, _ = network.step(face * 1e4, voice * 1e4, seen, heard, network.start(50))
+    network, (face, voice, has_face, has_voice) = model(name), rows(50)
+    out, _ = network.step(face * 1e4, voice * 1e4, has_face, has_voice, network.start(50))
     assert out.valence_arousal.abs().max() <= 1
 
 
@@ -49,9 +49,9 @@ def test_the_voice_network_is_small():
 
 
 @pytest.mark.parametrize("missing", ["face", "voice"])
-def test_what_is_missing_is_not_read(missing):
-    network, (face, voice, seen, heard) = model("gru_lite"), rows(4)
-    flags = (~seen, heard) if missing == "face" else (seen, ~heard)
+def test_a_missing_modality_is_not_read(missing):
+    network, (face, voice, has_face, has_voice) = model("gru_lite"), rows(4)
+    flags = (~has_face, has_voice) if missing == "face" else (has_face, ~has_voice)
     first, _ = network.step(face, voice, *flags, network.start(4))
     others = (face + 9, voice) if missing == "face" else (face, voice + 9)
     second, _ = network.step(*others, *flags, network.start(4))
@@ -59,31 +59,31 @@ def test_what_is_missing_is_not_read(missing):
         assert torch.equal(a, b)
 
 
-def test_the_linear_model_does_not_listen():
-    network, (face, voice, seen, heard) = model("linear_lite"), rows(4)
-    first, _ = network.step(face, voice, seen, heard, network.start(4))
-    second, _ = network.step(face, -voice, seen, ~heard, network.start(4))
+def test_the_linear_model_ignores_the_voice():
+    network, (face, voice, has_face, has_voice) = model("linear_lite"), rows(4)
+    first, _ = network.step(face, voice, has_face, has_voice, network.start(4))
+    second, _ = network.step(face, -voice, has_face, ~has_voice, network.start(4))
     assert all(torch.equal(a, b) for a, b in zip(first.tensors().values(), second.tensors().values(), strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES_OF_MODELS)
-def test_a_sequence_is_its_steps(name):
+def test_a_sequence_equals_its_steps(name):
     network = model(name)
     face, voice = torch.randn(3, 20, 256), torch.randn(3, 20, 128)
-    seen, heard = torch.rand(3, 20) < 0.7, torch.rand(3, 20) < 0.7
-    whole = network.sequence(face, voice, seen, heard, torch.ones_like(seen), torch.zeros(3, 20))
+    has_face, has_voice = torch.rand(3, 20) < 0.7, torch.rand(3, 20) < 0.7
+    whole = network.sequence(face, voice, has_face, has_voice, torch.ones_like(has_face), torch.zeros(3, 20))
     hidden = network.start(3)
     for t in range(20):
-        out, hidden = network.step(face[:, t], voice[:, t], seen[:, t], heard[:, t], hidden)
+        out, hidden = network.step(face[:, t], voice[:, t], has_face[:, t], has_voice[:, t], hidden)
         for a, b in zip(out.tensors().values(), whole.tensors().values(), strict=True):
             torch.testing.assert_close(a, b[:, t], atol=1e-5, rtol=1e-5)
 
 
-def test_the_past_matters():
-    network, (face, voice, seen, heard) = model("gru_lite"), rows(1)
-    _, hidden = network.step(face + 1, voice, seen, heard, network.start(1))
-    fresh, _ = network.step(face, voice, seen, heard, network.start(1))
-    later, _ = network.step(face, voice, seen, heard, hidden)
+def test_outputs_depend_on_the_past():
+    network, (face, voice, has_face, has_voice) = model("gru_lite"), rows(1)
+    _, hidden = network.step(face + 1, voice, has_face, has_voice, network.start(1))
+    fresh, _ = network.step(face, voice, has_face, has_voice, network.start(1))
+    later, _ = network.step(face, voice, has_face, has_voice, hidden)
     assert not torch.equal(fresh.valence_arousal, later.valence_arousal)
 
 

@@ -125,31 +125,31 @@ def test_a_dump_is_imported(name, tmp_path, monkeypatch):
         assert torch.equal(found, from_tensors(name, variables(name), "the dump")(crops))
 
 
-def test_a_checkpoint_of_another_folder_is_told():
+def test_a_checkpoint_of_another_folder_raises_an_error_with_its_tensors():
     with pytest.raises(WeightsError, match=r"the dump does not fit affwildnet_vgg: tensors 4 missing .*gru_cell"):
         from_tensors("affwildnet_vgg", variables("affwildnet_vgg_gru"), "the dump")
 
 
 @pytest.mark.parametrize("num_classes", [0, 3])
-def test_single_pictures_have_a_pair_and_if_asked_expressions(num_classes):
+def test_single_pictures_have_valence_arousal_and_optionally_expressions(num_classes):
     torch.manual_seed(0)
     network = AffWildNetVgg(num_classes, num_hidden=6, num_features=12, width=2).eval()
     crops = torch.randn(2, 3, 96, 96)
-    reading = network.predict(crops)
-    assert reading.features.shape == (2, 6) and reading.valence_arousal.shape == (2, 2)
-    told = reading.expression_logits
-    assert told is None if not num_classes else told.shape == (2, 3)
-    assert torch.equal(network(crops), reading.valence_arousal if told is None else told)
+    prediction = network.predict(crops)
+    assert prediction.features.shape == (2, 6) and prediction.valence_arousal.shape == (2, 2)
+    logits = prediction.expression_logits
+    assert logits is None if not num_classes else logits.shape == (2, 3)
+    assert torch.equal(network(crops), prediction.valence_arousal if logits is None else logits)
     options = AffWildNetVgg.from_official(network.state_dict())[0]
     assert card_of("affwildnet_vgg", **options) == AffWildNetVgg.card(num_classes, 6, 12, 2)
 
 
-def test_eighty_frames_of_two_videos_have_a_pair_each():
+def test_eighty_frames_of_two_videos_have_valence_and_arousal():
     with torch.inference_mode():
         assert small()(torch.zeros(2, 80, 3, 96, 96)).shape == (2, 80, 2)
 
 
-def test_no_sequence_hears_the_one_before_it_or_beside_it():
+def test_a_sequence_depends_on_no_other_sequence():
     network, frames = small(), torch.randn(3, 4, 3, 96, 96)
     with torch.inference_mode():
         together = network(frames)
@@ -164,13 +164,13 @@ def test_the_loss_of_two_sequences_falls(seed):
     """The features of a frame hold valence and arousal of the next one."""
     network, random = small(), torch.Generator().manual_seed(seed)
     pair = torch.rand(2, 20, 2, generator=random) * 1.6 - 0.8
-    face, seen = torch.randn(2, 20, 12, generator=random), torch.ones(2, 20, dtype=torch.bool)
+    face, has_face = torch.randn(2, 20, 12, generator=random), torch.ones(2, 20, dtype=torch.bool)
     face[..., :2] += 2 * pair.roll(-1, 1)
     parameters = [*network.gru.parameters(), *network.output.parameters()]
     optimiser, losses = torch.optim.Adam(parameters, 0.02), list[float]()
     for _ in range(60):
-        told = network.train().sequence(face, face, seen, ~seen)
-        pairs = zip(told.valence_arousal.unbind(2), pair.unbind(2), strict=True)
+        prediction = network.train().sequence(face, face, has_face, ~has_face)
+        pairs = zip(prediction.valence_arousal.unbind(2), pair.unbind(2), strict=True)
         loss = torch.stack([ccc_loss(x, y) for x, y in pairs]).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -179,7 +179,7 @@ def test_the_loss_of_two_sequences_falls(seed):
     assert losses[0] > 0.8 and losses[-1] < 0.3
 
 
-def test_outputs_have_no_bound_where_the_paper_has_none_and_are_bound_in_a_pipeline():
+def test_outputs_are_unbounded_in_training_and_clamped_in_a_pipeline():
     network = small()
     torch.nn.init.constant_(network.output.bias, 3.0)
     frames, there = torch.randn(1, 4, 3, 96, 96), torch.ones(1, 4, dtype=torch.bool)
@@ -192,15 +192,15 @@ def test_outputs_have_no_bound_where_the_paper_has_none_and_are_bound_in_a_pipel
         assert network.train().sequence(features[None], features[None], there, ~there).valence_arousal.min() > 1.5
 
 
-def test_steps_and_sequences_say_the_same_and_pass_over_gaps():
+def test_steps_and_sequences_agree_and_skip_gaps():
     network = small()
     face = torch.randn(1, 6, 12).relu()
-    seen = torch.tensor([[True, True, False, False, True, True]])
+    has_face = torch.tensor([[True, True, False, False, True, True]])
     with torch.inference_mode():
-        told, hidden = network.sequence(face, face, seen, ~seen), network.start(1)
+        whole, hidden = network.sequence(face, face, has_face, ~has_face), network.start(1)
         for time in range(6):
-            out, hidden = network.step(face[:, time], face[:, time], seen[:, time], seen[:, time], hidden)
-            if seen[0, time]:
-                assert torch.allclose(out.valence_arousal, told.valence_arousal[:, time], atol=1e-6)
-        short = network.sequence(face[:, seen[0]], face, seen[:, seen[0]], seen)
-        assert torch.allclose(told.valence_arousal[:, seen[0]], short.valence_arousal, atol=1e-6)
+            out, hidden = network.step(face[:, time], face[:, time], has_face[:, time], has_face[:, time], hidden)
+            if has_face[0, time]:
+                assert torch.allclose(out.valence_arousal, whole.valence_arousal[:, time], atol=1e-6)
+        short = network.sequence(face[:, has_face[0]], face, has_face[:, has_face[0]], has_face)
+        assert torch.allclose(whole.valence_arousal[:, has_face[0]], short.valence_arousal, atol=1e-6)

@@ -1,4 +1,4 @@
-"""aver_teacher, aver_student and aver_voice: their parts, where they start from, and what a student learns."""
+"""aver_teacher, aver_student and aver_voice: their parts, the files they start from, and how a student learns."""
 
 import copy
 
@@ -60,7 +60,7 @@ def test_crops_are_normalised_as_facenet_does(name):
         assert (pixel / 255 - card.mean[0]) / card.std[0] == pytest.approx((pixel - 127.5) / 128)
 
 
-def test_the_teacher_sees_as_facenet_does_up_to_its_last_blocks(teacher):
+def test_the_trunk_of_the_teacher_computes_what_facenet_computes(teacher):
     facenet = InceptionResnetV1().eval()
     network = copy.deepcopy(teacher)
     network.start_facenet(facenet.state_dict())
@@ -87,13 +87,13 @@ def test_the_student_starts_from_imagenet():
         torch.testing.assert_close(student.trunk(crops(1)), theirs)
 
 
-def test_weights_of_another_network_are_no_start(teacher):
+def test_weights_of_another_network_do_not_start_training(teacher):
     with pytest.raises(RuntimeError, match="Missing key"):
         teacher.start_facenet(densenet121().state_dict())
 
 
 @pytest.mark.parametrize(("backbone", "count"), [("densenet121", 6_953_856), ("densenet201", 18_092_928)])
-def test_the_student_is_a_densenet(backbone, count):
+def test_the_trunk_of_the_student_is_a_densenet(backbone, count):
     with torch.device("meta"):
         assert sum(p.numel() for p in AverStudent(backbone=backbone).trunk.parameters()) == count
 
@@ -106,7 +106,7 @@ def test_the_student_is_a_densenet(backbone, count):
         ("aver_voice", {"num_features": 128}),
     ],
 )
-def test_a_file_tells_its_form(name, options):
+def test_a_file_implies_its_options(name, options):
     network = create(name, **options)
     again = from_tensors(name, network.state_dict(), "the file")
     assert {n: t.shape for n, t in again.state_dict().items()} == {n: t.shape for n, t in network.state_dict().items()}
@@ -143,7 +143,7 @@ def test_the_voice_network_starts_from_vggish():
 
 
 @pytest.mark.parametrize(("training", "largest"), [(False, 1.0), (True, 9.0)])
-def test_valence_and_arousal_of_the_voice_are_held_outside_training(training, largest):
+def test_valence_and_arousal_of_the_voice_are_clamped_outside_of_training(training, largest):
     voice = AverVoice(dropout=0.0).train(training)
     torch.nn.init.zeros_(voice.valence_arousal.weight)
     torch.nn.init.constant_(voice.valence_arousal.bias, 9.0)

@@ -8,10 +8,10 @@ from avfer.models.affect.aver import Aver
 from avfer.models.weights import card_of
 
 
-def rows(n: int, t: int, seen: float = 0.7) -> tuple[torch.Tensor, ...]:
+def rows(n: int, t: int, has_face: float = 0.7) -> tuple[torch.Tensor, ...]:
     random = torch.Generator().manual_seed(t)
     face, voice = torch.randn(n, t, 32, generator=random), torch.randn(n, t, 256, generator=random)
-    return face, voice, torch.rand(n, t, generator=random) < seen, torch.rand(n, t, generator=random) < seen
+    return face, voice, torch.rand(n, t, generator=random) < has_face, torch.rand(n, t, generator=random) < has_face
 
 
 def network(**options) -> Aver:
@@ -23,38 +23,38 @@ def network(**options) -> Aver:
     return made
 
 
-def test_its_size_is_that_of_two_layers_of_128():
+def test_the_number_of_parameters_is_that_of_two_layers_of_128():
     read = 32 * 128 + 128 + 256 * 128 + 128 + 2 * 128
     lstm = 4 * 128 * (256 + 128 + 2) + 4 * 128 * (128 + 128 + 2)
     assert sum(p.numel() for p in Aver().parameters()) == read + lstm + 128 * 2 + 2
 
 
 @pytest.mark.parametrize("options", [{}, {"num_face": 0}, {"num_voice": 0}, {"num_classes": 8, "num_action_units": 12}])
-def test_a_sequence_is_its_steps(options):
-    model, (face, voice, seen, heard) = network(**options), rows(3, 12)
+def test_a_sequence_equals_its_steps(options):
+    model, (face, voice, has_face, has_voice) = network(**options), rows(3, 12)
     face, voice = face[..., : model.num_face], voice[..., : model.num_voice]
     with torch.inference_mode():
-        whole, hidden = model.sequence(face, voice, seen, heard), model.start(3)
+        whole, hidden = model.sequence(face, voice, has_face, has_voice), model.start(3)
         for t in range(12):
-            out, hidden = model.step(face[:, t], voice[:, t], seen[:, t], heard[:, t], hidden)
+            out, hidden = model.step(face[:, t], voice[:, t], has_face[:, t], has_voice[:, t], hidden)
             for name, wanted in whole.tensors().items():
                 torch.testing.assert_close(out.tensors()[name], wanted[:, t], atol=1e-5, rtol=1e-5)
 
 
-def test_a_hidden_face_is_the_last_one_seen():
-    model, (face, voice, _, heard) = network(), rows(1, 8)
-    seen = torch.tensor([[False, True, False, False, True, True, False, False]])
+def test_a_hidden_face_is_replaced_by_the_last_visible_one():
+    model, (face, voice, _, has_voice) = network(), rows(1, 8)
+    has_face = torch.tensor([[False, True, False, False, True, True, False, False]])
     held = face[:, [0, 1, 1, 1, 4, 5, 5, 5]]
-    there = seen | (torch.arange(8) > 0)
+    there = has_face | (torch.arange(8) > 0)
     with torch.inference_mode():
-        told, wanted = model.sequence(face, voice, seen, heard), model.sequence(held, voice, there, heard)
-    assert torch.equal(told.valence_arousal, wanted.valence_arousal)
+        found, wanted = model.sequence(face, voice, has_face, has_voice), model.sequence(held, voice, there, has_voice)
+    assert torch.equal(found.valence_arousal, wanted.valence_arousal)
 
 
 @pytest.mark.parametrize("missing", ["face", "voice"])
-def test_what_is_missing_throughout_is_not_read_and_all_is_told(missing):
-    model, (face, voice, seen, heard) = network(), rows(2, 6)
-    flags = (torch.zeros_like(seen), heard) if missing == "face" else (seen, torch.zeros_like(heard))
+def test_a_modality_missing_throughout_is_not_read(missing):
+    model, (face, voice, has_face, has_voice) = network(), rows(2, 6)
+    flags = (torch.zeros_like(has_face), has_voice) if missing == "face" else (has_face, torch.zeros_like(has_voice))
     others = (face + 9, voice) if missing == "face" else (face, voice + 9)
     with torch.inference_mode():
         first, second = model.sequence(face, voice, *flags), model.sequence(*others, *flags)
@@ -63,12 +63,12 @@ def test_what_is_missing_throughout_is_not_read_and_all_is_told(missing):
 
 
 def test_the_future_does_not_move_the_past():
-    model, (face, voice, seen, heard) = network(), rows(2, 10, seen=1.0)
+    model, (face, voice, has_face, has_voice) = network(), rows(2, 10, has_face=1.0)
     later = face.clone(), voice.clone()
     for x in later:
         x[:, 6:] += 1
     with torch.inference_mode():
-        a, b = model.sequence(face, voice, seen, heard), model.sequence(*later, seen, heard)
+        a, b = model.sequence(face, voice, has_face, has_voice), model.sequence(*later, has_face, has_voice)
     torch.testing.assert_close(a.valence_arousal[:, :6], b.valence_arousal[:, :6])
     assert not torch.allclose(a.valence_arousal[:, 6:], b.valence_arousal[:, 6:], atol=1e-4)
 
@@ -87,7 +87,7 @@ def test_rows_that_are_not_valid_change_nothing():
     ("options", "inputs"),
     [({}, {"face": 32, "voice": 256}), ({"num_face": 0}, {"voice": 256}), ({"num_voice": 0}, {"face": 32})],
 )
-def test_the_card_tells_what_is_read_and_what_was_published_of_it(options, inputs):
+def test_the_card_states_inputs_and_published_results(options, inputs):
     card = card_of("aver", **options)
     assert card.inputs == inputs
     assert card.options == options
@@ -95,17 +95,17 @@ def test_the_card_tells_what_is_read_and_what_was_published_of_it(options, input
     assert tuple(number.value for number in card.published) == wanted
 
 
-def test_the_default_reads_its_own_backbones():
+def test_the_default_reads_the_features_of_its_own_backbones():
     assert card_of("aver").inputs == {"face": card_of("aver_student").features, "voice": card_of("aver_voice").features}
 
 
-def test_a_model_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="neither"):
+def test_a_model_without_inputs_or_heads_raises_an_error():
+    with pytest.raises(ValueError, match="num_face and num_voice are both 0"):
         Aver(num_face=0, num_voice=0)
 
 
 def series(seed: int) -> tuple[torch.Tensor, ...]:
-    """Slow valence and arousal (8, 60), shown by the face alone and heard in the voice alone."""
+    """Slow valence and arousal (8, 60), shown by the face alone and has_voice in the voice alone."""
     random = torch.Generator().manual_seed(seed)
     noise = torch.randn(2, 8, 69, generator=random).unfold(2, 10, 1).mean(3)
     valence, arousal = (noise / noise.std() / 3).clamp(-1, 1)
@@ -114,9 +114,9 @@ def series(seed: int) -> tuple[torch.Tensor, ...]:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"), [({}, "both"), ({"num_voice": 0}, "valence"), ({"num_face": 0}, "arousal")]
+    ("options", "learned"), [({}, "both"), ({"num_voice": 0}, "valence"), ({"num_face": 0}, "arousal")]
 )
-def test_valence_is_learned_from_the_face_and_arousal_from_the_voice(options, told):
+def test_valence_is_learned_from_the_face_and_arousal_from_the_voice(options, learned):
     torch.manual_seed(0)
     sizes = {"num_face": 4, "num_voice": 4, "width": 16, "layers": 1, "dropout": 0.0} | options
     model, there = Aver(**sizes), torch.ones(8, 60, dtype=torch.bool)
@@ -134,4 +134,4 @@ def test_valence_is_learned_from_the_face_and_arousal_from_the_voice(options, to
     with torch.inference_mode():
         scores = {name: 1 - loss.item() for name, loss in zip(("valence", "arousal"), losses(999), strict=True)}
     for name, score in scores.items():
-        assert score > 0.8 if told in ("both", name) else score < 0.3
+        assert score > 0.8 if learned in ("both", name) else score < 0.3

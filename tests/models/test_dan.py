@@ -8,7 +8,7 @@ import torch
 from timm import create_model
 
 from avfer.goldens.golden_files import read_golden
-from avfer.models.backbones.dan import Dan, Head
+from avfer.models.backbones.dan import AttentionHead, Dan
 from avfer.models.class_orders import assume
 from avfer.models.cost import cost_of
 from avfer.models.factory import from_tensors
@@ -29,7 +29,7 @@ def crops() -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("num_classes", "count"), [(7, 19_723_733), (8, 19_724_248)])
-def test_it_costs_what_the_authors_network_costs(num_classes, count):
+def test_parameters_and_multiply_adds_are_those_of_the_authors_network(num_classes, count):
     cost = cost_of("dan", card_of("dan", num_classes=num_classes))
     assert cost.parameters == count
     assert cost.macs == pytest.approx(2.22e9, rel=0.01)
@@ -42,10 +42,10 @@ def test_parts_are_of_the_published_sizes(network):
 
 
 @pytest.mark.parametrize(("golden", "options"), [("dan7", (7, 4)), ("dan8", (8, 4))])
-def test_an_official_file_tells_its_form(network, golden, options):
+def test_an_official_file_implies_its_options(network, golden, options):
     tensors = {name: torch.from_numpy(value) for name, value in read_golden(GOLDEN / golden).tensors.items()}
-    told, ours = Dan.from_official(tensors)
-    assert told == {"num_classes": options[0], "num_heads": options[1]}
+    implied, ours = Dan.from_official(tensors)
+    assert implied == {"num_classes": options[0], "num_heads": options[1]}
     assert list(ours) == list(network.state_dict())
 
 
@@ -96,7 +96,7 @@ def test_one_head_is_taken_as_it_is(crops):
 
 def test_heads_start_as_the_authors_draw_them():
     torch.manual_seed(0)
-    head = Head()
+    head = AttentionHead()
     weights = dict(head.named_parameters())
     assert weights["channel.gate.0.weight"].std().item() == pytest.approx(0.001, rel=0.05)
     assert weights["spatial.row.0.weight"].std().item() == pytest.approx((2 / (512 * 3)) ** 0.5, rel=0.05)

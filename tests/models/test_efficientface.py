@@ -24,7 +24,7 @@ COSTS = [
 
 
 @pytest.mark.parametrize(("name", "num_classes", "parameters", "macs"), COSTS)
-def test_networks_cost_what_the_authors_cost(name, num_classes, parameters, macs):
+def test_parameters_and_multiply_adds_are_those_of_the_authors_networks(name, num_classes, parameters, macs):
     cost = cost_of(name, card_of(name, num_classes=num_classes))
     assert cost.parameters == parameters
     assert macs is None or cost.macs == pytest.approx(macs, rel=0.01)
@@ -39,7 +39,7 @@ def test_parts_are_of_the_published_sizes(part, count):
     ("kind", "golden", "count"), [(EfficientFace, "efficientface", 418), (EfficientFaceLdg, "efficientface-ldg", 320)]
 )
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_an_official_file_tells_its_form(kind, golden, count, prefix):
+def test_an_official_file_implies_its_options(kind, golden, count, prefix):
     tensors = {prefix + name: torch.from_numpy(value) for name, value in read_golden(GOLDEN / golden).tensors.items()}
     options, ours = kind.from_official(tensors)
     assert options == {"num_classes": 7}
@@ -114,7 +114,7 @@ def test_statistics_are_those_of_the_corpus(name, options, mean):
 
 
 @pytest.mark.parametrize("name", ["efficientface", "efficientface_ldg"])
-@pytest.mark.parametrize(("num_classes", "told"), [(7, 7), (8, 0), (12666, 0)])
-def test_an_order_that_is_not_proven_is_not_taken_unasked(name, num_classes, told):
+@pytest.mark.parametrize(("num_classes", "count"), [(7, 7), (8, 0), (12666, 0)])
+def test_an_unproven_class_order_is_not_used_by_default(name, num_classes, count):
     card = assume(card_of(name, num_classes=num_classes))
-    assert len(card.classes) == told and not card.assumed
+    assert len(card.classes) == count and not card.assumed

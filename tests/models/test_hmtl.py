@@ -31,7 +31,7 @@ def test_the_supervised_network_is_the_trunk_and_one_head(backbone, count):
 
 
 @pytest.mark.parametrize("grid", [2, 3])
-def test_heads_give_what_their_names_say(crops, grid):
+def test_each_head_returns_its_output(crops, grid):
     torch.manual_seed(0)
     network = Hmtl(num_classes=7, heads=HEADS, grid=grid).eval()
     with torch.inference_mode():
@@ -70,12 +70,12 @@ def test_training_reaches_every_tensor(crops):
     order = random_orders(2, 3, torch.Generator().manual_seed(0))
     prediction = network.predict(crops)
     heads = prediction.expression_logits.square().sum() + prediction.valence_arousal.square().sum()
-    told = heads + network.restore(crops).square().mean()
-    (told + puzzle_loss(network.puzzle_logits(puzzle(crops, order)), order)).backward()
+    loss = heads + network.restore(crops).square().mean()
+    (loss + puzzle_loss(network.puzzle_logits(puzzle(crops, order)), order)).backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
 
 
-def test_valence_and_arousal_are_the_output_where_they_are_all(crops):
+def test_a_network_with_one_head_returns_valence_and_arousal(crops):
     network = Hmtl(heads=["valence_arousal"]).eval()
     torch.nn.init.constant_(network.valence_arousal.bias, 3.0)
     card = card_of("hmtl", heads=["valence_arousal"])
@@ -85,8 +85,8 @@ def test_valence_and_arousal_are_the_output_where_they_are_all(crops):
 
 
 @pytest.mark.parametrize("heads", [["puzzle"], ["expression", "rotation"], []])
-def test_heads_that_tell_nothing_are_refused(heads):
-    with pytest.raises(ValueError, match="heads are of"):
+def test_heads_without_a_supervised_one_raise_an_error(heads):
+    with pytest.raises(ValueError, match="heads: must be of"):
         Hmtl(heads=heads)
 
 
@@ -98,7 +98,7 @@ def test_heads_that_tell_nothing_are_refused(heads):
         {"backbone": "efficientnet_b2", "heads": ["valence_arousal", "inpainting"]},
     ],
 )
-def test_a_file_tells_its_form(options):
+def test_a_file_implies_its_options(options):
     network = Hmtl(**options)
     again = from_tensors("hmtl", network.state_dict(), "the file")
     assert list(again.state_dict()) == list(network.state_dict())
@@ -107,7 +107,7 @@ def test_a_file_tells_its_form(options):
 
 @pytest.mark.slow
 def test_puzzles_are_solved_by_the_whole_network_while_it_learns_expressions():
-    """64 pictures whose colour tells the place in red and green, and the class in blue; chance is one in nine."""
+    """64 pictures whose colour encodes the place in red and green, and the class in blue; chance is one in nine."""
     torch.manual_seed(0)
     label, places = torch.arange(64) % 3, torch.linspace(-2, 2, 33)
     rows, columns = torch.meshgrid(places, places, indexing="ij")
@@ -117,33 +117,33 @@ def test_puzzles_are_solved_by_the_whole_network_while_it_learns_expressions():
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     for step in range(150):
         order = random_orders(64, 3)
-        told = network.puzzle_logits(puzzle(pictures, order))
+        logits = network.puzzle_logits(puzzle(pictures, order))
         if step == 0:
-            assert puzzle_loss(told, order).item() == pytest.approx(9 * math.log(9), rel=0.05)
-        solved = float((told.argmax(2) == order).float().mean())
+            assert puzzle_loss(logits, order).item() == pytest.approx(9 * math.log(9), rel=0.05)
+        solved = float((logits.argmax(2) == order).float().mean())
         losses.append(F.cross_entropy(network(pictures), label))
         if solved > 0.55:
             break
         optimiser.zero_grad()
-        (puzzle_loss(told, order) + losses[-1]).backward()
+        (puzzle_loss(logits, order) + losses[-1]).backward()
         optimiser.step()
     assert solved > 0.5
     assert losses[-1] < 0.2 * losses[0]
 
 
 def test_a_puzzle_of_places_is_learned():
-    """Pictures whose colour tells the place, seen as small as they can be by a trunk of one layer."""
+    """Pictures whose colour encodes the place, pooled as far as possible, read by a trunk of one layer."""
     torch.manual_seed(0)
     rows, columns = torch.meshgrid(torch.linspace(0, 1, 18), torch.linspace(0, 1, 18), indexing="ij")
     pictures = torch.stack([rows, columns, rows * columns]).expand(64, -1, -1, -1)
     order = random_orders(64, 3, torch.Generator().manual_seed(0))
-    seen = F.avg_pool2d(puzzle(pictures, order), 6).flatten(1)
+    pooled = F.avg_pool2d(puzzle(pictures, order), 6).flatten(1)
     trunk = torch.nn.Sequential(torch.nn.Linear(27, 64), torch.nn.ReLU())
     head = PuzzleHead(64, 3).eval()
-    assert puzzle_loss(head(trunk(seen)), order).item() == pytest.approx(9 * math.log(9), rel=0.05)
+    assert puzzle_loss(head(trunk(pooled)), order).item() == pytest.approx(9 * math.log(9), rel=0.05)
     optimiser = torch.optim.Adam([*trunk.parameters(), *head.parameters()], lr=1e-2)
     for _ in range(150):
         optimiser.zero_grad()
-        puzzle_loss(head(trunk(seen)), order).backward()
+        puzzle_loss(head(trunk(pooled)), order).backward()
         optimiser.step()
-    assert (head(trunk(seen)).argmax(2) == order).float().mean() > 0.9
+    assert (head(trunk(pooled)).argmax(2) == order).float().mean() > 0.9

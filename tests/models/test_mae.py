@@ -1,4 +1,4 @@
-"""mae: patches, masks, and the loss on what is hidden."""
+"""mae: patches, masks, and the loss on masked patches."""
 
 import math
 
@@ -30,7 +30,7 @@ def test_patches_become_the_picture_again(crops, patch):
     assert torch.equal(vit.unpatchify(patches, patch), crops)
 
 
-def test_a_position_is_told_by_sines_and_cosines_of_column_and_row():
+def test_a_position_is_embedded_by_sines_and_cosines_of_column_and_row():
     table = vit.fixed_positions(192, 14)
     assert not table.requires_grad
     assert torch.equal(table[0, 0], torch.zeros(192))
@@ -38,11 +38,11 @@ def test_a_position_is_told_by_sines_and_cosines_of_column_and_row():
     for start, place in ((0, column), (96, row)):
         for i in (0, 7, 47):
             angle = place / 10000 ** (i / 48)
-            told = table[0, 1 + 14 * row + column, [start + i, start + 48 + i]]
-            assert told.tolist() == pytest.approx([math.sin(angle), math.cos(angle)], abs=1e-6)
+            embedded = table[0, 1 + 14 * row + column, [start + i, start + 48 + i]]
+            assert embedded.tolist() == pytest.approx([math.sin(angle), math.cos(angle)], abs=1e-6)
 
 
-def test_a_quarter_of_the_patches_stays_visible(network):
+def test_a_quarter_of_the_patches_is_visible(network):
     visible, hidden = network.masking(3, torch.Generator().manual_seed(0))
     assert visible.shape == (3, 49)
     assert hidden.shape == (3, 196)
@@ -51,7 +51,7 @@ def test_a_quarter_of_the_patches_stays_visible(network):
     assert len({tuple(row) for row in visible.tolist()}) == 3
 
 
-def test_what_is_hidden_is_not_looked_at(network, crops):
+def test_masked_patches_are_not_read(network, crops):
     visible, hidden = network.masking(2, torch.Generator().manual_seed(0))
     patches = vit.patchify(crops, 16).clone()
     patches[hidden] = 9.0
@@ -74,7 +74,7 @@ def test_pre_training_reaches_every_tensor(crops):
     assert [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None] == []
 
 
-def test_an_official_file_tells_its_form(network):
+def test_an_official_file_implies_its_options(network):
     names = {ours: theirs for theirs, ours in DECODER.items()}
     tensors = {}
     for name, tensor in network.state_dict().items():
@@ -93,7 +93,7 @@ def test_a_fine_tuned_file_gives_its_encoder(network):
     assert from_tensors("mae", encoder | head, "the file").decoder is None
 
 
-def test_without_a_decoder_nothing_is_filled_in(crops):
+def test_reconstruct_without_a_decoder_raises_an_error(crops):
     with pytest.raises(RuntimeError, match="decoder=True"):
         Mae(size="tiny").reconstruct(crops, torch.arange(49).expand(2, -1))
 

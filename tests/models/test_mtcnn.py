@@ -38,14 +38,14 @@ def test_several_faces_are_found_and_the_best_comes_first() -> None:
     assert sorted((boxes[:, 0] // 280).int().tolist()) == [0, 1, 2]
 
 
-def test_a_face_much_smaller_than_asked_for_is_not_found() -> None:
+def test_a_face_much_smaller_than_min_size_is_not_found() -> None:
     picture = torch.from_numpy(astronaut()[::4, ::4].copy())  # the face is some 28 px high
     assert len(detector().search(picture, 20)[0]) == 1
     assert len(detector().search(picture, 80)[0]) == 0
 
 
 @pytest.mark.parametrize("picture", [no_face(), np.zeros((200, 200, 3), np.uint8), np.full((8, 300, 3), 90, np.uint8)])
-def test_where_no_face_is_none_is_found(picture: np.ndarray) -> None:
+def test_nothing_is_found_in_a_picture_without_faces(picture: np.ndarray) -> None:
     boxes, scores = detector().search(torch.from_numpy(picture), 20)
     assert boxes.shape == (0, 4) and scores.shape == (0,)
 

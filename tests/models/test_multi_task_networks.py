@@ -19,7 +19,7 @@ def made(kind: type[torch.nn.Module], **options: int | bool) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("kind", [MtVgg, MtArcVgg])
-def test_a_crop_has_classes_a_pair_and_units(kind):
+def test_a_crop_has_classes_valence_arousal_and_action_units(kind):
     network, crops = made(kind, num_classes=8, num_action_units=5), torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
         prediction = network.predict(crops)
@@ -55,13 +55,13 @@ def test_expressions_are_angles_whatever_the_length_of_the_embedding():
         ("av_mt_vgg_rnn", {"num_classes": 8, "num_hidden": 5, "voice": False}),
     ],
 )
-def test_a_file_tells_its_form(name, options):
+def test_a_file_implies_its_options(name, options):
     kinds = {"mt_vgg": MtVgg, "mt_arcvgg": MtArcVgg, "av_mt_vgg_rnn": AvMtVggRnn}
     tensors = made(kinds[name], **options).state_dict()
     again = from_tensors(name, tensors, "the file")
     assert all(torch.equal(value, tensors[key]) for key, value in again.state_dict().items())
-    told = kinds[name].from_official(tensors)[0]
-    assert card_of(name, **told) == kinds[name].card(**SMALL, **options)
+    implied = kinds[name].from_official(tensors)[0]
+    assert card_of(name, **implied) == kinds[name].card(**SMALL, **options)
 
 
 @pytest.mark.parametrize("name", ["mt_vgg", "mt_arcvgg", "av_mt_vgg_rnn"])
@@ -76,7 +76,7 @@ def both() -> AvMtVggRnn:
     return made(AvMtVggRnn, num_hidden=5)
 
 
-def test_frames_and_sound_give_what_their_features_give(both):
+def test_frames_and_sound_compute_what_their_features_compute(both):
     crops, patches = torch.randn(2, 3, 3, 96, 96), torch.randn(2, 3, 1, 96, 64)
     with torch.inference_mode():
         out = both(crops, patches)
@@ -89,18 +89,18 @@ def test_frames_and_sound_give_what_their_features_give(both):
                 assert torch.allclose(now.tensors()[name], whole[:, time], atol=1e-5)
 
 
-def test_a_voice_is_heard_in_time_and_in_pitch(both):
+def test_voice_features_depend_on_time_and_on_pitch(both):
     patches = torch.zeros(3, 1, 96, 64)
     patches[1, :, 40:60] = 3.0
     patches[2, :, :, 20:30] = 3.0
     with torch.inference_mode():
-        heard = both.voice_features(patches)
-    assert heard.shape == (3, 12)
-    assert not torch.allclose(heard[0], heard[1]) and not torch.allclose(heard[1], heard[2])
+        features = both.voice_features(patches)
+    assert features.shape == (3, 12)
+    assert not torch.allclose(features[0], features[1]) and not torch.allclose(features[1], features[2])
 
 
 @pytest.mark.parametrize("missing", ["face", "voice"])
-def test_what_is_missing_is_not_read(both, missing):
+def test_a_missing_modality_is_not_read(both, missing):
     face, voice, there = torch.rand(2, 12), torch.rand(2, 12), torch.ones(2, dtype=torch.bool)
     flags = (~there, there) if missing == "face" else (there, ~there)
     noise = (
@@ -122,7 +122,7 @@ def test_the_state_passes_over_an_instant_with_nothing(both):
     assert not torch.equal(both.step(face, face, yes, no, hidden)[1], hidden)
 
 
-def test_without_a_voice_there_is_none_to_give():
+def test_without_a_voice_voice_features_raise_an_error():
     network = made(AvMtVggRnn, num_hidden=5, voice=False)
     assert network(torch.zeros(1, 2, 3, 96, 96)).valence_arousal.shape == (1, 2, 2)
     assert card_of("av_mt_vgg_rnn", voice=False).inputs == {"face": 4096}
@@ -131,7 +131,7 @@ def test_without_a_voice_there_is_none_to_give():
 
 
 def error(voice: bool) -> float:
-    """Of valence that stands in the voice alone, after learning from 64 sequences."""
+    """Return the squared error of valence that only the voice shows, after training on 64 sequences."""
     network = made(AvMtVggRnn, num_hidden=8, voice=voice).train()
     random = torch.Generator().manual_seed(2)
     face, sound = (torch.randn(64, 6, 12, generator=random) for _ in range(2))
@@ -146,5 +146,5 @@ def error(voice: bool) -> float:
     return loss.item()
 
 
-def test_who_hears_knows_what_stands_in_the_voice():
+def test_a_network_with_a_voice_learns_what_only_the_voice_shows():
     assert error(voice=True) < 0.3 * error(voice=False)

@@ -91,7 +91,7 @@ def test_logits_do_not_need_the_generator(whole, crops):
         assert torch.allclose(lean(crops), lean.head(lean.separate(crops).emotion[:, 0]), atol=1e-6)
 
 
-def test_without_a_generator_a_poker_face_is_refused(crops):
+def test_a_poker_face_without_a_generator_raises_an_error(crops):
     with pytest.raises(RuntimeError, match="generator=True"):
         PfVit(size="tiny").poker_face(crops)
     with pytest.raises(RuntimeError, match="separator=True"):
@@ -107,8 +107,8 @@ def test_training_reaches_every_part_and_leaves_positions_alone(crops):
     crops = crops[:1]
     optimiser = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
     realness, expressions = network.discriminator(network.poker_face(crops))
-    told = network(crops).square().sum() + network.reconstruct(crops).square().mean()
-    (told + realness.sum() + expressions.square().sum()).backward()
+    loss = network(crops).square().sum() + network.reconstruct(crops).square().mean()
+    (loss + realness.sum() + expressions.square().sum()).backward()
     assert [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None] == []
     optimiser.step()
     assert len(fixed) == 3
@@ -136,7 +136,7 @@ def official(network: PfVit) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("size", "patch", "num_classes"), [("tiny", 16, 7), ("tiny", 16, 8), ("small", 32, 7), ("small", 16, 8)]
 )
-def test_an_official_file_tells_its_form(size, patch, num_classes):
+def test_an_official_file_implies_its_options(size, patch, num_classes):
     network = PfVit(num_classes, size, patch=patch, separator=False)
     options, tensors = PfVit.from_official(official(network))
     assert (options["size"], options["patch"], options["num_classes"]) == (size, patch, num_classes)
@@ -147,7 +147,7 @@ def test_an_official_file_tells_its_form(size, patch, num_classes):
 @pytest.mark.parametrize(
     "options", [{"separation": "soft"}, {"generator": True, "num_classes": 8}, {"separator": False}]
 )
-def test_files_of_ours_tell_their_form(options):
+def test_files_of_ours_imply_their_options(options):
     network = create("pf_vit", size="tiny", **options)
     again = from_tensors("pf_vit", network.state_dict(), "the file")
     assert {name: t.shape for name, t in again.state_dict().items()} == {
@@ -157,7 +157,7 @@ def test_files_of_ours_tell_their_form(options):
     assert card.options == card_of("pf_vit", size="tiny", **options).options
 
 
-def test_a_pre_training_file_becomes_a_baseline_that_knows_nothing_yet(crops):
+def test_a_pre_training_file_becomes_a_baseline_with_a_head_of_zeros(crops):
     pretrained = Mae(size="tiny", decoder=True, decoder_width=64, decoder_depth=2)
     tensors = {
         name.removeprefix("encoder.").replace("decoder.mask_token", "mask_token").replace("decoder.", "decoder_"): t
@@ -169,7 +169,7 @@ def test_a_pre_training_file_becomes_a_baseline_that_knows_nothing_yet(crops):
         assert torch.equal(network.features(crops), pretrained.features(crops))
 
 
-def test_pre_trained_parts_are_taken_over(whole):
+def test_pre_trained_parts_are_loaded(whole):
     network, pretrained = copy.deepcopy(whole), Mae(size="tiny", decoder=True)
     network.start_pretrained(pretrained)
     assert torch.equal(network.encoder.cls_token, pretrained.encoder.cls_token)
@@ -177,13 +177,13 @@ def test_pre_trained_parts_are_taken_over(whole):
     assert torch.equal(network.generator.blocks[7].mlp.fc2.weight, pretrained.decoder.blocks[7].mlp.fc2.weight)
 
 
-def test_a_file_of_another_network_is_not_taken_for_a_baseline():
+def test_a_file_of_another_network_does_not_load_as_a_baseline():
     options, tensors = PfVit.from_official({"conv1.weight": torch.zeros(3)})
     assert "num_classes" not in options and "size" not in options
     assert set(tensors) == {"conv1.weight"}
 
 
-def test_layers_are_left_out_by_chance_while_it_learns_and_never_after(crops):
+def test_layers_are_skipped_by_chance_in_training_alone(crops):
     torch.manual_seed(0)
     network = PfVit(size="tiny", separator=False, drop_path=0.9)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""poster: its two modules and three sizes, official files, and what the goldens cannot see."""
+"""poster: its two modules and three sizes, official files, and facts that no golden covers."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def network() -> Poster:
 
 
 @pytest.mark.parametrize(("variant", "depth", "num_classes", "count", "macs"), FORMS)
-def test_each_form_costs_what_the_published_one_does(variant, depth, num_classes, count, macs):
+def test_each_form_has_the_cost_of_the_published_one(variant, depth, num_classes, count, macs):
     options = {"variant": variant, "depth": depth, "num_classes": num_classes}
     cost = cost_of("poster", card_of("poster", **options))
     assert cost.parameters == count
@@ -46,7 +46,7 @@ def test_as_many_parameters_train_as_in_the_authors_log():
     ("golden", "variant", "classes", "colour"),
     [("poster-rafdb-7", "raf_db", RAF_DB, "bgr"), ("poster-affectnet-8", "affectnet", AFFECTNET, "rgb")],
 )
-def test_an_official_file_tells_its_form(tmp_path, golden, variant, classes, colour):
+def test_an_official_file_implies_its_options(tmp_path, golden, variant, classes, colour):
     rest = {"iter": 3, "optimizer_state_dict": {"state": {}, "param_groups": [{"lr": 4e-5}]}}
     path = write(tmp_path / "best.pth", golden, lambda tensors: {"model_state_dict": tensors, **rest})
     options, tensors = Poster.from_official(read_tensors(path))
@@ -59,7 +59,7 @@ def test_an_official_file_tells_its_form(tmp_path, golden, variant, classes, col
 
 
 @pytest.mark.parametrize("options", [{"depth": 4}, {"variant": "affectnet", "depth": 6, "num_classes": 8}])
-def test_files_of_ours_tell_their_form(options):
+def test_files_of_ours_imply_their_options(options):
     with torch.device("meta"):
         tensors = Poster(**options).state_dict()
     deduced, ours = Poster.from_official(tensors)
@@ -67,7 +67,7 @@ def test_files_of_ours_tell_their_form(options):
     assert list(ours) == list(tensors)
 
 
-def test_a_file_of_poster_v2_is_not_taken_for_one_of_poster():
+def test_a_file_of_poster_v2_does_not_load_as_poster():
     options, tensors = Poster.from_official(official("posterpp-7"))
     assert not options
     assert "VIT.cls_token" in tensors
@@ -82,15 +82,15 @@ def test_a_form_that_was_never_published_is_refused(options):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_picture_tokens_cut_the_map_channel_by_channel(network, layout):
     picture = torch.arange(256.0 * 14 * 14).reshape(1, 256, 14, 14).to(memory_format=layout)
-    seen = []
-    hook = network.narrow.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    recorded = []
+    hook = network.narrow.register_forward_pre_hook(lambda _, given: recorded.append(given[0]))
     with torch.inference_mode():
         network.fuse(picture, torch.zeros(1, 512, 7, 7))
     hook.remove()
-    assert torch.equal(seen[0], torch.arange(49.0 * 1024).reshape(1, 49, 1024))
+    assert torch.equal(recorded[0], torch.arange(49.0 * 1024).reshape(1, 49, 1024))
 
 
-def test_both_outputs_of_the_authors_module_are_given(network):
+def test_both_outputs_of_the_authors_module_are_returned(network):
     crops = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         prediction = network.predict(crops)
@@ -109,12 +109,12 @@ def test_only_every_second_pixel_is_read(network):
         assert torch.equal(network(other), network(crops))
 
 
-def test_a_mean_stands_before_its_tokens():
+def test_the_mean_comes_before_its_tokens():
     tokens = torch.tensor([[[1.0, 2.0], [3.0, 6.0]]])
     assert mean_first(tokens).tolist() == [[[2.0, 4.0], [1.0, 2.0], [3.0, 6.0]]]
 
 
-def test_norms_add_a_millionth():
+def test_the_epsilon_of_norms_is_a_millionth():
     with torch.device("meta"):
         norms = [m for m in Poster().modules() if isinstance(m, torch.nn.LayerNorm)]
     assert len(norms) == 8 * 3 * 4 + 1
@@ -129,7 +129,7 @@ def test_drop_path_rises_over_the_depth_from_none_to_a_tenth():
     assert [rate.pop() for rate in rates] == pytest.approx([0.1 * k / 7 for k in range(8)])
 
 
-def test_pretrained_parts_are_taken_over(network):
+def test_pretrained_parts_are_loaded(network):
     torch.manual_seed(3)
     other = Poster(depth=4)
     parts = other.start_parts()
@@ -144,7 +144,7 @@ def test_pretrained_parts_are_taken_over(network):
         parts["landmarks"].load({})
 
 
-def test_training_leaves_alone_what_is_frozen(network):
+def test_training_does_not_change_frozen_parts(network):
     torch.manual_seed(4)
     frozen = {name: p.clone() for name, p in network.named_parameters() if not p.requires_grad}
     assert {name.split(".")[0] for name in frozen} == {"landmarks", "trunk", "pyramid"}

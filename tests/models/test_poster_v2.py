@@ -1,4 +1,4 @@
-"""poster_v2: official files, the index of its window attention, and what the goldens cannot see."""
+"""poster_v2: official files, the index of its window attention, and facts that no golden covers."""
 
 import copy
 import pickle
@@ -26,13 +26,13 @@ def network() -> PosterV2:
 
 
 @pytest.mark.parametrize(("num_classes", "count"), [(7, 58_316_594), (8, 58_317_363)])
-def test_it_costs_what_the_published_one_does(num_classes, count):
+def test_parameters_and_multiply_adds_are_those_of_the_published_network(num_classes, count):
     cost = cost_of("poster_v2", card_of("poster_v2", num_classes=num_classes))
     assert cost.parameters == count
     assert cost.macs == pytest.approx(8.59e9, rel=0.01)
 
 
-def test_what_runs_and_what_the_authors_train_are_as_many_parameters_as_in_their_files(network):
+def test_parameters_are_as_many_as_in_the_authors_files(network):
     frozen = sum(p.numel() for p in network.landmarks.parameters())
     unread = manifest(GOLDEN / "posterpp-7")["parameters"]["never_reached_in_forward"]
     points = sum(p.numel() for p in network.landmarks.output_layer.parameters())
@@ -42,7 +42,7 @@ def test_what_runs_and_what_the_authors_train_are_as_many_parameters_as_in_their
 
 
 @pytest.mark.parametrize(("golden", "num_classes"), [("posterpp-7", 7), ("posterpp-8", 8)])
-def test_an_official_file_with_its_recorders_tells_its_form(tmp_path, golden, num_classes):
+def test_an_official_file_with_objects_of_its_script_implies_its_options(tmp_path, golden, num_classes):
     """No class of the training script is at hand, as on any other machine."""
     first, second = script_class("RecorderMeter"), script_class("RecorderMeter1")
     rest = {"epoch": 3, "best_acc": torch.tensor(92.2), "optimizer": {"state": {}, "param_groups": [{"lr": 1e-6}]}}
@@ -61,8 +61,8 @@ def test_an_official_file_with_its_recorders_tells_its_form(tmp_path, golden, nu
 
 def test_units_in_one_row_are_found_too():
     """As in POSTER's files and in ir50.pth."""
-    told = {"ir_back.body.0.x": 0, "ir_back.body.3.x": 1, "ir_back.body.7.x": 2, "ir_back.body.20.x": 3}
-    _, tensors = PosterV2.from_official(told)
+    named = {"ir_back.body.0.x": 0, "ir_back.body.3.x": 1, "ir_back.body.7.x": 2, "ir_back.body.20.x": 3}
+    _, tensors = PosterV2.from_official(named)
     assert list(tensors) == [f"trunk.body{unit}.x" for unit in ("1.0", "2.0", "3.0", "3.13")]
 
 
@@ -76,7 +76,7 @@ def test_values_of_a_golden_file_reach_the_network():
     assert network.head.out_features == 8
 
 
-def test_files_of_ours_tell_their_form(network):
+def test_files_of_ours_imply_their_options(network):
     tensors = network.state_dict()
     options, ours = PosterV2.from_official(tensors)
     assert options == {"num_classes": 7}
@@ -84,7 +84,7 @@ def test_files_of_ours_tell_their_form(network):
 
 
 @pytest.mark.parametrize("golden", ["posterpp-7", "posterpp-8"])
-def test_no_order_of_classes_is_taken_unasked(golden):
+def test_no_class_order_is_used_by_default(golden):
     """With 7 classes a file may be of RAF-DB or of AffectNet, whose order is not proven."""
     card = deduced_card("poster_v2", official(golden))
     assert card.classes == [] and card.assumed == ""
@@ -107,7 +107,7 @@ def test_a_position_bias_depends_on_the_offset_alone():
     assert offsets(2).tolist() == [[4, 3, 1, 0], [5, 4, 2, 1], [7, 6, 4, 3], [8, 7, 5, 4]]
 
 
-def test_norms_of_windows_add_more_than_those_of_the_transformer(network):
+def test_the_epsilon_of_window_norms_is_larger_than_that_of_the_transformer(network):
     norms = {name: m.eps for name, m in network.named_modules() if isinstance(m, nn.LayerNorm)}
     assert {name for name, eps in norms.items() if eps == 1e-5} == {
         f"scales.{i}.{part}" for i in range(3) for part in ("norm", "mlp_norm")
@@ -161,7 +161,7 @@ def test_without_attention_and_mlp_a_scale_gives_the_normalised_map():
     assert torch.allclose(scale(picture, torch.randn(1, 64, 7, 7)), wanted, atol=1e-6)
 
 
-def test_training_leaves_alone_what_is_frozen(network):
+def test_training_does_not_change_frozen_parts(network):
     torch.manual_seed(4)
     frozen = {name: p.clone() for name, p in network.named_parameters() if not p.requires_grad}
     assert {name.split(".")[0] for name in frozen} == {"landmarks", "trunk", "unused"}

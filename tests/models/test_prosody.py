@@ -32,7 +32,7 @@ def test_a_louder_voice_moves_all_loudness_by_as_much_and_nothing_else():
     assert moved[LOUDNESS.stop :].abs().max() < 1e-3
 
 
-def test_brightness_is_seen_in_the_spectrum_of_loud_frames_whatever_the_level():
+def test_brightness_changes_the_spectrum_of_loud_frames_at_any_level():
     slope = described(tilt=20.0, level=-6.0)[SPECTRUM]
     assert (slope.diff() > 0).all()
     assert slope.sum().item() == pytest.approx(0, abs=1e-4)
@@ -45,7 +45,7 @@ def test_faster_speech_changes_more_and_moves_its_rhythm_up():
     assert slow[RHYTHM].argmax() == 1 and fast[RHYTHM].argmax() == 3
 
 
-def test_pauses_are_seen_by_the_quiet_ranks_alone():
+def test_pauses_change_the_quiet_ranks_alone():
     broken = voice(level=6.0)
     broken[:, :, :20] = math.log(1e-3)
     moved = Prosody().describe(broken)[0] - described(level=6.0)
@@ -55,6 +55,6 @@ def test_pauses_are_seen_by_the_quiet_ranks_alone():
 def test_silence_and_any_batch_give_finite_numbers_of_the_patch_alone():
     model = avfer.create("prosody", weights="builtin")
     patches = torch.cat([voice(), torch.full((1, 1, 96, 64), math.log(0.01)), voice(syllables=7.0)])
-    told = model.features(patches)
-    assert told.isfinite().all()
-    assert torch.allclose(told[2], model.features(patches[2:])[0], atol=1e-5)
+    features = model.features(patches)
+    assert features.isfinite().all()
+    assert torch.allclose(features[2], model.features(patches[2:])[0], atol=1e-5)

@@ -1,4 +1,4 @@
-"""psr: its pyramid, what is shared and what is not, and the files training starts from."""
+"""psr: its pyramid, its shared and own layers, and the files training starts from."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_parts_are_of_the_published_sizes(network):
     assert len(network.state_dict()) == 283
 
 
-def test_an_official_file_tells_its_form(network):
+def test_an_official_file_implies_its_options(network):
     tensors = {name: torch.from_numpy(value) for name, value in read_golden(GOLDEN / "psr-rafdb-7").tensors.items()}
     options, ours = Psr.from_official(tensors)
     assert options == {"num_classes": 7, "side": 100, "multiples": [1, 2, 1], "cut": 24}
@@ -56,7 +56,7 @@ def test_an_official_file_tells_its_form(network):
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
-def test_a_file_of_our_own_tells_its_form(form):
+def test_a_file_of_our_own_implies_its_options(form):
     with torch.device("meta"):
         state = Psr(**form).state_dict()
     assert card_of("psr", **Psr.from_official(state)[0]).options == form
@@ -69,19 +69,19 @@ def test_every_form_gives_probabilities(form):
     pictures = torch.randn(2, 3, side, side)
     with torch.inference_mode():
         branches = network.predict(pictures).extras["branch_logits"]
-        told = network(pictures).softmax(1)
+        probabilities = network(pictures).softmax(1)
         assert branches.shape == (2, form.get("num_classes", 7), len(form.get("multiples", [1, 2, 1])))
-        assert torch.allclose(told, branches.softmax(1).mean(2), atol=1e-6)
+        assert torch.allclose(probabilities, branches.softmax(1).mean(2), atol=1e-6)
         assert torch.allclose(network(pictures).exp().sum(1), torch.ones(2), atol=1e-5)
 
 
 @pytest.mark.parametrize("order", [[1, 0, 2], [2, 1, 0], [1, 2, 0]])
-def test_the_order_of_the_branches_does_not_matter(network, crops, monkeypatch, order):
+def test_the_order_of_the_branches_changes_no_output(network, crops, monkeypatch, order):
     with torch.inference_mode():
-        told, vectors = network(crops), network._vectors(crops)
+        logits, vectors = network(crops), network._vectors(crops)
         monkeypatch.setattr(network, "_vectors", lambda _: vectors[:, order])
         assert not torch.allclose(vectors[:, order], vectors, atol=1e-3)
-        assert torch.allclose(network(crops), told, atol=1e-6)
+        assert torch.allclose(network(crops), logits, atol=1e-6)
 
 
 def test_super_resolution_learns_pictures_twice_as_large():
@@ -103,11 +103,11 @@ def test_super_resolution_learns_pictures_twice_as_large():
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
-    [({"cut": 5}, "cut=5"), ({"multiples": [1, 3]}, "1, 2 and 4"), ({"side": 60}, "30 px are below 32")],
+    ("options", "message"),
+    [({"cut": 5}, "cut: must be one of"), ({"multiples": [1, 3]}, "1, 2 and 4"), ({"side": 60}, "30 px are below 32")],
 )
-def test_a_form_that_cannot_be_is_told(options, told):
-    with pytest.raises(ValueError, match=told):
+def test_impossible_options_raise_an_error(options, message):
+    with pytest.raises(ValueError, match=message):
         Psr(**options)
 
 
@@ -123,8 +123,8 @@ def test_four_sides_leave_the_same_rows(left):
     assert [localization_rows(side + more) for more in (-2, 0, 1, 2)] == [left, left, left, left + 1]
 
 
-def test_a_picture_without_rows_is_told():
-    with pytest.raises(ValueError, match="17 px are too small"):
+def test_a_picture_too_small_for_the_transformer_raises_an_error():
+    with pytest.raises(ValueError, match="at least 18 px, got 17"):
         localization_rows(17)
 
 
@@ -154,15 +154,15 @@ def test_the_transformer_is_trained_through_the_full_branch_alone(network, crops
 
 
 def test_a_small_crop_is_the_small_picture_itself(crops):
-    seen = []
+    recorded = []
     network = Psr(adaptive_side=151).eval()
     for branch in (network.branches[0], network.branches[2]):
-        branch.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        branch.register_forward_pre_hook(lambda _, inputs: recorded.append(inputs[0]))
     with torch.inference_mode():
         network(crops)
         aligned = network.stn(crops)
-    assert torch.equal(seen[0], aligned)
-    assert torch.equal(seen[1], aligned.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    assert torch.equal(recorded[0], aligned)
+    assert torch.equal(recorded[1], aligned.repeat_interleave(2, 2).repeat_interleave(2, 3))
     assert not Psr(adaptive_side=150).swapped
 
 

@@ -27,7 +27,7 @@ NETWORKS = [
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_features_are_as_wide_as_the_card_tells(name):
+def test_features_are_as_wide_as_the_card_says(name):
     card = card_of(f"timm:{name}", num_classes=7)
     with torch.device("meta"):
         made = create(f"timm:{name}", num_classes=7)
@@ -68,7 +68,7 @@ def test_a_classifier_that_was_trained_anew_is_kept(name):
 
 
 @pytest.mark.parametrize("name", ["levit_128s", "caformer_s18", "deit_tiny_distilled_patch16_224"])
-def test_a_head_of_several_layers_is_left_out(name):
+def test_a_head_of_several_layers_is_dropped(name):
     with torch.device("meta"):
         options, tensors = find("backbone", f"timm:{name}").from_official(
             timm.create_model(name, num_classes=8).state_dict()
@@ -83,7 +83,7 @@ def test_a_file_of_another_network_does_not_fit():
         from_tensors("timm:resnet18", file, "the file")
 
 
-def test_tags_of_weights_tell_the_crops():
+def test_tags_of_weights_determine_the_crops():
     card = card_of("timm:vit_base_patch16_clip_224.openai")
     assert card.mean[0] == pytest.approx(0.4815, abs=1e-4)
     assert card.name == "timm:vit_base_patch16_clip_224.openai"
@@ -99,7 +99,7 @@ def test_tags_of_weights_tell_the_crops():
         ("zzzzzzzz", "list_models"),
     ],
 )
-def test_an_unknown_name_is_told_with_the_nearest(name, hint):
+def test_an_unknown_name_raises_an_error_with_similar_names(name, hint):
     with pytest.raises(ValueError, match=hint):
         network(name)
     with pytest.raises(ConfigError, match=hint):

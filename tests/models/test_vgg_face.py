@@ -1,4 +1,4 @@
-"""Networks with the trunk of VGG-Face begin with its published convolutions."""
+"""Networks with the trunk of VGG-Face start from its published convolutions."""
 
 import pytest
 import torch
@@ -16,14 +16,14 @@ def published() -> dict[str, torch.Tensor]:
     """Tensors under the names of the PyTorch port, a few channels wide."""
     random, widths = torch.Generator().manual_seed(0), [3, *(growth * WIDTH for growth in GROWTH)]
     places = [f"conv{block}_{i}" for block, count in enumerate(BLOCKS, 1) for i in range(1, count + 1)]
-    told = {"fc6.weight": torch.zeros(2, 2)}
+    tensors = {"fc6.weight": torch.zeros(2, 2)}
     for place, before, after in zip(places, widths[:-1], widths[1:], strict=True):
-        told[f"{place}.weight"] = torch.randn(after, before, 3, 3, generator=random)
-        told[f"{place}.bias"] = torch.randn(after, generator=random)
-    return told
+        tensors[f"{place}.weight"] = torch.randn(after, before, 3, 3, generator=random)
+        tensors[f"{place}.bias"] = torch.randn(after, generator=random)
+    return tensors
 
 
-def test_the_first_layer_sees_in_our_crops_what_it_saw_in_theirs():
+def test_the_first_layer_computes_the_same_from_our_crops_as_from_theirs():
     network, theirs = VggFace(WIDTH, (8,)), published()
     network.take_over(theirs)
     pixels = torch.randint(0, 256, (2, 3, 96, 96)).float()
@@ -34,7 +34,7 @@ def test_the_first_layer_sees_in_our_crops_what_it_saw_in_theirs():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_network_takes_over_every_further_layer_as_it_is(name):
+def test_a_network_loads_every_further_layer_unchanged(name):
     network, theirs = create(name, width=WIDTH, num_features=8), published()
     network.start_parts()["vgg_face"].load(theirs)
     trunk = network.face if name.startswith("av") else network.trunk
@@ -43,6 +43,6 @@ def test_a_network_takes_over_every_further_layer_as_it_is(name):
             assert torch.equal(getattr(getattr(trunk.convs, f"conv_{number}"), kind), theirs[f"{place}.{kind}"])
 
 
-def test_a_file_without_the_layers_is_told_by_the_first_that_is_missing():
+def test_a_file_without_the_layers_raises_an_error_with_the_first_missing_one():
     with pytest.raises(KeyError, match=r"conv1_1\.weight"):
         VggFace(WIDTH, (8,)).take_over({"features.0.weight": torch.zeros(1)})

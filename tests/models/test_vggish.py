@@ -40,7 +40,7 @@ def patches(n: int) -> torch.Tensor:
     return torch.randn(n, 1, 96, 64, generator=torch.Generator().manual_seed(n))
 
 
-def test_its_size_is_the_published_one():
+def test_the_number_of_parameters_is_the_published_one():
     parameters, macs = cost_of("vggish", card_of("vggish"))
     assert parameters == 72_141_184
     assert macs == pytest.approx(0.864e9, rel=0.01)
@@ -83,7 +83,7 @@ def test_the_last_relu_is_an_option(network, published):
     assert card_of("vggish", relu=False).options == {"relu": False}
 
 
-def test_a_classifier_tells_as_many_classes_as_its_file_has():
+def test_a_classifier_has_as_many_classes_as_its_file():
     with torch.device("meta"):
         options, _ = Vggish.from_official(Vggish(num_classes=6).state_dict())
         assert options == {"num_classes": 6}

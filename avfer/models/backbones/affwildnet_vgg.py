@@ -1,4 +1,8 @@
-"""affwildnet_vgg: valence and arousal of single pictures, learned on Aff-Wild."""
+"""affwildnet_vgg: valence and arousal of single pictures, trained on Aff-Wild.
+
+The CNN of AffWildNet: Kollias et al., "Deep Affect Prediction in-the-wild", IJCV 2019, arXiv 1804.10938. Layers are
+those of github.com/dkollias/Aff-Wild-models (TensorFlow 1.8); the optional expression head is our choice.
+"""
 
 from typing import Any
 
@@ -15,16 +19,16 @@ LEVEL = 128 / 255  # pixels are (x - 128) / 128
 CODE = "github.com/dkollias/Aff-Wild-models (TensorFlow 1.8)"
 PAPER = "Kollias et al., Deep Affect Prediction in-the-wild, IJCV 2019, arXiv 1804.10938"
 TERMS = "research only, non-commercial, no redistribution"
-DUMPED = "Import what tools/dump_affwildnet.py makes of the authors' checkpoint; avfer reads no files of TensorFlow."
+DUMPED = "Import the file that tools/dump_affwildnet.py writes from the authors' checkpoint of TensorFlow."
 CHECKED = "Aff-Wild training set, every 20th frame, a check by a third party"
 TABLE = ((r"(?:.*/)?linear2_1\.", "trunk.full.1."), (r"(?:.*/)?linear3_1\.", "output."))
 
 
 class AffWildNetVgg(FaceNetwork):
-    """The CNN of AffWildNet: VGG-Face, two full layers, and a linear output of valence and arousal.
+    """VGG-Face, two full layers, and a linear output of valence and arousal.
 
-    The authors published it with 2000 and with 4096 units in the second full layer. `num_classes` adds a head of
-    expressions, which theirs have not: for training on other data.
+    num_hidden: units of the second full layer; the authors published 2000 and 4096. num_classes: width of an expression
+    head for training on other data, which the published files do not have; 0 for none.
     """
 
     def __init__(
@@ -47,14 +51,15 @@ class AffWildNetVgg(FaceNetwork):
         num_features: int = NUM_FEATURES,
         width: int = WIDTH,
     ) -> Card:
-        told = {"num_classes": (num_classes, 0), "num_hidden": (num_hidden, NUM_HIDDEN)}
-        told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 0), "num_hidden": (num_hidden, NUM_HIDDEN)}
+        options |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         checks = {2000: (0.841, 0.788), 4096: (0.849, 0.801)}.get(num_hidden, ())
         return Card(
             name="affwildnet_vgg",
             task="valence and arousal",
-            description=f"VGG-Face that tells valence and arousal of one picture, without a bound. {DUMPED}",
-            options=changed_options(told),
+            description=f"VGG-Face that predicts valence and arousal of one picture, without a bound. {DUMPED}",
+            options=changed_options(options),
             features=num_hidden,
             valence_arousal=True,
             size=vgg_face.SIDE,
@@ -74,7 +79,10 @@ class AffWildNetVgg(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """A dump of the authors' checkpoint (folder `vggface`), or a file of ours."""
+        """Read a dump of the authors' checkpoint (folder `vggface`), or a file of ours.
+
+        tensors: name -> float tensor in TensorFlow's or in our layout.
+        """
         ours = vgg_face.named(tensors, TABLE)
         options: dict[str, Any] = vgg_face.form(ours)
         if "trunk.full.1.weight" in ours:
@@ -88,7 +96,7 @@ class AffWildNetVgg(FaceNetwork):
         return {"vgg_face": StartPart(self.trunk.take_over)}
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), of the second full layer."""
+        """crops: (N, 3, 96, 96) normalised as the card says -> output of the second full layer (N, D)."""
         return self.trunk(crops)
 
     def predict(self, crops: Tensor) -> Prediction:

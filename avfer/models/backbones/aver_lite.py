@@ -1,4 +1,8 @@
-"""aver_lite: the small face network that comes with avfer."""
+"""aver_lite: the small face network whose weights come with avfer.
+
+A residual network (He et al., CVPR 2016) with the shortcuts of ResNet-D (He et al., CVPR 2019, arXiv 1812.01187).
+The layout is our own.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +15,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in the grey pictures of FER2013
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm; the shortcut averages and projects where the shape changes."""
+    """Two 3x3 convolutions with batch norms; the shortcut averages and projects if the shape changes."""
 
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
@@ -28,18 +32,20 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, H, W) -> (N, D, H / stride, W / stride)."""
         y = F.relu(self.norm1(self.conv1(x)))
         return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
 class AverLite(FaceNetwork):
-    """A residual network for grey 48 px faces (He et al. 2016, with ResNet-D shortcuts).
+    """A residual network for grey faces of 48 px.
 
-    The picture is reduced to luma and standardised per crop, so that colour, exposure and contrast of the
-    camera do not matter. Its side must be a multiple of 8.
+    The crop is reduced to luma and standardised on its own, so that colour, exposure and contrast of the camera do not
+    matter. Its side must be a multiple of 8. widths: channels of the stem and of each stage. depths: blocks of each
+    stage.
     """
 
-    luma: Tensor
+    luma: Tensor  # (1, 3, 1, 1)
 
     def __init__(
         self,
@@ -61,7 +67,7 @@ class AverLite(FaceNetwork):
         self.num_features = widths[-1]
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, S, S) RGB, normalised as the card says -> (N, D) embedding."""
+        """crops: (N, 3, S, S) RGB, normalised as the card says -> features (N, D)."""
         grey = (crops * self.luma).sum(1, keepdim=True)
         mean = grey.mean((2, 3), keepdim=True)
         spread = grey.std((2, 3), keepdim=True)
@@ -73,5 +79,5 @@ class AverLite(FaceNetwork):
         return Prediction(features, self.expression(self.dropout(features)))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, S, S) -> (N, K) expression logits."""
+        """crops: (N, 3, S, S) -> expression logits (N, K)."""
         return self.expression(self.dropout(self.features(crops)))

@@ -1,4 +1,8 @@
-"""aver_student: the face network of AVER, which learned its teacher's embedding."""
+"""aver_student: the face network of AVER, trained to reproduce its teacher's embedding.
+
+Schoneveld, Othmani, Abdelkawy, Pattern Recognition Letters 146 (2021), arXiv 2103.09154. No code was published. The
+paper uses a DenseNet (recalled); which one, and the heads, are our choice.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -20,14 +24,14 @@ embedding of unit length; layer=hidden gives the 512 values before it. backbone=
 PUBLISHED = [
     Published(data="AffectNet-8, logistic regression on features", value=61.6, mark="A"),
     Published(data="AffectNet-7, logistic regression on features", value=65.4, mark="I"),
-    Published(data="Google FEC", value=86.5, mark="R", metric="triplets told right %"),
+    Published(data="Google FEC", value=86.5, mark="R", metric="triplets right %"),
 ]
 
 
 class AverStudent(FaceNetwork):
-    """The student of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
+    """A DenseNet with the heads of `FaceEmbedding`.
 
-    No code was published; that it is a DenseNet is recalled, which one and its heads are our choice.
+    num_features: width of the embedding. layer: the features, "embedding" (of unit length) or "hidden" (512 values).
     """
 
     offers = frozenset({"embedding"})
@@ -52,13 +56,14 @@ class AverStudent(FaceNetwork):
         num_features: int = 32,
         layer: Layer = "embedding",
     ) -> Card:
-        told = {"num_classes": (num_classes, 8), "backbone": (backbone, "densenet201")}
-        told |= {"num_features": (num_features, 32), "layer": (layer, "embedding")}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 8), "backbone": (backbone, "densenet201")}
+        options |= {"num_features": (num_features, 32), "layer": (layer, "embedding")}
         return Card(
             name="aver_student",
             task="face embedding and expression",
             description=DESCRIPTION,
-            options=changed_options(told),
+            options=changed_options(options),
             features=HIDDEN if layer == "hidden" else num_features,
             classes=face_embedding.classes(num_classes),
             orders=face_embedding.ORDERS,
@@ -78,7 +83,10 @@ class AverStudent(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """No official weights are public: tensors are our own, and tell their form."""
+        """Read one of our own files; no official weights are public.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         last = tensors.get("trunk.features.norm5.weight")
         trunks = [trunk for trunk, width in WIDTHS.items() if last is not None and len(last) == width]
         return face_embedding.form(tensors) | ({"backbone": trunks[0]} if trunks else {}), tensors
@@ -90,16 +98,16 @@ class AverStudent(FaceNetwork):
     def start_imagenet(self, imagenet: Mapping[str, Tensor]) -> None:
         """Load the trunk from a state dict of the same DenseNet; RuntimeError if it is another network.
 
-        imagenet: name -> tensor of its layer's shape.
+        imagenet: name -> float tensor of its layer's shape.
         """
         face_embedding.start(self.trunk, imagenet)
 
     def _embed(self, crops: Tensor) -> Embedded:
-        """crops: (N, 3, 224, 224) normalised as the card says -> all that is told of them."""
+        """crops: (N, 3, 224, 224) normalised as the card says -> hidden (N, 512), embedding (N, E), logits (N, K)."""
         return self.head(self.trunk(crops))
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, 32) of unit length, or the hidden layer (N, 512)."""
+        """crops: (N, 3, 224, 224) -> embedding (N, E) of unit length, or the hidden layer (N, 512)."""
         hidden, embedding, _ = self._embed(crops)
         return hidden if self.layer == "hidden" else embedding
 
@@ -113,5 +121,5 @@ class AverStudent(FaceNetwork):
         return Prediction(features, logits, extras={"hidden": hidden, "embedding": embedding})
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
         return self._embed(crops).logits

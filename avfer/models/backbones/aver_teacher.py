@@ -1,4 +1,8 @@
-"""aver_teacher: the network that taught AVER's student what faces look alike."""
+"""aver_teacher: the teacher network of AVER, which embeds faces by the similarity of their expressions.
+
+Schoneveld, Othmani, Abdelkawy, Pattern Recognition Letters 146 (2021), arXiv 2103.09154. No code was published. The
+dense block is that of FECNet (Vemulapalli and Agarwala, CVPR 2019), which the paper follows; the rest is our choice.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,9 +28,9 @@ gives the 512 values before it. `start: {facenet: FILE}` takes the trunk of face
 
 
 class AverTeacher(FaceNetwork):
-    """The teacher of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
+    """Inception-ResNet-v1 of facenet without its last blocks, a dense block, and the heads of `FaceEmbedding`.
 
-    No code was published. The dense block is laid out as in FECNet (Vemulapalli and Agarwala, CVPR 2019).
+    num_features: width of the embedding. layer: the features, "embedding" (of unit length) or "hidden" (512 values).
     """
 
     offers = frozenset({"embedding"})
@@ -43,12 +47,13 @@ class AverTeacher(FaceNetwork):
 
     @classmethod
     def card(cls, num_classes: int = 8, num_features: int = 32, layer: Layer = "embedding") -> Card:
-        told = {"num_classes": (num_classes, 8), "num_features": (num_features, 32), "layer": (layer, "embedding")}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 8), "num_features": (num_features, 32), "layer": (layer, "embedding")}
         return Card(
             name="aver_teacher",
             task="face embedding and expression",
             description=DESCRIPTION,
-            options=changed_options(told),
+            options=changed_options(options),
             features=HIDDEN if layer == "hidden" else num_features,
             classes=face_embedding.classes(num_classes),
             orders=face_embedding.ORDERS,
@@ -65,7 +70,10 @@ class AverTeacher(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """No official weights are public: tensors are our own, and tell their form."""
+        """Read one of our own files; no official weights are public.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         return face_embedding.form(tensors), tensors
 
     def start_parts(self) -> dict[str, StartPart]:
@@ -75,17 +83,17 @@ class AverTeacher(FaceNetwork):
     def start_facenet(self, facenet: Mapping[str, Tensor]) -> None:
         """Load the trunk from a state dict of InceptionResnetV1; RuntimeError if it is another network.
 
-        facenet: name -> tensor of its layer's shape.
+        facenet: name -> float tensor of its layer's shape.
         """
         face_embedding.start(self.trunk, facenet)
 
     def _embed(self, crops: Tensor) -> Embedded:
-        """crops: (N, 3, 224, 224) normalised as the card says -> all that is told of them."""
+        """crops: (N, 3, 224, 224) normalised as the card says -> hidden (N, 512), embedding (N, E), logits (N, K)."""
         maps = self.dense(self.narrow(self.trunk(crops)))
         return self.head(self.norm(maps).relu().mean((2, 3)))
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, 32) of unit length, or the hidden layer (N, 512)."""
+        """crops: (N, 3, 224, 224) -> embedding (N, E) of unit length, or the hidden layer (N, 512)."""
         hidden, embedding, _ = self._embed(crops)
         return hidden if self.layer == "hidden" else embedding
 
@@ -99,12 +107,12 @@ class AverTeacher(FaceNetwork):
         return Prediction(features, logits, extras={"hidden": hidden, "embedding": embedding})
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
         return self._embed(crops).logits
 
 
 def _trunk() -> nn.Sequential:
-    """Crops (N, 3, 224, 224) to maps (N, 896, 12, 12), under facenet's names."""
+    """Return the trunk under facenet's names: crops (N, 3, 224, 224) to maps (N, 896, 12, 12)."""
     trunk = nn.Sequential()
     for name, block in InceptionResnetV1().named_children():
         if name == CUT:

@@ -1,4 +1,9 @@
-"""aver_voice: the sound network of AVER, VGGish made to tell valence and arousal."""
+"""aver_voice: the audio network of AVER, VGGish fine-tuned for valence and arousal.
+
+Schoneveld, Othmani, Abdelkawy, Pattern Recognition Letters 146 (2021), arXiv 2103.09154. No code was published. The
+paper's changes of VGGish are not known: ours keeps its convolutions; the average of their maps, the layer of features
+and the clamp of outputs are our choice.
+"""
 
 from typing import Any
 
@@ -14,10 +19,10 @@ MAPS = 512  # of the trunk
 
 
 class AverVoice(VoiceNetwork, AffectModel):
-    """The audio network of Schoneveld et al., Pattern Recognition Letters 146 (2021), arXiv 2103.09154.
+    """The convolutions of VGGish, a layer of features, and a linear output of valence and arousal.
 
-    How the paper changed VGGish is not known; ours keeps its convolutions and averages their maps. In a pipeline it is
-    the backbone of the voice, and with the same weights the affect model too, where nothing else reads the voice.
+    In a pipeline it is the backbone of the voice. With the same weights it can be the affect model too, if no other
+    model reads the voice.
     """
 
     def __init__(self, num_features: int = 256, dropout: float = 0.3) -> None:
@@ -32,13 +37,14 @@ class AverVoice(VoiceNetwork, AffectModel):
 
     @classmethod
     def card(cls, num_features: int = 256, dropout: float = 0.3) -> Card:
-        told = {"num_features": (num_features, 256), "dropout": (dropout, 0.3)}
+        """Return the card for these constructor options."""
+        options = {"num_features": (num_features, 256), "dropout": (dropout, 0.3)}
         return Card(
             name="aver_voice",
             task="valence and arousal of the voice, and features",
             description="The convolutions of VGGish, their maps averaged over time and frequency, and a layer of"
             " features; fine-tuned on RECOLA. `start: {pretrained: FILE}` takes the convolutions from vggish.",
-            options=changed_options(told),
+            options=changed_options(options),
             inputs={"voice": num_features},
             trained_on={"voice": "aver_voice"},
             features=num_features,
@@ -52,7 +58,10 @@ class AverVoice(VoiceNetwork, AffectModel):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """No official weights are public: tensors are our own, and tell their form."""
+        """Read one of our own files; no official weights are public.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         bias = tensors.get("embedding.bias")
         return {} if bias is None else {"num_features": len(bias)}, tensors
 
@@ -69,17 +78,17 @@ class AverVoice(VoiceNetwork, AffectModel):
         return self.embedding(self.trunk(patches).mean((2, 3))).relu()
 
     def forward(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) -> (N, 2) valence and arousal, held to [-1, 1] where it is not in training."""
-        return self._pair(self.features(patches))
+        """patches: (N, 1, 96, 64) -> valence and arousal (N, 2), clamped to [-1, 1] outside of training."""
+        return self._valence_arousal(self.features(patches))
 
     def start(self, n: int) -> Tensor:
-        """(n, 0): it remembers nothing."""
+        """Return an empty state (n, 0)."""
         return self.embedding.weight.new_zeros(n, 0)
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
     ) -> tuple[Prediction, Tensor]:
-        """voice: (N, D) features; the rest is not read -> outputs (N,), hidden (N, 0)."""
+        """voice: (N, D) features, has_voice: (N,) bool -> N rows, hidden (N, 0); faces are not used."""
         return self.sequence(face, voice, has_face, has_voice), hidden
 
     def sequence(
@@ -91,9 +100,10 @@ class AverVoice(VoiceNetwork, AffectModel):
         valid: Tensor | None = None,
         times: Tensor | None = None,
     ) -> Prediction:
-        """voice: (..., D) features, of single rows or of sequences; the rest is not read -> outputs (...)."""
-        return Prediction(valence_arousal=self._pair(torch.where(has_voice[..., None], voice, 0.0)))
+        """voice: (..., D) features, has_voice: (...) bool -> outputs (..., 2), row by row; faces are not used."""
+        return Prediction(valence_arousal=self._valence_arousal(torch.where(has_voice[..., None], voice, 0.0)))
 
-    def _pair(self, features: Tensor) -> Tensor:
-        pair = self.valence_arousal(self.dropout(features))
-        return pair if self.training else pair.clamp(-1, 1)
+    def _valence_arousal(self, features: Tensor) -> Tensor:
+        """(..., D) -> (..., 2)."""
+        values = self.valence_arousal(self.dropout(features))
+        return values if self.training else values.clamp(-1, 1)

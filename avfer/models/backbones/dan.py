@@ -1,4 +1,8 @@
-"""dan: several attention heads on one feature map, made to look at different things."""
+"""dan: several attention heads on one feature map, trained to attend to different regions.
+
+DAN: Wen et al., "Distract Your Attention: Multi-head Cross Attention Network for Facial Expression Recognition", arXiv
+2109.07270. Layers are those of github.com/yaoing/DAN (MIT); where the paper differs, this follows the code.
+"""
 
 from typing import Any, cast
 
@@ -31,13 +35,13 @@ RENAMES = [  # the authors' names -> ours
     (r"^(heads\.\d+)\.sa\.conv_3x1\.", r"\1.spatial.column."),
     (r"^(heads\.\d+)\.ca\.attention\.", r"\1.channel.gate."),
 ]
-DESCRIPTION = """ResNet-18 and independent attention heads; `outputs` gives what the losses of training read. \
+DESCRIPTION = """ResNet-18 and independent attention heads, whose outputs the losses of training compare. \
 AffectNet and RAF-DB number their classes differently. Use float32: head values are sums over 512 channels, which \
 half precision may not hold."""
 
 
 class SpatialAttention(nn.Module):
-    """(N, 512, 7, 7) -> the same, times a map that is the sum over the channels of three convolutions."""
+    """Weighting of places: the input times a map, the sum over the channels of three convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,13 +52,14 @@ class SpatialAttention(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (N, 512, 7, 7) -> (N, 512, 7, 7)."""
         y = self.reduce(x)
         y = self.relu(self.square(y) + self.row(y) + self.column(y))
         return x * y.sum(1, keepdim=True)
 
 
 class ChannelAttention(nn.Module):
-    """(N, 512, 7, 7) -> (N, 512): the mean over space, each channel times a gate in [0, 1]."""
+    """Weighting of channels: the mean over space times a gate in [0, 1]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,12 +68,13 @@ class ChannelAttention(nn.Module):
         self.gate = nn.Sequential(*gate)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (N, 512, 7, 7) -> (N, 512)."""
         pooled = self.pool(x).flatten(1)
         return pooled * self.gate(pooled)
 
 
-class Head(nn.Sequential):
-    """(N, 512, 7, 7) -> (N, 512): where to look, then at what."""
+class AttentionHead(nn.Sequential):
+    """Spatial attention, then channel attention: (N, 512, 7, 7) -> (N, 512)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,10 +90,7 @@ class Head(nn.Sequential):
 
 
 class Dan(FaceNetwork):
-    """DAN: Wen et al., "Distract Your Attention: Multi-head Cross Attention Network for Facial Expression Recognition".
-
-    arXiv 2109.07270; github.com/yaoing/DAN (MIT). Where the paper differs, this follows the code.
-    """
+    """ResNet-18 and `num_heads` attention heads, whose sum is classified."""
 
     offers = frozenset({"feature_map", "attention_heads"})
 
@@ -95,18 +98,19 @@ class Dan(FaceNetwork):
         super().__init__()
         trunk = timm.create_model("resnet18", pretrained=False, num_classes=0, zero_init_last=False)
         self.trunk = cast(ResNet, trunk)
-        self.heads = nn.ModuleList(Head() for _ in range(num_heads))
+        self.heads = nn.ModuleList(AttentionHead() for _ in range(num_heads))
         self.fc = nn.Linear(WIDTH, num_classes)
         self.bn = nn.BatchNorm1d(num_classes)
 
     @classmethod
     def card(cls, num_classes: int = 7, num_heads: int = 4) -> Card:
-        told = {"num_classes": (num_classes, 7), "num_heads": (num_heads, 4)}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 7), "num_heads": (num_heads, 4)}
         return Card(
             name="dan",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(told),
+            options=changed_options(options),
             features=WIDTH,
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -131,7 +135,7 @@ class Dan(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """The authors' checkpoints, or our own."""
+        """Read the authors' checkpoints, or our own. tensors: name -> float tensor of its layer's shape."""
         ours = rename_tensors(tensors, RENAMES)
         options: dict[str, Any] = {}
         if "fc.bias" in ours:
@@ -147,12 +151,12 @@ class Dan(FaceNetwork):
     def start_resnet(self, resnet: dict[str, Tensor]) -> None:
         """Load the layers of a ResNet-18 under torchvision's names, without its classifier.
 
-        resnet: name -> tensor of its layer's shape. Raises RuntimeError if a tensor does not fit.
+        resnet: name -> float tensor of its layer's shape. Raises RuntimeError if a tensor does not fit.
         """
         self.trunk.load_state_dict({name: value for name, value in resnet.items() if not name.startswith("fc.")})
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, 512), the sum of the heads, which the last layer reads."""
+        """crops: (N, 3, 224, 224) normalised as the card says -> sum of the heads (N, 512), input of the last layer."""
         return self._heads(crops)[1].sum(1)
 
     def predict(self, crops: Tensor) -> Prediction:
@@ -167,10 +171,11 @@ class Dan(FaceNetwork):
         return Prediction(features, self.bn(self.fc(features)), extras=extras)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
         return self.bn(self.fc(self.features(crops)))
 
     def _heads(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, 224, 224) -> feature map (N, 512, 7, 7), heads (N, H, 512)."""
         feature_map = self.trunk.forward_features(crops)
         heads = torch.stack([head(feature_map) for head in self.heads], 1)  # (N, H, 512)
         return feature_map, heads.log_softmax(1) if len(self.heads) > 1 else heads

@@ -1,4 +1,8 @@
-"""efficientface: a small ShuffleNet with an extractor for the quarters of a face and an attention gate."""
+"""efficientface: a small ShuffleNet with an extractor for the quarters of a face and an attention gate.
+
+EfficientFace: Zhao, Liu, Zhou, "Robust Lightweight Facial Expression Recognition Network with Label Distribution
+Training", AAAI 2021, 35(4), 3510-3519. Layers are those of github.com/zengqunzhao/EfficientFace (MIT).
+"""
 
 from typing import Any, Literal
 
@@ -47,12 +51,11 @@ RENAMES = [  # the authors' names -> ours
 ]
 DESCRIPTION = """ShuffleNet-V2 with a local extractor and a channel-spatial modulator, trained on label distributions. \
 Mean and std are those of the corpus the weights were trained on: corpus=raf_db (the default of 7 classes), affectnet \
-(of 8) or caer_s. The authors' file from MS-Celeb-1M tells 12666 people apart and gives features; its class order is \
-none of these."""
+(of 8) or caer_s. The authors' file from MS-Celeb-1M has 12666 identities as classes and serves for features alone."""
 
 
 class LocalExtractor(nn.Module):
-    """(N, 29, H, W) -> (N, 116, H / 2, W / 2): each quarter by layers of its own, nothing leaks between them."""
+    """Convolutions of the four quarters of a map, each with layers and padding of its own."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +65,7 @@ class LocalExtractor(nn.Module):
         self.bottom_right = _quarter()
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (N, 29, H, W) -> (N, 116, H / 2, W / 2)."""
         (top_left, top_right), (bottom_left, bottom_right) = (half.chunk(2, 3) for half in x.chunk(2, 2))
         top = torch.cat([self.top_left(top_left), self.top_right(top_right)], 3)
         bottom = torch.cat([self.bottom_left(bottom_left), self.bottom_right(bottom_right)], 3)
@@ -69,7 +73,7 @@ class LocalExtractor(nn.Module):
 
 
 class Modulator(nn.Module):
-    """(N, 116, H, W) -> the same, times one sigmoid of the product of channel logits and spatial logits."""
+    """Attention gate: the input times the sigmoid of the product of channel logits and spatial logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,15 +85,15 @@ class Modulator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (N, 116, H, W) -> (N, 116, H, W)."""
         channel: Tensor = self.channel(x.mean((2, 3)))  # (N, 116)
         return x * (channel[:, :, None, None] * self.spatial(x)).sigmoid()
 
 
 class EfficientFace(FaceNetwork):
-    """EfficientFace: Zhao, Liu, Zhou, "Robust Lightweight Facial Expression Recognition Network with Label
-    Distribution Training", AAAI 2021, 35(4), 3510-3519.
+    """ShuffleNet-V2 with a local extractor and a modulator after its stem, for crops of 224 px.
 
-    github.com/zengqunzhao/EfficientFace (MIT). It is made for crops of 224 x 224. `corpus` changes the card alone.
+    corpus: the training corpus of the weights, which sets mean and std of the card; the layers do not depend on it.
     """
 
     def __init__(self, num_classes: int = 7, corpus: Corpus | None = None) -> None:
@@ -100,13 +104,14 @@ class EfficientFace(FaceNetwork):
 
     @classmethod
     def card(cls, num_classes: int = 7, corpus: Corpus | None = None) -> Card:
-        told = {"num_classes": (num_classes, 7), "corpus": (corpus, None)}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 7), "corpus": (corpus, None)}
         mean, std = statistics(num_classes, corpus)
         return Card(
             name="efficientface",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(told),
+            options=changed_options(options),
             features=FEATURES,
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -131,12 +136,15 @@ class EfficientFace(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """The authors' checkpoints (with or without the prefix of their data-parallel wrapper), or our own."""
+        """Read the authors' checkpoints (with or without the prefix of their data-parallel wrapper), or our own.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         ours = rename_tensors({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
         return {"num_classes": len(ours["trunk.fc.bias"])} if "trunk.fc.bias" in ours else {}, ours
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) normalised as the card says -> (N, 1024)."""
+        """crops: (N, 3, 224, 224) normalised as the card says -> features (N, 1024)."""
         trunk = self.trunk
         x = trunk.maxpool(trunk.conv1(crops))
         x = self.modulator(trunk.stage2(x)) + self.local(x)
@@ -148,12 +156,12 @@ class EfficientFace(FaceNetwork):
         return Prediction(features, self.trunk.fc(features))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
         return self.trunk.fc(self.features(crops))
 
 
 def statistics(num_classes: int, corpus: Corpus | None) -> tuple[list[float], list[float]]:
-    """Mean and std per channel of a corpus; where none is named, of the likeliest for so many classes."""
+    """Return mean and std per channel of a corpus; if it is None, of the likeliest corpus for so many classes."""
     return STATISTICS[corpus or ("affectnet" if num_classes == 8 else "raf_db")]
 
 

@@ -1,4 +1,8 @@
-"""efficientface_ldg: the label distribution generator that EfficientFace learns from."""
+"""efficientface_ldg: the label distribution generator, whose softmax is the target of EfficientFace.
+
+Zhao, Liu, Zhou, AAAI 2021, 35(4), 3510-3519; github.com/zengqunzhao/EfficientFace (MIT). An ordinary ResNet-50 with the
+stride in its 3x3 convolutions; nothing is our choice.
+"""
 
 from typing import Any, cast
 
@@ -17,10 +21,9 @@ RENAMES = [(r"^(?!trunk\.)", "trunk.")]  # the authors' names -> ours
 
 
 class EfficientFaceLdg(FaceNetwork):
-    """The ResNet-50 whose softmax is the target of EfficientFace (Zhao, Liu, Zhou, AAAI 2021).
+    """ResNet-50 as the teacher of EfficientFace.
 
-    github.com/zengqunzhao/EfficientFace (MIT); an ordinary ResNet-50 with the stride in its 3x3 convolutions. `corpus`
-    changes the card alone.
+    corpus: the training corpus of the weights, which sets mean and std of the card; the layers do not depend on it.
     """
 
     def __init__(self, num_classes: int = 7, corpus: Corpus | None = None) -> None:
@@ -30,15 +33,16 @@ class EfficientFaceLdg(FaceNetwork):
 
     @classmethod
     def card(cls, num_classes: int = 7, corpus: Corpus | None = None) -> Card:
-        told = {"num_classes": (num_classes, 7), "corpus": (corpus, None)}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 7), "corpus": (corpus, None)}
         mean, std = statistics(num_classes, corpus)
         return Card(
             name="efficientface_ldg",
             task="expression",
-            description="ResNet-50, the teacher of efficientface: frozen, in evaluation mode, it tells the label"
-            " distribution of each face. Mean and std depend on corpus=raf_db, affectnet or caer_s as there. The"
+            description="ResNet-50, the teacher of efficientface: frozen, in evaluation mode, it predicts the"
+            " label distribution of each face. Mean and std depend on corpus=raf_db, affectnet or caer_s as there. The"
             " authors' file from MS-Celeb-1M can be read too, and gives features.",
-            options=changed_options(told),
+            options=changed_options(options),
             features=FEATURES,
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -57,12 +61,15 @@ class EfficientFaceLdg(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """The authors' checkpoints (with or without the prefix of their data-parallel wrapper), or our own."""
+        """Read the authors' checkpoints (with or without the prefix of their data-parallel wrapper), or our own.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         ours = rename_tensors({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
         return {"num_classes": len(ours["trunk.fc.bias"])} if "trunk.fc.bias" in ours else {}, ours
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) normalised as the card says -> (N, 2048)."""
+        """crops: (N, 3, 224, 224) normalised as the card says -> features (N, 2048)."""
         return self.trunk.forward_head(self.trunk.forward_features(crops), pre_logits=True)
 
     def predict(self, crops: Tensor) -> Prediction:
@@ -71,5 +78,5 @@ class EfficientFaceLdg(FaceNetwork):
         return Prediction(features, self.trunk.fc(features))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
         return self.trunk(crops)

@@ -1,4 +1,7 @@
-"""What teacher and student of AVER share: the crops they read, and the layers that make an embedding of a face."""
+"""Parts that teacher and student of AVER share: normalisation of the crops, and the heads of the face embedding.
+
+Schoneveld, Othmani, Abdelkawy, Pattern Recognition Letters 146 (2021), arXiv 2103.09154; layers are our choice.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -16,14 +19,14 @@ ORDERS = [
     ClassOrder(name="affectnet_8", classes=AFFECTNET),
     ClassOrder(name="affectnet_7", classes=AFFECTNET[:7]),
 ]
-Layer = Literal["embedding", "hidden"]  # whose values a network gives as its features
+Layer = Literal["embedding", "hidden"]  # the layer that is the features of a network
 
 
 class Embedded(NamedTuple):
-    """Of N faces."""
+    """Outputs for N faces."""
 
-    hidden: Tensor  # (N, 512), what expressions are told from
-    embedding: Tensor  # (N, E) of unit length: near where expressions look alike
+    hidden: Tensor  # (N, 512), input of the expression head
+    embedding: Tensor  # (N, E) of unit length; faces of similar expressions are close
     logits: Tensor  # (N, K) of expressions
 
 
@@ -38,23 +41,29 @@ class FaceEmbedding(nn.Module):
         self.expression = nn.Linear(HIDDEN, num_classes)
 
     def forward(self, pooled: Tensor) -> Embedded:
-        """pooled: (N, D), maps averaged over their places."""
+        """pooled: (N, D), maps averaged over their places -> (N, 512), (N, E), (N, K)."""
         hidden = self.hidden(pooled).relu()
         return Embedded(hidden, F.normalize(self.similarity(hidden)), self.expression(self.dropout(hidden)))
 
 
 def form(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Classes and width of the embedding, as a network's `head.` tells."""
+    """Return the options `num_classes` and `num_features` that the tensors of a network imply.
+
+    tensors: name -> float tensor of its layer's shape, those of `FaceEmbedding` under `head.`.
+    """
     sizes = {"num_classes": "head.expression.bias", "num_features": "head.similarity.bias"}
     return {option: len(tensors[name]) for option, name in sizes.items() if name in tensors}
 
 
 def classes(count: int) -> list[str]:
-    """Of AffectNet, where it has so many."""
+    """Return the names of so many classes in AffectNet's order; [] for a number that it does not have."""
     return next((order.classes for order in ORDERS if len(order.classes) == count), [])
 
 
 def start(trunk: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Fill a trunk from a checkpoint of the whole network that it was cut from."""
+    """Load a trunk from a checkpoint of the whole network that it is a part of.
+
+    tensors: name -> float tensor of its layer's shape. Raises RuntimeError if a tensor is missing or does not fit.
+    """
     wanted = trunk.state_dict()
     trunk.load_state_dict({name: tensor for name, tensor in tensors.items() if name in wanted}, strict=True)

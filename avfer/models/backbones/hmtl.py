@@ -1,4 +1,10 @@
-"""hmtl: a network that learns expressions and solves pretext tasks at the same time."""
+"""hmtl: a network trained on expressions and on pretext tasks at the same time.
+
+HMTL: Pourmirzaei, Montazer, Esmaili, "Using Self-Supervised Auxiliary Tasks to Improve Fine-Grained Facial
+Representation", arXiv 2105.06421. Puzzle and expression heads follow the public code
+(github.com/mahdip72/AffectNet-with-Self-Supervised-auxiliary-tasks, TensorFlow, MIT), which has neither the paper's
+trunk nor its in-painting. The in-painting decoder, the valence-arousal head and the normalisation are our choice.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
@@ -35,7 +41,7 @@ PUBLISHED: dict[Trunk, dict[str, float]] = {  # accuracy % on 8 classes
 
 
 class PuzzleHead(nn.Module):
-    """Features (N, D) -> logits (N, P, P): for each of P positions, which tile lies there."""
+    """For each of P positions of a puzzle, a classifier of the tile that lies there."""
 
     def __init__(self, width: int, grid: int) -> None:
         super().__init__()
@@ -43,12 +49,13 @@ class PuzzleHead(nn.Module):
         self.positions = nn.ModuleList(nn.Linear(width, grid * grid) for _ in range(grid * grid))
 
     def forward(self, features: Tensor) -> Tensor:
+        """features: (N, D) -> logits (N, P, P), position before tile."""
         x = self.dropout(features)
         return torch.stack([position(x) for position in self.positions], 1)
 
 
-class Painter(nn.Sequential):
-    """The last feature map (N, D, S / 32, S / 32) -> a whole picture (N, 3, S, S) in [0, 1]."""
+class InpaintingDecoder(nn.Sequential):
+    """Decoder of the last feature map (N, D, S / 32, S / 32) to a picture (N, 3, S, S) in [0, 1]."""
 
     def __init__(self, width: int) -> None:
         layers: list[nn.Module] = []
@@ -59,11 +66,10 @@ class Painter(nn.Sequential):
 
 
 class Hmtl(FaceNetwork):
-    """HMTL: Pourmirzaei et al., "Using Self-Supervised Auxiliary Tasks to Improve Fine-Grained Facial Representation".
+    """An EfficientNet with any of four heads, one of the first two among them.
 
-    arXiv 2105.06421. Puzzle and expression heads follow the public code (TensorFlow, MIT), which has neither the
-    paper's trunk nor its in-painting; the in-painting decoder and the valence-arousal head are our choice. `heads`
-    names the heads. Puzzle and inpainting are for training alone: `inference_options` leaves them out.
+    heads: "expression", "valence_arousal", and for training alone "puzzle" and "inpainting"; `inference_options`
+    leaves the latter out. grid: tiles of a puzzle in a row and in a column.
     """
 
     def __init__(
@@ -75,7 +81,8 @@ class Hmtl(FaceNetwork):
     ) -> None:
         super().__init__()
         if not set(heads) <= set(HEADS) or not set(heads) & set(SUPERVISED):
-            raise ValueError(f"heads are of {', '.join(HEADS)}, one of the first two among them; not {list(heads)}")
+            known = f"{', '.join(HEADS)}, one of the first two among them"
+            raise ValueError(f"heads: must be of {known}; got {list(heads)}")
         width = WIDTHS[backbone]
         self.grid: Literal[2, 3] = grid
         self.heads = tuple(head for head in HEADS if head in heads)
@@ -84,7 +91,7 @@ class Hmtl(FaceNetwork):
         self.expression = nn.Linear(width, num_classes) if "expression" in heads else None
         self.valence_arousal = nn.Linear(width, 2) if "valence_arousal" in heads else None
         self.puzzle = PuzzleHead(width, grid) if "puzzle" in heads else None
-        self.inpainting = Painter(width) if "inpainting" in heads else None
+        self.inpainting = InpaintingDecoder(width) if "inpainting" in heads else None
         self.offers = frozenset(head for head in self.heads if head not in SUPERVISED)
 
     @classmethod
@@ -95,8 +102,9 @@ class Hmtl(FaceNetwork):
         heads: Sequence[Head] = ("expression",),
         grid: Literal[2, 3] = 3,
     ) -> Card:
-        told = {"num_classes": (num_classes, 8), "backbone": (backbone, "efficientnet_b0")}
-        told |= {"heads": (list(heads), ["expression"]), "grid": (grid, 3)}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 8), "backbone": (backbone, "efficientnet_b0")}
+        options |= {"heads": (list(heads), ["expression"]), "grid": (grid, 3)}
         known = ORDERS if "expression" in heads else []
         return Card(
             name="hmtl",
@@ -104,7 +112,7 @@ class Hmtl(FaceNetwork):
             description="EfficientNet trained on labels and on pretext tasks at once: heads=[expression, puzzle,"
             " inpainting] adds those of training, valence_arousal the other supervised one. The authors published no"
             " weights, and code for expression and puzzles alone.",
-            options=changed_options(told),
+            options=changed_options(options),
             features=WIDTHS[backbone],
             classes=next((order.classes for order in known if len(order.classes) == num_classes), []),
             orders=known,
@@ -126,7 +134,10 @@ class Hmtl(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """No official weights are public: tensors are our own, and tell their form."""
+        """Read one of our own files; no official weights are public.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         options: dict[str, Any] = {}
         heads = [head for head in HEADS if any(name.startswith(f"{head}.") for name in tensors)]
         if set(heads) & set(SUPERVISED):
@@ -146,19 +157,19 @@ class Hmtl(FaceNetwork):
         return dict(options) | ({"heads": kept} if "heads" in options else {})
 
     def puzzle_logits(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, S, S) shuffled by `avfer.signal.puzzle` -> (N, P, P), per position the tile that lies there."""
+        """Classify the tile at each position. crops: (N, 3, S, S) shuffled by `avfer.signal.puzzle` -> (N, P, P)."""
         if self.puzzle is None:
             raise RuntimeError("this hmtl has no puzzle head; make it with heads=['expression', 'puzzle']")
         return self.puzzle(self.features(crops))
 
     def restore(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, S, S) with a part cut out, S a multiple of 32 -> whole pictures (N, 3, S, S) in [0, 1]."""
+        """Fill in a part that was cut out. crops: (N, 3, S, S), S a multiple of 32 -> (N, 3, S, S) in [0, 1]."""
         if self.inpainting is None:
-            raise RuntimeError("this hmtl has no in-painting; make it with heads=['expression', 'inpainting']")
+            raise RuntimeError("this hmtl has no in-painting head; make it with heads=['expression', 'inpainting']")
         return self.inpainting(self.trunk.forward_features(crops))
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) normalised as the card says -> (N, D)."""
+        """crops: (N, 3, 224, 224) normalised as the card says -> features (N, D)."""
         return self.trunk(crops)
 
     def predict(self, crops: Tensor) -> Prediction:
@@ -171,7 +182,7 @@ class Hmtl(FaceNetwork):
         )
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, K) expression logits; valence and arousal (N, 2) where they are all."""
+        """crops: (N, 3, 224, 224) -> expression logits (N, K), or valence and arousal (N, 2) for that head alone."""
         prediction = self.predict(crops)
         outputs = prediction.valence_arousal if self.expression is None else prediction.expression_logits
         assert outputs is not None, "the constructor demands a supervised head"

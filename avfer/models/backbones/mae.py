@@ -1,4 +1,9 @@
-"""mae: a masked auto-encoder, which learns faces without labels; its encoder goes into pf_vit."""
+"""mae: a masked auto-encoder trained on faces without labels, whose encoder starts pf_vit.
+
+He et al., "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022, as used by PF-ViT (Li et al., arXiv
+2207.11081). Names of the encoder follow github.com/MSA-LMC/MAE-SFER (no licence file). The width of the decoder for the
+tiny and small sizes is not published: that of the base size, 512, is our choice.
+"""
 
 from typing import Any, NamedTuple
 
@@ -10,6 +15,7 @@ from avfer.models.backbones.vit import Size
 from avfer.models.card import Card, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
+from avfer.models.tensor_names import count_numbered
 
 HEADS = 16  # of the decoder's attention
 DECODER = {  # names of the authors' files -> ours
@@ -23,14 +29,14 @@ DECODER = {  # names of the authors' files -> ours
 
 
 class Masking(NamedTuple):
-    """Which patches of N crops are hidden."""
+    """Choice of the masked patches of N crops."""
 
-    visible: Tensor  # (N, V) int64, indices of the patches that the encoder sees
-    hidden: Tensor  # (N, P) bool, True where a patch is masked
+    visible: Tensor  # (N, V) int64, indices of the patches that the encoder reads
+    hidden: Tensor  # (N, P) bool, True for masked patches
 
 
-class Decoder(nn.Module):
-    """Visible tokens (N, 1 + V, D), class token first -> all patches (N, P, patch² * 3)."""
+class PatchDecoder(nn.Module):
+    """Decoder of the visible tokens to the pixels of all patches."""
 
     def __init__(self, width_in: int, width: int, depth: int, patch: int) -> None:
         super().__init__()
@@ -43,6 +49,7 @@ class Decoder(nn.Module):
         vit.initialise(self)
 
     def forward(self, tokens: Tensor, visible: Tensor) -> Tensor:
+        """tokens: (N, 1 + V, D), class token first, visible: (N, V) int64 -> all patches (N, P, patch² * 3)."""
         x = self.embed(tokens)
         everywhere = self.mask_token.to(x.dtype).expand(len(x), self.pos_embed.shape[1] - 1, -1)
         patches = everywhere.scatter(1, visible[..., None].expand_as(x[:, 1:]), x[:, 1:])
@@ -51,11 +58,10 @@ class Decoder(nn.Module):
 
 
 class Mae(FaceNetwork):
-    """Masked auto-encoder (He et al., CVPR 2022), as it starts PF-ViT (Li et al., arXiv 2207.11081).
+    """A vision transformer as encoder, and for pre-training a decoder (`masking`, `reconstruct`).
 
-    Names of the encoder follow github.com/MSA-LMC/MAE-SFER (no licence file). `decoder=True` adds the decoder, which
-    pre-training needs (`masking`, `reconstruct`) and reading does not. The width of the decoder for the tiny and small
-    sizes is not published: it is that of the base size, 512.
+    patch: px, side of a patch. decoder: add the decoder, which features do not need. mask_ratio: share of the patches
+    that are masked.
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class Mae(FaceNetwork):
         super().__init__()
         self.patch, self.mask_ratio = patch, mask_ratio
         self.encoder = vit.encoder(size, patch)
-        self.decoder = Decoder(vit.WIDTHS[size], decoder_width, decoder_depth, patch) if decoder else None
+        self.decoder = PatchDecoder(vit.WIDTHS[size], decoder_width, decoder_depth, patch) if decoder else None
         self.offers = frozenset({"masked_patches"} if decoder else ())
 
     @classmethod
@@ -83,16 +89,17 @@ class Mae(FaceNetwork):
         decoder_depth: int = 8,
         mask_ratio: float = 0.75,
     ) -> Card:
-        told = {"size": (size, "base"), "patch": (patch, 16), "decoder": (decoder, False)}
-        told |= {"decoder_width": (decoder_width, 512), "decoder_depth": (decoder_depth, 8)}
-        told |= {"mask_ratio": (mask_ratio, 0.75)}
+        """Return the card for these constructor options."""
+        options = {"size": (size, "base"), "patch": (patch, 16), "decoder": (decoder, False)}
+        options |= {"decoder_width": (decoder_width, 512), "decoder_depth": (decoder_depth, 8)}
+        options |= {"mask_ratio": (mask_ratio, 0.75)}
         return Card(
             name="mae",
             task="features of faces, learned without labels",
             description="A vision transformer pre-trained by filling in hidden patches; it gives its class token as"
             " features and has no classes. With decoder=True it can be pre-trained and fills patches in; its weights"
             " then go into pf_vit.",
-            options=changed_options(told),
+            options=changed_options(options),
             features=vit.WIDTHS[size],
             size=vit.SIDE,
             mean=[0.485, 0.456, 0.406],
@@ -111,18 +118,21 @@ class Mae(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """A pre-training checkpoint, or one fine-tuned from it, whose head is dropped."""
+        """Read a pre-training checkpoint, or one fine-tuned from it, whose head is dropped.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         ours = {_renamed(name): t for name, t in vit.named(tensors).items() if not name.startswith("head.")}
         options: dict[str, Any] = dict(vit.form(ours))
         if "decoder.embed.weight" in ours:
-            depth = {name.split(".")[2] for name in ours if name.startswith("decoder.blocks.")}
-            told = {"decoder_width": ours["decoder.embed.weight"].shape[0], "decoder_depth": len(depth)}
-            usual = {"decoder_width": 512, "decoder_depth": 8}
-            options |= {"decoder": True} | {name: n for name, n in told.items() if n != usual[name]}
+            depth = count_numbered(ours, "decoder.blocks.")
+            width = ours["decoder.embed.weight"].shape[0]
+            options |= {"decoder": True}
+            options |= changed_options({"decoder_width": (width, 512), "decoder_depth": (depth, 8)})
         return options, ours
 
     def masking(self, n: int, random: torch.Generator | None = None) -> Masking:
-        """A uniform random choice for each of n crops; `random` lives on the CPU."""
+        """Draw the masked patches of n crops, (n, V) and (n, P); `random` is a generator of the CPU."""
         count = self.encoder.patch_embed.num_patches
         shuffled = torch.rand(n, count, generator=random).argsort(1)
         visible = shuffled[:, : int(count * (1 - self.mask_ratio))]
@@ -146,7 +156,7 @@ class Mae(FaceNetwork):
         return self.decoder(self.encode(crops, visible), visible)
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) normalised as the card says -> (N, D), the class token after the last norm."""
+        """crops: (N, 3, 224, 224) normalised as the card says -> class token after the last norm (N, D)."""
         return self.encoder.forward_features(crops)[:, 0]
 
     def predict(self, crops: Tensor) -> Prediction:

@@ -1,4 +1,9 @@
-"""mt_arcvgg: the network of three tasks whose expressions are angles."""
+"""mt_arcvgg: the network of three tasks whose expression logits are cosines of angles.
+
+MT-ArcVGG: Kollias, Zafeiriou, "Expression, Affect, Action Unit Recognition: Aff-Wild2, Multi-Task Learning and
+ArcFace", BMVC 2019, arXiv 1910.04855; ArcFace: Deng et al., CVPR 2019, arXiv 1801.07698. Neither code nor weights are
+public. Width and place of the embedding, the scale, the crops and tanh for valence and arousal are our choice.
+"""
 
 from typing import Any
 
@@ -16,27 +21,25 @@ from avfer.models.prediction import Prediction
 
 NUM_EMBEDDING = 512
 SCALE = 30.0
-DESCRIPTION = """VGG-Face whose expressions are told by the angle between an embedding and one direction for each \
+DESCRIPTION = """VGG-Face that classifies expressions by the angle between an embedding and one direction for each \
 class. Train `cosines` with avfer.losses.arcface; logits are 30 times the cosines, without a margin. Valence, arousal \
 and action units are read from the full layer before the embedding."""
 
 
 class CosineHead(nn.Module):
-    """Cosine of the angle between an embedding and the direction of each class: (N, D) -> (N, K)."""
+    """Cosine of the angle between an embedding and the direction of each class."""
 
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(num_classes, width)))
 
     def forward(self, embedding: Tensor) -> Tensor:
+        """embedding: (N, D) -> (N, K) in [-1, 1]."""
         return F.linear(F.normalize(embedding), F.normalize(self.weight))
 
 
 class MtArcVgg(FaceNetwork):
-    """MT-ArcVGG of Kollias and Zafeiriou (BMVC 2019): MT-VGG with an embedding trained by ArcFace.
-
-    Neither code nor weights are public; width and place of the embedding, and the scale, are our choice.
-    """
+    """MT-VGG with an embedding trained by ArcFace; valence, arousal and action units read the layer before it."""
 
     offers = frozenset({"cosines"})
 
@@ -64,14 +67,15 @@ class MtArcVgg(FaceNetwork):
         num_features: int = NUM_FEATURES,
         width: int = WIDTH,
     ) -> Card:
-        told = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
-        told |= {"num_embedding": (num_embedding, NUM_EMBEDDING)}
-        told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
+        options |= {"num_embedding": (num_embedding, NUM_EMBEDDING)}
+        options |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         return Card(
             name="mt_arcvgg",
             task="expression, valence and arousal, action units",
             description=DESCRIPTION,
-            options=changed_options(told),
+            options=changed_options(options),
             features=num_embedding,
             classes=classes(num_classes),
             orders=ORDERS,
@@ -91,7 +95,10 @@ class MtArcVgg(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """No official weights are public: tensors are our own, and tell their form."""
+        """Read one of our own files; no official weights are public.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         embedding = tensors.get("embedding.bias")
         width = {} if embedding is None else {"num_embedding": len(embedding)}
         return vgg_face.form(tensors) | counts(tensors) | width, tensors
@@ -101,20 +108,23 @@ class MtArcVgg(FaceNetwork):
         return {"vgg_face": StartPart(self.trunk.take_over)}
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), the embedding, of any length."""
+        """crops: (N, 3, 96, 96) normalised as the card says -> embedding (N, D), not normalised."""
         return self.embedding(self.trunk(crops))
 
     def cosines(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) -> (N, K) in [-1, 1], what ArcFace is trained on."""
+        """Return the cosines that ArcFace trains. crops: (N, 3, 96, 96) -> (N, K) in [-1, 1]."""
         return self.expression(self.features(crops))
 
     def predict(self, crops: Tensor) -> Prediction:
-        """crops: (N, 3, 96, 96) -> features (N, D), expression logits (N, K), pair (N, 2), unit logits (N, 8)."""
+        """Compute all outputs of crops (N, 3, 96, 96).
+
+        -> features (N, D), expression logits (N, K), valence and arousal (N, 2), action unit logits (N, A).
+        """
         x = self.trunk(crops)
         embedding = self.embedding(x)
         logits = SCALE * self.expression(embedding)
         return Prediction(embedding, logits, self.valence_arousal(x).tanh(), self.action_units(x))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) -> (N, K) expression logits."""
+        """crops: (N, 3, 96, 96) -> expression logits (N, K)."""
         return SCALE * self.cosines(crops)

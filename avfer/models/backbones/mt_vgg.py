@@ -1,4 +1,9 @@
-"""mt_vgg: expression, valence, arousal and action units of single pictures in one network."""
+"""mt_vgg: expression, valence, arousal and action units of single pictures in one network.
+
+MT-VGG: Kollias, Zafeiriou, "Expression, Affect, Action Unit Recognition: Aff-Wild2, Multi-Task Learning and ArcFace",
+BMVC 2019, arXiv 1910.04855. Neither code nor weights are public. Trunk and heads are recalled from the paper; the
+crops of AffWildNet and tanh for valence and arousal are our choice.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -24,10 +29,7 @@ PAPER = "Kollias, Zafeiriou, Aff-Wild2, Multi-Task Learning and ArcFace, BMVC 20
 
 
 class MtVgg(FaceNetwork):
-    """MT-VGG of Kollias and Zafeiriou (BMVC 2019): VGG-Face, two full layers, one head for each task.
-
-    Neither code nor weights are public. That valence and arousal are bound by tanh is our choice.
-    """
+    """VGG-Face, two full layers, and one head for each task."""
 
     def __init__(
         self,
@@ -48,13 +50,14 @@ class MtVgg(FaceNetwork):
         num_features: int = NUM_FEATURES,
         width: int = WIDTH,
     ) -> Card:
-        told = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
-        told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
+        options |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         return Card(
             name="mt_vgg",
             task="expression, valence and arousal, action units",
             description="VGG-Face with a head for each of three tasks, trained where pictures have labels of some.",
-            options=changed_options(told),
+            options=changed_options(options),
             features=num_features,
             classes=classes(num_classes),
             orders=ORDERS,
@@ -73,7 +76,10 @@ class MtVgg(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """No official weights are public: tensors are our own, and tell their form."""
+        """Read one of our own files; no official weights are public.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         return vgg_face.form(tensors) | counts(tensors, "heads."), tensors
 
     def start_parts(self) -> dict[str, StartPart]:
@@ -81,30 +87,38 @@ class MtVgg(FaceNetwork):
         return {"vgg_face": StartPart(self.trunk.take_over)}
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), of the second full layer."""
+        """crops: (N, 3, 96, 96) normalised as the card says -> output of the second full layer (N, D)."""
         return self.trunk(crops)
 
     def predict(self, crops: Tensor) -> Prediction:
-        """crops: (N, 3, 96, 96) -> features (N, D), expression logits (N, K), pair (N, 2), unit logits (N, 8)."""
+        """Compute all outputs of crops (N, 3, 96, 96).
+
+        -> features (N, D), expression logits (N, K), valence and arousal (N, 2), action unit logits (N, A).
+        """
         features = self.features(crops)
         return replace(self.heads(features), features=features)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) -> (N, K) expression logits."""
-        return self.heads(self.features(crops)).expression_logits
+        """crops: (N, 3, 96, 96) -> expression logits (N, K)."""
+        logits = self.heads(self.features(crops)).expression_logits
+        assert logits is not None, "num_classes is not 0"
+        return logits
 
 
 def classes(num_classes: int) -> list[str]:
-    """Names of so many classes in Aff-Wild2's order; none where it has another number."""
+    """Return the names of so many classes in Aff-Wild2's order; [] for a number that it does not have."""
     return next((order.classes for order in ORDERS if len(order.classes) == num_classes), [])
 
 
 def action_units(num_action_units: int) -> list[str]:
-    """Names of so many action units in Aff-Wild2's order; none where it has another number."""
+    """Return the names of so many action units in Aff-Wild2's order; [] for a number that it does not have."""
     return next((units for units in (ACTION_UNITS, LATER_UNITS) if len(units) == num_action_units), [])
 
 
 def counts(tensors: dict[str, Tensor], place: str = "") -> dict[str, int]:
-    """Options `num_classes` and `num_action_units`, as the rows of the heads tell them."""
+    """Return the options `num_classes` and `num_action_units` that the heads imply.
+
+    tensors: name -> tensor, `expression.weight` (K, D) and `action_units.weight` (A, D) under the prefix `place`.
+    """
     heads = {"num_classes": f"{place}expression.weight", "num_action_units": f"{place}action_units.weight"}
     return {option: len(tensors[name]) for option, name in heads.items() if name in tensors}

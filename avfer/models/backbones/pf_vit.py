@@ -1,4 +1,9 @@
-"""pf_vit: the poker face vision transformer, and the plain one that its authors published."""
+"""pf_vit: the poker face vision transformer, and the plain one that its authors published.
+
+PF-ViT: Li et al., "Emotion Separation and Recognition from a Facial Expression by Generating the Poker Face with Vision
+Transformers", arXiv 2207.11081, IEEE Transactions on Computational Social Systems 2024. Encoder and head are those of
+github.com/MSA-LMC/MAE-SFER (no licence file); separator, generator and discriminator are not public and our choice.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,18 +37,17 @@ BASELINE: dict[Size, tuple[float, ...]] = {  # encoder and head alone
 }
 DESCRIPTION = """A vision transformer whose class token is split into emotion and residue; the emotion is classified, \
 and is the features. separator=False is the baseline that the authors published, encoder and head alone: their \
-checkpoints are read as that. generator=True adds what makes poker faces and the discriminator, for training. A file \
-without a head (a pre-trained encoder) is given a head of zeros for 7 classes, which holds all expressions equally \
-likely until it is trained. drop_path leaves layers of the encoder out by chance while it learns. The authors' small \
+checkpoints are read as that. generator=True adds generator and discriminator, for training. A file \
+without a head (a pre-trained encoder) is given a head of zeros for 7 classes, which predicts all expressions as \
+equally likely until it is trained. drop_path skips layers of the encoder by chance in training. The authors' small \
 size has 32 px patches in its fine-tuned form: patch=32."""
 
 
 class PfVit(FaceNetwork):
-    """PF-ViT: an encoder, a separator, a head, and for training a generator and a discriminator.
+    """An encoder, a separator, a head, and for training a generator and a discriminator.
 
-    Li et al., "Emotion Separation and Recognition from a Facial Expression by Generating the Poker Face with Vision
-    Transformers", arXiv 2207.11081, IEEE Transactions on Computational Social Systems 2024. The encoder follows
-    github.com/MSA-LMC/MAE-SFER (no licence file); separator, generator and discriminator are not public, and ours.
+    separation: form of the separator, "exact" or "soft". patch: px, side of a patch. separator=False is the published
+    baseline, encoder and head alone. drop_path: chance to skip the last layer of the encoder in training.
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class PfVit(FaceNetwork):
     ) -> None:
         super().__init__()
         if generator and not separator:
-            raise ValueError("a generator needs the separator; leave separator=False out")
+            raise ValueError("generator=True needs the separator; leave separator=False out")
         width = vit.WIDTHS[size]
         self.encoder = vit.encoder(size, patch, drop_path)
         self.separator = Separator(width, separation) if separator else None
@@ -81,15 +85,16 @@ class PfVit(FaceNetwork):
         generator: bool = False,
         drop_path: float = 0.0,
     ) -> Card:
-        told: dict[str, tuple[Any, Any]] = {"drop_path": (drop_path, 0.0)}
-        told |= {"num_classes": (num_classes, 7), "size": (size, "base"), "separation": (separation, "exact")}
-        told |= {"patch": (patch, 16), "separator": (separator, True), "generator": (generator, False)}
+        """Return the card for these constructor options."""
+        options: dict[str, tuple[Any, Any]] = {"drop_path": (drop_path, 0.0)}
+        options |= {"num_classes": (num_classes, 7), "size": (size, "base"), "separation": (separation, "exact")}
+        options |= {"patch": (patch, 16), "separator": (separator, True), "generator": (generator, False)}
         results, mark = (SEPARATED if size == "base" else (), "A") if separator else (BASELINE[size], "C")
         return Card(
             name="pf_vit",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(told),
+            options=changed_options(options),
             features=vit.WIDTHS[size],
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -111,7 +116,10 @@ class PfVit(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """A pre-training checkpoint, a fine-tuned one, or one of ours; a head that is absent becomes zeros."""
+        """Read a pre-training checkpoint, a fine-tuned one, or one of ours; a missing head becomes zeros.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         kept = {n: t for n, t in tensors.items() if not n.startswith(("decoder_", "decoder.")) and n != "mask_token"}
         ours = vit.named(kept)
         options: dict[str, Any] = dict(vit.form(ours))
@@ -144,22 +152,22 @@ class PfVit(FaceNetwork):
             self.generator.load_state_dict(decoder, strict=False)
 
     def separate(self, crops: Tensor) -> Separated:
-        """crops: (N, 3, 224, 224) normalised as the card says -> both components, (N, 1 + P, D) each."""
+        """crops: (N, 3, 224, 224) normalised as the card says -> emotion and residue, (N, 1 + P, D) each."""
         if self.separator is None:
             raise RuntimeError("this pf_vit is the baseline without a separator; make it with separator=True")
         return self.separator(self.encoder.forward_features(crops))
 
     def reconstruct(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> the same faces as the generator rebuilds them, normalised as crops."""
+        """Return the same faces as the generator rebuilds them. crops: (N, 3, 224, 224) -> (N, 3, 224, 224)."""
         parts = self.separate(crops)
         return self._generator()(parts.residue, parts.emotion)
 
     def poker_face(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> the same faces without emotion, (N, 3, 224, 224), normalised as crops."""
+        """Return the same faces without emotion. crops: (N, 3, 224, 224) -> (N, 3, 224, 224), normalised alike."""
         return self._generator()(self.separate(crops).residue)
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, D), the emotion of the class token; of the baseline the token itself."""
+        """crops: (N, 3, 224, 224) -> emotion of the class token (N, D); for the baseline the token itself."""
         token = self.encoder.forward_features(crops)[:, :1]
         return (token if self.separator is None else self.separator(token).emotion)[:, 0]
 
@@ -178,7 +186,7 @@ class PfVit(FaceNetwork):
         return Prediction(features, self.head(features), extras=extras)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
         return self.head(self.features(crops))
 
     def _generator(self) -> Generator:

@@ -3,13 +3,12 @@
 from typing import Any
 
 import torch
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from avfer.models.backbones import vit
-from avfer.models.backbones.cross_attention import Gate
-from avfer.models.backbones.ir50 import ROW, FaceMaps, Ir50
-from avfer.models.backbones.mobilefacenet import LandmarkMaps, MobileFaceNet
-from avfer.models.backbones.window_fusion import WindowFusion, sequence
+from avfer.models.backbones.poster_parts import ROW, CrossAttention, FaceMaps, Gate, Ir50, LandmarkMaps, MobileFaceNet
 from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
@@ -17,6 +16,7 @@ from avfer.models.tensor_names import rename_tensors
 
 WIDTH = 768
 TOKENS = 3 * 49  # of three maps of 7 x 7
+HEAD_WIDTH = 32  # of window attention
 SCALES = ((64, 28, 0.0), (128, 14, 0.125), (256, 7, 0.25))  # channels, side, drop-path
 RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
 AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
@@ -58,12 +58,12 @@ RENAMES = [
 COMPUTED = ".relative_position_index"  # in the authors' files; PositionBias computes the same
 DESCRIPTION = """Window cross-attention from the maps of a landmark network to those of a face network, then a vision \
 transformer of two blocks. The landmark network is frozen, as in the authors' code. So are tensors that their files \
-hold and nothing reads: trunk.output_layer, unused. Published figures for AffectNet are the authors' claims: others \
+hold and no layer reads: trunk.output_layer, unused. Published figures for AffectNet are the authors' claims: others \
 report about 65 % with the 7-class file."""
 
 
 class TokenTransformer(nn.Module):
-    """Tokens (N, 147, 768) -> what a class token gathers of them, (N, 768)."""
+    """A vision transformer of two blocks over the tokens of all scales; the result is its class token."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,15 +75,13 @@ class TokenTransformer(nn.Module):
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """tokens: (N, 147, 768) -> (N, 768)."""
         x = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], 1) + self.pos_embed
         return self.norm(self.blocks(x)[:, 0])
 
 
 class PosterV2(FaceNetwork):
-    """POSTER++: Mao et al., "POSTER++: A Simpler and Stronger Facial Expression Recognition Network".
-
-    Pattern Recognition 2024, arXiv 2301.12149; github.com/Talented-Q/POSTER_V2.
-    """
+    """POSTER++ for crops of 224 px, with IR-50 and a frozen MobileFaceNet as trunks."""
 
     def __init__(self, num_classes: int = 7) -> None:
         super().__init__()
@@ -103,6 +101,7 @@ class PosterV2(FaceNetwork):
 
     @classmethod
     def card(cls, num_classes: int = 7) -> Card:
+        """Return the card for this constructor option."""
         return Card(
             name="poster_v2",
             task="expression",
@@ -130,7 +129,10 @@ class PosterV2(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """A checkpoint of the authors, with 7 or 8 classes, or one of ours."""
+        """Read a checkpoint of the authors, with 7 or 8 classes, or one of ours.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         ours = rename_tensors({name: t for name, t in tensors.items() if not name.endswith(COMPUTED)}, RENAMES)
         return {"num_classes": len(ours["head.bias"])} if "head.bias" in ours else {}, ours
 
@@ -138,15 +140,15 @@ class PosterV2(FaceNetwork):
         """Return "trunk" (`ir50.pth`) and "landmarks" (`mobilefacenet_model_best.pth.tar`), both pretrained."""
         return {"trunk": StartPart(self.trunk.start_from), "landmarks": StartPart(self.landmarks.load_state_dict)}
 
-    def fuse(self, picture: FaceMaps, landmarks: LandmarkMaps) -> Tensor:
-        """Maps of the trunk and of the landmark network -> (N, 768)."""
-        pointed = landmarks._replace(coarse=self.narrow(landmarks.coarse))
-        parts = zip(self.embed, self.scales, picture, pointed, strict=True)
-        tokens = [sequence(embed(scale(seen, points))) for embed, scale, seen, points in parts]
+    def fuse(self, face: FaceMaps, landmarks: LandmarkMaps) -> Tensor:
+        """Fuse the maps of the trunk and of the landmark network, (N, C, S, S) each -> (N, 768)."""
+        narrowed = landmarks._replace(coarse=self.narrow(landmarks.coarse))
+        parts = zip(self.embed, self.scales, face, narrowed, strict=True)
+        tokens = [sequence(embed(scale(image, points))) for embed, scale, image, points in parts]
         return self.gate(self.vit(torch.cat(tokens, 1)))
 
     def points(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, 136), the 68 points of the landmark network as it tells them."""
+        """Return the 68 landmarks of the landmark network. crops: (N, 3, 224, 224) -> (N, 136)."""
         return self.landmarks.points(self.landmarks(crops[..., ::2, ::2]))
 
     def features(self, crops: Tensor) -> Tensor:
@@ -160,17 +162,74 @@ class PosterV2(FaceNetwork):
         return Prediction(features, self.head(features))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> (N, K) expression logits."""
+        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
         return self.head(self.features(crops))
 
 
+class WindowFusion(nn.Module):
+    """One scale: tokens of the face attended by landmark tokens of the same scale, then an MLP.
+
+    Attention acts within a window, which at 224 px is the whole map. The residual is the normalised map.
+    """
+
+    def __init__(self, width: int, side: int, drop_path: float) -> None:
+        super().__init__()
+        self.side = side
+        self.halve = nn.Conv2d(width, width, 3, stride=2, padding=1)
+        self.norm = nn.LayerNorm(width)
+        self.bias = PositionBias(side, width // HEAD_WIDTH)
+        self.attention = CrossAttention(width, width // HEAD_WIDTH)
+        self.attention_scale = nn.Parameter(torch.full((width,), 1e-5))
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = Mlp(width, 4 * width)
+        self.mlp_scale = nn.Parameter(torch.full((width,), 1e-5))
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, face: Tensor, landmarks: Tensor) -> Tensor:
+        """face: (N, C, 2S, 2S), landmarks: (N, C, S, S) -> (N, C, S, S)."""
+        x = self.norm(sequence(self.halve(face)))  # (N, S², C)
+        x = x + self.drop_path(self.attention_scale * self.attention(sequence(landmarks), x, self.bias()))
+        x = x + self.drop_path(self.mlp_scale * self.mlp(self.mlp_norm(x)))
+        return x.transpose(1, 2).unflatten(2, (self.side, self.side))
+
+
+class PositionBias(nn.Module):
+    """A learned number for each offset from a query's place to a key's place."""
+
+    index: Tensor  # (S², S²) int64, rows of the table
+
+    def __init__(self, side: int, num_heads: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.empty((2 * side - 1) ** 2, num_heads))
+        nn.init.trunc_normal_(self.table, std=0.02)
+        self.register_buffer("index", offsets(side), persistent=False)
+
+    def forward(self) -> Tensor:
+        """() -> (heads, S², S²)."""
+        return self.table[self.index].permute(2, 0, 1)
+
+
+def offsets(side: int) -> Tensor:
+    """Return the row of the table for query place i and key place j, counted row by row: (S², S²) int64."""
+    rows = torch.arange(side).repeat_interleave(side)
+    columns = torch.arange(side).repeat(side)
+    down = rows[:, None] - rows + side - 1
+    right = columns[:, None] - columns + side - 1
+    return down * (2 * side - 1) + right
+
+
+def sequence(maps: Tensor) -> Tensor:
+    """Turn a map into tokens, row by row. maps: (N, C, H, W) -> (N, H * W, C)."""
+    return maps.flatten(2).transpose(1, 2)
+
+
 def halving(width: int) -> nn.Conv2d:
-    """(N, C, 2S, 2S) -> (N, 768, S, S)."""
+    """Return a convolution that halves the sides: (N, C, 2S, 2S) -> (N, 768, S, S)."""
     return nn.Conv2d(width, WIDTH, 3, stride=2, padding=1)
 
 
 def unused() -> nn.ModuleDict:
-    """Layers that stand in the authors' files and never run; carried, so that files go in and out whole."""
+    """Return layers that the authors' files hold and that never run, so that such files load and save completely."""
     layers: dict[str, nn.Module] = {
         "patch_embed": nn.ModuleDict({"proj": nn.Conv2d(256, WIDTH, 1)}),
         "eca_block": nn.ModuleDict({"conv": nn.Conv1d(1, 1, 5, bias=False)}),
@@ -184,7 +243,7 @@ def unused() -> nn.ModuleDict:
 
 
 def initialise(module: nn.Module) -> None:
-    """Start values of the authors for linear layers."""
+    """Set the authors' start values of a linear layer."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.01)
         nn.init.zeros_(module.bias)

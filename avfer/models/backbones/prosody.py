@@ -1,4 +1,8 @@
-"""prosody: how something is said, in numbers that nobody had to train."""
+"""prosody: loudness, timbre and rhythm of a voice, computed without training.
+
+Descriptors in the spirit of GeMAPS (Eyben et al., IEEE Trans. Affective Computing 7, 2016) without pitch, which the
+bands of a log-mel patch do not resolve. Their choice is our own.
+"""
 
 import torch
 from torch import Tensor
@@ -14,14 +18,14 @@ WIDTH = len(RANKS) + TIMBRE + 2 + len(RHYTHMS)
 
 
 class Prosody(VoiceNetwork):
-    """Loudness, timbre and rhythm of a patch, in the spirit of eGeMAPS (Eyben et al. 2016), without pitch.
+    """Loudness, timbre and rhythm of a log-mel patch.
 
-    Loudness is ranked and not averaged, and the timbre is that of the loud frames, so that pauses do not speak.
-    `centre` and `scale` bring each number to about 0 and 1 on speech. The bands of a patch do not resolve pitch.
+    Loudness is described by quantiles over the frames and the timbre by the loud frames, so that pauses have little
+    influence. `centre` and `scale` bring each number to about mean 0 and spread 1 on speech.
     """
 
-    centre: Tensor  # (D,)
-    scale: Tensor  # (D,)
+    centre: Tensor  # (D,), mean on speech
+    scale: Tensor  # (D,), spread on speech
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,21 +34,23 @@ class Prosody(VoiceNetwork):
 
     @classmethod
     def card(cls) -> Card:
+        """Return the card; there are no options."""
         return Card(
             name="prosody",
             task="loudness, timbre and rhythm of a voice",
-            description="Numbers that describe how something is said: loudness of the quiet, middle and loud frames,"
-            " the spectrum of the loud ones, how fast both change, and the rhythm of loudness. No network and no"
-            " pitch; nothing is trained but the mean and spread that each is brought to.",
+            description="Descriptors of how something is said: loudness of the quiet, medium and loud frames, the"
+            " spectrum of the loud frames, the rate of change of both, and the rhythm of loudness. It contains no"
+            " network and no pitch; only the mean and standard deviation that standardize each descriptor are estimated"
+            " from data.",
             features=WIDTH,
-            layout="ours",
-            data="GRID: six sentences of six speakers, for mean and spread alone",
+            layout="specific to avfer",
+            data="GRID: six sentences of six speakers, for the mean and the standard deviation only",
             licence_weights="Apache-2.0",
             sources=["Eyben et al., GeMAPS, IEEE Trans. Affective Computing 7 (2016) 190-202: the kind of descriptors"],
         )
 
     def describe(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, 26) as they are."""
+        """patches: (N, 1, 96, 64) log-mel, time before frequency -> descriptors (N, 26), not scaled."""
         bands = patches[:, 0]
         loudness = bands.exp().mean(2).log()  # (N, 96)
         groups = bands.unflatten(2, (TIMBRE, -1)).mean(3)  # (N, 96, 16)
@@ -63,16 +69,16 @@ class Prosody(VoiceNetwork):
         )
 
     def features(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) -> (N, 26)."""
+        """patches: (N, 1, 96, 64) -> scaled descriptors (N, 26)."""
         return (self.describe(patches) - self.centre) / self.scale
 
     def forward(self, patches: Tensor) -> Tensor:
-        """As `features`."""
+        """Same as `features`: (N, 1, 96, 64) -> (N, 26)."""
         return self.features(patches)
 
 
 def _rhythm(loudness: Tensor) -> Tensor:
-    """(N, T) -> (N, 4): log energy of the changes of loudness by their speed."""
+    """Return the log energy of changes of loudness in four bands of speed. loudness: (N, T) -> (N, 4)."""
     steady = loudness - loudness.mean(1, keepdim=True)
     window = torch.hann_window(loudness.shape[1], device=loudness.device)
     energy = torch.fft.rfft(steady * window).abs().square()

@@ -1,4 +1,9 @@
-"""psr: a face read at several resolutions, the small ones made larger by super-resolution."""
+"""psr: a face read at several resolutions, small ones enlarged by super-resolution.
+
+PSR: Vo, Lee, Yang, Kim, "Pyramid With Super Resolution for In-the-Wild Facial Expression Recognition", IEEE Access 8
+(2020). Layers are those of github.com/thanhhungqb/pyramid-super-resolution (no licence file). Our choice: the features,
+which are the mean over the branches of the last layer's input.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,9 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.models.backbones import vgg_bn
-from avfer.models.backbones.edsr import Edsr, Scale
-from avfer.models.backbones.spatial_transformer import SpatialTransformer, side_of
+from avfer.models.backbones.psr_parts import (
+    CONVOLUTIONS,
+    CUTS,
+    LEAST,
+    Edsr,
+    Scale,
+    SpatialTransformer,
+    side_of,
+    vgg_layers,
+)
 from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
@@ -48,17 +60,19 @@ it those. pool=False leaves out a pooling that the authors' version of a library
 
 
 class MaximumAndMean(nn.Module):
-    """(N, C, H, W) -> (N, 2 C, 1, 1): maxima over space, then means."""
+    """Pooling by maxima over space, then means."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, H, W) -> (N, 2 C, 1, 1)."""
         return torch.cat([x.amax((2, 3), keepdim=True), x.mean((2, 3), keepdim=True)], 1)
 
 
 class Psr(FaceNetwork):
-    """PSR: Vo, Lee, Yang, Kim, "Pyramid With Super Resolution for In-the-Wild Facial Expression Recognition".
+    """PSR: one VGG-16 branch for each resolution of the pyramid, whose first `cut` layers are its own.
 
-    IEEE Access 8 (2020); github.com/thanhhungqb/pyramid-super-resolution (no licence file). A crop smaller than two
-    thirds of `adaptive_side` is itself the small picture, and twice as large the full one.
+    side: px of the crop. multiples: the enlargement of each branch, the last for the full picture. adaptive_side: a
+    crop smaller than two thirds of it is itself the small picture, and twice as large the full one. pixel_range: give
+    the super-resolution network pixels in [0, 255]. pool: pool the last maps to 7 x 7.
     """
 
     offers = frozenset({"branch_logits"})
@@ -75,9 +89,9 @@ class Psr(FaceNetwork):
         pool: bool = True,
     ) -> None:
         super().__init__()
-        if cut not in vgg_bn.CUTS:
-            raise ValueError(f"cut={cut} is none of {vgg_bn.CUTS}")
-        layers, statistics = vgg_bn.layers(), (MEAN, STD) if pixel_range else None
+        if cut not in CUTS:
+            raise ValueError(f"cut: must be one of {CUTS}, got {cut}")
+        layers, statistics = vgg_layers(), (MEAN, STD) if pixel_range else None
         self.stn = SpatialTransformer(side)
         self.small_side = _small_side(side, multiples)
         self.swapped: bool = adaptive_side is not None and side < adaptive_side / 1.5
@@ -109,14 +123,15 @@ class Psr(FaceNetwork):
         pixel_range: bool = False,
         pool: bool = True,
     ) -> Card:
-        told = {"num_classes": (num_classes, 7), "side": (side, 100), "multiples": (list(multiples), [1, 2, 1])}
-        told |= {"cut": (cut, 24), "adaptive_side": (adaptive_side, None)}
-        told |= {"pixel_range": (pixel_range, False), "pool": (pool, True)}
+        """Return the card for these constructor options."""
+        options = {"num_classes": (num_classes, 7), "side": (side, 100), "multiples": (list(multiples), [1, 2, 1])}
+        options |= {"cut": (cut, 24), "adaptive_side": (adaptive_side, None)}
+        options |= {"pixel_range": (pixel_range, False), "pool": (pool, True)}
         return Card(
             name="psr",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(told),
+            options=changed_options(options),
             features=FEATURES,
             classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
             orders=ORDERS,
@@ -142,7 +157,10 @@ class Psr(FaceNetwork):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """The authors' checkpoints, or our own; the side is the smallest that fits the tensors."""
+        """Read the authors' checkpoints, or our own; `side` is the smallest one that fits the tensors.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         ours = rename_tensors(tensors, RENAMES)
         options: dict[str, Any] = {}
         if "head.1.bias" in ours:
@@ -152,21 +170,22 @@ class Psr(FaceNetwork):
         if branches := count_numbered(ours, "branches."):
             options["multiples"] = [_multiple(ours, branch) for branch in range(branches)]
         shared = sum(name.startswith("shared.") and name.endswith(".running_mean") for name in ours)
-        if 0 < vgg_bn.CONVOLUTIONS - shared <= len(vgg_bn.CUTS):
-            options["cut"] = vgg_bn.CUTS[vgg_bn.CONVOLUTIONS - shared - 1]
+        if 0 < CONVOLUTIONS - shared <= len(CUTS):
+            options["cut"] = CUTS[CONVOLUTIONS - shared - 1]
         return options, ours
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "vgg", the convolutions and the neck, and "super_resolution", the EDSR networks."""
         return {"vgg": StartPart(self.start_vgg), "super_resolution": StartPart(self.start_super_resolution)}
 
-    def start_vgg(self, vgg: dict[str, Tensor], rows: Sequence[int] | None = None) -> None:
-        """Take over a trained VGG-16 as training starts; the last layer where it has as many classes.
+    def start_vgg(self, vgg: Mapping[str, Tensor], rows: Sequence[int] | None = None) -> None:
+        """Load a trained VGG-16, as training starts; its last layer only if it has as many classes.
 
-        vgg: tensors as the authors name them (`0.0.I.*`, `1.I.*`) or as torchvision does (`features.I.*`); rows: those
-        of its last layer to take, in this order ([4, 5, 6, 1, 0, 3, 2] makes RAF-DB's classes of FERPlus').
+        vgg: name -> float tensor of its layer's shape, named as by the authors (`0.0.I.*`, `1.I.*`) or as by
+        torchvision (`features.I.*`). rows: classes of its last layer to load, in this order ([4, 5, 6, 1, 0, 3, 2]
+        turns the order of FERPlus into that of RAF-DB).
         """
-        given, layers = rename_tensors(vgg, VGG), vgg_bn.layers()
+        given, layers = rename_tensors(vgg, VGG), vgg_layers()
         if rows is not None:
             given |= {name: given[name][list(rows)] for name in ("head.1.weight", "head.1.bias")}
         layers.load_state_dict(_under("features.", given))
@@ -180,8 +199,11 @@ class Psr(FaceNetwork):
             if {key: tensor.shape for key, tensor in found.items()} == _shapes(part):
                 part.load_state_dict(found)
 
-    def start_super_resolution(self, edsr: dict[str, Tensor], scale: Scale = 2) -> None:
-        """Take over trained weights of the EDSR baseline in the branches that enlarge so many times."""
+    def start_super_resolution(self, edsr: Mapping[str, Tensor], scale: Scale = 2) -> None:
+        """Load trained weights of the EDSR baseline in the branches that enlarge `scale` times.
+
+        edsr: name -> float tensor of its layer's shape.
+        """
         for network in self.modules():
             if isinstance(network, Edsr) and network.scale == scale:
                 network.start_from(edsr)
@@ -201,32 +223,34 @@ class Psr(FaceNetwork):
         return Prediction(vectors.mean(1), joined, extras={"branch_logits": logits.movedim(2, 1)})
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, S, S) -> (N, K) expression logits, those of `predict`."""
+        """crops: (N, 3, S, S) -> expression logits (N, K), those of `predict`."""
         logits = self.predict(crops).expression_logits
         assert logits is not None
         return logits
 
     def _vectors(self, crops: Tensor) -> Tensor:
-        """(N, B, 512): what the last layer reads of each branch."""
+        """Return the input of the last layer for each branch. crops: (N, 3, S, S) -> (N, B, 512)."""
         small, full = self._pictures(self.stn(crops))
         pictures = [small] * (len(self.branches) - 1) + [full]
         maps = [branch(picture) for branch, picture in zip(self.branches, pictures, strict=True)]
         return torch.stack([self.neck(self.shared(x)) for x in maps], 1)
 
     def _pictures(self, aligned: Tensor) -> tuple[Tensor, Tensor]:
-        """The small picture and the full one. Through what is resized no gradient flows."""
+        """Return the small picture and the full one, (N, 3, S, S) each. No gradient flows through resized ones."""
         if self.swapped:
             return aligned, F.interpolate(aligned.detach(), scale_factor=2, mode="nearest")
         return F.adaptive_avg_pool2d(aligned.detach(), self.small_side), aligned
 
 
 def _small_side(side: int, multiples: Sequence[int]) -> int:
-    """Of the small picture, px; ValueError where there is no such pyramid."""
+    """Return the side of the small picture, px. Raises ValueError for an impossible pyramid."""
     if len(multiples) < 2 or not {1, *SCALES}.issuperset(multiples):
-        raise ValueError(f"multiples={list(multiples)} must be two or more of 1, 2 and 4, the last for the full size")
+        raise ValueError(
+            f"multiples: must be two or more of 1, 2 and 4, the last for the full size, got {list(multiples)}"
+        )
     small = side // 2 ** (len(multiples) - 2)
-    if small < vgg_bn.LEAST:
-        raise ValueError(f"small pictures of {small} px are below {vgg_bn.LEAST}; make side={side} larger")
+    if small < LEAST:
+        raise ValueError(f"side: small pictures of {small} px are below {LEAST} px; make side={side} larger")
     return small
 
 

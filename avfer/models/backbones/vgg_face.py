@@ -1,4 +1,8 @@
-"""The trunk of VGG-Face, as the Aff-Wild networks use it: for crops of 96 px, with full layers of their own."""
+"""The trunk of VGG-Face as the Aff-Wild networks use it: for crops of 96 px, with full layers of their own.
+
+VGG-Face: Parkhi, Vedaldi, Zisserman, "Deep Face Recognition", BMVC 2015. The layout for 96 px and the names in
+TensorFlow's files are those of github.com/dkollias/Aff-Wild-models.
+"""
 
 import itertools
 from collections import OrderedDict
@@ -23,13 +27,14 @@ TABLE = (  # TensorFlow's names of the trunk, any scope before them
 FIRST = "trunk.full.0.weight"
 KINDS = ("weight", "bias")
 BLOCKS = (2, 2, 3, 3, 3)  # convolutions in each of VGG-Face's blocks
-THEIR_MEAN = (129.1863, 104.7624, 93.5940)  # RGB in [0, 255]: VGG-Face reads pixels less it, ours (pixels - 128) / 128
+THEIR_MEAN = (129.1863, 104.7624, 93.5940)  # RGB in [0, 255]; VGG-Face reads pixels - mean, ours (pixels - 128) / 128
 
 
 class VggFace(nn.Module):
-    """Thirteen convolutions and full layers, each with ReLU (Parkhi et al., "Deep Face Recognition", BMVC 2015).
+    """Thirteen convolutions and one or more full layers, each with ReLU.
 
-    `full` are the widths of the full layers. Dropout of one half follows the first of them while training.
+    width: channels of the first convolution. full: widths of the full layers. Dropout of one half follows the first of
+    them in training.
     """
 
     def __init__(self, width: int = WIDTH, full: Sequence[int] = (NUM_FEATURES,)) -> None:
@@ -43,7 +48,7 @@ class VggFace(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) -> (N, D), of the last full layer."""
+        """crops: (N, 3, 96, 96) -> output of the last full layer (N, D)."""
         x = self.convs(crops).flatten(1)
         for number, layer in enumerate(self.full):
             x = F.relu(layer(x))
@@ -51,10 +56,11 @@ class VggFace(nn.Module):
         return x
 
     def take_over(self, tensors: Mapping[str, Tensor]) -> None:
-        """Begin with the convolutions of VGG-Face from its PyTorch port (`conv1_1.weight` ... `conv5_3.bias`).
+        """Load the convolutions of VGG-Face from its PyTorch port.
 
-        The first ones are scaled so that they see in our crops what they saw in theirs; what lies outside of a crop
-        is grey to ours, the mean face to theirs. KeyError or RuntimeError where the tensors do not fit.
+        tensors: `conv1_1.weight` ... `conv5_3.bias` -> float tensor of its layer's shape. The first convolution is
+        rescaled, because our crops are normalised differently; the padding of a crop is grey for ours, the mean face
+        for theirs. Raises KeyError or RuntimeError if the tensors do not fit.
         """
         named = {f"conv_{n}": f"conv{block}_{i}" for n, (block, i) in enumerate(_places(), 1)}
         ours = {f"{name}.{kind}": tensors[f"{theirs}.{kind}"] for name, theirs in named.items() for kind in KINDS}
@@ -65,7 +71,7 @@ class VggFace(nn.Module):
 
 
 def _places() -> list[tuple[int, int]]:
-    """Block and number within it of each convolution, from 1 on."""
+    """Return (block, number within the block) of each convolution, counted from 1."""
     return [(block, i) for block, count in enumerate(BLOCKS, 1) for i in range(1, count + 1)]
 
 
@@ -81,9 +87,10 @@ def _layers(width: int) -> OrderedDict[str, nn.Module]:
 
 
 def named(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str]] = ()) -> dict[str, Tensor]:
-    """TensorFlow's variables of a network with such a trunk under our names, `table` for the rest; ours stay.
+    """Return TensorFlow's variables of a network with this trunk under our names; our own names stay.
 
-    The first full layer of theirs reads maps whose channels come last, ours maps whose channels come first.
+    tensors: name -> float tensor in TensorFlow's or in our layout; table: renames of the other layers. The first full
+    layer of theirs reads maps (H, W, C), ours maps (C, H, W).
     """
     made = from_tensorflow(tensors, (*TABLE, *table))
     if FIRST in made and FIRST not in tensors and made[FIRST].shape[-1] % GRID**2 == 0:
@@ -92,6 +99,9 @@ def named(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str]] = ()) 
 
 
 def form(tensors: Mapping[str, Tensor], trunk: str = "trunk") -> dict[str, int]:
-    """Options `width` and `num_features` of a network with such a trunk, as its tensors tell."""
-    told = {"width": f"{trunk}.convs.conv_1.weight", "num_features": f"{trunk}.full.0.weight"}
-    return {option: len(tensors[name]) for option, name in told.items() if name in tensors}
+    """Return the options `width` and `num_features` that the tensors of a network with this trunk imply.
+
+    tensors: name -> float tensor of its layer's shape, the trunk's under the prefix `trunk`.
+    """
+    sizes = {"width": f"{trunk}.convs.conv_1.weight", "num_features": f"{trunk}.full.0.weight"}
+    return {option: len(tensors[name]) for option, name in sizes.items() if name in tensors}

@@ -84,7 +84,7 @@ class Vggish(VoiceNetwork):
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read the port's file (with or without post-processor), torchaudio's, or one of ours.
 
-        tensors: name -> tensor of its layer's shape. No file states whether the last ReLU is wanted.
+        tensors: name -> float tensor of its layer's shape. No file states whether the last ReLU is wanted.
         """
         ours = {_our_name(name): tensor for name, tensor in tensors.items() if not name.startswith(POST)}
         return {"num_classes": len(ours["emotion.bias"])} if "emotion.bias" in ours else {}, ours

@@ -1,4 +1,8 @@
-"""vggish_lite: the small voice network that comes with avfer."""
+"""vggish_lite: the small voice network whose weights come with avfer.
+
+A VGG for the log-mel patches of VGGish (after Hershey et al., ICASSP 2017, arXiv 1609.09430), with batch norms and few
+channels. The layout is our own.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,13 +10,13 @@ from torch import Tensor, nn
 
 from avfer.models.network import VoiceNetwork
 
-MEL_MEAN, MEL_STD = -2.0, 1.6  # of the log-mel bands of speech, about: centres the input
+MEL_MEAN, MEL_STD = -2.0, 1.6  # approximate mean and std of the log-mel bands of speech
 
 
 class VggishLite(VoiceNetwork):
-    """A VGG for the log-mel patches of VGGish (after Hershey et al. 2017), with batch norm and few channels.
+    """Five convolutions, whose last maps are pooled to their mean and their maximum over time and frequency.
 
-    The maps of the last convolution are pooled to their mean and their maximum over time and frequency.
+    widths: channels of the convolutions. num_classes: emotions of the classifier that is trained on top.
     """
 
     def __init__(
@@ -32,7 +36,7 @@ class VggishLite(VoiceNetwork):
         self.num_features = num_features
 
     def features(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, D) embedding."""
+        """patches: (N, 1, 96, 64) log-mel, time before frequency -> features (N, D)."""
         x = (patches - MEL_MEAN) / MEL_STD
         for index, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             x = F.relu(norm(conv(x)))
@@ -41,5 +45,5 @@ class VggishLite(VoiceNetwork):
         return F.relu(self.embedding(self.dropout(pooled)))
 
     def forward(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) -> (N, K) emotion logits."""
+        """patches: (N, 1, 96, 64) -> emotion logits (N, K)."""
         return self.emotion(self.dropout(self.features(patches)))

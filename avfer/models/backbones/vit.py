@@ -1,4 +1,8 @@
-"""Plain vision transformers with a fixed position embedding, as masked auto-encoders use them."""
+"""Plain vision transformers with a fixed position embedding, as masked auto-encoders use them.
+
+Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021; He et al., "Masked Autoencoders", CVPR 2022. Layers are
+those of timm.
+"""
 
 from collections.abc import Mapping
 from functools import partial
@@ -18,9 +22,10 @@ Norm = cast(type[nn.LayerNorm], partial(nn.LayerNorm, eps=1e-6))
 
 
 def encoder(size: Size, patch: int, drop_path: float = 0.0) -> VisionTransformer:
-    """Crops (N, 3, 224, 224) to tokens (N, 1 + P, D) by `forward_features`, the class token first.
+    """Return an encoder, whose `forward_features` turns crops (N, 3, 224, 224) into tokens (N, 1 + P, D).
 
-    In training a layer is left out for a crop by a chance that rises from 0 to `drop_path` over the depth.
+    The class token is the first. In training a layer is skipped for a crop with a chance that rises from 0 to
+    `drop_path` over the depth.
     """
     width = WIDTHS[size]
     network = VisionTransformer(
@@ -39,15 +44,15 @@ def encoder(size: Size, patch: int, drop_path: float = 0.0) -> VisionTransformer
 
 
 def blocks(width: int, depth: int, num_heads: int) -> nn.Sequential:
-    """Pre-norm transformer blocks, (N, T, D) to (N, T, D)."""
+    """Return pre-norm transformer blocks, (N, T, D) to (N, T, D)."""
     return nn.Sequential(*(Block(width, num_heads, qkv_bias=True, norm_layer=Norm) for _ in range(depth)))
 
 
 def fixed_positions(width: int, side: int) -> nn.Parameter:
-    """Sine-cosine position embedding of a class token (zeros) and side x side patches: (1, 1 + side², width).
+    """Return the sine-cosine position embedding (1, 1 + side², width) of a class token (zeros) and side x side patches.
 
-    The first half of the width tells the column, the second the row; in each half sines, then cosines, of
-    position / 10000^(4i / width). It is kept in the state dict and never trained.
+    The first half of the width encodes the column, the second the row; in each half sines, then cosines, of
+    position / 10000^(4i / width). It is part of the state dict and is not trained.
     """
     frequencies = 10000.0 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
     angles = torch.arange(side, dtype=torch.float64)[:, None] * frequencies
@@ -58,7 +63,7 @@ def fixed_positions(width: int, side: int) -> nn.Parameter:
 
 
 def initialise(network: nn.Module) -> None:
-    """Start values of masked auto-encoders: Xavier for what is linear, small normal values for tokens."""
+    """Set the start values of masked auto-encoders: Xavier for linear layers, small normal values for tokens."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.xavier_uniform_(module.weight.flatten(1))
@@ -70,14 +75,17 @@ def initialise(network: nn.Module) -> None:
 
 
 def patchify(crops: Tensor, patch: int) -> Tensor:
-    """(N, 3, S, S) -> (N, P, patch² * 3): patches row by row, in each rows, columns, then channels."""
+    """Cut crops into patches, row by row; a patch is ordered by rows, columns, channels.
+
+    crops: (N, 3, S, S), patch: px -> (N, P, patch² * 3).
+    """
     n, channels, height, width = crops.shape
     tiles = crops.reshape(n, channels, height // patch, patch, width // patch, patch)
     return tiles.permute(0, 2, 4, 3, 5, 1).reshape(n, -1, patch * patch * channels)
 
 
 def unpatchify(patches: Tensor, patch: int) -> Tensor:
-    """(N, P, patch² * 3) -> (N, 3, S, S), of a square picture."""
+    """Reverse `patchify` for square pictures. patches: (N, P, patch² * 3) -> (N, 3, S, S)."""
     n, count, values = patches.shape
     side = round(count**0.5)
     tiles = patches.reshape(n, side, side, patch, patch, values // patch**2)
@@ -85,7 +93,10 @@ def unpatchify(patches: Tensor, patch: int) -> Tensor:
 
 
 def form(tensors: Mapping[str, Tensor]) -> dict[str, Size | int]:
-    """Size and patch, as far as the encoder's tensors (with or without the prefix `encoder.`) tell."""
+    """Return the options `size` and `patch` that an encoder's tensors imply.
+
+    tensors: name -> tensor, with or without the prefix `encoder.`; `patch_embed.proj.weight` is (D, 3, patch, patch).
+    """
     options: dict[str, Size | int] = {}
     projection = tensors.get("patch_embed.proj.weight", tensors.get("encoder.patch_embed.proj.weight"))
     if projection is not None and projection.ndim == 4:
@@ -99,5 +110,8 @@ def form(tensors: Mapping[str, Tensor]) -> dict[str, Size | int]:
 
 
 def named(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with the encoder's parts, which the authors keep at the top, under `encoder.`."""
+    """Return the tensors with the encoder's parts under `encoder.`; the authors save them without a prefix.
+
+    tensors: name -> tensor of any shape, float or int64.
+    """
     return {f"encoder.{name}" if name.startswith(PARTS) else name: value for name, value in tensors.items()}

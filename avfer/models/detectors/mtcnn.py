@@ -1,9 +1,9 @@
-"""mtcnn: the face detector of Zhang et al. 2016, with the networks and weights of facenet-pytorch.
+"""mtcnn: the face detector of Zhang et al., IEEE SPL 2016, with the networks and weights of facenet-pytorch.
 
-`search` runs the three-network cascade on one picture; `refine` reads squares that are known to hold faces
-with the last network alone. Both follow the published cascade (thresholds 0.6, 0.7, 0.7, pyramid factor 0.709)
-with two changes for speed: levels are resized with an antialiased filter, and candidates are cropped from a
-copy of the picture in which the smallest wanted face has 24 pixels.
+`search` runs the three-network cascade on one picture; `refine` runs the last network alone on squares that are known
+to hold faces. Both follow the published cascade (thresholds 0.6, 0.7, 0.7, pyramid factor 0.709) with two changes for
+speed, which are our choice: levels are resized with an antialiased filter, and candidates are cropped from a copy of
+the picture in which a face of the smallest size has 24 pixels.
 """
 
 import torch
@@ -16,16 +16,16 @@ from avfer.models.card import Card
 from avfer.models.network import Network
 from avfer.signal.boxes import drop_duplicates
 
-CELL = 12  # px that one cell of the first network sees
-STRIDE = 2
+CELL = 12  # px, receptive field of one cell of the first network
+STRIDE = 2  # px between two cells
 FACTOR = 0.709  # from one pyramid level to the next
-WORKING_FACE = 24  # px of the smallest face in the copy that candidates are cropped from
-MOST_CANDIDATES = 2048
-SIZES = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # of the batches of crops
+WORKING_FACE = 24  # px, smallest face in the copy that candidates are cropped from
+MAX_CANDIDATES = 2048
+SIZES = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # crops in a batch, after padding
 
 
 class Mtcnn(Network):
-    """Three networks: `pnet` proposes, `rnet` rejects, `onet` decides and gives five landmarks."""
+    """A cascade of three networks: `pnet` proposes, `rnet` rejects, `onet` decides and places five landmarks."""
 
     crop_size = 48  # px, input of `onet`
     side_margin = 1.0  # px: boxes of the published code include their last pixel
@@ -39,6 +39,7 @@ class Mtcnn(Network):
 
     @classmethod
     def card(cls) -> Card:
+        """Return the card; there are no options."""
         return Card(
             name="mtcnn",
             task="faces and their landmarks",
@@ -55,7 +56,7 @@ class Mtcnn(Network):
         )
 
     def search(self, picture: Tensor, min_size: float) -> tuple[Tensor, Tensor]:
-        """All faces of one picture, from `min_size` pixels on.
+        """Return all faces of one picture from `min_size` pixels on.
 
         picture: (H, W, 3) uint8 RGB -> boxes (N, 4) float32 xyxy px, scores (N,) float32 in [0, 1], best first.
         """
@@ -71,7 +72,7 @@ class Mtcnn(Network):
         return (boxes * stretch.repeat(2)).cpu(), scores.cpu()
 
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the last network says of squares that should hold one face each.
+        """Run the last network on squares that hold one face each.
 
         crops: (N, 3, 48, 48) uint8 RGB -> scores (N,) in [0, 1], box offsets (N, 4) as shares of the square's
         side, landmarks (N, 5, 2) as shares of it.
@@ -80,12 +81,15 @@ class Mtcnn(Network):
         return chances[:, 1], offsets, points.reshape(-1, 2, 5).transpose(1, 2)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
-        """uint8 on the CPU, where resizing bytes is fast -> float32 in [-1, 1] where the networks are."""
+        """Move pixels to the networks' device. (N, 3, H, W) uint8 of the CPU -> float32 in [-1, 1]."""
         pixels = pixels.to(self.pnet.conv1.weight.device).float()
         return ((pixels - 127.5) * 0.0078125).contiguous(memory_format=torch.channels_last)
 
     def _propose(self, working: Tensor, scale: float) -> Tensor:
-        """Candidate squares (N, 4) from the pyramid; `scale` is that of the first level."""
+        """Run the first network on a pyramid of resized pictures, and return candidate squares.
+
+        working: (1, 3, H, W) uint8, scale: size of the first level over that of `working` -> (N, 4) xyxy px.
+        """
         height, width = working.shape[2:]
         found: list[Tensor] = []
         level = working
@@ -99,12 +103,12 @@ class Mtcnn(Network):
         if not found:
             return torch.zeros((0, 4), device=self.pnet.conv1.weight.device)
         boxes = torch.cat(found)
-        boxes = boxes[nms(boxes[:, :4], boxes[:, 4], 0.7)][:MOST_CANDIDATES]
+        boxes = boxes[nms(boxes[:, :4], boxes[:, 4], 0.7)][:MAX_CANDIDATES]
         side = boxes[:, 2:4] - boxes[:, :2]
         return _squares(boxes[:, :4] + boxes[:, 5:] * side.repeat(1, 2))
 
     def _reject(self, working: Tensor, boxes: Tensor) -> Tensor:
-        """The second network: fewer squares, better placed."""
+        """Run the second network: candidates (N, 4) to fewer squares (M, 4), better placed."""
         if not len(boxes):
             return boxes
         offsets, chances = padded(self.rnet, _crops(working, boxes, 24))
@@ -114,7 +118,7 @@ class Mtcnn(Network):
         return _squares(_moved(boxes[keep], offsets[keep]))
 
     def _decide(self, working: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """The third network: final boxes and scores, doubles removed by overlap with the smaller box."""
+        """Run the third network: squares (N, 4) to boxes (M, 4) and scores (M,), without duplicates."""
         if not len(boxes):
             return boxes, boxes.new_zeros(0)
         offsets, _, chances = padded(self.onet, _crops(working, boxes, self.crop_size))
@@ -126,9 +130,9 @@ class Mtcnn(Network):
 
 
 def padded(network: nn.Module, crops: Tensor) -> list[Tensor]:
-    """What a network says of a batch that is filled up to one of a few sizes.
+    """Run a network on a batch that is padded to one of a few sizes, because oneDNN caches a plan for every size.
 
-    The CPU library keeps its plan for every size it has met: with all of them memory would grow for minutes.
+    Without it, memory would grow for minutes. crops: (N, 3, S, S) -> outputs of the network, (N, ...) each.
     """
     count = len(crops)
     size = next(size for size in SIZES if size >= count) if count <= SIZES[-1] else -(-count // SIZES[-1]) * SIZES[-1]
@@ -137,7 +141,7 @@ def padded(network: nn.Module, crops: Tensor) -> list[Tensor]:
 
 
 def _resized(picture: Tensor, scale: float) -> Tensor:
-    """(1, 3, H, W) uint8, scaled down with antialiasing."""
+    """Scale down with antialiasing: (1, 3, H, W) uint8 -> (1, 3, H', W') uint8."""
     if scale >= 1:
         return picture
     size = [max(1, round(side * scale)) for side in picture.shape[2:]]
@@ -145,7 +149,10 @@ def _resized(picture: Tensor, scale: float) -> Tensor:
 
 
 def _cells(chance: Tensor, offsets: Tensor, scale: float) -> Tensor:
-    """Boxes of the cells above 0.6: (N, 9) of xyxy, score, four offsets, in pixels of the working picture."""
+    """Return the cells with a probability above 0.6: (N, 9) xyxy in px of the working picture, score, four offsets.
+
+    chance: (H, W), offsets: (4, H, W).
+    """
     rows, cols = torch.nonzero(chance >= 0.6, as_tuple=True)
     corner = torch.stack([cols, rows], 1) * STRIDE
     boxes = torch.cat([((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()], 1)
@@ -153,19 +160,20 @@ def _cells(chance: Tensor, offsets: Tensor, scale: float) -> Tensor:
 
 
 def _squares(boxes: Tensor) -> Tensor:
-    """Boxes grown to squares around their centres."""
+    """Grow boxes (N, 4) to squares (N, 4) around their centres."""
     side = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True)
     centre = (boxes[:, 2:] + boxes[:, :2]) / 2
     return torch.cat([centre - side / 2, centre + side / 2], 1)
 
 
 def _moved(boxes: Tensor, offsets: Tensor) -> Tensor:
+    """Move the corners of boxes (N, 4) by offsets (N, 4), shares of their sides."""
     side = boxes[:, 2:] - boxes[:, :2] + 1
     return boxes + offsets * side.repeat(1, 2)
 
 
 def _crops(picture: Tensor, boxes: Tensor, side: int) -> Tensor:
-    """(N, 3, side, side): the squares clipped at the border and averaged down; picture (1, 3, H, W) float."""
+    """Cut squares (N, 4), clipped at the border, from a picture (1, 3, H, W) float -> (N, 3, side, side), averaged."""
     height, width = picture.shape[2:]
     limit = boxes.new_tensor([width, height]).repeat(2)
     clipped = torch.minimum(boxes.trunc().clamp(min=0), limit)

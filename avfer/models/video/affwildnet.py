@@ -1,16 +1,21 @@
-"""affwildnet_vgg_gru and affwildnet_resnet_gru: valence and arousal of faces over time, learned on Aff-Wild."""
+"""affwildnet_vgg_gru and affwildnet_resnet_gru: valence and arousal of faces over time, trained on Aff-Wild.
 
+AffWildNet: Kollias et al., "Deep Affect Prediction in-the-wild", IJCV 2019, arXiv 1804.10938. Layers are those of
+github.com/dkollias/Aff-Wild-models (TensorFlow 1.8); the clamp of outputs to [-1, 1] outside of training is our choice.
+"""
+
+from collections import OrderedDict
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
 
 from avfer.models.affect.time_networks import TfGru
-from avfer.models.backbones import slim_resnet, vgg_face
+from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import CHECKED, CODE, DUMPED, LEVEL, PAPER, TERMS
-from avfer.models.backbones.slim_resnet import SlimResNet50
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
-from avfer.models.card import Card, Published
+from avfer.models.card import Card, Published, changed_options
 from avfer.models.network import AffectModel, FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_names import from_tensorflow
@@ -20,6 +25,14 @@ TABLE = (  # TensorFlow's names of the recurrent part, any scope before them
     (r".*cell_(\d+)/gru_cell/(gates|candidate)\.", r"gru.cells.\1.\2."),
     (r"(?:.*/)?weights_(?:rnn|output)$", "output.weight"),
     (r"(?:.*/)?biases_(?:rnn|output)$", "output.bias"),
+)
+RESNET_DEPTHS, RESNET_WIDTH = (3, 4, 6, 3), 64
+RESNET_TABLE = (  # TensorFlow's names of the ResNet, any scope before them
+    (r"(?:.*/)?resnet_v1_50/block(\d)/unit_(\d)/bottleneck_v1/", r"trunk.block\1.unit_\2."),
+    (r"(?:.*/)?resnet_v1_50/", r"trunk."),
+    (r"(.*\.)conv(\d)/BatchNorm\.", r"\1bn\2."),
+    (r"(.*\.)shortcut/BatchNorm\.", r"\1downsample.1."),
+    (r"(.*\.)shortcut\.", r"\1downsample.0."),
 )
 WITH_LANDMARKS = {"valence": 0.57, "arousal": 0.43}
 PUBLISHED = [
@@ -31,7 +44,7 @@ PUBLISHED = [
 class AffWildNet(FaceNetwork, AffectModel):
     """A trunk, two layers of TensorFlow's GRU, and a linear output of valence and arousal.
 
-    It stands in a pipeline twice: `features` as the backbone, `start` and `step` as the affect model.
+    A pipeline names it twice: `features` make it the backbone, `start` and `step` the affect model.
     """
 
     def __init__(self, trunk: nn.Module, num_features: int, num_hidden: int) -> None:
@@ -41,7 +54,7 @@ class AffWildNet(FaceNetwork, AffectModel):
         self.output = nn.Linear(num_hidden, 2)
 
     def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) normalised as the card says -> (N, D), what the GRU reads."""
+        """Return the input of the GRU. crops: (N, 3, 96, 96) normalised as the card says -> (N, D)."""
         return self.trunk(crops)
 
     def predict(self, crops: Tensor) -> Prediction:
@@ -54,15 +67,15 @@ class AffWildNet(FaceNetwork, AffectModel):
         return self.output(self.gru(features))
 
     def start(self, n: int) -> Tensor:
-        """(n, H) zeros."""
+        """Return the zero state (n, H) of n new tracks."""
         return self.gru.start(n)
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
     ) -> tuple[Prediction, Tensor]:
-        """face: (N, D), hidden: (N, H); the voice is not read -> outputs (N,), hidden (N, H)."""
+        """face: (N, D), has_face: (N,) bool, hidden: (N, H) -> N rows, hidden (N, H); the voice is not used."""
         x, after = self.gru.step(face, hidden)
-        return self._told(x), torch.where(has_face[:, None], after, hidden)
+        return self._prediction(x), torch.where(has_face[:, None], after, hidden)
 
     def sequence(
         self,
@@ -73,14 +86,14 @@ class AffWildNet(FaceNetwork, AffectModel):
         valid: Tensor | None = None,
         times: Tensor | None = None,
     ) -> Prediction:
-        """The same over sequences, for training: face (B, T, D), has_face, valid (B, T) bool -> outputs (B, T).
+        """face: (B, T, D), has_face, valid: (B, T) bool -> (B, T) steps; voice and times are not used.
 
-        The state passes over instants without a face and over those that are not valid.
+        The state stays the same over instants without a face and over those that are not valid.
         """
-        return self._told(self.gru(face, has_face if valid is None else has_face & valid))
+        return self._prediction(self.gru(face, has_face if valid is None else has_face & valid))
 
-    def _told(self, x: Tensor) -> Prediction:
-        """x: (..., W) -> outputs, within [-1, 1] but while training."""
+    def _prediction(self, x: Tensor) -> Prediction:
+        """(..., W) -> valence and arousal (..., 2), clamped to [-1, 1] outside of training."""
         return Prediction(valence_arousal=self.output(x) if self.training else self.output(x).clamp(-1, 1))
 
 
@@ -92,15 +105,19 @@ class AffWildNetVggGru(AffWildNet):
 
     @classmethod
     def card(cls, num_hidden: int = NUM_HIDDEN, num_features: int = NUM_FEATURES, width: int = WIDTH) -> Card:
-        told = {"num_hidden": (num_hidden, NUM_HIDDEN), "num_features": (num_features, NUM_FEATURES)}
-        options = _changed(told | {"width": (width, WIDTH)})
-        return _card("affwildnet_vgg_gru", options, num_features, (0.811, 0.725))
+        """Return the card for these constructor options."""
+        widths = {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
+        options = changed_options({"num_hidden": (num_hidden, NUM_HIDDEN)} | widths)
+        return _card("affwildnet_vgg_gru", options, num_features, (0.811, 0.725), PUBLISHED)
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """A dump of the authors' checkpoint (folder `affwildnet-vggface-gru`), or a file of ours."""
+        """Read a dump of the authors' checkpoint (folder `affwildnet-vggface-gru`), or a file of ours.
+
+        tensors: name -> float tensor in TensorFlow's or in our layout.
+        """
         ours = vgg_face.named(tensors, TABLE)
-        return vgg_face.form(ours) | _hidden(ours), ours
+        return vgg_face.form(ours) | _hidden_option(ours), ours
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "vgg_face", the convolutions of VGG-Face."""
@@ -115,28 +132,73 @@ class AffWildNetResNetGru(AffWildNet):
 
     @classmethod
     def card(cls, num_hidden: int = NUM_HIDDEN, width: int = WIDTH) -> Card:
-        options = _changed({"num_hidden": (num_hidden, NUM_HIDDEN), "width": (width, WIDTH)})
-        return _card("affwildnet_resnet_gru", options, 32 * width, (0.776, 0.701))
+        """Return the card for these constructor options."""
+        options = changed_options({"num_hidden": (num_hidden, NUM_HIDDEN), "width": (width, WIDTH)})
+        return _card("affwildnet_resnet_gru", options, 32 * width, (0.776, 0.701), [])
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """A dump of the authors' checkpoint (folder `affwildnet-resnet-gru`), or a file of ours."""
-        ours = from_tensorflow(tensors, (*slim_resnet.TABLE, *TABLE))
+        """Read a dump of the authors' checkpoint (folder `affwildnet-resnet-gru`), or a file of ours.
+
+        tensors: name -> float tensor in TensorFlow's or in our layout.
+        """
+        ours = from_tensorflow(tensors, (*RESNET_TABLE, *TABLE))
         width = {"width": len(ours["trunk.conv1.weight"])} if "trunk.conv1.weight" in ours else {}
-        return width | _hidden(ours), ours
+        return width | _hidden_option(ours), ours
 
 
-def _hidden(tensors: dict[str, Tensor]) -> dict[str, int]:
+class SlimResNet50(nn.Module):
+    """ResNet-v1-50 (He et al., CVPR 2016) of TF-slim without its classifier.
+
+    TF-slim halves a map in the last unit of a block, not in the first: where the sides shrink without a change of
+    width, the shortcut drops every other pixel. Padding lies outside on both sides, except for the pooling after the
+    first convolution, which pads at the end alone. The side of the crops must be even.
+    """
+
+    def __init__(self, width: int = RESNET_WIDTH) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.pool = nn.MaxPool2d(3, 2, ceil_mode=True)  # on even sides the same as TensorFlow's SAME
+        for number, depth in enumerate(RESNET_DEPTHS):
+            before = 4 * width * 2 ** (number - 1) if number else width
+            block = _resnet_block(before, width * 2**number, depth, stride=1 + (number < 3))
+            self.add_module(f"block{number + 1}", block)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = 0.003
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, S, S) -> (N, 32 * width)."""
+        x = self.pool(self.relu(self.bn1(self.conv1(crops))))
+        for number in range(len(RESNET_DEPTHS)):
+            x = self.get_submodule(f"block{number + 1}")(x)
+        return x.mean((2, 3))
+
+
+def _resnet_block(before: int, width: int, depth: int, stride: int) -> nn.Sequential:
+    wide = width * Bottleneck.expansion
+    project = nn.Sequential(nn.Conv2d(before, wide, 1, bias=False), nn.BatchNorm2d(wide))
+    units = OrderedDict[str, nn.Module](unit_1=Bottleneck(before, width, downsample=project))
+    for number in range(2, depth):
+        units[f"unit_{number}"] = Bottleneck(wide, width)
+    shrink = nn.MaxPool2d(1, stride) if stride > 1 else None
+    units[f"unit_{depth}"] = Bottleneck(wide, width, stride, shrink)
+    return nn.Sequential(units)
+
+
+def _hidden_option(tensors: dict[str, Tensor]) -> dict[str, int]:
     bias = tensors.get("gru.cells.0.candidate.bias")
     return {} if bias is None else {"num_hidden": len(bias)}
 
 
-def _changed(told: dict[str, tuple[int, int]]) -> dict[str, int]:
-    return {name: value for name, (value, default) in told.items() if value != default}
-
-
-def _card(name: str, options: dict[str, int], num_features: int, checks: tuple[float, float]) -> Card:
-    found = [
+def _card(
+    name: str, options: dict[str, Any], num_features: int, checks: tuple[float, float], published: list[Published]
+) -> Card:
+    checked = [
         Published(data=CHECKED, value=value, mark="C", metric=f"CCC {what}")
         for what, value in zip(("valence", "arousal"), checks, strict=True)
     ]
@@ -157,5 +219,5 @@ def _card(name: str, options: dict[str, int], num_features: int, checks: tuple[f
         licence_code=TERMS,
         licence_weights=TERMS,
         sources=[PAPER, CODE],
-        published=[*found, *(PUBLISHED if name == "affwildnet_vgg_gru" else [])],
+        published=[*checked, *published],
     )

@@ -1,4 +1,10 @@
-"""av_mt_vgg_rnn: expression, valence, arousal and action units of face and voice over time."""
+"""av_mt_vgg_rnn: expression, valence, arousal and action units of face and voice over time.
+
+A/V-MT-VGG-RNN, and without a voice MT-VGG-RNN: Kollias, Zafeiriou, "Expression, Affect, Action Unit Recognition:
+Aff-Wild2, Multi-Task Learning and ArcFace", BMVC 2019, arXiv 1910.04855. Neither code nor weights are public. Our
+choice: the log-mel patch of VGGish as the image of the voice, the order of the GRU's inputs, and tanh for valence and
+arousal.
+"""
 
 from typing import Any
 
@@ -20,14 +26,14 @@ from avfer.models.prediction import Prediction
 NUM_HIDDEN = 128  # of each of two layers
 DESCRIPTION = """A face network and a voice network of the same form, whose features a GRU reads together, for three \
 tasks. In a pipeline it is named three times, as backbone of faces, as backbone of the voice and as model, with the \
-same weights. A face or a voice that is missing is read as zeros. voice=False is MT-VGG-RNN, which does not listen."""
+same weights. A missing face or voice is read as zeros. voice=False is MT-VGG-RNN, which reads faces alone."""
 
 
 class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
-    """A/V-MT-VGG-RNN of Kollias and Zafeiriou (BMVC 2019), and without a voice MT-VGG-RNN.
+    """Two VGG-Face trunks, a GRU over the features of both, and a head for each task.
 
-    Neither code nor weights are public. The log-mel patch of VGGish as the voice's picture, the order of the GRU's
-    inputs, and tanh for valence and arousal are our choice.
+    voice=False leaves out the trunk of the voice. A pipeline names the network as backbone of faces, as backbone of
+    the voice and as affect model, with the same weights.
     """
 
     def __init__(
@@ -57,16 +63,17 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
         num_features: int = NUM_FEATURES,
         width: int = WIDTH,
     ) -> Card:
-        told: dict[str, Any] = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
-        told |= {"valence_arousal": (valence_arousal, "tanh")}
-        told |= {"voice": (voice, True), "num_hidden": (num_hidden, NUM_HIDDEN)}
-        told |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
+        """Return the card for these constructor options."""
+        options: dict[str, Any] = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
+        options |= {"valence_arousal": (valence_arousal, "tanh")}
+        options |= {"voice": (voice, True), "num_hidden": (num_hidden, NUM_HIDDEN)}
+        options |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         read = ("face", "voice") if voice else ("face",)
         return Card(
             name="av_mt_vgg_rnn",
             task="expression, valence and arousal, action units over time",
             description=DESCRIPTION,
-            options=changed_options(told),
+            options=changed_options(options),
             inputs=dict.fromkeys(read, num_features),
             trained_on=dict.fromkeys(read, "av_mt_vgg_rnn"),
             classes=classes(num_classes),
@@ -85,7 +92,10 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
 
     @staticmethod
     def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """No official weights are public: tensors are our own, and tell their form."""
+        """Read one of our own files; no official weights are public.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
         options: dict[str, Any] = vgg_face.form(tensors, "face") | counts(tensors, "heads.")
         if "gru.cells.0.candidate.bias" in tensors:
             options["num_hidden"] = len(tensors["gru.cells.0.candidate.bias"])
@@ -106,32 +116,32 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
         return Prediction(self.features(crops))
 
     def voice_features(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, D)."""
+        """Return features of sound. patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, D)."""
         if self.voice is None:
-            raise RuntimeError("this av_mt_vgg_rnn does not listen; make it with voice=True")
-        picture = F.interpolate((patches - MEL_MEAN) / MEL_STD, (SIDE, SIDE), mode="bilinear")
-        return self.voice(picture.expand(-1, 3, -1, -1))
+            raise RuntimeError("this av_mt_vgg_rnn has no trunk of the voice; make it with voice=True")
+        image = F.interpolate((patches - MEL_MEAN) / MEL_STD, (SIDE, SIDE), mode="bilinear")
+        return self.voice(image.expand(-1, 3, -1, -1))
 
     def forward(self, crops: Tensor, patches: Tensor | None = None) -> Prediction:
-        """Frames of B videos in order, with the sound around each.
+        """Compute all frames of B videos, in order, with the sound around each.
 
-        crops: (B, T, 3, 96, 96), patches: (B, T, 1, 96, 64) where it listens -> outputs (B, T, ...)
+        crops: (B, T, 3, 96, 96), patches: (B, T, 1, 96, 64), None without a voice -> (B, T) steps.
         """
-        looks = self.features(crops.flatten(0, 1))
-        sounds = looks[:, :0] if patches is None else self.voice_features(patches.flatten(0, 1))
-        there = torch.ones(crops.shape[:2], dtype=torch.bool, device=crops.device)
         shape = crops.shape[:2]
-        return self.sequence(looks.unflatten(0, shape), sounds.unflatten(0, shape), there, there)
+        face = self.features(crops.flatten(0, 1))
+        voice = face[:, :0] if patches is None else self.voice_features(patches.flatten(0, 1))
+        there = torch.ones(shape, dtype=torch.bool, device=crops.device)
+        return self.sequence(face.unflatten(0, shape), voice.unflatten(0, shape), there, there)
 
     def start(self, n: int) -> Tensor:
-        """(n, H) zeros."""
+        """Return the zero state (n, H) of n new tracks."""
         return self.gru.start(n)
 
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
     ) -> tuple[Prediction, Tensor]:
-        """face (N, D), voice (N, D), has_face (N,), has_voice (N,), hidden (N, H) -> outputs and hidden (N, H)."""
-        x, valid = self._read(face, voice, has_face, has_voice)
+        """face, voice: (N, D), has_face, has_voice: (N,) bool, hidden: (N, H) -> N rows, hidden (N, H)."""
+        x, valid = self._joined(face, voice, has_face, has_voice)
         after = torch.where(valid[:, None], self.gru.step(x, hidden)[1], hidden)
         return self.heads(after[:, -self.gru.width :]), after
 
@@ -144,16 +154,16 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
         valid: Tensor | None = None,
         times: Tensor | None = None,
     ) -> Prediction:
-        """The same over sequences, for training: (B, T, D), (B, T, D), three times (B, T) bool -> outputs (B, T, ...).
+        """face, voice: (B, T, D), has_face, has_voice, valid: (B, T) bool -> (B, T) steps; times are not used.
 
-        The state passes over instants with neither, and over those that are not valid.
+        The state stays the same over instants with neither face nor voice, and over those that are not valid.
         """
-        x, there = self._read(face, voice, has_face, has_voice)
+        x, there = self._joined(face, voice, has_face, has_voice)
         return self.heads(self.gru(x, there if valid is None else there & valid))
 
-    def _read(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> tuple[Tensor, Tensor]:
-        """What the GRU reads (..., D or 2 D), and where there is something to read (...)."""
-        looks = torch.where(has_face[..., None], face, 0.0)
+    def _joined(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the input of the GRU (..., D or 2 D), and where it holds something (...) bool."""
+        from_face = torch.where(has_face[..., None], face, 0.0)
         if self.voice is None:
-            return looks, has_face
-        return torch.cat([looks, torch.where(has_voice[..., None], voice, 0.0)], -1), has_face | has_voice
+            return from_face, has_face
+        return torch.cat([from_face, torch.where(has_voice[..., None], voice, 0.0)], -1), has_face | has_voice

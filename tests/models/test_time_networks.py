@@ -64,7 +64,7 @@ def test_two_layers_agree_with_numpy():
     np.testing.assert_allclose(found.detach().numpy(), wanted, atol=1e-5)
 
 
-def test_a_sequence_is_what_steps_add_up_to(gru):
+def test_a_sequence_equals_its_steps(gru):
     x, hidden = torch.randn(3, 6, 5), gru.start(3)
     whole = gru(x)
     for time in range(6):
@@ -73,7 +73,7 @@ def test_a_sequence_is_what_steps_add_up_to(gru):
     assert hidden.shape == (3, 8)
 
 
-def test_the_future_is_not_heard(gru):
+def test_the_future_changes_no_output(gru):
     x = torch.randn(1, 6, 5)
     later = x.clone()
     later[:, 3:] += 1

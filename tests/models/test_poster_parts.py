@@ -1,4 +1,4 @@
-"""ir50 and mobilefacenet: the two trunks of POSTER and POSTER++."""
+"""IR-50 and MobileFaceNet: the two trunks of POSTER and POSTER++."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_a_shortcut_of_equal_width_takes_every_second_pixel():
 
 
 @pytest.mark.parametrize("row", [True, False], ids=["body.N", "body1.N"])
-def test_pretrained_tensors_are_taken_over_under_either_name(row):
+def test_pretrained_tensors_load_under_either_name(row):
     torch.manual_seed(0)
     pretrained, network = Ir50(), Ir50()
     fourth = {"body.21.res_layer.0.weight": torch.ones(256), "body.23.res_layer.4.bias": torch.ones(512)}
@@ -54,7 +54,7 @@ def test_pretrained_tensors_are_taken_over_under_either_name(row):
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown"])
-def test_a_pretrained_file_that_does_not_fit_is_told(change):
+def test_a_pretrained_file_that_does_not_fit_raises_an_error(change):
     with torch.device("meta"):
         tensors = one_row(Ir50())
     if change == "missing":
