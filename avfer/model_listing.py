@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from avfer.catalog import MODEL_KINDS, NAMES, kind_of
+from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
-from avfer.goldens.verification import verify
 from avfer.models.card import MARKS, Card
 from avfer.models.cost import cost_of
 from avfer.models.weights import BUILTIN, card_of

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
-from avfer.goldens.verification import verify
 from tests.golden import load
 
 FOLDER = Path(__file__).parent / "golden"

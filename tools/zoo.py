@@ -8,8 +8,9 @@ import argparse
 from pathlib import Path
 
 from avfer.catalog import MODEL_KINDS, NAMES
+from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
-from avfer.goldens.verification import Deviation, verify
+from avfer.goldens.verification import Deviation
 from avfer.models.card import Published
 from avfer.models.cost import cost_of
 from avfer.models.weights import card_of

@@ -7,9 +7,6 @@ are intermediate values, which hooks record while the function runs: `taps` maps
 To add a network: write its case functions, and one entry of the table.
 """
 
-import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -18,38 +15,17 @@ from facenet_pytorch.models.mtcnn import PNet  # pyright: ignore[reportMissingTy
 from torch import Tensor, nn
 
 from avfer.errors import ConfigError
+from avfer.goldens.audio_adapters import VGGISH
+from avfer.goldens.golden_files import Golden
+from avfer.goldens.verification import TAP, Deviation, GoldenAdapter, RunCase, Tensors, deviations
 from avfer.losses.dan_losses import affinity, partition
 from avfer.losses.efficientface_losses import label_distribution
 from avfer.models.backbones.poster import Poster
 from avfer.models.backbones.poster_parts import FaceMaps, LandmarkMaps
 from avfer.models.backbones.poster_v2 import PosterV2
 from avfer.models.backbones.psr import Psr
-from avfer.models.backbones.vggish import PCA_NAMES, Vggish, VggishPca
 from avfer.models.detectors.mtcnn import Mtcnn, padded
-from avfer.models.factory import from_tensors
 from avfer.models.network import FaceNetwork
-from avfer.signal.log_mel import PATCH_FRAMES, SAMPLE_RATE, log_mel
-
-TAP = "tap:"  # before the name of an intermediate among the outputs of a case
-Tensors = Mapping[str, Tensor]
-RunCase = Callable[[Any, Tensors], dict[str, Tensor]]  # network, inputs by name -> outputs by name
-STEREO_RATE = 44_100  # Hz, of a wave that the front end of vggish resamples
-
-
-@dataclass(frozen=True)
-class GoldenAdapter:
-    """How one network runs its goldens.
-
-    A golden of the network that needs neither taps nor special weights is `GoldenAdapter({"whole": run})`.
-    """
-
-    cases: Mapping[str, RunCase]  # tensors of a part with a file of its own are inputs too
-    # Intermediate -> path of the module whose output it is ("<path": whose first input it is); a name that is not
-    # listed is such a path itself.
-    taps: Mapping[str, str] = field(default_factory=dict[str, str])
-    # Intermediate -> function that brings our tensor to the layout of the golden.
-    transforms: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict[str, Callable[[Tensor], Tensor]])
-    build: Callable[[dict[str, Tensor]], nn.Module] | None = None  # the network from the tensors; None: from_tensors
 
 
 def logits_and(features: str) -> RunCase:
@@ -157,52 +133,11 @@ def psr_without_pooling(network: Psr, inputs: Tensors) -> dict[str, Tensor]:
     return {"logits": plain.predict(inputs["x"]).extras["branch_logits"]}
 
 
-def build_vggish(tensors: dict[str, Tensor]) -> nn.Module:
-    """Return vggish filled with the tensors of a golden; the golden of the front end has no tensors and no network.
-
-    tensors: name -> float tensor of its layer's shape.
-    """
-    return from_tensors("vggish", tensors, "the golden") if tensors else nn.Identity()
-
-
-def vggish_embedding(network: Vggish, inputs: Tensors) -> dict[str, Tensor]:
-    """Return the embedding (N, 128) after the last ReLU of patches x (N, 1, 96, 64)."""
-    return {"embedding": network.features(inputs["x"])}
-
-
-def vggish_post(_: nn.Module, inputs: Tensors) -> dict[str, Tensor]:
-    """Return "projected" and "quantised" (N, 128) of an embedding (N, 128), by vggish_pca with the given tensors."""
-    tensors = {name: inputs[name] for name in PCA_NAMES}
-    pca = cast(VggishPca, from_tensors("vggish_pca", tensors, "the golden"))
-    projected = pca.project(inputs["embedding"])
-    return {"projected": projected, "quantised": pca.quantise(projected)}
-
-
-def vggish_embedding_and_post(network: Vggish, inputs: Tensors) -> dict[str, Tensor]:
-    """Return the outputs of `vggish_post`, (N, 128) each, for the embedding of patches x (N, 1, 96, 64)."""
-    return vggish_post(network, {**inputs, **vggish_embedding(network, inputs)})
-
-
-def vggish_wave_16k(_: nn.Module, inputs: Tensors) -> dict[str, Tensor]:
-    """Return log_mel (F, 64) and examples (N, 1, 96, 64) of a wave (S,) that needs no resampling, and the wave."""
-    frames = log_mel(inputs["wave"])
-    count = len(frames) // PATCH_FRAMES
-    patches = frames[: count * PATCH_FRAMES].reshape(count, 1, PATCH_FRAMES, -1)
-    return {"wave": inputs["wave"], "log_mel": frames, "examples": patches}
-
-
-def vggish_wave_44k_stereo(network: nn.Module, inputs: Tensors) -> dict[str, Tensor]:
-    """Return the mean of left and right (S,) resampled to 16 kHz by the port's resampler, and its examples."""
-    resampy = importlib.import_module("resampy")
-    mean = (inputs["left"] + inputs["right"]) / 2
-    wave = torch.from_numpy(resampy.resample(mean.numpy(), STEREO_RATE, SAMPLE_RATE, filter="kaiser_best"))
-    return {"resampled": wave, "examples": vggish_wave_16k(network, {"wave": wave})["examples"]}
-
-
 DAN = GoldenAdapter(
     cases={"whole": dan_outputs, "losses": dan_losses},
     taps={
-        **{"features.2": "trunk.act1", "features.3": "trunk.maxpool"},
+        "features.2": "trunk.act1",
+        "features.3": "trunk.maxpool",
         **{f"features.{stage + 3}": f"trunk.layer{stage}" for stage in (1, 2, 3)},
         "cat_head0.sa.conv1x1": "heads.0.spatial.reduce",
         "cat_head0.sa.relu": "heads.0.spatial.relu",
@@ -237,7 +172,8 @@ POSTER = GoldenAdapter(
         "lm_raw": "landmarks.conv_6_sep",
         "ir_stem": "trunk.input_layer",
         **{f"ir_stage{i}": f"trunk.body{i}" for i in (1, 2, 3)},
-        **{"ir_view": "<narrow", "img_tokens": "narrow"},
+        "ir_view": "<narrow",
+        "img_tokens": "narrow",
         **dict.fromkeys(("lm_tokens", "img_embedded"), "<pyramid.downsample_m"),  # both streams, before the blocks
         **{f"in_{scale}": f"pyramid.downsample_{scale}" for scale in "ms"},
         "block0_l_attn_img": "pyramid.blocks.0.large.picture.attention",
@@ -253,9 +189,14 @@ POSTER_V2 = GoldenAdapter(
     cases={"whole": poster_outputs, "fusion": poster_v2_fusion, "buffers": poster_v2_buffers},
     taps={
         "input_112": "<landmarks",
-        **{"lm1": "landmarks.conv_3", "lm2": "landmarks.conv_4", "lm3_raw": "landmarks.conv_6_sep", "lm3": "narrow"},
+        "lm1": "landmarks.conv_3",
+        "lm2": "landmarks.conv_4",
+        "lm3_raw": "landmarks.conv_6_sep",
+        "lm3": "narrow",
         "ir_stem": "trunk.input_layer",
-        **{"tokens": "<vit", "embedded": "<vit.blocks", "cls": "vit.norm"},
+        "tokens": "<vit",
+        "embedded": "<vit.blocks",
+        "cls": "vit.norm",
         **{f"vit_block{k}": f"vit.blocks.{k}" for k in (0, 1)},
         **{f"ir{i}": f"trunk.body{i}" for i in (1, 2, 3)},
         **{f"conv{i}": f"scales.{i - 1}.halve" for i in (1, 2, 3)},
@@ -271,21 +212,13 @@ POSTER_V2 = GoldenAdapter(
 PSR = GoldenAdapter(
     cases={"whole": psr_outputs, "without_pool7": psr_without_pooling},
     taps={
-        **{"theta": "stn.fc_loc", "aligned": "stn", "small": "<branches.0", "sr": "branches.1.0"},
+        "theta": "stn.fc_loc",
+        "aligned": "stn",
+        "small": "<branches.0",
+        "sr": "branches.1.0",
         **{f"branch{i}_low": f"branches.{i}" for i in (0, 1, 2)},
     },
     transforms={"theta": lambda theta: theta.reshape(-1, 2, 3)},
-)
-VGGISH = GoldenAdapter(
-    cases={
-        "whole": vggish_embedding,
-        "post": vggish_post,
-        "whole_and_post": vggish_embedding_and_post,
-        "wave_16k": vggish_wave_16k,
-        "wave_44k_stereo": vggish_wave_44k_stereo,
-    },
-    taps={f"features.{number}": f"trunk.{number}" for number in (2, 5, 10, 15)},
-    build=build_vggish,
 )
 ADAPTERS = {  # catalog name -> how it runs its goldens
     "dan": DAN,
@@ -298,3 +231,14 @@ ADAPTERS = {  # catalog name -> how it runs its goldens
     "psr": PSR,
     "vggish": VGGISH,
 }
+
+
+def verify(name: str, golden: Golden) -> list[Deviation]:
+    """Return the deviation of every output of every case, as the network `name` of the catalog computes it.
+
+    Raises ConfigError if the network has no adapter or the adapter lacks a case, WeightsError if the tensors of the
+    golden do not fit the network.
+    """
+    if name not in ADAPTERS:
+        raise ConfigError(f"{name}: no adapter runs its goldens; avfer/goldens/adapters.py has {', '.join(ADAPTERS)}")
+    return deviations(name, ADAPTERS[name], golden)

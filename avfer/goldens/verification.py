@@ -4,17 +4,37 @@
 """
 
 import importlib.util
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from avfer.errors import ConfigError
-from avfer.goldens.adapters import ADAPTERS, TAP, GoldenAdapter
 from avfer.goldens.golden_files import ExpectedOutput, Golden, GoldenCase
 from avfer.models.factory import from_tensors
+
+TAP = "tap:"  # before the name of an intermediate among the outputs of a case
+Tensors = Mapping[str, Tensor]
+RunCase = Callable[[Any, Tensors], dict[str, Tensor]]  # network, inputs by name -> outputs by name
+
+
+@dataclass(frozen=True)
+class GoldenAdapter:
+    """How one network runs its goldens.
+
+    A golden of the network that needs neither taps nor special weights is `GoldenAdapter({"whole": run})`.
+    """
+
+    cases: Mapping[str, RunCase]  # tensors of a part with a file of its own are inputs too
+    # Intermediate -> path of the module whose output it is ("<path": whose first input it is); a name that is not
+    # listed is such a path itself.
+    taps: Mapping[str, str] = field(default_factory=dict[str, str])
+    # Intermediate -> function that brings our tensor to the layout of the golden.
+    transforms: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict[str, Callable[[Tensor], Tensor]])
+    build: Callable[[dict[str, Tensor]], nn.Module] | None = None  # the network from the tensors; None: from_tensors
 
 
 class Deviation(NamedTuple):
@@ -32,16 +52,12 @@ class Deviation(NamedTuple):
         return bool(self.left_out) or self.found <= self.allowed
 
 
-def verify(name: str, golden: Golden) -> list[Deviation]:
-    """Return the deviation of every output of every case, as the network `name` of the catalog computes it.
+def deviations(name: str, adapter: GoldenAdapter, golden: Golden) -> list[Deviation]:
+    """Return the deviation of every output of every case of a golden, as a network with an adapter computes it.
 
-    Raises ConfigError if the network has no adapter or the adapter lacks a case, WeightsError if the tensors of the
-    golden do not fit the network.
+    name: of the network in the catalog. Raises ConfigError if the adapter lacks a case, WeightsError if the tensors of
+    the golden do not fit the network.
     """
-    if name not in ADAPTERS:
-        known = ", ".join(ADAPTERS)
-        raise ConfigError(f"{name}: no adapter runs its goldens (avfer/goldens/adapters.py has {known})")
-    adapter = ADAPTERS[name]
     tensors = {key: torch.from_numpy(values) for key, values in golden.tensors.items()}
     if adapter.build is not None:
         network = adapter.build(tensors)

@@ -17,7 +17,7 @@ from avfer.affect_track import AffectTrack
 from avfer.catalog import find
 from avfer.errors import AvferWarning, ConfigError
 from avfer.models.card import Card
-from avfer.models.class_orders import known
+from avfer.models.class_orders import known_orders
 from avfer.models.network import AffectModel, find_network
 from avfer.models.weights import locate, sha256
 from avfer.rows import concat, select
@@ -256,7 +256,7 @@ def check_class_order(card: Card) -> None:
     """Raise ConfigError if a network has classes and the order of its weights' classes is unknown."""
     if card.orders and not card.classes:
         raise ConfigError(
-            f"the class order of these {card.name} weights is not known; `avfer models import` them: {known(card)}"
+            f"the class order of these {card.name} weights is not known; `avfer models import` them: {known_orders(card)}"
         )
 
 
