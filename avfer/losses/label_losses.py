@@ -44,14 +44,15 @@ def ccc_loss(prediction: Tensor, target: Tensor, valid: Tensor | None = None, ov
 
 
 def valence_arousal_loss(
-    prediction: Tensor, target: Tensor, valid: Tensor | None = None, over: Over = "joined"
+    valence: Tensor, arousal: Tensor, target: Tensor, valid: Tensor | None = None, over: Over = "joined"
 ) -> Tensor:
     """Return 1 - (CCC of valence + CCC of arousal) / 2.
 
-    prediction, target: (B, T, 2) float; valid: (B, T, 2) bool, None for all valid; over: see `ccc_loss` -> ().
+    valence, arousal: (B, T) float; target: (B, T, 2) float; valid: (B, T, 2) bool, None for all valid; over: see
+    `ccc_loss` -> ().
     """
     mask = torch.ones_like(target, dtype=torch.bool) if valid is None else valid
-    dimensions = zip(prediction.unbind(-1), target.unbind(-1), mask.unbind(-1), strict=True)
+    dimensions = zip((valence, arousal), target.unbind(-1), mask.unbind(-1), strict=True)
     return torch.stack([ccc_loss(x, y, valid_steps, over) for x, y, valid_steps in dimensions]).mean()
 
 
@@ -157,16 +158,13 @@ def multi_task_losses(
     prediction, labels: (B, T, ...); over: see `ccc_loss`; smoothing: see `expression_loss`; positive: (A,), see
     `action_unit_loss` -> () each.
     """
-    valence_arousal = prediction.valence_arousal
-    expression, action_units = prediction.expression_logits, prediction.action_unit_logits
-    return TaskLosses(
-        None
-        if valence_arousal is None
-        else valence_arousal_loss(valence_arousal, labels.valence_arousal, labels.valence_arousal_valid, over),
-        None
-        if expression is None
-        else expression_loss(expression, labels.expression, labels.expression_valid, smoothing),
-        None
-        if action_units is None
-        else action_unit_loss(action_units, labels.action_units, labels.action_units_valid, positive),
-    )
+    valence_arousal, expression, action_units = None, None, None
+    if prediction.valence_arousal is not None:
+        valence, arousal = prediction.valence_arousal.unbind(-1)
+        target, valid = labels.valence_arousal, labels.valence_arousal_valid
+        valence_arousal = valence_arousal_loss(valence, arousal, target, valid, over)
+    if (logits := prediction.expression_logits) is not None:
+        expression = expression_loss(logits, labels.expression, labels.expression_valid, smoothing)
+    if (logits := prediction.action_unit_logits) is not None:
+        action_units = action_unit_loss(logits, labels.action_units, labels.action_units_valid, positive)
+    return TaskLosses(valence_arousal, expression, action_units)

@@ -42,7 +42,7 @@ def test_labels_keep_their_share_alpha(alpha):
     assert targets[1, 1].item() == pytest.approx((1 - alpha) * 0.0349)
 
 
-def test_the_loss_is_the_mean_over_pictures_and_branches():
+def test_the_loss_is_the_mean_over_images_and_branches():
     logits, labels = torch.randn(5, 7, 3), torch.arange(5)
     hard = F.one_hot(labels, 7).float()
     expected = torch.stack([F.cross_entropy(logits[:, :, branch], labels) for branch in range(3)]).mean()

@@ -30,7 +30,7 @@ class Squares:
 
     name = "squares"
     distribution = "made"
-    protocol = "one label a picture"
+    protocol = "one label for each image"
     partitions = ("train", "dev")
 
     def __init__(

@@ -171,5 +171,5 @@ def _check_mixing(config: TrainConfig) -> None:
 def _valence_arousal(prediction: Prediction, labels: AffectLabels) -> Tensor:
     """Return 1 - CCC, the mean of valence and arousal, over the batch as one series."""
     assert prediction.valence_arousal is not None
-    values = prediction.valence_arousal[None]
-    return valence_arousal_loss(values, labels.valence_arousal[None], labels.valence_arousal_valid[None])
+    valence, arousal = prediction.valence_arousal.T[:, None]
+    return valence_arousal_loss(valence, arousal, labels.valence_arousal[None], labels.valence_arousal_valid[None])

@@ -10,26 +10,26 @@ from avfer.training.training_config import Augmentation
 SIDE = 48
 
 
-def picture(seed: int = 0) -> torch.Tensor:
+def image(seed: int = 0) -> torch.Tensor:
     """Return an image without any symmetry, (3, 48, 48) uint8."""
     return torch.from_numpy(np.random.default_rng(seed).integers(60, 196, (3, SIDE, SIDE), np.uint8))
 
 
 def changed(seed: int = 1, **how: object) -> torch.Tensor:
-    return augmented(picture(), SIDE, Augmentation.model_validate(how), np.random.default_rng(seed))
+    return augmented(image(), SIDE, Augmentation.model_validate(how), np.random.default_rng(seed))
 
 
 def test_no_augmentation_changes_nothing():
-    assert torch.equal(changed(), picture().float())
+    assert torch.equal(changed(), image().float())
 
 
 def test_a_flip_mirrors():
-    assert torch.allclose(changed(flip=1.0), picture().float().flip(2), atol=1e-4)
+    assert torch.allclose(changed(flip=1.0), image().float().flip(2), atol=1e-4)
 
 
 @pytest.mark.parametrize("chance", [0.25, 1.0])
 def test_noise_has_its_deviation_and_its_chance(chance):
-    moved = [changed(seed, noise=0.02, noised=chance) - picture() for seed in range(400)]
+    moved = [changed(seed, noise=0.02, noised=chance) - image() for seed in range(400)]
     noisy = [difference for difference in moved if difference.abs().max() > 0]
     assert len(noisy) / 400 == pytest.approx(chance, abs=0.07)
     assert torch.stack(noisy).std().item() == pytest.approx(0.02 * 255, rel=0.02)
@@ -40,13 +40,13 @@ def test_a_grey_image_has_equal_channels():
     x = changed(grey=1.0)
     assert torch.equal(x[0], x[1]) and torch.equal(x[1], x[2])
     weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
-    assert torch.allclose(x[0], (picture() * weights).sum(0), atol=0.6)
+    assert torch.allclose(x[0], (image() * weights).sum(0), atol=0.6)
 
 
 def test_blur_removes_detail_and_keeps_the_mean():
     x = changed(blur=1.0)
-    assert x.std() < 0.9 * picture().float().std()
-    assert x.mean().item() == pytest.approx(picture().float().mean().item(), abs=1)
+    assert x.std() < 0.9 * image().float().std()
+    assert x.mean().item() == pytest.approx(image().float().mean().item(), abs=1)
 
 
 @pytest.mark.parametrize("least", [0.08, 0.5])
@@ -71,12 +71,12 @@ def test_jitter_changes_brightness_within_the_range_of_pixels():
 
 def test_a_change_of_hue_keeps_the_lightest_and_the_darkest_channel():
     turned = [changed(seed, hue=0.5, jittered=0.5) for seed in range(40)]
-    same = [torch.allclose(x, picture().float(), atol=1) for x in turned]
+    same = [torch.allclose(x, image().float(), atol=1) for x in turned]
     assert np.mean(same) == pytest.approx(0.5, abs=0.25)
     for x in turned:
-        assert torch.allclose(x.amax(0), picture().amax(0).float(), atol=1.5)
-        assert torch.allclose(x.amin(0), picture().amin(0).float(), atol=1.5)
-    assert changed(1, hue=0.5).sub(picture()).abs().max() > 60
+        assert torch.allclose(x.amax(0), image().amax(0).float(), atol=1.5)
+        assert torch.allclose(x.amin(0), image().amin(0).float(), atol=1.5)
+    assert changed(1, hue=0.5).sub(image()).abs().max() > 60
 
 
 def test_a_rotation_is_at_most_the_configured_angle():

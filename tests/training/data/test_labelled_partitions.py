@@ -63,7 +63,7 @@ def changed(column: str, value: str, partition: str = "") -> list[str]:
         (changed("subject", "ann"), {}, r"1 subject\(s\) .* in 'train' and in 'dev' \(ann\).*corpora check"),
         (changed("path", "c.wav", "dev"), {}, "line 4: 'c.wav' is not in"),
         (changed("valence", "inf", "dev"), {}, "line 4, valence: .*'?inf"),
-        (changed("valence", "5", "dev"), {}, r"line 4: valence 5 is outside \[-1, 1\]"),
+        (changed("valence", "5", "dev"), {}, r"line 4: valence .*\[-1, 1\]"),
     ],
 )
 def test_partitions_that_cannot_be_trained_on_are_refused(root, rows, changes, message):

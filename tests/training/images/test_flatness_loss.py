@@ -19,8 +19,8 @@ class Slope(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(weight))
 
-    def forward(self, pictures: Tensor) -> Judgement:
-        return Judgement(self.weight * pictures.sum((1, 2, 3)), pictures.new_zeros(len(pictures), 0))
+    def forward(self, images: Tensor) -> Judgement:
+        return Judgement(self.weight * images.sum((1, 2, 3)), images.new_zeros(len(images), 0))
 
 
 def flatness(discriminator: nn.Module, pixels: Tensor) -> Tensor:

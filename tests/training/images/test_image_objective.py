@@ -291,7 +291,7 @@ class FeatureNorm(NetworkLoss):
 
 def test_a_loss_from_outside_is_named_by_its_module(tmp_path):
     name = f"{__name__}:FeatureNorm"
-    task = make_task(tmp_path, losses={name: 0.1})
+    task = make_task(tmp_path, losses={name: 1.0}, loss=NO_CLASSES)
     assert_losses_fall(task, 8)
     assert list(losses_of(task, task.batch([0, 1]))) == [name, "all"]
 

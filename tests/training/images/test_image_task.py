@@ -226,7 +226,7 @@ def test_the_error_for_a_damaged_image_names_its_path(tmp_path, content):
     path = tmp_path / "broken.png"
     path.write_bytes(content)
     labels = {"expression": Labels(np.array([0]), np.array([True]), ("neutral",))}
-    with pytest.raises(DatasetError, match=r"broken\.png is no readable picture"):
+    with pytest.raises(DatasetError, match=r"broken\.png is not a readable picture"):
         read_image(Files(tmp_path), Example("x", "train", labels, pictures=(path,)), 0)
 
 

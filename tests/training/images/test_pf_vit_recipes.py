@@ -30,7 +30,7 @@ SHADES = (70, 190)  # of two classes
 HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
 
 
-def picture(path: Path, number: int) -> None:
+def write_image(path: Path, number: int) -> None:
     """Write an image whose brightness shows the class through any augmentation, with a little noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(number).normal(0, 20, (48, 48, 3))
@@ -41,7 +41,7 @@ def raf_db(root: Path, train: int, dev: int) -> None:
     """Write faces of happiness (4) and neutral ones (7)."""
     names = [f"train_{n:05d}" for n in range(train)] + [f"test_{n:04d}" for n in range(dev)]
     for number, name in enumerate(names):
-        picture(root / "Image" / "aligned" / f"{name}_aligned.jpg", number)
+        write_image(root / "Image" / "aligned" / f"{name}_aligned.jpg", number)
     lines = [f"{name}.jpg {(4, 7)[number % 2]}" for number, name in enumerate(names)]
     text(root / "EmoLabel" / "list_patition_label.txt", *lines)
 
@@ -52,7 +52,7 @@ def affectnet(root: Path, train: int, dev: int) -> None:
         rows = [f"{name}/{n}.png,0,0,48,48,0;0,{(1, 0)[n % 2]},0,0" for n in range(count)]
         text(root / f"{name}.csv", HEADER, *rows, f"{name}/none.png,0,0,48,48,0;0,10,-2,-2")
         for number in range(count):
-            picture(root / "Manually_Annotated_Images" / name / f"{number}.png", number)
+            write_image(root / "Manually_Annotated_Images" / name / f"{number}.png", number)
         (root / "Manually_Annotated_Images" / name / "none.png").touch()
 
 
@@ -63,7 +63,7 @@ def ferplus(root: Path, train: int, dev: int) -> None:
         lines = [f'fer{n:07d}.png,"(0, 0, 48, 48)",{votes[n % 2]}' for n in range(count)]
         text(root / folder / "label.csv", *lines)
         for number in range(count):
-            picture(root / folder / f"fer{number:07d}.png", number)
+            write_image(root / folder / f"fer{number:07d}.png", number)
 
 
 CORPORA = {"raf_db": raf_db, "affectnet": affectnet, "ferplus": ferplus}

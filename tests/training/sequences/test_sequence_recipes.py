@@ -123,6 +123,17 @@ def test_a_recipe_for_images_learns_and_a_pipeline_uses_its_weights(clips, tmp_p
     )
 
 
+def test_the_end_to_end_recipe_trains_the_face_network(clips, tmp_path):
+    pipeline = str(clip_corpus.write_pipeline(tmp_path / "toy.yaml", with_voice=True))
+    changes = {"corpus": "tests.training.clip_corpus:FilmedClips", "root": str(clips), "options": {"cropped": True}}
+    changes |= {"pipeline": pipeline, "output": str(tmp_path / "out"), "device": "cpu", "workers": 1}
+    config = read_config(ROOT / "aff_wild2_va_end_to_end.yaml", changes)
+    task = sequence_task(config, False, no_progress)
+    task.objective(task.batch([0, 1])).backward()
+    grads = {name: p.grad for name, p in task.objective.model.backbone.named_parameters() if p.grad is not None}
+    assert grads["stem.0.weight"].any()
+
+
 def test_every_network_of_aff_wild2_has_a_recipe():
     assert {config.model for config in RECIPES.values()} >= {*NETWORKS, "aver_voice"}
 

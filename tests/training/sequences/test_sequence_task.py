@@ -51,7 +51,7 @@ def weights(clips, tmp_path_factory) -> Path:
         ({"model_options": TEMPORAL | {"widht": 3}}, "model 'temporal': unknown option 'widht'; did you mean 'width'"),
         ({"model_options": TEMPORAL | {"time": "gruu"}}, "option time: Input should be 'none', 'gru'"),
         ({"model_options": TEMPORAL | {"width": "wide"}}, "option width: .*integer"),
-        ({"model_options": TEMPORAL | {"layers": 0}}, "model 'temporal' cannot be"),
+        ({"model_options": TEMPORAL | {"layers": 0}}, "model 'temporal': .*greater than zero"),
         ({"optimiser": {"rates": {"rader": 0.1}}}, r"optimiser\.rates: unknown part 'rader'; did you mean 'readers'"),
         ({"weights": "nowhere.safetensors"}, "weights: there is no file nowhere"),
         ({"settings": {"faces.sise": 3}}, "unknown option 'sise'; did you mean 'size'"),
