@@ -10,7 +10,7 @@ needs no line: `--format package.module:Name` finds it.
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol
 
-from avfer.catalog import find_class
+from avfer.catalog import find
 from avfer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def find_format(name: str) -> type[TableFormat]:
 
     Raises ConfigError if the name is unknown or the class lacks a member of TableFormat.
     """
-    return find_class("format", name, TableFormat)
+    return find("format", name)
 
 
 def find_exporter(name: str) -> Exporter:
@@ -59,7 +59,7 @@ def find_exporter(name: str) -> Exporter:
 
     Raises ConfigError if the name is unknown, or the class lacks a member of Exporter or needs arguments.
     """
-    kind = find_class("exporter", name, Exporter)
+    kind = find("exporter", name)
     try:
         return kind()
     except TypeError as error:

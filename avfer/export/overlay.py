@@ -130,7 +130,10 @@ class _Audio:
 
 
 def _add_audio(media: Media, source: InputContainer, target: OutputContainer) -> tuple[float, _Audio | None]:
-    """Add the clip's audio; return the seconds by which all times are shifted, as none may be negative, and it."""
+    """Add the clip's audio, if it has any; return the shift of all times (s) and the audio.
+
+    An MP4 has no negative times, so everything is shifted if the audio starts before the first frame.
+    """
     stream = audio_stream(source)
     if stream is None or media.video is None or media.audio is None:
         return 0.0, None

@@ -91,9 +91,9 @@ class Assembled:
 
 
 def start_up() -> list[tuple[str, float]]:
-    """Return the wall time of fresh processes: (what, median s of three)."""
+    """Return the wall time of fresh processes: (name, median s of three)."""
     results = []
-    for what, arguments in {
+    for name, arguments in {
         "import avfer": ["-c", "import avfer"],
         "avfer --help": ["-m", "avfer", "--help"],
         "load aver": ["-c", "import avfer; avfer.load('aver', device='cpu')"],
@@ -103,7 +103,7 @@ def start_up() -> list[tuple[str, float]]:
             start = time.perf_counter()
             subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
             runs.append(time.perf_counter() - start)
-        results.append((what, statistics.median(runs)))
+        results.append((name, statistics.median(runs)))
     return results
 
 
@@ -148,8 +148,8 @@ def main() -> None:
         print(f"| {name} | {networks[name]} | {fps[name]:.1f} ({min(values):.1f} to {max(values):.1f}) |")
     print(f"\nratio {fps['avfer'] / fps['assembled']:.1f}; real-time factor {30 / fps['avfer']:.3f}")
     print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6:.0f} MB")
-    for what, seconds in start_up():
-        print(f"{what}: {seconds:.2f} s")
+    for name, seconds in start_up():
+        print(f"{name}: {seconds:.2f} s")
 
 
 if __name__ == "__main__":

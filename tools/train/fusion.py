@@ -24,7 +24,7 @@ LENGTH = 128  # steps of a sequence
 
 
 def loss(model: GruLite, batch: Sequences) -> Tensor:
-    """Return the losses of linear_lite, over the steps with a face or a voice; action units over those with a face."""
+    """Return the loss of linear_lite over the steps with a face or voice, of action units with a face: -> ()."""
     out = model.sequence(batch.face, batch.voice, batch.has_face, batch.has_voice)
     present, has_face = batch.has_face | batch.has_voice, batch.has_face
     return (
