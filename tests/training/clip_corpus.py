@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from avfer.datasets.example import Example, Labels, Notes, Partition
+from avfer.datasets.example import Corpus, Example, Labels, Notes, Partition
 from avfer.signal.similarity import ARCFACE
 from avfer.types import FaceTracks, FrameBatch
 from tests.media_maker import write_clip
@@ -55,7 +55,7 @@ class FixedFace:
 
 
 @dataclass
-class FilmedClips:
+class FilmedClips(Corpus):
     """Clips in the root folder, labelled by frame; every seventh label is a sentinel and not valid."""
 
     root: Path

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from avfer.datasets.example import Example, Labels, Notes
+from avfer.datasets.example import Corpus, Example, Labels, Notes
 from avfer.models.backbones.face_embedding import FaceEmbedding
 from avfer.models.card import Card
 from avfer.models.factory import create
@@ -25,7 +25,7 @@ NAME = "tests.training.toy_images:Squares"
 SIDE = 32
 
 
-class Squares:
+class Squares(Corpus):
     """Class: position of a bright square; valence: its red; arousal: its blue; AU01: a dark stripe at the bottom."""
 
     name = "squares"
@@ -87,7 +87,7 @@ class Squares:
         return Example(name, partition, {kind: labels[kind] for kind in self.kinds})  # pyright: ignore[reportArgumentType]
 
 
-class Trios:
+class Trios(Corpus):
     """Three grey images as files, the odd one white; annotators disagree on every fifth trio."""
 
     name, distribution, protocol = "trios", "made", ""

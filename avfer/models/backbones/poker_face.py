@@ -25,7 +25,7 @@ class Separator(nn.Module):
     """Split each token v into its emotional component and the residue, whose sum is v.
 
     exact: the component is the projection of v on u = MLP(v), so that the two are orthogonal for any weights.
-    soft: the component is MLP(v) itself, and a loss (`orthogonality`) trains the right angle.
+    soft: the component is MLP(v) itself; nothing makes it orthogonal to the residue.
     """
 
     def __init__(self, width: int, separation: Separation) -> None:
