@@ -82,6 +82,19 @@ def debugging() -> bool:
     return os.environ.get("AVFER_DEBUG", "") not in {"", "0"}
 
 
+def rebuild_error(kind: str, message: str) -> AvferError:
+    """Return the error of another process from the name of its class in this module and its message.
+
+    The class is not called, because MissingExtra composes its message from other arguments.
+
+    >>> rebuild_error("WeightsError", "weights.safetensors is damaged")
+    WeightsError('weights.safetensors is damaged')
+    """
+    kinds = (ConfigError, MissingExtra, WeightsError, DatasetError, MetricError, TrainingError, OutputError, MediaError)
+    found = {found.__name__: found for found in kinds}.get(kind, AvferError)
+    return found.__new__(found, message)
+
+
 def describe_unexpected(error: Exception) -> str:
     """Return one line for an error that avfer did not raise on purpose, and how to get its traceback.
 

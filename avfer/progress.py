@@ -206,7 +206,7 @@ def outcome_text(outcome: "Outcome") -> str:
     if outcome.error is not None:
         return "failed"
     if outcome.kept or outcome.summary is None:
-        return "kept, it was there already (--overwrite makes it anew)"
+        return "kept, it existed already (--overwrite replaces it)"
     rate = outcome.summary.stop / outcome.seconds
     unit = "frames" if outcome.summary.has_frames else "rows"
     return f"{outcome.summary.instants} {unit} in {outcome.seconds:.1f} s, {rate:.1f} times real time"
@@ -263,7 +263,7 @@ class CorpusProgress:
     def lost(self, clip: str, reason: str) -> None:
         """Report that the worker of a clip ended before the clip was done and that the clip will be tried again."""
         self._display.log_event("lost", id=clip, reason=reason)
-        self._display.print_line(f"{clip}: its worker {reason}; once more later")
+        self._display.print_line(f"{clip}: its worker {reason}; it will be tried again")
 
     def _pace(self) -> str:
         """Return `12.3 clips/min, 0:04:10 left`; an empty text before the first clip is done."""

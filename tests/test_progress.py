@@ -61,7 +61,7 @@ def test_without_a_terminal_a_corpus_has_one_line_for_each_clip():
     lines = text.getvalue().splitlines()
     assert lines[0] == "5 clips: 1 done already, 1 failed before, 3 to do"
     assert lines[1].startswith("[2/5] a.mp4: 7 rows in 1.5 s; ") and lines[1].endswith("0:00:00 left")
-    assert lines[2] == "b.mp4: its worker crashed (SIGSEGV); once more later"
+    assert lines[2] == "b.mp4: its worker crashed (SIGSEGV); it will be tried again"
     assert lines[3] == "[3/5] c.mp4: failed: it is empty"
 
 

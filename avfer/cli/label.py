@@ -133,8 +133,8 @@ def _print_status(folder: Path, as_json: bool) -> None:
     corpus, left = current.corpus, current.seconds_left
     print(f"clips    {corpus.clips}: {corpus.done} done, {corpus.failed} failed, {corpus.left} left")
     print(f"rows     {corpus.rows} in {corpus.bytes / 1e6:.1f} MB, of {corpus.media_seconds / 3600:.2f} hours of media")
-    runs = f"{current.running} run{'s' * (current.running > 1)} at work" if current.running else "no run at work"
-    print(f"rate     {current.pace.clips * 60:.1f} clips/min of late; {runs}")
+    runs = f"{current.running or 'no'} active run{'s' * (current.running > 1)}"
+    print(f"rate     {current.pace.clips * 60:.1f} clips/min recently; {runs}")
     print(f"left     {clock(left) if left is not None else 'unknown'}")
 
 

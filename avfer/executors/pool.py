@@ -9,8 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from avfer import errors
-from avfer.errors import AvferError, ConfigError, OutputError
+from avfer.errors import AvferError, OutputError, rebuild_error
 
 POLL_SECONDS = 0.1  # between two checks of the limits
 MAX_FAILED_STARTS = 3  # consecutive workers that ended while they loaded the task, before the map ends
@@ -176,7 +175,7 @@ class _Pool:
             elif isinstance(event, WorkerExited):
                 yield from self._remove(state, event)
             elif isinstance(event, TaskError):
-                raise _rebuild_error(event)
+                raise rebuild_error(event.kind, event.message)
             else:
                 state.ready, self._failed_starts = True, 0
         self._kill_over_limit()
@@ -224,12 +223,6 @@ def memory_reason(limit: float) -> str:
 
 
 def serialize_error(error: AvferError) -> TaskError:
-    """Return an error in a form that can be pickled."""
-    return TaskError(type(error).__name__, str(error))
-
-
-def _rebuild_error(error: TaskError) -> AvferError:
-    """Return the error that was sent; a MissingExtra, which cannot be made from a message, becomes a ConfigError."""
-    kinds = (errors.DatasetError, errors.MediaError, errors.OutputError, errors.WeightsError)
-    kind = {kind.__name__: kind for kind in kinds}.get(error.kind, ConfigError)
-    return kind(error.message)
+    """Return an error in a form that can be pickled: its class in avfer.errors, or the nearest base class there."""
+    kind = next(kind for kind in type(error).__mro__ if kind.__module__ == AvferError.__module__)
+    return TaskError(kind.__name__, str(error))

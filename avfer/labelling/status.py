@@ -20,7 +20,7 @@ RECENT = 200  # clips, finished last, from which the rate is taken
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the clips finished of late, over all runs: the last RECENT of them, from the times in their markers."""
+    """How fast the last RECENT clips were labelled, by all runs together, from the times in their markers."""
 
     clips: float = 0.0  # per second
     bytes: float = 0.0  # of media per second

@@ -65,7 +65,7 @@ def test_active_runs_are_counted(out):
 
 def test_the_command_prints_the_status_as_lines_and_as_json(avfer, out):
     result = avfer("label", "--status", out)
-    assert result.code == 0 and "8: 5 done, 1 failed, 2 left" in result.out and "no run at work" in result.out
+    assert result.code == 0 and "8: 5 done, 1 failed, 2 left" in result.out and "no active run" in result.out
     assert json.loads(avfer("label", "--status", out, "--json").out)["left"] == 2
 
 
