@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +10,16 @@ from pathlib import Path
 import pytest
 
 from avfer.cli import main
-from avfer.prefetch import THREAD_NAME
+from tests.processes import avfer_threads
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
-def prefetch_threads() -> list[threading.Thread]:
-    """Return the running threads of pipelines."""
-    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
-
-
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    """Assert after every test that no thread of a pipeline runs on."""
+    """Assert after every test that no thread of avfer is left."""
     yield
-    assert not prefetch_threads()
+    assert avfer_threads() == []
 
 
 def _mounted(folder: Path, options: str) -> Iterator[Path]:

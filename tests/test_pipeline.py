@@ -13,9 +13,10 @@ import avfer.pipeline
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, MediaError
 from avfer.pipeline import Pipeline, choose_device, load
+from avfer.prefetch import THREAD_NAME
 from avfer.stage import failing_stage
-from tests.conftest import prefetch_threads
 from tests.laws import assert_same
+from tests.processes import avfer_threads
 
 DEMO = Path(__file__).parent / "data" / "demo.mp4"
 TOY = """\
@@ -67,15 +68,15 @@ def test_an_error_of_the_decoding_thread_reaches_the_caller(tmp_path: Path) -> N
     with pytest.raises(ValueError, match="the disk is on fire") as caught:
         parts.extend(pipeline.stream(DEMO))
     assert failing_stage(caught.value) == "frames"
-    assert not prefetch_threads()
+    assert avfer_threads() == []
 
 
 def test_a_closed_stream_ends_its_threads(toy: Pipeline) -> None:
     stream = toy.stream(DEMO)
     next(stream)
-    assert prefetch_threads()
+    assert set(avfer_threads()) == {THREAD_NAME}
     stream.close()
-    assert not prefetch_threads()
+    assert avfer_threads() == []
 
 
 def test_one_pipeline_processes_two_clips_at_once_without_mixing_them(toy: Pipeline) -> None:
