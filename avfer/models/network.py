@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from avfer.catalog import find, kind_of
+from avfer.catalog import ANY_NETWORK, find, is_outside, kind_of
 from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.prediction import Prediction
@@ -27,7 +27,7 @@ from avfer.models.prediction import Prediction
 class StartPart:
     """A part of a network that training can start from a file of weights (`start:` of a training configuration)."""
 
-    load: Callable[[Any], None]  # takes the tensors of the file by name, or the network that the file holds
+    load: Callable[[Any], object]  # takes the tensors of the file by name, or the network that the file holds
     network: str = ""  # catalog name of the network that the file holds; "" if `load` takes tensors by name
 
 
@@ -42,8 +42,8 @@ class Network(nn.Module):
         """Return the card of a fresh network with these constructor options, or None if only weight files have one."""
         return None
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return the constructor options that a checkpoint implies, and its tensors under avfer's names.
 
         tensors: name -> tensor of any shape, float or int64, named as in the authors' files or as in ours.
@@ -141,8 +141,8 @@ def find_network(name: str, base: type[N]) -> type[N]:
     base: FaceNetwork, VoiceNetwork or AffectModel, or Network for any kind. Raises ConfigError for an unknown name and
     for code that is no subclass of `base`.
     """
-    kind = KINDS.get(base) or kind_of(name)
+    kind = KINDS.get(base) or (ANY_NETWORK if is_outside(name) else kind_of(name))
     found = find(kind, name)
-    if not isinstance(found, type) or not issubclass(found, base):
+    if not issubclass(found, base):
         raise ConfigError(f"{kind} '{name}': must be a subclass of avfer.models.network.{base.__name__}, got {found!r}")
     return found

@@ -25,7 +25,7 @@ def write(path: Path, golden: str, wrap: Callable[[dict[str, Any]], dict[str, An
 
 
 class Recorder:
-    """Stand-in for a class of a training script."""
+    """Replacement of a class of a training script."""
 
 
 def script_class(name: str) -> type:

@@ -77,8 +77,8 @@ class AffWildNetVgg(FaceNetwork):
             ],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read a dump of the authors' checkpoint (folder `vggface`), or a file of ours.
 
         tensors: name -> float tensor in TensorFlow's or in our layout.

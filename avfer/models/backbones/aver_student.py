@@ -81,8 +81,8 @@ class AverStudent(FaceNetwork):
             published=PUBLISHED,
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read one of our own files; no official weights are public.
 
         tensors: name -> float tensor of its layer's shape.

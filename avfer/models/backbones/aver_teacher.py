@@ -68,8 +68,8 @@ class AverTeacher(FaceNetwork):
             sources=["Schoneveld, Othmani, Abdelkawy, PRL 146 (2021) 1-7, arXiv 2103.09154", "facenet-pytorch 2.5.3"],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read one of our own files; no official weights are public.
 
         tensors: name -> float tensor of its layer's shape.

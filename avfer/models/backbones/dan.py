@@ -133,8 +133,8 @@ class Dan(FaceNetwork):
             ],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read the authors' checkpoints, or our own. tensors: name -> float tensor of its layer's shape."""
         ours = rename_tensors(tensors, RENAMES)
         options: dict[str, Any] = {}

@@ -134,8 +134,8 @@ class EfficientFace(FaceNetwork):
             ],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read the authors' checkpoints (with or without the prefix of their data-parallel wrapper), or our own.
 
         tensors: name -> float tensor of its layer's shape.

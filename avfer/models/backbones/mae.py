@@ -116,8 +116,8 @@ class Mae(FaceNetwork):
             ],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read a pre-training checkpoint, or one fine-tuned from it, whose head is dropped.
 
         tensors: name -> float tensor of its layer's shape.

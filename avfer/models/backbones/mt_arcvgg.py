@@ -93,8 +93,8 @@ class MtArcVgg(FaceNetwork):
             published=[Published(data="AffectNet, number of classes unclear", value=63.0, mark="I")],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read one of our own files; no official weights are public.
 
         tensors: name -> float tensor of its layer's shape.

@@ -114,8 +114,8 @@ class PfVit(FaceNetwork):
             published=[Published(data=d, value=v, mark=mark) for d, v in zip(DATA, results, strict=False)],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read a pre-training checkpoint, a fine-tuned one, or one of ours; a missing head becomes zeros.
 
         tensors: name -> float tensor of its layer's shape.

@@ -116,8 +116,8 @@ class Poster(FaceNetwork):
             published=[Published(data=data, value=value, mark="R") for data, value in results.items()],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read a checkpoint of the authors, of either module and any depth, or one of ours.
 
         tensors: name -> float tensor of its layer's shape.

@@ -127,8 +127,8 @@ class PosterV2(FaceNetwork):
             ],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read a checkpoint of the authors, with 7 or 8 classes, or one of ours.
 
         tensors: name -> float tensor of its layer's shape.

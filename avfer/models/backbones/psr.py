@@ -155,8 +155,8 @@ class Psr(FaceNetwork):
             ],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read the authors' checkpoints, or our own; `side` is the smallest one that fits the tensors.
 
         tensors: name -> float tensor of its layer's shape.

@@ -80,8 +80,8 @@ class Vggish(VoiceNetwork):
             ],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read the port's file (with or without post-processor), torchaudio's, or one of ours.
 
         tensors: name -> float tensor of its layer's shape. No file states whether the last ReLU is wanted.
@@ -131,8 +131,8 @@ class VggishPca(Network):
             sources=["github.com/harritaylor/torchvggish@f3f90969", "Hershey et al., ICASSP 2017, arXiv 1609.09430"],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read the port's file, the original's, or the post-processor of a whole model.
 
         tensors: name -> tensor, (128, 128) and (128, 1) or (128,); those of the network beside it are dropped.

@@ -110,8 +110,8 @@ class AffWildNetVggGru(AffWildNet):
         options = changed_options({"num_hidden": (num_hidden, NUM_HIDDEN)} | widths)
         return _card("affwildnet_vgg_gru", options, num_features, (0.811, 0.725), PUBLISHED)
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read a dump of the authors' checkpoint (folder `affwildnet-vggface-gru`), or a file of ours.
 
         tensors: name -> float tensor in TensorFlow's or in our layout.
@@ -136,8 +136,8 @@ class AffWildNetResNetGru(AffWildNet):
         options = changed_options({"num_hidden": (num_hidden, NUM_HIDDEN), "width": (width, WIDTH)})
         return _card("affwildnet_resnet_gru", options, 32 * width, (0.776, 0.701), [])
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read a dump of the authors' checkpoint (folder `affwildnet-resnet-gru`), or a file of ours.
 
         tensors: name -> float tensor in TensorFlow's or in our layout.

@@ -90,8 +90,8 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
             sources=[PAPER],
         )
 
-    @staticmethod
-    def from_official(tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read one of our own files; no official weights are public.
 
         tensors: name -> float tensor of its layer's shape.
