@@ -29,7 +29,7 @@ MAX_LISTED = 5  # faults that one message lists
 
 @dataclass(frozen=True)
 class InputFile:
-    """A media file that an input names, with what tells whether it has changed: size and time, or a mark."""
+    """A media file that an input names; size and time, or a content mark, show whether it has changed."""
 
     id: str  # name inside the corpus: the path relative to the folder, list or pattern that the user gave
     path: str  # absolute path, or a URL
