@@ -99,7 +99,8 @@ def test_a_damaged_image_causes_one_warning_and_is_skipped(tmp_path, faces):
     damaged = faces / "face_1.JPEG"
     damaged.write_bytes(damaged.read_bytes()[:200])
     task = make_task(tmp_path / "run", faces, batch=200, **student(tmp_path))
-    with pytest.warns(AvferWarning, match=r"face_1\.JPEG is not a readable picture.*another image replaces it") as warned:
+    message = r"face_1\.JPEG is not a readable picture.*another image replaces it"
+    with pytest.warns(AvferWarning, match=message) as warned:
         drawn = [greys(task.batch(list(range(8))).pixels[8:]) for _ in range(2)]
     assert len(warned) == 1
     assert all(70 not in some and some.count(80) > 1.3 * some.count(90) for some in drawn)
