@@ -84,7 +84,7 @@ def test_a_file_changed_after_its_card_was_written_raises_an_error(tmp_path: Pat
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="damaged, its sha256 differs"):
+    with pytest.raises(WeightsError, match="the sha256 differs from the one on its card"):
         load_into(AverLite(), *locate("aver_lite", str(path)))
 
 
