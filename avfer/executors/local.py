@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -204,11 +205,15 @@ def worker_main() -> None:
 
 
 def _read_items(source: BinaryIO, items: "SimpleQueue[Any]") -> None:
-    """Queue what arrives on standard input; end the process when the parent is gone."""
-    with suppress(EOFError, OSError, pickle.UnpicklingError):
+    """Queue what arrives on standard input; end the process when the parent is gone or an item cannot be loaded."""
+    try:
         while True:
             items.put(pickle.load(source))
-    os._exit(0)
+    except (EOFError, OSError, pickle.UnpicklingError):
+        os._exit(0)
+    except BaseException:  # such as a module that cannot be imported here; nothing else would end the process
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _write_event(output: BinaryIO, event: Event) -> None:

@@ -12,7 +12,7 @@ import pytest
 from avfer.errors import OutputError, WeightsError
 from avfer.executors.local import LocalExecutor
 from avfer.executors.pool import Limits, LostItem
-from tests.executors.toy_tasks import Toy, taker
+from tests.executors.toy_tasks import Toy, Unloadable, taker
 from tests.processes import avfer_threads
 
 
@@ -75,6 +75,13 @@ def test_an_error_of_the_task_ends_the_map(task, items, kind):
         mapped(items, task)
 
 
+@pytest.mark.timeout(60)
+def test_workers_that_cannot_import_the_task_end_with_the_reason():
+    with pytest.raises(OutputError, match="3 workers ended while they loaded") as raised:
+        mapped([("double", 1)], Unloadable())
+    assert "a_module_that_does_not_exist" in str(raised.value)
+
+
 def test_workers_that_crash_while_they_load_are_not_replaced_for_ever():
     with pytest.raises(OutputError, match=r"3 workers ended while they loaded.*SIGABRT"):
         mapped([("double", 1)], Toy(crashes_loading=True))
@@ -103,7 +110,7 @@ def test_what_a_task_prints_does_not_mix_with_results(capfd):
 def test_a_worker_ends_with_its_parent():
     code = (
         "from avfer.executors.local import LocalExecutor\n"
-        "from tests.executors.toy_tasks import Toy, taker\n"
+        "from tests.executors.toy_tasks import Toy, Unloadable, taker\n"
         "list(LocalExecutor().map(Toy(), taker([('sleep', 60)])))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])

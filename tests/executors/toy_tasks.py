@@ -1,5 +1,6 @@
 """Small tasks for workers."""
 
+import importlib
 import os
 import signal
 import time
@@ -27,6 +28,14 @@ class Toy:
         if self.crashes_loading:
             os.kill(os.getpid(), signal.SIGABRT)
         return _do
+
+
+@dataclass(frozen=True)
+class Unloadable(Toy):
+    """A task that no worker can unpickle, as if its module could not be imported there."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, ("a_module_that_does_not_exist",)
 
 
 def _do(item: tuple[str, Any]) -> Any:
