@@ -2,7 +2,8 @@
 
 A name belongs to a kind. To add a network, a corpus, an output format and so on, write its file and add one line here.
 Modules are imported when a name is looked up, never before. `package.module:Name` in place of a name loads a class from
-outside avfer, which needs no line.
+outside avfer, which needs no line. `find` is the only place that imports such a class: from modules that
+avfer.allowed_imports permits, and only if it meets the requirement of its kind (REQUIREMENTS). It calls nothing.
 
 Kinds:
     stage                 a step of a pipeline (avfer/stage.py describes what a class needs)
@@ -19,8 +20,10 @@ Kinds:
 
 import importlib
 import inspect
+from dataclasses import dataclass
 from typing import Any
 
+from avfer.allowed_imports import check_import
 from avfer.errors import ConfigError, unknown
 
 NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
@@ -126,44 +129,104 @@ COMPATIBLE_KINDS: dict[str, tuple[str, ...]] = {
     "voice backbone": ("video model",),
     "affect model": ("video model", "voice backbone"),
 }
+ANY_NETWORK = "network"  # kind of `find` for a class from outside avfer that is any of MODEL_KINDS
 TIMM = "timm:"  # prefix of a backbone's name: `timm:resnet18` is that network of timm
 
 
-def find(kind: str, name: str) -> type:
+@dataclass(frozen=True)
+class Requirement:
+    """What a class from outside avfer must be; the three parts are "module:Name", and empty for no such condition."""
+
+    base: str = ""  # class that it is derived from
+    protocol: str = ""  # protocol whose methods and annotated attributes it has
+    predicate: str = ""  # function that returns True for it
+    text: str = ""  # what the predicate requires, for messages
+
+
+REQUIREMENTS: dict[str, Requirement] = {
+    "stage": Requirement(
+        predicate="avfer.stage:is_stage",
+        text="a dataclass with __call__, or with start and step, that annotates its inputs and its output",
+    ),
+    "detector": Requirement("torch.nn:Module", "avfer.types:Detector"),
+    "backbone": Requirement("avfer.models.network:FaceNetwork"),
+    "video model": Requirement("avfer.models.network:Network"),
+    "voice backbone": Requirement("avfer.models.network:VoiceNetwork"),
+    "voice post-processor": Requirement("torch.nn:Module"),
+    "affect model": Requirement("avfer.models.network:AffectModel"),
+    ANY_NETWORK: Requirement("avfer.models.network:Network"),
+    "corpus": Requirement("avfer.datasets.example:Corpus"),
+    "loss": Requirement("avfer.losses.network_loss:NetworkLoss"),
+    "format": Requirement(protocol="avfer.export:TableFormat"),
+    "exporter": Requirement(protocol="avfer.export:Exporter"),
+}
+
+
+def find(kind: str, name: str) -> type[Any]:
     """Return the class behind a name of a kind, a `timm:NAME` (backbones) or `package.module:Name`.
 
     Names of compatible kinds are found too: `find("backbone", "av_mt_vgg_rnn")` is a video model.
-    Raises ConfigError, with the nearest known name, if the name is unknown or its module cannot be imported.
+    Raises ConfigError, with the nearest known name, if the name is unknown; and for `package.module:Name` if the module
+    may not be imported, cannot be imported, or holds no class of this kind. The class is not called.
     """
     if name.startswith(TIMM) and kind == "backbone":
         return _find_timm(name)
+    if ":" in name:
+        return _find_outside(kind, name)
     kinds = (kind, *COMPATIBLE_KINDS.get(kind, ()))
     places = {name: place for one in kinds for name, place in NAMES[one].items()}
-    place = name if ":" in name else places.get(name)
-    if place is None:
+    if name not in places:
         raise ConfigError(unknown(kind, name, places))
+    return _load(places[name])
+
+
+def is_outside(name: str) -> bool:
+    """Return whether a name is a `package.module:Name` and no name of this catalog or of timm."""
+    return ":" in name and not name.startswith(TIMM)
+
+
+def _load(place: str) -> Any:
+    """Import "module:Name" and return the object."""
     module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _find_outside(kind: str, name: str) -> type[Any]:
+    """Return the class behind a `package.module:Name`. Raises ConfigError as `find`."""
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        if ":" not in name:
-            raise
-        raise ConfigError(f"{kind} '{name}' cannot be imported: {error}") from error
+        check_import(name.partition(":")[0])
+    except ConfigError as error:
+        raise ConfigError(f"{kind} '{name}': {error}") from None
+    try:
+        found = _load(name)
+    except (Exception, SystemExit) as error:  # the module is the user's: it may raise anything
+        detail = str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{kind} '{name}' cannot be imported: {detail}") from error
+    if problem := _problem(REQUIREMENTS[kind], found):
+        raise ConfigError(f"'{name}' cannot be used as {kind}: it must be {problem}")
+    return found
 
 
-def find_class(kind: str, name: str, protocol: type) -> type[Any]:
-    """Return the class behind a name, as `find`, after checking that it has every member of a protocol.
+def _problem(requirement: Requirement, found: Any) -> str:
+    """Return what an object must be, and what was found in its place; "" if it meets the requirement."""
+    base, protocol = requirement.base, requirement.protocol
+    wanted = f"a subclass of {base.replace(':', '.')}" if base else requirement.text or "a class"
+    wanted += f" with the members of {protocol.replace(':', '.')}" if protocol else ""
+    if not inspect.isclass(found):
+        return f"{wanted}, not {'a function' if callable(found) else 'a value'} of type {type(found).__name__}"
+    if base and _load(base) not in found.__mro__:
+        return f"{wanted}, which the class {found.__name__} is not"
+    if protocol and (missing := _missing_members(found, _load(protocol))):
+        return f"{wanted}; the class {found.__name__} lacks {', '.join(missing)}"
+    if requirement.predicate and not _load(requirement.predicate)(found):
+        return f"{wanted}, which the class {found.__name__} is not"
+    return ""
 
-    protocol: a class whose methods and annotated attributes are the members. Names from outside avfer are thus checked
-    before anything of theirs is called. Raises ConfigError that lists the missing members.
-    """
-    found = find(kind, name)
+
+def _missing_members(found: type, protocol: type) -> list[str]:
+    """Return the methods and annotated attributes of a protocol that a class lacks, sorted."""
     members = [*inspect.get_annotations(protocol), *(member for member in vars(protocol) if not member.startswith("_"))]
-    missing = sorted(member for member in members if not hasattr(found, member))
-    if inspect.isclass(found) and not missing:
-        return found
-    reason = f"it lacks {', '.join(missing)}" if inspect.isclass(found) else "it is not a class"
-    raise ConfigError(f"'{name}' cannot be used as {kind}: {reason}; see {protocol.__module__}.{protocol.__name__}")
+    return sorted(member for member in members if not hasattr(found, member))
 
 
 def kind_of(name: str) -> str:

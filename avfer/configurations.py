@@ -1,15 +1,16 @@
-"""Configuration files: found by their path or by the name of a bundled one, and read as YAML.
+"""Configuration files: found by their path or by the name of a bundled one, and read as text.
+
+avfer.yaml_reader parses the text.
 
 Three kinds come with avfer: pipelines, recipes of training, and protocols of evaluation. In a checkout they lie in
 `pipelines/`, `configs/train/` and `configs/eval/`; the wheel carries the same folders inside the package.
 """
 
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from avfer.errors import ConfigError, unknown
+from avfer.yaml_reader import MAX_BYTES
 
 Kind = Literal["pipeline", "recipe", "evaluation"]
 
@@ -33,6 +34,8 @@ def find_configuration(kind: Kind, name: str | Path) -> Path:
     Raises ConfigError, with the nearest bundled name, if there is no such file.
     """
     path = Path(name)
+    if "\0" in str(name):
+        raise ConfigError(f"{str(name)!r} is no {kind}: a path has no NUL character")
     if path.suffix in {".yaml", ".yml"} or path.exists():
         if not path.is_file():
             raise ConfigError(f"no {kind} at {path}; bundled ones are used by name: {', '.join(bundled(kind))}")
@@ -43,23 +46,10 @@ def find_configuration(kind: Kind, name: str | Path) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a configuration file. Raises ConfigError if it cannot be read or is not UTF-8."""
+    """Return the text of a configuration. Raises ConfigError if it cannot be read, is not UTF-8, or is too long."""
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path} has {path.stat().st_size:,} bytes; a configuration has at most {MAX_BYTES:,}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-
-
-def parse_mapping(text: str, path: str | Path, expected: str) -> dict[str, Any]:
-    """Parse YAML whose top level is a mapping.
-
-    `path` names the file in errors, `expected` says what the mapping should contain ("stages: and output:"). Raises
-    ConfigError if the text is not YAML or its top level is not a mapping.
-    """
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must be a mapping with {expected}, got {type(content).__name__}")
-    return content

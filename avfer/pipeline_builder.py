@@ -1,15 +1,14 @@
 """Build the stages of a pipeline from its specification, and check how they are connected before weights are loaded."""
 
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import Enum, auto
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, get_type_hints
 
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
 from avfer.catalog import find
 from avfer.errors import ConfigError, unknown
+from avfer.option_types import validate
 from avfer.pipeline_config import PipelineSpec, StageSpec
 from avfer.types import FrameBatch, Span
 
@@ -70,38 +69,36 @@ def _create(line: StageSpec) -> Any:
         kind = find("stage", line.use)
     except ConfigError as error:
         raise ConfigError(f"{error} ({line.where})") from None
-    if not stages.is_stage(kind):
-        needs = "it must be a dataclass with __call__, or with start and step"
-        raise ConfigError(f"'{line.use}' is not a stage: {needs} ({line.where})")
-    options = _options(line, {field.name: field for field in fields(kind) if field.init})
+    options = _options(line, kind)
     try:
         return kind(**options)
     except (ConfigError, ValueError) as error:
         raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from error
 
 
-def _options(line: StageSpec, known: dict[str, Field[Any]]) -> dict[str, Any]:
+def _options(line: StageSpec, kind: type[Any]) -> dict[str, Any]:
     """Return the options of a line with values of the types that the fields declare.
 
-    known: the fields of the stage's dataclass by name. Raises ConfigError for an unknown or missing option and for a
-    value of another type.
+    kind: the class of the stage. Raises ConfigError for an unknown or missing option and for a value of another type
+    or out of range.
     """
+    known = {field.name: field for field in fields(kind) if field.init}
     for option in line.options:
         if option not in known:
             raise ConfigError(f"stage '{line.name}': {unknown('option', option, known)} ({line.where})")
     for name, field in known.items():
         if name not in line.options and field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"stage '{line.name}' needs the option '{name}' ({line.where})")
-    return {name: _value(line, name, known[name].type, value) for name, value in line.options.items()}
+    types = get_type_hints(kind, include_extras=True)
+    return {name: _value(line, name, types[name], value) for name, value in line.options.items()}
 
 
 def _value(line: StageSpec, name: str, kind: Any, value: Any) -> Any:
     """Return the value of an option as an instance of the type `kind`: the list [0, 1] as a tuple, 1 as 1.0."""
     try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise ConfigError(f"stage '{line.name}': option {name}: {reason}, not {value!r} ({line.where})") from None
+        return validate(kind, value)
+    except ValueError as error:
+        raise ConfigError(f"stage '{line.name}': option {name}: {error} ({line.where})") from None
 
 
 def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) -> None:

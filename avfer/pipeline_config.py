@@ -15,17 +15,21 @@ of the clip to decode), and all other keys are options of the stage.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any
 
-import yaml
+from pydantic import Field
 
-from avfer.configurations import FOLDERS, find_configuration, parse_mapping, read_text
+from avfer.configurations import FOLDERS, find_configuration, read_text
 from avfer.errors import ConfigError, unknown
+from avfer.option_types import Number, Threads, validate
+from avfer.yaml_reader import YamlDocument, parse_mapping, shown, write_yaml
 
 KEYS = {"chunk", "threads", "stages", "output"}
 STAGE_KEYS = {"use", "from"}
+MAX_STAGES = 100
+Chunk = Annotated[Number, Field(ge=0.01, le=600)]  # seconds
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,6 @@ class PipelineSpec:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-@dataclass
-class _Lines:
-    """The line number of every key of a YAML file, by its path."""
-
-    file: str
-    numbers: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])
-
-    def where(self, *path: str) -> str:
-        """Return "FILE, line N" for a key, the file alone for a key that overrides added."""
-        number = self.numbers.get(path)
-        return f"{self.file}, line {number}" if number else self.file
-
-
 def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineSpec:
     """Read a pipeline by the name of a bundled one or the path of a YAML file.
 
@@ -78,40 +69,12 @@ def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) 
     """
     path = find_configuration("pipeline", name)
     text = read_text(path)
-    lines = _Lines(path.name if path.parent == FOLDERS["pipeline"] else str(name))
-    data = parse_mapping(text, lines.file, "stages: and output:")
-    node = cast(yaml.MappingNode, yaml.compose(text, Loader=yaml.SafeLoader))
-    _note_lines(node, (), lines)
+    file = path.name if path.parent == FOLDERS["pipeline"] else str(name)
+    document = parse_mapping(text, file, "stages: and output:")
     if overrides:
-        _override(data, overrides)
-        text = yaml.safe_dump(data, sort_keys=False, width=100)
-    return _pipeline(path.stem, text, data, lines)
-
-
-def parse_override(text: str) -> tuple[str, Any]:
-    """Split `tracks.max_gap=1.0` into ("tracks.max_gap", 1.0); the value is read as YAML.
-
-    Raises ConfigError if there is no `=`, no key, or the value is not valid YAML.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {text}: write it as stage.option=value")
-    try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text}: the value is not valid YAML") from error
-
-
-def _note_lines(node: yaml.MappingNode, path: tuple[str, ...], lines: _Lines) -> None:
-    """Store the line of every key below a node; raise ConfigError if a key is repeated."""
-    for key, value in node.value:
-        place = (*path, str(key.value))
-        number = key.start_mark.line + 1
-        if place in lines.numbers:
-            raise ConfigError(f"the key '{key.value}' is repeated; keep one of them ({lines.file}, line {number})")
-        lines.numbers[place] = number
-        if isinstance(value, yaml.MappingNode):
-            _note_lines(value, place, lines)
+        _override(document.content, overrides)
+        text = write_yaml(document.content, width=100)
+    return _pipeline(path.stem, text, document)
 
 
 def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
@@ -129,36 +92,43 @@ def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
             stages[stage][option] = value
 
 
-def _pipeline(name: str, text: str, data: dict[str, Any], lines: _Lines) -> PipelineSpec:
+def _pipeline(name: str, text: str, document: YamlDocument) -> PipelineSpec:
     """Check the keys and values at the top of the YAML and return the specification."""
+    data, where = document.content, document.where
     for key in data:
         if key not in KEYS:
-            raise ConfigError(f"{unknown('key', str(key), KEYS)} ({lines.where(str(key))})")
+            raise ConfigError(f"{unknown('key', str(key), KEYS)} ({where(str(key))})")
     stages = data.get("stages")
     if not isinstance(stages, dict) or not stages:
-        raise ConfigError(f"stages: must be a mapping of names to stages, got {stages!r} ({lines.where('stages')})")
-    specs = tuple(_stage(str(key), value, lines) for key, value in stages.items())
+        raise ConfigError(f"stages: must be a mapping of names to stages, got {shown(stages)} ({where('stages')})")
+    if len(stages) > MAX_STAGES:
+        raise ConfigError(f"stages: at most {MAX_STAGES} are possible, got {len(stages)} ({where('stages')})")
+    specs = tuple(_stage(str(key), value, document) for key, value in stages.items())
     output = data.get("output")
-    if output not in stages:
-        names = ", ".join(map(str, stages))
-        raise ConfigError(f"output: must be one of the stages {names}, got {output!r} ({lines.where('output')})")
-    chunk = data.get("chunk", 1.0)
-    if isinstance(chunk, bool) or not isinstance(chunk, int | float) or not 0 < chunk < float("inf"):
-        raise ConfigError(f"chunk: must be seconds above 0, got {chunk!r} ({lines.where('chunk')})")
-    threads = data.get("threads", 1)
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise ConfigError(f"threads: must be a number from 1, got {threads!r} ({lines.where('threads')})")
-    return PipelineSpec(name, text, float(chunk), threads, specs, str(output), lines.file)
+    if output not in [line.name for line in specs]:
+        names = ", ".join(line.name for line in specs)
+        raise ConfigError(f"output: must be one of the stages {names}, got {shown(output)} ({where('output')})")
+    chunk = _number("chunk", data.get("chunk", 1.0), Chunk, document)
+    threads = _number("threads", data.get("threads", 1), Threads, document)
+    return PipelineSpec(name, text, float(chunk), threads, specs, output, document.file)
 
 
-def _stage(name: str, value: Any, lines: _Lines) -> StageSpec:
+def _number(key: str, value: Any, kind: Any, document: YamlDocument) -> Any:
+    """Return the value of a key as a number of the type `kind`. Raises ConfigError with the line."""
+    try:
+        return validate(kind, value)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error} ({document.where(key)})") from None
+
+
+def _stage(name: str, value: Any, document: YamlDocument) -> StageSpec:
     """Check one line of `stages:` and return its specification."""
-    where = lines.where("stages", name)
+    where = document.where("stages", name)
     if not isinstance(value, dict) or not isinstance(value.get("use"), str):
-        raise ConfigError(f"stage '{name}': must be {{use: ..., from: ..., options}}, got {value!r} ({where})")
+        raise ConfigError(f"stage '{name}': must be {{use: ..., from: ..., options}}, got {shown(value)} ({where})")
     inputs = value.get("from", [])
     inputs = [inputs] if isinstance(inputs, str) else inputs
     if not isinstance(inputs, list) or not inputs or not all(isinstance(i, str) for i in inputs):
-        raise ConfigError(f"stage '{name}': from: must name the values that it reads, got {inputs!r} ({where})")
+        raise ConfigError(f"stage '{name}': from: must name the values that it reads, got {shown(inputs)} ({where})")
     options = {str(key): option for key, option in value.items() if key not in STAGE_KEYS}
     return StageSpec(name, value["use"], tuple(inputs), options, where)

@@ -98,9 +98,26 @@ class FitsReaders(Protocol):
         ...
 
 
+@runtime_checkable
+class SkipsGaps(Protocol):
+    """A stateful stage that decodes, and knows when its next output begins; gaps before that cost no step."""
+
+    def next_time(self, state: Any) -> float:
+        """Return the time in seconds of the next frame or sample that is not output yet, infinity if there is none."""
+        ...
+
+
 def is_stage(kind: type) -> bool:
-    """Return whether a class is a dataclass of one of the two kinds of stage."""
-    return is_dataclass(kind) and issubclass(kind, (StatefulStage, Callable))
+    """Return whether a class is a dataclass of one of the two kinds of stage, with inputs and output annotated."""
+    if not is_dataclass(kind) or not issubclass(kind, (StatefulStage, Callable)):
+        return False
+    try:
+        typing.get_type_hints(kind)  # of the options
+        inputs, output = signature(kind)
+    except (AttributeError, IndexError, KeyError, NameError, TypeError):  # annotations are absent or cannot be resolved
+        return False
+    hints: list[Any] = [output, *(hint for _, alternatives in inputs for hint in alternatives)]
+    return all(isinstance(hint, type) for hint in hints)
 
 
 def signature(kind: type) -> tuple[list[tuple[str, tuple[type, ...]]], type]:

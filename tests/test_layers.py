@@ -10,7 +10,7 @@ from tools.audit import Findings, audit
 
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
-    {"avfer", "errors", "configurations", "signal", "prefetch"},  # "avfer" is avfer/__init__.py, read for the version
+    {"avfer", "errors", "allowed_imports", "configurations", "option_types", "yaml_reader", "signal", "prefetch"},  # "avfer" is avfer/__init__.py, read for the version
     {"atomic", "catalog", "metrics", "types", "rows", "container", "media"},
     {"models", "losses", "readers"},
     {"stage", "datasets"},

@@ -58,7 +58,7 @@ def check_corpus(
     Ends with 3 if there is a fault or a leak. A corpus with several tasks is checked for each of them.
     """
     from avfer.datasets.corpus import check, open_tasks
-    from avfer.pipeline_config import parse_override
+    from avfer.yaml_reader import parse_override
 
     options: dict[str, Any] = dict(parse_override(text) for text in settings or [])
     checks = {corpus.task: check(corpus) for corpus in open_tasks(name, root, **options)}

@@ -91,7 +91,7 @@ def _print_summary(report: "EvaluationReport") -> None:
 
 
 def _parse_settings(texts: list[str]) -> dict[str, Any]:
-    from avfer.pipeline_config import parse_override
+    from avfer.yaml_reader import parse_override
 
     return dict(parse_override(text) for text in texts)
 

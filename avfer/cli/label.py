@@ -81,8 +81,9 @@ def label(
     from avfer.labelling.label_corpus import LabelReport, label_corpus
     from avfer.labelling.run_options import LabelOptions
     from avfer.labelling.store import Store
-    from avfer.pipeline_config import parse_override, read_pipeline
+    from avfer.pipeline_config import read_pipeline
     from avfer.progress import CorpusProgress, open_display
+    from avfer.yaml_reader import parse_override
 
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
     options = LabelOptions(device, workers, ray, gpus_per_worker, Shard.parse(shard), limits, retry_failed, overwrite)

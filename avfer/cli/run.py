@@ -77,8 +77,8 @@ def _run(
     from avfer.export.summary import summary_table
     from avfer.jobs import run_job
     from avfer.pipeline import load
-    from avfer.pipeline_config import parse_override
     from avfer.progress import ClipProgress, open_display, outcome_text
+    from avfer.yaml_reader import parse_override
 
     pipeline = load(name, device, **dict(parse_override(text) for text in settings))
     console = Console(stderr=True)

@@ -21,10 +21,10 @@ def train(
     """Train a model on a corpus; write the best weights with a card, ready for a pipeline."""
     from rich.console import Console
 
-    from avfer.pipeline_config import parse_override
     from avfer.progress import StepProgress, open_display
     from avfer.training.train_model import train as run_training
     from avfer.training.training_config import read_config
+    from avfer.yaml_reader import parse_override
 
     recipe = read_config(config, dict(parse_override(text) for text in settings or []))
     with open_display(Console(stderr=True), quiet) as display:

@@ -10,12 +10,12 @@ A leak is a subject, or a recording of a corpus without subjects, that is in two
 import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from avfer.catalog import NAMES, find_class
-from avfer.datasets.example import Corpus, Example, Notes, Partition, ReadsExamples
+from avfer.catalog import find
+from avfer.datasets.example import Corpus, Example, Notes, Partition
 from avfer.errors import ConfigError, DatasetError, MediaError, unknown
 
 NO_EXAMPLES = "no examples at all: is the copy complete?"
@@ -81,24 +81,20 @@ def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
     Raises ConfigError for an unknown name or option and for a name that is not a corpus, which is not called then;
     DatasetError if the root does not hold the corpus.
     """
-    if ":" not in name and name not in NAMES["corpus"]:
-        raise ConfigError(unknown("corpus", name, NAMES["corpus"]))
-    kind = find_class("corpus", name, ReadsExamples)
+    kind = find("corpus", name)
     known = options_of(kind)
     for option in options:
         if option not in known:
             raise ConfigError(f"corpus '{name}': {unknown('option', option, known)}")
-    return cast(Corpus, kind(Path(root), **options))
+    return kind(Path(root), **options)
 
 
 def open_tasks(name: str, root: Path | str, **options: Any) -> list[Corpus]:
     """Open a corpus once for each task that it has labels for; once if it has no tasks or `options` name the task.
 
-    Raises ConfigError and DatasetError as `open_corpus` does, ConfigError also for a class not derived from `Corpus`.
+    Raises ConfigError and DatasetError as `open_corpus` does.
     """
     corpus = open_corpus(name, root, **options)
-    if Corpus not in type(corpus).__mro__:
-        raise ConfigError(f"'{name}' does not declare its tasks; derive the class from avfer.datasets.example.Corpus")
     if "task" in options or len(corpus.tasks) < 2:
         return [corpus]
     return [open_corpus(name, root, **options, task=task) for task in corpus.tasks]

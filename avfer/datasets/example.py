@@ -91,18 +91,7 @@ class Notes:
             self.faults.add(note)
 
 
-class ReadsExamples(Protocol):
-    """The method that a class must have to be opened as a corpus."""
-
-    def examples(self, partition: Partition) -> Iterator[Example]:
-        """Yield the examples of a partition in natural order of their ids.
-
-        Files are read lazily; DatasetError, which names file and line, for a file that cannot be read.
-        """
-        ...
-
-
-class Corpus(ReadsExamples, Protocol):
+class Corpus(Protocol):
     """Base class of corpus readers, for example `class MyCorpus(Corpus)`.
 
     The constructor takes the root folder and the options of the corpus. It detects the layout on disk and raises
@@ -121,6 +110,13 @@ class Corpus(ReadsExamples, Protocol):
     @property
     def partitions(self) -> tuple[Partition, ...]:
         """Return the partitions on disk, with or without labels, in the order of `PARTITIONS`."""
+        ...
+
+    def examples(self, partition: Partition) -> Iterator[Example]:
+        """Yield the examples of a partition in natural order of their ids.
+
+        Files are read lazily; DatasetError, which names file and line, for a file that cannot be read.
+        """
         ...
 
 

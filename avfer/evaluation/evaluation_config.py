@@ -6,10 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from avfer.configurations import find_configuration, parse_mapping, read_text
+from avfer.configurations import find_configuration, read_text
 from avfer.datasets.example import Partition
 from avfer.errors import ConfigError, unknown
 from avfer.metrics.ccc import Convention
+from avfer.option_types import describe
+from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Headline = Literal["joined", "recordings"]
 
@@ -76,8 +78,8 @@ def read_config(name: str | Path, changes: Mapping[str, Any] | None = None) -> E
     wrong.
     """
     path = find_configuration("evaluation", name)
-    content = parse_mapping(read_text(path), path, "corpus:, root: and partition:")
-    return make_config(_merge(content, changes or {}), str(path))
+    document = parse_mapping(read_text(path), str(path), "corpus:, root: and partition:")
+    return make_config(_merge(document.content, changes or {}), str(path), document)
 
 
 def change_config(config: EvalConfig, changes: Mapping[str, Any]) -> EvalConfig:
@@ -85,22 +87,25 @@ def change_config(config: EvalConfig, changes: Mapping[str, Any]) -> EvalConfig:
     return make_config(_merge(config.model_dump(exclude_unset=True), changes), "evaluate")
 
 
-def make_config(content: Mapping[str, Any], where: str) -> EvalConfig:
+def make_config(content: Mapping[str, Any], where: str, document: YamlDocument | None = None) -> EvalConfig:
     """Check the keys and values of a configuration.
 
-    where: file or command that error messages name. Raises ConfigError for an unknown key, a missing or invalid value,
-    and unless exactly one source of predictions is given.
+    where: file or command that error messages name; document: states the line of a key.
+
+    Raises ConfigError for an unknown key, a missing or invalid value, and unless exactly one source of predictions is
+    given.
     """
+    document = document or YamlDocument(where, content)
     for key in content:
         if key not in EvalConfig.model_fields:
-            raise ConfigError(f"{where}: {unknown('key', str(key), EvalConfig.model_fields)}")
+            raise ConfigError(f"{unknown('key', str(key), EvalConfig.model_fields)} ({document.where(str(key))})")
     try:
         config = EvalConfig.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        problem = "is not given" if first["type"] == "missing" else f"{first['msg']}, got {first['input']!r}"
-        raise ConfigError(f"{where}: {key}: {problem}") from None
+        path = [str(part) for part in first["loc"]]
+        problem = "is not given" if first["type"] == "missing" else describe(first)
+        raise ConfigError(f"{'.'.join(path)}: {problem} ({document.where(*path)})") from None
     if len(config.sources) != 1:
         given = " and ".join(config.sources) or "none"
         raise ConfigError(f"{where}: give exactly one of pipeline, model and predictions, not {given}")

@@ -18,12 +18,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from avfer.datasets.example import Corpus, Partition
 from avfer.evaluation.alignment import DIMENSIONS, Kind
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.metrics.abaw import LAST_YEAR, AbawTask, abaw_rule, abaw_score
+from avfer.yaml_reader import parse_yaml
 
 FILE = Path(__file__).with_name("published.yaml")
 MARKS = {"A": "organisers' code or site", "B": "participants' code or paper", "U": "not confirmed"}
@@ -170,4 +169,4 @@ def _tasks(corpus: str, scores: JoinedScores) -> list[str]:
 
 @cache
 def _entries() -> list[dict[str, Any]]:
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return parse_yaml(FILE.read_text(encoding="utf-8"), FILE.name).content

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from avfer.errors import ConfigError
+from avfer.option_types import Count, Number, check_options
 from avfer.signal.similarity import ARCFACE, inverse, similarity, warp
 from avfer.stage import HasCard
 from avfer.stages.buffers import FrameBuffer
 from avfer.types import FaceCrops, FaceTracks, FrameBatch
 
+Coordinate = Annotated[Number, Field(ge=-1, le=2)]  # share of the side of a crop
+Points = Annotated[tuple[tuple[Coordinate, Coordinate], ...], Field(min_length=5, max_length=5)]
 DEFAULT_SIZE = 112  # px, if neither an option nor a card states the size
 
 
@@ -23,13 +27,14 @@ class AlignFaces:
     Size and template come from the card of the backbone that reads the crops, unless options state them.
     """
 
-    size: int | None = None  # px, side of a crop
+    size: Annotated[Count, Field(ge=8, le=1024)] | None = None  # px, side of a crop
     template: Literal["card", "arcface"] = "card"  # "arcface": the `points` below, whatever the card states
-    points: tuple[tuple[float, float], ...] = ARCFACE  # template as (x, y) shares of the side, in the landmarks' order
+    points: Points = ARCFACE  # template as (x, y) shares of the side, in the landmarks' order
 
     def __post_init__(self) -> None:
-        if self.size is not None and self.size < 8:
-            raise ConfigError(f"size: must be >= 8 px, got {self.size}")
+        check_options(self)
+        if np.ptp(np.array(self.points), axis=0).max() == 0:
+            raise ConfigError("points: must be five landmarks that do not all lie at one place")
 
     def adapt(self, readers: Sequence[Any]) -> "AlignFaces":
         """Return the stage with size and template of the backbone that reads the crops."""

@@ -1,14 +1,14 @@
 """detect_faces: find the faces on the key frames of a clip."""
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Annotated, cast
 
 import numpy as np
 import torch
-from torch import nn
+from pydantic import Field
 
 from avfer.catalog import find
-from avfer.errors import ConfigError
+from avfer.option_types import Count, Number, Share, check_options
 from avfer.types import Detector, FaceDetections, FrameBatch
 
 
@@ -21,21 +21,18 @@ class DetectFaces:
     """
 
     detector: str = "mtcnn"  # name in the catalog, or "package.module:Name" of a class that implements Detector
-    min_size: float = 40.0  # px
-    min_score: float = 0.8  # in [0, 1]
-    every: int = 10  # frames
+    min_size: Annotated[Number, Field(ge=12, le=4096)] = 40.0  # px; smaller faces cannot be found
+    min_score: Share = 0.8
+    every: Annotated[Count, Field(ge=1, le=250)] = 10  # frames; as many are kept in memory
     _network: Detector | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        _find_detector(self.detector)
-        if self.min_size < 12:
-            raise ConfigError(f"min_size: must be >= 12 px, got {self.min_size}; smaller faces cannot be found")
-        if self.every < 1:
-            raise ConfigError(f"every: must be a number of frames from 1, got {self.every}")
+        check_options(self)
+        find("detector", self.detector)
 
     def load(self, device: torch.device) -> None:
         """Build the detector on a device. The detections carry it on, so a pipeline loads it only once."""
-        self._network = cast(Detector, _find_detector(self.detector)().to(device))
+        self._network = cast(Detector, find("detector", self.detector)().to(device))
 
     def __call__(self, frames: FrameBatch) -> FaceDetections:
         """Return the faces on the key frames of a batch; none in a clip without video."""
@@ -66,13 +63,3 @@ def search(
     boxes, scores = detector.search(picture, min_size)
     keep = scores >= min_score
     return boxes[keep].numpy(), scores[keep].numpy()
-
-
-def _find_detector(name: str) -> type[nn.Module]:
-    """Return the class of a detector; raise ConfigError before anything is called if it is none."""
-    kind: Any = cast(Any, find("detector", name))
-    valid = isinstance(kind, type) and issubclass(kind, nn.Module) and isinstance(kind, Detector)
-    if not valid:  # the class itself must declare all that the protocol needs
-        needs = "a torch module with crop_size, side_margin, landmark_shift, search and refine"
-        raise ConfigError(f"detector: '{name}' is not a face detector: it must be {needs} (see avfer.types.Detector)")
-    return kind

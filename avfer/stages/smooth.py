@@ -1,11 +1,13 @@
 """smooth_affect: a centred moving average over time, for each track on its own."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from avfer.affect_track import AffectTrack
-from avfer.errors import ConfigError
+from avfer.option_types import Number, check_options
 from avfer.rows import concat, select
 
 EDGE = 1e-6  # s added to half a window, so that rounded time stamps do not decide which rows it contains
@@ -27,11 +29,10 @@ class SmoothAffect:
     A window of 0 s changes nothing. Missing values (NaN) stay missing and do not enter any mean.
     """
 
-    window: float = 0.4  # seconds
+    window: Annotated[Number, Field(ge=0, le=600)] = 0.4  # seconds
 
     def __post_init__(self) -> None:
-        if not 0 <= self.window < float("inf"):
-            raise ConfigError(f"window: must be >= 0 s and finite, got {self.window}")
+        check_options(self)
 
     def start(self) -> SmoothingState:
         """Return the state without rows."""

@@ -27,8 +27,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from avfer.configurations import find_configuration, parse_mapping, read_text
+from avfer.configurations import find_configuration, read_text
 from avfer.errors import ConfigError, unknown
+from avfer.yaml_reader import parse_mapping
 
 Target = Literal["valence_arousal", "expression", "action_units"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -247,7 +248,7 @@ def read_config(name: str | Path, settings: dict[str, Any] | None = None) -> Tra
     `settings` replace keys of the file: {"optimiser.rate": 3e-4}. Raises ConfigError, with the key that is wrong.
     """
     path = find_configuration("recipe", name)
-    content = parse_mapping(read_text(path), path, "corpus: and root:")
+    content = parse_mapping(read_text(path), str(path), "corpus: and root:").content
     for key, value in (settings or {}).items():
         _set(content, key.split("."), value)
     return make_config(content, str(path))

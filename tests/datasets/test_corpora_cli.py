@@ -104,9 +104,12 @@ def test_a_file_that_cannot_be_read_is_a_fault_with_its_place(avfer, tmp_path):
         (("recolla", "."), "did you mean 'recola'"),
         (("recola", ".", "--set", "golden=mean"), "did you mean 'gold'"),
         (("recola", ".", "--set", "gold"), "write it as"),
-        (("os:system", "."), "cannot be used as corpus: it is not a class"),
-        (("pathlib:Path", "."), "cannot be used as corpus: it lacks examples"),
-        ((f"{__name__}:Underived", "."), "derive the class from avfer.datasets.example.Corpus"),
+        (("os:system", "."), "corpus 'os:system': 'os' is part of Python's standard library"),
+        (("avfer.errors:unknown", "."), "must be a subclass of avfer.datasets.example.Corpus, not a function"),
+        (
+            (f"{__name__}:Underived", "."),
+            "must be a subclass of avfer.datasets.example.Corpus, which the class Underived is not",
+        ),
     ],
 )
 def test_a_wrong_name_root_or_option_ends_with_2(avfer, tmp_path, arguments, message):

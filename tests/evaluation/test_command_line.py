@@ -62,7 +62,7 @@ def test_an_existing_report_is_replaced(avfer, tables, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "avfer evaluate: corpus: is not given"),
+        ([], "corpus: is not given (avfer evaluate)"),
         (["absent.yaml"], "no evaluation at absent.yaml"),
         (["{config}", "--partition", "validation"], "partition: Input should be 'train', 'dev' or 'test'"),
         (["{config}", "--pipeline", "aver", "--model", "aver_lite"], "not pipeline and model"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from avfer.datasets.example import Example, Labels, Notes, Partition
+from avfer.datasets.example import Corpus, Example, Labels, Notes, Partition
 from avfer.evaluation.submission import EXPRESSIONS, UNITS
 
 NAME = "tests.evaluation.toy_corpus:Toy"
@@ -30,7 +30,7 @@ def label(values: np.ndarray, invalid: np.ndarray, names: tuple[str, ...] = ()) 
 
 
 @dataclass
-class Toy:
+class Toy(Corpus):
     """Recordings without files, labelled by time or by frame; the first `gap` steps of each are not valid."""
 
     root: Path

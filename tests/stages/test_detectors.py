@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from avfer.errors import ConfigError
-from avfer.media import probe
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.pipeline import Pipeline
 from avfer.pipeline_config import read_pipeline
@@ -39,7 +38,7 @@ def crops_of(clip: Path, chunk: float = 0.3) -> FaceCrops:
     yaml = clip.with_name("squares.yaml")
     yaml.write_text(PIPELINE)
     pipeline = Pipeline(read_pipeline(yaml, {"chunk": chunk}), "cpu", output=FaceCrops)
-    return concat(list(pipeline.values(Clip(clip), probe(clip))))
+    return concat(list(pipeline.values(Clip(clip))))
 
 
 def test_every_square_of_every_frame_has_its_box_and_landmarks(clip: Path) -> None:
@@ -87,7 +86,15 @@ def test_the_detectors_implement_the_protocol() -> None:
     assert isinstance(Mtcnn(), Detector)
 
 
-@pytest.mark.parametrize("name", ["os:getcwd", "torch.nn:Linear", "tests.toy_stages:NoStage"])
-def test_a_class_that_is_no_detector_is_refused_before_it_is_called(name: str) -> None:
-    with pytest.raises(ConfigError, match="is not a face detector: it must be a torch module with crop_size"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("os:getcwd", "detector 'os:getcwd': 'os' is part of Python's standard library"),
+        ("torch.nn:Linear", "belongs to the installed package torch"),
+        ("tests.toy_stages:NoStage", "must be a subclass of torch.nn.Module with the members of avfer.types.Detector"),
+        ("tests.toy_networks:MeanColour", "the class MeanColour lacks crop_size, landmark_shift, refine, search"),
+    ],
+)
+def test_a_class_that_is_no_detector_is_refused_before_it_is_called(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         DetectFaces(detector=name)

@@ -26,7 +26,7 @@ OF_THE_MACHINE = {"device", "devices", "save_every"}  # set by --set, not by rec
         ("- corpus\n", "must be a mapping"),
         ("corpus: table\nroot: .\naccumulate: 2\noptimiser: {sam: 0.05}\n", "x.yaml: optimiser.sam takes two passes"),
         ("corpus: table\nroot: .\noptimiser: {every: 0}\n", "optimiser.every.*greater than 0, not 0"),
-        ("a: [", "is not valid YAML"),
+        ("a: [", "not valid YAML"),
     ],
 )
 def test_a_file_with_an_error_is_refused_with_the_key(tmp_path, content, message):

@@ -5,13 +5,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import nn
 
 from avfer.atomic import atomic_write
+from avfer.configurations import read_text
 from avfer.errors import AvferWarning, ConfigError, OutputError
 from avfer.training.engine.checkpoint import CHECKPOINT
 from avfer.training.training_config import TrainConfig
+from avfer.yaml_reader import parse_mapping, write_yaml
 
 SETTINGS = "config.yaml"
 MAY_CHANGE = {"output", "device", "threads", "workers", "save_every", "patience"}  # keys that --resume may change
@@ -33,7 +34,7 @@ def prepare_output(config: TrainConfig, resume: bool, module: nn.Module, clip_ca
     if resume and not started:
         warnings.warn(f"{folder} holds no checkpoint: training starts from the beginning", AvferWarning, stacklevel=2)
     values = config.model_dump(mode="json")
-    if started and settings.exists() and (changes := _changes(yaml.safe_load(settings.read_text()), values)):
+    if started and settings.exists() and (changes := _changes(_read_settings(settings), values)):
         raise ConfigError(
             f"{folder} was started with another configuration ({'; '.join(changes)}): continue with that one"
             f" ({settings}), or set another output:"
@@ -42,11 +43,16 @@ def prepare_output(config: TrainConfig, resume: bool, module: nn.Module, clip_ca
         folder.mkdir(parents=True, exist_ok=True)
         _check_room(folder, 2 * CHECKPOINT_SIZE * _bytes(module), clip_cache_bytes)
         with atomic_write(settings, "set another output:") as part:
-            part.write_text(yaml.safe_dump(values, sort_keys=False))
+            part.write_text(write_yaml(values))
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written to: {error.strerror}; set another output:") from error
     except OutputError as error:
         raise ConfigError(str(error)) from error
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """Return the configuration of the run in a folder. Raises ConfigError if the file is damaged."""
+    return parse_mapping(read_text(path), str(path), "the keys of a training run").content
 
 
 def _check_room(folder: Path, checkpoints: int, crops: int) -> None:

@@ -1,7 +1,7 @@
 """The loss of a face network on a batch of images: losses against labels, and the losses of `losses:`."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -116,9 +116,7 @@ def create_loss(name: str, model: FaceNetwork, context: LossContext) -> NetworkL
 
     Raises ConfigError if there is none of this name, or if the network lacks what it needs.
     """
-    kind: Any = find("loss", name)
-    if not (isinstance(kind, type) and issubclass(kind, NetworkLoss)):
-        raise ConfigError(f"losses: {name} must be a subclass of avfer.losses.network_loss.NetworkLoss")
+    kind: type[NetworkLoss] = find("loss", name)
     if missing := sorted(kind.needs - model.offers):
         offered = ", ".join(sorted(model.offers)) or "nothing"
         raise ConfigError(

@@ -1,0 +1,115 @@
+"""Names from outside avfer: what may be imported, and what a class must be before it is used."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from avfer.allowed_imports import check_import
+from avfer.catalog import NAMES, REQUIREMENTS, find
+from avfer.errors import ConfigError
+from avfer.models.network import AffectModel, Network, find_network
+
+HERE = "tests.test_catalog"
+
+
+class OwnModel(AffectModel):
+    """An affect model from outside avfer."""
+
+
+class Unannotated:
+    def __call__(self, frames):
+        raise AssertionError("never called")
+
+
+def raise_if_called(*_: object) -> None:
+    raise AssertionError("a function must not be called")
+
+
+def leave_trace(folder: Path, name: str, text: str = "") -> Path:
+    """Write a module that leaves a file behind when it is imported; return that file."""
+    trace = folder / f"{name}.imported"
+    (folder / f"{name}.py").write_text(f"open({str(trace)!r}, 'w').close()\n{text}")
+    return trace
+
+
+def install(folder: Path, name: str, requires: str) -> None:
+    """Write the metadata of an installed package with one module."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: {requires}\n")
+    (info / "RECORD").write_text(f"{name}.py,,\n")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("os", "standard library"),
+        ("antigravity", "standard library"),
+        ("test.support", "standard library"),  # not in sys.stdlib_module_names
+        ("torch.hub", "belongs to the installed package torch, which does not require avfer"),
+        ("pip", "belongs to the installed package pip"),
+        ("avfer.__main__", "is not the name of a module"),
+        ("..os", "is not the name of a module"),
+        ("", "is not the name of a module"),
+        ("nowhere.at", "no module 'nowhere' can be found; install it, or add its folder to PYTHONPATH"),
+    ],
+)
+def test_modules_that_are_not_the_users_are_refused(module, message):
+    with pytest.raises(ConfigError, match=message):
+        check_import(module)
+
+
+@pytest.mark.parametrize("module", ["avfer.models.network", "tests.toy_stages", "__main__"])
+def test_avfer_and_files_of_ones_own_may_be_imported(module):
+    check_import(module)
+
+
+@pytest.mark.parametrize(("requires", "allowed"), [("avfer[train]>=0.1", True), ("avferno", False), ("numpy", False)])
+def test_an_installed_package_may_be_imported_if_it_requires_avfer(tmp_path, monkeypatch, requires, allowed):
+    name = f"plugin_{abs(hash(requires))}"
+    trace = leave_trace(tmp_path, name, "class Net: pass")
+    install(tmp_path, name, requires)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("avfer.allowed_imports.site.getsitepackages", lambda: [str(tmp_path)])
+    with pytest.raises(ConfigError, match="must be a subclass" if allowed else "does not require avfer"):
+        find("backbone", f"{name}:Net")
+    assert trace.exists() == allowed
+
+
+@pytest.mark.parametrize("kind", sorted(NAMES))
+@pytest.mark.parametrize("name", [f"{HERE}:raise_if_called", f"{HERE}:HERE", f"{HERE}:Unannotated", "avfer:load"])
+def test_an_object_of_another_kind_is_refused_before_it_is_called(kind, name):
+    with pytest.raises(ConfigError, match=f"'{name}' cannot be used as {kind}: it must be "):
+        find(kind, name)
+
+
+@pytest.mark.parametrize("kind", sorted(NAMES))
+def test_a_function_of_the_standard_library_is_no_class_of_any_kind(kind):
+    with pytest.raises(ConfigError, match=f"{kind} 'os:system': 'os' is part of Python's standard library"):
+        find(kind, "os:system")
+
+
+@pytest.mark.parametrize("kind", sorted(NAMES))
+def test_every_built_in_class_meets_the_requirement_of_its_kind(kind):
+    for place in NAMES[kind].values():
+        assert find(kind, place) is find(kind, next(name for name, other in NAMES[kind].items() if other == place))
+
+
+def test_every_kind_has_a_requirement():
+    assert set(NAMES) <= set(REQUIREMENTS)
+
+
+def test_a_class_of_the_right_kind_is_found():
+    assert find("affect model", f"{HERE}:OwnModel") is OwnModel
+    assert find_network(f"{HERE}:OwnModel", Network) is OwnModel
+
+
+@pytest.mark.parametrize("text", ["raise RuntimeError('broken')", "import sys; sys.exit(0)", "class"])
+def test_a_module_that_fails_at_its_import_is_a_config_error(tmp_path, monkeypatch, text):
+    name = f"broken_{len(text)}"
+    leave_trace(tmp_path, name, text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=f"stage '{name}:Net' cannot be imported"):
+        find("stage", f"{name}:Net")
+    sys.modules.pop(name, None)
