@@ -1,9 +1,10 @@
 """A running pipeline: its stages process a clip chunk by chunk, decoding and face detection ahead of the rest."""
 
-from collections.abc import Generator, Iterator
+import math
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from itertools import count
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from avfer.affect_track import AffectTrack, Provenance
 from avfer.errors import ConfigError, unknown
 from avfer.media import Media, probe
 from avfer.models.card import Card
+from avfer.origin import input_state, pipeline_sha256
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import prefetch, release_free_memory
@@ -21,7 +23,7 @@ from avfer.types import Clip, Span
 
 Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
 TRIM_EVERY = 32  # spans between two releases of free memory
-CHUNK_BYTES = 24_000_000  # of pixels in one chunk at most; larger frames make shorter chunks
+CHUNK_BYTES = 24_000_000  # of pixels in one step at most, but at least one frame
 
 
 class Pipeline:
@@ -37,12 +39,13 @@ class Pipeline:
         self.spec = spec
         self.name = spec.name
         self.steps = build(spec, output)
+        self._parsed_sha256 = pipeline_sha256(spec)
         self.device = choose_device(device)
         for step in self.steps:
             if isinstance(step.stage, stages.OwnsNetwork):
                 step.stage.load(self.device)
 
-    @property
+    @cached_property
     def files(self) -> dict[str, str]:
         """The sha256 of every weight file in use, by its file name."""
         found: dict[str, str] = {}
@@ -56,21 +59,37 @@ class Pipeline:
         """The cards of the networks in use, in the order of their stages."""
         return [step.stage.card for step in self.steps if isinstance(step.stage, stages.HasCard)]
 
-    def provenance(self, media: Media) -> Provenance:
+    def provenance(self, media: Media, sound: Path | None = None) -> Provenance:
         """Return what determines the rows of a clip, for the table's metadata."""
+        return replace(self.origin(media.path.name, input_state(media.path, sound)), stream=media.facts())
+
+    def origin(self, clip: str, state: Mapping[str, object]) -> Provenance:
+        """Return what would make the table of a clip; the clip is not read.
+
+        clip: file name. state: size and time of the input, as of `avfer.origin.input_state`.
+        """
         return Provenance(
-            clip=media.path.name,
+            clip=clip,
+            input=state,
+            pipeline_name=self.name,
             pipeline=self.spec.text,
             pipeline_sha256=self.spec.sha256,
+            parsed_pipeline_sha256=self._parsed_sha256,
             weights=self.files,
             device=str(self.device),
-            stream=media.facts(),
         )
 
-    def run(self, path: str | Path, sound: Path | None = None) -> AffectTrack:
-        """Return all rows of a clip; `sound` as in `stream`. Raises MediaError if the file cannot be read."""
-        parts = list(self.stream(path, sound))
-        return AffectTrack.concat(parts)
+    def run(self, path: str | Path, sound: Path | None = None, *, progress: bool = False) -> AffectTrack:
+        """Return all rows of a clip; `sound` as in `stream`. Raises MediaError if the file cannot be read.
+
+        progress: show a bar on standard error while the clip is processed; where that is no terminal, a line at the end.
+        """
+        parts = self.stream(path, sound)
+        if progress:
+            from avfer.progress import show_progress
+
+            parts = show_progress(Path(path), parts)
+        return AffectTrack.concat(list(parts))
 
     def stream(self, path: str | Path, sound: Path | None = None) -> Iterator[AffectTrack]:
         """Yield the rows of a clip chunk by chunk, in bounded memory. Raises MediaError if the file cannot be read.
@@ -78,14 +97,14 @@ class Pipeline:
         `sound` is a separate file with the clip's sound; its first sample belongs to the first frame.
         """
         media = probe(Path(path))
-        source = self.provenance(media)
-        with closing(self.values(Clip(media.path, sound), media)) as parts:
+        source = self.provenance(media, sound)
+        with closing(self.values(Clip(media.path, sound))) as parts:
             for part in parts:
                 yield replace(part, source=source)
 
-    def values(self, clip: Clip, media: Media) -> Generator[Any]:
+    def values(self, clip: Clip) -> Generator[Any]:
         """Yield the values of the output stage chunk by chunk; closing the generator ends its threads."""
-        decoded = prefetch(self._decode(clip, media))
+        decoded = prefetch(self._decode(clip))
         detected = prefetch(self._process(decoded, Phase.FRAMES)) if self._steps(Phase.FRAMES) else decoded
         rows = self._process(detected, Phase.ROWS)
         try:
@@ -101,16 +120,18 @@ class Pipeline:
     def _steps(self, phase: Phase) -> list[Step]:
         return [step for step in self.steps if step.phase is phase]
 
-    def _decode(self, clip: Clip, media: Media) -> Generator[Values]:
+    def _decode(self, clip: Clip) -> Generator[Values]:
         """Yield the outputs of the decoding stages for one span after another, without end."""
         steps = self._steps(Phase.DECODING)
         states = {step.name: stages.start(step.stage) for step in steps}
-        length = self._span_length(media)
-        for i in count():
-            values: Values = {"span": Span(clip, i * length, (i + 1) * length)}
+        chunk, place = self.spec.chunk, _Place()
+        while True:
+            start = place.number * chunk
+            values: Values = {"span": Span(clip, start, start + chunk, CHUNK_BYTES)}
             _advance(steps, states, values)
             yield values
             del values
+            place = place.after(min((_next_time(step.stage, states[step.name]) for step in steps), default=0.0), chunk)
 
     def _process(self, earlier: Generator[Values], phase: Phase) -> Generator[Values]:
         """Add the outputs of the stages of a phase to the values of every span; close `earlier` at the end."""
@@ -126,13 +147,28 @@ class Pipeline:
                 yield values
                 del values
 
-    def _span_length(self, media: Media) -> float:
-        """Return the seconds of a span: `chunk`, or less if its frames would exceed CHUNK_BYTES."""
-        video = media.video
-        if video is None:
-            return self.spec.chunk
-        bytes_per_second = video.width * video.height * 3 * max(video.fps or 0.0, 25.0)
-        return min(self.spec.chunk, CHUNK_BYTES / bytes_per_second)
+
+@dataclass(frozen=True)
+class _Place:
+    """Which chunk of a clip is decoded next."""
+
+    number: int = 0
+    reached: float = -math.inf  # s, start of the next frame or sample when this chunk was chosen
+
+    def after(self, next_time: float, chunk: float) -> "_Place":
+        """Return the place for a step that outputs the frame or sample at `next_time` seconds.
+
+        It stays in the same chunk while that holds more frames than fit into one step, and leaves out chunks without
+        content, so that a gap in a clip costs no step.
+        """
+        wanted = math.floor(next_time / chunk) if math.isfinite(next_time) else self.number + 1
+        more = wanted <= self.number and next_time > self.reached
+        return _Place(self.number if more else max(self.number + 1, wanted), next_time)
+
+
+def _next_time(stage: Any, state: Any) -> float:
+    """Return the time (s) of the next frame or sample of a decoding stage, -infinity if it does not declare it."""
+    return stage.next_time(state) if isinstance(stage, stages.SkipsGaps) else -math.inf
 
 
 def load(name: str | Path, device: str = "auto", **options: Any) -> Pipeline:

@@ -65,6 +65,7 @@ def concat_clocks(clocks: Iterable[Clock]) -> Clock:
         corrupt=np.concatenate([c.corrupt for c in parts]),
         last=parts[-1].last,
         pictures=all(c.pictures for c in parts),
+        numbers=None if all(c.numbers is None for c in parts) else np.concatenate([c.frame_numbers for c in parts]),
     )
 
 

@@ -10,14 +10,16 @@ are written with T frames, N rows (one face on one frame), S samples, C channels
 units. Constructors raise ValueError if shapes do not fit each other.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
+Gaps = tuple[tuple[float, float], ...]  # (start, stop) of each gap in seconds, in the order of time
 NO_TRACK = -1  # track id of a row without a face, whose values come from the voice alone
+NO_PERSON = -1  # person id of a row without a face, and of faces whose person was not identified
 
 
 def _require(condition: bool, value: object, what: str) -> None:
@@ -34,11 +36,27 @@ class Clip:
 
     path: Path
     sound: Path | None = None  # separate file with the clip's sound; both files start at the same moment
+    arrays: "ClipArrays | None" = None  # frames and sound in memory, in place of both files
 
     @property
     def name(self) -> str:
         """The file name of the clip, with its suffix."""
         return self.path.name
+
+
+@dataclass(frozen=True, eq=False)
+class ClipArrays:
+    """Frames and sound in memory; the first sample belongs to the first frame."""
+
+    frames: np.ndarray  # (T, H, W, 3) uint8 RGB
+    fps: float  # frames per second
+    audio: np.ndarray | None = None  # (C, S) float32 in [-1, 1]
+    sample_rate: int = 0  # Hz, of the audio
+
+    def __post_init__(self) -> None:
+        right = self.frames.ndim == 4 and self.frames.shape[3] == 3 and self.frames.dtype == np.uint8
+        _require(right and self.frames.size > 0, self, "frames must be (T, H, W, 3) uint8 with T, H, W >= 1")
+        _require(self.audio is None or self.audio.ndim == 2, self, "audio must be (C, S)")
 
 
 @dataclass(frozen=True)
@@ -48,20 +66,24 @@ class Span:
     clip: Clip
     start: float  # seconds after the first video frame (without video: after the first sample)
     stop: float  # seconds, excluded
+    max_bytes: int | None = None  # of pixels; decode_video outputs as many frames as fit, but at least one
 
 
 @dataclass(frozen=True, eq=False)
 class Clock:
     """The instants for which a value is complete: decoded frames, or ticks of a fixed rate in a clip without video."""
 
-    first: int  # index of the first instant, counted from the start of the clip
+    first: int  # index of the first instant among those of the clip that are output
     times: np.ndarray  # (T,) float64 s after the first video frame
     corrupt: np.ndarray  # (T,) bool, the decoder flagged the frame or lost frames before it
     last: bool  # the clip ends with these instants
     pictures: bool = True  # False: ticks of a fixed rate, no frames
+    numbers: np.ndarray | None = None  # (T,) int64, frame numbers in the file; None: those from `first` on
 
     def __post_init__(self) -> None:
         _require(self.times.ndim == 1 and self.times.shape == self.corrupt.shape, self, "times, corrupt must be (T,)")
+        right = self.numbers is None or self.numbers.shape == self.times.shape
+        _require(right, self, "numbers must be (T,)")
 
     def __len__(self) -> int:
         return len(self.times)
@@ -71,6 +93,11 @@ class Clock:
         """Index after the last instant, counted from the start of the clip."""
         return self.first + len(self)
 
+    @property
+    def frame_numbers(self) -> np.ndarray:
+        """The number of each instant in the file: (T,) int64. It skips frames that `decode_video` leaves out."""
+        return np.arange(self.first, self.stop) if self.numbers is None else self.numbers
+
     def part(self, start: int, stop: int) -> "Clock":
         """Return the instants from `start` to `stop` (half-open, indices in the clip).
 
@@ -78,7 +105,8 @@ class Clock:
         """
         cut = slice(start - self.first, stop - self.first)
         last = self.last and stop == self.stop
-        return replace(self, first=start, times=self.times[cut], corrupt=self.corrupt[cut], last=last)
+        numbers = None if self.numbers is None else self.numbers[cut]
+        return replace(self, first=start, times=self.times[cut], corrupt=self.corrupt[cut], last=last, numbers=numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +123,11 @@ class FrameBatch:
 
 @dataclass(frozen=True, eq=False)
 class AudioBatch:
-    """Consecutive samples of a clip's sound, on the time axis of the frames."""
+    """Consecutive samples of a clip's sound, on the time axis of the frames.
+
+    A batch follows the one before without a gap, unless it starts later than that one ends: then silence between them
+    was left out (see avfer/readers/sound.py).
+    """
 
     samples: Tensor  # (C, S) float32 in [-1, 1]
     sample_rate: int  # Hz
@@ -103,6 +135,8 @@ class AudioBatch:
     first: int  # index of samples[:, 0], counted from the start of the sound
     last: bool  # the sound ends here; a clip without sound has `last` and no sample at all
     clip_stop: float | None = None  # seconds, end of the whole clip; known with the last samples
+    gaps: Gaps = ()  # before these samples or, in a clip without sound, between its frames: the clip is empty there
+    clip_start: float = 0.0  # seconds, start of the part of the clip that is decoded
 
     def __post_init__(self) -> None:
         _require(self.samples.ndim == 2, self, "samples must be (C, S)")
@@ -162,7 +196,11 @@ class FaceDetections:
 
 @dataclass(frozen=True, eq=False)
 class FaceTracks:
-    """The faces of every frame with the track of their person, ordered by frame, then track."""
+    """The faces of every frame with the track of their person, ordered by frame, then track.
+
+    `person_ids` number the persons of the clip: the same person again after a cut or an absence has another track, but
+    the same number. It is NO_PERSON on every row until `identify_persons` has run, which is the default.
+    """
 
     clock: Clock
     frames: np.ndarray  # (N,) int64, index of the frame in the clip
@@ -170,12 +208,15 @@ class FaceTracks:
     landmarks: np.ndarray  # (N, 5, 2) float32 (x, y) px: eyes, nose, mouth corners, the one further left first
     scores: np.ndarray  # (N,) float32 in [0, 1]; NaN on rows without a face
     track_ids: np.ndarray  # (N,) int64 from 0; NO_TRACK on rows without a face
+    person_ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (N,) int64 from 0, or NO_PERSON
 
     def __post_init__(self) -> None:
         n = len(self.frames)
-        flat = self.frames.shape == self.scores.shape == self.track_ids.shape == (n,)
+        if n and not len(self.person_ids):  # not identified: NO_PERSON on every row
+            object.__setattr__(self, "person_ids", np.full(n, NO_PERSON, np.int64))
+        flat = self.frames.shape == self.scores.shape == self.track_ids.shape == self.person_ids.shape == (n,)
         right = flat and self.boxes.shape == (n, 4) and self.landmarks.shape == (n, 5, 2)
-        _require(right, self, "frames, scores, track_ids must be (N,), boxes (N, 4), landmarks (N, 5, 2)")
+        _require(right, self, "frames, scores, track_ids, person_ids must be (N,), boxes (N, 4), landmarks (N, 5, 2)")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -232,6 +273,8 @@ class VoiceFeatures:
     stop: float  # seconds up to which all rows are present; with `last`, the end of the sound
     last: bool  # no row follows
     clip_stop: float | None = None  # seconds, end of the whole clip; known with the last rows
+    gaps: Gaps = ()  # in which the clip is empty; new ones, which end before the next row
+    clip_start: float = 0.0  # seconds, start of the part of the clip that is decoded
 
     def __post_init__(self) -> None:
         right = self.values.ndim == 2 and self.times.shape == (len(self.values),)

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import avfer.pipeline
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, MediaError
 from avfer.pipeline import Pipeline, choose_device, load
@@ -84,12 +83,6 @@ def test_one_pipeline_processes_two_clips_at_once_without_mixing_them(toy: Pipel
     parts = [(a, b) for a, b in zip(first, second, strict=True)]
     for a, b in parts:
         assert_same(a, b)
-
-
-def test_large_frames_make_shorter_chunks(toy: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = len(list(with_chunk(toy, 1.0).stream(DEMO)))
-    monkeypatch.setattr(avfer.pipeline, "CHUNK_BYTES", 480 * 480 * 3 * 5)
-    assert len(list(toy.stream(DEMO))) > few
 
 
 def test_the_settings_of_torch_are_restored_between_parts(toy: Pipeline) -> None:

@@ -29,6 +29,7 @@ class ArrayPicture:
     pixels: np.ndarray  # (H, W, 3) uint8
     time: float  # seconds after the first frame
     corrupt: bool = False
+    number: int = 0  # index of the frame in the file
 
     @property
     def size(self) -> tuple[int, int]:
@@ -40,8 +41,8 @@ class ArrayPicture:
         into[...] = self.pixels
 
 
-def decord(path: Path) -> Iterator[ArrayPicture]:
-    """Yield all frames by decord, without those that the container hides.
+def decord(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
+    """Yield all frames from `start` seconds on by decord, without those that the container hides.
 
     Raises MissingExtra if decord is not installed, MediaError if it would misread the file.
     """
@@ -56,11 +57,12 @@ def decord(path: Path) -> Iterator[ArrayPicture]:
             raise MediaError("the container hides frames before others")
         video = library.VideoReader(str(path), num_threads=1)
         _compare(times, video.get_frame_timestamp(range(len(video)))[:, 0])
-        yield from _pictures(np.flatnonzero(shown), times[shown], lambda numbers: video.get_batch(numbers).asnumpy())
+        numbers, times = np.flatnonzero(shown), times[shown]
+        yield from _pictures(numbers, times, start, lambda numbers: video.get_batch(numbers).asnumpy())
 
 
-def torchcodec(path: Path) -> Iterator[ArrayPicture]:
-    """Yield all frames by torchcodec, whose times are compared with those of the container.
+def torchcodec(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
+    """Yield all frames from `start` seconds on by torchcodec, whose times are compared with those of the container.
 
     Raises MissingExtra if torchcodec or FFmpeg is not installed, MediaError if it would misread the file.
     """
@@ -83,7 +85,7 @@ def torchcodec(path: Path) -> Iterator[ArrayPicture]:
 
         if len(video) != len(times):
             raise MediaError(f"it counts {len(video)} frames, the container {len(times)}")
-        yield from _pictures(np.arange(len(video)), times, fetch)
+        yield from _pictures(np.arange(len(video)), times, start, fetch)
 
 
 @contextmanager
@@ -133,9 +135,13 @@ def _compare(expected: np.ndarray, found: np.ndarray) -> None:
         raise MediaError(f"it puts a frame {late.max():.3f} s away from its time")
 
 
-def _pictures(numbers: np.ndarray, times: np.ndarray, fetch: Fetch) -> Iterator[ArrayPicture]:
-    """Fetch frames FETCH at a time.   numbers: (N,) int64, times: (N,) s"""
-    for at in range(0, len(numbers), FETCH):
+def _pictures(numbers: np.ndarray, times: np.ndarray, start: float, fetch: Fetch) -> Iterator[ArrayPicture]:
+    """Fetch the frames from `start` seconds on, FETCH at a time.
+
+    numbers: (N,) int64 for `fetch`; times: (N,) s on the container's axis, ascending.
+    """
+    first = int(np.searchsorted(times - times[0], start))
+    for at in range(first, len(numbers), FETCH):
         pixels = fetch([int(number) for number in numbers[at : at + FETCH]])
-        for picture, time in zip(pixels, times[at : at + FETCH], strict=True):
-            yield ArrayPicture(picture, float(time - times[0]))
+        for place, (picture, time) in enumerate(zip(pixels, times[at : at + FETCH], strict=True)):
+            yield ArrayPicture(picture, float(time - times[0]), number=at + place)

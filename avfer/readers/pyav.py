@@ -1,13 +1,14 @@
 """Frames by PyAV: every format, true times, damage flagged; and the interface of a frame that all readers share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from av import Packet, VideoFrame
+from av import Packet, VideoFrame, VideoStream
+from av.container import InputContainer
 from av.video.reformatter import Interpolation, VideoReformatter
 from torch import Tensor
 
@@ -15,7 +16,6 @@ from avfer.container import (
     check_gap,
     decode_packet,
     is_avi,
-    open_container,
     quarter_turns,
     read_packets,
     time_of,
@@ -27,6 +27,11 @@ ONE_FRAME_A_PACKET = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # a packet th
 
 class Picture(Protocol):
     """A decoded frame that is not RGB yet, so that the pixels of a chunk are written once, into one array."""
+
+    @property
+    def number(self) -> int:
+        """Index of the frame in the file, from 0."""
+        ...
 
     @property
     def time(self) -> float:
@@ -64,6 +69,7 @@ class AvPicture:
     time: float  # seconds after the first frame
     corrupt: bool
     converter: VideoReformatter  # shared by the frames of a clip, because it caches its tables
+    number: int = 0  # index of the frame in the file
 
     @property
     def size(self) -> tuple[int, int]:
@@ -128,31 +134,36 @@ class LossDetection:
         return lost
 
 
-def pictures(path: Path) -> Iterator[AvPicture]:
-    """Yield all frames in the decoder's order, decoded on one thread.
+def decode_all(
+    path: Path, container: InputContainer, zero: float | None = None, number: int = 0
+) -> Generator[AvPicture]:
+    """Yield all frames from the present position of a container on.
 
-    Times are presentation time stamps minus that of the first frame. A frame without one uses its decoding time
-    stamp; without that it follows the previous frame by that frame's duration, or by the average frame rate if the
-    duration is unknown. Raises MediaError if the file cannot be opened or its time stamps are damaged.
+    zero: s, time of the first frame of the file on the container's axis; None: that of the first frame found.
+    number: of the first frame found. Raises MediaError if the time stamps are damaged.
     """
-    with open_container(path) as container:
-        stream = video_stream(container)
-        if stream is None:
-            return
-        converter = VideoReformatter()
-        losses = LossDetection(stream.codec_context.name in ONE_FRAME_A_PACKET and not is_avi(stream))
-        tick = float(stream.time_base or 0)
-        usual = 1 / float(stream.average_rate) if stream.average_rate else 0.0
-        zero: float | None = None
-        following = 0.0
-        for packet in read_packets(container, stream):
-            frames = decode_packet(stream, packet)
-            if packet is not None:
-                losses.send(packet, failed=frames is None)
-            for frame in frames or ():
-                now = time_of(frame, stream)
-                now = following if now is None else now
-                zero = now if zero is None else zero
+    stream = video_stream(container)
+    if stream is None:
+        return
+    converter = VideoReformatter()
+    losses = LossDetection(stream.codec_context.name in ONE_FRAME_A_PACKET and not is_avi(stream))
+    tick, usual = float(stream.time_base or 0), _usual_duration(stream)
+    following: float | None = None
+    for packet in read_packets(container, stream):
+        frames = decode_packet(stream, packet)
+        if packet is not None:
+            losses.send(packet, failed=frames is None)
+        for frame in frames or ():
+            now = time_of(frame, stream)
+            now = (following or 0.0) if now is None else now
+            zero = now if zero is None else zero
+            if following is not None:
                 check_gap(path, following - zero, now - zero)
-                following = now + (frame.duration * tick or usual)
-                yield AvPicture(frame, now - zero, losses.receive(frame) or frame.is_corrupt, converter)
+            following = now + (frame.duration * tick or usual)
+            yield AvPicture(frame, now - zero, losses.receive(frame) or frame.is_corrupt, converter, number)
+            number += 1
+
+
+def _usual_duration(stream: VideoStream) -> float:
+    """Return the seconds of one frame at the average rate of a stream, 0 if the rate is unknown."""
+    return 1 / float(stream.average_rate) if stream.average_rate else 0.0

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from avfer.catalog import find
@@ -12,6 +14,7 @@ from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.network import VoiceNetwork, find_network
 from avfer.models.weights import load_into, locate, sha256
+from avfer.option_types import Number, check_options
 from avfer.signal import log_mel
 from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE
 from avfer.stage import Cards
@@ -33,11 +36,19 @@ class SoundState:
     patch: int  # patches computed so far
     ended: bool = False
     clip_stop: float | None = None  # seconds, end of the whole clip
+    skips: tuple[tuple[int, float], ...] = ()  # (sample, seconds): silence that was left out before a sample
+
+    def time(self, sample: np.ndarray) -> np.ndarray:
+        """Return the time of samples in seconds.   sample: (N,) or () float indices -> the same shape"""
+        time = self.start + sample / SAMPLE_RATE
+        for first, seconds in self.skips:
+            time = np.where(sample >= first, time + seconds, time)
+        return time
 
     @property
     def stop(self) -> float:
         """Seconds, end of the sound so far; NaN before the first sample."""
-        return self.start + self.count / SAMPLE_RATE
+        return float(self.time(np.asarray(self.count)))
 
 
 @dataclass
@@ -45,18 +56,19 @@ class EmbedVoice:
     """Compute features of 16 kHz sound with a voice backbone, one row every `hop` seconds.
 
     Row k covers the 15,600 samples from `k * hop` seconds after the start of the sound on; its time is their centre,
-    start + k * hop + 0.4875 s. Shorter sound is padded with silence to one patch; samples at the end that fill no
+    start + k * hop + 0.4875 s (later by the silence that decode_audio left out before it). Shorter sound is padded with silence to one patch; samples at the end that fill no
     patch are dropped. Blocks of frames and batches of patches are counted from the start of the sound.
     """
 
     backbone: str = "vggish_lite"  # name in the catalog, or "package.module:Name" of a VoiceNetwork
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
-    hop: float = 0.2  # seconds, a multiple of 0.01
+    hop: Annotated[Number, Field(ge=0.01, le=60)] = 0.2  # seconds, a multiple of 0.01
     card: Card = field(init=False, repr=False)
     _path: Path = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.hop < 0.01 or abs(self.hop * 100 - round(self.hop * 100)) > 1e-6:
+        check_options(self)
+        if abs(self.hop * 100 - round(self.hop * 100)) > 1e-6:
             raise ConfigError(f"hop: must be a multiple of 0.01 s, such as 0.2, got {self.hop}")
         find("voice backbone", self.backbone)
         self._path, self.card = locate(self.backbone, self.weights)
@@ -108,6 +120,8 @@ class EmbedVoice:
             stop=state.stop if state.ended else reached,
             last=state.ended,
             clip_stop=state.clip_stop,
+            gaps=sound.gaps,
+            clip_start=sound.clip_start,
         )
 
     def _with_frames(self, state: SoundState) -> SoundState:
@@ -146,7 +160,7 @@ class EmbedVoice:
 
     def _centre(self, state: SoundState, patch: np.ndarray | int) -> np.ndarray:
         """Return the centre of patches in seconds.   patch: (N,) or () indices -> the same shape"""
-        return state.start + (np.asarray(patch) * self._hop * log_mel.HOP + PATCH / 2) / SAMPLE_RATE
+        return state.time(np.asarray(patch) * self._hop * log_mel.HOP + PATCH / 2)
 
     @property
     def _hop(self) -> int:
@@ -164,8 +178,10 @@ def _append(state: SoundState, sound: AudioBatch) -> SoundState:
         )
     if count and sound.first != state.count:
         raise ValueError(f"embed_voice: samples {state.count} to {sound.first} are missing")
+    skipped = sound.start - state.stop if count and state.count else 0.0
     return replace(
         state,
+        skips=(*state.skips, (state.count, round(skipped))) if skipped > 0.5 else state.skips,
         start=sound.start if count and not state.count else state.start,
         count=state.count + count,
         samples=torch.cat([state.samples, sound.samples[0].cpu()]) if count else state.samples,

@@ -2,14 +2,17 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from avfer.errors import ConfigError
+from avfer.option_types import Number, check_options
 from avfer.rows import blank_faces, concat, no_faces, select
-from avfer.types import Clock, FaceFeatures, JointFeatures, VoiceFeatures
+from avfer.signal.ticks import ticks_outside
+from avfer.types import Clock, FaceFeatures, Gaps, JointFeatures, VoiceFeatures
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +125,11 @@ def _with_empty_instants(face: FaceFeatures) -> FaceFeatures:
 
 @dataclass(frozen=True, eq=False)
 class TickState:
-    """The number of ticks that were output, and the voice that later ones need."""
+    """The ticks that were output, and the voice that later ones need."""
 
-    count: int = 0
+    count: int = 0  # ticks that were output
+    number: int = 0  # of the next tick, counted with those in gaps
+    gaps: Gaps = ()  # without ticks
     voice: VoiceSeries | None = None
     ended: bool = False
 
@@ -133,14 +138,14 @@ class TickState:
 class SampleVoice:
     """Read the voice at ticks of a fixed rate, from the start of the sound to its end; no row has a face.
 
-    A clip without sound has ticks from 0 to its end, and `has_voice` is False on all of them.
+    A clip without sound has ticks from its start to its end, and `has_voice` is False on all of them. Gaps of more
+    than a minute, in which a clip has neither frames nor sound, have no ticks.
     """
 
-    fps: float = 25.0  # Hz
+    fps: Annotated[Number, Field(ge=0.01, le=1000)] = 25.0  # Hz, of the ticks
 
     def __post_init__(self) -> None:
-        if not 0 < self.fps <= 1000:
-            raise ConfigError(f"fps: must lie in (0, 1000] Hz, got {self.fps}; 25 is usual")
+        check_options(self)
 
     def start(self) -> TickState:
         """Return the state before the first tick."""
@@ -149,14 +154,15 @@ class SampleVoice:
     def step(self, state: TickState, voice: VoiceFeatures) -> tuple[TickState, JointFeatures]:
         """Return the ticks whose voice is final by now; all of them once the sound has ended."""
         series = _extended(state.voice, voice)
-        start = 0.0 if math.isnan(series.start) else series.start
-        stop = state.count if state.ended else max(state.count, self._ticks(series, start, voice.clip_stop))
-        times = start + np.arange(state.count, stop) / self.fps
+        start = voice.clip_start if math.isnan(series.start) else series.start
+        gaps = state.gaps + voice.gaps
+        stop = state.number if state.ended else max(state.number, self._ticks(series, start, voice.clip_stop))
+        times = start + ticks_outside(state.number, stop, gaps, self.fps, start) / self.fps
         clock = Clock(state.count, times, np.zeros(len(times), bool), last=voice.last, pictures=False)
-        faces = blank_faces(clock, np.arange(state.count, stop)) if len(times) else no_faces(clock)
+        faces = blank_faces(clock, np.arange(clock.first, clock.stop)) if len(times) else no_faces(clock)
         values = voice.values.new_zeros(len(times), 0)
         joined = _join(FaceFeatures(faces, values), series)
-        return TickState(stop, series.since(start + stop / self.fps), voice.last), joined
+        return TickState(clock.stop, stop, gaps, series.since(start + stop / self.fps), voice.last), joined
 
     def _ticks(self, series: VoiceSeries, start: float, clip_stop: float | None) -> int:
         """Return the number of ticks from the start of the sound that are final by now."""

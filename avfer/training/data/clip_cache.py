@@ -160,7 +160,7 @@ class ClipCache:
     def _cut_out(self, media: Path, index: Path, pixels: Path) -> None:
         """Write all faces of a video, chunk by chunk, then a row for each of them."""
         parts: list[dict[str, np.ndarray]] = []
-        with self.cache.write(pixels) as file, closing(self.pipeline.values(Clip(media), probe(media))) as values:
+        with self.cache.write(pixels) as file, closing(self.pipeline.values(Clip(media))) as values:
             for part in values:
                 file.write(part.values.cpu().contiguous().numpy().tobytes())
                 parts.append(_columns(part.faces))

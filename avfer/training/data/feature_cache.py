@@ -13,7 +13,6 @@ from avfer.catalog import find
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import align
-from avfer.media import probe
 from avfer.pipeline import Pipeline
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.rows import concat
@@ -104,7 +103,7 @@ class FeatureCache:
 
     def _compute(self, clip: Clip, path: Path) -> None:
         """Run the pipeline on a clip and write the rows of all its faces."""
-        parts: list[Rows] = list(self.pipeline.values(clip, probe(clip.path)))
+        parts: list[Rows] = list(self.pipeline.values(clip))
         rows = concat([replace(part, own=None) if isinstance(part, FaceFeatures) else part for part in parts])
         is_joint = isinstance(rows, JointFeatures)
         no_voice = np.zeros((len(rows.faces), 0), np.float32)
