@@ -1,6 +1,7 @@
 """Open a media file with PyAV and read its packets, frames and time stamps, whatever its format and its damage."""
 
 import errno
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,29 @@ from avfer.errors import MediaError
 
 S = TypeVar("S", VideoStream, AudioStream)
 MAX_GAP = 86400.0  # seconds between two frames; larger gaps mean that the time stamps are damaged
+MAX_PIXELS = 2**26  # of a frame, twice 8K video; a damaged header could ask for any amount of memory
 MAX_FAILURES = 100  # of the demuxer in a row, after which the file counts as read to its end
+# The formats that are read, by FFmpeg's names. None of them opens further files or network addresses; playlists and
+# lists of files (concat, hls, dash, imf, sdp, vobsub, lavfi, image2 with a pattern) are not among them.
+FORMATS = (
+    "3gp aa aac ac3 ac4 adp aiff amr amrnb amrwb ape apng asf ast au av1 avi avs2 avs3 bmp_pipe caf cavsvideo dirac"
+    " dnxhd dpx_pipe dts dtshd dv eac3 exr_pipe flac flv g722 gif gif_pipe gsm gxf h261 h263 h264 hevc ilbc image2 ircam"
+    " ivf j2k_pipe jpeg_pipe jpegls_pipe jpegxl_anim jpegxl_pipe live_flv loas lxf m4v matroska mjpeg mjpeg_2000 mlp mov"
+    " mp3 mp4 mpc mpc8 mpeg mpegts mpegvideo mpjpeg mtv mxf nistsphere nsv nut nuv obu ogg oma pbm_pipe pgm_pipe"
+    " png_pipe ppm_pipe pva qoa qoi_pipe rm sgi_pipe smjpeg sox swf tak tiff_pipe truehd tta vc1 vivo voc vvc w64 wav"
+    " webm webp_pipe wtv wv yuv4mpegpipe"
+).split()
+# How files begin that name other files or addresses, and the name of their format.
+PLAYLISTS = {
+    "hls": rb"#EXTM3U",
+    "concat": rb"ffconcat version",
+    "dash": rb"(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<MPD\b",
+    "imf": rb"(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<CompositionPlaylist\b",
+    "xspf or another XML playlist": rb"(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<(playlist|smil|asx)\b",
+    "sdp": rb"v=0\r?\n",
+    "vobsub": rb"# VobSub index file",
+    "rtsp reference": rb"(RTSPtext|\[Reference\])",
+}
 
 
 @contextmanager
@@ -41,7 +64,9 @@ def _open(path: Path) -> InputContainer:
             raise MediaError(f"'{path}' is a folder, not a media file; give a file in it")
         if path.is_file() and not path.stat().st_size:
             raise MediaError(f"'{path}' is empty (0 bytes); copy or record it again")
-        return av.open(f"file:{path}", metadata_errors="replace")
+        # Without pattern_type=none, `a%d.jpg` or `a*.jpg` would open further pictures.
+        options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file", "pattern_type": "none"}
+        return av.open(f"file:{path}", options=options, metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"'{path}' cannot be read: {_reason(path, error)}") from error
 
@@ -55,10 +80,19 @@ def _reason(path: Path, error: Exception) -> str:
         return f"{error.strerror}; check the path and the disk"
     with path.open("rb") as file:
         head = file.read(4096)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for name, start in PLAYLISTS.items():
+        if re.match(start, text, re.DOTALL | re.IGNORECASE):
+            return (
+                f"it is a playlist (format {name}), which names other files or addresses; avfer opens only the file that"
+                " you name, so give the media files themselves"
+            )
     if b"ftyp" in head[:12]:
         return "its index (moov) is missing, the file was cut off before its end; copy or record it again"
     if b"\0" not in head:
         return "it is a text file, not a media file; give a video or a sound file"
+    if number == errno.EINVAL:  # FFmpeg's answer to a format that is not among FORMATS
+        return "its format is none of those that avfer reads; convert it to MP4, for instance with ffmpeg"
     return "it is damaged or not a media file; copy or convert it again"
 
 
@@ -85,8 +119,10 @@ def audio_stream(container: InputContainer) -> AudioStream | None:
 
 
 def _on_one_thread(stream: S) -> S:
+    """Set a stream to be decoded on one thread; frames of more than MAX_PIXELS count as damaged."""
     stream.codec_context.thread_count = 1
     stream.codec_context.thread_type = ThreadType.NONE
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
 

@@ -127,3 +127,40 @@ def test_a_video_without_a_decodable_frame_is_refused(tmp_path: Path):
     whole = write_clip(tmp_path / "whole.mkv", stripes(), sound=tone(1))
     with pytest.raises(MediaError, match=r"no frame of .* can be decoded"):
         probe(rewrite(whole, tmp_path / "spoilt.mkv", spoil(*range(12))))
+
+
+PLAYLISTS = {
+    "concat": "ffconcat version 1.0\nfile clip.ts\n",
+    "hls": "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:0.48,\nclip.ts\n#EXT-X-ENDLIST\n",
+    "dash": '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"'
+    ' mediaPresentationDuration="PT1S"><Period><AdaptationSet><Representation id="1" bandwidth="1">'
+    "<BaseURL>clip.ts</BaseURL></Representation></AdaptationSet></Period></MPD>",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    "vobsub": "# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n",
+}
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".m3u8", ".jpg"])
+def test_a_playlist_is_refused_whatever_its_suffix(tmp_path: Path, name: str, suffix: str):
+    write_clip(tmp_path / "clip.ts", stripes(), codec="mpeg2video")
+    path = tmp_path / f"clip{suffix}"
+    path.write_text(PLAYLISTS[name])
+    message = rf"playlist \(format {name}\)" if suffix != ".jpg" else "playlist|no frame"  # read as a damaged JPEG
+    with pytest.raises(MediaError, match=message):
+        probe(path)
+
+
+def test_a_format_that_is_not_read_is_refused(tmp_path: Path):
+    """SubRip text in binary: FFmpeg finds a format that is none of those that are read."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"SMK2" + bytes(200))  # a video of games
+    with pytest.raises(MediaError, match="none of those that avfer reads"):
+        probe(path)
+
+
+def test_frames_of_absurd_size_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    clip = write_clip(tmp_path / "a.mkv", stripes())
+    monkeypatch.setattr("avfer.container.MAX_PIXELS", 64 * 64)
+    with pytest.raises(MediaError, match="can be decoded"):
+        probe(clip)

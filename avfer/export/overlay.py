@@ -3,6 +3,8 @@
 The clip is decoded a second time, a stretch at a time, so memory use does not grow with its length.
 """
 
+import io
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -14,6 +16,7 @@ import pyarrow as pa
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.stream import Stream
+from typing_extensions import Buffer
 
 from avfer.atomic import atomic_write
 from avfer.container import audio_stream, decode_packet, open_container, read_packets, time_of
@@ -25,6 +28,7 @@ from avfer.types import Clip, Span
 
 TICK = Fraction(1, 90_000)  # s, fine enough for the times of any camera
 COPIED_CODECS = {"aac", "mp3", "ac3"}  # audio that an MP4 takes unchanged; other audio is encoded as AAC
+MAX_RATE = 240.0  # Hz
 FRAME_BYTES = 48_000_000  # decoded frames in memory at once
 TimedPackets = Iterator[tuple[float, av.Packet]]  # packets to mux, each with its time (s) in the new file
 
@@ -49,17 +53,31 @@ class VideoOverlay:
         media = probe(clip)
         if media.video is None:
             raise ConfigError(f"'{clip}' has no video to draw on; leave out the exporter 'overlay' (--overlay)")
+        with atomic_write(path) as part, _OutputFile(part, "wb") as file, open_container(clip) as source:
+            try:
+                with av.open(file, "w", format="mp4") as target:
+                    _transcode(media, source, target, table)
+            except FFmpegError as error:
+                if file.error is not None:
+                    raise file.error from error
+                raise OutputError(f"{path} cannot be written: {error}") from error
+
+
+class _OutputFile(io.FileIO):
+    """A file for PyAV, which neither closes a file of its own on a full disk nor reports why it could not write."""
+
+    error: OSError | None = None  # of a write that failed
+
+    def write(self, data: Buffer) -> int:
+        """Write all of the data. Raises OSError and keeps it in `error`."""
+        rest = memoryview(data)
         try:
-            # The file is opened here because PyAV does not close a file of its own on a full disk.
-            with (
-                atomic_write(path) as part,
-                part.open("wb", buffering=0) as file,
-                open_container(clip) as source,
-                av.open(file, "w", format="mp4") as target,
-            ):
-                _transcode(media, source, target, table)
-        except FFmpegError as error:
-            raise OutputError(f"{path} cannot be written: {error}") from error
+            while len(rest):
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+            raise
+        return memoryview(data).nbytes
 
 
 def _transcode(media: Media, source: InputContainer, target: OutputContainer, table: pa.Table) -> None:
@@ -85,21 +103,19 @@ def _transcode(media: Media, source: InputContainer, target: OutputContainer, ta
 
 def _decoded_frames(media: Media) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield index, time (s) and pixels ((H, W, 3) uint8 RGB) of every frame, exactly as the pipeline decodes them."""
-    assert media.video is not None
-    bytes_per_second = media.video.width * media.video.height * 3 * max(media.video.fps or 0.0, 25.0)
-    length = min(1.0, FRAME_BYTES / bytes_per_second)
-    stage, clip, count, last = DecodeVideo(), Clip(media.path), 0, False
+    stage, clip, last = DecodeVideo(), Clip(media.path), False
     state = stage.start()
     while not last:
-        state, frames = stage.step(state, Span(clip, count * length, (count + 1) * length))
+        state, frames = stage.step(state, Span(clip, 0.0, math.inf, FRAME_BYTES))
         for offset, time in enumerate(frames.clock.times):
             yield frames.clock.first + offset, float(time), frames.pixels[offset].cpu().numpy()
-        count, last = count + 1, frames.clock.last
+        last = frames.clock.last
 
 
 def _add_video(target: OutputContainer, media: Media, image: np.ndarray) -> av.VideoStream:
     """Add an H.264 stream (MPEG-4 part 2 where FFmpeg lacks x264) of the size of an (H, W, 3) image."""
-    rate = Fraction(media.video.fps if media.video and media.video.fps else 25.0).limit_denominator(1001)
+    stated = media.video.fps if media.video and media.video.fps else 25.0
+    rate = Fraction(min(max(stated, 1.0), MAX_RATE)).limit_denominator(1001)  # a hint only: frames have times
     try:
         stream = target.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "20"})
     except (FFmpegError, ValueError):  # FFmpeg was built without x264

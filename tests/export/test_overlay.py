@@ -109,3 +109,11 @@ def test_a_full_disk_is_an_output_error(tmp_path, small_disk):
     with pytest.raises(OutputError, match="cannot be written"):
         write_overlay(clip, table(5), small_disk / "b.mp4")
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def test_an_overlay_on_a_full_disk_says_so_and_leaves_nothing(tmp_path, small_disk):
+    noise = np.random.default_rng(0).integers(0, 255, (30, 240, 320, 3), np.uint8)
+    clip = write_clip(tmp_path / "a.mp4", noise, sound=tone(1.2))
+    with pytest.raises(OutputError, match="No space left on device; free some disk space"):
+        write_overlay(clip, table(30), small_disk / "b.mp4")
+    assert list(small_disk.iterdir()) == []
