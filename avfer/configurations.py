@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from avfer.errors import ConfigError, unknown
+from avfer.local_paths import check_path
 from avfer.yaml_reader import MAX_BYTES
 
 Kind = Literal["pipeline", "recipe", "evaluation"]
@@ -33,9 +34,7 @@ def find_configuration(kind: Kind, name: str | Path) -> Path:
 
     Raises ConfigError, with the nearest bundled name, if there is no such file.
     """
-    path = Path(name)
-    if "\0" in str(name):
-        raise ConfigError(f"{str(name)!r} is no {kind}: a path has no NUL character")
+    path = check_path(Path(name))
     if path.suffix in {".yaml", ".yml"} or path.exists():
         if not path.is_file():
             raise ConfigError(f"no {kind} at {path}; bundled ones are used by name: {', '.join(bundled(kind))}")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 
 import pyarrow as pa
 from pyarrow.csv import read_csv
@@ -18,11 +19,14 @@ from pyarrow.parquet import read_table
 
 from avfer import remote
 from avfer.errors import ConfigError
+from avfer.local_paths import check_path
+from avfer.yaml_reader import shown
 
 SUFFIXES = (".csv", ".parquet")
 # Columns of the tables and of the plan, which avfer fills itself.
 RESERVED = re.compile(
     r"clip|frame|time_s|track|face_(score|[xy][12])|valence|arousal|expression|reason|part|p_.*|au\d\d|"
+    r"person|has_face|has_voice|source|"
     r"id|path|size|modified|hash|duration"
 )
 
@@ -64,19 +68,34 @@ def read_manifest(text: str) -> Manifest:
         table = read_csv(BytesIO(data)) if csv else read_table(BytesIO(data))
     except (pa.ArrowException, OSError) as error:
         raise ConfigError(f"the manifest {text} cannot be read: {' '.join(str(error).split())}") from error
+    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+        raise ConfigError(f"the manifest {text} has two columns called {shown(twice[0])}; keep one")
     if "path" not in table.column_names:
         raise ConfigError(f"the manifest {text} has no column 'path', but {', '.join(table.column_names)}")
     own = table.drop_columns([name for name in ("path", "id") if name in table.column_names])
     reserved = [name for name in own.column_names if RESERVED.fullmatch(name)]
     if reserved:
         raise ConfigError(f"the manifest {text} has a column '{reserved[0]}', which avfer fills itself; rename it")
-    paths = _texts(table, "path")
-    if None in paths or not paths:
-        raise ConfigError(f"the manifest {text} has {'a row without a path' if paths else 'no rows'}")
-    ids: Sequence[str | None] = _texts(table, "id") if "id" in table.column_names else [None] * len(paths)
+    paths = _texts(table, "path", text)
+    if not paths:
+        raise ConfigError(f"the manifest {text} has no rows")
+    if missing := [row for row, path in enumerate(paths, 1) if not path]:
+        raise ConfigError(f"the manifest {text} has a row without a path: row {missing[0]}")
+    ids: Sequence[str | None] = _texts(table, "id", text) if "id" in table.column_names else [None] * len(paths)
     base = remote.parent(text)
     return Manifest(text, base, [path for path in paths if path], ids, own.replace_schema_metadata(None))
 
 
-def _texts(table: pa.Table, name: str) -> list[str | None]:
-    return table[name].cast(pa.string()).to_pylist()
+def _texts(table: pa.Table, name: str, manifest: str) -> list[str | None]:
+    """Return a column as N texts. Raises ConfigError, with the first row, for texts that no path can be."""
+    try:
+        texts: list[str | None] = table[name].cast(pa.string()).to_pylist()
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"the manifest {manifest}: column '{name}' is not UTF-8 text: {problem}") from error
+    for row, cell in enumerate(texts, 1):
+        try:
+            check_path(Path(cell or "."))
+        except ConfigError as error:
+            raise ConfigError(f"the manifest {manifest}, row {row}, column '{name}': {error}") from None
+    return texts

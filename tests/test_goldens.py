@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from avfer.errors import ConfigError
 from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
 from tests.golden import load
@@ -78,3 +79,20 @@ def test_a_deviation_is_measured(fault, found):
     assert wanted.part == ()
     assert wanted.deviation(wanted.values.astype(float) + fault) == pytest.approx(found)
     assert wanted.deviation(wanted.values[:1]) == float("inf")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]", "7", "null", '"text"', "{}", '{"cases": 7}', '{"cases": [7]}', '{"cases": [], "fill": []}',
+        '{"cases": [], "state_dict": [["a", [1000000000000], "float32"]]}',
+        '{"cases": [], "state_dict": [["a", [-1], "float32"]]}',
+        '{"cases": [], "state_dict": [["a", [1], "float32"]], "fill": {"constructed": ["("]}}',
+        "[" * 100_000, "\x00", "{",
+    ],
+)  # fmt: skip
+def test_a_manifest_of_other_content_is_a_config_error(tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    np.savez(tmp_path / "golden.npz", a=np.zeros(1))
+    with pytest.raises(ConfigError, match="not a golden folder"):
+        read_golden(tmp_path)

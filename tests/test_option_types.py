@@ -13,6 +13,7 @@ from avfer.option_types import Count, Number, Share, check_option, validate
 from avfer.pipeline_builder import build
 from avfer.pipeline_config import read_pipeline
 
+TIMES = {"start_at", "stop_at"}  # of a clip; a part after its end is empty, however far
 NONSENSE = [float("nan"), float("inf"), -float("inf"), 1e12, -1e12, True, "soon", [1], {"a": 1}]
 
 
@@ -37,6 +38,8 @@ def test_the_stages_have_number_options():
 @pytest.mark.parametrize("value", NONSENSE, ids=str)
 @pytest.mark.parametrize(("stage", "option"), OPTIONS)
 def test_nonsense_is_no_value_of_a_number_option(tmp_path: Path, stage: str, option: str, value: Any):
+    if option in TIMES and value == 1e12:
+        return
     path = tmp_path / "x.yaml"
     path.write_text(f"stages:\n  a: {{use: {stage}, from: span}}\noutput: a\n")
     with pytest.raises(ConfigError, match=rf"stage 'a': (option )?{option}: .*line 2\)"):

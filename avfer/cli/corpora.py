@@ -88,7 +88,13 @@ def _check_to_json(found: "CorpusCheck") -> dict[str, Any]:
         "partitions": {partition: asdict(counts) for partition, counts in found.partitions.items()},
         "leaks": [{"who": who, "partitions": list(partitions)} for who, partitions in found.leaks.items()],
         "notes": [
-            {"told": note, "count": count, "first": notes.places[note], "fault": note in notes.faults}
+            {
+                "told": note,
+                "count": count,
+                "first": notes.places[note][0],
+                "places": notes.places[note],
+                "fault": note in notes.faults,
+            }
             for note, count in notes.counts.items()
         ],
     }
@@ -109,7 +115,9 @@ def _print(found: "CorpusCheck", root: Path) -> None:
     print()
     for note, count in found.notes.counts.items():
         mark = "FAULT" if note in found.notes.faults else "note"
-        print(f"{mark}: {note}: {count} (first: {found.notes.places[note]})")
+        places = found.notes.places[note]
+        print(f"{mark}: {note}: {count} (first: {places[0]})")
+        print(*(f"    {place}" for place in places[1:]), sep="\n", end="\n" if len(places) > 1 else "")
     for who, partitions in found.leaks.items():
         print(f"FAULT: leak: {who} is in {' and in '.join(partitions)}")
     if not found.leaks:

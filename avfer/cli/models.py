@@ -50,8 +50,12 @@ def import_model(
     The path of the new file goes to standard output. A checkpoint that does not fit the model is rejected (exit code 2)
     with the names of the tensors that differ.
     """
-    from avfer.models.checkpoint_import import import_weights
+    from pydantic import Field
 
+    from avfer.models.checkpoint_import import import_weights
+    from avfer.option_types import Count, check_option
+
+    check_option("--num-classes", num_classes, Annotated[Count, Field(ge=1, le=100_000)] | None)
     if output.exists() and not overwrite:
         raise ConfigError(f"{output} exists; choose another --output, or pass --overwrite to replace it")
     imported = import_weights(name, file, output, num_classes, classes)

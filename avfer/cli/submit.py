@@ -45,7 +45,9 @@ def write_submission(
 ) -> None:
     """Write a submission: every row of the sample is predicted, or nothing is written."""
     from avfer.evaluation.submission import write
+    from avfer.option_types import Share, check_option
 
+    check_option("--threshold", threshold, Share)
     if output.exists() and not overwrite:
         raise ConfigError(f"{output} exists; give another name, or --overwrite")
     if not predictions.is_dir():
@@ -62,7 +64,7 @@ def check_submission(
     submission: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="The file to check, made by any program.")],
 ) -> None:
     """List every fault that would keep a file from being scored, with its line. The exit code is 3 if there are any."""
-    from avfer.evaluation.submission import check
+    from avfer.evaluation.submission_check import check
 
     faults = check(task.value, example, submission)
     for fault in faults:

@@ -16,6 +16,7 @@ READERS = {"va": read_va, "expr": read_expr, "au": read_au}
 CROP_FOLDERS: dict[Crops, str] = {"aligned": "cropped_aligned", "cropped": "cropped, batch1"}
 NO_VIDEO = "label files without a video"
 NO_LABELS = "videos without a label file of the task"
+UNLABELLED_CROPS = "folders of pictures without a label file of the task"
 NO_PICTURES = "people without a folder of pictures"
 BEYOND = "pictures after the last label line: not used"
 OTHER_PERSON = "people of a video that has others named _left or _right"
@@ -97,7 +98,7 @@ class AffWild2(Corpus):
         frames: np.ndarray | None,
         people: Collection[str],
     ) -> Example:
-        """Return the example of a person.   frames: (T,) int64; people: everyone, to find the seat of the person"""
+        """Return the example of a person.   frames: (T,) int64; people: all people, to find the side of this one"""
         video = self._video_of(person)
         if video is None and self._videos:
             self.notes.add(NO_VIDEO, person)
@@ -131,6 +132,8 @@ class AffWild2(Corpus):
         used = {*people, *map(without_side, people)}
         for video in sorted(set(self._videos) - used, key=natural):
             self.notes.add(NO_LABELS, self._videos[video])
+        for person in sorted(set(self._folders) - used, key=natural):
+            self.notes.add(UNLABELLED_CROPS, self._folders[person][0])
         for person in sorted(people, key=natural):
             if any(f"{person}_{side}" in people for side in ("left", "right")):
                 self.notes.add(OTHER_PERSON, person)

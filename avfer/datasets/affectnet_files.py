@@ -52,6 +52,7 @@ LIST_FILES: dict[str, dict[Partition, str]] = {
     "automatic": {"train": "automatically_annotated.csv", "dev": "validation.csv"},
 }
 CUT_FOLDERS: PartitionNames = {"train": ("train_set",), "dev": ("val_set",)}
+MISSING_LABEL = "pictures without the file of valence or arousal: left out"
 CLASS, VALENCE, AROUSAL = "_exp.npy", "_val.npy", "_aro.npy"  # ends of the names of arrays
 
 
@@ -124,7 +125,8 @@ class CutRelease:
         annotations, images = find_folder(folder, "annotations"), find_folder(folder, "images")
         if annotations is None:
             raise DatasetError(f"{folder} has no folder 'annotations'; copy it again")
-        known = [name.removesuffix(CLASS) for name in names(annotations) if name.endswith(CLASS)]
+        there = set(names(annotations))
+        known = [name.removesuffix(CLASS) for name in there if name.endswith(CLASS)]
         listed = [name for name in names(images) if name.lower().endswith(PICTURES)] if images else []
         pictures = {Path(name).stem: name for name in listed}
         unlabelled = set(pictures) - set(known)
@@ -134,6 +136,9 @@ class CutRelease:
             if picture is None:
                 notes.add(MISSING_PICTURE, f"{folder}, {stem}", fault=True)
             paths = [annotations / f"{stem}{ending}" for ending in (CLASS, VALENCE, AROUSAL)]
+            if absent := [path for path in paths[1:] if path.name not in there]:
+                notes.add(MISSING_LABEL, absent[0], fault=True)
+                continue
             code, valence, arousal = (_read_cell(path) for path in paths)
             yield FaceLabels(
                 f"{folder.name}/{stem}",
@@ -209,7 +214,7 @@ def _column_order(header: list[str], path: Path) -> list[int]:
     names_there = [plain(name) for name in header]
     missing = [name for name in READ_COLUMNS if plain(name) not in names_there]
     if missing:
-        raise DatasetError(f"{path}, line 1: no column {', '.join(missing)}; found: {', '.join(header)}")
+        raise DatasetError(f"{path}, line 1: no column {', '.join(missing)}; found: {', '.join(header)}; copy it again")
     return [names_there.index(plain(name)) for name in READ_COLUMNS]
 
 

@@ -20,6 +20,7 @@ from avfer.errors import ConfigError, DatasetError, MediaError, unknown
 
 NO_EXAMPLES = "no examples at all: is the copy complete?"
 REPEATED_ID = "examples with the same id"
+NO_SOUND = "recordings without sound, in a corpus that has others with sound"
 MISSING_MEDIA = "media files named by the labels that are missing"
 BEYOND = "label steps after the end of the video, by its header: kept, but there is no frame to predict from"
 SHORT = "videos that go on after their last label, by their headers"
@@ -78,8 +79,8 @@ def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
     """Open a corpus on disk, by a name of the catalog or as `package.module:Name`.
 
     options: as listed by `avfer corpora list`, for example `task="va"`.
-    Raises ConfigError for an unknown name or option and for a name that is not a corpus, which is not called then;
-    DatasetError if the root does not hold the corpus.
+    Raises ConfigError for an unknown name or option, and for a class that is not a corpus (it is not called);
+    DatasetError if the root does not contain the corpus.
     """
     kind = find("corpus", name)
     known = options_of(kind)
@@ -108,13 +109,16 @@ def options_of(kind: type) -> tuple[str, ...]:
 def check(corpus: Corpus) -> CorpusCheck:
     """Read a whole corpus, one example at a time, and count its contents and faults.
 
-    Faults are: no examples, equal ids, media files that are missing, and those that the reader of the corpus notes. The
-    lengths of labels and videos are compared by the headers of the videos; differences are noted.
-    An error while a partition is read ends that partition and is a fault; the others are still read.
+    Faults are: no examples, equal ids, missing media files, and the faults that the reader of the corpus notes. The
+    length of the labels is compared with the length in the header of the video; differences are noted.
+    An error while a partition is read is a fault and ends the reading of that partition; the others are still read.
     """
     places: Places = {}
     unread: list[Partition] = []
-    counted: dict[Partition, Counts] = {p: _count(corpus, p, places, unread) for p in corpus.partitions}
+    sounding: dict[str, bool] = {}
+    counted: dict[Partition, Counts] = {p: _count(corpus, p, places, unread, sounding) for p in corpus.partitions}
+    for name in (name for name, sounds in sounding.items() if not sounds and any(sounding.values())):
+        corpus.notes.add(NO_SOUND, name)
     if not any(counts.examples for counts in counted.values()):
         corpus.notes.add(NO_EXAMPLES, corpus.root, fault=True)
     leaks = {key: tuple(found) for key, found in places.items() if len(found) > 1}
@@ -134,14 +138,22 @@ def video_length(path: Path) -> VideoLength:
         return VideoLength(stream.frames or None, seconds)
 
 
-def _count(corpus: Corpus, partition: Partition, places: Places, unread: list[Partition]) -> Counts:
-    """Read a partition and count it; add its subjects to `places`, and the partition to `unread` after an error."""
+def _count(
+    corpus: Corpus, partition: Partition, places: Places, unread: list[Partition], sounding: dict[str, bool]
+) -> Counts:
+    """Read a partition and count it.
+
+    Its subjects are added to `places`, the partition to `unread` after an error, and whether each recording has sound
+    to `sounding`.
+    """
     counts = Counts()
     ids, subjects = set[str](), set[str | None]()
     try:
         for example in corpus.examples(partition):
             _add(counts, example)
             _note_faults(corpus, example, ids)
+            if example.video or example.audio:
+                sounding[example.id] = _has_sound(example)
             subjects.add(example.subject)
             found = places.setdefault(_leak_key(example), [])
             if partition not in found:
@@ -151,6 +163,19 @@ def _count(corpus: Corpus, partition: Partition, places: Places, unread: list[Pa
         unread.append(partition)
     counts.subjects = len(subjects - {None})
     return counts
+
+
+def _has_sound(example: Example) -> bool:
+    """Return whether a recording has an audio stream; True for a missing or damaged file, which is noted elsewhere."""
+    from avfer.container import audio_stream, open_container
+
+    if example.audio is None:
+        return False
+    try:
+        with open_container(example.audio) as container:
+            return audio_stream(container) is not None
+    except MediaError:
+        return True
 
 
 def _note_faults(corpus: Corpus, example: Example, ids: set[str]) -> None:

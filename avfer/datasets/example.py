@@ -13,6 +13,7 @@ import numpy as np
 
 Partition = Literal["train", "dev", "test"]
 Side = Literal["left", "right"]
+MAX_PLACES = 20  # occurrences of a note that are named
 PARTITIONS: tuple[Partition, ...] = ("train", "dev", "test")
 
 
@@ -60,7 +61,7 @@ class Example:
     frames: np.ndarray | None = (
         None  # (T,) int64, 0-based index of the decoded frame; None if labels are indexed by time
     )
-    side: Side | None = None  # seat of the person in a video of two people; None if unknown
+    side: Side | None = None  # where the person sits in a video of two people; None if unknown
 
     def __len__(self) -> int:
         """Return the number of steps T, 0 for an example without labels."""
@@ -75,7 +76,8 @@ class Notes:
     """
 
     counts: dict[str, int] = field(default_factory=dict[str, int])  # note -> number of occurrences
-    places: dict[str, str] = field(default_factory=dict[str, str])  # note -> file, line or id of the first occurrence
+    # note -> files, lines or ids of its occurrences, at most MAX_PLACES of them
+    places: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     faults: set[str] = field(default_factory=set[str])  # notes that are faults
 
     def add(self, note: str, place: Path | str, count: int = 1, *, fault: bool = False) -> None:
@@ -86,7 +88,9 @@ class Notes:
         if count <= 0:
             return
         self.counts[note] = self.counts.get(note, 0) + count
-        self.places.setdefault(note, str(place))
+        places = self.places.setdefault(note, [])
+        if len(places) < MAX_PLACES and str(place) not in places:
+            places.append(str(place))
         if fault:
             self.faults.add(note)
 
@@ -95,7 +99,7 @@ class Corpus(Protocol):
     """Base class of corpus readers, for example `class MyCorpus(Corpus)`.
 
     The constructor takes the root folder and the options of the corpus. It detects the layout on disk and raises
-    DatasetError if the root holds no known layout, ConfigError for an invalid option. A new corpus is one file and one
+    DatasetError if the root has no known layout, ConfigError for an invalid option. A new corpus is one file and one
     line in `avfer.catalog`; `package.module:MyCorpus` names a corpus outside avfer.
     """
 

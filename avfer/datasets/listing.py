@@ -11,6 +11,7 @@ from pathlib import Path
 
 from avfer.datasets.example import Notes, Partition
 from avfer.errors import DatasetError
+from avfer.local_paths import check_path
 
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # and all hidden names: .DS_Store, ._face.jpg
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -164,9 +165,13 @@ def note_missing_partitions(root: Path, wanted: PartitionNames, found: Mapping[P
 
 def check_root(root: Path | str) -> Path:
     """Return the root as a path. Raises DatasetError if it is not a folder, or an empty one."""
-    root = Path(root)
-    if not root.is_dir():
-        problem = "is a file" if root.is_file() else "does not exist"
+    root = check_path(Path(root))
+    try:
+        is_folder, is_file = root.is_dir(), root.is_file()
+    except OSError as error:
+        raise DatasetError(f"the root '{root}' cannot be opened: {error.strerror}; change its permissions") from error
+    if not is_folder:
+        problem = "is a file" if is_file else "does not exist"
         raise DatasetError(f"the root '{root}' {problem}; give the folder that the corpus was unpacked to")
     if not entries(root):
         raise DatasetError(f"the root '{root}' is empty; give the folder that the corpus was unpacked to")

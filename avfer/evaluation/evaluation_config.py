@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from avfer.configurations import find_configuration, read_text
 from avfer.datasets.example import Partition
 from avfer.errors import ConfigError, unknown
+from avfer.local_paths import LocalPath
+from avfer.metrics.abaw import FIRST_YEAR, LAST_YEAR
 from avfer.metrics.ccc import Convention
-from avfer.option_types import describe
+from avfer.option_types import Count, Seconds, Share, describe
 from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Headline = Literal["joined", "recordings"]
@@ -27,26 +29,27 @@ class EvalConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     corpus: str  # name in the catalog, or package.module:Name
-    root: Path  # folder of the corpus
+    root: LocalPath  # folder of the corpus
     partition: Partition
     options: dict[str, Any] = {}  # of the corpus: {"gold": "mean"}
     pipeline: str | None = None  # YAML file or bundled name of a pipeline that labels the recordings first
     settings: dict[str, Any] = {}  # of the pipeline: {"look.backbone": "poster_v2"}
     model: str | None = None  # face network of the catalog, for corpora of pictures
     weights: str = "builtin"  # of the model: builtin, a path or a URL
-    predictions: Path | None = None  # folder of tables, one for each recording
+    predictions: LocalPath | None = None  # folder of tables, one for each recording
     # Script to reproduce: population CCC, mean of the recordings, without the last step of each.
     protocol: Literal["avec2018-ges"] | None = None
     convention: Convention = "population"  # of the CCC
     headline: Headline = "joined"  # which of the two numbers is quoted
-    delay: dict[Literal["valence", "arousal"], float] = {}  # s, of the labels in training; undone on predictions
-    smoothing: int = Field(0, ge=0)  # steps on each side of a moving mean, 0 for none
+    delay: dict[Literal["valence", "arousal"], Seconds] = {}  # s, of the labels in training; undone on predictions
+    smoothing: Annotated[Count, Field(ge=0, le=100_000)] = 0  # steps on each side of a moving mean, 0 for none
     post_processing: bool = False  # the AVEC chain, fitted on train and on dev
-    threshold: float = 0.5  # an action unit is predicted where its probability is above it
+    threshold: Share = 0.5  # an action unit is predicted where its probability is above it
     absent: Literal["refuse", "neutral"] = "refuse"  # what to do with recordings without any prediction
-    challenge: int | None = None  # year of the ABAW challenge for the score P; None: the last with such a class list
-    draws: int = Field(1000, ge=1)  # of the bootstrap over subjects or recordings
-    output: Path = Path("avfer_eval")  # folder of the report
+    # Year of the ABAW challenge for the score P; None: the last with such a class list.
+    challenge: Annotated[Count, Field(ge=FIRST_YEAR, le=LAST_YEAR)] | None = None
+    draws: Annotated[Count, Field(ge=1, le=100_000)] = 1000  # of the bootstrap over subjects or recordings
+    output: LocalPath = Path("avfer_eval")  # folder of the report
     device: str = "auto"
 
     @property

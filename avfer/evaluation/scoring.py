@@ -29,6 +29,7 @@ from avfer.evaluation.published_results import OtherProtocol, PublishedTable, ch
 from avfer.evaluation.report_rendering import render_html, render_markdown
 from avfer.evaluation.report_sections import report_sections, report_title
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally
+from avfer.local_paths import local_path
 
 
 def evaluate(
@@ -57,7 +58,7 @@ def evaluate(
 
 def score(config: EvalConfig, *, overwrite: bool = False, quiet: bool = True) -> EvaluationReport:
     """Return the report without writing it; a pipeline still writes its tables. Arguments and errors as `evaluate`."""
-    corpus = open_corpus(config.corpus, config.root.expanduser(), **config.options)
+    corpus = open_corpus(config.corpus, local_path(config.root), **config.options)
     _check_partition(corpus, config.partition)
     source = _open_source(config, overwrite, quiet)
     found = collect(config, source.predictions(corpus, config.partition))
@@ -82,7 +83,7 @@ def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
 def _open_source(config: EvalConfig, overwrite: bool, quiet: bool) -> PredictionSource:
     """Return the source of predictions that the configuration names; only that one is imported."""
     if config.predictions is not None:
-        return TableFolder(config.predictions.expanduser())
+        return TableFolder(local_path(config.predictions))
     if config.model is not None:
         from avfer.evaluation.picture_predictions import PictureSource, load_picture_network
         from avfer.pipeline import choose_device
@@ -154,7 +155,7 @@ def _read_series(
 
 def _collect_notes(corpus: Corpus, found: Collected, others: Sequence[OtherProtocol]) -> Mapping[str, tuple[int, str]]:
     """Return the notes of the corpus reader and of the evaluation: note -> (count, place of the first)."""
-    notes = {note: (count, corpus.notes.places.get(note, "")) for note, count in corpus.notes.counts.items()}
+    notes = {note: (count, corpus.notes.places[note][0]) for note, count in corpus.notes.counts.items()}
     if found.other_faces:
         notes["rows of further faces on a frame: left out"] = (found.other_faces, "")
     for kind, names in found.lacking.items():

@@ -20,6 +20,12 @@ import numpy as np
 
 from avfer.errors import ConfigError
 
+MAX_VALUES = 2**31  # of one tensor
+DAMAGE = (  # what a manifest of other contents, or a damaged archive, can raise
+    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RecursionError,
+    NotImplementedError, re.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class ExpectedOutput:
@@ -74,7 +80,7 @@ def read_golden(folder: Path) -> Golden:
         constructed = frozenset(name for name in names if any(re.fullmatch(p, name) for p in patterns))
         cases = [_case(entry, arrays) for entry in manifest["cases"]]
         return Golden(folder.resolve().name, _weights(manifest, constructed), constructed, cases)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         reason = f"{type(error).__name__}: {error}"
         raise ConfigError(f"{folder}: not a golden folder (manifest.json and golden.npz): {reason}") from error
 
@@ -114,6 +120,8 @@ def chirp(noise: np.ndarray, rate: float, amplitude: float, f0: float, f1: float
 
 
 def _normal(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    if prod(shape) > MAX_VALUES:
+        raise ValueError(f"{key} of shape {shape} has more than {MAX_VALUES} values")
     seed = zlib.crc32(key.encode())
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(shape).astype(np.float32)
 

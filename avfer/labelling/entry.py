@@ -10,6 +10,7 @@ import pyarrow as pa
 from avfer.errors import ConfigError
 
 # Columns of the plan; those of the user's manifest follow them.
+MAX_DIGITS = 20  # characters of I/N
 PLAN_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -96,6 +97,7 @@ class Shard:
         if text is None:
             return cls()
         index, slash, count = text.partition("/")
-        if not slash or not (index.isdecimal() and count.isdecimal()) or not 1 <= int(index) <= int(count):
+        numbers = slash and index.isdecimal() and count.isdecimal() and len(text) < MAX_DIGITS
+        if not numbers or not 1 <= int(index) <= int(count):
             raise ConfigError(f"--shard: must be I/N with 1 <= I <= N, got '{text}'")
         return cls(int(index), int(count))

@@ -2,17 +2,20 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from avfer.errors import ConfigError
+from pydantic import Field
+
 from avfer.executors.local import LocalExecutor
 from avfer.executors.pool import Executor, Limits
 from avfer.labelling.entry import Shard
 from avfer.labelling.recipe import Recipe
+from avfer.option_types import Count, Number, check_option
 
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """How a corpus is labelled. No option but the device can change a value in the tables.
+    """How a corpus is labelled. No option but the device and `sound` can change a value in the tables.
 
     The fields are the options of `avfer label` with the same names; limits are --max-seconds and --max-memory.
     """
@@ -23,20 +26,17 @@ class LabelOptions:
     gpus_per_worker: float = 1.0  # on Ray
     shard: Shard = field(default_factory=Shard)
     limits: Limits = field(default_factory=Limits)
+    sound: str | None = None  # rule for separate sound files, see avfer.sound_files
     retry_failed: bool = False
     overwrite: bool = False
 
     def check(self) -> None:
-        """Raise ConfigError if --workers, --gpus-per-worker, --max-seconds or --max-memory is not positive."""
-        positive = {
-            "--workers": self.workers,
-            "--gpus-per-worker": self.gpus_per_worker,
-            "--max-seconds": self.limits.seconds,
-            "--max-memory": self.limits.memory,
-        }
-        for name, value in positive.items():
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name}: must be > 0, got {value:g}")
+        """Raise ConfigError if --workers, --gpus-per-worker, --max-seconds or --max-memory is out of its range."""
+        memory = self.limits.memory
+        check_option("--workers", self.workers, Annotated[Count, Field(gt=0, le=4096)] | None)
+        check_option("--gpus-per-worker", self.gpus_per_worker, Annotated[Number, Field(gt=0, le=64)])
+        check_option("--max-seconds", self.limits.seconds, Annotated[Number, Field(gt=0)] | None)
+        check_option("--max-memory", None if memory is None else memory / 1e9, Annotated[Number, Field(gt=0)] | None)
 
 
 def choose_executor(options: LabelOptions, recipe: Recipe, clips: int) -> Executor:

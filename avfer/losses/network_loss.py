@@ -6,6 +6,8 @@ A loss of your own is a subclass of `NetworkLoss` in any installed package; a re
     class FeatureNorm(NetworkLoss):
         def forward(self, forward_pass: ForwardPass) -> Tensor:
             return forward_pass.prediction.features.square().mean()
+
+In the recipe, with its weight in the sum of the losses: `losses: {my_package.losses:FeatureNorm: 0.1}`.
 """
 
 from collections.abc import Callable
@@ -19,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.errors import ConfigError
+from avfer.local_paths import local_path
 from avfer.losses.affect_labels import AffectLabels
 from avfer.models.card import Card
 from avfer.models.factory import create
@@ -75,7 +78,7 @@ class NetworkLoss(nn.Module):
         super().__init__()
 
     def forward(self, forward_pass: "ForwardPass") -> Tensor:
-        """Return the loss of a batch, ()."""
+        """Return the loss of a batch, a float tensor of shape ()."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(forward_pass)")
 
 
@@ -125,7 +128,7 @@ class ForwardPass:
 
 
 class FrozenTeacher:
-    """A trained network that stays as it is and runs once per batch. It is not part of what is trained or saved."""
+    """A trained network whose weights do not change; it runs once per batch and is not saved with them."""
 
     def __init__(self, context: LossContext, default_name: str) -> None:
         """Load the teacher of a recipe; `default_name` is the network of weights without a card.
@@ -133,8 +136,8 @@ class FrozenTeacher:
         Raises ConfigError if the recipe names no teacher or the teacher has other classes, and WeightsError.
         """
         if context.teacher is None:
-            raise ConfigError(f"losses: a teacher is needed; name its weights, of {default_name} for example: teacher:")
-        path = context.teacher.expanduser()
+            raise ConfigError(f"losses: a teacher is needed; set teacher: to a file of weights ({default_name} etc.)")
+        path = local_path(context.teacher)
         card_path = path.with_suffix(".json")
         name = read_card(card_path).name if card_path.exists() else default_name
         self.card = locate(name, str(path))[1]

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from avfer.atomic import atomic_rename, output_errors
 from avfer.errors import OutputError, WeightsError
+from avfer.local_paths import local_path
 from avfer.models.card import Card
 from avfer.models.class_orders import assume
 from avfer.models.network import Network, find_network
@@ -85,14 +86,14 @@ def locate(name: str, weights: str) -> tuple[Path, Card]:
         if not path.exists():
             raise WeightsError(f"{name} has no weights in this package; set weights: FILE.safetensors")
         return path, builtin_card(name)
-    path = _download(weights) if weights.startswith(URLS) else Path(weights).expanduser()
+    path = _download(weights) if weights.startswith(URLS) else local_path(weights)
     if not path.is_file():
         raise WeightsError(f"{path}: no such weight file; check weights:")
     beside = path.with_suffix(".json")
     ours = path.suffix == ".safetensors" and beside.exists()
     card = read_card(beside) if ours else deduced_card(name, read_tensors(path))
     if card.name != name:
-        raise WeightsError(f"{path} holds weights of {card.name}, not of {name}")
+        raise WeightsError(f"{path} holds weights of {card.name}, not of {name}; check weights:")
     return path, card
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from avfer.configurations import bundled
 from avfer.errors import WeightsError
+from avfer.local_paths import local_path
 from avfer.training.training_config import TrainConfig
 
 
@@ -21,7 +22,7 @@ def check_file(key: str, path: Path, without: str = "") -> None:
 
     key: of the recipe; without: option of `avfer train` that removes the key, "" if it is needed.
     """
-    if not path.expanduser().is_file():
+    if not local_path(path).is_file():
         recipe = path.parent.name  # of avfer_train/mae_affectnet/best.safetensors
         ways = [f"make it first: avfer train {recipe} --set root=..."] if recipe in bundled("recipe") else []
         ways += [f"train without it: {without}"] if without else []

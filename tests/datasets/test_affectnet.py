@@ -201,7 +201,10 @@ def test_missing_files_of_the_cut_are_noted(tmp_path):
     report = check(AffectNet(tmp_path))
     assert report.partitions["train"].examples == 1 and report.partitions["train"].pictures_missing == 1
     assert report.notes.counts["pictures without a row of labels: left out"] == 1
-    assert any("2_aro.npy" in fault for fault in report.notes.faults)
+    missing = "pictures without the file of valence or arousal: left out"
+    assert report.partitions["dev"].examples == 1 and not report.unread, "the rest is read"
+    assert report.notes.counts[missing] == 1 and missing in report.notes.faults
+    assert report.notes.places[missing] == [str(tmp_path / "val_set" / "annotations" / "2_aro.npy")]
 
 
 @pytest.mark.parametrize("options", [{"annotations": "both"}, {"classes": 6}, {"classes": "seven"}])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from avfer.catalog import NAMES
-from avfer.datasets.example import Corpus, Example, Labels, Notes
+from avfer.datasets.example import MAX_PLACES, Corpus, Example, Labels, Notes
 from tests.datasets.on_disk import RATERS, arff, empty, ratings, text
-from tests.media_maker import stripes, write_clip
+from tests.media_maker import stripes, tone, write_clip
 
 RATED = np.zeros((3, 6)) + np.array([[0.1], [0.2], [0.3]])
 WELL = 0
@@ -48,7 +48,7 @@ def test_one_json_object_has_the_same_counts(avfer, tmp_path):
     train = report["partitions"]["train"]
     assert (train["examples"], train["subjects"], train["steps"], train["media_missing"]) == (2, 2, 6, 2)
     assert train["valid"] == {"arousal": 4, "valence": 4}
-    assert {"told", "count", "first", "fault"} == set(report["notes"][0]) and not report["notes"][0]["fault"]
+    assert {"told", "count", "first", "places", "fault"} == set(report["notes"][0]) and not report["notes"][0]["fault"]
 
 
 def test_a_leak_is_named_and_ends_with_3(avfer, tmp_path):
@@ -202,3 +202,37 @@ def test_recordings_replace_subjects_in_a_corpus_without_them(avfer, tmp_path, m
     monkeypatch.setattr(Made, "found", (example("a"), example("b", "test")))
     result = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
     assert result.code == WELL and "none of 2 recordings is in two partitions" in result.out
+
+
+def test_recordings_without_sound_are_named_if_others_have_sound(avfer, tmp_path):
+    for name, sound in (("loud", tone(0.2)), ("mute1", None), ("mute2", None)):
+        va(tmp_path, name)
+        (tmp_path / "batch1").mkdir(exist_ok=True)
+        write_clip(tmp_path / "batch1" / f"{name}.mp4", stripes(5), sound=sound)
+    result = avfer("corpora", "check", "aff_wild2", tmp_path)
+    assert result.code == WELL and "recordings without sound, in a corpus that has others with sound: 2" in result.out
+    assert "(first: mute1)\n    mute2\n" in result.out
+
+
+def test_folders_of_pictures_without_labels_are_named(avfer, tmp_path):
+    va(tmp_path, "clip")
+    empty(*(tmp_path / "cropped_aligned" / name / "00001.jpg" for name in ("clip", "other", "third")))
+    notes = json.loads(avfer("corpora", "check", "aff_wild2", tmp_path, "--json").out)["notes"]
+    note = next(note for note in notes if note["told"] == "folders of pictures without a label file of the task")
+    assert note["count"] == 2 and [place.rpartition("/")[2] for place in note["places"]] == ["other", "third"]
+    assert note["first"] == note["places"][0] and not note["fault"]
+
+
+def test_places_of_a_fault_are_named_up_to_a_limit(avfer, tmp_path, monkeypatch):
+    monkeypatch.setattr(Made, "found", tuple(example(str(i), audio=tmp_path / f"gone{i}.wav") for i in range(30)))
+    result = avfer("corpora", "check", f"{__name__}:Made", tmp_path)
+    named = [i for i in range(30) if f"gone{i}.wav" in result.out]
+    assert result.code == FAULTS and named == list(range(MAX_PLACES)) and "missing: 30 (first: " in result.out
+
+
+@pytest.mark.parametrize("root", ["x" * 300, "file.txt/corpus"])
+def test_a_root_that_no_folder_can_have_ends_with_2(avfer, tmp_path, root):
+    empty(tmp_path / "file.txt")
+    result = avfer("corpora", "check", "recola", tmp_path / root)
+    assert result.code == WRONG and "unexpected" not in result.err
+    assert ("too long for a path" if root.startswith("x") else "does not exist") in result.err

@@ -43,7 +43,7 @@ def test_a_partition_without_a_folder_is_noted(tmp_path):
     notes = Notes()
     note_missing_partitions(tmp_path, WANTED, partition_folders(tmp_path, WANTED), notes)
     assert notes.counts == {MISSING_PARTITION: 2} and not notes.faults
-    assert notes.places[MISSING_PARTITION].endswith("Val_Set_new")
+    assert notes.places[MISSING_PARTITION][0].endswith("Val_Set_new")
 
 
 def sfew(root, train, dev):

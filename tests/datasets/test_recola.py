@@ -165,7 +165,7 @@ def test_repeated_times_gaps_and_values_out_of_range_are_counted(tmp_path):
     assert labels.values[:2].tolist() == [0.1, 0.2] and labels.valid.tolist() == [True, True, False, True]
     for note in ("repeat a time", "without a row", "outside"):
         assert count_notes(corpus, note) == 1
-    assert "0.04 s" in next(place for note, place in corpus.notes.places.items() if "repeat a time" in note)
+    assert "0.04 s" in next(place[0] for note, place in corpus.notes.places.items() if "repeat a time" in note)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_labels_of_another_recording_are_a_fault(tmp_path):
     source = tmp_path / "ratings_gold_standard" / "valence" / "train_1.arff"
     (source.parent / "dev_2.arff").write_bytes(source.read_bytes())
     report = check(Recola(tmp_path))
-    assert not report.passed and "train_1" in next(p for s, p in report.notes.places.items() if "another" in s)
+    assert not report.passed and "train_1" in next(p[0] for s, p in report.notes.places.items() if "another" in s)
 
 
 def test_a_whole_corpus_has_no_faults(tmp_path):

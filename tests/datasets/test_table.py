@@ -58,7 +58,7 @@ def test_frames_keep_their_numbers_and_repeated_ones_are_counted(tmp_path):
     example = only(corpus)
     assert example.frames.tolist() == [3, 7] and example.times is None and example.frames.dtype == np.int64
     assert example.labels["valence"].values.tolist() == [0.3, 0.7]
-    assert corpus.notes.places["rows that repeat a time or frame: the first is kept"].endswith("line 4")
+    assert corpus.notes.places["rows that repeat a time or frame: the first is kept"][0].endswith("line 4")
 
 
 def test_a_picture_is_one_step_without_time(tmp_path):
@@ -68,7 +68,7 @@ def test_a_picture_is_one_step_without_time(tmp_path):
     assert example.pictures == (tmp_path / "c.png",) and example.times is None and example.video is None
     units = example.labels["action_units"]
     assert units.names == ("AU01", "AU12") and units.values.tolist() == [[0.5, 1.0]] and units.valid.all()
-    assert "au04_c" in corpus.notes.places["columns without a known meaning: not read"]
+    assert "au04_c" in corpus.notes.places["columns without a known meaning: not read"][0]
 
 
 def test_the_label_of_a_whole_clip_is_placed_at_its_middle(tmp_path):

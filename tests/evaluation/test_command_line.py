@@ -8,7 +8,7 @@ import pytest
 from avfer.catalog import NAMES
 from avfer.configurations import bundled
 from avfer.evaluation.evaluation_config import read_config
-from avfer.evaluation.submission import HEADERS
+from avfer.evaluation.submission_check import HEADERS
 from tests.evaluation.toy_corpus import NAME, Toy, write_truth
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "eval").glob("*.yaml"))

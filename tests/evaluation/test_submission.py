@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avfer.errors import DatasetError
-from avfer.evaluation.submission import HEADERS, UNITS, check, write
+from avfer.errors import AvferWarning, DatasetError
+from avfer.evaluation.submission import write
+from avfer.evaluation.submission_check import HEADERS, UNITS, check
 
 NAMES = [*(f"video59_right/{i:05d}.jpg" for i in (1, 2, 3, 4)), *(f"a b.c/{i:05d}.jpg" for i in (2, 1))]
 ROWS = {"va": "-5,-5", "expr": "-1", "au": ",".join(["-1"] * 12)}
@@ -184,3 +185,33 @@ def test_many_faults_of_one_kind_are_summarised(tmp_path):
     (tmp_path / "s.txt").write_text(GOOD[0] + "\n")
     found = check("va", tmp_path / "sample.txt", tmp_path / "s.txt")
     assert found[-1].message == "100 rows are missing in all" and len(found) == 21
+
+
+def written_as(tmp_path: Path, end: str, value: str = "0.5") -> Path:
+    """Write a submission with all rows of the sample and these line ends."""
+    lines = [",".join(HEADERS["va"]), *(f"{name},{value},0" for name in NAMES)]
+    (tmp_path / "s.txt").write_bytes("".join(line + end for line in lines).encode())
+    return tmp_path / "s.txt"
+
+
+def test_lines_that_end_with_a_carriage_return_alone_are_faults(tmp_path):
+    faults = check("va", sample(tmp_path, "va"), written_as(tmp_path, "\r"))
+    assert "a carriage return without a line feed: end lines with LF alone" in [fault.message for fault in faults]
+
+
+def test_crlf_is_reported_and_no_fault(tmp_path):
+    with pytest.warns(AvferWarning, match="has CRLF line ends; those of the sample are LF"):
+        assert check("va", sample(tmp_path, "va"), written_as(tmp_path, "\r\n")) == []
+
+
+@pytest.mark.parametrize("value", ["0_0", "٠", "0.٥", "1e", "0x1", "9" * 5000])
+def test_a_value_that_other_programs_do_not_read_as_a_number_is_a_fault(tmp_path, value):
+    faults = check("va", sample(tmp_path, "va"), written_as(tmp_path, "\n", value))
+    assert [fault.line for fault in faults] == list(range(2, 2 + len(NAMES)))
+
+
+@pytest.mark.parametrize("number", ["²", "٠٠٠٠١", "9" * 5000, "0"])
+def test_the_frame_of_a_sample_has_plain_digits(tmp_path, predictions, number):
+    (tmp_path / "sample.txt").write_text(f"{','.join(HEADERS['va'])}\nvideo59/{number}.jpg,0,0\n")
+    with pytest.raises(DatasetError, match="is not an image name such as"):
+        write("va", tmp_path / "sample.txt", predictions, tmp_path / "out.txt")

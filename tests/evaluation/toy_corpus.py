@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from avfer.datasets.example import Corpus, Example, Labels, Notes, Partition
-from avfer.evaluation.submission import EXPRESSIONS, UNITS
+from avfer.evaluation.submission_check import EXPRESSIONS, UNITS
 
 NAME = "tests.evaluation.toy_corpus:Toy"
 CLASSES = tuple(name.lower() for name in EXPRESSIONS)

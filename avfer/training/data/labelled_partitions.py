@@ -25,7 +25,7 @@ def read_partitions(
 ) -> tuple[Corpus, list[Example], list[Example]]:
     """Return the corpus and the examples of `train:` and `dev:` with a label of a target; all without targets.
 
-    Reports how many labels there are and what the reader of the corpus decided. Raises ConfigError if both partitions
+    Reports the number of labels and the notes of the corpus reader. Raises ConfigError if both partitions
     are the same, and DatasetError if a partition is empty or has no label of a target, if a valid label is non-finite,
     if all labels are equal, or if a subject is in both partitions.
     """
@@ -46,7 +46,7 @@ def read_partitions(
     for name, examples in ((config.train, train), (config.dev, dev)):
         progress(name, 1, 1, _inventory(examples, config))
     for note, count in corpus.notes.counts.items():
-        progress(config.corpus, 1, 1, f"{count} {note} (first: {corpus.notes.places[note]})")
+        progress(config.corpus, 1, 1, f"{count} {note} (first: {corpus.notes.places[note][0]})")
     return corpus, train, dev
 
 
@@ -112,7 +112,7 @@ def _check_finite(example: Example, kind: str) -> None:
     broken = labels.valid & ~np.isfinite(labels.values)
     if broken.any():
         step = int(np.argwhere(broken)[0][0])
-        raise DatasetError(f"{example.id}: the {kind} of step {step} is non-finite, though it is marked as valid")
+        raise DatasetError(f"{example.id}: the {kind} of step {step} is valid but non-finite; correct this label")
 
 
 def _inventory(examples: list[Example], config: TrainConfig) -> str:
