@@ -58,10 +58,12 @@ def find_key_frame(path: Path, video: VideoFacts, start: float) -> KeyFrame | No
         shown: list[int] = []  # time stamps of the packets before `start`
         keys: list[int] = []
         for packet in read_packets(container, stream):
-            if packet is None or packet.pts is None or packet.dts is None or packet.is_corrupt:
-                return None  # the video ends before `start`, or a packet is damaged
-            if float(packet.dts * video.time_base) - video.first_s >= start:
+            if packet is None:
                 break
+            if packet.pts is None or packet.is_corrupt:
+                return None
+            if packet.dts is not None and float(packet.dts * video.time_base) - video.first_s >= start:
+                break  # packets come in the order of dts, and no dts is later than its pts
             if not packet.is_discard and float(packet.pts * video.time_base) - video.first_s < start:
                 shown.append(packet.pts)
                 keys += [packet.pts] * packet.is_keyframe
