@@ -70,9 +70,9 @@ class Annotations:
 
 
 class AffWild2Layout:
-    """A copy of Aff-Wild2, whose folders are listed once; folders of faces only when they are requested.
+    """A copy of Aff-Wild2 on disk. Its folders are listed once; folders of faces are listed when they are requested.
 
-    Raises DatasetError if the root holds annotations of no task.
+    Raises DatasetError if the root contains no annotations of any task.
     """
 
     def __init__(self, root: Path, notes: Notes) -> None:
@@ -180,9 +180,9 @@ def without_side(name: str) -> str:
 
 
 def side_of(person: str, people: Collection[str]) -> Side | None:
-    """Return the seat of a person: the side in the name, else the one that the other person of the video leaves free.
+    """Return the side on which a person of a video sits: the one in the name, else the one opposite the other person.
 
-    None for the only person of a video, and if both sides are taken by others.
+    None for the only person of a video, and if other people are named on both sides.
 
     >>> side_of("video59", ["video59", "video59_right"])
     'left'

@@ -25,8 +25,8 @@ SPLIT: Split = {
     "dev": list(range(1064, 1078)),
     "test": list(range(1078, 1092)),
 }
-RATINGS = {"voice": 1, "face": 2, "both": 3}  # what raters were shown -> first digit of the row number of their votes
-RATERS = {"voice": "listened to the voice", "face": "watched the face", "both": "got both"}  # for the protocol
+RATINGS = {"voice": 1, "face": 2, "both": 3}  # what raters were shown or played -> first digit of the row number
+RATERS = {"voice": "listened to the voice", "face": "watched the face", "both": "had both"}  # for the protocol
 ROW_NUMBER = 100_000  # a row number is this times the number in RATINGS, plus the number of the clip
 AUDIO = (".wav", *(suffix for suffix in SOUNDS if suffix != ".wav"))  # the best first
 NOT_NAMED = "media that are not named as in CREMA-D: ignored"
@@ -47,7 +47,7 @@ class CremaD(Corpus):
     Labels of each clip: "expression" (1,) of 6 classes, and "votes" (1, 6), which are counts. The subject is the actor.
     labels: "acted", the expression that the actor was given, or "voted", the one that most raters chose (not valid
     if two tie). Votes are a label of their own if processedResults/tabulatedVotes.csv is on disk.
-    ratings: the votes of raters who got the "voice", the "face" or "both" are read.
+    ratings: "voice", "face" or "both"; the votes of raters who were presented with these are read.
     split: "avfer" (train 1001-1063, dev 1064-1077, test 1078-1091), "all" in train, or a file of lines
     `train: 1001 1002`.
     """

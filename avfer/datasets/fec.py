@@ -1,4 +1,4 @@
-"""FEC (Vemulapalli and Agarwala, 2019): Google's triplets of faces, of which one differs most in expression."""
+"""FEC (Vemulapalli and Agarwala, 2019): Google's triplets of faces, one of which has a different expression."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -40,16 +40,16 @@ class Triplet(NamedTuple):
     urls: tuple[str, ...]  # of the 3 pictures
     bounds: np.ndarray  # (3, 4) float64 left, right, top, bottom of the face, fractions of width and height
     kind: str  # one of KINDS
-    votes: np.ndarray  # (3,) float64, number of annotators who find this face the least alike
+    votes: np.ndarray  # (3,) float64, number of annotators who find this face least like the other two
 
 
 class Fec(Corpus):
-    """Google FEC on disk: two CSV files, and a folder `images` of downloaded pictures, named as their URLs end.
+    """Google FEC on disk: two CSV files, and a folder `images` of downloaded pictures, named by the end of their URL.
 
     Rows have no header: URL, left, right, top, bottom of each of three faces, the kind of the triplet, then pairs of
     an annotator and the face (1 to 3) that he or she finds least like the other two. Pictures are not distributed;
     faces are read with `face`, which cuts them out of their pictures.
-    agreement: smallest share of annotators, in (0, 1], who must choose the same face as the least alike.
+    agreement: smallest share of annotators, in (0, 1], who must choose the same face as least like the other two.
     """
 
     name = "fec"
@@ -117,7 +117,7 @@ class Fec(Corpus):
     def _odd(self, votes: np.ndarray, triplet_id: str) -> Labels:
         """Return 1 for the face with most votes, valid if enough annotators agree.   votes: (3,)"""
         most, total = votes.max(), votes.sum()
-        # The tolerance lets four of six meet a share of 2/3 whatever its last bit is.
+        # The tolerance lets four of six votes meet a share of 2/3 despite rounding.
         agreed = total > 0 and most >= self._agreement * total - 1e-9 and (votes == most).sum() == 1
         if not agreed:
             self.notes.add(DISAGREEMENT, triplet_id)
@@ -133,7 +133,7 @@ class Fec(Corpus):
         return Labels(np.where(valid[:, None], box, np.nan), np.repeat(valid[:, None], len(EDGES), 1), EDGES)
 
     def _picture_of(self, url: str, triplet_id: str) -> Path | None:
-        """Return the picture named as a URL ends, None if it is missing; note two URLs with the same end."""
+        """Return the picture named by the end of a URL, None if it is missing; note two URLs with the same end."""
         name = PurePosixPath(unquote(urlsplit(url).path)).name
         if name not in self._pictures:
             return None
@@ -189,7 +189,7 @@ def _count_votes(cells: list[str], where: str) -> np.ndarray:
     while cells and not cells[-1]:
         cells = cells[:-1]
     if len(cells) % 2:
-        raise DatasetError(f"{where}: an annotator without a choice; the row is truncated, copy the file again")
+        raise DatasetError(f"{where}: the last annotator has no choice; the row is truncated, copy the file again")
     choices = [integer(cell, where) for cell in cells[1::2]]
     if wrong := [choice for choice in choices if not 1 <= choice <= FACES]:
         raise DatasetError(f"{where}: choice must be 1, 2 or 3, got {wrong[0]}; copy the file again")

@@ -31,7 +31,7 @@ class FerPlus(Corpus):
 
     Labels of each picture: "expression" (1,) of 8 classes, and "votes" (1, 10): 8 classes, unknown, not a face.
     Pictures are read with `picture`, because those in arrays are not files of their own.
-    labels: rule that makes an expression of the votes: "majority" (more than half of them) or "plurality" (the most).
+    labels: rule that turns votes into an expression: "majority" (more than half of them) or "plurality" (the most).
     table: "votes", as in label.csv, or "votes_csv", as in fer2013new.csv; default: the first of these on disk.
     """
 
@@ -57,7 +57,7 @@ class FerPlus(Corpus):
         return self._source.partitions
 
     def examples(self, partition: Partition) -> Iterator[Example]:
-        """Yield one picture at a time with "votes" (1, 10) and the "expression" (1,) that the rule makes of them."""
+        """Yield one picture at a time with "votes" (1, 10) and the "expression" (1,) that follows by the rule."""
         names, votes = self._source.faces(partition, self._table, self.notes)
         chosen, named = choose(votes, self._rule), choose(votes, "plurality") >= 0
         for row in sorted(range(len(names)), key=lambda row: natural(names[row])):
@@ -77,7 +77,7 @@ class FerPlus(Corpus):
 
 
 def choose(votes: np.ndarray, rule: Rule) -> np.ndarray:
-    """Return the class that a rule makes of each row of votes, -1 for none.   (N, 10) int64 -> (N,) int64
+    """Return the class that a rule derives from each row of votes, -1 for none.   (N, 10) int64 -> (N,) int64
 
     votes: columns as in `COLUMNS`. The result is an index into `CLASSES`.
     """

@@ -217,7 +217,7 @@ def _vote(cell: str, where: str) -> int:
 
 
 def _read_archive(path: Path) -> Archive:
-    """Read an array file. Raises DatasetError if it is damaged, or its arrays do not fit together."""
+    """Read an array file. Raises DatasetError if it is damaged, or its arrays differ in length."""
     try:
         with path.open("rb") as stored, np.load(stored, allow_pickle=False) as file:
             data = {name: file[name] for name in (*ARRAYS, *({"dup_in_train"} & set(file.files)))}
@@ -229,7 +229,7 @@ def _read_archive(path: Path) -> Archive:
     offset, n = data["offset"], len(names)
     whole = len(offset) == n + 1 and (np.diff(offset) > 0).all() and offset[0] == 0 and offset[-1] == len(data["png"])
     if not whole or len(set(names)) < n or any(data[table].shape != (n, len(COLUMNS)) for table in TABLES):
-        raise DatasetError(f"{path}: its arrays do not fit together, or repeat a name; copy it again")
+        raise DatasetError(f"{path}: its arrays differ in length, or a picture name is repeated; copy it again")
     # Votes are small unsigned numbers: without int64, their differences and sums would wrap around.
     votes = {table: data[table].astype(np.int64) for table in TABLES}
     repeated = data.get("dup_in_train", np.zeros(n, bool))

@@ -125,7 +125,7 @@ class Recola(Corpus):
         return {p: sorted(set(subjects) & set(names), key=natural) for p, subjects in wanted.items()}
 
     def _note_missing(self, names: list[str]) -> None:
-        """Note the recordings of AVEC that are missing in partitions of which some are on disk."""
+        """Note the missing recordings of each AVEC partition that has at least one recording on disk."""
         for partition in PARTITIONS:
             expected = [f"{partition}_{number}" for number in RECORDINGS]
             for name in expected if set(expected) & set(names) else ():
@@ -155,7 +155,7 @@ def _choose_gold(layout: RecolaLayout, gold: str | None) -> str:
 
 
 def _choose_split(layout: RecolaLayout, split: str | Path | None) -> str | Path | None:
-    """Return the split to use, None if the layout has partitions. Raises ConfigError for a split beside partitions."""
+    """Return the split to use, None if the layout has partitions. Raises ConfigError if it has both."""
     if layout.by_name and split is not None:
         raise ConfigError(f"{layout.distribution} of RECOLA is partitioned by file name; leave out split '{split}'")
     return None if layout.by_name else split or RECOLA_DEFAULT

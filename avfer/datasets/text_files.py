@@ -40,7 +40,7 @@ class ArffTable:
 def lines(path: Path) -> Iterator[str]:
     """Yield the lines of a file without their line ends, blank lines included.
 
-    The n-th item is line n of the file, counted from 1. The file is read lazily, so a long one needs no memory.
+    The n-th item is line n of the file, counted from 1. The file is read lazily and is never in memory as a whole.
     Raises DatasetError if the file cannot be opened or is not UTF-8.
     """
     try:
