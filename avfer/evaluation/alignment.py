@@ -168,10 +168,10 @@ def _check_key(example: Example, table: pd.DataFrame) -> pd.DataFrame:
         raise DatasetError(f"{example.id} has neither frames nor times; score a picture with --model")
     key = "frame" if _has_common_frames(example, table) else "time_s"
     if key not in table:
-        raise DatasetError(f"predictions for {example.id} have no column {key}")
+        raise DatasetError(f"predictions for {example.id} have no column {key}; add it")
     cells = column_values(table, key, example.id)
     if np.isnan(cells).any():
-        raise DatasetError(f"predictions for {example.id}: {np.isnan(cells).sum()} rows have no {key}")
+        raise DatasetError(f"predictions for {example.id}: {np.isnan(cells).sum()} rows have no {key}; fill them in")
     return table
 
 

@@ -105,7 +105,7 @@ def fit_chain(
     partition: name of the partition, for the report.
     scale: what scaling leaves in place: the mean (safer), or 0 as the script of AVEC 2018 does.
     windows, shifts: grids of the median filter and the time shift in seconds; of equal scores the first wins.
-    score: what an operation must raise.
+    score: the score that an operation must improve.
 
     Raises MetricError for an unknown `scale`.
     """
@@ -161,7 +161,7 @@ def _try_operations(
 ) -> list[Trial]:
     """Return a trial of the best operation, or none if no operation has a CCC.
 
-    A CCC before that is NaN counts as raised by any operation that has one.
+    If the CCC before is NaN, any operation with a CCC counts as an improvement.
     """
     scores = np.array([score(_apply(operation, current)) for operation in operations])
     if not len(scores) or np.isnan(scores).all():

@@ -178,7 +178,7 @@ def _variants(name: Dimension, dimension: DimensionReport) -> Iterator[Section]:
     """The CCC after each post-processing, and every operation that was tried while it was fitted."""
     if dimension.variants:
         rows = tuple((v.name, format_score(v.joined), format_score(v.mean), v.chain) for v in dimension.variants)
-        text = "CCC. The headline is raw; what was fitted on the partition that is scored is optimistic."
+        text = "CCC. The headline has no post-processing; a score fitted on the scored partition is optimistic."
         heads = ("", "joined", "mean of the recordings", "what was done")
         yield Section(f"Post-processing of {name}", text, heads, rows)
         tried = tuple((v.name, trial) for v in dimension.variants for trial in v.trials)
@@ -211,10 +211,8 @@ def _action_units(found: ActionUnitReport) -> Section:
         for unit, support, f1 in zip(found.units, found.support, found.f1, strict=True)
     ]
     rows.append(("mean", "", format_score(found.scores.joined["f1_macro"]), ""))
-    text = (
-        f"F1 of the occurrence above {found.threshold:g}, the same for all units, not tuned; 0 for a unit that never "
-    )
-    text += "occurs. Units that the predictions do not have are taken as never occurring."
+    text = f"A unit is predicted where its probability is above {found.threshold:g}; this threshold is not tuned. "
+    text += "F1 is 0 for a unit that never occurs. A unit without predictions counts as never occurring."
     mixed = f" {found.mixed} steps with some units unknown were left out." if found.mixed else ""
     return Section("Action units", text + mixed, ("unit", "support", "F1", ""), tuple(rows))
 
@@ -254,6 +252,6 @@ def _curves(report: EvaluationReport) -> Iterator[Section]:
 def _notes_and_weights(report: EvaluationReport) -> Iterator[Section]:
     """What the corpus reader and the evaluation noted, and the sha256 of every weight file."""
     notes = tuple((note, str(count), place) for note, (count, place) in report.notes.items())
-    yield Section("Notes", "" if notes else "Nothing.", ("", "times", "first"), notes)
+    yield Section("Notes", "" if notes else "Nothing.", ("", "count", "first"), notes)
     weights = tuple(report.weights.items())
     yield Section("Weights", "" if weights else "The predictions do not state them.", ("file", "sha256"), weights)

@@ -34,7 +34,7 @@ class ScoredExample:
     target: np.ndarray  # (T,) or (T, K); any value where not valid
     valid: np.ndarray  # (T,) bool
     held: np.ndarray  # (T,) bool: the step has no row of its own and repeats another prediction
-    late: np.ndarray  # (T,) bool: the step comes before the first prediction that the delay was undone on
+    late: np.ndarray  # (T,) bool: the step comes before the first prediction, which undoing the delay moved later
     step: float | None = None  # s between two steps
 
     @property
@@ -79,7 +79,7 @@ class KindScores:
     mean_own: dict[str, float]
     intervals: dict[str, Interval]  # of `joined`
     mean_intervals: dict[str, Interval]
-    drawn: str  # what the intervals draw: "subjects", "recordings" or "pictures"
+    drawn: str  # what the bootstrap of the intervals resamples: "subjects", "recordings" or "pictures"
     recordings: dict[str, dict[str, float]]  # empty for pictures
 
 
@@ -122,7 +122,7 @@ class KindAccumulator(Generic[A]):
 
     @property
     def drawn(self) -> str:
-        """What intervals draw: subjects if every recording has one, else recordings or pictures."""
+        """What the bootstrap resamples: subjects if every recording has one, else recordings or pictures."""
         return "subjects" if self._groups() else "pictures" if self.only_pictures else "recordings"
 
     def result(self, draws: int) -> KindScores:

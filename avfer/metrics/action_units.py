@@ -52,7 +52,7 @@ class UnitScores:
     """Scores of A action units, in the order of the columns."""
 
     f1: Floats  # (A,) in [0, 1]
-    support: NDArray[np.int64]  # (A,) steps at which the unit occurs; an F1 of 0 without support says nothing
+    support: NDArray[np.int64]  # (A,) steps at which the unit occurs; an F1 of 0 without support has no meaning
     threshold: Floats  # (A,) a unit is predicted where its probability is above it
     f1_macro: float  # mean of f1
     accuracy: float  # share of correct labels, all units together

@@ -134,9 +134,9 @@ def _interval_alpha(values: Floats) -> float:
 
 
 def _nominal_alpha(values: Floats, given: Floats) -> float:
-    """Return alpha of unequal pairs for (R, T) values, of which `given` (G,) are not NaN.
+    """Return alpha of unequal pairs for (R, T) values; `given`: (G,) the values that are not NaN.
 
-    Unequal pairs of a step are all its pairs less those of one value.
+    The unequal pairs of a step are all its pairs minus the pairs of equal values.
     """
     known, totals = np.unique(given, return_counts=True)
     rated = ~np.isnan(values)

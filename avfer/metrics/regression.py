@@ -1,4 +1,4 @@
-"""Scores of a continuous prediction beside its CCC: PCC, RMSE, MAE and SAGR.
+"""Scores of a continuous prediction other than the CCC: PCC, RMSE, MAE and SAGR.
 
 All functions take two vectors (T,), skip nothing silently, and compute in float64. `nan` and `limits` are those of
 `avfer.metrics.ccc`.

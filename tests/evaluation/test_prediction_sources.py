@@ -19,23 +19,23 @@ VIDEOS, PICTURES = "tests.evaluation.toy_corpus:ToyVideos", "tests.evaluation.to
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
-    folder = tmp_path / "films"
+def recordings(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
     folder.mkdir()
     for name in ("one", "two"):
         write_clip(folder / f"{name}.mp4", stripes(12))
     return folder
 
 
-def piped(films: Path, **keys: object) -> EvalConfig:
-    pipeline = write_pipeline(films.parent)
-    given = {"corpus": VIDEOS, "root": films, "partition": "dev", "pipeline": str(pipeline), "draws": 10}
-    return make_config(given | {"output": films.parent / "out"} | keys, "a test")
+def with_pipeline(recordings: Path, **keys: object) -> EvalConfig:
+    pipeline = write_pipeline(recordings.parent)
+    given = {"corpus": VIDEOS, "root": recordings, "partition": "dev", "pipeline": str(pipeline), "draws": 10}
+    return make_config(given | {"output": recordings.parent / "out"} | keys, "a test")
 
 
-def test_a_pipeline_labels_the_partition_and_keeps_existing_tables(films):
-    report = score(piped(films))
-    tables = sorted((films.parent / "out" / "tables").iterdir())
+def test_a_pipeline_labels_the_partition_and_keeps_existing_tables(recordings):
+    report = score(with_pipeline(recordings))
+    tables = sorted((recordings.parent / "out" / "tables").iterdir())
     assert [path.name for path in tables] == ["one.parquet", "two.parquet"]
     assert report.dimensions["valence"].scores.steps.predicted == 2 * (12 - 5)
     predicted = pyarrow.parquet.read_table(tables[0])["valence"].to_numpy()
@@ -43,33 +43,33 @@ def test_a_pipeline_labels_the_partition_and_keeps_existing_tables(films):
     assert curve.prediction.tolist() == predicted.tolist()
     times = [path.stat().st_mtime_ns for path in tables]
     tables[1].unlink()
-    assert score(piped(films)).headline == report.headline
+    assert score(with_pipeline(recordings)).headline == report.headline
     assert tables[0].stat().st_mtime_ns == times[0] and tables[1].stat().st_mtime_ns > times[1]
-    score(piped(films), overwrite=True)
+    score(with_pipeline(recordings), overwrite=True)
     assert tables[0].stat().st_mtime_ns > times[0]
 
 
-def test_the_report_names_the_pipeline_and_counts_notes_of_the_reader_once(films):
-    report = score(piped(films))
+def test_the_report_names_the_pipeline_and_counts_notes_of_the_reader_once(recordings):
+    report = score(with_pipeline(recordings))
     assert report.facts["pipeline"] == "steady" and len(report.facts["pipeline's sha256"]) == 64
     assert report.notes["a note of the reader"][0] == 1
 
 
-def test_tables_of_another_pipeline_raise_an_error(films):
-    score(piped(films))
+def test_tables_of_another_pipeline_raise_an_error(recordings):
+    score(with_pipeline(recordings))
     with pytest.raises(ConfigError, match=r"one\.parquet was made by another pipeline; choose another --output"):
-        score(piped(films, settings={"chunk": 0.4}))
+        score(with_pipeline(recordings, settings={"chunk": 0.4}))
 
 
-def test_a_recording_that_cannot_be_read_is_reported_after_the_others_are_labelled(films):
-    (films / "broken.mp4").write_text("no film")
+def test_a_recording_that_cannot_be_read_is_reported_after_the_others_are_labelled(recordings):
+    (recordings / "broken.mp4").write_text("no film")
     with pytest.raises(MediaError, match=r"1 of 3 recordings could not be labelled .*broken\.mp4: "):
-        score(piped(films))
-    assert len(list((films.parent / "out" / "tables").iterdir())) == 2
+        score(with_pipeline(recordings))
+    assert len(list((recordings.parent / "out" / "tables").iterdir())) == 2
 
 
 def test_a_pipeline_cannot_label_pictures(tmp_path):
-    config = piped(tmp_path / "pictures", corpus=PICTURES)
+    config = with_pipeline(tmp_path / "pictures", corpus=PICTURES)
     with pytest.raises(ConfigError, match="no recordings that a pipeline could read; use --model"):
         score(config)
 
@@ -84,13 +84,13 @@ def faces(tmp_path: Path) -> Path:
     return folder
 
 
-def shown(faces: Path, **keys: object) -> EvalConfig:
+def with_network(faces: Path, **keys: object) -> EvalConfig:
     given = {"corpus": PICTURES, "root": faces, "partition": "dev", "model": "aver_lite", "draws": 10}
     return make_config(given | {"output": faces.parent / "out"} | keys, "a test")
 
 
 def test_a_network_predicts_the_pictures_of_a_corpus(faces):
-    report = score(shown(faces))
+    report = score(with_network(faces))
     assert report.expression
     assert report.expression.classes == CLASSES
     assert report.expression.never_predicted == ("other",)
@@ -104,7 +104,7 @@ def test_a_network_predicts_the_pictures_of_a_corpus(faces):
 def test_a_damaged_picture_raises_an_error(faces):
     (faces / "other_1.png").write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"other_1\.png cannot be read as a picture"):
-        score(shown(faces))
+        score(with_network(faces))
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_a_damaged_picture_raises_an_error(faces):
 )
 def test_a_network_without_weights_raises_an_error(faces, keys, message):
     with pytest.raises(AvferError, match=message):
-        score(shown(faces, **keys))
+        score(with_network(faces, **keys))

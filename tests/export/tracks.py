@@ -35,8 +35,8 @@ def make_track(
     """Return a result with the given (frame, track) rows; with `voice`, rows of NO_TRACK have values from the voice."""
     frames = np.array([frame for frame, _ in rows], np.int64)
     ids = np.array([track for _, track in rows], np.int64)
-    marks = np.isin(np.arange(first, first + instants), corrupt)
-    clock = Clock(first, (first + np.arange(instants)) / 25.0, marks, last, pictures)
+    is_corrupt = np.isin(np.arange(first, first + instants), corrupt)
+    clock = Clock(first, (first + np.arange(instants)) / 25.0, is_corrupt, last, pictures)
     n = len(rows)
     boxes = (np.float32([10, 20, 110, 140]) + frames[:, None]).astype(np.float32)
     scores = np.full(n, 0.9, np.float32)
