@@ -1,7 +1,7 @@
 """Merge the tables of a corpus into one dataset of large files: `part=0/labels.parquet`, clips ordered by id.
 
 Every row has the clip's `id` and the present columns of the user's manifest. A reader can skip parts by the partition
-key, and row groups by `id`, of which Parquet keeps the least and the greatest value. DuckDB reads the dataset as
+key, and row groups by `id`, because Parquet stores the minimum and maximum of each group. DuckDB reads the dataset as
 `read_parquet('DATASET/*/*.parquet', hive_partitioning=true)`, pandas as `read_parquet('DATASET')`.
 """
 

@@ -17,19 +17,21 @@ MARGINS = {"ONE_CLASS_TRIPLET": 0.1, "TWO_CLASS_TRIPLET": 0.2, "THREE_CLASS_TRIP
 
 
 def triplet_loss(first: Tensor, second: Tensor, odd: Tensor, margin: Tensor | float) -> Tensor:
-    """Return max(0, |a - b|² - |a - c|² + m) + max(0, |a - b|² - |b - c|² + m), a and b alike, c odd.
+    """Return max(0, |a - b|² - |a - c|² + m) + max(0, |a - b|² - |b - c|² + m).
+
+    a = first and b = second are the similar faces, c = odd is the other one.
 
     first, second, odd: (N, D) float of unit length; margin: (N,) or a number -> (), the mean.
     """
-    alike = (first - second).square().sum(1)
-    apart = torch.stack([(first - odd).square().sum(1), (second - odd).square().sum(1)])
-    return F.relu(alike - apart + margin).sum(0).mean()
+    positive = (first - second).square().sum(1)
+    negative = torch.stack([(first - odd).square().sum(1), (second - odd).square().sum(1)])
+    return F.relu(positive - negative + margin).sum(0).mean()
 
 
 def triplet_accuracy(first: Tensor, second: Tensor, odd: Tensor) -> Tensor:
     """Return the share of triplets whose two similar faces are nearest.   (N, D) float each -> () in [0, 1]."""
-    alike = (first - second).norm(dim=1)
-    nearest = (alike < (first - odd).norm(dim=1)) & (alike < (second - odd).norm(dim=1))
+    positive = (first - second).norm(dim=1)
+    nearest = (positive < (first - odd).norm(dim=1)) & (positive < (second - odd).norm(dim=1))
     return nearest.float().mean()
 
 
@@ -49,7 +51,7 @@ def softened_loss(student: Tensor, teacher: Tensor, temperature: float = 2.0) ->
 
 
 class TripletLoss(NetworkLoss):
-    """`triplet_loss` of the triplets beside the batch; 0 if there are none."""
+    """`triplet_loss` of the triplets that the batch has in addition to its crops; 0 if it has none."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     reads_labels: ClassVar[bool] = True

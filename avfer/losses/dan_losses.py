@@ -1,4 +1,4 @@
-"""Losses of DAN beside the cross-entropy (Wen et al., arXiv 2109.07270, after the official code); weights 1, 1, 1."""
+"""Losses of DAN besides the cross-entropy (Wen et al., arXiv 2109.07270, after the official code); weights 1, 1, 1."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Losses of HMTL: pretext tasks beside the labels, and how losses are combined.
+"""Losses of HMTL: pretext tasks in addition to the labels, and how losses are combined.
 
 Pourmirzaei et al. 2021, arXiv 2105.06421.
 """

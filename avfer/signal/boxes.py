@@ -9,7 +9,7 @@ from torch import Tensor
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the intersection over union of every pair of boxes, in [0, 1].
 
-    first: (N, 4), second: (M, 4) xyxy -> (N, M) float64; 0 where both boxes are empty.
+    first: (N, 4), second: (M, 4) xyxy px -> (N, M) float64; 0 where both boxes are empty.
     """
     first, second = first.astype(np.float64), second.astype(np.float64)
     corner = np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])
@@ -23,7 +23,7 @@ def match_boxes(first: np.ndarray, second: np.ndarray, min_iou: float) -> list[t
     """Return the pairs (i, j) of boxes that belong together.
 
     This is the assignment of the largest total IoU (Hungarian algorithm), without its pairs below `min_iou`.
-    first: (N, 4), second: (M, 4) xyxy -> at most min(N, M) pairs of row numbers.
+    first: (N, 4), second: (M, 4) xyxy px -> at most min(N, M) pairs of row numbers.
     """
     overlap = iou(first, second)
     pairs = zip(*linear_sum_assignment(-overlap), strict=True)
@@ -31,10 +31,10 @@ def match_boxes(first: np.ndarray, second: np.ndarray, min_iou: float) -> list[t
 
 
 def drop_duplicates(boxes: Tensor, scores: Tensor, max_cover: float) -> Tensor:
-    """Return the rows to keep, the best score first, of boxes of which some show the same face.
+    """Return the rows to keep, the best score first, where several boxes may show the same face.
 
     A box is dropped if its intersection with a better one exceeds `max_cover` of the smaller area of the two, so a
-    box inside another counts as a duplicate, which IoU would miss. boxes: (N, 4) xyxy, scores: (N,) -> (K,) int64.
+    box inside another counts as a duplicate, which IoU would miss. boxes: (N, 4) xyxy px, scores: (N,) -> (K,) int64.
     """
     order = scores.argsort(descending=True, stable=True)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

@@ -73,7 +73,7 @@ class AffectNetwork:
     def to_track(self, features: FaceFeatures | JointFeatures, values: np.ndarray) -> AffectTrack:
         """Return the result of N rows; a row without a face gets no action units.
 
-        values: (N, `width`) float32 columns as of `output_columns`, NaN where nothing was predicted.
+        values: (N, `width`) float32, the columns of `output_columns`, NaN where nothing was predicted.
         """
         joint = isinstance(features, JointFeatures)
         n, k = len(values), 2 + len(self.card.classes)

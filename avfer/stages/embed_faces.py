@@ -54,7 +54,7 @@ class EmbedFaces:
         self._device = device
 
     def start(self) -> FaceCrops | None:
-        """Return the state in which no crop waits."""
+        """Return the state before the first frame: no crop waits for its block."""
         return None
 
     def step(self, state: FaceCrops | None, faces: FaceCrops) -> tuple[FaceCrops | None, FaceFeatures]:

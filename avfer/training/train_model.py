@@ -16,7 +16,7 @@ from avfer.training.training_config import TrainConfig, read_config
 IMAGE_KEYS = ("losses", "combine", "mix", "balance", "decide", "new_head", "start", "teacher", "triplets", "unlabelled")
 SEQUENCE_KEYS = ("pipeline", "settings", "length", "stride", "delay", "backbone")
 CROP_KEYS = ("augment", "size")
-LOG_COLUMNS = {"epoch", "loss", "rate"}  # of the history, beside the scores
+LOG_COLUMNS = {"epoch", "loss", "rate"}  # columns of the history that are not scores
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from avfer.types import Clip, Span, VoiceFeatures
 class SequenceAudio:
     """Audio at T steps."""
 
-    values: np.ndarray  # (T, D) float32 features; or (T, 1) float64 positions among the patches, between two of them
+    values: np.ndarray  # (T, D) float32 features; or (T, 1) float64 fractional row numbers of the patches
     has_voice: np.ndarray  # (T,) bool
     frames: Path | None = None  # (F, 64) float32 log-mel frames of the patches, if the network reads patches
     spacing: int = 0  # frames between the starts of two patches

@@ -52,7 +52,7 @@ def augmented(pixels: Tensor, side: int, augmentation: Augmentation, random: np.
 
 
 def erased(crop: Tensor, augmentation: Augmentation, random: np.random.Generator) -> Tensor:
-    """Return a normalised crop with, by chance `augmentation.erase`, a rectangle of zeros.
+    """Return a normalised crop with a rectangle of zeros, with the probability `augmentation.erase`.
 
     crop: (3, S, S) float32 -> the same shape and type.
     """

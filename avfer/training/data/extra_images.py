@@ -1,4 +1,4 @@
-"""Faces that are drawn at random beside the labelled images of every batch: triplets, and faces without labels."""
+"""Faces drawn at random in addition to the labelled images of every batch: triplets, and faces without labels."""
 
 import warnings
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class Triplets:
     orders: np.ndarray  # (P, 3): the indices of the two similar images, then that of the odd one
     margins: np.ndarray  # (P,) float32
     card: Card  # size, mean, standard deviation and channel order of the crops
-    count: int  # drawn beside a full batch
+    count: int  # drawn in addition to a full batch
     threads: int = 1
 
     @classmethod
@@ -80,7 +80,7 @@ class UnlabelledFaces:
     root: Path
     paths: list[Path]
     card: Card  # size, mean, standard deviation and channel order of the crops
-    count: int  # drawn beside a full batch
+    count: int  # drawn in addition to a full batch
     threads: int = 1
     damaged: set[Path] = field(default_factory=set[Path])  # found so far
 

@@ -47,8 +47,8 @@ class ImageTask:
     card: Card  # of the exported weights, without scores
     augmentation: Augmentation
     draw_weights: Tensor | None = None  # (P,) float64, relative chance of each image to be drawn (`balance: sampler`)
-    triplets: Triplets | None = None  # drawn beside each batch
-    unlabelled: UnlabelledFaces | None = None  # drawn beside each batch
+    triplets: Triplets | None = None  # drawn in addition to each batch
+    unlabelled: UnlabelledFaces | None = None  # drawn in addition to each batch
 
     def __len__(self) -> int:
         return len(self.train)
@@ -57,9 +57,9 @@ class ImageTask:
         """Return these images, or as many drawn by `draw_weights`, randomly changed.
 
         The result depends on torch's random number state alone, which is part of a checkpoint, so a resumed training
-        run gets the same batches. A batch has at least two images, since some networks cannot train on one. Triplets
-        and unlabelled faces are fewer beside a batch that is smaller than `batch:`: at the end of an epoch, and in
-        each of several processes.
+        run gets the same batches. A batch has at least two images, since some networks cannot train on one. A batch
+        smaller than `batch:`, at the end of an epoch and in each of several processes, gets proportionally fewer
+        triplets and unlabelled faces.
         """
         share = len(indices) / self.config.batch
         seed = int(torch.randint(2**62, ()))

@@ -20,8 +20,8 @@ def search_delays(train: list[Recording], dev: list[Recording], grid: Sequence[f
 
     For each delay of the grid, the labels of `train` are moved earlier by it, a ridge regression is fitted from the
     features of the same step, and its predictions on `dev` are moved later again. The score is their correlation with
-    the labels within the recordings, over the steps that have a prediction of their own: the mean of a recording says
-    nothing about time and would outweigh the rest. The first of equal delays is taken; 0 without labels.
+    the labels within the recordings, over the steps that have a prediction of their own: the mean of a recording does
+    not depend on the delay and would outweigh the rest. Of equal scores the first delay wins; 0 without labels.
     """
     inputs = [_inputs(train), _inputs(dev)]
     mean, deviation = inputs[0].mean(0), inputs[0].std(0)

@@ -30,7 +30,7 @@ from avfer.training.images.image_model import load_parts
 from avfer.training.labels import TargetNames
 from avfer.training.training_config import BackboneConfig, TrainConfig
 
-DEAD = 1e-3  # a feature whose deviation is below this share of the median is constant in the training data
+MIN_DEVIATION = 1e-3  # a feature whose deviation is below this share of the median is constant in the training data
 
 
 class EndToEndNetwork(nn.Module):
@@ -198,7 +198,7 @@ def gains(deviations: np.ndarray) -> np.ndarray:
     A constant feature of the training data may vary elsewhere.   deviations: (D,) float >= 0 -> (D,).
     """
     positive = deviations[deviations > 0]
-    used = deviations >= (DEAD * np.median(positive) if len(positive) else np.inf)
+    used = deviations >= (MIN_DEVIATION * np.median(positive) if len(positive) else np.inf)
     return np.divide(1.0, deviations, out=np.zeros_like(deviations), where=used)
 
 

@@ -103,7 +103,8 @@ class SequenceTask:
     def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
         """Write best.safetensors with its card for `weights:` of the model, and beside it those of a backbone.
 
-        The one file of a whole network serves every place of a pipeline that names the network. Raises OutputError.
+        For a whole network there is one file; every stage of a pipeline that names the network reads it. Raises
+        OutputError.
         """
         model = cast(SequenceObjective, objective).model
         if isinstance(model, CnnRnn):
