@@ -43,6 +43,7 @@ MESSAGES = {  # pydantic's type of an error -> what the value must be
     "int_parsing": "must be an integer",
     "int_parsing_size": "must be an integer of fewer digits",
     "int_from_float": "must be an integer",
+    "literal_error": "must be {expected}",
     "string_type": "must be a text",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",

@@ -29,6 +29,7 @@ from pydantic_core import ErrorDetails
 
 from avfer.configurations import find_configuration, read_text
 from avfer.errors import ConfigError, unknown
+from avfer.option_types import describe
 from avfer.yaml_reader import parse_mapping
 
 Target = Literal["valence_arousal", "expression", "action_units"]
@@ -140,20 +141,20 @@ class BackboneConfig(Strict):
 
 
 class TripletConfig(Strict):
-    """A corpus of triplets of faces, two of which look more alike, drawn beside the labelled images."""
+    """A corpus of triplets of faces, two of which look more alike, drawn in addition to the labelled images."""
 
     corpus: str = "fec"
     root: Path
     options: dict[str, Any] = {}
     partition: Literal["train", "dev"] = "train"
-    batch: PositiveInt = 16  # triplets beside each batch of images
+    batch: PositiveInt = 16  # triplets in addition to each batch of images
 
 
 class UnlabelledConfig(Strict):
     """A folder of faces without labels, for losses that read none: a teacher's predictions, puzzles, in-painting."""
 
     root: Path  # images of one face each, in subfolders of any names
-    batch: PositiveInt = 32  # faces beside each batch of images
+    batch: PositiveInt = 32  # faces in addition to each batch of images
 
 
 def _flatten_settings(settings: Any) -> Any:
@@ -265,12 +266,12 @@ def make_config(content: dict[str, Any], source: str) -> TrainConfig:
 
 
 def _message(details: ErrorDetails) -> str:
-    """Return what is wrong with a value and, for most errors, the value itself."""
+    """Return what a value must be and, unless it is missing or refused by a check of this module, the value."""
     if details["type"] == "missing":
         return f"{details['loc'][-1]}: is missing; add it"
     if details["type"] == "value_error":
         return details["msg"].removeprefix("Value error, ")
-    return f"{details['msg']}, not {details['input']!r}"
+    return describe(details)
 
 
 def _key(content: Any, location: tuple[int | str, ...]) -> list[str]:

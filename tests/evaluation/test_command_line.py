@@ -64,7 +64,7 @@ def test_an_existing_report_is_replaced(avfer, tables, tmp_path):
     [
         ([], "corpus: is not given (avfer evaluate)"),
         (["absent.yaml"], "no evaluation at absent.yaml"),
-        (["{config}", "--partition", "validation"], "partition: Input should be 'train', 'dev' or 'test'"),
+        (["{config}", "--partition", "validation"], "partition: must be 'train', 'dev' or 'test', got 'validation'"),
         (["{config}", "--pipeline", "aver", "--model", "aver_lite"], "not pipeline and model"),
         (["{config}"], "no folder with predictions at absent"),
         (["{config}", "--pipeline", "avre"], "did you mean 'aver'?"),

@@ -292,7 +292,7 @@ def test_a_faulty_table_is_reported_with_its_recording(tmp_path, change, message
         ),
         ({"corpus": "recolla"}, ConfigError, "did you mean 'recola'?"),
         ({"conventoin": "sample"}, ConfigError, "did you mean 'convention'?"),
-        ({"convention": "biased"}, ConfigError, "convention: Input should be"),
+        ({"convention": "biased"}, ConfigError, "convention: must be"),
         ({"pipeline": "aver"}, ConfigError, "not pipeline and predictions"),
     ],
 )
