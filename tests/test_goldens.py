@@ -8,7 +8,8 @@ import torch
 
 from avfer.errors import ConfigError
 from avfer.goldens.adapters import verify
-from avfer.goldens.golden_files import read_golden
+from avfer.goldens.golden_files import ExpectedOutput, Golden, GoldenCase, read_golden
+from avfer.goldens.verification import GoldenAdapter, deviations
 from tests.golden import load
 
 FOLDER = Path(__file__).parent / "golden"
@@ -79,6 +80,25 @@ def test_a_deviation_is_measured(fault, found):
     assert wanted.part == ()
     assert wanted.deviation(wanted.values.astype(float) + fault) == pytest.approx(found)
     assert wanted.deviation(wanted.values[:1]) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("error", "faulty", "fine"),
+    [(1e-3, {torch.float32}, True), (1e-3, {torch.float32, torch.float64}, False), (0.0, set(), True)],
+    ids=["rounding of float32 only", "another function", "equal"],
+)
+def test_an_output_outside_its_tolerance_is_computed_again_in_float64(error, faulty, fine):
+    values = np.ones((1, 2), np.float32)
+    expected = ExpectedOutput("y", values.shape, (), values, allowed=1e-5)
+    golden = Golden("toy", {}, frozenset(), [GoldenCase("whole", {"x": values}, {}, [expected], "")])
+
+    def run(network, inputs):
+        x = network(inputs["x"])
+        return {"y": x + error if x.dtype in faulty else x}
+
+    (row,) = deviations("toy", GoldenAdapter({"whole": run}, build=lambda tensors: torch.nn.Identity()), golden)
+    assert row.fine == fine
+    assert row.precision == ("float64" if error else "float32")
 
 
 @pytest.mark.parametrize(
