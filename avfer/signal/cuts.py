@@ -1,39 +1,97 @@
-"""Shot cuts: whether two neighbouring frames come from different shots."""
+"""Shot cuts: whether two consecutive frames come from different shots, for any time between them."""
+
+from enum import IntEnum
 
 import numpy as np
 from torch import Tensor
 
-ROWS, COLUMNS = 36, 64
+from avfer.signal.appearance import colour_histogram, colour_overlap
+
+ROWS, COLUMNS = 36, 64  # cells of a thumbnail
+POINTS = 2  # pixels along each side of a cell
 MIN_CHANGE = 12.0  # grey levels, mean absolute change of the thumbnail
 MAX_CORRELATION = 0.75  # of brightness
+MAX_LIKENESS = 1.75  # of two pictures across a cut, in [0, 2]; motion alone leaves 1.8 and more
+LIKENESS_LOSS = 0.25  # per second beyond SHORT_GAP, because more moves in a longer time
+SHORT_GAP = 0.25  # s
+BLOCK_ROWS, BLOCK_COLUMNS = 9, 8  # cells of the blocks that are followed from picture to picture
+SPEED = 50.0  # cells per second that a block may move
+MIN_REACH, MAX_REACH = 3, 14  # cells that a block may move at least and at most, whatever the time
+FLAT = 4.0  # grey levels, contrast below which a block says little
+
+
+class Change(IntEnum):
+    """How much a picture differs from the one before."""
+
+    MOTION = 0  # the same shot
+    SUSPECT = 1  # large change, which motion before the same background could explain
+    CUT = 2  # another scene
 
 
 def thumbnail(picture: Tensor) -> np.ndarray:
     """Return a sparse sample of a frame's pixels.
 
-    picture: (H, W, 3) uint8 RGB -> (36, 64, 3) int16, fewer rows and columns if the frame is smaller.
+    picture: (H, W, 3) uint8 RGB -> (72, 128, 3) uint8; pixels are repeated if the frame is smaller.
     """
     height, width = picture.shape[:2]
-    sample = picture[:: max(1, height // ROWS), :: max(1, width // COLUMNS)]
-    return sample[:ROWS, :COLUMNS].numpy().astype(np.int16)
+    rows = (np.arange(ROWS * POINTS) * 2 + 1) * height // (2 * ROWS * POINTS)
+    columns = (np.arange(COLUMNS * POINTS) * 2 + 1) * width // (2 * COLUMNS * POINTS)
+    return picture.numpy().take(rows, 0).take(columns, 1)
 
 
-def is_cut(before: np.ndarray, after: np.ndarray) -> bool:
-    """Return whether two thumbnails of neighbouring frames come from different shots.
+def change(before: np.ndarray, after: np.ndarray, seconds: float) -> Change:
+    """Return how much a frame differs from the frame `seconds` before it.
 
-    The pixels must change by more than MIN_CHANGE, and not in brightness alone: if a lamp is switched on, the pixels
-    still correlate. The threshold was chosen on real footage: neighbouring frames of one shot correlated by 0.83 and
-    more, cuts between speakers before the same background by 0.45 to 0.72.
+    A picture that keeps its places (a lamp is switched on: the pixels still correlate) or that changes by less than
+    MIN_CHANGE belongs to the same shot. Otherwise two signs are added: the overlap of the colour histograms, which
+    motion and pans hardly change, and the correlation of blocks with the best place within reach in the picture before;
+    the reach grows with the time between the frames. On 38 real clips at their own rate, 10 and 5 frames per second,
+    the sum was at least 1.81 within a shot, and below 1.75 at 99 % of the cuts between scenes.
 
-    before, after: (R, C, 3) int16; thumbnails of different shapes always count as a cut.
+    before, after: (72, 128, 3) uint8 thumbnails.
     """
-    if before.shape != after.shape:
-        return True
-    return bool(np.abs(after - before).mean() > MIN_CHANGE and _correlation(before, after) < MAX_CORRELATION)
+    difference = after.astype(np.int16) - before
+    if np.abs(difference).mean() <= MIN_CHANGE:
+        return Change.MOTION
+    first, second = _cells(before), _cells(after)
+    if _correlation(first, second) >= MAX_CORRELATION:
+        return Change.MOTION
+    overlap = colour_overlap(colour_histogram(before), colour_histogram(after))
+    limit = MAX_LIKENESS - LIKENESS_LOSS * min(max(seconds - SHORT_GAP, 0.0), 1.0)
+    if overlap >= limit or overlap + _block_correlation(first, second, seconds) >= limit:
+        return Change.SUSPECT
+    return Change.CUT
 
 
-def _correlation(before: np.ndarray, after: np.ndarray) -> float:
-    """Return the Pearson correlation of brightness, 0 if one thumbnail is of a single tone.   both: (R, C, 3)"""
-    first, second = (picture.mean(2) - picture.mean() for picture in (before, after))
+def _cells(picture: np.ndarray) -> np.ndarray:
+    """Return the mean brightness of each cell: (72, 128, 3) uint8 -> (36, 64) float64."""
+    return picture.reshape(ROWS, POINTS, COLUMNS, POINTS * 3).mean((1, 3))
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the Pearson correlation of two arrays of one shape, 0 if one of them is constant."""
+    first, second = first - first.mean(), second - second.mean()
     power = float(np.sqrt((first**2).sum() * (second**2).sum()))
     return float((first * second).sum()) / power if power > 1 else 0.0
+
+
+def _block_correlation(before: np.ndarray, after: np.ndarray, seconds: float) -> float:
+    """Return the mean correlation of each block of `after` with its best place in `before`, weighted by contrast.
+
+    before, after: (36, 64) brightness of cells -> at most 1. A block moves at most SPEED cells per second.
+    """
+    reach = int(np.clip(MIN_REACH + SPEED * seconds, MIN_REACH, MAX_REACH))
+    tall = min(reach, 8)
+    padded = np.pad(before.astype(np.float32), ((tall, tall), (reach, reach)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (BLOCK_ROWS, BLOCK_COLUMNS))
+    total, weights = 0.0, 1e-6
+    for top in range(0, ROWS, BLOCK_ROWS):
+        for left in range(0, COLUMNS, BLOCK_COLUMNS):
+            block = after[top : top + BLOCK_ROWS, left : left + BLOCK_COLUMNS].astype(np.float32)
+            places = windows[top : top + 2 * tall + 1, left : left + 2 * reach + 1].reshape(-1, block.size)
+            contrast = float(block.std())
+            products = places @ (block - block.mean()).ravel() / block.size
+            correlations = products / np.maximum(places.std(1) * contrast, FLAT)
+            weight = min(contrast, 20.0)
+            total, weights = total + weight * float(correlations.max()), weights + weight
+    return total / weights

@@ -9,11 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avfer.signal.boxes import drop_duplicates, match_boxes
+from avfer.signal.exposure import brightened, gain
 from avfer.types import Detector
 
 SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
 LINK_IOU = 0.3  # of boxes on two key frames that show the same face
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
+MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it further are dropped
 MIN_SIDE = 4  # px of a square inside the picture; smaller parts are not refined
 
 
@@ -82,7 +84,7 @@ class KeyFrameInterval:
         boxes = np.concatenate([path.boxes for path in paths] or [np.zeros((0, 4), np.float32)])
         linked = np.repeat(np.array([path.linked for path in paths], bool), [len(path.boxes) for path in paths])
         refined = refine(self.detector, self.picture, frames, boxes)
-        good = refined.scores >= self.min_score
+        good = (refined.scores >= self.min_score) & (_visible(refined.boxes, self.picture, frames) >= MIN_VISIBLE)
         lost = bool((linked & ~good & (frames > start)).any())
         faces: list[Faces] = []
         for frame in range(start, stop):
@@ -107,7 +109,11 @@ def refine(detector: Detector, picture: Callable[[int], Tensor], frames: np.ndar
     scores = np.zeros(len(frames), np.float32)
     landmarks = np.zeros((len(frames), 5, 2), np.float32)
     size = detector.crop_size
-    crops = [_crop(picture(int(frame)), square, size) for frame, square in zip(frames, squares, strict=True)]
+    gains = {frame: gain(picture(frame)) for frame in set(frames.tolist())}
+    crops = [
+        _crop(picture(frame), square, size, gains[frame])
+        for frame, square in zip(frames.tolist(), squares, strict=True)
+    ]
     rows = np.array([i for i, crop in enumerate(crops) if crop is not None], np.int64)
     if len(rows):
         batch = torch.cat([crop for crop in crops if crop is not None])
@@ -119,16 +125,27 @@ def refine(detector: Detector, picture: Callable[[int], Tensor], frames: np.ndar
     return Faces(squares, scores, landmarks)
 
 
-def _crop(picture: Tensor, square: np.ndarray, size: int) -> Tensor | None:
+def _visible(boxes: np.ndarray, picture: Callable[[int], Tensor], frames: np.ndarray) -> np.ndarray:
+    """Return the share of each box that lies inside its picture, in [0, 1].
+
+    boxes: (N, 4) xyxy px; frames: (N,) int64 indices in the clip -> (N,) float64.
+    """
+    sizes = np.array([tuple(picture(int(frame)).shape[1::-1]) for frame in frames]).reshape(-1, 2)
+    inside = (np.minimum(boxes[:, 2:], sizes) - np.maximum(boxes[:, :2], 0)).clip(0).prod(1)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    return inside / np.maximum(area, 1e-6)
+
+
+def _crop(picture: Tensor, square: np.ndarray, size: int, factor: float) -> Tensor | None:
     """Return the part of a square that lies in the picture, stretched to the crop; None if that part is too small.
 
-    picture: (H, W, 3) uint8, square: (4,) xyxy px -> (1, 3, size, size) uint8.
+    picture: (H, W, 3) uint8, square: (4,) xyxy px, factor: of the brightness -> (1, 3, size, size) uint8.
     """
     height, width = picture.shape[:2]
     left, top, right, bottom = (int(v) for v in np.clip(square, 0, [width, height, width, height]))
     if right - left < MIN_SIDE or bottom - top < MIN_SIDE:
         return None
-    part = picture[top:bottom, left:right].permute(2, 0, 1)[None]
+    part = brightened(picture[top:bottom, left:right], factor).permute(2, 0, 1)[None]
     return F.interpolate(part, (size, size), mode="bilinear", antialias=True)
 
 

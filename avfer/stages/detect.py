@@ -9,6 +9,7 @@ from pydantic import Field
 
 from avfer.catalog import find
 from avfer.option_types import Count, Number, Share, check_options
+from avfer.signal.exposure import brightened, gain
 from avfer.types import Detector, FaceDetections, FrameBatch
 
 
@@ -56,10 +57,10 @@ class DetectFaces:
 def search(
     detector: Detector, picture: torch.Tensor, min_size: float, min_score: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the faces of one frame with a score of at least `min_score`.
+    """Return the faces of one frame with a score of at least `min_score`; a dark frame is brightened first.
 
     picture: (H, W, 3) uint8 RGB -> boxes (N, 4) float32 xyxy px, scores (N,) float32 in [0, 1].
     """
-    boxes, scores = detector.search(picture, min_size)
+    boxes, scores = detector.search(brightened(picture, gain(picture)), min_size)
     keep = scores >= min_score
     return boxes[keep].numpy(), scores[keep].numpy()

@@ -1,26 +1,20 @@
 """track_faces: from faces on key frames to every face of every frame, with one track per person."""
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
-from avfer.errors import ConfigError
-from avfer.rows import no_faces
-from avfer.signal.boxes import match_boxes
-from avfer.signal.cuts import is_cut, thumbnail
-from avfer.stages.between_key_frames import Faces, KeyFrameInterval, unrefined
+from avfer.option_types import Count, Seconds, Share, check_options
+from avfer.rows import concat, no_faces, select
+from avfer.signal.appearance import appearance
+from avfer.signal.cuts import Change, change, thumbnail
+from avfer.stages.association import Track, associate, new_track
+from avfer.stages.between_key_frames import SURE_SCORE, Faces, KeyFrameInterval, unrefined
 from avfer.stages.buffers import FrameBuffer
 from avfer.stages.detect import search
 from avfer.types import Clock, FaceDetections, FaceTracks, FrameBatch
-
-
-@dataclass(frozen=True)
-class Track:
-    """The last known face of a person."""
-
-    id: int
-    box: np.ndarray  # (4,) float32 xyxy px
-    time: float  # s
 
 
 @dataclass(frozen=True)
@@ -28,11 +22,15 @@ class TrackingState:
     """Frames whose rows are not output yet, and the persons tracked so far."""
 
     frames: FrameBuffer = field(default_factory=FrameBuffer)
-    key: int = -1  # the last key frame; it and the frames after it are not output yet
+    key: int = -1  # the last key frame; it and the frames after it are not tracked yet
     found: Faces | None = None  # faces on that key frame
     tracks: tuple[Track, ...] = ()
     next_id: int = 0
-    thumbnail: np.ndarray | None = None  # of the last frame that was output
+    thumbnail: np.ndarray | None = None  # of the last frame that was tracked
+    time: float = 0.0  # s, of that frame
+    waiting: FaceTracks | None = None  # tracked rows that are not output yet, with the ids of `tracks`
+    numbers: dict[int, int] = field(default_factory=dict[int, int])  # id of a track -> its number in the output
+    next_number: int = 0
 
 
 @dataclass
@@ -41,28 +39,32 @@ class TrackFaces:
 
     Boxes of neighbouring key frames are interpolated and refined on every frame; faces with a score below `min_score`
     are dropped. Where a face is lost, or a sure one appears or vanishes, the frame in the middle is searched too, at
-    most `max_searches` times between two key frames. Then boxes become tracks: a face continues the track of a person
-    if it overlaps the person's last box by an IoU of at least `min_iou`, at most `max_gap` seconds later, in the same
-    shot.
+    most `max_searches` times between two key frames.
+
+    Then boxes become tracks: a face continues the track of a person if it looks the same and overlaps the expected box
+    by an IoU of at least `min_iou` or lies within a reach that grows with time, at most `max_gap` seconds later. A shot
+    cut ends the tracks of all faces that do not stay in place. A track that starts with fewer than `min_length`
+    consecutive faces and a mean score below 0.9 is dropped there; its rows are output `min_length` - 1 frames later.
     """
 
-    min_iou: float = 0.3
-    max_gap: float = 0.5  # seconds
-    min_score: float = 0.6  # in [0, 1]
-    max_searches: int = 5
+    min_iou: Share = 0.3  # of the boxes of a track and a detection
+    max_gap: Seconds = 0.5  # seconds
+    min_score: Share = 0.6
+    max_searches: Annotated[Count, Field(ge=0, le=250)] = 5  # searches of whole frames between two key frames
+    min_length: Annotated[Count, Field(ge=1, le=100)] = 5  # frames; as many rows and crops are kept in memory
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_iou <= 1 or not 0 <= self.min_score <= 1:
-            raise ConfigError(f"min_iou and min_score: must lie in [0, 1], got {self.min_iou} and {self.min_score}")
-        if self.max_gap < 0 or self.max_searches < 0:
-            raise ConfigError(f"max_gap and max_searches: must be >= 0, got {self.max_gap} and {self.max_searches}")
+        check_options(self)
 
     def start(self) -> TrackingState:
         """Return the state without frames and persons."""
         return TrackingState()
 
     def step(self, state: TrackingState, frames: FrameBatch, boxes: FaceDetections) -> tuple[TrackingState, FaceTracks]:
-        """Return the rows of all frames before the last key frame; at the end of the clip, of all frames."""
+        """Return the rows of the frames before the last key frame, `min_length` - 1 frames late.
+
+        At the end of the clip, return those of all frames.
+        """
         if not frames.clock.pictures:
             return state, no_faces(frames.clock)
         state = replace(state, frames=state.frames.add(frames))
@@ -79,7 +81,8 @@ class TrackFaces:
             faces += self._fill(state, state.found, boxes, clock.stop, None)
             state = replace(state, key=clock.stop, found=None)  # if the sound goes on, later steps add no rows
         state, tracks = self._follow(state, faces, clock.part(first, first + len(faces)))
-        return replace(state, frames=state.frames.since(first + len(faces))), tracks
+        state = replace(state, frames=state.frames.since(first + len(faces)))
+        return self._output(state, tracks)
 
     def _fill(
         self, state: TrackingState, before: Faces, boxes: FaceDetections, stop: int, after: Faces | None
@@ -98,24 +101,57 @@ class TrackFaces:
 
     def _follow(self, state: TrackingState, faces: list[Faces], clock: Clock) -> tuple[TrackingState, FaceTracks]:
         """Assign track ids to the faces of consecutive frames."""
-        tracks, next_id, before = list(state.tracks), state.next_id, state.thumbnail
+        tracks, next_id, before, last = list(state.tracks), state.next_id, state.thumbnail, state.time
         ids: list[np.ndarray] = []
         for i, found in enumerate(faces):
-            time = float(clock.times[i])
-            after = thumbnail(state.frames.picture(clock.first + i))
-            cut = before is not None and is_cut(before, after)
-            before = after
-            tracks = [] if cut else [track for track in tracks if time - track.time <= self.max_gap]
-            last_boxes = np.array([track.box for track in tracks], np.float32).reshape(-1, 4)
-            assigned = {j: tracks[k].id for k, j in match_boxes(last_boxes, found.boxes, self.min_iou)}
-            for j in range(len(found.boxes)):
-                if j not in assigned:
-                    assigned[j], next_id = next_id, next_id + 1
-            current = [Track(assigned[j], found.boxes[j], time) for j in range(len(found.boxes))]
-            tracks = [track for track in tracks if track.id not in assigned.values()] + current
-            ids.append(np.array([assigned[j] for j in range(len(found.boxes))], np.int64))
-        state = replace(state, tracks=tuple(tracks), next_id=next_id, thumbnail=before)
+            frame, time = clock.first + i, float(clock.times[i])
+            picture = state.frames.picture(frame)
+            after = thumbnail(picture)
+            changed = Change.MOTION if before is None else change(before, after, time - last)
+            before, last = after, time
+            tracks = [track for track in tracks if time - track.time <= self.max_gap]
+            looks = [appearance(picture, points) for points in found.landmarks]
+            continued = associate(tracks, found.boxes, looks, frame, time, changed, self.min_iou)
+            current: list[Track] = []
+            for j, (box, look) in enumerate(zip(found.boxes, looks, strict=True)):
+                if j in continued:
+                    current.append(continued[j].moved(box, frame, time, look))
+                else:
+                    current.append(new_track(next_id, box, frame, time, look))
+                    next_id += 1
+            names = {track.id for track in current}
+            rest = [] if changed is Change.CUT else [track for track in tracks if track.id not in names]
+            tracks = rest + current
+            ids.append(np.array([track.id for track in current], np.int64))
+        state = replace(state, tracks=tuple(tracks), next_id=next_id, thumbnail=before, time=last)
         return state, _rows(clock, faces, ids)
+
+    def _output(self, state: TrackingState, tracks: FaceTracks) -> tuple[TrackingState, FaceTracks]:
+        """Add tracked rows to those that wait, and output the rows that are old enough, numbered in order of output.
+
+        A track is judged at its first row, by the rows of the `min_length` frames from there on.
+        """
+        rows = tracks if state.waiting is None else concat([state.waiting, tracks])
+        clock = rows.clock
+        stop = clock.stop if clock.last else max(clock.first, clock.stop - (self.min_length - 1))
+        numbers, next_number = dict(state.numbers), state.next_number
+        keep = np.ones(len(rows), bool)
+        for row in np.flatnonzero(rows.frames < stop):
+            track, frame = int(rows.track_ids[row]), int(rows.frames[row])
+            if track in numbers or not keep[row]:
+                continue
+            start = (rows.track_ids == track) & (rows.frames >= frame) & (rows.frames < frame + self.min_length)
+            if start.sum() < self.min_length and rows.scores[start].mean() < SURE_SCORE:
+                keep &= ~start
+            else:
+                numbers[track], next_number = next_number, next_number + 1
+        done = keep & (rows.frames < stop)
+        output = select(rows, done, clock.part(clock.first, stop))
+        output = replace(output, track_ids=np.array([numbers[i] for i in output.track_ids.tolist()], np.int64))
+        waiting = select(rows, keep & (rows.frames >= stop), clock.part(stop, clock.stop))
+        alive = {track.id for track in state.tracks} | set(waiting.track_ids.tolist())
+        numbers = {track: number for track, number in numbers.items() if track in alive}
+        return replace(state, waiting=waiting, numbers=numbers, next_number=next_number), output
 
 
 def _rows(clock: Clock, faces: list[Faces], ids: list[np.ndarray]) -> FaceTracks:

@@ -1,21 +1,61 @@
-"""Shot cuts between neighbouring frames."""
+"""Shot cuts between consecutive frames."""
 
 import numpy as np
 import pytest
 import torch
 
-from avfer.signal.cuts import is_cut, thumbnail
-from tests.pictures import face_at, no_face
+from avfer.signal.cuts import Change, change, thumbnail
+from tests.pictures import astronaut, face_at, no_face
 
 
+def changed(before: np.ndarray, after: np.ndarray, seconds: float = 0.04) -> Change:
+    first, second = (thumbnail(torch.from_numpy(np.ascontiguousarray(p))) for p in (before, after))
+    return change(first, second, seconds)
+
+
+def shifted(pixels: int) -> np.ndarray:
+    """Return a view of the photograph, moved to the right by so many pixels: (200, 280, 3)."""
+    return astronaut()[30:230, 40 + pixels : 320 + pixels]
+
+
+@pytest.mark.parametrize("seconds", [0.04, 0.1, 0.2])
 @pytest.mark.parametrize(
-    ("before", "after", "expected"),
+    ("before", "after"),
     [
-        (face_at(0), no_face(), True),
-        (face_at(0), face_at(6, 4), False),  # motion
-        (face_at(0), (face_at(0) * 0.85).astype(np.uint8), False),  # a lamp
-        (np.zeros((90, 160, 3), np.uint8), np.full((90, 160, 3), 255, np.uint8), True),
+        (face_at(0), no_face()),
+        (np.zeros((90, 160, 3), np.uint8), no_face()),
+        (face_at(0), np.ascontiguousarray(255 - face_at(0))),
     ],
 )
-def test_a_cut_is_a_change_of_places_and_of_brightness(before: np.ndarray, after: np.ndarray, expected: bool) -> None:
-    assert is_cut(*(thumbnail(torch.from_numpy(p.copy())) for p in (before, after))) is expected
+def test_another_scene_is_a_cut_at_any_rate(before: np.ndarray, after: np.ndarray, seconds: float) -> None:
+    assert changed(before, after, seconds) is Change.CUT
+
+
+@pytest.mark.parametrize("seconds", [0.04, 0.1, 0.2])
+@pytest.mark.parametrize(
+    "after",
+    [
+        face_at(6, 4),
+        (face_at(0) * 0.6).astype(np.uint8),  # a lamp is switched off
+        face_at(0)[::2, ::2],  # a smaller picture of the same
+    ],
+)
+def test_motion_and_light_are_no_cut(after: np.ndarray, seconds: float) -> None:
+    assert changed(face_at(0), after, seconds) is Change.MOTION
+
+
+def test_a_fast_pan_is_no_cut() -> None:
+    assert changed(shifted(0), shifted(45), 0.2) is Change.SUSPECT
+
+
+def test_the_reach_of_motion_grows_with_the_time_between_frames() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (9, 40, 3))
+    picture = np.kron(noise, np.ones((16, 16, 1))).astype(np.uint8)  # (144, 640, 3)
+    before, after = picture[:, :256], picture[:, 48:304]
+    other = np.kron(noise[::-1, ::-1], np.ones((16, 16, 1))).astype(np.uint8)[:, :256]
+    assert changed(before, after, 0.2) is Change.SUSPECT
+    assert changed(before, other, 0.2) <= changed(before, other, 0.04)
+
+
+def test_a_small_picture_gives_a_thumbnail_of_the_same_size() -> None:
+    assert thumbnail(torch.zeros(5, 7, 3, dtype=torch.uint8)).shape == (72, 128, 3)
