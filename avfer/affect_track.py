@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from avfer import __version__
 from avfer.rows import concat
-from avfer.types import NO_TRACK, Clock, FaceTracks
+from avfer.types import NO_PERSON, NO_TRACK, Clock, FaceTracks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,8 @@ class AffectTrack:
         """
         probabilities = [f"p_{name}" for name in self.classes]
         action_units = [name.lower() for name in self.action_unit_names]
-        columns = [("clip", pa.string()), ("frame", pa.int64()), ("time_s", pa.float64()), ("track", pa.int32())]
+        columns = [("clip", pa.string()), ("frame", pa.int64()), ("time_s", pa.float64())]
+        columns += [("track", pa.int32()), ("person", pa.int32())]
         columns += [(name, pa.float32()) for name in ("face_score", *BOX_COLUMNS, "valence", "arousal")]
         columns += [("expression", pa.string())]
         columns += [(name, pa.float32()) for name in (*probabilities, *action_units)]
@@ -107,6 +108,7 @@ class AffectTrack:
         order = np.lexsort((_padded(faces.track_ids, len(instants)), instants))
         instants = instants[order]
         ids = _padded(faces.track_ids, len(order))[order]
+        persons = np.where(ids == NO_TRACK, NO_PERSON, _padded(faces.person_ids, len(order))[order])
 
         def rows(values: np.ndarray) -> np.ndarray:
             return _padded(values, len(order))[order]
@@ -119,6 +121,7 @@ class AffectTrack:
             pa.array(instants, pa.int64(), mask=np.full(len(order), not clock.pictures)),
             pa.array(clock.times[instants - clock.first], pa.float64()),
             pa.array(ids, pa.int32(), mask=ids == NO_TRACK),
+            pa.array(persons, pa.int32(), mask=persons == NO_PERSON),
             _nullable(scores),
             *(_nullable(side) for side in boxes.T),
             _nullable(rows(self.valence)),

@@ -32,6 +32,7 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "decode_audio": "avfer.stages.decode:DecodeAudio",
         "detect_faces": "avfer.stages.detect:DetectFaces",
         "track_faces": "avfer.stages.track:TrackFaces",
+        "identify_persons": "avfer.stages.identify:IdentifyPersons",
         "align_faces": "avfer.stages.align:AlignFaces",
         "embed_faces": "avfer.stages.embed_faces:EmbedFaces",
         "embed_voice": "avfer.stages.embed_voice:EmbedVoice",
@@ -43,6 +44,7 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
     "detector": {"mtcnn": "avfer.models.detectors.mtcnn:Mtcnn"},
     "backbone": {
         "aver_lite": "avfer.models.backbones.aver_lite:AverLite",
+        "identity_lite": "avfer.models.backbones.identity_lite:IdentityLite",
         "poster": "avfer.models.backbones.poster:Poster",
         "poster_v2": "avfer.models.backbones.poster_v2:PosterV2",
         "dan": "avfer.models.backbones.dan:Dan",

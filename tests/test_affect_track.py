@@ -18,6 +18,7 @@ COLUMNS = {
     "frame": pa.int64(),
     "time_s": pa.float64(),
     "track": pa.int32(),
+    "person": pa.int32(),
     "face_score": pa.float32(),
     "face_x1": pa.float32(),
     "face_y1": pa.float32(),
@@ -91,6 +92,13 @@ def test_rows_of_a_fixed_clock_have_times_but_no_frame(voice, reason):
 
 def test_a_tick_without_rows_has_the_reason_no_audio():
     assert [row["reason"] for row in rows_of(make_track([], 2, pictures=False))] == ["no_audio"] * 2
+
+
+def test_the_person_of_a_face_is_a_number_beside_its_track_and_null_where_it_was_not_identified():
+    track = make_track([(0, 3), (0, 5), (1, NO_TRACK)], 3)
+    assert [row["person"] for row in rows_of(track)] == [None] * 4
+    named = replace(track, faces=replace(track.faces, person_ids=np.array([1, 0, 1])))
+    assert [(row["track"], row["person"]) for row in rows_of(named)] == [(3, 1), (5, 0), (None, None), (None, None)]
 
 
 def test_outputs_without_a_head_have_no_column():

@@ -1,0 +1,86 @@
+"""track_faces: short tracks of low score, faces that leave the picture, low frame rates, the dark."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from avfer.rows import concat
+from avfer.stages.between_key_frames import Faces
+from avfer.stages.detect import DetectFaces
+from avfer.stages.track import TrackFaces, TrackingState
+from avfer.types import FaceTracks, FrameBatch
+from tests.laws import clock, feed, part
+from tests.pictures import astronaut, batch, face_at
+
+CPU = torch.device("cpu")
+POINTS = np.array([[15.0, 18], [25, 18], [20, 24], [16, 30], [24, 30]], np.float32)
+
+
+def tracked(frames: FrameBatch, **options: int) -> FaceTracks:
+    detect = DetectFaces()
+    detect.load(CPU)
+    return feed(TrackFaces(**options), [frames, detect(frames)], [])  # pyright: ignore[reportArgumentType]
+
+
+def followed(scores: list[float], cuts: list[int], min_length: int = 5) -> FaceTracks:
+    """Return the rows of a face in place that has a score per frame, 0 where it is not found; fed in chunks."""
+    frames = FrameBatch(clock(len(scores)), torch.full((len(scores), 60, 60, 3), 90, dtype=torch.uint8))
+    stage, state, parts = TrackFaces(min_length=min_length, max_gap=0.05), TrackingState(), []
+    for start, stop in zip([0, *cuts], [*cuts, len(scores)], strict=True):
+        chunk = part(frames, start, stop, last=stop == len(scores))
+        state = replace(state, frames=state.frames.add(chunk))
+        faces = [_faces(score) for score in scores[start:stop]]
+        state, rows = stage._follow(state, faces, chunk.clock)  # pyright: ignore[reportPrivateUsage]
+        state, rows = stage._output(state, rows)  # pyright: ignore[reportPrivateUsage]
+        parts.append(rows)
+    return concat(parts)
+
+
+def _faces(score: float) -> Faces:
+    n = int(score > 0)
+    box = np.array([[10, 10, 30, 34]], np.float32)[:n]
+    return Faces(box, np.full(n, score, np.float32), POINTS[None][:n])
+
+
+GHOST = [0.7, 0.7, 0, 0, 0, 0, 0.99, 0.99, 0.99, 0.99, 0.99, 0.99, 0.99]
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [2, 5, 6], [7, 11]])
+def test_a_short_track_of_low_score_is_dropped_wherever_the_clip_is_cut(cuts: list[int]) -> None:
+    rows = followed(GHOST, cuts)
+    assert rows.frames.tolist() == list(range(6, 13))
+    assert set(rows.track_ids) == {0}
+
+
+def test_a_short_track_of_high_score_and_a_long_one_of_low_score_are_kept() -> None:
+    assert followed([0.95, 0.95, 0, 0, 0, 0], []).frames.tolist() == [0, 1]
+    assert followed([0.7] * 6, []).frames.tolist() == list(range(6))
+
+
+def test_a_length_of_one_frame_drops_nothing_and_delays_nothing() -> None:
+    assert followed(GHOST, [], min_length=1).frames.tolist() == [0, 1, *range(6, 13)]
+
+
+def test_boxes_far_outside_the_picture_never_appear() -> None:
+    wide = np.pad(astronaut(), ((0, 0), (300, 300), (0, 0)), mode="edge")
+    frames = batch([wide[20:220, 390 + 8 * i : 670 + 8 * i] for i in range(24)])  # the face leaves to the left
+    rows = tracked(frames)
+    visible = np.minimum(rows.boxes[:, 2], 280) - np.maximum(rows.boxes[:, 0], 0)
+    assert len(rows) and (visible / (rows.boxes[:, 2] - rows.boxes[:, 0]) >= 0.5).all()
+
+
+@pytest.mark.parametrize("fps", [25.0, 10.0, 5.0])
+def test_a_face_that_swings_through_the_picture_is_one_track_at_any_rate(fps: float) -> None:
+    times = np.arange(round(4 * fps)) / fps
+    frames = batch([face_at(25 * np.sin(2.2 * t), 12 * np.sin(3 * t)) for t in times], fps)
+    rows = tracked(frames)
+    assert set(rows.track_ids) == {0}
+    assert len(rows) == len(times)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.12, 0.05])
+def test_a_face_is_found_in_a_dark_picture(share: float) -> None:
+    dark = [np.round(face_at(i) * share).astype(np.uint8) for i in range(12)]
+    assert len(tracked(batch(dark))) == 12
