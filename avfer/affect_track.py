@@ -32,8 +32,12 @@ class Provenance:
     """The clip and everything that determines the values predicted from it; written into the table's metadata."""
 
     clip: str  # file name of the input
+    source: str = ""  # path of the input relative to what the user named, "s1/talk.mp4"; empty: that of `clip`
+    input: Mapping[str, object] = field(default_factory=dict[str, object])  # size and time, see avfer.origin
+    pipeline_name: str = ""  # "aver"
     pipeline: str = ""  # YAML, with overrides applied
     pipeline_sha256: str = ""  # hexadecimal, of the YAML
+    parsed_pipeline_sha256: str = ""  # hexadecimal, of the parsed pipeline with all defaults, see avfer.origin
     weights: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
     device: str = ""  # "cpu", "cuda", ...
     stream: Mapping[str, object] = field(default_factory=dict[str, object])  # facts of the media, with `start_s`
@@ -44,8 +48,11 @@ class Provenance:
         metadata: dict[str, object] = {
             "version": self.version,
             "clip": self.clip,
+            "input": dict(self.input),
+            "pipeline_name": self.pipeline_name,
             "pipeline": self.pipeline,
             "pipeline_sha256": self.pipeline_sha256,
+            "parsed_pipeline_sha256": self.parsed_pipeline_sha256,
             "weights": dict(self.weights),
             "device": self.device,
         }
@@ -93,15 +100,21 @@ class AffectTrack:
         columns += [(name, pa.float32()) for name in ("face_score", *BOX_COLUMNS, "valence", "arousal")]
         columns += [("expression", pa.string())]
         columns += [(name, pa.float32()) for name in (*probabilities, *action_units)]
-        columns += [("reason", pa.string())]
+        columns += [
+            ("has_face", pa.bool_()),
+            ("has_voice", pa.bool_()),
+            ("source", pa.string()),
+            ("reason", pa.string()),
+        ]
         metadata = self.source.as_metadata() if self.source else None
         return pa.schema([pa.field(name, kind) for name, kind in columns], metadata=metadata)
 
     def to_table(self) -> pa.Table:
         """Return one row per frame and track, ordered by frame, then track; missing values are null.
 
-        An instant without any row gets one row of nulls, so every decoded frame appears. The column `reason` says
-        why a row has no face; it is null where a face was found.
+        An instant without any row gets one row of nulls, so every decoded frame appears. The columns `has_face` and
+        `has_voice` say what a row was read from, and are never null. The column `reason` says why a row has no face;
+        it is null where a face was found.
         """
         faces, clock = self.faces, self.clock
         instants = _instants(self)
@@ -118,7 +131,9 @@ class AffectTrack:
         expressions, action_units = rows(self.expressions), rows(self.action_units)
         columns: list[pa.Array] = [
             pa.array([self.source.clip if self.source else None] * len(order), pa.string()),
-            pa.array(instants, pa.int64(), mask=np.full(len(order), not clock.pictures)),
+            pa.array(
+                clock.frame_numbers[instants - clock.first], pa.int64(), mask=np.full(len(order), not clock.pictures)
+            ),
             pa.array(clock.times[instants - clock.first], pa.float64()),
             pa.array(ids, pa.int32(), mask=ids == NO_TRACK),
             pa.array(persons, pa.int32(), mask=persons == NO_PERSON),
@@ -129,6 +144,9 @@ class AffectTrack:
             _top_expressions(expressions, self.classes),
             *(_nullable(probability) for probability in expressions.T),
             *(_nullable(probability) for probability in action_units.T),
+            pa.array(ids != NO_TRACK, pa.bool_()),
+            pa.array(rows(self.has_voice), pa.bool_()),
+            pa.array([(self.source.source or self.source.clip) if self.source else None] * len(order), pa.string()),
             _reasons(self, instants, ids),
         ]
         return pa.Table.from_arrays(columns, schema=self.schema())
@@ -143,6 +161,7 @@ class AffectTrack:
             pa.float32(): pd.Float32Dtype(),
             pa.float64(): pd.Float64Dtype(),
             pa.string(): pd.StringDtype(),
+            pa.bool_(): pd.BooleanDtype(),
         }
         return self.to_table().to_pandas(types_mapper=kinds.get)
 
@@ -180,8 +199,8 @@ def _instants(track: AffectTrack) -> np.ndarray:
 
 
 def _padded(values: np.ndarray, length: int) -> np.ndarray:
-    """Append missing values (NaN, or NO_TRACK for integers) up to `length` rows: (N, ...) -> (length, ...)."""
-    filler = NO_TRACK if np.issubdtype(values.dtype, np.integer) else np.nan
+    """Append missing values (NaN, False, or NO_TRACK for integers) up to `length` rows: (N, ...) -> (length, ...)."""
+    filler = {"f": np.nan, "b": False, "i": NO_TRACK}[values.dtype.kind]
     more = np.full((length - len(values), *values.shape[1:]), filler, values.dtype)
     return np.concatenate([values, more])
 

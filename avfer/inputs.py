@@ -1,27 +1,33 @@
 """Resolve `--input`: files, folders, globs, .txt lists and manifests, on this machine or at URLs that fsspec opens.
 
-`avfer label` uses `find_inputs`, a stream that checks every file; `avfer run` uses `find_clips`, a list of local paths.
+`avfer label` uses `find_inputs`, a stream that checks every file; `avfer run` uses `find_clips`, a list.
 Both walk folders in the same fixed order (by name at every level) and skip hidden files and folders.
 
 | input                  | files                                         | ids                                     |
 | talk.mp4               | that file, whatever its suffix                | talk.mp4                                |
 | corpus                 | media files in the folder and below           | relative to it: s1/talk.mp4             |
+| frames                 | its pictures as one clip, if it has no media  | frames                                  |
+| frames/%04d.png        | the pictures with these names as one clip     | %04d.png                                |
 | corpus/*/*.mp4         | what matches; folders as above                | relative to corpus: s1/talk.mp4         |
 | clips.txt              | one input a line, relative to the list        | the line; absolute paths without root   |
 | clips.csv, .parquet    | the column `path`, relative to the manifest   | the column `id`, else as in a list      |
 | s3://bucket/corpus     | as above, in a remote store                   | as above                                |
 """
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from glob import has_magic, iglob
 from pathlib import Path, PurePosixPath
 
 from avfer import remote
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError, MediaError
+from avfer.local_paths import check_path, is_file, is_folder, local_path
 from avfer.manifest import Manifest, find_manifest
+from avfer.picture_files import find_pictures, is_picture, is_sequence
 from avfer.remote import MEDIA_SUFFIXES
 
 MAX_LISTED = 5  # faults that one message lists
@@ -38,12 +44,15 @@ class InputFile:
     modified: float | None  # s since 1970; None if a remote store does not report it
     content_mark: str | None = None  # changes with the content, as reported by a remote store (such as an ETag)
     row: int | None = None  # of the user's manifest
+    below: str = ""  # path below the folder or pattern in which the file was found; empty: its name
+    sound: str | None = None  # absolute path of a separate sound file (see avfer.sound_files)
 
 
-def find_inputs(inputs: Sequence[str], manifest: Manifest | None) -> Iterator[InputFile]:
+def find_inputs(inputs: Sequence[str], manifest: Manifest | None, stills: bool = False) -> Iterator[InputFile]:
     """Yield the files behind the inputs, each once, in a fixed order.
 
     manifest: the table that the inputs name (see find_manifest), which then replaces them.
+    stills: whether each picture of a sequence is a clip of its own.
 
     Raises ConfigError if an input names nothing, if a file is not a regular file (a pipe would block its reader), if a
     folder cannot be listed (its clips would be missing without notice), or if two files have the same id.
@@ -51,7 +60,7 @@ def find_inputs(inputs: Sequence[str], manifest: Manifest | None) -> Iterator[In
     path_of: dict[str, str] = {}
     paths: set[str] = set()
     files = _manifest_files(manifest) if manifest else (file for text in inputs for file in _expand(text, strict=True))
-    for file in files:
+    for file in _stills(files) if stills else files:
         if file.path in paths:
             continue
         if file.id in path_of:
@@ -62,34 +71,20 @@ def find_inputs(inputs: Sequence[str], manifest: Manifest | None) -> Iterator[In
         yield file
 
 
-def find_clips(inputs: Sequence[str]) -> list[Path]:
-    """Return the local media files behind the inputs, each once (links resolved), with their paths as given.
+def find_clips(inputs: Sequence[str], stills: bool = False) -> list[InputFile]:
+    """Return the media files behind the inputs, each once (links resolved), as a list; `given` are their paths.
 
-    Files inside folders that are not regular, and folders that cannot be listed, are skipped; a file that a glob
-    matches is returned unchecked.
+    Files inside folders that are not regular, links that lead nowhere, and folders that cannot be listed are skipped
+    with a warning; a file that a glob matches is returned unchecked.
 
-    Raises ConfigError if an input names nothing, or names a URL.
+    Raises ConfigError if an input names nothing.
     """
     manifest = find_manifest(inputs)
     files = _manifest_files(manifest) if manifest else (file for text in inputs for file in _expand(text, strict=False))
-    paths: list[Path] = []
-    for file in files:
-        if remote.is_url(file.path):
-            raise ConfigError(f"{file.path}: this command reads local files only; use avfer label for URLs")
-        paths.append(Path(file.given))
-    return list({path.resolve(): path for path in reversed(paths)}.values())[::-1]
-
-
-def check_output_names(clips: Iterable[Path]) -> None:
-    """Raise ConfigError if two clips would write the same files, because they differ only in folder or suffix."""
-    clip_of: dict[str, Path] = {}
-    for clip in clips:
-        if clip.stem in clip_of:
-            raise ConfigError(
-                f"{clip_of[clip.stem]} and {clip} would both be written as '{clip.stem}'; rename one, or run them "
-                "separately with different --output folders"
-            )
-        clip_of[clip.stem] = clip
+    found: dict[Path | str, InputFile] = {}
+    for file in _stills(files) if stills else files:
+        found.setdefault(file.path if remote.is_url(file.path) else Path(file.path).resolve(), file)
+    return list(found.values())
 
 
 def _manifest_files(manifest: Manifest) -> Iterator[InputFile]:
@@ -107,7 +102,7 @@ def _manifest_files(manifest: Manifest) -> Iterator[InputFile]:
 
 def _expand(text: str, strict: bool) -> Iterator[InputFile]:
     """Yield the files of one input. strict: whether irregular files in folders are errors (else they are skipped)."""
-    if text.lower().endswith(".txt") and not Path(text).expanduser().is_dir():
+    if text.lower().endswith(".txt") and not is_folder(local_path(text)):
         yield from _listed(text, strict)
     else:
         yield from _named(text, "", text, strict)
@@ -136,13 +131,16 @@ def _named(path: str, name: str, given: str, strict: bool) -> Iterator[InputFile
     if remote.is_url(path):
         for found in remote.find(path):
             file_id = _join_names(name, found.name) or PurePosixPath(found.url).name
-            yield InputFile(file_id, found.url, found.url, found.size, found.modified, found.content_mark)
+            state = (found.size, found.modified, found.content_mark)
+            yield InputFile(file_id, found.url, found.url, *state, below=found.name)
         return
-    local = Path(path).expanduser()
-    if local.is_dir():
+    local = local_path(path)
+    if is_folder(local):
         yield from _folder(local, name, strict)
     elif os.path.lexists(local):
         yield _file(str(local), name or local.name)
+    elif is_sequence(local):
+        yield _sequence(local, name or local.name)
     elif has_magic(str(local)):
         yield from _matches(local, given, strict)
     else:
@@ -158,25 +156,64 @@ def _matches(pattern: Path, given: str, strict: bool) -> Iterator[InputFile]:
         raise ConfigError(f"no file or folder matches '{given}'; check the path behind --input")
     for path in map(Path, found):
         name = path.relative_to(fixed).as_posix()
-        if path.is_dir():
+        if is_folder(path):
             yield from _folder(path, name, strict, may_be_empty=True)
         else:
-            yield _file(str(path), name) if strict else _unchecked_file(path, name)
+            yield replace(_file(str(path), name) if strict else _unchecked_file(path, name), below=name)
 
 
 def _folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -> Iterator[InputFile]:
     """Yield the media files in a folder and the folders in it."""
     empty = True
     for path in _walk(folder, strict, ()):
-        if strict or path.is_file():
+        if strict or is_file(path):
             empty = False
-            yield _file(str(path), _join_names(name, path.relative_to(folder).as_posix()))
+            below = path.relative_to(folder).as_posix()
+            yield replace(_file(str(path), _join_names(name, below)), below=below)
+        else:
+            problem = "is a link to nothing" if path.is_symlink() else "is not a regular file"
+            warnings.warn(f"{path} {problem}: it is skipped", AvferWarning, stacklevel=2)
+    if empty:
+        for sequence in sorted({path.parent for path in folder.rglob("*") if is_picture(path)}):
+            empty = False
+            below = "" if sequence == folder else sequence.relative_to(folder).as_posix()
+            yield replace(_sequence(sequence, _join_names(name, below)), below=below)
     if empty and not may_be_empty:
-        raise ConfigError(f"no media file in the folder {folder}")
+        raise ConfigError(f"no media file and no picture in the folder {folder}")
+
+
+def _sequence(path: Path, name: str) -> InputFile:
+    """Return a folder or a pattern of pictures as one clip. Raises ConfigError if there is no picture.
+
+    Its content mark is a hash of the names, sizes and times of all pictures.
+    """
+    try:
+        states = [(file.name, file.stat().st_size, file.stat().st_mtime) for file in find_pictures(path)]
+    except (MediaError, OSError) as error:
+        raise ConfigError(str(error)) from error
+    mark = f"pictures:{hashlib.sha256(repr(states).encode()).hexdigest()}"
+    size, modified = sum(state[1] for state in states), max(state[2] for state in states)
+    absolute = os.path.abspath(path)  # noqa: PTH100
+    return InputFile(name or Path(absolute).name, absolute, str(path), size, modified, mark)
+
+
+def _stills(files: Iterator[InputFile]) -> Iterator[InputFile]:
+    """Yield each picture of a sequence as a file of its own, and the other files as they are."""
+    for file in files:
+        if remote.is_url(file.path) or not is_sequence(Path(file.path)):
+            yield file
+            continue
+        is_folder = Path(file.path).is_dir()
+        folder = file.id if is_folder else str(PurePosixPath(file.id).parent)
+        for picture in find_pictures(Path(file.path)):
+            found = _file(str(picture), _join_names(folder.removeprefix("."), picture.name), file.row)
+            yield replace(found, below=_join_names(file.below if is_folder else "", picture.name))
 
 
 def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     """Yield paths with a media suffix by name, level by level; linked folders are followed, but not in a circle.
+
+    A link without suffix that leads nowhere is yielded too.
 
     above: device and inode of the folders above this one.
     """
@@ -184,9 +221,10 @@ def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Ite
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        if not strict:
-            return
         fault = f"the folder {folder} cannot be listed: {error.strerror}"
+        if not strict:
+            warnings.warn(f"{fault}; it is skipped", AvferWarning, stacklevel=2)
+            return
         raise ConfigError(f"{fault}; change its permissions or leave it out") from error
     identity = (status.st_dev, status.st_ino)
     if identity in above:
@@ -194,10 +232,15 @@ def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Ite
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if is_folder(entry):
             yield from _walk(folder / entry.name, strict, (*above, identity))
-        elif Path(entry.name).suffix.lower() in MEDIA_SUFFIXES:
+        elif Path(entry.name).suffix.lower() in MEDIA_SUFFIXES or _is_lost_folder(entry):
             yield folder / entry.name
+
+
+def _is_lost_folder(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a link to nothing whose name has no suffix: a folder of clips may be missing."""
+    return entry.is_symlink() and not Path(entry.name).suffix and not Path(entry.path).exists()
 
 
 def _file(path: str, name: str, row: int | None = None) -> InputFile:
@@ -205,6 +248,7 @@ def _file(path: str, name: str, row: int | None = None) -> InputFile:
     if remote.is_url(path):
         found = remote.info(path)
         return InputFile(name, found.url, found.url, found.size, found.modified, found.content_mark, row)
+    check_path(Path(path))
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError as error:
@@ -215,6 +259,7 @@ def _file(path: str, name: str, row: int | None = None) -> InputFile:
 
 
 def _unchecked_file(path: Path, name: str) -> InputFile:
+    check_path(path)
     return InputFile(name, str(path.absolute()), str(path), 0, None)
 
 
@@ -237,4 +282,4 @@ def _join(base: str, line: str) -> str:
     """Return a path of a list, relative to the folder or URL of the list."""
     if remote.is_url(line):
         return line
-    return f"{base}/{line}" if remote.is_url(base) else str(Path(base) / Path(line).expanduser())
+    return f"{base}/{line}" if remote.is_url(base) else str(Path(base) / local_path(line))

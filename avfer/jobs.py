@@ -7,17 +7,22 @@
 import time
 import traceback
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from avfer import remote
+from avfer.atomic import output_errors
 from avfer.errors import AvferError, debugging, describe_unexpected
-from avfer.export import find_exporter, find_format
+from avfer.export import find_exporter, find_format, metadata_of
 from avfer.export.summary import TableSummary
 from avfer.export.table_writer import TableWriter
+from avfer.inputs import InputFile
+from avfer.kept_files import check_kept, record_metadata
 
 if TYPE_CHECKING:  # these import torch
     from avfer.affect_track import AffectTrack
@@ -32,6 +37,14 @@ class Job:
     tables: Mapping[str, Path]  # format -> file: {"parquet": Path("out/clip.parquet")}
     exports: Mapping[str, Path] = field(default_factory=dict[str, Path])  # exporter -> file, made from the whole table
     audio: Path | None = None  # file with the clip's audio, if that is a separate file
+    source: str = ""  # path of the clip relative to what the user named; empty: its file name
+    url: str | None = None  # where the clip lies; `clip` is its file name then, and `run_job` copies it
+    state: Mapping[str, object] | None = None  # size and time of a remote clip, as of `avfer.origin.input_state`
+
+    @property
+    def given(self) -> str:
+        """The path or URL of the clip, for messages."""
+        return self.url or str(self.clip)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -62,14 +75,45 @@ class Outcome:
     summary: TableSummary | None = None  # None if nothing was run or the job failed before its tables were complete
 
 
-def plan_job(clip: Path, folder: Path, formats: Sequence[str], exporters: Sequence[str] = ()) -> Job:
-    """Return a job whose files lie in `folder` and have the stem of the clip: clip.parquet, clip.html, ...
+def plan_job(
+    clip: Path, folder: Path, formats: Sequence[str], exporters: Sequence[str] = (), name: str | None = None
+) -> Job:
+    """Return a job whose files lie in `folder`: NAME.parquet, NAME.html, ...
 
+    name: path below the folder without the suffix of a format, "s1/talk"; None: the stem of the clip.
     Raises ConfigError if a format or an exporter is unknown.
     """
-    tables = {name: folder / f"{clip.stem}{find_format(name).suffix}" for name in formats}
-    exports = {name: folder / f"{clip.stem}{find_exporter(name).suffix}" for name in exporters}
+    name = clip.stem if name is None else name
+    tables = {key: folder / f"{name}{find_format(key).suffix}" for key in formats}
+    exports = {key: folder / f"{name}{find_exporter(key).suffix}" for key in exporters}
     return Job(clip, tables, exports)
+
+
+def job_of(
+    file: InputFile, folder: Path, formats: Sequence[str], exporters: Sequence[str], name: str | None = None
+) -> Job:
+    """Return the job of a file behind --input, local or remote; the other arguments are those of `plan_job`."""
+    url = file.path if remote.is_url(file.path) else None
+    clip = Path(PurePosixPath(file.path).name if url else file.given)
+    state = {"size": file.size, "modified": file.modified, "content": file.content_mark} if url else None
+    audio = Path(file.sound) if file.sound else None
+    return replace(plan_job(clip, folder, formats, exporters, name), audio=audio, source=file.id, url=url, state=state)
+
+
+def check_existing(jobs: Sequence[Job], pipeline: "Pipeline") -> None:
+    """Raise ConfigError if a file of the jobs exists that another pipeline, option, weight file or input made.
+
+    Warns of files of another version of avfer, and of those that do not record what made them.
+    """
+    from avfer.origin import input_state  # imports torch
+
+    for job in jobs:
+        kinds = {path: find_format(name) for name, path in job.tables.items()}
+        kinds |= {path: find_exporter(name) for name, path in job.exports.items()}
+        existing = {path: kind for path, kind in kinds.items() if path.exists()}
+        if existing:
+            state = job.state if job.state is not None else input_state(job.clip, job.audio)
+            check_kept(existing, dict.fromkeys(existing, pipeline.origin(job.clip.name, state)))
 
 
 def clip_to_files(
@@ -92,11 +136,12 @@ def clip_to_files(
     """
     tables = {name: path for name, path in job.tables.items() if path not in keep}
     exports = {name: path for name, path in job.exports.items() if path not in keep}
-    duration, parts = None, list[pa.Table]()
+    duration, parts, metadata = None, list[pa.Table](), dict[str, str]()
     with ExitStack() as stack, closing(_stream(job, pipeline)) as tracks:
         writers = [stack.enter_context(TableWriter(path, name)) for name, path in tables.items()]
         for track in tracks:
             table = transform(track.to_table())
+            metadata = metadata_of(table.schema)
             for writer in writers:
                 writer.append(table)
             result.summary.add(table)
@@ -106,6 +151,8 @@ def clip_to_files(
             on_part(track)
     result.duration = float(str(duration)) if duration else result.summary.stop
     result.written.extend(tables.values())
+    for name, path in tables.items():
+        record_metadata(path, find_format(name), metadata)
     if exports:
         _export(job.clip, exports, pa.concat_tables(parts), result)
 
@@ -122,7 +169,8 @@ def run_job(
         return Outcome(job, done=keep, kept=True)
     outcome, result, start = Outcome(job), ClipResult(), time.perf_counter()
     try:
-        clip_to_files(job, pipeline, result, keep=keep, on_part=on_part)
+        with _local(job) as local:
+            clip_to_files(local, pipeline, result, keep=keep, on_part=on_part)
     except Exception as error:
         if debugging():
             traceback.print_exc()
@@ -138,7 +186,29 @@ def run_job(
 
 
 def _stream(job: Job, pipeline: "Pipeline") -> "Generator[AffectTrack]":
-    yield from pipeline.stream(job.clip, job.audio)
+    """Yield the parts of the result; their source says where the user found the clip."""
+    for part in pipeline.stream(job.clip, job.audio):
+        source = replace(part.source, source=job.source) if part.source else None
+        if source and job.state is not None:
+            source = replace(source, input=job.state)
+        yield replace(part, source=source)
+
+
+@contextmanager
+def _local(job: Job) -> Generator[Job]:
+    """Yield a job whose clip is a local file; a remote clip is copied for as long as the block runs.
+
+    Raises OutputError if the disk is full, MediaError if the clip cannot be copied.
+    """
+    if job.url is None:
+        yield job
+        return
+    output = job.outputs[0].parent
+    with output_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(prefix=".avfer-", dir=output)
+    with folder as name:
+        yield replace(job, clip=remote.fetch_clip(job.url, Path(name)))
 
 
 def _export(clip: Path, exports: Mapping[str, Path], table: pa.Table, result: ClipResult) -> None:
@@ -151,3 +221,4 @@ def _export(clip: Path, exports: Mapping[str, Path], table: pa.Table, result: Cl
             continue
         exporter.write(table, clip, path)
         result.written.append(path)
+        record_metadata(path, exporter, metadata_of(table.schema))

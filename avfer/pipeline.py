@@ -19,6 +19,7 @@ from avfer.origin import input_state, pipeline_sha256
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import prefetch, release_free_memory
+from avfer.readers.arrays import array_media, clip_arrays
 from avfer.types import Clip, Span
 
 Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
@@ -79,26 +80,54 @@ class Pipeline:
             device=str(self.device),
         )
 
-    def run(self, path: str | Path, sound: Path | None = None, *, progress: bool = False) -> AffectTrack:
-        """Return all rows of a clip; `sound` as in `stream`. Raises MediaError if the file cannot be read.
+    def run(
+        self,
+        clip: str | Path | Any,
+        sound: Path | None = None,
+        *,
+        fps: float = 25.0,
+        audio: Any = None,
+        sample_rate: int | None = None,
+        progress: bool = False,
+    ) -> AffectTrack:
+        """Return all rows of a clip; the other arguments as in `stream`. Raises MediaError if it cannot be read.
 
-        progress: show a bar on standard error while the clip is processed; where that is no terminal, a line at the end.
+        progress: show a bar on standard error while the clip is processed; without a terminal, a line at the end.
         """
-        parts = self.stream(path, sound)
+        parts = self.stream(clip, sound, fps=fps, audio=audio, sample_rate=sample_rate)
         if progress:
             from avfer.progress import show_progress
 
-            parts = show_progress(Path(path), parts)
+            parts = show_progress(Path(clip) if isinstance(clip, str | Path) else Path("array"), parts)
         return AffectTrack.concat(list(parts))
 
-    def stream(self, path: str | Path, sound: Path | None = None) -> Iterator[AffectTrack]:
-        """Yield the rows of a clip chunk by chunk, in bounded memory. Raises MediaError if the file cannot be read.
+    def stream(
+        self,
+        clip: str | Path | Any,
+        sound: Path | None = None,
+        *,
+        fps: float = 25.0,
+        audio: Any = None,
+        sample_rate: int | None = None,
+    ) -> Iterator[AffectTrack]:
+        """Yield the rows of a clip chunk by chunk, in bounded memory.
 
-        `sound` is a separate file with the clip's sound; its first sample belongs to the first frame.
+        clip: a media file; a folder or pattern (`frames/%04d.png`) of pictures; or the frames themselves, an array or
+        tensor (T, H, W, 3) uint8 RGB with `fps` frames per second.
+        sound: a separate file with the clip's sound; its first sample belongs to the first frame.
+        audio: the sound of frames in memory, (S,) or (C, S), float in [-1, 1] or int16; sample_rate: its rate in Hz.
+
+        Raises MediaError if a file cannot be read, ConfigError if arrays do not fit.
         """
-        media = probe(Path(path))
+        if isinstance(clip, str | Path):
+            media = probe(Path(clip))
+            whole = Clip(media.path, sound)
+        else:
+            arrays = clip_arrays(clip, fps, audio, sample_rate)
+            media = array_media(arrays)
+            whole = Clip(media.path, sound, arrays)
         source = self.provenance(media, sound)
-        with closing(self.values(Clip(media.path, sound))) as parts:
+        with closing(self.values(whole)) as parts:
             for part in parts:
                 yield replace(part, source=source)
 

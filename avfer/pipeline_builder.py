@@ -69,14 +69,14 @@ def _create(line: StageSpec) -> Any:
         kind = find("stage", line.use)
     except ConfigError as error:
         raise ConfigError(f"{error} ({line.where})") from None
-    options = _options(line, kind)
+    options = stage_options(line, kind)
     try:
         return kind(**options)
     except (ConfigError, ValueError) as error:
         raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from error
 
 
-def _options(line: StageSpec, kind: type[Any]) -> dict[str, Any]:
+def stage_options(line: StageSpec, kind: type[Any]) -> dict[str, Any]:
     """Return the options of a line with values of the types that the fields declare.
 
     kind: the class of the stage. Raises ConfigError for an unknown or missing option and for a value of another type

@@ -29,6 +29,14 @@ from avfer.yaml_reader import YamlDocument, parse_mapping, shown, write_yaml
 KEYS = {"chunk", "threads", "stages", "output"}
 STAGE_KEYS = {"use", "from"}
 MAX_STAGES = 100
+# Options of a clip, which users set without the names of stages: the option, and the stages (`use`) that have it.
+CLIP_OPTIONS: dict[str, tuple[str, frozenset[str]]] = {
+    "start": ("start_at", frozenset({"decode_video", "decode_audio"})),
+    "stop": ("stop_at", frozenset({"decode_video", "decode_audio"})),
+    "sequence_fps": ("sequence_fps", frozenset({"decode_video"})),
+    "region": ("region", frozenset({"detect_faces"})),
+    "person": ("person", frozenset({"align_faces"})),
+}
 Chunk = Annotated[Number, Field(ge=0.01, le=600)]  # seconds
 
 
@@ -64,8 +72,8 @@ class PipelineSpec:
 def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineSpec:
     """Read a pipeline by the name of a bundled one or the path of a YAML file.
 
-    `overrides` maps `stage.option`, `chunk` or `threads` to new values. Raises ConfigError, with file and line, if
-    the text is not a valid pipeline.
+    `overrides` maps `stage.option`, `chunk`, `threads` or a name of CLIP_OPTIONS to new values. Raises ConfigError,
+    with file and line, if the text is not a valid pipeline.
     """
     path = find_configuration("pipeline", name)
     text = read_text(path)
@@ -77,6 +85,11 @@ def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) 
     return _pipeline(path.stem, text, document)
 
 
+def parse_pipeline(text: str, name: str) -> PipelineSpec:
+    """Return the pipeline of a YAML text, for which `name` stands in messages. Raises ConfigError as `read_pipeline`."""
+    return _pipeline(name, text, parse_mapping(text, name, "stages: and output:"))
+
+
 def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
     """Set options of stages, `chunk` or `threads` in the parsed YAML."""
     stages = data.get("stages")
@@ -84,12 +97,26 @@ def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
         stage, dot, option = key.partition(".")
         if not dot and key in {"chunk", "threads"}:
             data[key] = value
+        elif key in CLIP_OPTIONS:
+            _override_clip_option(stages, key, value)
         elif not dot:
-            raise ConfigError(f"'{key}' cannot be set; write stage.option, chunk or threads")
+            names = ", ".join(CLIP_OPTIONS)
+            raise ConfigError(f"'{key}' cannot be set; write stage.option, chunk, threads or one of {names}")
         elif not isinstance(stages, dict) or not isinstance(stages.get(stage), dict):
             raise ConfigError(unknown("stage", stage, map(str, stages) if isinstance(stages, dict) else ()))
         else:
             stages[stage][option] = value
+
+
+def _override_clip_option(stages: Any, key: str, value: Any) -> None:
+    """Set an option of the clip on every stage that has it. Raises ConfigError if the pipeline has no such stage."""
+    option, uses = CLIP_OPTIONS[key]
+    lines = stages.values() if isinstance(stages, dict) else ()
+    found = [line for line in lines if isinstance(line, dict) and line.get("use") in uses]
+    if not found:
+        raise ConfigError(f"'{key}' cannot be set: the pipeline has no stage {' or '.join(sorted(uses))}")
+    for line in found:
+        line[option] = value
 
 
 def _pipeline(name: str, text: str, document: YamlDocument) -> PipelineSpec:

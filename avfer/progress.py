@@ -1,14 +1,15 @@
 """Progress on standard error: bars on a terminal, plain lines elsewhere, JSON lines on request, or nothing.
 
 `open_display` returns a display: `TerminalBars`, `PlainLines`, `JsonLines` or the silent `Display`. A reporter writes
-to it: `ClipProgress` for `avfer run` and `avfer evaluate`, `CorpusProgress` for `avfer label`, `StepProgress` for
-`avfer train`. Library code that only counts steps takes a `ReportProgress` callable and knows neither.
+to it: `avfer.clip_progress.ClipProgress` for `avfer run` and `avfer evaluate`, `CorpusProgress` for `avfer label`,
+`StepProgress` for `avfer train`, `show_progress` for `Pipeline.run`. Library code that only counts steps takes a
+`ReportProgress` callable and knows neither.
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -21,7 +22,6 @@ from avfer.errors import AvferError
 
 if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
-    from avfer.jobs import Outcome
 
 LINE_INTERVAL = 30.0  # s, least time between two lines about an unfinished step where there is no terminal
 
@@ -165,54 +165,25 @@ class StepProgress:
         self._display.print_line(line)
 
 
-class ClipProgress:
-    """Progress of a list of clips that are processed one after another, with the speed inside the current clip."""
+def show_progress(clip: Path, parts: "Iterator[AffectTrack]") -> "Iterator[AffectTrack]":
+    """Yield the parts of a clip's result, and show on standard error how far the clip is.
 
-    def __init__(self, display: Display, clips: int) -> None:
-        self._display, self._clips, self._finished = display, clips, 0
-        self._title, self._duration, self._frames, self._start = "", None, 0, 0.0
-
-    def begin(self, clip: Path) -> None:
-        """Start a clip. Its duration is only read where a bar shows it."""
-        self._title, self._frames, self._start = clip.name, 0, time.monotonic()
-        if self._display.shows_bars:
-            self._duration = _duration(clip)
-            if self._clips > 1:
-                self._display.update_bar("clips", self._finished, self._clips, f"{self._finished}/{self._clips}")
-            self._display.update_bar(self._title, 0.0, self._duration, "0 frames")
-
-    def advance(self, part: "AffectTrack") -> None:
-        """Move to the last instant of a part of the current clip."""
-        self._frames += len(part.clock)
-        if len(part.clock):
-            seconds = float(part.clock.times[-1])
-            speed = seconds / max(time.monotonic() - self._start, 1e-9)
-            self._display.update_bar(self._title, seconds, self._duration, f"{self._frames} frames {speed:.1f}x")
-
-    def end(self, outcome: "Outcome") -> None:
-        """Finish a clip with a line about its outcome; on a terminal a single clip needs none."""
-        self._finished += 1
-        line = f"{outcome.job.clip.name}: {outcome_text(outcome)}"
-        self._display.remove_bar(self._title)
-        if not self._display.shows_bars:
-            self._display.print_line(f"[{self._finished}/{self._clips}] {line}")
-        elif self._clips > 1:
-            self._display.update_bar("clips", self._finished, self._clips, f"{self._finished}/{self._clips}")
-            self._display.print_line(line)
+    On a terminal this is a bar that disappears at the end, elsewhere one line at the end.
+    """
+    start, frames = time.monotonic(), 0
+    with open_display(Console(stderr=True), quiet=False) as display:
+        duration = media_duration(clip) if display.shows_bars else None
+        display.update_bar(clip.name, 0.0, duration, "0 frames")
+        for part in parts:
+            frames += len(part.clock)
+            if len(part.clock):
+                display.update_bar(clip.name, float(part.clock.times[-1]), duration, f"{frames} frames")
+            yield part
+        if not display.shows_bars:
+            display.print_line(f"{clip.name}: {frames} frames in {time.monotonic() - start:.1f} s")
 
 
-def outcome_text(outcome: "Outcome") -> str:
-    """Return a few words about an outcome: `1250 frames in 9.8 s, 5.1 times real time`, `failed` or `kept, ...`."""
-    if outcome.error is not None:
-        return "failed"
-    if outcome.kept or outcome.summary is None:
-        return "kept, it existed already (--overwrite replaces it)"
-    rate = outcome.summary.stop / outcome.seconds
-    unit = "frames" if outcome.summary.has_frames else "rows"
-    return f"{outcome.summary.instants} {unit} in {outcome.seconds:.1f} s, {rate:.1f} times real time"
-
-
-def _duration(clip: Path) -> float | None:
+def media_duration(clip: Path) -> float | None:
     """Return the duration of a clip in seconds; None if it cannot be read."""
     from avfer.media import probe
 

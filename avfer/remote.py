@@ -4,6 +4,7 @@ Functions that take a path or a URL treat a text with "://" as a URL. Files are 
 workers copy the clips themselves (`fetch`), so a slow store holds up one worker only.
 """
 
+import errno
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +15,20 @@ from typing import Any
 
 import fsspec
 
-from avfer.errors import AvferError, ConfigError, MissingExtra
+from avfer.atomic import output_error
+from avfer.errors import AvferError, ConfigError, MediaError, MissingExtra
+from avfer.local_paths import local_path
 
 PICTURE_SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts webm wmv"
 AUDIO_SUFFIXES = "aac aif aiff flac m4a mka mp3 oga ogg opus wav wma"
 # Suffixes that are looked for in folders; a file that the user names is taken whatever its suffix.
 MEDIA_SUFFIXES = {f".{name}" for name in (PICTURE_SUFFIXES + " " + AUDIO_SUFFIXES).split()}
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # of the local disk, while a clip is copied
 EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}  # scheme -> package, extra of avfer
+
+
+class FetchError(MediaError):
+    """A remote clip that cannot be copied."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ def parent(text: str) -> str:
     >>> parent("s3://bucket/corpus/list.txt")
     's3://bucket/corpus'
     """
-    return text.rpartition("/")[0] if is_url(text) else str(Path(text).expanduser().parent)
+    return text.rpartition("/")[0] if is_url(text) else str(local_path(text).parent)
 
 
 def read_bytes(text: str) -> bytes:
@@ -58,7 +66,7 @@ def read_bytes(text: str) -> bytes:
         with _store(text) as (store, path):
             return store.cat_file(path)
     try:
-        return Path(text).expanduser().read_bytes()
+        return local_path(text).read_bytes()
     except OSError as error:
         raise ConfigError(f"{text} cannot be read: {error.strerror}; check the path behind --input") from error
 
@@ -101,6 +109,20 @@ def fetch(url: str, folder: Path) -> Path:
     copy = folder / PurePosixPath(path).name
     store.get_file(path, str(copy))
     return copy
+
+
+def fetch_clip(url: str, folder: Path) -> Path:
+    """Copy a remote clip into a local folder and return its path.
+
+    Raises OutputError if the disk is full, FetchError if the clip cannot be copied for another reason.
+    """
+    try:
+        return fetch(url, folder)
+    except Exception as error:  # each store has error classes of its own
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise output_error(folder, error) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FetchError(f"'{url}' cannot be copied: {reason}") from error
 
 
 def _matching(store: Any, pattern: str) -> Iterator[RemoteFile]:

@@ -32,6 +32,9 @@ COLUMNS = {
     "p_surprise": pa.float32(),
     "au01": pa.float32(),
     "au12": pa.float32(),
+    "has_face": pa.bool_(),
+    "has_voice": pa.bool_(),
+    "source": pa.string(),
     "reason": pa.string(),
 }
 FACE = ("track", "face_score", "face_x1", "face_y1", "face_x2", "face_y2")
@@ -63,7 +66,9 @@ def test_a_row_with_a_face_has_every_value_and_no_reason():
 def test_a_frame_without_rows_has_nulls_and_a_reason():
     (row,) = rows_of(make_track([], 1))
     assert (row["frame"], row["time_s"], row["reason"]) == (0, 0.0, "no_face")
-    assert all(value is None for name, value in row.items() if name not in {"clip", "frame", "time_s", "reason"})
+    filled = {"clip", "frame", "time_s", "has_face", "has_voice", "source", "reason"}
+    assert all(value is None for name, value in row.items() if name not in filled)
+    assert (row["has_face"], row["has_voice"]) == (False, False)
 
 
 def test_the_voice_fills_a_frame_without_a_face():
@@ -92,6 +97,24 @@ def test_rows_of_a_fixed_clock_have_times_but_no_frame(voice, reason):
 
 def test_a_tick_without_rows_has_the_reason_no_audio():
     assert [row["reason"] for row in rows_of(make_track([], 2, pictures=False))] == ["no_audio"] * 2
+
+
+def test_columns_say_whether_a_row_was_read_from_a_face_or_a_voice():
+    """An instant without any row was read from neither; the columns are never null."""
+    both = rows_of(make_track([(0, 1), (1, NO_TRACK)], 3, voice=True))
+    assert [(row["has_face"], row["has_voice"]) for row in both] == [(True, True), (False, True), (False, False)]
+    silent = rows_of(make_track([(0, 1), (1, NO_TRACK)], 2, voice=False))
+    assert [(row["has_face"], row["has_voice"]) for row in silent] == [(True, False), (False, False)]
+
+
+def test_the_source_is_the_path_below_the_input_else_the_name_of_the_clip():
+    track = make_track([(0, 1)], 2)
+    assert track.source is not None
+    assert track.to_table()["source"].to_pylist() == ["talk.mp4"] * 2
+    below = replace(track, source=replace(track.source, source="s1/talk.mp4"))
+    assert below.to_table()["source"].to_pylist() == ["s1/talk.mp4"] * 2
+    assert below.to_table()["clip"].to_pylist() == ["talk.mp4"] * 2
+    assert replace(track, source=None).to_table()["source"].to_pylist() == [None] * 2
 
 
 def test_the_person_of_a_face_is_a_number_beside_its_track_and_null_where_it_was_not_identified():

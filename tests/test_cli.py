@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
@@ -76,7 +77,7 @@ def test_every_format_holds_the_same_values(avfer, steady, clip, tmp_path):
         (["run", "{steady}"], "Missing option '--input'"),
         (["run", "{steady}", "--input", "nothing.mp4"], "'nothing.mp4'"),
         (["run", "{steady}", "--input", "{tmp}/*.mkv"], "*.mkv"),
-        (["run", "{steady}", "--input", "{tmp}/empty"], "no media file in the folder"),
+        (["run", "{steady}", "--input", "{tmp}/empty"], "no media file"),
         (["run", "{steady}", "--input", "{clip}", "--format", "xlsx"], "unknown format 'xlsx'"),
         (["run", "{steady}", "--input", "{clip}", "--device", "cpuu"], "did you mean 'cpu'?"),
         (["run", "{steady}", "--input", "{clip}", "--set", "affekt.pause=1"], "did you mean 'affect'?"),
@@ -99,26 +100,62 @@ def test_wrong_usage_prints_one_line_and_exits_with_2(avfer, steady, clip, tmp_p
     assert sorted(tmp_path.glob("**/*.parquet")) == []
 
 
-def test_two_inputs_with_the_same_output_name_exit_with_2_before_any_work(avfer, steady, clip, tmp_path):
+def test_inputs_with_the_same_output_name_keep_their_ending(avfer, steady, clip, tmp_path):
     (tmp_path / "other").mkdir()
     twin = write_clip(tmp_path / "other" / "talk.avi", stripes(4), codec="mpeg4")
     result = avfer("run", steady, "--input", clip, twin, "--output", tmp_path / "out")
+    assert result.code == 0
+    assert [path.name for path in result.paths] == ["talk.mp4.parquet", "talk.avi.parquet"]
+    assert [rows(path) for path in result.paths] == [FRAMES, 4]
+
+
+def test_two_inputs_of_one_name_and_ending_exit_with_2_before_any_work(avfer, steady, clip, tmp_path):
+    (tmp_path / "other").mkdir()
+    twin = write_clip(tmp_path / "other" / "talk.mp4", stripes(4))
+    result = avfer("run", steady, "--input", clip, twin, "--output", tmp_path / "out")
     assert result.code == 2
-    assert "talk.mp4" in result.err and "talk.avi" in result.err
+    assert str(clip) in result.err and str(twin) in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_clips_in_a_folder_keep_their_tree_and_the_table_names_it(avfer, steady, tmp_path):
+    for name in ("S1", "S2"):
+        (tmp_path / "clips" / name).mkdir(parents=True)
+        write_clip(tmp_path / "clips" / name / "cam.mp4", stripes(3))
+    result = avfer("run", steady, "--input", tmp_path / "clips", "--output", tmp_path / "out")
+    assert result.paths == [tmp_path / "out/S1/cam.parquet", tmp_path / "out/S2/cam.parquet"]
+    table = pyarrow.parquet.read_table(result.paths[1])
+    assert set(table["source"].to_pylist()) == {"S2/cam.mp4"} and set(table["clip"].to_pylist()) == {"cam.mp4"}
+
+
+def test_a_run_in_which_all_inputs_fail_exits_with_3(avfer, steady, text, tmp_path):
+    assert avfer("run", steady, "--input", text, "--output", tmp_path / "out").code == 3
+
+
+def test_a_url_is_copied_for_its_run_and_a_changed_one_is_an_error(avfer, steady, clip, tmp_path):
+    store, url = fsspec.filesystem("memory"), "memory://run/talk.mp4"
+    store.pipe("/run/talk.mp4", clip.read_bytes())
+    result = avfer("run", steady, "--input", url, "--output", tmp_path / "out", "--report")
+    assert (result.code, rows(result.paths[0])) == (0, FRAMES)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["talk.html", "talk.parquet"]
+    assert avfer("run", steady, "--input", url, "--output", tmp_path / "out", "--report").code == 0
+    store.pipe("/run/talk.mp4", write_clip(tmp_path / "other.mp4", stripes(4)).read_bytes())
+    changed = avfer("run", steady, "--input", url, "--output", tmp_path / "out", "--report")
+    assert changed.code == 2 and "was made by input of" in changed.err
 
 
 def test_the_same_file_named_twice_is_one_clip(avfer, steady, clip, tmp_path):
     assert len(avfer("run", steady, "--input", clip, tmp_path, "--output", tmp_path / "out").paths) == 1
 
 
+@pytest.mark.filterwarnings("always")
 def test_an_existing_table_is_kept_with_a_message(avfer, steady, clip, tmp_path):
     kept = tmp_path / "talk.parquet"
     kept.write_bytes(b"mine")
     result = avfer("run", steady, "--input", clip, "--output", tmp_path)
     assert (result.code, result.paths) == (0, [kept])
     assert kept.read_bytes() == b"mine"
-    assert "kept" in result.err
+    assert "kept, it existed already" in result.err and "does not record what made it" in result.err
 
 
 def test_overwrite_replaces_a_table(avfer, steady, clip, tmp_path):
@@ -127,6 +164,7 @@ def test_overwrite_replaces_a_table(avfer, steady, clip, tmp_path):
     assert rows(tmp_path / "talk.parquet") == FRAMES
 
 
+@pytest.mark.filterwarnings("always")
 def test_only_the_missing_format_is_written(avfer, steady, clip, tmp_path):
     (tmp_path / "talk.csv").write_bytes(b"mine")
     result = avfer("run", steady, "--input", clip, "--output", tmp_path, "--format", "csv,parquet")

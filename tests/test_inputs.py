@@ -7,8 +7,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from avfer.errors import ConfigError
-from avfer.inputs import check_output_names, find_clips, find_inputs
+from avfer.errors import AvferWarning, ConfigError
+from avfer.inputs import find_clips, find_inputs
 from avfer.manifest import find_manifest
 
 
@@ -100,36 +100,90 @@ def test_local_clips_keep_their_paths_and_come_once(tmp_path, monkeypatch):
     touch(tmp_path, "x/b.mp4", "x/a/c.mp4", "x/.hidden/d.mp4", "e.bin")
     (tmp_path / "x/link.mp4").symlink_to(tmp_path / "x/b.mp4")
     monkeypatch.chdir(tmp_path)
-    assert find_clips(["x", "e.bin"]) == [Path("x/a/c.mp4"), Path("x/b.mp4"), Path("e.bin")]
+    found = find_clips(["x", "e.bin"])
+    assert [file.given for file in found] == ["x/a/c.mp4", "x/b.mp4", "e.bin"]
+    assert [file.below or file.id for file in found] == ["a/c.mp4", "b.mp4", "e.bin"]
 
 
 def test_local_clips_skip_what_is_not_a_file_in_a_folder(tmp_path):
     touch(tmp_path, "a.mp4")
     os.mkfifo(tmp_path / "b.mp4")
-    (tmp_path / "c.mp4").symlink_to(tmp_path / "gone")
-    assert find_clips([str(tmp_path)]) == [tmp_path / "a.mp4"]
+    with pytest.warns(AvferWarning, match=r"b\.mp4 is not a regular file: it is skipped"):
+        assert [file.id for file in find_clips([str(tmp_path)])] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("name", ["c.mp4", "subject1"])
+def test_a_link_to_nothing_is_reported(tmp_path, name):
+    touch(tmp_path, "a.mp4")
+    (tmp_path / name).symlink_to(tmp_path / "gone")
+    with pytest.warns(AvferWarning, match=f"{name} is a link to nothing: it is skipped"):
+        assert [file.id for file in find_clips([str(tmp_path)])] == ["a.mp4"]
+    with pytest.raises(ConfigError, match="does not exist"):
+        ids(tmp_path)
+
+
+@pytest.mark.parametrize("find", [find_clips, lambda inputs: ids(inputs[0])])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (os.fsdecode(b"\xff.mp4"), "is not UTF-8; rename"),
+        ("x" * 300 + ".mp4", "too long"),
+        ("~nobody/x.mp4", "no file"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_an_error(tmp_path, find, name, message):
+    with pytest.raises(ConfigError, match=message):
+        find([name if name.startswith("~") else str(tmp_path / name)])
+
+
+@pytest.mark.parametrize("find", [find_clips, lambda inputs: ids(inputs[0])])
+def test_a_name_in_a_folder_that_is_not_utf8_is_an_error(tmp_path, find):
+    (tmp_path / os.fsdecode(b"\xff.mp4")).touch()
+    with pytest.raises(ConfigError, match="is not UTF-8; rename the file or folder"):
+        find([str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"path,id\na.mp4,x\nclips/a\0.mp4,y\n", "row 2, column 'path': .*NUL character"),
+        (b"path,id\na.mp4,x\0y\n", "row 1, column 'id': .*NUL character"),
+        (b"path\n\xff.mp4\n", "column 'path' is not UTF-8 text|invalid UTF8"),
+        (b"path,path\na.mp4,b.mp4\n", "has two columns called 'path'; keep one"),
+        (b"path,id\na.mp4,1\n,2\n", "has a row without a path: row 2"),
+        (b"path,id\n" + b"a" * 300 + b",1\n", "row 1, column 'path': .* too long for a path"),
+        (b"\0\0\0", "the manifest .* has no column 'path'|cannot be read|has no rows"),
+        (b"", "cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("find", [find_clips, lambda inputs: ids(inputs[0])])
+def test_a_manifest_with_a_path_that_cannot_be_is_an_error_with_its_row(tmp_path, find, content, message):
+    touch(tmp_path, "a.mp4")
+    (tmp_path / "m.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        find([str(tmp_path / "m.csv")])
+
+
+def test_a_list_with_a_nul_is_an_error(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a\0.mp4\n")
+    with pytest.raises(ConfigError, match="NUL character"):
+        find_clips([str(tmp_path / "list.txt")])
 
 
 def test_local_clips_may_be_named_by_a_manifest(tmp_path):
     touch(tmp_path, "x/a.mp4", "x/b.mp4")
     (tmp_path / "m.csv").write_text("path,age\nx/b.mp4,3\nx/a.mp4,4\n")
-    assert find_clips([str(tmp_path / "m.csv")]) == [tmp_path / "x/b.mp4", tmp_path / "x/a.mp4"]
+    assert [file.id for file in find_clips([str(tmp_path / "m.csv")])] == ["x/b.mp4", "x/a.mp4"]
 
 
-def test_local_clips_do_not_include_urls(tmp_path):
+def test_clips_may_be_urls(tmp_path):
     (tmp_path / "list.txt").write_text("memory://clips/a.mp4\n")
     fsspec.filesystem("memory").pipe("/clips/a.mp4", b"a")
-    with pytest.raises(ConfigError, match="reads local files only"):
-        find_clips([str(tmp_path / "list.txt")])
+    (file,) = find_clips([str(tmp_path / "list.txt")])
+    assert (file.path, file.id, file.size) == ("memory:///clips/a.mp4", "clips/a.mp4", 1)
 
 
 def test_a_list_that_is_not_utf8_is_an_error(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\xfa.mp4\n")
     with pytest.raises(ConfigError, match="cannot be read"):
         ids(tmp_path / "list.txt")
-
-
-def test_clips_that_differ_only_in_folder_or_suffix_would_share_their_outputs(tmp_path):
-    check_output_names([Path("a/b.mp4"), Path("a/c.mp4")])
-    with pytest.raises(ConfigError, match=r"a/b\.mp4 and c/b\.wav would both be written as 'b'"):
-        check_output_names([Path("a/b.mp4"), Path("c/b.wav")])

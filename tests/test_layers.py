@@ -10,7 +10,9 @@ from tools.audit import Findings, audit
 
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
-    {"avfer", "errors", "allowed_imports", "configurations", "local_paths", "option_types", "yaml_reader", "signal", "prefetch"},  # "avfer" is avfer/__init__.py, read for the version
+    # "avfer" is avfer/__init__.py, read for the version.
+    {"avfer", "errors", "allowed_imports", "configurations", "local_paths", "option_types", "yaml_reader"}
+    | {"signal", "prefetch"},
     {"atomic", "catalog", "metrics", "types", "rows", "container", "media"},
     {"models", "losses", "readers"},
     {"stage", "datasets"},
@@ -18,7 +20,8 @@ LAYERS = (
     {"stages"},
     {"pipeline_config", "pipeline_builder", "origin", "pipeline"},
     {"export"},
-    {"inputs", "jobs", "kept_files", "output_names", "sound_files", "manifest", "model_listing", "progress", "remote", "doctor", "executors"},
+    {"inputs", "manifest", "remote", "jobs", "kept_files", "output_names", "sound_files", "progress", "clip_progress"}
+    | {"model_listing", "pipeline_listing", "doctor", "executors"},
     {"labelling"},
     {"evaluation"},
     {"training"},

@@ -2,12 +2,23 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from avfer import progress
-from avfer.progress import CorpusProgress, Display, JsonLines, PlainLines, StepProgress, clock, open_display
+from avfer.progress import (
+    CorpusProgress,
+    Display,
+    JsonLines,
+    PlainLines,
+    StepProgress,
+    clock,
+    open_display,
+    show_progress,
+)
+from tests.export.tracks import make_track
 
 REPORTS = [("features", 1, 2), ("features", 2, 2), ("epoch 1/1", 1, 2), ("epoch 1/1", 2, 2, "loss 0.5")]
 
@@ -53,6 +64,20 @@ def test_a_terminal_shows_bars_and_the_same_lines(line):
 @pytest.mark.parametrize("terminal", [True, False])
 def test_quiet_prints_nothing(terminal):
     assert steps(terminal, quiet=True) == ""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_python_shows_how_far_a_clip_is(monkeypatch, terminal):
+    """A bar on a terminal, one line at the end elsewhere; the parts pass through unchanged."""
+    output, text = console(terminal)
+    monkeypatch.setattr(progress, "Console", lambda stderr: output)
+    monkeypatch.setattr(progress, "media_duration", lambda clip: 2.0)
+    parts = [make_track([(0, 1)], 5), make_track([(5, 1)], 5, first=5)]
+    assert list(show_progress(Path("talk.mp4"), iter(parts))) == parts
+    if terminal:
+        assert "talk.mp4" in text.getvalue() and "10 frames" in text.getvalue()
+    else:
+        assert text.getvalue().startswith("talk.mp4: 10 frames in 0.") and text.getvalue().count("\n") == 1
 
 
 def test_without_a_terminal_a_corpus_has_one_line_for_each_clip():

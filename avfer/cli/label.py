@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from avfer.cli.clip_options import Fps, Person, Region, Start, Stills, Stop, clip_settings
 from avfer.cli.exits import FAILED
 from avfer.errors import ConfigError
 
@@ -49,6 +50,21 @@ def label(
     max_memory: Annotated[
         float | None, typer.Option(metavar="GB", help="Stop a worker that uses more memory; its clip fails.")
     ] = None,
+    sound: Annotated[
+        str | None,
+        typer.Option(
+            "--sound",
+            metavar="auto|PATTERN",
+            help="Read the sound from another file: 'auto' for CLIP.wav beside CLIP.mp4, or a pattern such as"
+            " '../audio/{stem}.wav'.",
+        ),
+    ] = None,
+    start: Start = None,
+    stop: Stop = None,
+    region: Region = None,
+    person: Person = None,
+    fps: Fps = None,
+    stills: Stills = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; on Ray also 'cuda,cpu'.")] = "auto",
     settings: Annotated[
         list[str] | None,
@@ -86,8 +102,11 @@ def label(
     from avfer.yaml_reader import parse_override
 
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
-    options = LabelOptions(device, workers, ray, gpus_per_worker, Shard.parse(shard), limits, retry_failed, overwrite)
-    spec = read_pipeline(_require(pipeline, "PIPELINE"), dict(parse_override(text) for text in settings or []))
+    options = LabelOptions(
+        device, workers, ray, gpus_per_worker, Shard.parse(shard), limits, sound, retry_failed, overwrite, stills
+    )
+    given = clip_settings(start, stop, fps, region, person) | dict(parse_override(text) for text in settings or [])
+    spec = read_pipeline(_require(pipeline, "PIPELINE"), given)
     corpus = _require(inputs, "--input")
     report = LabelReport(Store(_require(output, "--output"), options.shard))
     try:

@@ -4,10 +4,11 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from avfer.cli.clip_options import Fps, Person, Region, Start, Stills, Stop, clip_settings
 from avfer.cli.exits import FAILED
 from avfer.errors import ConfigError
 
@@ -30,6 +31,21 @@ def run(
     formats: Annotated[
         str, typer.Option("--format", metavar="LIST", help="parquet, csv, jsonl, or several with commas.")
     ] = "parquet",
+    sound: Annotated[
+        str | None,
+        typer.Option(
+            "--sound",
+            metavar="auto|PATTERN",
+            help="Read the sound from another file: 'auto' for CLIP.wav beside CLIP.mp4, or a pattern such as"
+            " '../audio/{stem}.wav'.",
+        ),
+    ] = None,
+    start: Start = None,
+    stop: Stop = None,
+    region: Region = None,
+    person: Person = None,
+    fps: Fps = None,
+    stills: Stills = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     settings: Annotated[
         list[str] | None,
@@ -42,30 +58,46 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Predict affect in clips and write one table for each."""
-    from avfer.inputs import check_output_names, find_clips
-    from avfer.jobs import Outcome, plan_job
+    from avfer.jobs import Outcome
 
-    clips = find_clips(inputs)
-    check_output_names(clips)
     names = list(dict.fromkeys(name.strip() for name in formats.split(",")))
     exporters = [name for name, wanted in {"report": report, "overlay": overlay}.items() if wanted]
-    jobs = [plan_job(clip, output, names, exporters) for clip in clips]
+    jobs = _plan(inputs, stills, sound, output, names, exporters)
+    options = clip_settings(start, stop, fps, region, person)
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file; results need a folder")
     outcomes: list[Outcome] = []
-    start = time.perf_counter()
+    begin = time.perf_counter()
     try:
-        _run(pipeline, jobs, device, settings or [], overwrite, quiet, outcomes)
+        _run(pipeline, jobs, device, options, settings or [], overwrite, quiet, outcomes)
     finally:  # an interrupted run still prints what it has finished
-        _print(outcomes, time.perf_counter() - start, as_json)
+        _print(outcomes, time.perf_counter() - begin, as_json)
     if any(outcome.error is not None for outcome in outcomes):
         raise typer.Exit(FAILED)
+
+
+def _plan(
+    inputs: list[str], stills: bool, sound: str | None, output: Path, formats: list[str], exporters: list[str]
+) -> "list[Job]":
+    """Return a job for each clip behind the inputs. Raises ConfigError for wrong inputs and names."""
+    from avfer.inputs import find_clips
+    from avfer.jobs import job_of
+    from avfer.output_names import output_names
+    from avfer.sound_files import belongs_to_clip, with_sound
+
+    clips = [with_sound(clip, sound) for clip in find_clips(inputs, stills) if not belongs_to_clip(sound, clip.path)]
+    if not clips:
+        raise ConfigError("--input names no clip, only sound files of clips")
+    return [
+        job_of(clip, output, formats, exporters, name) for clip, name in zip(clips, output_names(clips), strict=True)
+    ]
 
 
 def _run(
     name: str,
     jobs: "list[Job]",
     device: str,
+    options: dict[str, Any],
     settings: list[str],
     overwrite: bool,
     quiet: bool,
@@ -74,13 +106,16 @@ def _run(
     """Run the jobs one after another and append an outcome for each to `outcomes`."""
     from rich.console import Console
 
+    from avfer.clip_progress import ClipProgress, outcome_text
     from avfer.export.summary import summary_table
-    from avfer.jobs import run_job
+    from avfer.jobs import check_existing, run_job
     from avfer.pipeline import load
-    from avfer.progress import ClipProgress, open_display, outcome_text
+    from avfer.progress import open_display
     from avfer.yaml_reader import parse_override
 
-    pipeline = load(name, device, **dict(parse_override(text) for text in settings))
+    pipeline = load(name, device, **options | dict(parse_override(text) for text in settings))
+    if not overwrite:
+        check_existing(jobs, pipeline)
     console = Console(stderr=True)
     console = console if console.is_terminal else Console(stderr=True, width=100)
     with open_display(console, quiet) as display:
@@ -103,16 +138,16 @@ def _print(outcomes: "list[Outcome]", seconds: float, as_json: bool) -> None:
     """
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
-        print(f"avfer: {outcome.job.clip} failed: {outcome.error}", file=sys.stderr)
+        print(f"avfer: {outcome.job.given} failed: {outcome.error}", file=sys.stderr)
     for outcome in outcomes:
         if outcome.note:
-            print(f"avfer: {outcome.job.clip}: {outcome.note}", file=sys.stderr)
+            print(f"avfer: {outcome.job.given}: {outcome.note}", file=sys.stderr)
     written = [str(path) for outcome in outcomes for path in outcome.done]
     if not as_json:
         print(*written, sep="\n", end="\n" if written else "", flush=True)
     elif outcomes:
-        failures = [{"input": str(outcome.job.clip), "reason": outcome.error} for outcome in failed]
-        kept = [str(outcome.job.clip) for outcome in outcomes if outcome.kept]
+        failures = [{"input": outcome.job.given, "reason": outcome.error} for outcome in failed]
+        kept = [outcome.job.given for outcome in outcomes if outcome.kept]
         rows = sum(outcome.summary.rows for outcome in outcomes if outcome.summary)
         result = {"outputs": written, "failures": failures, "kept": kept, "rows": rows, "seconds": round(seconds, 3)}
         print(json.dumps(result, ensure_ascii=False), flush=True)

@@ -1,9 +1,9 @@
 """Predictions of a pipeline for the recordings of a corpus: one table each, those that exist already are kept."""
 
-import json
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ from avfer.datasets.example import Corpus, Notes, Partition
 from avfer.errors import ConfigError, MediaError
 from avfer.evaluation.alignment import AlignedPredictions
 from avfer.evaluation.evaluation_config import EvalConfig
-from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin, TableFolder, table_metadata
-from avfer.inputs import check_output_names
-from avfer.jobs import Job, Outcome, plan_job, run_job
+from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin, TableFolder
+from avfer.jobs import Job, Outcome, check_existing, plan_job, run_job
+from avfer.output_names import check_output_names
 
 if TYPE_CHECKING:
     from avfer.pipeline import Pipeline
@@ -41,13 +41,13 @@ class PipelineSource:
     def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[AlignedPredictions]:
         """Run the pipeline on every recording of a partition, then yield its examples with their tables aligned.
 
-        Raises ConfigError if tables of another pipeline or of other weights exist and `overwrite` is False, MediaError
+        Raises ConfigError if tables of another pipeline, weights or input exist and `overwrite` is False, MediaError
         after all recordings were tried if some could not be processed.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         jobs = [plan_job(path, self._folder, ("parquet",)) for path in list_media(corpus, partition)]
         if not self._overwrite:
-            _check_existing_tables(jobs, self._pipeline)
+            check_existing(jobs, self._pipeline)
         _check_outcomes(self._run(jobs))
         yield from TableFolder(self._folder).predictions(corpus, partition)
 
@@ -55,7 +55,8 @@ class PipelineSource:
         """Run all jobs; a job that fails does not stop the others."""
         from rich.console import Console
 
-        from avfer.progress import ClipProgress, open_display
+        from avfer.clip_progress import ClipProgress
+        from avfer.progress import open_display
 
         outcomes: list[Outcome] = []
         with open_display(Console(file=sys.stderr), self._quiet) as display:
@@ -85,7 +86,7 @@ def list_media(corpus: Corpus, partition: Partition) -> list[Path]:
 @contextmanager
 def preserve_notes(notes: Notes) -> Generator[None]:
     """Restore the notes of a corpus afterwards, because the same examples are read and noted again later."""
-    before = dict(notes.counts), dict(notes.places), set(notes.faults)
+    before = deepcopy((notes.counts, notes.places, notes.faults))
     yield
     for saved, current in zip(before, (notes.counts, notes.places, notes.faults), strict=True):
         current.clear()
@@ -97,16 +98,6 @@ def _describe_pipeline(pipeline: "Pipeline") -> PredictionOrigin:
     facts = {"pipeline": pipeline.name, "pipeline's sha256": pipeline.spec.sha256, "device": str(pipeline.device)}
     training_data = {card.name: card.data or UNKNOWN for card in pipeline.cards}
     return PredictionOrigin(facts, dict(pipeline.files), training_data)
-
-
-def _check_existing_tables(jobs: list[Job], pipeline: "Pipeline") -> None:
-    """Raise ConfigError if a table was made by another pipeline or with other weights."""
-    for path in (path for job in jobs for path in job.tables.values() if path.exists()):
-        metadata = table_metadata(path)
-        same = metadata.get("pipeline_sha256") == pipeline.spec.sha256
-        if not same or json.loads(metadata.get("weights", "{}")) != pipeline.files:
-            difference = "other weights" if same else "another pipeline"
-            raise ConfigError(f"{path} was made by {difference}; choose another --output, or use --overwrite")
 
 
 def _check_outcomes(outcomes: list[Outcome]) -> None:

@@ -4,11 +4,11 @@ Everything here reads pyarrow tables with the columns of `AffectTrack.to_table` 
 
 To add a table format, write a class with the members of TableFormat and one line in avfer.catalog under "format";
 to add an exporter, write a class with the members of Exporter and one line under "exporter". A class outside avfer
-needs no line: `--format package.module:Name` finds it.
+needs no line: `--format package.module:Name` finds a format; `avfer.jobs.plan_job` takes the name of an exporter.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from avfer.catalog import find
 from avfer.errors import ConfigError
@@ -16,7 +16,7 @@ from avfer.errors import ConfigError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Exporter", "TableFormat", "find_exporter", "find_format"]
+__all__ = ["CarriesMetadata", "Exporter", "TableFormat", "find_exporter", "find_format", "metadata_of"]
 
 
 class TableFormat(Protocol):
@@ -44,6 +44,22 @@ class Exporter(Protocol):
     def write(self, table: "pa.Table", clip: Path, path: Path) -> None:
         """Write `path` from the table and the clip's media file; the file appears whole or not at all."""
         ...
+
+
+@runtime_checkable
+class CarriesMetadata(Protocol):
+    """A format or an exporter whose files hold the metadata of the table; so `avfer run` knows what made them."""
+
+    @staticmethod
+    def read_metadata(path: Path) -> dict[str, str]:
+        """Return the metadata of a file, empty if it has none or cannot be read."""
+        ...
+
+
+def metadata_of(schema: "pa.Schema") -> dict[str, str]:
+    """Return the metadata of a table's schema as text; what pyarrow adds itself is left out."""
+    metadata: dict[bytes, bytes] = schema.metadata or {}
+    return {key.decode(): text.decode(errors="replace") for key, text in metadata.items() if key != b"ARROW:schema"}
 
 
 def find_format(name: str) -> type[TableFormat]:

@@ -4,9 +4,10 @@ The clip is decoded a second time, a stretch at a time, so memory use does not g
 """
 
 import io
+import json
 import math
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from typing_extensions import Buffer
 
 from avfer.atomic import atomic_write
 from avfer.container import audio_stream, decode_packet, open_container, read_packets, time_of
-from avfer.errors import ConfigError, OutputError
-from avfer.export.drawing import draw_rows, rows_by_frame
+from avfer.errors import AvferError, ConfigError, OutputError
+from avfer.export import metadata_of
+from avfer.export.drawing import Row, draw_rows, rows_by_frame
 from avfer.media import Media, probe
+from avfer.picture_files import is_sequence
 from avfer.stages.decode import DecodeVideo
 from avfer.types import Clip, Span
 
@@ -53,14 +56,27 @@ class VideoOverlay:
         media = probe(clip)
         if media.video is None:
             raise ConfigError(f"'{clip}' has no video to draw on; leave out the exporter 'overlay' (--overlay)")
-        with atomic_write(path) as part, _OutputFile(part, "wb") as file, open_container(clip) as source:
+        pictures = is_sequence(clip)  # these have no sound
+        with (
+            atomic_write(path) as part,
+            _OutputFile(part, "wb") as file,
+            nullcontext() if pictures else open_container(clip) as source,
+        ):
             try:
                 with av.open(file, "w", format="mp4") as target:
+                    target.metadata["comment"] = json.dumps(metadata_of(table.schema))
                     _transcode(media, source, target, table)
             except FFmpegError as error:
                 if file.error is not None:
                     raise file.error from error
                 raise OutputError(f"{path} cannot be written: {error}") from error
+
+    @staticmethod
+    def read_metadata(path: Path) -> dict[str, str]:
+        """Return the metadata of the table behind an overlay, from the comment of the file; empty if it has none."""
+        with suppress(AvferError, FFmpegError, OSError, ValueError), open_container(path) as container:
+            return json.loads(container.metadata.get("comment", "{}"))
+        return {}
 
 
 class _OutputFile(io.FileIO):
@@ -80,16 +96,25 @@ class _OutputFile(io.FileIO):
         return memoryview(data).nbytes
 
 
-def _transcode(media: Media, source: InputContainer, target: OutputContainer, table: pa.Table) -> None:
-    """Decode, draw and encode every frame; audio up to a second ahead is muxed after each of them."""
-    rows = rows_by_frame(table)
+def _transcode(media: Media, source: InputContainer | None, target: OutputContainer, table: pa.Table) -> None:
+    """Decode, draw and encode every frame; audio up to a second ahead is muxed after each of them.
+
+    A frame that `decode_video` left out is drawn with the rows of the last frame before it.
+    """
+    rows, times = (
+        rows_by_frame(table),
+        dict(zip(*(table[name].to_pylist() for name in ("frame", "time_s")), strict=True)),
+    )
+    final = max((frame for frame in times if frame is not None), default=-1)
+    shown: Sequence[Row] = []
     video, audio, shift = None, None, 0.0
     last = -1  # tick of the frame before: ticks must increase
-    for index, time, image in _decoded_frames(media):
+    for index, time, image in _decoded_frames(media, _frame_rate(times)):
+        shown = rows.get(index, [] if index in times or index > final else shown)
         if video is None:
             shift, audio = _add_audio(media, source, target)
             video = _add_video(target, media, image)
-        frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, rows.get(index, []))), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, shown)), format="rgb24")
         last = max(last + 1, round((time + shift) / TICK))
         frame.pts, frame.time_base = last, TICK
         target.mux(video.encode(frame))
@@ -98,12 +123,20 @@ def _transcode(media: Media, source: InputContainer, target: OutputContainer, ta
     if video is not None:
         target.mux(video.encode())
     if audio is not None:
-        audio.mux_until(float("inf"))
+        audio.mux_until(math.inf)
 
 
-def _decoded_frames(media: Media) -> Iterator[tuple[int, float, np.ndarray]]:
+def _frame_rate(times: Mapping[int | None, float]) -> float:
+    """Return the rate in Hz of a sequence of pictures with these times (s) of some frames; 25 if there is one only."""
+    known = sorted((frame, time) for frame, time in times.items() if frame is not None)
+    (first, start), (last, stop) = (known[0], known[-1]) if known else ((0, 0.0), (0, 0.0))
+    return (last - first) / (stop - start) if stop > start else 25.0
+
+
+def _decoded_frames(media: Media, sequence_fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield index, time (s) and pixels ((H, W, 3) uint8 RGB) of every frame, exactly as the pipeline decodes them."""
-    stage, clip, last = DecodeVideo(), Clip(media.path), False
+    stage = DecodeVideo(sequence_fps=sequence_fps) if is_sequence(media.path) else DecodeVideo()
+    clip, last = Clip(media.path), False
     state = stage.start()
     while not last:
         state, frames = stage.step(state, Span(clip, 0.0, math.inf, FRAME_BYTES))
@@ -145,13 +178,13 @@ class _Audio:
             self._next = next(self._packets, None)
 
 
-def _add_audio(media: Media, source: InputContainer, target: OutputContainer) -> tuple[float, _Audio | None]:
+def _add_audio(media: Media, source: InputContainer | None, target: OutputContainer) -> tuple[float, _Audio | None]:
     """Add the clip's audio, if it has any; return the shift of all times (s) and the audio.
 
     An MP4 has no negative times, so everything is shifted if the audio starts before the first frame.
     """
-    stream = audio_stream(source)
-    if stream is None or media.video is None or media.audio is None:
+    stream = audio_stream(source) if source is not None else None
+    if source is None or stream is None or media.video is None or media.audio is None:
         return 0.0, None
     zero = media.video.first_s
     shift = max(0.0, zero - (media.audio.start if media.audio.start is not None else zero))

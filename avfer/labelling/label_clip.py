@@ -22,22 +22,21 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile, read_metadata
 
 from avfer import __version__, remote
-from avfer.atomic import atomic_rename, output_error, output_errors
-from avfer.errors import AvferError, ConfigError, MediaError, OutputError
+from avfer.atomic import atomic_rename, output_errors
+from avfer.errors import AvferError, ConfigError, OutputError
 from avfer.export.table_writer import TableWriter
 from avfer.jobs import ClipResult, Job, clip_to_files
 from avfer.labelling.entry import Entry
 from avfer.labelling.recipe import fingerprint
 from avfer.labelling.store import ClipState, Marker, Store, read_marker
 from avfer.pipeline_config import PipelineSpec
+from avfer.sound_files import find_sound
 
 if TYPE_CHECKING:
     from avfer.pipeline import Pipeline
 
 # Write errors that the name of a clip can cause; any other write error concerns the whole folder and ends the run.
 NAME_ERRORS = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR}
-# Errors while a remote clip is copied that concern the local disk.
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ class LabelTask:
     device: str
     pipeline: str  # fingerprint
     store: Store
+    sound: str | None = None  # rule for separate sound files
 
     def with_device(self, device: str) -> Self:
         """Return the same task for another device."""
@@ -83,7 +83,10 @@ class LabelTask:
 
         pipeline = Pipeline(self.spec, self.device)
         if fingerprint(self.spec, pipeline.files) != self.pipeline:
-            raise ConfigError("weights or avfer differ among the workers, or have changed since the run began")
+            raise ConfigError(
+                "weights or avfer differ among the workers, or have changed since the run began; install the same on"
+                " every machine and start again"
+            )
         return _ClipLabeller(self, pipeline).label
 
 
@@ -120,7 +123,8 @@ class _ClipLabeller:
         """
         result = ClipResult()
         with self._local_file(entry) as clip, self._new_table(entry) as part:
-            job = Job(clip, {"parquet": part})
+            job = Job(clip, {"parquet": part}, audio=find_sound(self._task.sound, entry.path), source=entry.id)
+            job = replace(job, state=remote_state(entry)) if remote.is_url(entry.path) else job
             clip_to_files(job, self._pipeline, result, transform=lambda table: with_columns(table, entry.columns))
             size = _checked_size(part, result.summary.rows)
         return {
@@ -177,7 +181,12 @@ class _ClipLabeller:
             self._store.parts.mkdir(parents=True, exist_ok=True)
             folder = TemporaryDirectory(dir=self._store.parts)
         with folder as name:
-            yield _fetch(entry.path, Path(name))
+            yield remote.fetch_clip(entry.path, Path(name))
+
+
+def remote_state(entry: Entry) -> dict[str, object]:
+    """Return the size and time of a remote clip as its store reports them; those of the copy mean nothing."""
+    return {"size": entry.size, "modified": entry.modified, "content": entry.hash}
 
 
 def with_columns(table: pa.Table, columns: pa.Table | None) -> pa.Table:
@@ -209,22 +218,7 @@ def _failing_step(error: Exception) -> str:
     """Return which step failed, for an error that no stage of the pipeline raised."""
     if isinstance(error, OutputError):
         return "write"
-    return "fetch" if isinstance(error, _FetchError) else "open"
-
-
-class _FetchError(MediaError):
-    """A remote clip that cannot be copied."""
-
-
-def _fetch(url: str, folder: Path) -> Path:
-    """Copy a remote clip into a folder. Raises OutputError if the disk is full, else _FetchError."""
-    try:
-        return remote.fetch(url, folder)
-    except Exception as error:  # each store has error classes of its own
-        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            raise output_error(folder, error) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise _FetchError(f"'{url}' cannot be copied: {reason}") from error
+    return "fetch" if isinstance(error, remote.FetchError) else "open"
 
 
 def _concerns_folder(error: OutputError) -> bool:

@@ -26,6 +26,7 @@ from avfer.labelling.store import ClipState, Marker, Store, locked
 from avfer.manifest import find_manifest
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.progress import CorpusProgress, Display
+from avfer.sound_files import belongs_to_clip, with_sound
 
 TRIES = 2  # a clip fails after so many workers have crashed or been killed while they labelled it
 
@@ -60,6 +61,8 @@ def label(
     overwrite: bool = False,
     max_seconds: float | None = None,
     max_memory: float | None = None,
+    sound: str | None = None,
+    stills: bool = False,
     device: str = "auto",
     **options: Any,
 ) -> CorpusStatus:
@@ -70,13 +73,16 @@ def label(
     output: the folder for tables and markers. shard: "2/3" labels the second third of the clips only.
     workers: at most so many processes or, with ray (an address or "local"), actors; None: one for each core or GPU.
     max_seconds: for one clip. max_memory: GB for one worker. Clips beyond a limit fail.
+    sound: where the sound of clips lies if that is a separate file, "auto" or a pattern (see avfer.sound_files).
+    stills: whether each picture in a folder of pictures is a clip of its own; else the folder is one clip.
 
     A clip that cannot be labelled is counted in the result, and described in `failures.jsonl`. Raises ConfigError,
     WeightsError or MissingExtra before any work, and OutputError if the output folder cannot be written.
     """
     texts = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
-    label_options = LabelOptions(device, workers, ray, 1.0, Shard.parse(shard), limits, retry_failed, overwrite)
+    part = Shard.parse(shard)
+    label_options = LabelOptions(device, workers, ray, 1.0, part, limits, sound, retry_failed, overwrite, stills)
     report = LabelReport(Store(Path(output), label_options.shard))
     spec = read_pipeline(pipeline, options)
     label_corpus(spec, [str(text) for text in texts], label_options, report, CorpusProgress(Display()))
@@ -93,7 +99,9 @@ def label_corpus(
     if store.folder.exists() and not store.folder.is_dir():
         raise ConfigError(f"--output {store.folder} is a file; labels need a folder")
     manifest = find_manifest(inputs)
-    files = _check_not_empty(find_inputs(inputs, manifest))
+    found = find_inputs(inputs, manifest, options.stills)
+    clips = (file for file in found if not belongs_to_clip(options.sound, file.path))
+    files = _check_not_empty(with_sound(file, options.sound) for file in clips)
     with locked(store.locks, store.shard):
         store.clean_up()
         with ThreadPoolExecutor(1, "avfer-recipe") as thread:
@@ -158,7 +166,8 @@ class _Run:
         self._progress.begin(len(self._plan), kept, failed, sum(map(self._plan.size, remaining)))
         if not remaining:
             return
-        task = LabelTask(self._recipe.spec, self._recipe.device, self._recipe.fingerprint, self._store)
+        recipe = self._recipe
+        task = LabelTask(recipe.spec, recipe.device, recipe.fingerprint, self._store, self._options.sound)
         executor = choose_executor(self._options, self._recipe, len(remaining))
         for order, result in executor.map(task, self._next_order(remaining)):
             self._record(order, result)

@@ -122,14 +122,19 @@ def _plan_batch(batch: list[InputFile], manifest: Manifest | None, known: KnownH
 
 
 def _content_hash(file: InputFile, known: KnownHashes) -> str | None:
-    """Return the hash of a clip's content; None if it cannot be read, which then fails in its worker."""
-    if file.content_mark:
+    """Return the hash of a clip and its sound file; None if one cannot be read, which then fails in its worker."""
+    if file.content_mark and not file.sound:
         return file.content_mark
     size, modified, known_hash = known.get(file.id, (-1, None, ""))
     if (size, modified) == (file.size, file.modified):
         return known_hash
     try:
-        with Path(file.path).open("rb") as content:
-            return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+        content = file.content_mark or f"sha256:{_file_hash(file.path)}"
+        return f"{content}+{_file_hash(file.sound)}" if file.sound else content
     except OSError:
         return None
+
+
+def _file_hash(path: str) -> str:
+    with Path(path).open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -19,11 +19,7 @@ class Recipe:
     spec: PipelineSpec
     weights: dict[str, str]  # file name -> sha256
     device: str  # that `--device` resolved to on this machine
-
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint of the pipeline, 64 hexadecimal digits."""
-        return fingerprint(self.spec, self.weights)
+    fingerprint: str  # of the pipeline, 64 hexadecimal digits
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of `run.json`."""
@@ -37,11 +33,14 @@ class Recipe:
 
 
 def fingerprint(spec: PipelineSpec, weights: dict[str, str]) -> str:
-    """Return the sha256 of the version, the YAML and the weights. The device is left out: workers may differ in it.
+    """Return the sha256 of the version, the parsed pipeline with all defaults and the weights.
 
+    Comments and the order of keys change nothing. The device is left out: workers may differ in it.
     weights: file name -> sha256.
     """
-    text = json.dumps([__version__, spec.sha256, sorted(weights.items())])
+    from avfer.origin import pipeline_sha256  # imports torch
+
+    text = json.dumps([__version__, pipeline_sha256(spec), sorted(weights.items())])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -72,4 +71,4 @@ class LoadRecipe:
         from avfer.pipeline import Pipeline
 
         pipeline = Pipeline(spec, self.device)
-        return Recipe(spec, pipeline.files, str(pipeline.device))
+        return Recipe(spec, pipeline.files, str(pipeline.device), fingerprint(spec, pipeline.files))

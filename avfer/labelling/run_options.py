@@ -29,6 +29,7 @@ class LabelOptions:
     sound: str | None = None  # rule for separate sound files, see avfer.sound_files
     retry_failed: bool = False
     overwrite: bool = False
+    stills: bool = False  # each picture of a sequence is a clip of its own
 
     def check(self) -> None:
         """Raise ConfigError if --workers, --gpus-per-worker, --max-seconds or --max-memory is out of its range."""

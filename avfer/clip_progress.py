@@ -1,0 +1,58 @@
+"""Progress of the jobs of `avfer run` and `avfer evaluate`: a bar for the current clip, a line after each."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avfer.progress import Display, media_duration
+
+if TYPE_CHECKING:
+    from avfer.affect_track import AffectTrack
+    from avfer.jobs import Outcome
+
+
+class ClipProgress:
+    """Progress of a list of clips that are processed one after another, with the speed inside the current clip."""
+
+    def __init__(self, display: Display, clips: int) -> None:
+        self._display, self._clips, self._finished = display, clips, 0
+        self._title, self._duration, self._frames, self._start = "", None, 0, 0.0
+
+    def begin(self, clip: Path) -> None:
+        """Start a clip. Its duration is only read where a bar shows it."""
+        self._title, self._frames, self._start = clip.name, 0, time.monotonic()
+        if self._display.shows_bars:
+            self._duration = media_duration(clip)
+            if self._clips > 1:
+                self._display.update_bar("clips", self._finished, self._clips, f"{self._finished}/{self._clips}")
+            self._display.update_bar(self._title, 0.0, self._duration, "0 frames")
+
+    def advance(self, part: "AffectTrack") -> None:
+        """Move to the last instant of a part of the current clip."""
+        self._frames += len(part.clock)
+        if len(part.clock):
+            seconds = float(part.clock.times[-1])
+            speed = seconds / max(time.monotonic() - self._start, 1e-9)
+            self._display.update_bar(self._title, seconds, self._duration, f"{self._frames} frames {speed:.1f}x")
+
+    def end(self, outcome: "Outcome") -> None:
+        """Finish a clip with a line about its outcome; on a terminal a single clip needs none."""
+        self._finished += 1
+        line = f"{outcome.job.clip.name}: {outcome_text(outcome)}"
+        self._display.remove_bar(self._title)
+        if not self._display.shows_bars:
+            self._display.print_line(f"[{self._finished}/{self._clips}] {line}")
+        elif self._clips > 1:
+            self._display.update_bar("clips", self._finished, self._clips, f"{self._finished}/{self._clips}")
+            self._display.print_line(line)
+
+
+def outcome_text(outcome: "Outcome") -> str:
+    """Return a few words about an outcome: `1250 frames in 9.8 s, 5.1 times real time`, `failed` or `kept, ...`."""
+    if outcome.error is not None:
+        return "failed"
+    if outcome.kept or outcome.summary is None:
+        return "kept, it existed already (--overwrite replaces it)"
+    rate = outcome.summary.stop / outcome.seconds
+    unit = "frames" if outcome.summary.has_frames else "rows"
+    return f"{outcome.summary.instants} {unit} in {outcome.seconds:.1f} s, {rate:.1f} times real time"

@@ -1,0 +1,77 @@
+"""Whether an existing output file may be kept: what made it is compared with what would make it now.
+
+Parquet tables, reports and overlays hold the metadata of their table (`avfer.export.CarriesMetadata`). For the other
+formats, CSV and JSON lines among them, and for exporters from outside avfer the same metadata lies beside the file in
+`.avfer/NAME.json`, with the file's size, so that a file that something else has replaced is not mistaken for it.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avfer import __version__
+from avfer.atomic import atomic_write
+from avfer.errors import AvferWarning, ConfigError
+from avfer.export import CarriesMetadata
+
+if TYPE_CHECKING:  # this imports torch
+    from avfer.affect_track import Provenance
+
+FOLDER = ".avfer"
+MAX_LISTED = 3  # files that a message lists
+
+
+def check_kept(existing: Mapping[Path, object], wanted: "Mapping[Path, Provenance]") -> None:
+    """Raise ConfigError if files exist that another pipeline, option, weight file or input made; name both.
+
+    existing: file -> its format or exporter. wanted: file -> what would make it now. A file of another version of
+    avfer, and one that does not record what made it, is kept with a warning.
+    """
+    from avfer.origin import differences  # imports torch
+
+    faults: list[str] = []
+    for path, kind in existing.items():
+        found = _read_metadata(path, kind)
+        if not found.get("version"):
+            warn = f"{path} does not record what made it and is kept as it is; --overwrite makes it again"
+            warnings.warn(warn, AvferWarning, stacklevel=2)
+            continue
+        if different := differences(found, wanted[path]):
+            faults.append(f"{path} was made by {', and '.join(different)}")
+        elif found["version"] != __version__:
+            made = f"made by avfer {found['version']} (now {__version__})"
+            warn = f"{path} was {made} and is kept; --overwrite makes it again"
+            warnings.warn(warn, AvferWarning, stacklevel=2)
+    if faults:
+        more = f"; and {len(faults) - MAX_LISTED} more files" if len(faults) > MAX_LISTED else ""
+        advice = "choose another --output, or use --overwrite to make it again"
+        raise ConfigError(f"{'; '.join(faults[:MAX_LISTED])}{more}; {advice}")
+
+
+def record_metadata(path: Path, kind: object, metadata: Mapping[str, str]) -> None:
+    """Write what made a file beside it, unless files of this kind hold it themselves.
+
+    kind: the format or exporter. Raises OutputError if the record cannot be written.
+    """
+    if isinstance(kind, CarriesMetadata):
+        return
+    content = {"size": path.stat().st_size, "metadata": dict(metadata)}
+    with atomic_write(_record(path)) as part:
+        part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _read_metadata(path: Path, kind: object) -> Mapping[str, str]:
+    """Return the metadata of the table that a file was made from, empty if nothing is recorded."""
+    if isinstance(kind, CarriesMetadata):
+        return kind.read_metadata(path)
+    try:
+        content = json.loads(_record(path).read_bytes())
+        return content["metadata"] if content["size"] == path.stat().st_size else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _record(path: Path) -> Path:
+    return path.parent / FOLDER / f"{path.name}.json"

@@ -1,0 +1,145 @@
+"""What made a table: the pipeline with all its defaults, its weight files and the input; and how two of them differ.
+
+`avfer run` and `avfer evaluate` keep an existing file only if the same pipeline, weights and input would make it again;
+`avfer label` compares the same hash of the pipeline. Comments, the order of keys, and defaults that are written out
+change no hash.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from avfer.affect_track import Provenance
+from avfer.catalog import find
+from avfer.errors import ConfigError
+from avfer.picture_files import find_pictures, is_sequence
+from avfer.pipeline_builder import stage_options
+from avfer.pipeline_config import PipelineSpec, StageSpec, parse_pipeline
+
+MAX_LISTED = 5  # options that one message lists
+DIGITS = 8  # of a hash in a message
+State = dict[str, object]  # what identifies an input: "size" in bytes, "modified" in s since 1970; JSON values
+
+
+def resolve(spec: PipelineSpec) -> dict[str, Any]:
+    """Return a pipeline with the values of all options, those that the YAML leaves out included.
+
+    `{"chunk": 1.0, "threads": 1, "output": "affect", "stages": {"boxes": {"use": "detect_faces", "from": ["frames"],
+    "min_size": 40.0, ...}}}`. Raises ConfigError if a stage or an option is unknown.
+    """
+    return {
+        "chunk": spec.chunk,
+        "threads": spec.threads,
+        "output": spec.output,
+        "stages": {line.name: _resolved(line) for line in spec.stages},
+    }
+
+
+def _resolved(line: StageSpec) -> dict[str, Any]:
+    """Return the stage of a line, its inputs and all its options."""
+    kind = find("stage", line.use)
+    options: dict[str, Any] = {"use": line.use, "from": list(line.inputs)}
+    for option in fields(kind):
+        if option.init and option.default is not MISSING:
+            options[option.name] = option.default
+        elif option.init and option.default_factory is not MISSING:
+            options[option.name] = option.default_factory()
+    return options | stage_options(line, kind)
+
+
+def pipeline_sha256(spec: PipelineSpec) -> str:
+    """Return the sha256 of a pipeline with all its defaults, in hexadecimal digits."""
+    return hashlib.sha256(json.dumps(resolve(spec), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def input_state(path: Path, sound: Path | None = None) -> State:
+    """Return the size and the modification time of an input, and of its separate sound file.
+
+    The size of a sequence of pictures is that of all its pictures, its time that of the newest. A file that cannot be
+    read has no state: `{}`.
+    """
+    try:
+        files = find_pictures(path) if is_sequence(path) else [path]
+        found = [file.stat() for file in files]
+        state: State = {"size": sum(file.st_size for file in found), "modified": max(file.st_mtime for file in found)}
+    except Exception:  # the reader of the clip reports what is wrong with it
+        return {}
+    return state if sound is None else state | {"sound": {"name": sound.name, **input_state(sound)}}
+
+
+def differences(found: Mapping[str, str], wanted: Provenance) -> list[str]:
+    """Return what differs between the origin of a file and what would make it now: "boxes.min_size 40.0 (now 24.0)".
+
+    found: the metadata of the file (`Provenance.as_metadata`). What the file does not record is not compared.
+    """
+    return [
+        *_pipeline_difference(found, wanted),
+        *_weights_differences(found, wanted),
+        *_input_difference(found, wanted),
+    ]
+
+
+def _pipeline_difference(found: Mapping[str, str], wanted: Provenance) -> Iterator[str]:
+    """Yield one text if the pipelines differ, with the options that do."""
+    before = _resolved_text(found.get("pipeline", ""))
+    sha256 = found.get("parsed_pipeline_sha256", "") or (before and before[1])
+    if not sha256 or sha256 == wanted.parsed_pipeline_sha256:
+        return
+    now = _resolved_text(wanted.pipeline)
+    names = f"{found.get('pipeline_name', '')} {sha256[:DIGITS]}".strip()
+    text = f"pipeline {names} (now {wanted.pipeline_name} {wanted.parsed_pipeline_sha256[:DIGITS]})"
+    if before and now:
+        old, new = dict(_flat(before[0])), dict(_flat(now[0]))
+        changed = [key for key in (old | new) if old.get(key) != new.get(key)]
+        listed = [f"{key} {old.get(key, 'absent')} (now {new.get(key, 'absent')})" for key in changed[:MAX_LISTED]]
+        more = [f"{len(changed) - MAX_LISTED} more"] if len(changed) > MAX_LISTED else []
+        text += ": " + ", ".join([*listed, *more])
+    yield text
+
+
+def _resolved_text(text: str) -> tuple[dict[str, Any], str] | None:
+    """Return the pipeline of a YAML text with all defaults, and its sha256; None if this avfer cannot read it."""
+    try:
+        spec = parse_pipeline(text, "pipeline")
+        return resolve(spec), pipeline_sha256(spec)
+    except ConfigError:
+        return None
+
+
+def _flat(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the options of a resolved pipeline: ("boxes.min_size", 40.0), ("threads", 1)."""
+    for name, options in resolved["stages"].items():
+        for option, value in options.items():
+            yield f"{name}.{option}", value
+    yield from ((key, resolved[key]) for key in ("chunk", "threads", "output"))
+
+
+def _weights_differences(found: Mapping[str, str], wanted: Provenance) -> Iterator[str]:
+    """Yield a text for each weight file whose hash differs, among the files that both have."""
+    before: dict[str, str] = json.loads(found.get("weights") or "{}")
+    if before and before.keys() != wanted.weights.keys():
+        yield f"weights {', '.join(before)} (now {', '.join(wanted.weights)})"
+        return
+    for name, sha256 in before.items():
+        if sha256 != wanted.weights[name]:
+            yield f"weights {name} {sha256[:DIGITS]} (now {wanted.weights[name][:DIGITS]})"
+
+
+def _input_difference(found: Mapping[str, str], wanted: Provenance) -> Iterator[str]:
+    before: State = json.loads(found.get("input") or "{}")
+    if before and wanted.input and before != wanted.input:
+        yield f"input of {_state_text(before)} (now {_state_text(wanted.input)})"
+    if found.get("clip", wanted.clip) != wanted.clip:
+        yield f"input {found['clip']} (now {wanted.clip})"
+
+
+def _state_text(state: Mapping[str, Any]) -> str:
+    """Return the state of an input for a message: "2048 bytes, modified 2026-01-31 12:00:00.250000"."""
+    modified = state.get("modified")
+    time = f", modified {datetime.fromtimestamp(modified, UTC):%F %T.%f}" if modified is not None else ""
+    sound = f", sound {state['sound'].get('name')} of {_state_text(state['sound'])}" if "sound" in state else ""
+    return f"{state.get('size')} bytes{time}{sound}"
