@@ -6,9 +6,11 @@ other file. `report.html` beside this module is the template.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
-from html import escape
+from contextlib import suppress
+from html import escape, unescape
 from pathlib import Path
 from string import Template
 
@@ -16,11 +18,17 @@ import pyarrow as pa
 
 from avfer.atomic import atomic_write
 from avfer.errors import WeightsError
+from avfer.export import metadata_of
 from avfer.export.summary import TableSummary, summarize
 from avfer.export.svg import affect_chart, expression_chart, share_chart
 from avfer.export.track_series import TrackSeries, class_names, expression_colour, line_colour, track_series
 from avfer.models.weights import builtin_card
 
+METADATA = re.compile(r'<meta name="avfer-metadata" content="([^"]*)">')
+MAPPED = (
+    "Valence, arousal and action units are <strong>mapped, not measured</strong>: the embedded networks learned them"
+    " from expressions by published tables. Use them to rank moments, not as measurements."
+)
 PAGE = Path(__file__).with_name("report.html")
 REASONS = {
     "no_face": "no face was found on the frame",
@@ -41,6 +49,14 @@ class HtmlReport:
         with atomic_write(path) as part:
             part.write_text(render_report(table), encoding="utf-8")
 
+    @staticmethod
+    def read_metadata(path: Path) -> dict[str, str]:
+        """Return the metadata of the table behind a page, empty if the page holds none."""
+        with suppress(OSError, ValueError):
+            if found := METADATA.search(path.read_text(encoding="utf-8")):
+                return json.loads(unescape(found[1]))
+        return {}
+
 
 def render_report(table: pa.Table) -> str:
     """Return the page of a table as HTML.
@@ -48,7 +64,7 @@ def render_report(table: pa.Table) -> str:
     table: the columns of `AffectTrack.to_table`, whole; without metadata the sections that need it stay empty. A table
     without predictions gives a page without charts. All text from the metadata is escaped.
     """
-    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    metadata = metadata_of(table.schema)
     summary, people, names = summarize(table), track_series(table), class_names(table)
     times = table["time_s"].to_numpy()
     start, stop = (float(times.min()), float(times.max())) if len(times) else (0.0, 1.0)
@@ -56,9 +72,11 @@ def render_report(table: pa.Table) -> str:
     counts = sum((person.expressions for person in summary.people.values()), Counter[str]())
     shares = [(name, counts[name] / max(counts.total(), 1)) for name in names]
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
+        metadata=escape(json.dumps(metadata, ensure_ascii=False)),
         title=escape(metadata.get("clip", "clip")),
         lead=_lead(summary, metadata),
         tiles=_tiles(summary, counts),
+        mapped=_mapped(metadata),
         curves=affect_chart(people, start, stop) if people else _no_values(),
         people=_legend((person.label, line_colour(i)) for i, person in enumerate(people)),
         strips=expression_chart(people, names, start, stop) if people else _no_values(),
@@ -71,6 +89,22 @@ def render_report(table: pa.Table) -> str:
 
 def _no_values() -> str:
     return "<p>No values were predicted; the section Coverage lists the reasons.</p>"
+
+
+def _mapped(metadata: dict[str, str]) -> str:
+    """Return the note that values are mapped and not measured, if embedded weights made them."""
+    weights: dict[str, str] = json.loads(metadata.get("weights") or "{}")
+    names = [Path(file).stem for file, sha256 in weights.items() if _mapped_card(file, sha256)]
+    return f'<p class="note">{MAPPED} ({escape(", ".join(names))})</p>' if names else ""
+
+
+def _mapped_card(file: str, sha256: str) -> bool:
+    """Return whether a file is an embedded one whose network predicts valence, arousal or action units."""
+    try:
+        card = builtin_card(Path(file).stem)
+    except WeightsError:
+        return False
+    return card.sha256 == sha256 and (card.valence_arousal or bool(card.action_units))
 
 
 def _lead(summary: TableSummary, metadata: dict[str, str]) -> str:
@@ -121,7 +155,7 @@ def _provenance(metadata: dict[str, str]) -> str:
         ("weights", "licence", "sha256"),
         [(escape(name), escape(_licence(name)), f"<code>{escape(sha)}</code>") for name, sha in weights.items()],
     )
-    elsewhere = {"pipeline", "weights", "clip", "ARROW:schema"}
+    elsewhere = {"pipeline", "weights", "clip"}
     facts = [(escape(name), escape(value)) for name, value in metadata.items() if name not in elsewhere]
     pipeline = f"<pre>{escape(metadata.get('pipeline', ''))}</pre>"
     details = f"<details open><summary>The pipeline</summary>{pipeline}</details>"

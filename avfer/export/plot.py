@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LEGEND_COLUMNS = 6  # people beside each other
 PANELS = (("valence", "unpleasant – pleasant"), ("arousal", "calm – excited"))
 
 
@@ -27,8 +28,9 @@ def plot_table(table: pa.Table) -> "Figure":
 
     people, names = track_series(table), class_names(table)
     strips = 0.16 + 0.24 * max(len(people), 1)
+    legend = 0.17 * (-(-len(people) // LEGEND_COLUMNS) - 1)  # inches, of the rows beyond the first
     figure, (valence, arousal, strip) = pyplot.subplots(
-        3, 1, sharex=True, figsize=(9, 4.4 + strips), height_ratios=(2, 2, strips), layout="constrained"
+        3, 1, sharex=True, figsize=(9, 4.4 + strips + legend), height_ratios=(2, 2, strips), layout="constrained"
     )
     for axes, (name, hint) in zip((valence, arousal), PANELS, strict=True):
         _plot_lines(axes, people, name, hint)
@@ -37,7 +39,7 @@ def plot_table(table: pa.Table) -> "Figure":
     if clip is not None:
         valence.set_title(clip.decode(), loc="left", fontsize=11, fontweight="bold")
     if len(people) > 1:
-        valence.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=6, frameon=False, fontsize=8)
+        valence.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
     if len(table):
         times = table["time_s"].to_numpy()
         strip.set_xlim(times[0], times[-1] + 1e-3)

@@ -3,6 +3,7 @@
 The report and the plot draw these series; a gap in a track breaks its line, and long clips are averaged.
 """
 
+from colorsys import hls_to_rgb
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ EXPRESSION_COLOURS = {
     "contempt": "#6b4c9a",
 }
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+GOLDEN_ANGLE = 0.381966  # of a full turn
 GAP = 2.5  # median time steps; a longer step is a gap in a track
 FRAME_SECONDS = 0.04  # duration of a row when a person has only one
 
@@ -47,17 +49,17 @@ class TrackSeries:
         return [(float(start), float(stop), str(name)) for start, stop, name in spans if name]
 
 
-def track_series(table: pa.Table, max_points: int = 1200, max_people: int = 6) -> list[TrackSeries]:
+def track_series(table: pa.Table, max_points: int = 1200) -> list[TrackSeries]:
     """Return the series of each person in a table, those with most rows first.
 
     table: the columns of `AffectTrack.to_table`. max_points: longer series are averaged to about so many points, which
-    keeps the size of a chart independent of the length of the clip. max_people: further people are left out. Rows with
-    neither valence nor an expression are ignored.
+    keeps the size of a chart independent of the length of the clip. Rows with neither valence nor an expression are
+    ignored.
     """
     tracks = table["track"].fill_null(-1).to_numpy()
     known = ~np.isnan(_numbers(table, "valence")) | np.array(table["expression"].is_valid())
     counts = {int(t): int(n) for t, n in zip(*np.unique(tracks[known], return_counts=True), strict=True)}
-    order = sorted(counts, key=lambda track: (-counts[track], track))[:max_people]
+    order = sorted(counts, key=lambda track: (-counts[track], track))
     return [_series(table.filter(pa.array((tracks == track) & known)), track, max_points) for track in order]
 
 
@@ -74,8 +76,14 @@ def expression_colour(expression: str, names: list[str]) -> str:
 
 
 def line_colour(index: int) -> str:
-    """Return the colour of the line of the person at a position in the list of series."""
-    return LINE_COLOURS[index % len(LINE_COLOURS)]
+    """Return the colour of the line of the person at a position in the list of series.
+
+    Beyond LINE_COLOURS the hues advance by the golden angle, so that neighbours in the list differ clearly.
+    """
+    if index < len(LINE_COLOURS):
+        return LINE_COLOURS[index]
+    red, green, blue = hls_to_rgb(index * GOLDEN_ANGLE % 1.0, 0.42, 0.6)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 
 from avfer.affect_track import Provenance
 from avfer.export.html_report import HtmlReport, render_report
+from avfer.models.weights import builtin_card
 from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track
 
 
@@ -47,6 +48,21 @@ def test_a_report_shows_people_coverage_and_provenance(tmp_path):
     assert "talk.mp4" in text and "track 1" in text and "track 2" in text
     assert "no face was found" in text and "cd" * 32 in text and "stages: {}" in text
     assert "86%" in text  # 60 of 70 frames have a face
+
+
+def test_a_report_shows_every_track():
+    page = render_report(make_track([(frame, track) for frame in range(3) for track in range(20)], 3).to_table())
+    assert all(page.count(f">track {track}</text>") == 1 for track in range(20))
+    assert all(page.count(f"Valence of track {track}<") == 1 for track in range(20))
+
+
+def test_a_report_says_that_the_values_of_embedded_weights_are_mapped_and_not_measured():
+    note = "mapped, not measured"
+    embedded = {"gru_lite.safetensors": builtin_card("gru_lite").sha256 or ""}
+    for weights, shown in ((embedded, True), ({"gru_lite.safetensors": "ab" * 32}, False), ({}, False)):
+        page = render_report(make_track([(0, 1)], 1, source=Provenance("a.mp4", weights=weights)).to_table())
+        assert (note in page) is shown
+    assert "gru_lite" in render_report(make_track([], 1, source=Provenance("a.mp4", weights=embedded)).to_table())
 
 
 def test_metadata_is_escaped():

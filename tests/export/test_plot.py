@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot
 
 from avfer.export.plot import plot_learning_curve
-from tests.export.tracks import TRACKS
+from tests.export.tracks import TRACKS, make_track
 
 
 @pytest.mark.parametrize("name", TRACKS)
@@ -14,6 +14,15 @@ def test_every_result_can_be_plotted(name, tmp_path):
     figure.savefig(tmp_path / "a.png")
     assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes[:2]] == ["valence", "arousal"]
     assert figure.axes[0].get_title(loc="left") == "talk.mp4"
+    pyplot.close(figure)
+
+
+def test_a_plot_shows_every_track():
+    crowd = make_track([(frame, track) for frame in range(3) for track in range(20)], 3)
+    figure = crowd.plot()
+    valence, arousal, strip = figure.axes
+    assert [len(axes.lines) for axes in (valence, arousal)] == [21, 21]  # and the line at 0
+    assert len(valence.get_legend().get_texts()) == len(strip.get_yticks()) == 20
     pyplot.close(figure)
 
 

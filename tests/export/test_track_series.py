@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avfer.export.svg import affect_chart
-from avfer.export.track_series import expression_colour, track_series
+from avfer.export.track_series import expression_colour, line_colour, track_series
 from tests.export.tracks import make_track
 
 
@@ -25,10 +25,16 @@ def test_long_clips_are_averaged_to_few_points():
     assert np.all(np.diff(person.times) > 0) and np.nanmax(np.abs(person.valence)) <= 1
 
 
-def test_the_person_with_most_rows_comes_first_and_further_people_are_left_out():
+def test_the_person_with_most_rows_comes_first():
     rows = [(frame, track) for frame in range(12) for track in (1, 2, 3) if frame >= 4 * (3 - track)]
-    people = track_series(make_track(rows, 12).to_table(), max_people=2)
-    assert [(person.label, person.rows) for person in people] == [("track 3", 12), ("track 2", 8)]
+    people = track_series(make_track(rows, 12).to_table())
+    assert [(person.label, person.rows) for person in people] == [("track 3", 12), ("track 2", 8), ("track 1", 4)]
+
+
+def test_every_person_of_a_crowd_has_a_series_and_a_colour_of_its_own():
+    crowd = make_track([(frame, track) for frame in range(3) for track in range(40)], 3)
+    assert {person.label for person in track_series(crowd.to_table())} == {f"track {track}" for track in range(40)}
+    assert len({line_colour(index) for index in range(40)}) == 40
 
 
 def test_expression_spans_cover_the_rows_of_a_person_in_order():
