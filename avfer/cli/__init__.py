@@ -4,6 +4,7 @@ Standard output carries results (paths, or one JSON object), standard error ever
 imported inside the commands, so that `--help` answers at once.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from avfer import __version__
-from avfer.cli import corpora, models, submit
+from avfer.cli import corpora, models, pipelines, submit
 from avfer.cli.evaluate import evaluate
 from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE, Stopped
 from avfer.cli.label import label
@@ -32,17 +33,24 @@ from avfer.errors import (
     describe_unexpected,
 )
 
+# A path that no file can have, or that may not be opened, wherever it was named.
+REFUSED_PATHS = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR}
 app = typer.Typer(
     help="Continuous affect from video with sound: valence, arousal, expressions and action units.",
+    epilog="Example: avfer run aver --input clip.mp4 --report",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(run)
-app.command()(evaluate)
-app.command()(label)
-app.command()(train)
+app.command(
+    epilog="Valence, arousal and action units of the embedded weights are mapped from expressions by published tables,"
+    " not measured: rank moments by them. Example: avfer run aver --input clips/ --format parquet,csv --report"
+)(run)
+app.command(epilog="Example: avfer evaluate aff_wild2 --root /data/Aff-Wild2 --pipeline aver")(evaluate)
+app.command(epilog="Example: avfer label aver --input corpus/ --output labels/ --workers 2")(label)
+app.command(epilog="Example: avfer train my_labels --set root=/data/mine")(train)
+app.add_typer(pipelines.app, name="pipelines")
 app.add_typer(models.app, name="models")
 app.add_typer(corpora.app, name="corpora")
 app.add_typer(submit.app, name="submit")
@@ -63,7 +71,7 @@ def _options(
     pass
 
 
-@app.command()
+@app.command(epilog="Example: avfer doctor")
 def doctor() -> None:
     """Show versions, devices, codecs and weights, what is missing, and how to install it."""
     from avfer.doctor import examine
@@ -91,6 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # the program that reads our output has ended, for example `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
+    except OSError as error:
+        if error.errno not in REFUSED_PATHS:
+            _leave(describe_unexpected(error), FAILED)
+        _leave(f"{error.filename}: {error.strerror}; check the path and its permissions", USAGE)
     except Exception as error:
         _leave(describe_unexpected(error), FAILED)
     sys.exit(DONE)

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 WIDTH = 240  # characters of a line where the output is not a terminal
 ALWAYS_SHOWN = frozenset({"examples", "steps", "pictures missing", "media missing"})  # rows printed even if all are 0
 
-app = typer.Typer(help="The corpora that can be read: RECOLA, Aff-Wild2, AffectNet, ...", no_args_is_help=True)
+app = typer.Typer(
+    help="The corpora that can be read: RECOLA, Aff-Wild2, AffectNet, ...",
+    epilog="Example: avfer corpora check recola /data/RECOLA",
+    no_args_is_help=True,
+)
 
 
-@app.command("list")
+@app.command("list", epilog="Example: avfer corpora list")
 def list_corpora() -> None:
     """List all corpora with their options.
 
@@ -44,7 +48,7 @@ def list_corpora() -> None:
     _console().print(table)
 
 
-@app.command("check")
+@app.command("check", epilog="Example: avfer corpora check recola /data/RECOLA")
 def check_corpus(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer corpora list`.")],
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder that the corpus was unpacked to.")],

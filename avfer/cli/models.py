@@ -9,10 +9,14 @@ import typer
 from avfer.cli.exits import FAILED
 from avfer.errors import ConfigError
 
-app = typer.Typer(help="List, inspect, import and verify models.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, inspect, import and verify models.",
+    epilog="Example: avfer models show aver_lite",
+    no_args_is_help=True,
+)
 
 
-@app.command("list")
+@app.command("list", epilog="Example: avfer models list")
 def list_models() -> None:
     """List all models with their inputs, cost, licence and published results.
 
@@ -23,7 +27,7 @@ def list_models() -> None:
     print_models()
 
 
-@app.command("show")
+@app.command("show", epilog="Example: avfer models show aver_lite")
 def show_model(name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")]) -> None:
     """Show the card of a model: inputs, classes, training data, licences, measured results.
 
@@ -34,7 +38,7 @@ def show_model(name: Annotated[str, typer.Argument(metavar="NAME", help="A name 
     print_card(name)
 
 
-@app.command("import")
+@app.command("import", epilog="Example: avfer models import dan dan.pth --output dan.safetensors")
 def import_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' checkpoint: .pth, .tar, .npz, ...")],
@@ -66,7 +70,7 @@ def import_model(
     print(imported.path)
 
 
-@app.command("verify")
+@app.command("verify", epilog="Example: avfer models verify dan tests/golden/dan8")
 def verify_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with manifest.json and golden.npz.")],

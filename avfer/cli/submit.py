@@ -10,7 +10,8 @@ import typer
 from avfer.cli.exits import FAILED
 from avfer.errors import ConfigError
 
-app = typer.Typer(help="Submission files of the ABAW challenges.", no_args_is_help=True)
+EXAMPLE = "Example: avfer submit check --task va --example sample.txt va.txt"
+app = typer.Typer(help="Submission files of the ABAW challenges.", epilog=EXAMPLE, no_args_is_help=True)
 
 
 class Challenge(StrEnum):
@@ -27,7 +28,10 @@ ExampleOption = Annotated[
 ]
 
 
-@app.command("write")
+@app.command(
+    "write",
+    epilog="Example: avfer submit write --task va --example sample.txt --predictions tables/ --output va.txt",
+)
 def write_submission(
     task: TaskOption,
     example: ExampleOption,
@@ -57,7 +61,7 @@ def write_submission(
     print(written.path)
 
 
-@app.command("check")
+@app.command("check", epilog=EXAMPLE)
 def check_submission(
     task: TaskOption,
     example: ExampleOption,
