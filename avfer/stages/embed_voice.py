@@ -56,8 +56,9 @@ class EmbedVoice:
     """Compute features of 16 kHz sound with a voice backbone, one row every `hop` seconds.
 
     Row k covers the 15,600 samples from `k * hop` seconds after the start of the sound on; its time is their centre,
-    start + k * hop + 0.4875 s (later by the silence that decode_audio left out before it). Shorter sound is padded with silence to one patch; samples at the end that fill no
-    patch are dropped. Blocks of frames and batches of patches are counted from the start of the sound.
+    start + k * hop + 0.4875 s, and later by the silence that decode_audio left out before it. Shorter sound is padded
+    with silence to one patch; samples at the end that fill no patch are dropped. Blocks of frames and batches of
+    patches are counted from the start of the sound.
     """
 
     backbone: str = "vggish_lite"  # name in the catalog, or "package.module:Name" of a VoiceNetwork
@@ -174,7 +175,7 @@ def _append(state: SoundState, sound: AudioBatch) -> SoundState:
     if count and (sound.sample_rate != SAMPLE_RATE or channels != 1):
         raise ConfigError(
             f"embed_voice: the sound must be mono at {SAMPLE_RATE} Hz, got {channels} channel(s) at"
-            f" {sound.sample_rate} Hz; set sample_rate: {SAMPLE_RATE} on decode_audio"
+            f" {sound.sample_rate} Hz; set sample_rate: {SAMPLE_RATE} and channel: mix on decode_audio"
         )
     if count and sound.first != state.count:
         raise ValueError(f"embed_voice: samples {state.count} to {sound.first} are missing")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from avfer.errors import ConfigError
 from avfer.signal.log_mel import PATCH, log_mel
+from avfer.stages.decode import DecodeAudio
 from avfer.stages.embed_voice import BATCH, EmbedVoice
 from avfer.types import AudioBatch
 from tests.stages.sounds import RATE, WIDTH, chunks, embed, noise, small_embed_voice, whole
@@ -124,6 +125,15 @@ def test_a_hop_that_is_no_multiple_of_10_ms_is_refused(hop):
 def test_another_rate_or_stereo_is_refused(stage, rate, channels):
     with pytest.raises(ConfigError, match=rf"got {channels} channel\(s\) at {rate} Hz; set sample_rate: 16000"):
         stage.step(stage.start(), AudioBatch(torch.zeros(channels, 100), rate, 0.0, 0, last=False))
+
+
+def test_the_error_about_the_sound_names_options_that_exist(stage):
+    with pytest.raises(ConfigError) as raised:
+        embed(stage, [AudioBatch(torch.zeros(2, 100), 8000, 0.0, 0, last=True)])
+    advice = str(raised.value).partition("; set ")[2].removesuffix(" on decode_audio")
+    options = dict(text.split(": ") for text in advice.split(" and "))
+    sound = DecodeAudio(**{name: int(value) if value.isdigit() else value for name, value in options.items()})
+    assert sound.sample_rate == 16000 and sound.channel == "mix"
 
 
 def test_missing_samples_are_an_error(stage):
