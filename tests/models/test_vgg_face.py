@@ -25,7 +25,7 @@ def published() -> dict[str, torch.Tensor]:
 
 def test_the_first_layer_computes_the_same_from_our_crops_as_from_theirs():
     network, theirs = VggFace(WIDTH, (8,)), published()
-    network.take_over(theirs)
+    network.load_vgg_face(theirs)
     pixels = torch.randint(0, 256, (2, 3, 96, 96)).float()
     with torch.inference_mode():
         ours = network.convs.conv_1((pixels - 128) / 128)
@@ -45,4 +45,4 @@ def test_a_network_loads_every_further_layer_unchanged(name):
 
 def test_a_file_without_the_layers_raises_an_error_with_the_first_missing_one():
     with pytest.raises(KeyError, match=r"conv1_1\.weight"):
-        VggFace(WIDTH, (8,)).take_over({"features.0.weight": torch.zeros(1)})
+        VggFace(WIDTH, (8,)).load_vgg_face({"features.0.weight": torch.zeros(1)})

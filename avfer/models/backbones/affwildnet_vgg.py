@@ -84,7 +84,7 @@ class AffWildNetVgg(FaceNetwork):
         tensors: name -> float tensor in TensorFlow's or in our layout.
         """
         ours = vgg_face.named(tensors, TABLE)
-        options: dict[str, Any] = vgg_face.form(ours)
+        options: dict[str, Any] = vgg_face.implied_options(ours)
         if "trunk.full.1.weight" in ours:
             options["num_hidden"] = len(ours["trunk.full.1.weight"])
         if "expression.bias" in ours:
@@ -93,7 +93,7 @@ class AffWildNetVgg(FaceNetwork):
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "vgg_face", the convolutions of VGG-Face."""
-        return {"vgg_face": StartPart(self.trunk.take_over)}
+        return {"vgg_face": StartPart(self.trunk.load_vgg_face)}
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> output of the second full layer (N, D)."""

@@ -89,7 +89,7 @@ class AverStudent(FaceNetwork):
         """
         last = tensors.get("trunk.features.norm5.weight")
         trunks = [trunk for trunk, width in WIDTHS.items() if last is not None and len(last) == width]
-        return face_embedding.form(tensors) | ({"backbone": trunks[0]} if trunks else {}), tensors
+        return face_embedding.implied_options(tensors) | ({"backbone": trunks[0]} if trunks else {}), tensors
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "imagenet", the trunk from a DenseNet of timm or torchvision."""

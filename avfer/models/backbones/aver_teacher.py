@@ -74,7 +74,7 @@ class AverTeacher(FaceNetwork):
 
         tensors: name -> float tensor of its layer's shape.
         """
-        return face_embedding.form(tensors), tensors
+        return face_embedding.implied_options(tensors), tensors
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "facenet", the trunk from facenet-pytorch's InceptionResnetV1."""

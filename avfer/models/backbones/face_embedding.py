@@ -46,7 +46,7 @@ class FaceEmbedding(nn.Module):
         return Embedded(hidden, F.normalize(self.similarity(hidden)), self.expression(self.dropout(hidden)))
 
 
-def form(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def implied_options(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return the options `num_classes` and `num_features` that the tensors of a network imply.
 
     tensors: name -> float tensor of its layer's shape, those of `FaceEmbedding` under `head.`.

@@ -123,7 +123,7 @@ class Mae(FaceNetwork):
         tensors: name -> float tensor of its layer's shape.
         """
         ours = {_renamed(name): t for name, t in vit.named(tensors).items() if not name.startswith("head.")}
-        options: dict[str, Any] = dict(vit.form(ours))
+        options: dict[str, Any] = dict(vit.implied_options(ours))
         if "decoder.embed.weight" in ours:
             depth = count_numbered(ours, "decoder.blocks.")
             width = ours["decoder.embed.weight"].shape[0]

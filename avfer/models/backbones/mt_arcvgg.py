@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
-from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
+from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, implied_head_options
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
@@ -101,11 +101,11 @@ class MtArcVgg(FaceNetwork):
         """
         embedding = tensors.get("embedding.bias")
         width = {} if embedding is None else {"num_embedding": len(embedding)}
-        return vgg_face.form(tensors) | counts(tensors) | width, tensors
+        return vgg_face.implied_options(tensors) | implied_head_options(tensors) | width, tensors
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "vgg_face", the convolutions of VGG-Face."""
-        return {"vgg_face": StartPart(self.trunk.take_over)}
+        return {"vgg_face": StartPart(self.trunk.load_vgg_face)}
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> embedding (N, D), not normalised."""

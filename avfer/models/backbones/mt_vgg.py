@@ -80,11 +80,11 @@ class MtVgg(FaceNetwork):
 
         tensors: name -> float tensor of its layer's shape.
         """
-        return vgg_face.form(tensors) | counts(tensors, "heads."), tensors
+        return vgg_face.implied_options(tensors) | implied_head_options(tensors, "heads."), tensors
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "vgg_face", the convolutions of VGG-Face."""
-        return {"vgg_face": StartPart(self.trunk.take_over)}
+        return {"vgg_face": StartPart(self.trunk.load_vgg_face)}
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> output of the second full layer (N, D)."""
@@ -115,10 +115,10 @@ def action_units(num_action_units: int) -> list[str]:
     return next((units for units in (ACTION_UNITS, LATER_UNITS) if len(units) == num_action_units), [])
 
 
-def counts(tensors: dict[str, Tensor], place: str = "") -> dict[str, int]:
+def implied_head_options(tensors: dict[str, Tensor], prefix: str = "") -> dict[str, int]:
     """Return the options `num_classes` and `num_action_units` that the heads imply.
 
-    tensors: name -> tensor, `expression.weight` (K, D) and `action_units.weight` (A, D) under the prefix `place`.
+    tensors: name -> tensor, `expression.weight` (K, D) and `action_units.weight` (A, D) after `prefix`.
     """
-    heads = {"num_classes": f"{place}expression.weight", "num_action_units": f"{place}action_units.weight"}
+    heads = {"num_classes": f"{prefix}expression.weight", "num_action_units": f"{prefix}action_units.weight"}
     return {option: len(tensors[name]) for option, name in heads.items() if name in tensors}

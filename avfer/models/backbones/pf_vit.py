@@ -122,7 +122,7 @@ class PfVit(FaceNetwork):
         """
         kept = {n: t for n, t in tensors.items() if not n.startswith(("decoder_", "decoder.")) and n != "mask_token"}
         ours = vit.named(kept)
-        options: dict[str, Any] = dict(vit.form(ours))
+        options: dict[str, Any] = dict(vit.implied_options(ours))
         options["generator"] = any(name.startswith("generator.") for name in ours)
         options["separator"] = options["generator"] or any(name.startswith("separator.") for name in ours)
         if any(name.startswith("separator.mlp.soft.") for name in ours):
@@ -180,7 +180,8 @@ class PfVit(FaceNetwork):
         if self.separator is None:
             return Prediction(tokens[:, 0], self.head(tokens[:, 0]))
         emotion, residue = self.separator(tokens)
-        # Separating the class token alone rounds differently: as `features` does it, unless the generator is trained.
+        # The class token is separated alone, as in `features`, because rounding differs among all tokens. With a
+        # generator, as in training, the tokens are separated only once.
         features = (emotion if self.generator else self.separator(tokens[:, :1]).emotion)[:, 0]
         extras = {"emotion_tokens": emotion, "residue_tokens": residue}
         return Prediction(features, self.head(features), extras=extras)

@@ -44,7 +44,7 @@ class Separator(nn.Module):
 
 
 class EmotionAttention(nn.Module):
-    """Attention from residual tokens to emotional tokens, with a shortcut."""
+    """Attention from residual tokens to emotional tokens, with a skip connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class EmotionAttention(nn.Module):
 
 
 class Generator(nn.Module):
-    """Decoder of both components to a picture, normalised as the crops are.
+    """Decode both components to a picture that is normalised like the crops.
 
     Its layers are those of a masked auto-encoder's decoder under the same names, so that a pre-trained one can start
     it; before every second block the residue attends to the emotion. For the poker face a learned null token replaces
@@ -90,7 +90,7 @@ class Generator(nn.Module):
         return vit.unpatchify(self.pred(self.norm(x))[:, 1:], self.patch)
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """Outputs of the discriminator for N pictures."""
 
     realness: Tensor  # (N,) logit, high for real pictures
@@ -106,7 +106,7 @@ class Discriminator(nn.Module):
         self.realness = nn.Linear(vit.WIDTHS["tiny"], 1)
         self.expression = nn.Linear(vit.WIDTHS["tiny"], num_classes)
 
-    def forward(self, pictures: Tensor) -> Judgement:
+    def forward(self, pictures: Tensor) -> DiscriminatorOutput:
         """pictures: (N, 3, 224, 224) -> realness (N,), expression logits (N, K)."""
         token = self.encoder.forward_features(pictures)[:, 0]
-        return Judgement(self.realness(token)[:, 0], self.expression(token))
+        return DiscriminatorOutput(self.realness(token)[:, 0], self.expression(token))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from avfer.models.tensor_names import rename_tensors
 
-SIDE = 112  # px, input of both trunks; the last kernel of MobileFaceNet covers the whole map of just this input
+SIDE = 112  # px, input of both trunks; the last kernel of MobileFaceNet covers the whole map at this size only
 STAGES = ((3, 64), (4, 128), (14, 256))  # units and channels of IR-50
 UNITS = [(stage, unit) for stage, (count, _) in enumerate(STAGES, 1) for unit in range(count)]
 ROW = [  # `body` in one row, as in ir50.py of the face-recognition code and in POSTER -> ours
@@ -71,21 +71,23 @@ class Ir50(nn.Module):
 
 
 class Ir50Unit(nn.Module):
-    """Two convolutions after a batch norm, and a shortcut; no activation follows the sum."""
+    """Two convolutions after a batch norm, and a skip connection; no activation follows the sum."""
 
-    def __init__(self, inside: int, outside: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.shortcut_layer = (
             nn.MaxPool2d(1, stride)  # every `stride`-th pixel
-            if inside == outside
-            else nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
+            if in_channels == out_channels
+            else nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
         )
         self.res_layer = nn.Sequential(
-            nn.BatchNorm2d(inside),
-            nn.Conv2d(inside, outside, 3, padding=1, bias=False),
-            nn.PReLU(outside),
-            nn.Conv2d(outside, outside, 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(outside),
+            nn.BatchNorm2d(in_channels),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.PReLU(out_channels),
+            nn.Conv2d(out_channels, out_channels, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,9 +95,10 @@ class Ir50Unit(nn.Module):
         return self.shortcut_layer(x) + self.res_layer(x)
 
 
-def ir50_stage(inside: int, count: int, outside: int) -> nn.Sequential:
+def ir50_stage(in_channels: int, count: int, out_channels: int) -> nn.Sequential:
     """Return units of equal width, the first of which halves the sides of the map: (N, C, H, W) -> (N, D, H/2, W/2)."""
-    return nn.Sequential(Ir50Unit(inside, outside, 2), *(Ir50Unit(outside, outside, 1) for _ in range(count - 1)))
+    others = (Ir50Unit(out_channels, out_channels, 1) for _ in range(count - 1))
+    return nn.Sequential(Ir50Unit(in_channels, out_channels, 2), *others)
 
 
 class MobileFaceNet(nn.Module):
@@ -140,11 +143,13 @@ class MobileFaceNet(nn.Module):
 class DepthwiseUnit(nn.Module):
     """Widen the channels, filter each on its own, project; `residual` adds the input."""
 
-    def __init__(self, inside: int, wide: int, outside: int, stride: int = 1, residual: bool = False) -> None:
+    def __init__(
+        self, in_channels: int, hidden_channels: int, out_channels: int, stride: int = 1, residual: bool = False
+    ) -> None:
         super().__init__()
-        self.conv = convolution(inside, wide, 1)
-        self.conv_dw = convolution(wide, wide, 3, stride, groups=wide)
-        self.project = convolution(wide, outside, 1, active=False)
+        self.conv = convolution(in_channels, hidden_channels, 1)
+        self.conv_dw = convolution(hidden_channels, hidden_channels, 3, stride, groups=hidden_channels)
+        self.project = convolution(hidden_channels, out_channels, 1, active=False)
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
@@ -153,22 +158,22 @@ class DepthwiseUnit(nn.Module):
         return x + y if self.residual else y
 
 
-def depthwise_units(count: int, width: int, wide: int) -> nn.Sequential:
+def depthwise_units(count: int, channels: int, hidden_channels: int) -> nn.Sequential:
     """Return residual units one after the other, (N, C, H, W) to the same shape."""
-    units = (DepthwiseUnit(width, wide, width, residual=True) for _ in range(count))
+    units = (DepthwiseUnit(channels, hidden_channels, channels, residual=True) for _ in range(count))
     return named_sequence([("model", nn.Sequential(*units))])
 
 
 def convolution(
-    inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, active: bool = True
+    in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1, active: bool = True
 ) -> nn.Sequential:
     """Return a convolution without bias, a batch norm, and a PReLU per channel if `active`."""
     padding = 1 if kernel == 3 else 0
     layers: list[tuple[str, nn.Module]] = [
-        ("conv", nn.Conv2d(inside, outside, kernel, stride, padding, groups=groups, bias=False)),
-        ("bn", nn.BatchNorm2d(outside)),
+        ("conv", nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)),
+        ("bn", nn.BatchNorm2d(out_channels)),
     ]
-    return named_sequence([*layers, ("prelu", nn.PReLU(outside))] if active else layers)
+    return named_sequence([*layers, ("prelu", nn.PReLU(out_channels))] if active else layers)
 
 
 def named_sequence(layers: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:

@@ -70,9 +70,9 @@ class MaximumAndMean(nn.Module):
 class Psr(FaceNetwork):
     """PSR: one VGG-16 branch for each resolution of the pyramid, whose first `cut` layers are its own.
 
-    side: px of the crop. multiples: the enlargement of each branch, the last for the full picture. adaptive_side: a
-    crop smaller than two thirds of it is itself the small picture, and twice as large the full one. pixel_range: give
-    the super-resolution network pixels in [0, 255]. pool: pool the last maps to 7 x 7.
+    side: px of the crop. multiples: the enlargement of each branch, the last for the full picture. adaptive_side: if
+    the crop is smaller than two thirds of this side, it becomes the small picture, and the crop enlarged twice the full
+    one. pixel_range: give the super-resolution network pixels in [0, 255]. pool: pool the last maps to 7 x 7.
     """
 
     offers = frozenset({"branch_logits"})

@@ -71,8 +71,8 @@ class Edsr(nn.Module):
     """The EDSR baseline, which doubles or quadruples the sides of a picture, without its shift of the mean.
 
     Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPR workshops 2017. The authors
-    trained it on pixels in [0, 255] less 255 times RGB_MEAN. With `statistics`, the mean and std of pictures that were
-    normalised from [0, 1], it runs in that range; without, on its input as it is.
+    trained it on pixels in [0, 255] minus 255 times RGB_MEAN. `statistics` are the mean and std by which the pictures
+    were normalised from [0, 1]; with them the network runs on that range, without them on its input unchanged.
     """
 
     def __init__(self, scale: Scale = 2, statistics: tuple[list[float], list[float]] | None = None) -> None:
@@ -109,7 +109,7 @@ class Edsr(nn.Module):
 
 
 class EdsrBlock(nn.Module):
-    """Two convolutions and a shortcut."""
+    """Two convolutions and a skip connection."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -55,7 +55,7 @@ class VggFace(nn.Module):
             x = F.dropout(x, 0.5, self.training) if number == 0 else x
         return x
 
-    def take_over(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_vgg_face(self, tensors: Mapping[str, Tensor]) -> None:
         """Load the convolutions of VGG-Face from its PyTorch port.
 
         tensors: `conv1_1.weight` ... `conv5_3.bias` -> float tensor of its layer's shape. The first convolution is
@@ -98,7 +98,7 @@ def named(tensors: Mapping[str, Tensor], table: Iterable[tuple[str, str]] = ()) 
     return made
 
 
-def form(tensors: Mapping[str, Tensor], trunk: str = "trunk") -> dict[str, int]:
+def implied_options(tensors: Mapping[str, Tensor], trunk: str = "trunk") -> dict[str, int]:
     """Return the options `width` and `num_features` that the tensors of a network with this trunk imply.
 
     tensors: name -> float tensor of its layer's shape, the trunk's under the prefix `trunk`.

@@ -92,7 +92,7 @@ def unpatchify(patches: Tensor, patch: int) -> Tensor:
     return tiles.permute(0, 5, 1, 3, 2, 4).reshape(n, -1, side * patch, side * patch)
 
 
-def form(tensors: Mapping[str, Tensor]) -> dict[str, Size | int]:
+def implied_options(tensors: Mapping[str, Tensor]) -> dict[str, Size | int]:
     """Return the options `size` and `patch` that an encoder's tensors imply.
 
     tensors: name -> tensor, with or without the prefix `encoder.`; `patch_embed.proj.weight` is (D, 3, patch, patch).

@@ -117,11 +117,11 @@ class AffWildNetVggGru(AffWildNet):
         tensors: name -> float tensor in TensorFlow's or in our layout.
         """
         ours = vgg_face.named(tensors, TABLE)
-        return vgg_face.form(ours) | _hidden_option(ours), ours
+        return vgg_face.implied_options(ours) | _hidden_option(ours), ours
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "vgg_face", the convolutions of VGG-Face."""
-        return {"vgg_face": StartPart(cast(VggFace, self.trunk).take_over)}
+        return {"vgg_face": StartPart(cast(VggFace, self.trunk).load_vgg_face)}
 
 
 class AffWildNetResNetGru(AffWildNet):

@@ -16,7 +16,7 @@ from avfer.models.affect.heads import AffectHeads, Scale
 from avfer.models.affect.time_networks import TfGru
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
-from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, counts
+from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, implied_head_options
 from avfer.models.backbones.vgg_face import NUM_FEATURES, SIDE, WIDTH, VggFace
 from avfer.models.backbones.vggish_lite import MEL_MEAN, MEL_STD
 from avfer.models.card import Card, changed_options
@@ -96,7 +96,7 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
 
         tensors: name -> float tensor of its layer's shape.
         """
-        options: dict[str, Any] = vgg_face.form(tensors, "face") | counts(tensors, "heads.")
+        options: dict[str, Any] = vgg_face.implied_options(tensors, "face") | implied_head_options(tensors, "heads.")
         if "gru.cells.0.candidate.bias" in tensors:
             options["num_hidden"] = len(tensors["gru.cells.0.candidate.bias"])
         if "heads.valence_arousal.weight" not in tensors:
@@ -105,7 +105,7 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
 
     def start_parts(self) -> dict[str, StartPart]:
         """Return "vgg_face", the convolutions of VGG-Face for faces; those of the voice stay fresh."""
-        return {"vgg_face": StartPart(self.face.take_over)}
+        return {"vgg_face": StartPart(self.face.load_vgg_face)}
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) normalised as the card says -> (N, D)."""

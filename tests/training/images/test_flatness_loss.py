@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from avfer.losses.network_loss import ForwardPass, LossContext
 from avfer.losses.pf_vit_losses import FlatnessLoss
-from avfer.models.backbones.poker_face import Discriminator, Judgement
+from avfer.models.backbones.poker_face import Discriminator, DiscriminatorOutput
 
 
 class Slope(nn.Module):
@@ -19,8 +19,8 @@ class Slope(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(weight))
 
-    def forward(self, images: Tensor) -> Judgement:
-        return Judgement(self.weight * images.sum((1, 2, 3)), images.new_zeros(len(images), 0))
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.weight * images.sum((1, 2, 3)), images.new_zeros(len(images), 0))
 
 
 def flatness(discriminator: nn.Module, pixels: Tensor) -> Tensor:
