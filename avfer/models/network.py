@@ -8,7 +8,11 @@ is a constructor and one method:
         def predict(self, crops):
             return Prediction(features=crops.mean((2, 3)))
 
-Its weights are a .safetensors file with a card (.json) beside it, as `avfer.models.weights.save` writes them.
+Its weights are a .safetensors file with a card (.json) beside it. Training writes both, or `avfer.models.weights.save`:
+
+    card = Card(name="my_package.networks:MeanColour", task="colour", description="", features=3, size=64,
+                mean=[0.5] * 3, std=[0.5] * 3)
+    save(MeanColour(), card, Path("colour.safetensors"))
 """
 
 from collections.abc import Callable, Mapping
