@@ -176,9 +176,9 @@ def _exit_reason(code: int) -> str:
     'crashed (SIGSEGV)'
     """
     if code >= 0:
-        return f"left with code {code}"
+        return f"exited with code {code}"
     if -code == signal.SIGKILL:
-        return "was killed (SIGKILL), by hand or for want of memory"
+        return "was killed (SIGKILL), by a user or because memory ran out"
     return f"crashed ({signal.Signals(-code).name})"
 
 

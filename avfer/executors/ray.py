@@ -255,7 +255,10 @@ def worker_devices(resources: dict[str, float], options: RayOptions, threads: in
             room = min(room, gpus / options.gpus_per_worker)
         found += [device] * int(room + 1e-9)
     if not found:
-        raise ConfigError(f"the Ray cluster has no room for a worker: {gpus:g} GPUs and {cpus:g} cores in all")
+        raise ConfigError(
+            f"the Ray cluster has no room for a worker: {gpus:g} GPUs and {cpus:g} cores in all;"
+            f" a worker on {options.device} needs {threads} core(s) (threads: in the pipeline); see --gpus-per-worker"
+        )
     return found[: options.workers]
 
 

@@ -31,7 +31,7 @@ def import_weights(
     if output.suffix != ".safetensors":
         raise ConfigError(f"--output {output}: weights are written as .safetensors; choose a name with this ending")
     if not file.is_file():
-        raise ConfigError(f"{file}: no such file")
+        raise ConfigError(f"{file}: no such file; check the path")
     tensors = read_tensors(file)
     options, _ = official(name, tensors)
     if count is not None and options.setdefault("num_classes", count) != count:
@@ -56,5 +56,5 @@ def _with_classes(card: Card, classes: str | None) -> tuple[Card, list[str]]:
     if any(len(order.classes) == num_classes(card) for order in card.orders):
         problem = f"the order of the {num_classes(card)} classes in such files of {card.name} is not proven"
         raise ConfigError(f"{problem}; {known_orders(card)}")
-    note = f"no order of {num_classes(card)} classes is known: these weights serve for features alone"
+    note = f"no order of {num_classes(card)} classes is known: these weights can only be used for features"
     return ordered, [f"{note}; or {known_orders(card)}"]

@@ -125,7 +125,7 @@ def test_clips_that_harm_their_worker_fail_and_the_rest_is_done(rough, tmp_path)
     assert "took longer than 8 s" in failed["hang.mp4"]["reason"]
     assert "more than 1.5 GB" in failed["greedy.mp4"]["reason"]
     assert (failed["raise.mp4"]["stage"], failed["crash.mp4"]["stage"]) == ("affect", "worker")
-    assert "frail.mp4: its worker was killed (SIGKILL), by hand or for want of memory; it will be tried" in messages
+    assert "frail.mp4: its worker was killed (SIGKILL), by a user or because memory ran out; it will be" in messages
 
 
 @pytest.mark.slow
