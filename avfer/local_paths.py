@@ -32,6 +32,22 @@ def check_path(path: Path) -> Path:
     return path
 
 
+def is_folder(path: "Path | os.DirEntry[str]") -> bool:
+    """Return whether a path leads to a folder; False for a link that may not be followed."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(path: "Path | os.DirEntry[str]") -> bool:
+    """Return whether a path leads to a regular file; False for a link that may not be followed."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _check(path: Path) -> Path:
     try:
         return check_path(path)

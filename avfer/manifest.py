@@ -8,6 +8,7 @@
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -66,13 +67,14 @@ def read_manifest(text: str) -> Manifest:
     try:
         csv = text.lower().endswith(".csv")
         table = read_csv(BytesIO(data)) if csv else read_table(BytesIO(data))
-    except (pa.ArrowException, OSError) as error:
+        names = table.column_names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the manifest {text} cannot be read: {' '.join(str(error).split())}") from error
-    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ConfigError(f"the manifest {text} has two columns called {shown(twice[0])}; keep one")
-    if "path" not in table.column_names:
-        raise ConfigError(f"the manifest {text} has no column 'path', but {', '.join(table.column_names)}")
-    own = table.drop_columns([name for name in ("path", "id") if name in table.column_names])
+    if "path" not in names:
+        raise ConfigError(f"the manifest {text} has no column 'path', but {', '.join(names)}")
+    own = table.drop_columns([name for name in ("path", "id") if name in names])
     reserved = [name for name in own.column_names if RESERVED.fullmatch(name)]
     if reserved:
         raise ConfigError(f"the manifest {text} has a column '{reserved[0]}', which avfer fills itself; rename it")
@@ -81,7 +83,7 @@ def read_manifest(text: str) -> Manifest:
         raise ConfigError(f"the manifest {text} has no rows")
     if missing := [row for row, path in enumerate(paths, 1) if not path]:
         raise ConfigError(f"the manifest {text} has a row without a path: row {missing[0]}")
-    ids: Sequence[str | None] = _texts(table, "id", text) if "id" in table.column_names else [None] * len(paths)
+    ids: Sequence[str | None] = _texts(table, "id", text) if "id" in names else [None] * len(paths)
     base = remote.parent(text)
     return Manifest(text, base, [path for path in paths if path], ids, own.replace_schema_metadata(None))
 

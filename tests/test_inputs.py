@@ -149,6 +149,7 @@ def test_a_name_in_a_folder_that_is_not_utf8_is_an_error(tmp_path, find):
         (b"path,id\na.mp4,x\nclips/a\0.mp4,y\n", "row 2, column 'path': .*NUL character"),
         (b"path,id\na.mp4,x\0y\n", "row 1, column 'id': .*NUL character"),
         (b"path\n\xff.mp4\n", "column 'path' is not UTF-8 text|invalid UTF8"),
+        (b"path,\xff\na.mp4,1\n", "cannot be read: .*utf-8"),
         (b"path,path\na.mp4,b.mp4\n", "has two columns called 'path'; keep one"),
         (b"path,id\na.mp4,1\n,2\n", "has a row without a path: row 2"),
         (b"path,id\n" + b"a" * 300 + b",1\n", "row 1, column 'path': .* too long for a path"),

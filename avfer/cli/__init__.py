@@ -18,16 +18,20 @@ import typer
 from avfer import __version__
 from avfer.cli import corpora, models, pipelines, submit
 from avfer.cli.evaluate import evaluate
-from avfer.cli.exits import DONE, FAILED, INTERRUPTED, USAGE, Stopped
 from avfer.cli.label import label
 from avfer.cli.run import run
 from avfer.cli.train import train
 from avfer.errors import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    USAGE,
     AvferError,
     AvferWarning,
     ConfigError,
     DatasetError,
     MissingExtra,
+    Stopped,
     WeightsError,
     debugging,
     describe_unexpected,
@@ -89,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _stop)
     warnings.showwarning = _warn
     try:
-        app(args=spread(sys.argv[1:] if arguments is None else list(arguments)), prog_name="avfer")
+        app(args=spread(_check_text(sys.argv[1:] if arguments is None else list(arguments))), prog_name="avfer")
     except Stopped as stopped:
         _leave(f"interrupted; {stopped}", INTERRUPTED)
     except (ConfigError, DatasetError, MissingExtra, WeightsError) as error:
@@ -106,6 +110,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         _leave(describe_unexpected(error), FAILED)
     sys.exit(DONE)
+
+
+def _check_text(arguments: list[str]) -> list[str]:
+    """Return the arguments. Raises ConfigError for one that is not UTF-8: no table and no message could name it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"the argument {os.fsencode(argument)!r} is not UTF-8; rename the file") from None
+    return arguments
 
 
 def spread(arguments: list[str]) -> list[str]:

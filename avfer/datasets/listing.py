@@ -11,7 +11,7 @@ from pathlib import Path
 
 from avfer.datasets.example import Notes, Partition
 from avfer.errors import DatasetError
-from avfer.local_paths import check_path
+from avfer.local_paths import check_path, is_file, is_folder
 
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # and all hidden names: .DS_Store, ._face.jpg
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -53,12 +53,12 @@ def names(folder: Path) -> list[str]:
 def files(folder: Path, *suffixes: str) -> list[Path]:
     """Return the files in a folder in natural order; with `suffixes`, only those that end so (in any case)."""
     fitting = [entry for entry in _scan(folder) if not suffixes or entry.name.lower().endswith(suffixes)]
-    return _in_order([entry for entry in fitting if entry.is_file()])
+    return _in_order([entry for entry in fitting if is_file(entry)])
 
 
 def folders(folder: Path) -> list[Path]:
     """Return the folders in a folder, in natural order."""
-    return _in_order([entry for entry in _scan(folder) if entry.is_dir()])
+    return _in_order([entry for entry in _scan(folder) if is_folder(entry)])
 
 
 def by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
@@ -166,12 +166,8 @@ def note_missing_partitions(root: Path, wanted: PartitionNames, found: Mapping[P
 def check_root(root: Path | str) -> Path:
     """Return the root as a path. Raises DatasetError if it is not a folder, or an empty one."""
     root = check_path(Path(root))
-    try:
-        is_folder, is_file = root.is_dir(), root.is_file()
-    except OSError as error:
-        raise DatasetError(f"the root '{root}' cannot be opened: {error.strerror}; change its permissions") from error
-    if not is_folder:
-        problem = "is a file" if is_file else "does not exist"
+    if not is_folder(root):
+        problem = "is a file" if is_file(root) else "does not exist, or may not be opened"
         raise DatasetError(f"the root '{root}' {problem}; give the folder that the corpus was unpacked to")
     if not entries(root):
         raise DatasetError(f"the root '{root}' is empty; give the folder that the corpus was unpacked to")
@@ -180,7 +176,7 @@ def check_root(root: Path | str) -> Path:
 
 def not_found(corpus: str, root: Path, looked_for: Iterable[str]) -> DatasetError:
     """Return the error for a root without a known layout of a corpus; it lists what was sought and what is there."""
-    there = [path.name + "/" * path.is_dir() for path in entries(root)]
+    there = [path.name + "/" * is_folder(path) for path in entries(root)]
     listed = ", ".join(there[:MAX_LISTED])
     listed += f" and {len(there) - MAX_LISTED} more" if len(there) > MAX_LISTED else ""
     return DatasetError(
@@ -203,6 +199,6 @@ def _in_order(found: list[os.DirEntry[str]]) -> list[Path]:
 
 def _child(folder: Path, name: str) -> Path | None:
     """Return the child folder of exactly this name, else one with another spelling of it."""
-    if (folder / name).is_dir():
+    if is_folder(folder / name):
         return folder / name
     return next((path for path in folders(folder) if plain(path.name) == plain(name)), None)

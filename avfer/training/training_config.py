@@ -19,9 +19,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
@@ -29,13 +26,18 @@ from pydantic_core import ErrorDetails
 
 from avfer.configurations import find_configuration, read_text
 from avfer.errors import ConfigError, unknown
-from avfer.option_types import describe
-from avfer.yaml_reader import parse_mapping
+from avfer.local_paths import LocalPath
+from avfer.option_types import Count, Number, Share, Threads, describe
+from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Target = Literal["valence_arousal", "expression", "action_units"]
-Share = Annotated[float, Field(ge=0, le=1)]
-Amount = NonNegativeFloat
-Decay = Annotated[float, Field(ge=0, lt=1)]
+Amount = Annotated[Number, Field(ge=0, le=1e6)]
+Decay = Annotated[Number, Field(ge=0, lt=1)]
+Positive = Annotated[Count, Field(gt=0, le=1_000_000)]
+Batch = Annotated[Count, Field(gt=0, le=65_536)]
+Factor = Annotated[Number, Field(ge=0.01, le=100)]
+Weight = Annotated[Number, Field(ge=-1e6, le=1e6)]
+Side = Annotated[Count, Field(ge=8, le=1024)]  # px
 
 
 class Strict(BaseModel):
@@ -72,7 +74,7 @@ class OptimiserConfig(Strict):
     schedule: Literal["constant", "cosine", "step", "one_cycle"] = "cosine"
     warm_up: Share = 0.0  # share of all steps
     drop: Amount = 0.1  # for step: factor of the rate after every `every` epochs
-    every: PositiveInt | list[PositiveInt] = 1  # epochs, or the list of epochs after which the rate drops: [15, 40]
+    every: Positive | list[Positive] = 1  # epochs, or the list of epochs after which the rate drops: [15, 40]
 
 
 class LossConfig(Strict):
@@ -97,10 +99,10 @@ class Augmentation(Strict):
     crop: Share = 1.0  # smallest share of the area that a random crop keeps
     turn: Amount = 0.0  # largest rotation, degrees
     shift: Share = 0.0  # largest shift, share of the side
-    zoom: tuple[float, float] = (1.0, 1.0)  # range of the scale
+    zoom: tuple[Factor, Factor] = (1.0, 1.0)  # range of the scale
     moved: Share = 1.0  # chance of turn, shift and zoom
     jitter: Amount = 0.0  # largest change of brightness, contrast and saturation
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # largest change of hue, share of the colour circle
+    hue: Annotated[Number, Field(ge=0, le=0.5)] = 0.0  # largest change of hue, share of the colour circle
     jittered: Share = 1.0  # chance of jitter and hue
     noise: Amount = 0.0  # standard deviation of normal noise, share of the range of pixel values
     noised: Share = 1.0  # chance of noise
@@ -144,17 +146,17 @@ class TripletConfig(Strict):
     """A corpus of triplets of faces, two of which look more alike, drawn in addition to the labelled images."""
 
     corpus: str = "fec"
-    root: Path
+    root: LocalPath
     options: dict[str, Any] = {}
     partition: Literal["train", "dev"] = "train"
-    batch: PositiveInt = 16  # triplets in addition to each batch of images
+    batch: Batch = 16  # triplets in addition to each batch of images
 
 
 class UnlabelledConfig(Strict):
     """A folder of faces without labels, for losses that read none: a teacher's predictions, puzzles, in-painting."""
 
-    root: Path  # images of one face each, in subfolders of any names
-    batch: PositiveInt = 32  # faces in addition to each batch of images
+    root: LocalPath  # images of one face each, in subfolders of any names
+    batch: Batch = 32  # faces in addition to each batch of images
 
 
 def _flatten_settings(settings: Any) -> Any:
@@ -174,52 +176,52 @@ class TrainConfig(Strict):
         "ema": "no published recipe averaged the weights; lower optimiser.rate if scores jump"
     }
     corpus: str
-    root: Path
+    root: LocalPath
     options: dict[str, Any] = {}  # of the corpus: {"task": "va"}
     train: Literal["train", "dev"] = "train"  # partition to train on
     dev: Literal["dev", "test"] = "dev"  # partition whose score selects the best epoch
     targets: list[Target] = ["valence_arousal"]  # empty: a face network learns by `losses:` alone, without labels
-    output: Path = Path("avfer_train")
+    output: LocalPath = Path("avfer_train")
 
     model: str = "temporal"  # an affect model over features, a video model, or a backbone of face or voice
     model_options: dict[str, Any] = {}
     backbone: BackboneConfig | None = None  # below an affect model; None for features that are computed once
-    weights: Path | None = None  # to start from
-    losses: dict[str, float] = {}  # further losses of a face network, with their weights: {"partition": 1.0}
+    weights: LocalPath | None = None  # to start from
+    losses: dict[str, Weight] = {}  # further losses of a face network, with their weights: {"partition": 1.0}
 
     pipeline: str = "aver"  # its stages before the affect model compute the features, or the crops for a backbone
     settings: Annotated[dict[str, Any], BeforeValidator(_flatten_settings)] = {}  # {"look.backbone": "poster_v2"}
-    length: PositiveInt = 300  # steps of a sequence; 16 to 80 for end-to-end training
-    stride: PositiveInt = 150  # steps between the starts of two sequences
+    length: Positive = 300  # steps of a sequence; 16 to 80 for end-to-end training
+    stride: Positive = 150  # steps between the starts of two sequences
     delay: Amount | Literal["search"] | dict[Literal["valence", "arousal"], Amount] = 0.0  # s, labels move earlier
 
-    size: PositiveInt | None = None  # px, of images and crops; None for the size on the network's card
+    size: Side | None = None  # px, of images and crops; None for the size on the network's card
     augment: Literal["none", "light", "strong"] | Augmentation = "light"  # all crops of a sequence alike
     mix: Mixing = Mixing()  # after augmentation
     balance: Literal["none", "sampler", "weights"] = "none"  # rare classes are drawn as often, or weigh more
     decide: Literal["accuracy", "f1_macro", "uar"] = "accuracy"  # score of the expressions of images
     new_head: bool = False  # `weights` are of other classes: layers of another shape start fresh
-    start: dict[str, Path] = {}  # files for parts of the network, by the names of its `start_parts`
+    start: dict[str, LocalPath] = {}  # files for parts of the network, by the names of its `start_parts`
     combine: Literal["sum", "geometric_mean"] = "sum"  # of the losses of labels and the further ones
-    teacher: Path | None = None  # weights of a frozen network that some losses read
+    teacher: LocalPath | None = None  # weights of a frozen network that some losses read
     triplets: TripletConfig | None = None
     unlabelled: UnlabelledConfig | None = None
 
-    epochs: PositiveInt = 30
-    batch: PositiveInt = 16
-    accumulate: PositiveInt = 1  # batches in one step
+    epochs: Positive = 30
+    batch: Batch = 16
+    accumulate: Positive = 1  # batches in one step
     clip: Amount = 1.0  # largest norm of a gradient, 0 for no limit
-    patience: PositiveInt = 8  # epochs without a better score before training stops
+    patience: Positive = 8  # epochs without a better score before training stops
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    save_every: PositiveInt = 200  # steps between checkpoints; one more at the end of each epoch
+    save_every: Positive = 200  # steps between checkpoints; one more at the end of each epoch
 
-    seed: NonNegativeInt = 0
+    seed: Annotated[Count, Field(ge=0, lt=2**32)] = 0
     device: str = "auto"
-    devices: PositiveInt = 1  # processes
+    devices: Threads = 1  # processes
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    threads: PositiveInt = 1  # of each process
-    workers: NonNegativeInt = 0  # threads that read images, 0 for as many as `threads`
+    threads: Threads = 1  # of each process
+    workers: Annotated[Count, Field(ge=0, le=256)] = 0  # threads that read images, 0 for as many as `threads`
 
     @property
     def augmentation(self) -> Augmentation:
@@ -249,20 +251,26 @@ def read_config(name: str | Path, settings: dict[str, Any] | None = None) -> Tra
     `settings` replace keys of the file: {"optimiser.rate": 3e-4}. Raises ConfigError, with the key that is wrong.
     """
     path = find_configuration("recipe", name)
-    content = parse_mapping(read_text(path), str(path), "corpus: and root:").content
+    document = parse_mapping(read_text(path), str(path), "corpus: and root:")
     for key, value in (settings or {}).items():
-        _set(content, key.split("."), value)
-    return make_config(content, str(path))
+        _set(document.content, key.split("."), value)
+    return make_config(document.content, str(path), document)
 
 
-def make_config(content: dict[str, Any], source: str) -> TrainConfig:
-    """Return the checked configuration; `source` names the content in errors. Raises ConfigError."""
+def make_config(content: dict[str, Any], source: str, document: YamlDocument | None = None) -> TrainConfig:
+    """Return the checked configuration. Raises ConfigError, with the key that is wrong.
+
+    source: names the content in errors; document: states the lines of its keys.
+    """
+    document = document or YamlDocument(source, content)
     try:
         return TrainConfig.model_validate(content)
     except ValidationError as error:
         # A value of several possible types has an error for each: that of the type that was parsed furthest says most.
         details = max(error.errors(), key=lambda e: (e["type"] == "value_error", len(e["loc"])))
-        raise ConfigError(": ".join([source, *_key(content, details["loc"]), _message(details)])) from None
+        path = _path(content, details["loc"])
+        key = [".".join(path)] if path else []
+        raise ConfigError(": ".join([document.where(*path), *key, _message(details)])) from None
 
 
 def _message(details: ErrorDetails) -> str:
@@ -274,15 +282,15 @@ def _message(details: ErrorDetails) -> str:
     return describe(details)
 
 
-def _key(content: Any, location: tuple[int | str, ...]) -> list[str]:
-    """Return the key of a value as it is written (["optimiser.rate"]), without pydantic's names of types."""
+def _path(content: Any, location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that lead to a value (["optimiser", "rate"]), without pydantic's names of types."""
     keys: list[str] = []
     for key in location:
         inner: Any = dict(enumerate(content)) if isinstance(content, list) else content
         if isinstance(inner, dict) and key in inner:
             keys.append(str(key))
             content = inner[key]
-    return [".".join(keys)] if keys else []
+    return keys
 
 
 def _set(content: dict[str, Any], path: list[str], value: Any) -> None:
