@@ -42,7 +42,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_every_command_exists_with_its_options(
     words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verbs = words[: 2 if words[0] in {"models", "corpora", "submit"} else 1]
+    verbs = words[: 2 if words[0] in {"models", "corpora", "submit", "pipelines"} else 1]
     monkeypatch.setattr("sys.argv", ["avfer", *verbs, "--help"])
     with pytest.raises(SystemExit) as stopped:
         main()

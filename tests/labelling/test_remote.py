@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from avfer.errors import ConfigError, MissingExtra
-from tests.labelling.corpora import failures, labels, run, values, write_corpus
+from tests.labelling.corpora import failures, labels, run, write_corpus
 
 BUCKET = "corpus"
 
