@@ -13,7 +13,7 @@ def output_names(files: Sequence[InputFile]) -> list[str]:
 
     Clips found in a folder or by a pattern keep their tree below it. Those that would share a name keep their ending
     (cam.webm, cam.wav); those that still share one, because a list names them in several folders, are named by their
-    path in the list. Raises ConfigError if two clips cannot be told apart in this way.
+    path in the list. Raises ConfigError if two clips still share one then.
     """
     choices = [_names(file) for file in files]
     chosen = [0] * len(files)

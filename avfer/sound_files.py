@@ -41,7 +41,7 @@ def find_sound(rule: str | None, clip: str) -> Path | None:
         names = ", ".join(match.name for match in found)
         raise ConfigError(f"--sound {rule}: several files fit {clip}: {names}; give a pattern that only one matches")
     if not found and rule != AUTO:
-        raise ConfigError(f"--sound {rule}: no file matches for {clip}; {{stem}} stands for its name without ending")
+        raise ConfigError(f"--sound {rule}: no file matches for {clip}; {{stem}} means its name without ending")
     return found[0] if found else None
 
 
