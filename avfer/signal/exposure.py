@@ -1,9 +1,10 @@
 """Dark pictures: the factor that brings them to the brightness that face detectors were trained on."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
-STEP = 8  # px between the pixels of the sample
+SAMPLES = 48  # pixels of the sample along the shorter side of the picture
 BRIGHT_SHARE = 0.01  # of the sampled pixels; the darkest of the brightest share decides
 DARK = 96.0  # grey levels, brightness of these pixels below which a picture is dark
 GOAL = 230.0  # grey levels to which it is raised
@@ -18,11 +19,11 @@ def gain(picture: Tensor) -> float:
 
     picture: (H, W, 3) uint8 RGB -> 1, or GOAL / (the brightness that 1 % of the pixels reach).
     """
-    sample = picture[STEP // 2 :: STEP, STEP // 2 :: STEP]
-    levels = (sample if sample.numel() else picture).float().mean(2).flatten()
-    if not len(levels) or float((levels >= DARK).float().mean()) >= BRIGHT_SHARE:
+    step = max(1, min(picture.shape[:2]) // SAMPLES)
+    levels = picture.numpy()[step // 2 :: step, step // 2 :: step].mean(2).ravel()
+    if not len(levels) or (levels >= DARK).mean() >= BRIGHT_SHARE:
         return 1.0
-    bright = float(torch.quantile(levels, 1 - BRIGHT_SHARE)) if len(levels) < 2**24 else DARK
+    bright = float(np.quantile(levels, 1 - BRIGHT_SHARE))
     return GOAL / bright if BLACK <= bright < DARK else 1.0
 
 

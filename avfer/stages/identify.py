@@ -22,7 +22,7 @@ from avfer.stages.buffers import FrameBuffer
 from avfer.stages.embed_faces import normalised
 from avfer.types import FaceTracks, FrameBatch
 
-SAMPLES = 3  # faces of a new track that are looked at
+SAMPLES = 2  # faces of a new track that are looked at
 COLOUR_WEIGHT = 0.5  # of the overlap of the colours, in [0, 1], beside the cosine of the embeddings
 MAX_EXEMPLARS = 8  # looks of a person that are remembered
 MAX_PERSONS = 256  # that are remembered; the one who was absent longest is forgotten first
