@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 THREAD_NAME = "avfer-prefetch"
-MAX_READY = 2  # items that wait for the reader
+MAX_READY = 1  # items that wait for the reader, beside the one that is computed
+MAPPED_BYTES = 8_000_000  # blocks of at least this size are returned to the operating system when they are freed
+M_MMAP_THRESHOLD = -3  # of mallopt, in malloc.h
 
 
 def prefetch(source: Generator[Item]) -> Generator[Item]:
-    """Yield the items of `source`, which a thread computes up to two ahead of the reader.
+    """Yield the items of `source`, which a thread computes up to two ahead of the reader: one waits, one is computed.
 
     An exception raised by `source` is raised here, after the items before it. When this generator ends, raises or is
     closed, the thread closes `source` and is joined, so no thread outlives it.
@@ -80,12 +82,24 @@ def release_free_memory() -> None:
 
 
 @cache
+def map_large_blocks() -> None:
+    """Let the C library map blocks of a chunk's size singly; do nothing unless that library is glibc.
+
+    Otherwise glibc raises its threshold with every large block that is freed, puts the later ones into heaps, and these
+    grow by gaps: by 200 MB and more for 4K video.
+    """
+    library = _glibc()
+    if library is not None:
+        library.mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
+
+
+@cache
 def _glibc() -> Any:
     """Return the loaded glibc, None on other systems."""
     if not sys.platform.startswith("linux"):
         return None
     try:
         library = ctypes.CDLL("libc.so.6")
-        return library if hasattr(library, "malloc_trim") else None
+        return library if hasattr(library, "malloc_trim") and hasattr(library, "mallopt") else None
     except OSError:
         return None

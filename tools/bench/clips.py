@@ -37,6 +37,46 @@ def talking_720p(path: Path, seconds: float) -> Path:
     return part.replace(path)
 
 
+def one_face_4k(path: Path, seconds: float) -> Path:
+    """Write a clip of `seconds` with one face, unless it exists: 3840x2160, 25 fps, H.264."""
+    return _looped(path, seconds, [_grid(picture, (3840, 2160), 1, 1) for picture in _demo_pictures()])
+
+
+def twenty_faces_1080p(path: Path, seconds: float) -> Path:
+    """Write a clip of `seconds` with twenty faces in a grid, unless it exists: 1920x1080, 25 fps, H.264."""
+    return _looped(path, seconds, [_grid(picture, (1920, 1080), 5, 4) for picture in _demo_pictures()])
+
+
+def _demo_pictures() -> list[Image.Image]:
+    """Return the first second of the demo clip."""
+    return [frame.to_image() for frame in av.open(str(DEMO)).decode(video=0)][:25]
+
+
+def _grid(picture: Image.Image, size: tuple[int, int], columns: int, rows: int) -> np.ndarray:
+    """Return a frame (H, W, 3) uint8 of a size (W, H) with a picture in the middle of every cell of a grid."""
+    width, height = size[0] // columns, size[1] // rows
+    side = min(width, height)
+    small = picture.resize((side, side), Image.Resampling.LANCZOS)
+    frame = Image.new("RGB", size, (90, 96, 104))
+    for cell in range(columns * rows):
+        frame.paste(small, (cell % columns * width + (width - side) // 2, cell // columns * height))
+    return np.asarray(frame)
+
+
+def _looped(path: Path, seconds: float, frames: list[np.ndarray]) -> Path:
+    """Encode frames forwards and backwards once, at 25 Hz, and repeat the packets up to `seconds`."""
+    loop = path.with_suffix(".loop.mp4")
+    if not path.exists():
+        with av.open(str(loop), "w") as out:
+            video = out.add_stream("libx264", rate=25, options={"preset": "veryfast", "crf": "23", "bf": "0"})
+            video.height, video.width = frames[0].shape[:2]
+            video.pix_fmt = "yuv420p"
+            for frame in [*frames, *frames[::-1]]:
+                out.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            out.mux(video.encode(None))
+    return repeated(loop, path, max(1, round(seconds * 25 / (2 * len(frames)))))
+
+
 def repeated(clip: Path, path: Path, times: int) -> Path:
     """Write the packets of a clip `times` times in a row, unless the file exists: a long clip without encoding."""
     if path.exists():

@@ -14,7 +14,7 @@ from torchvision.ops import nms, roi_align
 
 from avfer.models.card import Card
 from avfer.models.network import Network
-from avfer.signal.boxes import drop_duplicates
+from avfer.signal.geometry import drop_duplicates
 
 CELL = 12  # px, receptive field of one cell of the first network
 STRIDE = 2  # px between two cells
@@ -82,8 +82,8 @@ class Mtcnn(Network):
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         """Move pixels to the networks' device. (N, 3, H, W) uint8 of the CPU -> float32 in [-1, 1]."""
-        pixels = pixels.to(self.pnet.conv1.weight.device).float()
-        return ((pixels - 127.5) * 0.0078125).contiguous(memory_format=torch.channels_last)
+        pixels = pixels.to(self.pnet.conv1.weight.device).float()  # a new tensor: changed in place to save memory
+        return pixels.sub_(127.5).mul_(0.0078125).contiguous(memory_format=torch.channels_last)
 
     def _propose(self, working: Tensor, scale: float) -> Tensor:
         """Run the first network on a pyramid of resized pictures, and return candidate squares.
