@@ -1,6 +1,7 @@
 """The facts of a media file: its container, its video and its sound."""
 
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from avfer.container import (
     video_stream,
 )
 from avfer.errors import MediaError
+from avfer.picture_files import find_pictures, is_sequence
+
+MAX_DAMAGED = 100  # pictures at the start of a sequence that may be damaged
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,15 @@ class Media:
 
 
 def probe(path: Path | str) -> Media:
-    """Return the facts of a file. Raises MediaError if it cannot be read, or has neither video nor sound.
+    """Return the facts of a file or a sequence of pictures.
+
+    Raises MediaError if it cannot be read, or has neither video nor sound.
 
     One frame is decoded, because no header states the rotation and the time of the first frame.
     """
     path = Path(path)
+    if is_sequence(path):
+        return _probe_sequence(path)
     with open_container(path) as container:
         pictures, sound = video_stream(container), audio_stream(container)
         video = _video_facts(path, container, pictures) if pictures else None
@@ -91,6 +99,18 @@ def probe(path: Path | str) -> Media:
             video=video,
             audio=_audio_facts(sound) if sound else None,
         )
+
+
+def _probe_sequence(path: Path) -> Media:
+    """Return the facts of a sequence of pictures; its rate and duration are no facts of the files."""
+    pictures = find_pictures(path)
+    for picture in pictures[:MAX_DAMAGED]:
+        with suppress(MediaError):
+            video = probe(picture).video
+            if video is not None:
+                video = replace(video, fps=None, time_base=Fraction(1), first_s=0.0)
+                return Media(path, "picture sequence", 0.0, None, video, None)
+    raise MediaError(f"none of the first {MAX_DAMAGED} pictures of '{path}' can be decoded; they are damaged")
 
 
 def _video_facts(path: Path, container: InputContainer, stream: VideoStream) -> VideoFacts | None:

@@ -18,7 +18,7 @@ from avfer.models.card import Card
 from avfer.origin import input_state, pipeline_sha256
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
-from avfer.prefetch import prefetch, release_free_memory
+from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
 from avfer.readers.arrays import array_media, clip_arrays
 from avfer.types import Clip, Span
 
@@ -133,6 +133,7 @@ class Pipeline:
 
     def values(self, clip: Clip) -> Generator[Any]:
         """Yield the values of the output stage chunk by chunk; closing the generator ends its threads."""
+        map_large_blocks()
         decoded = prefetch(self._decode(clip))
         detected = prefetch(self._process(decoded, Phase.FRAMES)) if self._steps(Phase.FRAMES) else decoded
         rows = self._process(detected, Phase.ROWS)

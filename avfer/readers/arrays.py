@@ -1,14 +1,50 @@
 """Frames and sound that are arrays in memory."""
 
 from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import soxr
+from pydantic import Field
 
 from avfer.errors import ConfigError
+from avfer.media import AudioFacts, Media, VideoFacts
+from avfer.option_types import Count, Number, check_option
 from avfer.readers.indexed import ArrayPicture
 from avfer.readers.sound import Channel, End, Sound
 from avfer.types import ClipArrays
+
+
+def clip_arrays(frames: Any, fps: float, audio: Any = None, sample_rate: int | None = None) -> ClipArrays:
+    """Return a clip in memory.
+
+    frames: (T, H, W, 3) uint8 RGB, as NumPy array, tensor or list of frames; fps: frames per second.
+    audio: (S,) or (C, S), float in [-1, 1] or int16; sample_rate: Hz, needed with audio.
+    Raises ConfigError if a shape, a type or a number does not fit.
+    """
+    pictures = np.asarray(frames)
+    if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8 or not pictures.size:
+        found = f"{pictures.shape} {pictures.dtype}"
+        raise ConfigError(f"frames: must be (T, H, W, 3) uint8 RGB with at least one frame, got {found}")
+    check_option("fps", fps, Annotated[Number, Field(gt=0, le=1000)])
+    if audio is None:
+        return ClipArrays(pictures, float(fps))
+    check_option("sample_rate", sample_rate, Annotated[Count, Field(ge=1000, le=1_000_000)])
+    wave = np.atleast_2d(np.asarray(audio))
+    if wave.ndim != 2 or not (wave.dtype == np.int16 or wave.dtype.kind == "f"):
+        raise ConfigError(f"audio: must be (S,) or (C, S), float in [-1, 1] or int16, got {wave.shape} {wave.dtype}")
+    scaled = wave / 2.0**15 if wave.dtype == np.int16 else wave
+    return ClipArrays(pictures, float(fps), scaled.astype(np.float32), int(sample_rate or 0))
+
+
+def array_media(arrays: ClipArrays) -> Media:
+    """Return the facts of a clip in memory; its name is "array"."""
+    count, height, width, _ = arrays.frames.shape
+    video = VideoFacts(0, "array", width, height, 0, "rgb24", arrays.fps, Fraction(1), 0.0)
+    audio = None if arrays.audio is None else AudioFacts(1, "array", arrays.sample_rate, len(arrays.audio), 0.0)
+    return Media(Path("array"), "array", 0.0, count / arrays.fps, video, audio)
 
 
 def array_pictures(arrays: ClipArrays) -> Iterator[ArrayPicture]:

@@ -1,4 +1,4 @@
-"""align_faces: cut each face out, turned upright and scaled by its five landmarks."""
+"""align_faces: crop each face, rotated upright and scaled by its five landmarks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +10,10 @@ from pydantic import Field
 
 from avfer.errors import ConfigError
 from avfer.option_types import Count, Number, check_options
-from avfer.signal.similarity import ARCFACE, inverse, similarity, warp
+from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 from avfer.stage import HasCard
 from avfer.stages.buffers import FrameBuffer
+from avfer.stages.select_faces import Person, select_faces
 from avfer.types import FaceCrops, FaceTracks, FrameBatch
 
 Coordinate = Annotated[Number, Field(ge=-1, le=2)]  # share of the side of a crop
@@ -24,12 +25,15 @@ DEFAULT_SIZE = 112  # px, if neither an option nor a card states the size
 class AlignFaces:
     """Cut faces out by the similarity transform that maps their landmarks to a template.
 
-    Size and template come from the card of the backbone that reads the crops, unless options state them.
+    Size and template come from the card of the backbone that reads the crops, unless options state them. `person`
+    chooses the faces that are cut out and predicted: all, the largest or the leftmost of each frame, or those of the
+    person with a number.
     """
 
     size: Annotated[Count, Field(ge=8, le=1024)] | None = None  # px, side of a crop
     template: Literal["card", "arcface"] = "card"  # "arcface": the `points` below, whatever the card states
     points: Points = ARCFACE  # template as (x, y) shares of the side, in the landmarks' order
+    person: Person = "all"  # all, largest, leftmost, or the number of a person
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -51,6 +55,7 @@ class AlignFaces:
     def step(self, state: FrameBuffer, frames: FrameBatch, tracks: FaceTracks) -> tuple[FrameBuffer, FaceCrops]:
         """Return the crops of `tracks`; frames for which the tracks are not complete stay in the buffer."""
         buffer, side = state.add(frames), self.size or DEFAULT_SIZE
+        tracks = select_faces(tracks, self.person)
         target = np.array(self.points) * side
         to_picture = inverse(similarity(tracks.landmarks, target))
         crops = [

@@ -15,6 +15,7 @@ from avfer.container import audio_stream, open_container
 from avfer.errors import ConfigError, MediaError, MissingExtra, unknown
 from avfer.media import probe
 from avfer.option_types import Count, Number, check_options
+from avfer.picture_files import is_sequence
 from avfer.readers import images, indexed, seek
 from avfer.readers.arrays import array_pictures, array_sound
 from avfer.readers.pyav import Picture, draw_all
@@ -143,7 +144,7 @@ class DecodeVideo:
         """Return the frames of a clip from `start_at` on, None if it has no video."""
         if clip.arrays is not None:
             return array_pictures(clip.arrays)
-        if images.is_sequence(clip.path):
+        if is_sequence(clip.path):
             return images.pictures(clip.path, self.sequence_fps)
         if probe(clip.path).video is None:
             return None
@@ -310,9 +311,9 @@ class DecodeAudio:
         return math.inf if time >= self._part[1] else max(time, self._part[0])
 
     def _open(self, clip: Clip) -> Iterator[Sound | Skip | End]:
-        if clip.arrays is not None:
+        if clip.arrays is not None and clip.sound is None:
             return array_sound(clip.arrays, self.sample_rate, self.channel)
-        if clip.sound is None and images.is_sequence(clip.path):
+        if clip.sound is None and is_sequence(clip.path):
             return iter([End(0.0)])
         return read_sound(probe(clip.sound or clip.path), self.sample_rate, self.channel)
 

@@ -8,9 +8,44 @@ import torch
 from pydantic import Field
 
 from avfer.catalog import find
+from avfer.errors import ConfigError, MediaError
 from avfer.option_types import Count, Number, Share, check_options
 from avfer.signal.exposure import brightened, gain
 from avfer.types import Detector, FaceDetections, FrameBatch
+
+Side = Annotated[Number, Field(ge=0, le=32_768)]  # px, or a share of the picture
+Region = tuple[Side, Side, Side, Side]
+
+
+@dataclass
+class RegionDetector:
+    """A detector that searches a part of the picture only; everything else is that of the detector in it."""
+
+    network: Detector
+    region: Region  # x, y, width, height in px, or in shares of the picture if none is above 1
+    crop_size: int
+    side_margin: float
+    landmark_shift: float
+
+    @classmethod
+    def within(cls, network: Detector, region: Region) -> "RegionDetector":
+        """Return a detector that uses `network` within a region."""
+        return cls(network, region, network.crop_size, network.side_margin, network.landmark_shift)
+
+    def search(self, picture: torch.Tensor, min_size: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return boxes and scores as Detector.search. Raises MediaError if the region lies outside the picture."""
+        height, width = picture.shape[:2]
+        scale = np.array([width, height] * 2) if max(self.region) <= 1 else 1
+        x, y, w, h = (int(side) for side in np.round(np.array(self.region) * scale))
+        part = picture[y : y + h, x : x + w]
+        if not part.numel():
+            raise MediaError(f"region {list(self.region)} lies outside the picture of {width}x{height} px; change it")
+        boxes, scores = self.network.search(part.contiguous(), min_size)
+        return boxes + torch.tensor([x, y, x, y], dtype=boxes.dtype), scores
+
+    def refine(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the result of Detector.refine."""
+        return self.network.refine(crops)
 
 
 @dataclass
@@ -18,22 +53,27 @@ class DetectFaces:
     """Search every `every`-th frame of the clip for faces; `track_faces` fills the frames between.
 
     Faces from about `min_size` pixels on are found; faces with a score below `min_score` are dropped. Key frames are
-    counted from the start of the clip, so cutting the clip into other chunks changes no detection.
+    counted from the start of the clip, so cutting the clip into other chunks changes no detection. With a `region`
+    only that part of the picture is searched; boxes are in pixels of the whole picture.
     """
 
     detector: str = "mtcnn"  # name in the catalog, or "package.module:Name" of a class that implements Detector
     min_size: Annotated[Number, Field(ge=12, le=4096)] = 40.0  # px; smaller faces cannot be found
     min_score: Share = 0.8
     every: Annotated[Count, Field(ge=1, le=250)] = 10  # frames; as many are kept in memory
+    region: Region | None = None  # [x, y, width, height] in px, or in shares of the picture if none is above 1
     _network: Detector | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_options(self)
         find("detector", self.detector)
+        if self.region is not None and min(self.region[2:]) == 0:
+            raise ConfigError(f"region: width and height must be > 0, got {list(self.region)}")
 
     def load(self, device: torch.device) -> None:
         """Build the detector on a device. The detections carry it on, so a pipeline loads it only once."""
-        self._network = cast(Detector, find("detector", self.detector)().to(device))
+        network = cast(Detector, find("detector", self.detector)().to(device))
+        self._network = network if self.region is None else RegionDetector.within(network, self.region)
 
     def __call__(self, frames: FrameBatch) -> FaceDetections:
         """Return the faces on the key frames of a batch; none in a clip without video."""

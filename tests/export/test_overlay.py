@@ -117,3 +117,11 @@ def test_an_overlay_on_a_full_disk_says_so_and_leaves_nothing(tmp_path, small_di
     with pytest.raises(OutputError, match="No space left on device; free some disk space"):
         write_overlay(clip, table(30), small_disk / "b.mp4")
     assert list(small_disk.iterdir()) == []
+
+
+def test_a_frame_that_was_left_out_is_drawn_with_the_rows_before_it(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", np.full((6, 240, 320, 3), 90, np.uint8))
+    kept = table(6).filter(pa.array([frame in (1, 3) for frame in range(6)]))
+    shown = [picture for _, picture in frames_of(write_overlay(clip, kept, tmp_path / "b.mp4"))]
+    drawn = [bool((np.abs(picture.astype(int) - 90) > 60).any()) for picture in shown]
+    assert drawn == [False, True, True, True, False, False]

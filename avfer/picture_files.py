@@ -1,0 +1,56 @@
+"""Sequences of pictures: a folder of pictures, or a pattern such as `frames/%04d.png`, as one clip."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from avfer.errors import MediaError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+PATTERN = re.compile(r"%0?(\d{0,2})d")  # the number of a picture, as in C: %d, %4d, %04d
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a file name is that of a picture: its suffix is one of SUFFIXES and it is not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def is_sequence(path: Path) -> bool:
+    """Return whether a path is a folder, or a pattern of pictures rather than the name of a file."""
+    return path.is_dir() or (len(PATTERN.findall(path.name)) == 1 and not path.exists())
+
+
+def find_pictures(path: Path) -> list[Path]:
+    """Return the pictures of a sequence in their order: by name in a folder (2 before 10), by number for a pattern.
+
+    Raises MediaError if there is no picture.
+    """
+    try:
+        files = list((path if path.is_dir() else path.parent).iterdir())
+    except OSError as error:
+        raise MediaError(f"the folder of '{path}' cannot be listed: {error.strerror}; check the path") from error
+    if path.is_dir():
+        found = sorted((f for f in files if is_picture(f) and f.is_file()), key=lambda file: _natural(file.name))
+    else:
+        found = [file for _, file in sorted(_numbered(path.name, files)) if file.is_file()]
+    if not found and path.is_dir():
+        raise MediaError(f"'{path}' is a folder, not a media file, and has no picture; give a file in it")
+    if not found:
+        raise MediaError(f"no file matches the pattern '{path}'; check the path")
+    return found
+
+
+def _numbered(pattern: str, files: list[Path]) -> Iterator[tuple[int, Path]]:
+    """Yield number and file of the files whose names match a pattern such as `shot_%04d.png`."""
+    match = PATTERN.search(pattern)
+    assert match is not None
+    width = f"{{{int(match[1])},18}}" if match[1] else "{1,18}"
+    name = re.compile(re.escape(pattern[: match.start()]) + rf"(\d{width})" + re.escape(pattern[match.end() :]))
+    for file in files:
+        if found := name.fullmatch(file.name):
+            yield int(found[1]), file
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts names with numbers by the numbers: img2 before img10."""
+    return [(int(part), "") if part.isdecimal() and len(part) < 19 else (-1, part) for part in re.split(r"(\d+)", name)]

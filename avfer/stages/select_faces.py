@@ -1,0 +1,31 @@
+"""Choose faces of each frame: the largest one, the leftmost one, or those of one person."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from avfer.option_types import Count
+from avfer.rows import select
+from avfer.types import NO_PERSON, FaceTracks
+
+Person = Literal["all", "largest", "leftmost"] | Annotated[Count, Field(ge=0)]  # N: the number of a person
+
+
+def select_faces(tracks: FaceTracks, person: Person) -> FaceTracks:
+    """Return the rows of the chosen faces; every other row is dropped, whichever frame it is on.
+
+    person: "largest" or "leftmost" keeps one face of each frame; a number keeps the faces with that number in the
+    column `person` (where persons are not identified, in the column `track`).
+    """
+    if person == "all" or not len(tracks):
+        return tracks
+    if isinstance(person, int):
+        identified = (tracks.person_ids != NO_PERSON).any()
+        return select(tracks, (tracks.person_ids if identified else tracks.track_ids) == person, tracks.clock)
+    left, top, right, bottom = tracks.boxes.T
+    rank = -(right - left) * (bottom - top) if person == "largest" else left + right
+    order = np.lexsort((rank, tracks.frames))
+    first = np.ones(len(order), bool)
+    first[1:] = np.diff(tracks.frames[order]) > 0
+    return select(tracks, np.sort(order[first]), tracks.clock)
