@@ -29,7 +29,7 @@ from avfer.errors import ConfigError, unknown
 NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
     "stage": {
         "decode_video": "avfer.stages.decode:DecodeVideo",
-        "decode_audio": "avfer.stages.decode:DecodeAudio",
+        "decode_audio": "avfer.stages.decode_audio:DecodeAudio",
         "detect_faces": "avfer.stages.detect:DetectFaces",
         "track_faces": "avfer.stages.track:TrackFaces",
         "identify_persons": "avfer.stages.identify:IdentifyPersons",
@@ -66,7 +66,7 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "av_mt_vgg_rnn": "avfer.models.video.av_mt_vgg_rnn:AvMtVggRnn",
     },
     "voice backbone": {
-        "vggish_lite": "avfer.models.backbones.vggish_lite:VggishLite",
+        "vggish_lite": "avfer.models.backbones.vggish:VggishLite",
         "prosody": "avfer.models.backbones.prosody:Prosody",
         "vggish": "avfer.models.backbones.vggish:Vggish",
         "aver_voice": "avfer.models.backbones.aver_voice:AverVoice",
@@ -150,7 +150,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         predicate="avfer.stage:is_stage",
         text="a dataclass with __call__, or with start and step, that annotates its inputs and its output",
     ),
-    "detector": Requirement("torch.nn:Module", "avfer.types:Detector"),
+    "detector": Requirement("torch.nn:Module", "avfer.detector:Detector"),
     "backbone": Requirement("avfer.models.network:FaceNetwork"),
     "video model": Requirement("avfer.models.network:Network"),
     "voice backbone": Requirement("avfer.models.network:VoiceNetwork"),

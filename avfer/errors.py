@@ -1,4 +1,4 @@
-"""The errors that avfer raises. Each message says what is wrong, where, and what to do next.
+"""The errors that avfer raises, and the exit codes they lead to. A message says what is wrong, where, and the way out.
 
 AvferError
 ├── ConfigError     a pipeline, option or command that cannot work; raised before any work (exit code 2)
@@ -103,3 +103,13 @@ def describe_unexpected(error: Exception) -> str:
     """
     hint = "" if debugging() else " (AVFER_DEBUG=1 shows where)"
     return f"unexpected {type(error).__name__}: {error}{hint}"
+
+
+DONE, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
+
+
+class Stopped(BaseException):
+    """Ctrl-C or SIGTERM. The message says which results are kept."""
+
+    def __str__(self) -> str:
+        return super().__str__() or "finished clips are kept"

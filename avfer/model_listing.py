@@ -10,7 +10,7 @@ from avfer.catalog import MODEL_KINDS, NAMES, kind_of
 from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
 from avfer.models.card import MARKS, Card
-from avfer.models.cost import cost_of
+from avfer.models.factory import cost_of
 from avfer.models.weights import BUILTIN, card_of
 
 

@@ -7,6 +7,7 @@ An option declares its range beside its type; NaN, infinity and booleans are nev
 A text such as "1e-3", which YAML 1.1 does not read as a number, is converted.
 """
 
+import math
 from dataclasses import fields
 from typing import Annotated, Any
 
@@ -78,8 +79,31 @@ def check_option(name: str, value: Any, kind: Any) -> None:
         raise ConfigError(f"{name}: {error}") from None
 
 
+def check_given_option(name: str, value: Any, kind: Any) -> None:
+    """Raise ConfigError if an option is given (not None) and is not of a type, in its range."""
+    if value is not None:
+        check_option(name, value, kind)
+
+
 def check_options(stage: Any) -> None:
     """Raise ConfigError unless all options of a dataclass are of the declared types, in their ranges."""
     for option in fields(stage):
         if option.init:
             check_option(option.name, getattr(stage, option.name), option.type)
+
+
+def parse_seconds(value: float | str, option: str) -> float:
+    """Return a time in seconds that is written as a number, "mm:ss" or "hh:mm:ss". Raises ConfigError for other text.
+
+    >>> parse_seconds("01:02:03.5", "start")
+    3723.5
+    """
+    try:
+        parts = [float(part) for part in str(value).split(":")]
+    except ValueError:
+        parts = []
+    seconds = sum(part * 60**place for place, part in enumerate(reversed(parts)))
+    right = 1 <= len(parts) <= 3 and all(0 <= part < 60 for part in parts[1:]) and 0 <= seconds < math.inf
+    if not right:
+        raise ConfigError(f"{option}: must be seconds >= 0 or hh:mm:ss, got {value!r}")
+    return seconds

@@ -12,10 +12,11 @@ units. Constructors raise ValueError if shapes do not fit each other.
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
+
+from avfer.detector import Detector
 
 Gaps = tuple[tuple[float, float], ...]  # (start, stop) of each gap in seconds, in the order of time
 NO_TRACK = -1  # track id of a row without a face, whose values come from the voice alone
@@ -140,36 +141,6 @@ class AudioBatch:
 
     def __post_init__(self) -> None:
         _require(self.samples.ndim == 2, self, "samples must be (C, S)")
-
-
-@runtime_checkable
-class Detector(Protocol):
-    """A face detector of two parts: `search` finds faces anywhere, `refine` places a face that is known roughly.
-
-    `detect_faces` loads it by its name in the catalog, or as `package.module:Name`: a torch module whose constructor
-    takes no arguments. Its class declares in which coordinates `refine` answers.
-    """
-
-    crop_size: int  # px, side of the crops that `refine` takes
-    side_margin: float  # px added to a square's side before shares of the side become pixels
-    landmark_shift: float  # px added to landmarks, -1 for detectors that count pixels from 1
-
-    def search(self, picture: Tensor, min_size: float) -> tuple[Tensor, Tensor]:
-        """Return all faces of one frame from about `min_size` pixels on, the best first.
-
-        picture: (H, W, 3) uint8 RGB on the CPU -> boxes (N, 4) float32 xyxy px, scores (N,) float32 in [0, 1], both
-        on the CPU.
-        """
-        ...
-
-    def refine(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return whether each crop shows a face, where its box should lie, and five landmarks.
-
-        crops: (N, 3, crop_size, crop_size) uint8 RGB on the CPU, squares around one face each -> scores (N,) in
-        [0, 1]; offsets (N, 4) of the sides of the square, as shares of its side; landmarks (N, 5, 2) as (x, y) shares
-        of the side from the top left corner: eyes, nose, corners of the mouth, the one further left first.
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from avfer.catalog import NAMES, kind_of
 from avfer.models.card import Card
-from avfer.models.cost import cost_of, example
-from avfer.models.factory import create
+from avfer.models.factory import cost_of, create, example
 from avfer.models.prediction import Prediction
 from avfer.models.weights import card_of
 

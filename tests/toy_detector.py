@@ -5,7 +5,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
-from avfer.signal.similarity import ARCFACE
+from avfer.signal.geometry import ARCFACE
 
 SIDE = 48  # px of the squares that `squares_clip` draws
 BACKGROUND, SQUARE = (20, 60, 60), (230, 20, 20)  # RGB

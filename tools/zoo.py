@@ -12,7 +12,7 @@ from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
 from avfer.goldens.verification import Deviation
 from avfer.models.card import Published
-from avfer.models.cost import cost_of
+from avfer.models.factory import cost_of
 from avfer.models.weights import card_of
 from tests.test_goldens import MODELS as GOLDENS
 

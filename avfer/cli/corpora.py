@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avfer.cli.exits import FAILED
+from avfer.errors import FAILED
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from avfer.cli.clip_options import Fps, Person, Region, Start, Stills, Stop, clip_settings
-from avfer.cli.exits import FAILED
-from avfer.errors import ConfigError
+from avfer.errors import FAILED, ConfigError
 
 if TYPE_CHECKING:
     from avfer.labelling.label_corpus import LabelReport
@@ -95,7 +94,7 @@ def label(
     from avfer.executors.pool import Limits
     from avfer.labelling.entry import Shard
     from avfer.labelling.label_corpus import LabelReport, label_corpus
-    from avfer.labelling.run_options import LabelOptions
+    from avfer.labelling.recipe import LabelOptions
     from avfer.labelling.store import Store
     from avfer.pipeline_config import read_pipeline
     from avfer.progress import CorpusProgress, open_display

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from avfer.cli.exits import FAILED
-from avfer.errors import ConfigError
+from avfer.errors import FAILED, ConfigError
 
 app = typer.Typer(
     help="List, inspect, import and verify models.",
@@ -57,9 +56,9 @@ def import_model(
     from pydantic import Field
 
     from avfer.models.checkpoint_import import import_weights
-    from avfer.option_types import Count, check_option
+    from avfer.option_types import Count, check_given_option
 
-    check_option("--num-classes", num_classes, Annotated[Count, Field(ge=1, le=100_000)] | None)
+    check_given_option("--num-classes", num_classes, Annotated[Count, Field(ge=1, le=100_000)])
     if output.exists() and not overwrite:
         raise ConfigError(f"{output} exists; choose another --output, or pass --overwrite to replace it")
     imported = import_weights(name, file, output, num_classes, classes)

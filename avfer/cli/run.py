@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avfer.cli.clip_options import Fps, Person, Region, Start, Stills, Stop, clip_settings
-from avfer.cli.exits import FAILED
-from avfer.errors import ConfigError
+from avfer.errors import FAILED, ConfigError
 
 if TYPE_CHECKING:
     from avfer.jobs import Job, Outcome

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from avfer.cli.exits import FAILED
-from avfer.errors import ConfigError
+from avfer.errors import FAILED, ConfigError
 
 EXAMPLE = "Example: avfer submit check --task va --example sample.txt va.txt"
 app = typer.Typer(help="Submission files of the ABAW challenges.", epilog=EXAMPLE, no_args_is_help=True)

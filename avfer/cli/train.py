@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from avfer.cli.exits import Stopped
+from avfer.errors import Stopped
 
 
 def train(

@@ -12,8 +12,8 @@ import numpy as np
 from avfer.datasets.example import Example, Labels
 from avfer.errors import ConfigError, DatasetError, MetricError
 from avfer.evaluation.alignment import DIMENSIONS, AlignedPredictions, Kind, columns_of, kinds_of
-from avfer.evaluation.delay import undo_delay
 from avfer.evaluation.evaluation_config import EvalConfig
+from avfer.evaluation.post_processing import undo_delay
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally, ScoredExample
 
 MAX_LISTED = 10  # names that a message lists

@@ -73,7 +73,7 @@ def deviations(name: str, adapter: GoldenAdapter, golden: Golden) -> list[Deviat
     results: list[Deviation] = []
     for case in golden.cases:
         rows = list(_run(name, network, adapter, case))
-        if not all(row.fine for row in rows):
+        if not case.tensors and not all(row.fine for row in rows):  # an adapter builds networks of tensors in float32
             exact = _run(name, network.double(), adapter, case, torch.float64)
             rows = [row if row.fine else again for row, again in zip(rows, exact, strict=True)]
             network.float()

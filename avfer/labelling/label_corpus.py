@@ -19,8 +19,7 @@ from avfer.inputs import InputFile, find_inputs
 from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.label_clip import Failure, LabelTask, Order
 from avfer.labelling.plan import Plan, write_plan
-from avfer.labelling.recipe import Recipe, load_recipe
-from avfer.labelling.run_options import LabelOptions, choose_executor
+from avfer.labelling.recipe import LabelOptions, Recipe, choose_executor, load_recipe
 from avfer.labelling.status import CorpusStatus, write_totals
 from avfer.labelling.store import ClipState, Marker, Store, locked
 from avfer.manifest import find_manifest

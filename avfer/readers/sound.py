@@ -22,7 +22,7 @@ from avfer.container import (
 from avfer.errors import MediaError
 from avfer.media import Media
 from avfer.option_types import Count
-from avfer.signal.ticks import Coverage, inner_gap
+from avfer.readers.ticks import Coverage, inner_gap
 from avfer.types import Gaps
 
 TOLERANCE = 0.02  # seconds by which time stamps and sample count may differ before samples are filled in or dropped

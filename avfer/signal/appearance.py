@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from avfer.signal.similarity import ARCFACE, inverse, similarity
+from avfer.signal.geometry import ARCFACE, inverse, similarity
 
 SIDE = 32  # px of the sample that is taken from a face
 BINS = 8  # of a colour histogram, per channel

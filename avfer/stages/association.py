@@ -6,8 +6,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from avfer.signal.appearance import Appearance, likeness
-from avfer.signal.boxes import iou
 from avfer.signal.cuts import Change
+from avfer.signal.geometry import iou
 
 MIN_LIKENESS = {Change.MOTION: 1.45, Change.SUSPECT: 1.6, Change.CUT: 1.7}  # of a face that continues a track
 FAR_LIKENESS = 0.1  # more is required of a face that does not overlap the expected box

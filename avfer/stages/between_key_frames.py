@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avfer.signal.boxes import drop_duplicates, match_boxes
+from avfer.detector import Detector
 from avfer.signal.exposure import brightened, gain
-from avfer.types import Detector
+from avfer.signal.geometry import drop_duplicates, match_boxes
 
 SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
 LINK_IOU = 0.3  # of boxes on two key frames that show the same face

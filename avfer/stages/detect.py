@@ -8,10 +8,11 @@ import torch
 from pydantic import Field
 
 from avfer.catalog import find
+from avfer.detector import Detector
 from avfer.errors import ConfigError, MediaError
 from avfer.option_types import Count, Number, Share, check_options
 from avfer.signal.exposure import brightened, gain
-from avfer.types import Detector, FaceDetections, FrameBatch
+from avfer.types import FaceDetections, FrameBatch
 
 Side = Annotated[Number, Field(ge=0, le=32_768)]  # px, or a share of the picture
 Region = tuple[Side, Side, Side, Side]

@@ -17,7 +17,7 @@ from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import Count, Number, check_options
 from avfer.rows import concat, select
 from avfer.signal.appearance import appearance
-from avfer.signal.similarity import ARCFACE, inverse, similarity, warp
+from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 from avfer.stages.buffers import FrameBuffer
 from avfer.stages.embed_faces import normalised
 from avfer.types import FaceTracks, FrameBatch

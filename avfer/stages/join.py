@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from avfer.option_types import Number, check_options
+from avfer.readers.ticks import ticks_outside
 from avfer.rows import blank_faces, concat, no_faces, select
-from avfer.signal.ticks import ticks_outside
 from avfer.types import Clock, FaceFeatures, Gaps, JointFeatures, VoiceFeatures
 
 

@@ -229,17 +229,12 @@ class TrainConfig(Strict):
         return AUGMENTATIONS[self.augment] if isinstance(self.augment, str) else self.augment
 
     @model_validator(mode="after")
-    def _check_losses(self) -> Self:
-        """Refuse removed losses, and a configuration whose losses all have the weight 0."""
+    def _check_together(self) -> Self:
+        """Refuse removed losses, losses that all have the weight 0, and sharpness over accumulated batches."""
         if "orthogonality" in self.losses:
             raise ValueError("losses: orthogonality was removed: pf_vit separates orthogonally by separation: exact")
         if not self.losses and not any(getattr(self.loss, target) for target in self.targets):
             raise ValueError("targets:, loss: and losses: leave nothing to learn; give a target or a loss a weight")
-        return self
-
-    @model_validator(mode="after")
-    def _check_sharpness(self) -> Self:
-        """Refuse sharpness-aware steps over accumulated batches, which would need all of them twice."""
         if self.optimiser.sam and self.accumulate > 1:
             raise ValueError("optimiser.sam takes two passes over one batch: remove accumulate, or raise batch")
         return self
@@ -269,8 +264,8 @@ def make_config(content: dict[str, Any], source: str, document: YamlDocument | N
         # A value of several possible types has an error for each: that of the type that was parsed furthest says most.
         details = max(error.errors(), key=lambda e: (e["type"] == "value_error", len(e["loc"])))
         path = _path(content, details["loc"])
-        key = [".".join(path)] if path else []
-        raise ConfigError(": ".join([document.where(*path), *key, _message(details)])) from None
+        parts = [document.where(*path), ".".join(path), _message(details)]
+        raise ConfigError(": ".join(part for part in parts if part)) from None
 
 
 def _message(details: ErrorDetails) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avfer.errors import MetricError
-from avfer.evaluation.delay import to_steps, undo_delay
+from avfer.evaluation.post_processing import to_steps, undo_delay
 from avfer.metrics import ccc
 
 STEP = 0.04  # s

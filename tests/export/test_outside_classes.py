@@ -78,7 +78,11 @@ def test_the_command_line_takes_a_format_from_outside(avfer, tmp_path):
     ("find", "name", "message"),
     [
         (find_format, f"{HERE}:WithoutSuffix", "avfer.export.TableFormat; the class WithoutSuffix lacks close, suffix"),
-        (find_exporter, f"{HERE}:WithoutSuffix", "avfer.export.Exporter; the class WithoutSuffix lacks needs_frames, suffix"),
+        (
+            find_exporter,
+            f"{HERE}:WithoutSuffix",
+            "avfer.export.Exporter; the class WithoutSuffix lacks needs_frames, suffix",
+        ),
         (find_exporter, f"{HERE}:NeedsArguments", "cannot be created without arguments"),
         (find_exporter, f"{HERE}:HERE", "not a value of type str"),
         (find_exporter, f"{HERE}:Absent", "cannot be imported"),

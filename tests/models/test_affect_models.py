@@ -5,7 +5,7 @@ import torch
 
 from avfer.catalog import find
 from avfer.models.affect.lite import GruLite
-from avfer.models.backbones.vggish_lite import VggishLite
+from avfer.models.backbones.vggish import VggishLite
 
 NAMES_OF_MODELS = ["gru_lite", "linear_lite"]
 

@@ -10,8 +10,7 @@ from timm import create_model
 from avfer.goldens.golden_files import read_golden
 from avfer.models.backbones.dan import AttentionHead, Dan
 from avfer.models.class_orders import assume
-from avfer.models.cost import cost_of
-from avfer.models.factory import from_tensors
+from avfer.models.factory import cost_of, from_tensors
 from avfer.models.weights import card_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -9,8 +9,7 @@ from avfer.goldens.golden_files import read_golden
 from avfer.models.backbones.efficientface import EfficientFace, LocalExtractor, Modulator
 from avfer.models.backbones.efficientface_ldg import EfficientFaceLdg
 from avfer.models.class_orders import assume
-from avfer.models.cost import cost_of
-from avfer.models.factory import create
+from avfer.models.factory import cost_of, create
 from avfer.models.weights import card_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"

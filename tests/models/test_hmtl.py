@@ -6,11 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from avfer.losses.hmtl_losses import puzzle_loss
+from avfer.losses.hmtl_losses import puzzle, puzzle_loss, random_orders
 from avfer.models.backbones.hmtl import HEADS, Hmtl, PuzzleHead
 from avfer.models.factory import from_tensors
 from avfer.models.weights import card_of
-from avfer.signal.puzzle import puzzle, random_orders
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from facenet_pytorch import MTCNN
 from avfer.errors import ConfigError
 from avfer.goldens.adapters import build_mtcnn_part
 from avfer.models.detectors.mtcnn import Mtcnn
-from avfer.signal.boxes import iou
+from avfer.signal.geometry import iou
 from tests.pictures import astronaut, face_at, no_face
 
 

@@ -5,7 +5,7 @@ import torch
 from timm.layers.drop import DropPath
 
 from avfer.models.backbones.poster import AFFECTNET, RAF_DB, Poster, mean_first
-from avfer.models.cost import cost_of
+from avfer.models.factory import cost_of
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import card_of, deduced_card
 from tests.models.official_file import official, write

@@ -11,8 +11,7 @@ from torch import nn
 
 from avfer.models.backbones.poster_v2 import AFFECTNET, PosterV2, WindowFusion, offsets
 from avfer.models.class_orders import choose
-from avfer.models.cost import cost_of
-from avfer.models.factory import from_tensors
+from avfer.models.factory import cost_of, from_tensors
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import card_of, deduced_card
 from tests.golden.load import manifest

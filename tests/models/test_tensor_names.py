@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from avfer.models.tensor_names import count_numbered, rename_tensors
+from avfer.models.tensor_files import count_numbered, rename_tensors
 
 TABLE = [(r"^features\.", "trunk."), (r"cat_head(\d+)\.", r"heads.\1."), (r"heads\.(\d+)\.sa\.", r"heads.\1.spatial.")]
 

@@ -10,8 +10,7 @@ import torch
 from avfer.errors import WeightsError
 from avfer.goldens.golden_files import Golden, read_golden
 from avfer.models.backbones.vggish import Vggish, VggishPca
-from avfer.models.cost import cost_of
-from avfer.models.factory import from_tensors
+from avfer.models.factory import cost_of, from_tensors
 from avfer.models.weights import card_of, official
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from avfer.signal.appearance import appearance, colour_histogram, colour_overlap, likeness
-from avfer.signal.similarity import ARCFACE
+from avfer.signal.geometry import ARCFACE
 from tests.pictures import face_at
 
 POINTS = np.array([[111.0, 73], [153, 73], [132, 97], [115, 120], [150, 120]], np.float32)  # of face_at(0), about

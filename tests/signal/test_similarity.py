@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.transform import SimilarityTransform
 
-from avfer.signal.similarity import ARCFACE, inverse, similarity, warp
+from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 from tests.pictures import astronaut
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.stages.decode import DecodeAudio, DecodeVideo
+from avfer.stages.decode import DecodeVideo
+from avfer.stages.decode_audio import DecodeAudio
 from avfer.types import AudioBatch, Clip, FrameBatch, Span
 from tests.media_maker import number_of
 

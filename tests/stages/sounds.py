@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avfer.models.backbones.vggish_lite import VggishLite
+from avfer.models.backbones.vggish import VggishLite
 from avfer.models.card import Card
 from avfer.models.weights import save
 from avfer.stages.embed_voice import EmbedVoice

@@ -14,7 +14,8 @@ from avfer.pipeline import load
 from avfer.readers.pyav import AvPicture, decode_all
 from avfer.readers.seek import find_key_frame, pictures
 from avfer.rows import concat_clocks
-from avfer.stages.decode import DecodeAudio, DecodeVideo
+from avfer.stages.decode import DecodeVideo
+from avfer.stages.decode_audio import DecodeAudio
 from avfer.types import AudioBatch, Clip, Clock, FrameBatch, Span
 from tests.media_maker import rewrite, spoil, stripes, tone, write_clip
 from tests.stages.decoding import VARIABLE

@@ -10,7 +10,7 @@ import torch
 
 from avfer.errors import ConfigError
 from avfer.signal.log_mel import log_mel
-from avfer.stages.decode import DecodeAudio
+from avfer.stages.decode_audio import DecodeAudio
 from avfer.types import Clip, Span
 from tests.golden.vggish_frontend import arrays, manifest, wave_44k
 from tests.media_maker import leave_out, rewrite, spoil, stripes, tone, write_clip

@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avfer.detector import Detector
 from avfer.errors import ConfigError
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.pipeline import Pipeline
 from avfer.pipeline_config import read_pipeline
 from avfer.rows import concat
-from avfer.signal.similarity import ARCFACE
+from avfer.signal.geometry import ARCFACE
 from avfer.stages.detect import DetectFaces
-from avfer.types import Clip, Detector, FaceCrops
+from avfer.types import Clip, FaceCrops
 from tests.laws import assert_same
 from tests.media_maker import write_clip
 from tests.toy_detector import SIDE, Squares, corners, squares_clip
@@ -91,7 +92,7 @@ def test_the_detectors_implement_the_protocol() -> None:
     [
         ("os:getcwd", "detector 'os:getcwd': 'os' is part of Python's standard library"),
         ("torch.nn:Linear", "belongs to the installed package torch"),
-        ("tests.toy_stages:NoStage", "must be a subclass of torch.nn.Module with the members of avfer.types.Detector"),
+        ("tests.toy_stages:NoStage", "must be a subclass of torch.nn.Module with the members of avfer.detector.Detector"),
         ("tests.toy_networks:MeanColour", "the class MeanColour lacks crop_size, landmark_shift, refine, search"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from avfer.errors import ConfigError
 from avfer.signal.log_mel import PATCH, log_mel
-from avfer.stages.decode import DecodeAudio
+from avfer.stages.decode_audio import DecodeAudio
 from avfer.stages.embed_voice import BATCH, EmbedVoice
 from avfer.types import AudioBatch
 from tests.stages.sounds import RATE, WIDTH, chunks, embed, noise, small_embed_voice, whole

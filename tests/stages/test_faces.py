@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from avfer.errors import ConfigError
-from avfer.signal.boxes import iou
+from avfer.signal.geometry import iou
 from avfer.stages.align import AlignFaces
 from avfer.stages.detect import DetectFaces
 from avfer.stages.embed_faces import EmbedFaces

@@ -10,7 +10,8 @@ import pytest
 
 from avfer.errors import MediaError
 from avfer.pipeline import Pipeline, load
-from avfer.stages.decode import DecodeAudio, DecodeVideo
+from avfer.stages.decode import DecodeVideo
+from avfer.stages.decode_audio import DecodeAudio
 from avfer.types import AudioBatch, Clip, Span
 from tests.media_maker import stripes, tone, write_clip
 from tests.stages.decoding import VARIABLE, decode_audio, sound_of

@@ -78,6 +78,13 @@ def test_persons_who_are_visible_together_have_two_numbers() -> None:
     assert rows.person_ids.tolist() == [0, 1] * 10
 
 
+def test_one_who_appears_beside_a_double_is_another_person() -> None:
+    alone, both = (np.concatenate([face_at(0), other], 1) for other in (no_face(), face_at(0)))
+    frames = batch([alone] * 10 + [both] * 10)
+    rows = feed(identify(), [frames, tracked(frames)], [])
+    assert rows.person_ids.tolist() == [0] * 10 + [0, 1] * 10
+
+
 def test_two_who_change_places_after_a_cut_keep_their_numbers() -> None:
     first, second = face_at(0), stranger()
     frames = batch([np.concatenate([first, second], 1)] * 10 + [np.concatenate([second, first], 1)] * 10)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from avfer.datasets.example import Corpus, Example, Labels, Notes, Partition
-from avfer.signal.similarity import ARCFACE
+from avfer.signal.geometry import ARCFACE
 from avfer.types import FaceTracks, FrameBatch
 from tests.media_maker import write_clip
 

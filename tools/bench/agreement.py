@@ -13,7 +13,7 @@ import torch
 from facenet_pytorch import MTCNN
 
 from avfer.rows import concat
-from avfer.signal.boxes import iou
+from avfer.signal.geometry import iou
 from avfer.stages.decode import DecodeVideo
 from avfer.stages.detect import DetectFaces
 from avfer.stages.track import TrackFaces

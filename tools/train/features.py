@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from avfer.models.backbones.aver_lite import AverLite
-from avfer.models.backbones.vggish_lite import VggishLite
+from avfer.models.backbones.vggish import VggishLite
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import sha256
 from avfer.signal.log_mel import PATCH_FRAMES, log_mel

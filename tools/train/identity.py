@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from avfer.models.backbones.identity_lite import SIDE, IdentityLite
 from avfer.models.card import Card, Metric
 from avfer.models.weights import BUILTIN, save
-from avfer.signal.similarity import ARCFACE, inverse, similarity, warp
+from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 
 ZOOM = 0.82  # of the ArcFace template about its centre, so that the crop shows hair and chin
 TEMPLATE = tuple((0.5 + ZOOM * (x - 0.5), 0.52 + ZOOM * (y - 0.5)) for x, y in ARCFACE)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from avfer.models.backbones.vggish_lite import VggishLite
+from avfer.models.backbones.vggish import VggishLite
 from avfer.models.card import Card, Metric
 from avfer.models.weights import save
 from avfer.signal.log_mel import BANDS, OFFSET, PATCH_FRAMES

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_names import count_numbered, rename_tensors
+from avfer.models.tensor_files import count_numbered, rename_tensors
 
 WIDTH, REDUCED, GATE = 512, 256, 32  # channels of the trunk, of spatial attention, of the gate
 AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]

@@ -13,7 +13,7 @@ from torchvision.models import ShuffleNetV2
 from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_names import rename_tensors
+from avfer.models.tensor_files import rename_tensors
 
 Corpus = Literal["raf_db", "affectnet", "caer_s"]
 STATISTICS: dict[Corpus, tuple[list[float], list[float]]] = {  # mean and std that networks of a corpus read

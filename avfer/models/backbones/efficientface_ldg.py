@@ -14,7 +14,7 @@ from avfer.models.backbones.efficientface import ORDERS, Corpus, statistics
 from avfer.models.card import Card, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_names import rename_tensors
+from avfer.models.tensor_files import rename_tensors
 
 FEATURES = 2048
 RENAMES = [(r"^(?!trunk\.)", "trunk.")]  # the authors' names -> ours

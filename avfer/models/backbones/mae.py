@@ -15,7 +15,7 @@ from avfer.models.backbones.vit import Size
 from avfer.models.card import Card, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_names import count_numbered
+from avfer.models.tensor_files import count_numbered
 
 HEADS = 16  # of the decoder's attention
 DECODER = {  # names of the authors' files -> ours

@@ -16,7 +16,7 @@ from avfer.models.backbones.poster_parts import ROW, CrossAttention, Gate, Ir50,
 from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_names import count_numbered, rename_tensors
+from avfer.models.tensor_files import count_numbered, rename_tensors
 
 Variant = Literal["raf_db", "affectnet"]
 WIDTH = 512

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.models.tensor_names import rename_tensors
+from avfer.models.tensor_files import rename_tensors
 
 SIDE = 112  # px, input of both trunks; the last kernel of MobileFaceNet covers the whole map at this size only
 STAGES = ((3, 64), (4, 128), (14, 256))  # units and channels of IR-50

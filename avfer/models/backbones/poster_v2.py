@@ -12,7 +12,7 @@ from avfer.models.backbones.poster_parts import ROW, CrossAttention, FaceMaps, G
 from avfer.models.card import Card, ClassOrder, Published
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_names import rename_tensors
+from avfer.models.tensor_files import rename_tensors
 
 WIDTH = 768
 TOKENS = 3 * 49  # of three maps of 7 x 7

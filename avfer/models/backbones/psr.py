@@ -27,7 +27,7 @@ from avfer.models.backbones.psr_parts import (
 from avfer.models.card import Card, ClassOrder, Published, changed_options
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_names import count_numbered, rename_tensors
+from avfer.models.tensor_files import count_numbered, rename_tensors
 
 SCALES: dict[int, Scale] = {2: 2, 4: 4}  # multiples that super-resolution makes
 POOL = 7  # px, side of the last feature map

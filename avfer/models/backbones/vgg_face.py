@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.models.tensor_names import from_tensorflow
+from avfer.models.tensor_files import from_tensorflow
 
 SIDE = 96  # px
 GRID = 3  # side of the last feature map

@@ -18,7 +18,7 @@ from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, Published, changed_options
 from avfer.models.network import AffectModel, FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_names import from_tensorflow
+from avfer.models.tensor_files import from_tensorflow
 
 NUM_HIDDEN = 128  # of each of two layers
 TABLE = (  # TensorFlow's names of the recurrent part, any scope before them

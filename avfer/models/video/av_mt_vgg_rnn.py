@@ -18,7 +18,7 @@ from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, implied_head_options
 from avfer.models.backbones.vgg_face import NUM_FEATURES, SIDE, WIDTH, VggFace
-from avfer.models.backbones.vggish_lite import MEL_MEAN, MEL_STD
+from avfer.models.backbones.vggish import MEL_MEAN, MEL_STD
 from avfer.models.card import Card, changed_options
 from avfer.models.network import AffectModel, FaceNetwork, StartPart, VoiceNetwork
 from avfer.models.prediction import Prediction

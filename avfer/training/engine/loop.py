@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from avfer.errors import MetricError, TrainingError
 from avfer.progress import ReportProgress
 from avfer.training.engine.checkpoint import Position, TrainingState, read_checkpoint
-from avfer.training.engine.epoch_log import log_epochs
 from avfer.training.engine.optimiser import ascend, make_optimiser, make_schedule
+from avfer.training.engine.output_folder import log_epochs
 from avfer.training.training_config import TrainConfig
 
 MAX_LISTED = 5  # items of a batch that an error names

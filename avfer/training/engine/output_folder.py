@@ -1,16 +1,19 @@
-"""The output folder of a training run: created and checked before training starts."""
+"""The output folder of a training run: created and checked before training starts, and the log written into it."""
 
 import shutil
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from torch import nn
 
 from avfer.atomic import atomic_write
 from avfer.configurations import read_text
 from avfer.errors import AvferWarning, ConfigError, OutputError
-from avfer.training.engine.checkpoint import CHECKPOINT
+from avfer.export.plot import plot_learning_curve
+from avfer.training.engine.checkpoint import CHECKPOINT, HINT
 from avfer.training.training_config import TrainConfig
 from avfer.yaml_reader import parse_mapping, write_yaml
 
@@ -72,3 +75,28 @@ def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return the differing keys that decide what is learned: ["batch: 16 before, 4 now"]."""
     keys = sorted(now.keys() - MAY_CHANGE)
     return [f"{key}: {before.get(key)} before, {now[key]} now" for key in keys if before.get(key) != now[key]]
+
+
+def log_epochs(folder: Path, history: list[dict[str, float]]) -> None:
+    """Write metrics.csv and curve.png with all epochs so far, and add the last epoch to the events.
+
+    history: one row for each epoch, with "epoch" (from 1), "loss", "rate" and the scores. TensorBoard is optional:
+    without it there are no events. Raises OutputError if a file cannot be written.
+    """
+    table = pd.DataFrame(history)
+    with atomic_write(folder / "metrics.csv", HINT) as part:
+        table.to_csv(part, index=False)
+    with atomic_write(folder / "curve.png", HINT) as part:
+        plot_learning_curve(table).savefig(part, dpi=130, format="png")
+    if find_spec("tensorboard") is not None:
+        _write_events(folder / "events", history[-1])
+
+
+def _write_events(folder: Path, row: dict[str, float]) -> None:
+    """Add one epoch to the TensorBoard events in `folder`."""
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        for name, value in row.items():
+            if name != "epoch":
+                writer.add_scalar(name, value, int(row["epoch"]))

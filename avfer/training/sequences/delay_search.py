@@ -5,7 +5,7 @@ from typing import cast
 
 import numpy as np
 
-from avfer.evaluation.delay import DELAY_GRID, undo_delay
+from avfer.evaluation.post_processing import DELAY_GRID, undo_delay
 from avfer.metrics import pcc
 from avfer.training.data.feature_cache import SequenceFeatures
 from avfer.training.data.sequence_batches import Delays, Recording

@@ -17,7 +17,7 @@ from torch import nn
 from avfer.catalog import kind_of
 from avfer.datasets.example import Example
 from avfer.errors import AvferWarning, ConfigError
-from avfer.evaluation.delay import undo_delay
+from avfer.evaluation.post_processing import undo_delay
 from avfer.losses.affect_labels import AffectLabels
 from avfer.losses.label_losses import occurrence_weights
 from avfer.models.card import Card

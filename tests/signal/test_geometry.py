@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
-from avfer.signal.boxes import drop_duplicates, iou, match_boxes
+from avfer.signal.geometry import drop_duplicates, iou, match_boxes
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from avfer.signal.puzzle import puzzle, random_orders, unpuzzle
+from avfer.losses.hmtl_losses import puzzle, random_orders, unpuzzle
 
 
 def tiles_of_one_colour(grid: int, side: int) -> torch.Tensor:
