@@ -49,7 +49,7 @@ app = typer.Typer(
 )
 app.command(
     epilog="Valence, arousal and action units of the embedded weights are mapped from expressions by published tables,"
-    " not measured: rank moments by them. Example: avfer run aver --input clips/ --format parquet,csv --report"
+    " not measured: rank moments by them. Example: avfer run aver --input clips/ --start 0:30 --report"
 )(run)
 app.command(epilog="Example: avfer evaluate aff_wild2 --root /data/Aff-Wild2 --pipeline aver")(evaluate)
 app.command(epilog="Example: avfer label aver --input corpus/ --output labels/ --workers 2")(label)
