@@ -9,7 +9,7 @@ from avfer.signal.appearance import Appearance, likeness
 from avfer.signal.cuts import Change
 from avfer.signal.geometry import iou
 
-MIN_LIKENESS = {Change.MOTION: 1.45, Change.SUSPECT: 1.6, Change.CUT: 1.7}  # of a face that continues a track
+MIN_LIKENESS = {Change.MOTION: 1.45, Change.SUSPECT: 1.82, Change.CUT: 1.82}  # of a face that continues a track
 FAR_LIKENESS = 0.1  # more is required of a face that does not overlap the expected box
 CUT_IOU = 0.5  # a face that stays in place and keeps its look goes on, even if the rest of the picture changes
 SPEED = 4.0  # sides of the box that a face may move in a second, beyond its steady motion
