@@ -18,18 +18,19 @@ from avfer.errors import MediaError
 
 S = TypeVar("S", VideoStream, AudioStream)
 MAX_GAP = 86400.0  # seconds between two frames; larger gaps mean that the time stamps are damaged
-MAX_PIXELS = 2**26  # of a frame, twice 8K video; a damaged header could ask for any amount of memory
+MAX_PIXELS = 2**26  # of a frame, twice 8K video; a damaged header could request any amount of memory
 MAX_FAILURES = 100  # of the demuxer in a row, after which the file counts as read to its end
 # The formats that are read, by FFmpeg's names. None of them opens further files or network addresses; playlists and
 # lists of files (concat, hls, dash, imf, sdp, vobsub, lavfi, image2 with a pattern) are not among them.
-FORMATS = (
-    "3gp aa aac ac3 ac4 adp aiff amr amrnb amrwb ape apng asf ast au av1 avi avs2 avs3 bmp_pipe caf cavsvideo dirac"
-    " dnxhd dpx_pipe dts dtshd dv eac3 exr_pipe flac flv g722 gif gif_pipe gsm gxf h261 h263 h264 hevc ilbc image2 ircam"
-    " ivf j2k_pipe jpeg_pipe jpegls_pipe jpegxl_anim jpegxl_pipe live_flv loas lxf m4v matroska mjpeg mjpeg_2000 mlp mov"
-    " mp3 mp4 mpc mpc8 mpeg mpegts mpegvideo mpjpeg mtv mxf nistsphere nsv nut nuv obu ogg oma pbm_pipe pgm_pipe"
-    " png_pipe ppm_pipe pva qoa qoi_pipe rm sgi_pipe smjpeg sox swf tak tiff_pipe truehd tta vc1 vivo voc vvc w64 wav"
-    " webm webp_pipe wtv wv yuv4mpegpipe"
-).split()
+FORMATS = (  # separated by commas, as FFmpeg's option takes them
+    "3gp,aa,aac,ac3,ac4,adp,aiff,amr,amrnb,amrwb,ape,apng,asf,ast,au,av1,avi,avs2,avs3,bmp_pipe,"
+    "caf,cavsvideo,dirac,dnxhd,dpx_pipe,dts,dtshd,dv,eac3,exr_pipe,flac,flv,g722,gif,gif_pipe,gsm,"
+    "gxf,h261,h263,h264,hevc,ilbc,image2,ircam,ivf,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_anim,"
+    "jpegxl_pipe,live_flv,loas,lxf,m4v,matroska,mjpeg,mjpeg_2000,mlp,mov,mp3,mp4,mpc,mpc8,mpeg,"
+    "mpegts,mpegvideo,mpjpeg,mtv,mxf,nistsphere,nsv,nut,nuv,obu,ogg,oma,pbm_pipe,pgm_pipe,png_pipe,"
+    "ppm_pipe,pva,qoa,qoi_pipe,rm,sgi_pipe,smjpeg,sox,swf,tak,tiff_pipe,truehd,tta,vc1,vivo,voc,"
+    "vvc,w64,wav,webm,webp_pipe,wtv,wv,yuv4mpegpipe"
+)
 # How files begin that name other files or addresses, and the name of their format.
 PLAYLISTS = {
     "hls": rb"#EXTM3U",
@@ -65,7 +66,7 @@ def _open(path: Path) -> InputContainer:
         if path.is_file() and not path.stat().st_size:
             raise MediaError(f"'{path}' is empty (0 bytes); copy or record it again")
         # Without pattern_type=none, `a%d.jpg` or `a*.jpg` would open further pictures.
-        options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file", "pattern_type": "none"}
+        options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "pattern_type": "none"}
         return av.open(f"file:{path}", options=options, metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"'{path}' cannot be read: {_reason(path, error)}") from error
@@ -84,8 +85,8 @@ def _reason(path: Path, error: Exception) -> str:
     for name, start in PLAYLISTS.items():
         if re.match(start, text, re.DOTALL | re.IGNORECASE):
             return (
-                f"it is a playlist (format {name}), which names other files or addresses; avfer opens only the file that"
-                " you name, so give the media files themselves"
+                f"it is a playlist (format {name}), which names other files or addresses; avfer opens only the file"
+                " that you name, so give the media files themselves"
             )
     if b"ftyp" in head[:12]:
         return "its index (moov) is missing, the file was cut off before its end; copy or record it again"

@@ -86,7 +86,7 @@ def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 
 def parse_pipeline(text: str, name: str) -> PipelineSpec:
-    """Return the pipeline of a YAML text, for which `name` stands in messages. Raises ConfigError as `read_pipeline`."""
+    """Return the pipeline of a YAML text, which messages call `name`. Raises ConfigError as `read_pipeline`."""
     return _pipeline(name, text, parse_mapping(text, name, "stages: and output:"))
 
 

@@ -33,7 +33,7 @@ def test_clips_of_a_list_are_named_by_their_path_where_names_are_equal(tmp_path)
     assert names(tmp_path / "list.txt") == ["S1/cam", "S2/cam", "other"]
 
 
-def test_clips_that_cannot_be_told_apart_are_an_error_with_both_paths(tmp_path):
+def test_clips_with_equal_output_names_are_an_error_with_both_paths(tmp_path):
     touch(tmp_path, "S1/cam.mp4", "S2/cam.mp4")
     with pytest.raises(ConfigError, match=r"S1/cam\.mp4 and .*S2/cam\.mp4 would both be written as 'cam\.mp4'"):
         names(tmp_path / "S1/cam.mp4", tmp_path / "S2/cam.mp4")

@@ -28,5 +28,8 @@ def gain(picture: Tensor) -> float:
 
 
 def brightened(pixels: Tensor, factor: float) -> Tensor:
-    """Return pixels times a factor, limited to 255; the same tensor for the factor 1.   uint8 -> uint8, any shape"""
+    """Return pixels times a factor, limited to 255; the same tensor for the factor 1.
+
+    pixels: (H, W, 3) uint8, or any other shape -> the same shape, uint8.
+    """
     return pixels if factor == 1.0 else (pixels.float() * factor).round().clamp(max=255).to(torch.uint8)

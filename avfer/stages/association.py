@@ -34,14 +34,14 @@ class Track:
         return self.box + np.tile(self.velocity, 2) * min(time - self.time, STEADY)
 
     def moved(self, box: np.ndarray, frame: int, time: float, look: Appearance) -> "Track":
-        """Return the track with its face on a later frame."""
+        """Return the track with its face on a later frame. box: (4,) xyxy px; time: s."""
         steps = _centre(box) - _centre(self.box)
         velocity = (steps / max(time - self.time, 1e-3)).astype(np.float32)
         return Track(self.id, box, velocity, frame, time, look)
 
 
 def new_track(number: int, box: np.ndarray, frame: int, time: float, look: Appearance) -> Track:
-    """Return the track of a face that was not known before."""
+    """Return the track of a face that was not known before. box: (4,) xyxy px; time: s."""
     return Track(number, box, np.zeros(2, np.float32), frame, time, look)
 
 

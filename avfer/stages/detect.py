@@ -34,7 +34,7 @@ class RegionDetector:
         return cls(network, region, network.crop_size, network.side_margin, network.landmark_shift)
 
     def search(self, picture: torch.Tensor, min_size: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return boxes and scores as Detector.search. Raises MediaError if the region lies outside the picture."""
+        """Return boxes (N, 4) and scores (N,) as Detector.search. Raises MediaError if the region is outside."""
         height, width = picture.shape[:2]
         scale = np.array([width, height] * 2) if max(self.region) <= 1 else 1
         x, y, w, h = (int(side) for side in np.round(np.array(self.region) * scale))
@@ -45,7 +45,7 @@ class RegionDetector:
         return boxes + torch.tensor([x, y, x, y], dtype=boxes.dtype), scores
 
     def refine(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the result of Detector.refine."""
+        """Return scores (N,), box offsets (N, 4) and landmarks (N, 5, 2) as Detector.refine. crops: (N, 3, S, S)."""
         return self.network.refine(crops)
 
 

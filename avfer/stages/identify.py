@@ -43,7 +43,10 @@ class Person:
         return float((self.embeddings @ embedding + COLOUR_WEIGHT * (self.colours @ colours)).max())
 
     def remember(self, embedding: np.ndarray, colours: np.ndarray, frame: int) -> "Person":
-        """Return the person with another look; of too many, the one most like the others is forgotten."""
+        """Return the person with another look; of too many, the one most like the others is dropped.
+
+        embedding: (D,); colours: (512,); frame: index of the frame of the look.
+        """
         embeddings, histograms = np.vstack([self.embeddings, embedding]), np.vstack([self.colours, colours])
         if len(embeddings) > MAX_EXEMPLARS:
             alike = embeddings @ embeddings.T + COLOUR_WEIGHT * histograms @ histograms.T

@@ -92,7 +92,7 @@ def test_the_detectors_implement_the_protocol() -> None:
     [
         ("os:getcwd", "detector 'os:getcwd': 'os' is part of Python's standard library"),
         ("torch.nn:Linear", "belongs to the installed package torch"),
-        ("tests.toy_stages:NoStage", "must be a subclass of torch.nn.Module with the members of avfer.detector.Detector"),
+        ("tests.toy_stages:NoStage", "a subclass of torch.nn.Module with the members of avfer.detector.Detector"),
         ("tests.toy_networks:MeanColour", "the class MeanColour lacks crop_size, landmark_shift, refine, search"),
     ],
 )

@@ -147,8 +147,8 @@ class Transformer(nn.Module):
 
 
 class _AttentionLayer(nn.Module):
-    # The attributes name tensors of weight files, so they keep their names: `ask` is the projection to queries, keys and
-    # values, `told` that of the attended values, `think` the MLP.
+    # The attributes name tensors of weight files, so they keep their names: `ask` is the projection to queries, keys
+    # and values, `told` that of the attended values, `think` the MLP.
     scales: Tensor
 
     def __init__(self, width: int, dropout: float) -> None:

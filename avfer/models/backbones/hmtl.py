@@ -157,7 +157,7 @@ class Hmtl(FaceNetwork):
         return dict(options) | ({"heads": kept} if "heads" in options else {})
 
     def puzzle_logits(self, crops: Tensor) -> Tensor:
-        """Classify the tile at each position. crops: (N, 3, S, S) shuffled by `puzzle` of avfer.losses.hmtl_losses -> (N, P, P)."""
+        """Classify the tile at each position. crops: (N, 3, S, S), shuffled by the puzzle loss -> (N, P, P)."""
         if self.puzzle is None:
             raise RuntimeError("this hmtl has no puzzle head; make it with heads=['expression', 'puzzle']")
         return self.puzzle(self.features(crops))
