@@ -256,7 +256,8 @@ def check_class_order(card: Card) -> None:
     """Raise ConfigError if a network has classes and the order of its weights' classes is unknown."""
     if card.orders and not card.classes:
         raise ConfigError(
-            f"the class order of these {card.name} weights is unknown; `avfer models import` them: {known_orders(card)}"
+            f"the class order of these {card.name} weights is not known; `avfer models import` them:"
+            f" {known_orders(card)}"
         )
 
 
