@@ -17,7 +17,10 @@ def is_picture(path: Path) -> bool:
 
 def is_sequence(path: Path) -> bool:
     """Return whether a path is a folder, or a pattern of pictures rather than the name of a file."""
-    return path.is_dir() or (len(PATTERN.findall(path.name)) == 1 and not path.exists())
+    try:
+        return path.is_dir() or (len(PATTERN.findall(path.name)) == 1 and not path.exists())
+    except (OSError, ValueError):  # the name is too long or has a NUL: opening the file reports it
+        return False
 
 
 def find_pictures(path: Path) -> list[Path]:
