@@ -9,7 +9,7 @@ from avfer.option_types import Count
 from avfer.rows import select
 from avfer.types import NO_PERSON, FaceTracks
 
-Person = Literal["all", "largest", "leftmost"] | Annotated[Count, Field(ge=0)]  # N: the number of a person
+Person = Literal["all", "largest", "leftmost"] | Annotated[Count, Field(ge=0, lt=2**31)]  # N: the number of a person
 
 
 def select_faces(tracks: FaceTracks, person: Person) -> FaceTracks:
