@@ -133,7 +133,7 @@ def test_different_urls_with_the_same_file_name_are_counted(tmp_path, again, cou
         (row((1, 1), "FOUR_CLASS_TRIPLET"), "line 1: no ONE_CLASS_TRIPLET"),
         (row((1, 4)), "line 1: choice must be 1, 2 or 3, got 4"),
         (row((1, 0)), "line 1: choice must be 1, 2 or 3, got 0"),
-        (row((1, 1)) + ",7", "line 1: an annotator without a choice"),
+        (row((1, 1)) + ",7", "line 1: the last annotator has no choice"),
         (row((1, 1)).replace("0.25,", "", 1), "line 1: .* must be cell 16, found at cell 15"),
         (row((1, 1)).replace("0.25", "left", 1), "'left' is not a number"),
         (row((1, 1)).replace("http", "extra,http", 1), "must be cell 16, found at cell 17"),
