@@ -182,7 +182,7 @@ def test_settings_that_do_not_fit_are_refused_before_training(tmp_path, changes,
 
 
 def test_a_non_finite_label_is_refused_with_its_image(tmp_path):
-    with pytest.raises(DatasetError, match="train_5: the valence of step 0 is non-finite"):
+    with pytest.raises(DatasetError, match="train_5: the valence of step 0 is valid but non-finite"):
         make_task(tmp_path, targets=["valence_arousal"], options=ALL | {"broken": True})
 
 
