@@ -128,7 +128,7 @@ def psr_without_pooling(network: Psr, inputs: Tensors) -> dict[str, Tensor]:
 
     The published code pools only with a newer version of its library; the golden stores both variants.
     """
-    plain = Psr(pool=False).eval()
+    plain = Psr(pool=False).to(next(network.parameters()).dtype).eval()
     plain.load_state_dict(network.state_dict())
     return {"logits": plain.predict(inputs["x"]).extras["branch_logits"]}
 

@@ -139,7 +139,7 @@ def test_a_non_finite_label_is_refused_unless_it_is_masked(monkeypatch, value):
     masked = finite | {"valence": Labels(values, np.isfinite(values))}
     config = make_config({"corpus": "table", "root": "."}, "")
     monkeypatch.setattr(labelled_partitions, "open_corpus", lambda *_, **__: Talks({"train": broken, "dev": finite}))
-    with pytest.raises(DatasetError, match="talk: the valence of step 1 is non-finite"):
+    with pytest.raises(DatasetError, match="talk: the valence of step 1 is valid but non-finite"):
         read_partitions(config)
     monkeypatch.setattr(labelled_partitions, "open_corpus", lambda *_, **__: Talks({"train": masked, "dev": finite}))
     _, train, _ = read_partitions(config)
