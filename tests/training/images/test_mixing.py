@@ -124,5 +124,5 @@ def test_a_loss_without_shares_is_refused(tmp_path, changes, message):
 
 @pytest.mark.parametrize("alpha", [-1.0, "much"])
 def test_an_invalid_alpha_is_refused(tmp_path, alpha):
-    with pytest.raises(ConfigError, match=r"mix\.mixup: .*not"):
+    with pytest.raises(ConfigError, match=rf"mix\.mixup: must be .*, got .*{alpha}"):
         settings(tmp_path, mix={"mixup": alpha})
