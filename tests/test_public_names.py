@@ -58,7 +58,7 @@ def test_create_with_embedded_weights_is_deterministic():
     ("name", "options", "message"),
     [
         ("averlite", {}, "did you mean 'aver_lite'"),
-        ("aver_lite", {"weights": "absent.safetensors"}, "no weight file at absent.safetensors"),
+        ("aver_lite", {"weights": "absent.safetensors"}, "absent.safetensors: no such weight file"),
         ("aver_lite", {"weights": "builtin", "num_classes": 7}, "8 classes"),
         ("mtcnn", {"num_classes": 7}, "num_classes"),
     ],

@@ -69,7 +69,9 @@ def test_a_non_finite_value_stops_training_and_the_last_good_checkpoint_stays(tm
 
 
 def test_a_rate_that_is_too_high_writes_no_non_finite_checkpoint(tmp_path):
-    config = toy.settings(epochs=9, clip=0, optimiser={"name": "sgd", "rate": 1e30})
+    config = toy.settings(epochs=9, clip=0, optimiser={"name": "sgd"})
+    beyond_the_range = config.optimiser.model_copy(update={"rate": 1e30})  # a recipe is refused above 1e6
+    config = config.model_copy(update={"optimiser": beyond_the_range})
     with pytest.raises(TrainingError, match=r"the loss of batch 2 of epoch 1 is (nan|inf)"):
         toy.run(config, tmp_path)
     assert not (tmp_path / "best.safetensors").exists()
