@@ -1,6 +1,7 @@
-"""The one way to write a file: it appears whole under its name, or not at all."""
+"""The one way to write a file, or a folder of files: it appears whole under its name, or not at all."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -37,18 +38,45 @@ def atomic_rename(path: Path, hint: str = HINT, folder: Path | None = None) -> G
 
     Only the creation of the folders, the fsync and the rename raise OutputError.
     """
-    part = temporary_path(path) if folder is None else folder / f"{uuid.uuid4().hex}{path.suffix}"
+    part = _temporary_path(path) if folder is None else folder / f"{uuid.uuid4().hex}{path.suffix}"
     try:
         with output_errors(path, hint):
             part.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with output_errors(path, hint):
-            flush_to_disk(part)
+            _flush_to_disk(part)
             path.parent.mkdir(parents=True, exist_ok=True)
             part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, hint: str = HINT) -> Generator[Path]:
+    """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an error.
+
+    The caller writes files at any depth of the temporary folder, which is hidden and unique to the process. All of
+    them reach the disk (fsync) before the rename. On any error the temporary folder is removed with its content. A
+    file, or a folder with files, that exists at `path` is never replaced: it stays as it was.
+
+    Raises OutputError, with `hint` as the way out, if a file cannot be written or `path` exists at the end; other
+    exceptions of the block pass through.
+
+    Example: `with atomic_folder(Path("dataset")) as part: (part / "labels.csv").write_text("a,b\\n")`.
+    """
+    part = _temporary_path(path)
+    try:
+        with output_errors(path, hint):
+            shutil.rmtree(part, ignore_errors=True)  # of an earlier process with the same number
+            part.mkdir(parents=True)
+            yield part
+            for file in sorted(part.rglob("*")):
+                if file.is_file():
+                    _flush_to_disk(file)
+            part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager
@@ -60,12 +88,12 @@ def output_errors(path: Path, hint: str = HINT) -> Generator[None]:
         raise output_error(path, error, hint) from error
 
 
-def temporary_path(path: Path) -> Path:
+def _temporary_path(path: Path) -> Path:
     """Return the hidden name beside `path` that a file has while it is written: `.clip.1234.part.parquet`."""
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
 
 
-def flush_to_disk(path: Path) -> None:
+def _flush_to_disk(path: Path) -> None:
     """Force the content of a closed file to the disk (fsync). Raises OSError."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

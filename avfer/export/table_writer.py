@@ -1,13 +1,13 @@
 """Write the table of one clip part by part, in bounded memory; the file appears whole or not at all."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import pyarrow as pa
 
-from avfer.atomic import flush_to_disk, output_error, temporary_path
+from avfer.atomic import atomic_rename, output_errors
 from avfer.errors import OutputError
 from avfer.export import TableFormat, find_format
 
@@ -33,17 +33,17 @@ class TableWriter:
         self.path = path
         self.rows = 0  # appended so far
         self._format = find_format(format or path.suffix.removeprefix("."))
-        self._part = temporary_path(path)
+        self._open = ExitStack()  # renames or removes the temporary file
         self._file: BinaryIO | None = None
         self._encoder: TableFormat | None = None
         self._pending: pa.Table | None = None  # fewer than ROWS_PER_WRITE rows
 
     def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._part.open("wb")
-        except OSError as error:
-            raise output_error(self.path, error) from error
+        with ExitStack() as stack, output_errors(self.path):
+            part = stack.enter_context(atomic_rename(self.path))
+            self._file = part.open("wb")
+            stack.callback(self._close_quietly)
+            self._open = stack.pop_all()
         return self
 
     def append(self, table: pa.Table) -> None:
@@ -53,24 +53,20 @@ class TableWriter:
         """
         self.rows += len(table)
         pending = table if self._pending is None else pa.concat_tables([self._pending, table])
-        try:
+        with output_errors(self.path):
             while len(pending) >= ROWS_PER_WRITE:
                 self._write(pending.slice(0, ROWS_PER_WRITE))
                 pending = pending.slice(ROWS_PER_WRITE)
-        except OSError as error:
-            raise output_error(self.path, error) from error
         self._pending = pending
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
+        if kind is None:
+            with self._open, output_errors(self.path):
                 self._finish()
-        except OSError as failure:
-            raise output_error(self.path, failure) from failure
-        finally:
-            self._clean_up()
+        else:
+            self._open.__exit__(kind, error, trace)
 
     def _write(self, table: pa.Table) -> None:
         """Encode rows; the first call creates the encoder, as it needs the schema."""
@@ -80,7 +76,7 @@ class TableWriter:
         self._encoder.write(table.combine_chunks())
 
     def _finish(self) -> None:
-        """Write the remaining rows, flush the file to the disk and rename it."""
+        """Write the remaining rows and close the file."""
         if self._pending is None:
             raise OutputError(f"{self.path} was not written: the pipeline returned no rows")
         if len(self._pending) or self._encoder is None:
@@ -88,14 +84,10 @@ class TableWriter:
         assert self._encoder is not None and self._file is not None
         self._encoder.close()
         self._file.close()
-        flush_to_disk(self._part)
-        self._part.replace(self.path)
 
-    def _clean_up(self) -> None:
-        """Close what an error left open and remove the temporary file."""
+    def _close_quietly(self) -> None:
+        """Close what an error left open."""
         for opened in (self._encoder, self._file):
             if opened is not None:
                 with suppress(OSError, ValueError, pa.ArrowException):
                     opened.close()
-        with suppress(OSError):
-            self._part.unlink(missing_ok=True)

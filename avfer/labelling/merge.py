@@ -5,15 +5,13 @@ key, and row groups by `id`, because Parquet stores the minimum and maximum of e
 `read_parquet('DATASET/*/*.parquet', hive_partitioning=true)`, pandas as `read_parquet('DATASET')`.
 """
 
-import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, ParquetWriter
 
-from avfer.atomic import flush_to_disk, output_errors, temporary_path
+from avfer.atomic import atomic_folder
 from avfer.errors import ConfigError, OutputError
 from avfer.labelling.label_clip import with_columns
 from avfer.labelling.plan import read_plan
@@ -46,15 +44,9 @@ def merge(folder: Path, dataset: Path) -> CorpusStatus:
             rows.append((entry.id, number))
     if not rows:
         raise ConfigError(f"{folder} has no finished clip to merge")
-    part = temporary_path(dataset)
-    try:
-        tables = (_read_table(store.table(plan[row].id), plan[row].id, plan[row].columns) for _, row in sorted(rows))
-        with output_errors(dataset):
-            _write_parts(tables, part)
-            part.replace(dataset)
-    finally:
-        with suppress(OSError):
-            shutil.rmtree(part)
+    tables = (_read_table(store.table(plan[row].id), plan[row].id, plan[row].columns) for _, row in sorted(rows))
+    with atomic_folder(dataset) as part:
+        _write_parts(tables, part)
     return status
 
 
@@ -90,7 +82,6 @@ def _write_parts(tables: Iterator[pa.Table], folder: Path) -> None:
                 writer.write_table(_checked_columns(group, writer.schema))
                 rows += len(group)
                 group = next(groups, None)
-        flush_to_disk(path)
         number += 1
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
+from pyarrow.parquet import ParquetWriter
 
 from avfer.errors import ConfigError, OutputError
 from avfer.labelling import merge as merging
@@ -120,13 +122,33 @@ def test_the_dataset_has_the_present_columns_of_the_user(label, tmp_path):
 
 
 def test_an_existing_dataset_is_not_overwritten(out, tmp_path):
-    (tmp_path / "dataset").mkdir()
+    merge(out, tmp_path / "dataset")
+    before = (tmp_path / "dataset/part=0/labels.parquet").read_bytes()
     with pytest.raises(ConfigError, match="exists"):
         merge(out, tmp_path / "dataset")
+    assert (tmp_path / "dataset/part=0/labels.parquet").read_bytes() == before
 
 
-def test_a_failed_merge_leaves_nothing(out, tmp_path):
-    next(out.glob("clips/s/*.parquet")).write_bytes(b"\0" * next(out.glob("clips/s/*.parquet")).stat().st_size)
-    with pytest.raises(OutputError, match=r"clips/s/.*cannot be read"):
+@pytest.mark.parametrize("damage", ["table", "disk"])
+def test_a_merge_that_fails_half_way_leaves_nothing_and_keeps_the_earlier_one(out, tmp_path, monkeypatch, damage):
+    merge(out, tmp_path / "earlier")
+    before = (tmp_path / "earlier/part=0/labels.parquet").read_bytes()
+    monkeypatch.setattr(merging, "GROUP_ROWS", 1)
+    monkeypatch.setattr(merging, "PART_ROWS", 1)
+    parts = list[Path]()
+    last = out / "clips/s/e.mp4.parquet"
+
+    def write_part(path, *options, **more):
+        parts.append(path)
+        if damage == "disk" and len(parts) == 4:
+            raise OSError(28, "No space left on device")
+        return ParquetWriter(path, *options, **more)
+
+    monkeypatch.setattr(merging, "ParquetWriter", write_part)
+    if damage == "table":
+        last.write_bytes(b"\0" * last.stat().st_size)
+    with pytest.raises(OutputError, match=r"clips/s/.*cannot be read|dataset cannot be written: No space left"):
         merge(out, tmp_path / "dataset")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "out", "steady.yaml"]
+    assert len(parts) == 4 and not any(part.parent.parent.exists() for part in parts)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "earlier", "out", "steady.yaml"]
+    assert (tmp_path / "earlier/part=0/labels.parquet").read_bytes() == before
