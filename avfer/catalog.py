@@ -4,6 +4,7 @@ A name belongs to a kind. To add a network, a corpus, an output format and so on
 Modules are imported when a name is looked up, never before. `package.module:Name` in place of a name loads a class from
 outside avfer, which needs no line. `find` is the only place that imports such a class: from modules that
 avfer.allowed_imports permits, and only if it meets the requirement of its kind (REQUIREMENTS). It calls nothing.
+Before such a class is called, `check_call` compares the signature of its constructor with the arguments.
 
 Kinds:
     stage                 a step of a pipeline (avfer/stage.py describes what a class needs)
@@ -20,6 +21,7 @@ Kinds:
 
 import importlib
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +145,7 @@ class Requirement:
     protocol: str = ""  # protocol whose methods and annotated attributes it has
     predicate: str = ""  # function that returns True for it
     text: str = ""  # what the predicate requires, for messages
+    arguments: tuple[str, ...] = ()  # that its constructor is called with, in addition to the options
 
 
 REQUIREMENTS: dict[str, Requirement] = {
@@ -157,9 +160,9 @@ REQUIREMENTS: dict[str, Requirement] = {
     "voice post-processor": Requirement("torch.nn:Module"),
     "affect model": Requirement("avfer.models.network:AffectModel"),
     ANY_NETWORK: Requirement("avfer.models.network:Network"),
-    "corpus": Requirement("avfer.datasets.example:Corpus"),
-    "loss": Requirement("avfer.losses.network_loss:NetworkLoss"),
-    "format": Requirement(protocol="avfer.export:TableFormat"),
+    "corpus": Requirement("avfer.datasets.example:Corpus", arguments=("root",)),
+    "loss": Requirement("avfer.losses.network_loss:NetworkLoss", arguments=("context",)),
+    "format": Requirement(protocol="avfer.export:TableFormat", arguments=("file", "schema")),
     "exporter": Requirement(protocol="avfer.export:Exporter"),
 }
 
@@ -178,8 +181,30 @@ def find(kind: str, name: str) -> type[Any]:
     kinds = (kind, *COMPATIBLE_KINDS.get(kind, ()))
     places = {name: place for one in kinds for name, place in NAMES[one].items()}
     if name not in places:
-        raise ConfigError(unknown(kind, name, places))
+        raise ConfigError(unknown(kind, name, places, outside=True))
     return _load(places[name])
+
+
+def check_call(kind: str, name: str, found: type[Any], options: Iterable[str] = ()) -> None:
+    """Raise ConfigError unless the constructor of a class accepts the arguments of its kind and these options.
+
+    found: the class behind `name`, which is not called. The error states the arguments and the constructor's signature.
+    """
+    arguments, options = REQUIREMENTS[kind].arguments, tuple(options)
+    try:
+        inspect.signature(found).bind(*arguments, **dict.fromkeys(options))
+    except TypeError as error:
+        given = ", ".join((*arguments, *(f"{option}=..." for option in options)))
+        raise ConfigError(
+            f"{kind} '{name}' cannot be created by {found.__name__}({given}): {error}; its constructor is"
+            f" {found.__name__}({_parameters(found)}). Let it accept these arguments, and give all others a default"
+        ) from None
+
+
+def _parameters(found: type[Any]) -> str:
+    """Return the parameters of a constructor without their types: "root, split='dev'"."""
+    parameters = inspect.signature(found).parameters.values()
+    return ", ".join(str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters)
 
 
 def is_outside(name: str) -> bool:
@@ -218,11 +243,18 @@ def _problem(requirement: Requirement, found: Any) -> str:
         return f"{wanted}, not {'a function' if callable(found) else 'a value'} of type {type(found).__name__}"
     if base and _load(base) not in found.__mro__:
         return f"{wanted}, which the class {found.__name__} is not"
+    if inspect.isabstract(found):
+        return f"{wanted} with all its methods; the class {found.__name__} lacks {', '.join(_open_methods(found))}"
     if protocol and (missing := _missing_members(found, _load(protocol))):
         return f"{wanted}; the class {found.__name__} lacks {', '.join(missing)}"
     if requirement.predicate and not _load(requirement.predicate)(found):
         return f"{wanted}, which the class {found.__name__} is not"
     return ""
+
+
+def _open_methods(found: Any) -> list[str]:
+    """Return the abstract methods that an abstract class does not define, sorted."""
+    return sorted(found.__abstractmethods__)
 
 
 def _missing_members(found: type, protocol: type) -> list[str]:
@@ -241,7 +273,7 @@ def kind_of(name: str) -> str:
             return kind
     if ":" in name:
         return "backbone"
-    raise ConfigError(unknown("model", name, (known for kind in MODEL_KINDS for known in NAMES[kind])))
+    raise ConfigError(unknown("model", name, (known for kind in MODEL_KINDS for known in NAMES[kind]), outside=True))
 
 
 def _find_timm(name: str) -> type:

@@ -63,14 +63,21 @@ class MediaError(AvferError):
     """A media file that cannot be read."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+def unknown(kind: str, name: str, known: Iterable[str], outside: bool = False) -> str:
     """Return the message for an unknown name, with the nearest known name or the list of all.
+
+    outside: whether `package.module:Name` is a name too; then `package.module.Name` is corrected.
 
     >>> unknown("backbone", "poster2", ["dan", "poster_v2"])
     "unknown backbone 'poster2'; did you mean 'poster_v2'?"
     >>> unknown("format", "xlsx", ["csv", "jsonl"])
     "unknown format 'xlsx'; there are: csv, jsonl"
+    >>> unknown("format", "my_tables.markdown.Table", ["csv"], outside=True)
+    "unknown format 'my_tables.markdown.Table'; did you mean 'my_tables.markdown:Table'?"
     """
+    package, dot, attribute = name.rpartition(".")
+    if outside and dot and all(part.isidentifier() for part in name.split(".")):
+        return f"unknown {kind} '{name}'; did you mean '{package}:{attribute}'?"
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
-from avfer.catalog import find
+from avfer.catalog import check_call, find
 from avfer.errors import ConfigError, unknown
 from avfer.option_types import validate
 from avfer.pipeline_config import PipelineSpec, StageSpec
@@ -71,6 +71,7 @@ def _create(line: StageSpec) -> Any:
         raise ConfigError(f"{error} ({line.where})") from None
     options = stage_options(line, kind)
     try:
+        check_call("stage", line.use, kind, options)
         return kind(**options)
     except (ConfigError, ValueError) as error:
         raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from error

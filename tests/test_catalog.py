@@ -1,14 +1,26 @@
 """Names from outside avfer: what may be imported, and what a class must be before it is used."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from avfer.allowed_imports import check_import
-from avfer.catalog import NAMES, REQUIREMENTS, find
+from avfer.catalog import NAMES, REQUIREMENTS, find, kind_of
+from avfer.datasets.corpus import open_corpus
+from avfer.datasets.example import Corpus
 from avfer.errors import ConfigError
-from avfer.models.network import AffectModel, Network, find_network
+from avfer.export import find_exporter, find_format
+from avfer.losses.network_loss import NetworkLoss
+from avfer.models.factory import create
+from avfer.models.network import AffectModel, FaceNetwork, Network, VoiceNetwork, construct, find_network
+from avfer.pipeline_builder import build
+from avfer.pipeline_config import parse_pipeline
+from avfer.stages.detect import DetectFaces
+from avfer.training.images.image_objective import find_loss
+from avfer.types import AudioBatch, Span
+from tests.toy_detector import Squares
 
 HERE = "tests.test_catalog"
 
@@ -20,6 +32,83 @@ class OwnModel(AffectModel):
 class Unannotated:
     def __call__(self, frames):
         raise AssertionError("never called")
+
+
+class NeedsLabels(Corpus):
+    partitions = ()
+
+    def __init__(self, root, labels, split="all"):
+        raise AssertionError("never called")
+
+    def examples(self, partition):
+        yield from ()
+
+
+class WithoutMethods(Corpus):
+    partitions = ()
+
+
+class WithoutConstructor(WithoutMethods):
+    def examples(self, partition):
+        yield from ()
+
+
+class NeedsTitle:
+    suffix, needs_frames = ".txt", False
+
+    def __init__(self, title):
+        raise AssertionError("never called")
+
+    def write(self, table, clip=None, path=None):
+        raise AssertionError("never called")
+
+    def close(self):
+        raise AssertionError("never called")
+
+
+class LossWithoutContext(NetworkLoss):
+    def __init__(self):
+        raise AssertionError("never called")
+
+
+class DetectorOfFile(Squares):
+    def __init__(self, file):
+        raise AssertionError("never called")
+
+
+class NeedsWidth:
+    def __init__(self, width):
+        raise AssertionError("never called")
+
+
+class FaceNeedsWidth(NeedsWidth, FaceNetwork):
+    pass
+
+
+class VoiceNeedsWidth(NeedsWidth, VoiceNetwork):
+    pass
+
+
+class ModelNeedsWidth(NeedsWidth, AffectModel):
+    pass
+
+
+@dataclass(init=False)
+class StageWithoutItsOption:
+    hop: float = 0.2
+
+    def __init__(self):
+        raise AssertionError("never called")
+
+    def __call__(self, span: Span) -> AudioBatch:
+        raise AssertionError("never called")
+
+
+STAGE = f"""\
+stages:
+  sound: {{use: "{HERE}:StageWithoutItsOption", from: span, hop: 0.5}}
+output: sound
+"""
 
 
 def raise_if_called(*_: object) -> None:
@@ -98,6 +187,44 @@ def test_every_built_in_class_meets_the_requirement_of_its_kind(kind):
 
 def test_every_kind_has_a_requirement():
     assert set(NAMES) <= set(REQUIREMENTS)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: open_corpus(f"{HERE}:NeedsLabels", "."),
+            r"corpus '.*' cannot be created by NeedsLabels\(root\): missing a required argument: 'labels'; its"
+            r" constructor is NeedsLabels\(root, labels, split='all'\)",
+        ),
+        (lambda: open_corpus(f"{HERE}:WithoutConstructor", "."), r"WithoutConstructor\(root\): too many positional"),
+        (
+            lambda: find_format(f"{HERE}:NeedsTitle"),
+            r"format '.*' cannot be created by NeedsTitle\(file, schema\): too",
+        ),
+        (lambda: find_exporter(f"{HERE}:NeedsTitle"), r"exporter '.*' cannot be created by NeedsTitle\(\): missing"),
+        (lambda: find_loss(f"{HERE}:LossWithoutContext"), r"loss '.*' cannot be created by .*\(context\): too many"),
+        (lambda: DetectFaces(f"{HERE}:DetectorOfFile"), r"detector '.*' cannot be created by .*\(\): missing.* 'file'"),
+        (lambda: create(f"{HERE}:FaceNeedsWidth"), r"network '.*' cannot be created by .*\(\): missing.* 'width'"),
+        (lambda: create(f"{HERE}:VoiceNeedsWidth"), r"network '.*' cannot be created by .*\(\): missing.* 'width'"),
+        (lambda: construct(f"{HERE}:ModelNeedsWidth", AffectModel, {"size": 1}), r"\(size=...\): missing.* 'width'"),
+        (lambda: build(parse_pipeline(STAGE, "x.yaml")), r"stage 'sound': .*\(hop=...\): got an.*\(x.yaml, line 2\)"),
+    ],
+)
+def test_a_class_whose_constructor_takes_other_arguments_is_refused_before_it_is_called(call, message):
+    with pytest.raises(ConfigError, match=message):
+        call()
+
+
+def test_a_corpus_without_all_its_methods_is_refused():
+    with pytest.raises(ConfigError, match="with all its methods; the class WithoutMethods lacks examples"):
+        open_corpus(f"{HERE}:WithoutMethods", ".")
+
+
+def test_a_dot_in_place_of_the_colon_is_corrected():
+    for call in (lambda name: find("corpus", name), kind_of):
+        with pytest.raises(ConfigError, match=r"unknown (corpus|model) 'a\.b\.C'; did you mean 'a\.b:C'"):
+            call("a.b.C")
 
 
 def test_a_class_of_the_right_kind_is_found():

@@ -8,13 +8,14 @@ A leak is a subject, or a recording of a corpus without subjects, that is in two
 """
 
 import inspect
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from avfer.catalog import find
+from avfer.catalog import check_call, find
 from avfer.datasets.example import Corpus, Example, Notes, Partition
 from avfer.errors import ConfigError, DatasetError, MediaError, unknown
 
@@ -79,15 +80,24 @@ def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
     """Open a corpus on disk, by a name of the catalog or as `package.module:Name`.
 
     options: as listed by `avfer corpora list`, for example `task="va"`.
-    Raises ConfigError for an unknown name or option, and for a class that is not a corpus (it is not called);
-    DatasetError if the root does not contain the corpus.
+    Raises ConfigError as `find_corpus`, and DatasetError if the root does not contain the corpus.
+    """
+    return find_corpus(name, options)(Path(root), **options)
+
+
+def find_corpus(name: str, options: Collection[str] = ()) -> Callable[..., Corpus]:
+    """Return the class of a corpus that can be created with a root and these options. It is not called.
+
+    name: of the catalog, or `package.module:Name`; options: their names. Raises ConfigError for an unknown name or
+    option, and for a class that is no corpus or whose constructor does not accept these arguments.
     """
     kind = find("corpus", name)
     known = options_of(kind)
     for option in options:
         if option not in known:
             raise ConfigError(f"corpus '{name}': {unknown('option', option, known)}")
-    return kind(Path(root), **options)
+    check_call("corpus", name, kind, options)
+    return kind
 
 
 def open_tasks(name: str, root: Path | str, **options: Any) -> list[Corpus]:

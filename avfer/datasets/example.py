@@ -4,6 +4,7 @@ Sentinel values of a corpus (-5, -2, -1) never leave its reader: they become NaN
 Classes are strings; a class index is a position in the `names` of its own `Labels`. Shapes: T steps, K names.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +96,7 @@ class Notes:
             self.faults.add(note)
 
 
-class Corpus(Protocol):
+class Corpus(ABC):
     """Base class of corpus readers, for example `class MyCorpus(Corpus)`.
 
     The constructor takes the root folder and the options of the corpus. It detects the layout on disk and raises
@@ -112,16 +113,16 @@ class Corpus(Protocol):
     tasks: tuple[str, ...] = ()  # tasks that the copy on disk has labels for; empty for a corpus without tasks
 
     @property
+    @abstractmethod
     def partitions(self) -> tuple[Partition, ...]:
         """Return the partitions on disk, with or without labels, in the order of `PARTITIONS`."""
-        ...
 
+    @abstractmethod
     def examples(self, partition: Partition) -> Iterator[Example]:
         """Yield the examples of a partition in natural order of their ids.
 
         Files are read lazily; DatasetError, which names file and line, for a file that cannot be read.
         """
-        ...
 
 
 @runtime_checkable

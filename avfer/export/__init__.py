@@ -10,8 +10,7 @@ needs no line: `--format package.module:Name` finds a format; `avfer.jobs.plan_j
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, runtime_checkable
 
-from avfer.catalog import find
-from avfer.errors import ConfigError
+from avfer.catalog import check_call, find
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,9 +64,11 @@ def metadata_of(schema: "pa.Schema") -> dict[str, str]:
 def find_format(name: str) -> type[TableFormat]:
     """Return the class of a table format: "parquet", "csv", "jsonl" or `package.module:Name`.
 
-    Raises ConfigError if the name is unknown or the class lacks a member of TableFormat.
+    Raises ConfigError if the name is unknown, or the class lacks a member of TableFormat or takes other arguments.
     """
-    return find("format", name)
+    kind = find("format", name)
+    check_call("format", name, kind)
+    return kind
 
 
 def find_exporter(name: str) -> Exporter:
@@ -76,7 +77,5 @@ def find_exporter(name: str) -> Exporter:
     Raises ConfigError if the name is unknown, or the class lacks a member of Exporter or needs arguments.
     """
     kind = find("exporter", name)
-    try:
-        return kind()
-    except TypeError as error:
-        raise ConfigError(f"exporter '{name}' cannot be created without arguments: {error}") from error
+    check_call("exporter", name, kind)
+    return kind()

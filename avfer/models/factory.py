@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from avfer.catalog import kind_of
+from avfer.catalog import ANY_NETWORK, check_call, kind_of
 from avfer.errors import ConfigError, unknown
 from avfer.models.card import Card
 from avfer.models.network import Network, find_network
@@ -59,6 +59,7 @@ def make(name: str, **options: Any) -> Network:
     free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
     if not free and (others := [option for option in options if option not in known]):
         raise ConfigError(f"model '{name}': {unknown('option', others[0], known)}")
+    check_call(ANY_NETWORK, name, kind, options)
     checked = {option: _checked(name, option, hints.get(option, Any), value) for option, value in options.items()}
     try:
         return kind(**checked)

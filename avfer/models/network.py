@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from avfer.catalog import ANY_NETWORK, find, is_outside, kind_of
+from avfer.catalog import ANY_NETWORK, check_call, find, is_outside, kind_of
 from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.prediction import Prediction
@@ -150,3 +150,13 @@ def find_network(name: str, base: type[N]) -> type[N]:
     if not issubclass(found, base):
         raise ConfigError(f"{kind} '{name}': must be a subclass of avfer.models.network.{base.__name__}, got {found!r}")
     return found
+
+
+def construct(name: str, base: type[N], options: Mapping[str, Any]) -> N:
+    """Return a fresh network with these constructor options, which come from its card.
+
+    base: as in `find_network`. Raises ConfigError as it does, and if the constructor does not accept the options.
+    """
+    found = find_network(name, base)
+    check_call(ANY_NETWORK, name, found, options)
+    return found(**options)

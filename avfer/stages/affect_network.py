@@ -9,7 +9,7 @@ from torch import Tensor
 
 from avfer.affect_track import AffectTrack
 from avfer.models.card import Card
-from avfer.models.network import AffectModel, find_network
+from avfer.models.network import AffectModel, construct
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate
 from avfer.types import FaceFeatures, JointFeatures
@@ -40,7 +40,7 @@ class AffectNetwork:
         Raises ConfigError for an unknown model, WeightsError for missing or wrong weights.
         """
         path, card = locate(name, weights)
-        model = find_network(name, AffectModel)(**card.options)
+        model = construct(name, AffectModel, card.options)
         load_into(model, path, card)
         return cls(model.to(device).eval(), card, device)
 

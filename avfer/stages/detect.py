@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from avfer.catalog import find
+from avfer.catalog import check_call, find
 from avfer.detector import Detector
 from avfer.errors import ConfigError, MediaError
 from avfer.option_types import Count, Number, Share, check_options
@@ -67,7 +67,7 @@ class DetectFaces:
 
     def __post_init__(self) -> None:
         check_options(self)
-        find("detector", self.detector)
+        check_call("detector", self.detector, find("detector", self.detector))
         if self.region is not None and min(self.region[2:]) == 0:
             raise ConfigError(f"region: width and height must be > 0, got {list(self.region)}")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork, find_network
+from avfer.models.network import FaceNetwork, construct, find_network
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate, sha256
 from avfer.rows import concat, no_faces
@@ -47,7 +47,7 @@ class EmbedFaces:
 
     def load(self, device: torch.device) -> None:
         """Build the backbone on a device and load its weights."""
-        network = find_network(self.backbone, FaceNetwork)(**self.card.options)
+        network = construct(self.backbone, FaceNetwork, self.card.options)
         load_into(network, self._path, self.card)
         network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._network = network

@@ -12,7 +12,7 @@ from torch import Tensor
 from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.models.card import Card
-from avfer.models.network import VoiceNetwork, find_network
+from avfer.models.network import VoiceNetwork, construct
 from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import Number, check_options
 from avfer.signal import log_mel
@@ -84,7 +84,7 @@ class EmbedVoice:
     def load(self, device: torch.device) -> None:
         """Build the backbone on a device and load its weights."""
         self.device = device
-        network = find_network(self.backbone, VoiceNetwork)(**self.card.options)
+        network = construct(self.backbone, VoiceNetwork, self.card.options)
         load_into(network, self._path, self.card)
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (twice as fast on a CPU)
         network.to(device).eval()

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from avfer.errors import ConfigError
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork, find_network
+from avfer.models.network import FaceNetwork, construct, find_network
 from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import Count, Number, check_options
 from avfer.rows import concat, select
@@ -102,7 +102,7 @@ class IdentifyPersons:
 
     def load(self, device: torch.device) -> None:
         """Build the network on a device and load its weights."""
-        network = find_network(self.backbone, FaceNetwork)(**self.card.options)
+        network = construct(self.backbone, FaceNetwork, self.card.options)
         load_into(network, self._path, self.card)
         self._network = network.eval().requires_grad_(False).to(device)
         self._device = device

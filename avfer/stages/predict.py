@@ -18,7 +18,7 @@ from avfer.catalog import find
 from avfer.errors import AvferWarning, ConfigError
 from avfer.models.card import Card
 from avfer.models.class_orders import known_orders
-from avfer.models.network import AffectModel, find_network
+from avfer.models.network import AffectModel, construct
 from avfer.models.weights import locate, sha256
 from avfer.rows import concat, select
 from avfer.stage import Cards
@@ -77,7 +77,7 @@ class PredictAffect:
         for modality in modalities:
             _check_features(card, cards[modality], modality)
         with torch.device("meta"):
-            causal = find_network(self.model, AffectModel)(**card.options).causal
+            causal = construct(self.model, AffectModel, card.options).causal
         return self if causal else PredictAhead(self.model, self.weights)
 
     def load(self, device: torch.device) -> None:

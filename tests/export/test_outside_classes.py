@@ -83,7 +83,7 @@ def test_the_command_line_takes_a_format_from_outside(avfer, tmp_path):
             f"{HERE}:WithoutSuffix",
             "avfer.export.Exporter; the class WithoutSuffix lacks needs_frames, suffix",
         ),
-        (find_exporter, f"{HERE}:NeedsArguments", "cannot be created without arguments"),
+        (find_exporter, f"{HERE}:NeedsArguments", r"NeedsArguments\(\): missing a required argument: .title"),
         (find_exporter, f"{HERE}:HERE", "not a value of type str"),
         (find_exporter, f"{HERE}:Absent", "cannot be imported"),
         (find_exporter, "reports", "did you mean 'report'?"),

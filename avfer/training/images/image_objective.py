@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.catalog import NAMES, find
+from avfer.catalog import NAMES, check_call, find
 from avfer.errors import ConfigError
 from avfer.losses.affect_labels import AffectLabels
 from avfer.losses.hmtl_losses import geometric_mean
@@ -111,12 +111,19 @@ class ImageObjective(nn.Module):
         return action_unit_loss(prediction.action_unit_logits, labels.action_units, labels.action_units_valid, positive)
 
 
+def find_loss(name: str) -> type[NetworkLoss]:
+    """Return the class of a loss by its catalog name or `package.module:Name`. Raises ConfigError as `find`."""
+    kind = find("loss", name)
+    check_call("loss", name, kind)
+    return kind
+
+
 def create_loss(name: str, model: FaceNetwork, context: LossContext) -> NetworkLoss:
     """Return a loss of `losses:` by its catalog name or `package.module:Name`.
 
     Raises ConfigError if there is none of this name, or if the network lacks what it needs.
     """
-    kind: type[NetworkLoss] = find("loss", name)
+    kind = find_loss(name)
     if missing := sorted(kind.needs - model.offers):
         offered = ", ".join(sorted(model.offers)) or "nothing"
         raise ConfigError(
