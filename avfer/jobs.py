@@ -1,4 +1,4 @@
-"""One clip to its files: run a pipeline over a clip and write the tables, the report and the overlay.
+"""One clip to its files: run a pipeline over a clip, write the tables, and make the files of exporters from them.
 
 `avfer run` and `avfer evaluate` use `run_job`, which turns a failure into an Outcome; `avfer label` uses
 `clip_to_files` itself and adds the columns of the user's manifest.
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from avfer import remote
 from avfer.atomic import output_errors
-from avfer.errors import AvferError, debugging, describe_unexpected
+from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
 from avfer.export import find_exporter, find_format, metadata_of
 from avfer.export.summary import TableSummary
 from avfer.export.table_writer import TableWriter
@@ -81,12 +81,22 @@ def plan_job(
     """Return a job whose files lie in `folder`: NAME.parquet, NAME.html, ...
 
     name: path below the folder without the suffix of a format, "s1/talk"; None: the stem of the clip.
-    Raises ConfigError if a format or an exporter is unknown.
+    Raises ConfigError if a format or an exporter is unknown, or if two of them would write the same file.
     """
     name = clip.stem if name is None else name
     tables = {key: folder / f"{name}{find_format(key).suffix}" for key in formats}
     exports = {key: folder / f"{name}{find_exporter(key).suffix}" for key in exporters}
+    _check_distinct([*tables.items(), *exports.items()])
     return Job(clip, tables, exports)
+
+
+def _check_distinct(files: Sequence[tuple[str, Path]]) -> None:
+    """Raise ConfigError if two formats or exporters would write the same file. files: (name, file)"""
+    writer: dict[Path, str] = {}
+    for name, path in files:
+        if path in writer:
+            raise ConfigError(f"'{writer[path]}' and '{name}' would both write {path}; leave one of them out")
+        writer[path] = name
 
 
 def job_of(

@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from avfer.cli.clip_options import Fps, Person, Region, Start, Stills, Stop, clip_settings
+from avfer.cli.shared_options import (
+    DEVICE,
+    INPUT,
+    PIPELINE,
+    AsJson,
+    Fps,
+    Person,
+    Quiet,
+    Region,
+    Sound,
+    StageSettings,
+    Start,
+    Stills,
+    Stop,
+    clip_settings,
+)
 from avfer.errors import FAILED, ConfigError
 
 if TYPE_CHECKING:
@@ -17,63 +32,51 @@ T = TypeVar("T")
 
 
 def label(
-    pipeline: Annotated[
-        str | None, typer.Argument(metavar="PIPELINE", help="A YAML file, or aver, vision or voice.")
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="CORPUS",
-            help="Folders, files, globs, a .txt list, or a manifest (.csv, .parquet) with a column 'path'; URLs too.",
-        ),
-    ] = None,
-    output: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder for labels.")] = None,
+    pipeline: Annotated[str | None, PIPELINE] = None,
+    inputs: Annotated[list[str] | None, INPUT] = None,
+    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="The folder for labels.")] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Workers at the same time; default: one for each core.")
+        int | None, typer.Option("--workers", metavar="N", help="Workers at the same time; default: one for each core.")
     ] = None,
     ray: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Use a Ray cluster; 'local' starts one here.")
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Use a Ray cluster; 'local' starts one here. --device can be a list then: cuda,cpu.",
+        ),
     ] = None,
     gpus_per_worker: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of a GPU for each worker, on Ray.")
+        float, typer.Option("--gpus-per-worker", metavar="SHARE", help="Share of a GPU for each worker, on Ray.")
     ] = 1.0,
     shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Label only the I-th of N shares of the clips, I from 1.")
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Label only the I-th of N shares of the clips, I from 1."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed before again.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Label all clips again.")] = False,
     max_seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="Stop a clip that takes longer; it fails.")
+        float | None,
+        typer.Option("--max-seconds", metavar="S", help="Stop a clip that takes longer; it fails."),
     ] = None,
     max_memory: Annotated[
-        float | None, typer.Option(metavar="GB", help="Stop a worker that uses more memory; its clip fails.")
+        float | None,
+        typer.Option("--max-memory", metavar="GB", help="Stop a worker that uses more memory; its clip fails."),
     ] = None,
-    sound: Annotated[
-        str | None,
-        typer.Option(
-            "--sound",
-            metavar="auto|PATTERN",
-            help="Read the sound from another file: 'auto' for CLIP.wav beside CLIP.mp4, or a pattern such as"
-            " '../audio/{stem}.wav'.",
-        ),
-    ] = None,
+    sound: Sound = None,
     start: Start = None,
     stop: Stop = None,
     region: Region = None,
     person: Person = None,
     fps: Fps = None,
     stills: Stills = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; on Ray also 'cuda,cpu'.")] = "auto",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STAGE.OPTION=VALUE", help="Change an option of the pipeline."),
-    ] = None,
+    device: Annotated[str, DEVICE] = "auto",
+    settings: StageSettings = None,
     json_log: Annotated[
         bool, typer.Option("--json-log", help="Print every event as a line of JSON on standard error.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     status: Annotated[
         Path | None, typer.Option("--status", metavar="DIR", help="Show how far the labelling into DIR is.")
     ] = None,

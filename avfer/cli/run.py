@@ -8,7 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avfer.cli.clip_options import Fps, Person, Region, Start, Stills, Stop, clip_settings
+from avfer.cli.shared_options import (
+    DEVICE,
+    INPUT,
+    PIPELINE,
+    AsJson,
+    Exports,
+    Formats,
+    Fps,
+    Person,
+    Quiet,
+    Region,
+    Sound,
+    StageSettings,
+    Start,
+    Stills,
+    Stop,
+    clip_settings,
+)
 from avfer.errors import FAILED, ConfigError
 
 if TYPE_CHECKING:
@@ -16,52 +33,39 @@ if TYPE_CHECKING:
 
 
 def run(
-    pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help="A YAML file, or aver, vision or voice.")],
-    inputs: Annotated[
-        list[str],
-        typer.Option(
-            "--input",
-            metavar="PATH...",
-            help="Files, folders (all media files below them), globs, a .txt list of these, or a table (.csv, .parquet)"
-            " with a column 'path'.",
-        ),
-    ],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder for results.")] = Path("avfer_out"),
-    formats: Annotated[
-        str, typer.Option("--format", metavar="LIST", help="parquet, csv, jsonl, or several with commas.")
-    ] = "parquet",
-    sound: Annotated[
-        str | None,
-        typer.Option(
-            "--sound",
-            metavar="auto|PATTERN",
-            help="Read the sound from another file: 'auto' for CLIP.wav beside CLIP.mp4, or a pattern such as"
-            " '../audio/{stem}.wav'.",
-        ),
-    ] = None,
+    pipeline: Annotated[str, PIPELINE],
+    inputs: Annotated[list[str], INPUT],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder for results.")] = Path(
+        "avfer_out"
+    ),
+    formats: Formats = "parquet",
+    exports: Exports = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Short for --export report: a page with charts (HTML).")
+    ] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Short for --export overlay: the video with the results drawn on it.")
+    ] = False,
+    sound: Sound = None,
     start: Start = None,
     stop: Stop = None,
     region: Region = None,
     person: Person = None,
     fps: Fps = None,
     stills: Stills = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STAGE.OPTION=VALUE", help="Change an option of the pipeline."),
-    ] = None,
+    device: Annotated[str, DEVICE] = "auto",
+    settings: StageSettings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")] = False,
-    report: Annotated[bool, typer.Option("--report", help="Also write a page with charts (HTML).")] = False,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Also write the video with the results on it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict affect in clips and write one table for each."""
     from avfer.jobs import Outcome
 
     names = list(dict.fromkeys(name.strip() for name in formats.split(",")))
-    exporters = [name for name, wanted in {"report": report, "overlay": overlay}.items() if wanted]
-    jobs = _plan(inputs, stills, sound, output, names, exporters)
+    short_forms = {"report": report, "overlay": overlay}
+    exporters = [name for name, given in short_forms.items() if given] + (exports or [])
+    jobs = _plan(inputs, stills, sound, output, names, list(dict.fromkeys(exporters)))
     options = clip_settings(start, stop, fps, region, person)
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file; results need a folder")

@@ -3,8 +3,8 @@
 Everything here reads pyarrow tables with the columns of `AffectTrack.to_table` and knows nothing of the pipeline.
 
 To add a table format, write a class with the members of TableFormat and one line in avfer.catalog under "format";
-to add an exporter, write a class with the members of Exporter and one line under "exporter". A class outside avfer
-needs no line: `--format package.module:Name` finds a format; `avfer.jobs.plan_job` takes the name of an exporter.
+to add an exporter, write a class with the members of Exporter and one line under "exporter". `avfer run` finds both by
+name: `--format NAME`, `--export NAME`. A class outside avfer needs no line: it is named `package.module:Name`.
 """
 
 from pathlib import Path

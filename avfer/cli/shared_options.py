@@ -1,0 +1,104 @@
+"""Options that several commands take, each defined once, and what the options of a clip set in its pipeline."""
+
+from typing import Annotated, Any
+
+import typer
+
+from avfer.catalog import NAMES
+from avfer.errors import ConfigError
+
+MAX_DIGITS = 20  # of a person's number; Python converts no more than a few thousand
+PIPELINE = typer.Argument(metavar="PIPELINE", help="A YAML file, or the name of a bundled one: aver, vision, voice.")
+INPUT = typer.Option(
+    "--input",
+    metavar="PATH...",
+    help="Files, folders (all media files below them), globs, URLs, a .txt list of these, or a table (.csv, .parquet)"
+    " with a column 'path'.",
+)
+DEVICE = typer.Option("--device", metavar="DEVICE", help="Device of the networks: auto, cpu, cuda or mps.")
+
+Formats = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="LIST",
+        help=f"Formats of the table, with commas: {', '.join(NAMES['format'])} or package.module:Name.",
+    ),
+]
+Exports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--export",
+        metavar="NAME",
+        help=f"Also write this for each clip: {', '.join(NAMES['exporter'])} or package.module:Name; can be given"
+        " several times.",
+    ),
+]
+Sound = Annotated[
+    str | None,
+    typer.Option(
+        "--sound",
+        metavar="auto|PATTERN",
+        help="Read the sound from another file: 'auto' for CLIP.wav beside CLIP.mp4, or a pattern such as"
+        " '../audio/{stem}.wav'.",
+    ),
+]
+Start = Annotated[str | None, typer.Option("--start", metavar="TIME", help="Start at this time: seconds or hh:mm:ss.")]
+Stop = Annotated[str | None, typer.Option("--stop", metavar="TIME", help="Stop before this time.")]
+Fps = Annotated[
+    float | None, typer.Option("--fps", metavar="HZ", help="Pictures per second of a picture sequence; default 25.")
+]
+Stills = Annotated[bool, typer.Option("--stills", help="Treat each picture in a folder as a clip of its own.")]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        metavar="X,Y,W,H",
+        help="Search faces in this part of the picture only: pixels, or shares such as 0,0,0.5,1.",
+    ),
+]
+Person = Annotated[
+    str | None,
+    typer.Option(
+        "--person", metavar="all|largest|leftmost|N", help="Predict these faces only; N is a person's number."
+    ),
+]
+StageSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="STAGE.OPTION=VALUE", help="Change an option of the pipeline; can be given several times."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no summary.")]
+
+
+def clip_settings(
+    start: str | None, stop: str | None, fps: float | None, region: str | None, person: str | None
+) -> dict[str, Any]:
+    """Return the overrides of a pipeline for these options, without those that are not given.
+
+    Raises ConfigError if `start` or `stop` is no time, or `stop` is not later than `start`.
+    """
+    from avfer.option_types import parse_seconds
+
+    first = None if start is None else parse_seconds(start, "--start")
+    last = None if stop is None else parse_seconds(stop, "--stop")
+    if last is not None and last <= (first or 0.0):
+        raise ConfigError(f"--stop: must be later than the start ({first or 0.0:g} s), got {last:g} s")
+    given: dict[str, Any] = {
+        "start": first,
+        "stop": last,
+        "sequence_fps": fps,
+        "region": [_number(part) for part in region.split(",")] if region is not None else None,
+        "person": int(person) if person is not None and person.isdecimal() and len(person) < MAX_DIGITS else person,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _number(text: str) -> float | str:
+    """Return a text as a number; as it is if it is none, so that the check of the option reports it."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
