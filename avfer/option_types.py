@@ -9,19 +9,19 @@ A text such as "1e-3", which YAML 1.1 does not read as a number, is converted.
 
 import math
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AllowInfNan, BeforeValidator, Field, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError, PydanticKnownError
 
 from avfer.errors import ConfigError
 from avfer.yaml_reader import shown
 
 
 def _refuse_bool(value: Any) -> Any:
-    """Return the value. Raises ValueError for True and False, which Python counts among the integers."""
+    """Return the value. Raises an error of pydantic for True and False, which Python counts among the integers."""
     if isinstance(value, bool):
-        raise ValueError("must be a number")
+        raise PydanticKnownError("float_type")
     return value
 
 
@@ -46,16 +46,81 @@ MESSAGES = {  # pydantic's type of an error -> what the value must be
     "int_from_float": "must be an integer",
     "literal_error": "must be {expected}",
     "string_type": "must be a text",
+    "path_type": "must be a path",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
 }
 
 
+TYPE_ERRORS = frozenset(name for name in MESSAGES if name.endswith(("_type", "_parsing"))) | {"literal_error"}
+KEY_ERROR = "key_error"  # pydantic's type of the errors of `key_error`
+
+
 def describe(details: ErrorDetails) -> str:
     """Return what a value must be, and the value: "must be <= 1, got 2". details: an error of pydantic."""
+    return f"{_requirement(details)}, got {shown(details['input'])}"
+
+
+def _requirement(details: ErrorDetails) -> str:
+    """Return what a value must be: "must be <= 1"."""
     known = MESSAGES.get(details["type"])
-    message = known.format(**details.get("ctx", {})) if known else details["msg"].removeprefix("Value error, ")
-    return f"{message}, got {shown(details['input'])}"
+    return known.format(**details.get("ctx", {})) if known else details["msg"].removeprefix("Value error, ")
+
+
+def key_error(key: str, message: str) -> PydanticCustomError:
+    """Return the error that a validator of a mapping raises for one of its keys; `first_problem` names its place."""
+    return PydanticCustomError(KEY_ERROR, "{message}", {"message": message, "key": key})
+
+
+class Problem(NamedTuple):
+    """What is wrong with a configuration."""
+
+    path: tuple[str, ...]  # keys that lead to the wrong value or key: ("optimiser", "rate")
+    text: str  # "optimiser.rate: must be >= 0, got -1"
+
+
+def first_problem(error: ValidationError, content: Any) -> Problem:
+    """Return the error of pydantic that says most about a configuration.
+
+    content: the mapping that was validated. A value of several possible types has an error for each of them: the one of
+    the type that was parsed furthest is returned, and all of them if the value is of none of the types.
+    """
+    errors = error.errors()
+    details = max(errors, key=lambda e: (e["type"] == "value_error", len(e["loc"]), e["type"] not in TYPE_ERRORS))
+    path = _path(content, details["loc"])
+    if details["type"] == KEY_ERROR:
+        return Problem((*path, details.get("ctx", {})["key"]), _at(path, details["msg"]))
+    if details["type"] == "missing":
+        path = (*path, str(details["loc"][-1]))
+        return Problem(path, _at(path, "is missing; add it"))
+    if details["type"] == "value_error":
+        return Problem(path, _at(path, details["msg"].removeprefix("Value error, ")))
+    if details["type"] not in TYPE_ERRORS:
+        return Problem(path, _at(path, describe(details)))
+    same = [_requirement(e) for e in errors if e["type"] in TYPE_ERRORS and _path(content, e["loc"]) == path]
+    kinds = [text.removeprefix("must be ") for text in dict.fromkeys(same)]
+    text = " or ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds)
+    return Problem(path, _at(path, f"must be {text}, got {shown(details['input'])}"))
+
+
+def _at(path: tuple[str, ...], text: str) -> str:
+    """Return "optimiser.rate: TEXT", and the text alone for the whole configuration."""
+    return f"{'.'.join(path)}: {text}" if path else text
+
+
+def _path(content: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Return the keys that lead to a value (("optimiser", "rate")), without pydantic's names of types."""
+    keys: list[str] = []
+    for key in location:
+        inner: Any = dict(enumerate(content)) if isinstance(content, list) else content
+        if isinstance(inner, dict) and key in inner:
+            keys.append(str(key))
+            content = inner[key]
+    return tuple(keys)
 
 
 def validate(kind: Any, value: Any) -> Any:

@@ -35,10 +35,16 @@ class YamlDocument:
     file: str  # name for messages
     content: Any
     lines: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])  # path of a key -> line, counted from 1
+    settings: set[KeyPath] = field(default_factory=set[KeyPath])  # keys whose values were set after the file was read
 
     def where(self, *path: str) -> str:
-        """Return "FILE, line N" for a key, or of the nearest key around it; the file alone for an unknown key."""
+        """Return "FILE, line N" for a key, or of the nearest key around it; the file alone for an unknown key.
+
+        For a key that was set after the file was read, for example by `--set`, return "the setting KEY".
+        """
         for length in range(len(path), 0, -1):
+            if path[:length] in self.settings:
+                return f"the setting {'.'.join(path[:length])}"
             if path[:length] in self.lines:
                 return f"{self.file}, line {self.lines[path[:length]]}"
         return self.file

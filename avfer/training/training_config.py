@@ -14,20 +14,12 @@ Unknown keys, values out of range and keys of earlier versions are refused when 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from avfer.configurations import find_configuration, read_text
 from avfer.errors import ConfigError, unknown
 from avfer.local_paths import LocalPath
-from avfer.option_types import Count, Number, Share, Threads, describe
+from avfer.option_types import Count, Number, Share, Threads, first_problem, key_error
 from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Target = Literal["valence_arousal", "expression", "action_units"]
@@ -52,9 +44,9 @@ class Strict(BaseModel):
         """Refuse removed and unknown keys, and name what replaces them or the nearest known key."""
         for key in content if isinstance(content, dict) else ():
             if key in cls.removed:
-                raise ValueError(f"the key '{key}' was removed: {cls.removed[key]}")
+                raise key_error(key, f"the key '{key}' was removed: {cls.removed[key]}")
             if key not in cls.model_fields:
-                raise ValueError(unknown("key", str(key), cls.model_fields))
+                raise key_error(str(key), unknown("key", str(key), cls.model_fields))
         return content
 
 
@@ -249,6 +241,7 @@ def read_config(name: str | Path, settings: dict[str, Any] | None = None) -> Tra
     document = parse_mapping(read_text(path), str(path), "corpus: and root:")
     for key, value in (settings or {}).items():
         _set(document.content, key.split("."), value)
+        document.settings.add(tuple(key.split(".")))
     return make_config(document.content, str(path), document)
 
 
@@ -261,31 +254,8 @@ def make_config(content: dict[str, Any], source: str, document: YamlDocument | N
     try:
         return TrainConfig.model_validate(content)
     except ValidationError as error:
-        # A value of several possible types has an error for each: that of the type that was parsed furthest says most.
-        details = max(error.errors(), key=lambda e: (e["type"] == "value_error", len(e["loc"])))
-        path = _path(content, details["loc"])
-        parts = [document.where(*path), ".".join(path), _message(details)]
-        raise ConfigError(": ".join(part for part in parts if part)) from None
-
-
-def _message(details: ErrorDetails) -> str:
-    """Return what a value must be and, unless it is missing or refused by a check of this module, the value."""
-    if details["type"] == "missing":
-        return f"{details['loc'][-1]}: is missing; add it"
-    if details["type"] == "value_error":
-        return details["msg"].removeprefix("Value error, ")
-    return describe(details)
-
-
-def _path(content: Any, location: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that lead to a value (["optimiser", "rate"]), without pydantic's names of types."""
-    keys: list[str] = []
-    for key in location:
-        inner: Any = dict(enumerate(content)) if isinstance(content, list) else content
-        if isinstance(inner, dict) and key in inner:
-            keys.append(str(key))
-            content = inner[key]
-    return keys
+        problem = first_problem(error, content)
+        raise ConfigError(f"{problem.text} ({document.where(*problem.path)})") from None
 
 
 def _set(content: dict[str, Any], path: list[str], value: Any) -> None:
