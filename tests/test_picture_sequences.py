@@ -149,7 +149,7 @@ def test_run_and_label_write_the_rows_of_a_sequence(folder: Path, tmp_path: Path
             assert table[column].to_pylist() == wanted[column].to_pylist()
     assert wanted["frame"].to_pylist() == list(range(5, 12))
     shown = decode(run.paths[1])
-    np.testing.assert_allclose(shown.clock.times, np.arange(12) / 10, atol=1e-3)
+    np.testing.assert_allclose(shown.clock.times, np.arange(7) / 10, atol=1e-3)
 
 
 def test_stills_are_clips_of_one_frame(folder: Path, tmp_path: Path, avfer, pipeline: Pipeline) -> None:

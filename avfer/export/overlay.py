@@ -1,6 +1,7 @@
 """The overlay of a clip: its video with the predictions drawn on it, as an MP4 with the clip's audio.
 
-The clip is decoded a second time, a stretch at a time, so memory use does not grow with its length.
+The clip is decoded a second time, a stretch at a time, so memory use does not grow with its length. The metadata of the
+table holds the pipeline, whose options of `decode_video` say which part of the clip was read.
 """
 
 import io
@@ -8,6 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,21 +28,45 @@ from avfer.export import metadata_of
 from avfer.export.drawing import Row, draw_rows, rows_by_frame
 from avfer.media import Media, probe
 from avfer.picture_files import is_sequence
-from avfer.stages.decode import DecodeVideo
+from avfer.pipeline_builder import stage_options
+from avfer.pipeline_config import parse_pipeline
+from avfer.stages.decode import DecodeVideo, parse_part
 from avfer.types import Clip, Span
 
 TICK = Fraction(1, 90_000)  # s, fine enough for the times of any camera
 COPIED_CODECS = {"aac", "mp3", "ac3"}  # audio that an MP4 takes unchanged; other audio is encoded as AAC
 MAX_RATE = 240.0  # Hz
 FRAME_BYTES = 48_000_000  # decoded frames in memory at once
+PREROLL = 1.0  # s of audio that is decoded before the part that is kept, as some decoders need earlier packets
+PART_OPTIONS = ("reader", "start_at", "stop_at", "sequence_fps")  # of decode_video; all but those that thin out
 TimedPackets = Iterator[tuple[float, av.Packet]]  # packets to mux, each with its time (s) in the new file
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The part of a clip that an overlay shows, on the axis of the column `time_s`, and its place in the new file."""
+
+    start: float  # s; -infinity keeps the audio before the first frame
+    stop: float  # s, excluded
+    zero: float  # s on the container's axis, the first frame of the clip
+    shift: float  # s that all times in the new file are later than in the table
+
+    @property
+    def offset(self) -> float:
+        """Seconds between the container's axis and the axis of the new file."""
+        return self.shift - self.zero
+
+    def keeps(self, time: float) -> bool:
+        """Return whether audio at a time (s) of the new file belongs to the part."""
+        return self.start <= time - self.shift < self.stop
 
 
 class VideoOverlay:
     """Exporter "overlay": draws the predictions on the clip's video, `avfer run --overlay`.
 
     The video is H.264 in an MP4 with the size of the displayed frames; odd sides grow by one pixel. AAC, MP3 and AC-3
-    audio is copied, other audio is encoded as AAC.
+    audio is copied, other audio is encoded as AAC. Of a clip that was read in part (`start_at`, `stop_at`), the overlay
+    has this part only, at the times that it has in the table; the audio is cut at whole packets (about 0.02 s).
     """
 
     suffix = ".overlay.mp4"
@@ -50,6 +76,7 @@ class VideoOverlay:
         """Write the video; every frame keeps its own time, and the audio keeps its position.
 
         table: the columns of `AffectTrack.to_table` for this clip; rows are assigned to frames by the column `frame`.
+        Without a pipeline in its metadata, the whole clip is written.
         Raises ConfigError if the clip has no video, MediaError if it cannot be read, OutputError if the file cannot
         be written.
         """
@@ -97,25 +124,24 @@ class _OutputFile(io.FileIO):
 
 
 def _transcode(media: Media, source: InputContainer | None, target: OutputContainer, table: pa.Table) -> None:
-    """Decode, draw and encode every frame; audio up to a second ahead is muxed after each of them.
+    """Decode, draw and encode every frame that was read; audio up to a second ahead is muxed after each of them.
 
     A frame that `decode_video` left out is drawn with the rows of the last frame before it.
     """
-    rows, times = (
-        rows_by_frame(table),
-        dict(zip(*(table[name].to_pylist() for name in ("frame", "time_s")), strict=True)),
-    )
-    final = max((frame for frame in times if frame is not None), default=-1)
+    decoder = _decoder(metadata_of(table.schema))
+    part = _part(media, decoder)
+    rows, frames = rows_by_frame(table), {frame for frame in table["frame"].to_pylist() if frame is not None}
+    final = max(frames, default=-1)
     shown: Sequence[Row] = []
-    video, audio, shift = None, None, 0.0
+    video, audio = None, None
     last = -1  # tick of the frame before: ticks must increase
-    for index, time, image in _decoded_frames(media, _frame_rate(times)):
-        shown = rows.get(index, [] if index in times or index > final else shown)
+    for index, time, image in _decoded_frames(media.path, decoder):
+        shown = rows.get(index, [] if index in frames or index > final else shown)
         if video is None:
-            shift, audio = _add_audio(media, source, target)
+            audio = _add_audio(media, source, target, part)
             video = _add_video(target, media, image)
         frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, shown)), format="rgb24")
-        last = max(last + 1, round((time + shift) / TICK))
+        last = max(last + 1, round((time + part.shift) / TICK))
         frame.pts, frame.time_base = last, TICK
         target.mux(video.encode(frame))
         if audio is not None:
@@ -126,22 +152,36 @@ def _transcode(media: Media, source: InputContainer | None, target: OutputContai
         audio.mux_until(math.inf)
 
 
-def _frame_rate(times: Mapping[int | None, float]) -> float:
-    """Return the rate in Hz of a sequence of pictures with these times (s) of some frames; 25 if there is one only."""
-    known = sorted((frame, time) for frame, time in times.items() if frame is not None)
-    (first, start), (last, stop) = (known[0], known[-1]) if known else ((0, 0.0), (0, 0.0))
-    return (last - first) / (stop - start) if stop > start else 25.0
+def _decoder(metadata: Mapping[str, str]) -> DecodeVideo:
+    """Return the stage `decode_video` of the pipeline that made a table, for all frames of the part that it read."""
+    with suppress(ConfigError):  # there is no pipeline, or one of another version
+        for line in parse_pipeline(metadata.get("pipeline", ""), "pipeline").stages:
+            if line.use == "decode_video":
+                options = stage_options(line, DecodeVideo)
+                return DecodeVideo(**{name: options[name] for name in PART_OPTIONS if name in options})
+    return DecodeVideo()
 
 
-def _decoded_frames(media: Media, sequence_fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
+def _part(media: Media, decoder: DecodeVideo) -> _Part:
+    """Return the part of a clip that a decoder reads.
+
+    An MP4 has no negative times, so everything is shifted if the audio starts before the first frame and is kept.
+    """
+    start, stop = parse_part(decoder.start_at, decoder.stop_at)
+    zero = media.video.first_s if media.video else 0.0
+    if start > 0:
+        return _Part(start, stop, zero, 0.0)
+    begin = media.audio.start if media.audio and media.audio.start is not None else zero
+    return _Part(-math.inf, stop, zero, max(0.0, zero - begin))
+
+
+def _decoded_frames(clip: Path, decoder: DecodeVideo) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield index, time (s) and pixels ((H, W, 3) uint8 RGB) of every frame, exactly as the pipeline decodes them."""
-    stage = DecodeVideo(sequence_fps=sequence_fps) if is_sequence(media.path) else DecodeVideo()
-    clip, last = Clip(media.path), False
-    state = stage.start()
+    state, last = decoder.start(), False
     while not last:
-        state, frames = stage.step(state, Span(clip, 0.0, math.inf, FRAME_BYTES))
-        for offset, time in enumerate(frames.clock.times):
-            yield frames.clock.first + offset, float(time), frames.pixels[offset].cpu().numpy()
+        state, frames = decoder.step(state, Span(Clip(clip), 0.0, math.inf, FRAME_BYTES))
+        for number, time, pixels in zip(frames.clock.frame_numbers, frames.clock.times, frames.pixels, strict=True):
+            yield int(number), float(time), pixels.cpu().numpy()
         last = frames.clock.last
 
 
@@ -178,55 +218,53 @@ class _Audio:
             self._next = next(self._packets, None)
 
 
-def _add_audio(media: Media, source: InputContainer | None, target: OutputContainer) -> tuple[float, _Audio | None]:
-    """Add the clip's audio, if it has any; return the shift of all times (s) and the audio.
-
-    An MP4 has no negative times, so everything is shifted if the audio starts before the first frame.
-    """
+def _add_audio(media: Media, source: InputContainer | None, target: OutputContainer, part: _Part) -> _Audio | None:
+    """Add the audio of a part of the clip; return None if the clip has none."""
     stream = audio_stream(source) if source is not None else None
-    if source is None or stream is None or media.video is None or media.audio is None:
-        return 0.0, None
-    zero = media.video.first_s
-    shift = max(0.0, zero - (media.audio.start if media.audio.start is not None else zero))
-    offset = shift - zero
+    if source is None or stream is None or media.audio is None:
+        return None
     if stream.codec_context.name in COPIED_CODECS:
         copy = target.add_stream_from_template(stream)
-        return shift, _Audio(target, _copied_packets(source, stream, copy, offset))
+        return _Audio(target, _copied_packets(source, stream, copy, part))
     rate, layout = media.audio.sample_rate or 48_000, "mono" if media.audio.channels == 1 else "stereo"
     encoder = target.add_stream("aac", rate=rate, layout=layout)
-    return shift, _Audio(target, _encoded_packets(source, stream, encoder, offset))
+    return _Audio(target, _encoded_packets(source, stream, encoder, part))
 
 
-def _copied_packets(source: InputContainer, stream: av.AudioStream, copy: Stream, offset: float) -> TimedPackets:
-    """Yield the packets of a stream unchanged, `offset` seconds later."""
+def _copied_packets(source: InputContainer, stream: av.AudioStream, copy: Stream, part: _Part) -> TimedPackets:
+    """Yield the packets of a part unchanged, at their times in the new file."""
     for packet in read_packets(source, stream):
         if packet is None or packet.pts is None or packet.dts is None or stream.time_base is None:
             continue
-        time = (time_of(packet, stream) or 0.0) + offset
-        ticks = round(offset / stream.time_base)
+        time = (time_of(packet, stream) or 0.0) + part.offset
+        if not part.keeps(time):
+            continue
+        ticks = round(part.offset / stream.time_base)
         packet.pts, packet.dts, packet.stream = packet.pts + ticks, packet.dts + ticks, copy
         yield time, packet
 
 
 def _encoded_packets(
-    source: InputContainer, stream: av.AudioStream, encoder: av.AudioStream, offset: float
+    source: InputContainer, stream: av.AudioStream, encoder: av.AudioStream, part: _Part
 ) -> TimedPackets:
-    """Yield a stream encoded as AAC, `offset` seconds later.
+    """Yield a part encoded as AAC, at its times in the new file.
 
     Each decoded frame keeps its own time stamp, so gaps in the audio are kept; damaged packets are skipped.
     """
     resampler = av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.rate, frame_size=1024)
     time = 0.0
     for packet in read_packets(source, stream):
+        if packet is not None and (time_of(packet, stream) or 0.0) + part.offset < part.start - PREROLL:
+            continue
         for frame in decode_packet(stream, packet) or ():
             if frame.pts is not None and stream.time_base is not None:
                 frame.time_base = stream.time_base
-                frame.pts += round(offset / stream.time_base)
+                frame.pts += round(part.offset / stream.time_base)
             with suppress(FFmpegError):
-                for part in resampler.resample(frame):
-                    for out in encoder.encode(part):
+                for piece in resampler.resample(frame):
+                    for out in encoder.encode(piece) if part.keeps(piece.time or 0.0) else ():
                         time = float(out.pts * out.time_base) if out.pts is not None else time
                         yield time, out
-    for part in [*resampler.resample(None), None]:
-        for out in encoder.encode(part):
+    for piece in [*resampler.resample(None), None]:
+        for out in encoder.encode(piece) if piece is None or part.keeps(piece.time or 0.0) else ():
             yield time, out

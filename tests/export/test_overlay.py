@@ -10,9 +10,11 @@ import pytest
 from avfer.errors import ConfigError, OutputError
 from avfer.export.drawing import draw_rows, rows_by_frame
 from avfer.export.overlay import VideoOverlay
+from avfer.pipeline import load
 from avfer.types import NO_TRACK
 from tests.export.tracks import make_track
 from tests.media_maker import number_of, stripes, tone, write_clip
+from tests.steady_stage import write_pipeline
 
 RATE = 16000
 
@@ -95,6 +97,49 @@ def test_the_audio_keeps_its_position(tmp_path, ending, late):
     start, wave = audio_of(out)
     assert start == pytest.approx(audio_of(clip)[0], abs=0.025)
     assert np.sqrt(np.mean(wave**2)) == pytest.approx(np.sqrt(np.mean(audio_of(clip)[1] ** 2)), rel=0.05)
+
+
+PARTS = {  # options of the clip -> frames of a clip of 50 frames at 25 Hz
+    "start": ({"start": 0.8}, range(20, 50)),
+    "stop": ({"stop": 1.2}, range(30)),
+    "part": ({"start": 0.81, "stop": 1.2}, range(21, 30)),
+}
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm"])  # the audio is copied; encoded as AAC
+@pytest.mark.parametrize("part", PARTS)
+def test_an_overlay_has_the_part_of_the_clip_that_was_read(tmp_path, part, ending):
+    options, numbers = PARTS[part]
+    codec = "libvpx-vp9" if ending == ".webm" else "libx264"
+    sound = tone(2.0, 48000)
+    clip = write_clip(tmp_path / f"a{ending}", stripes(50, 240, 320), codec=codec, sound=sound, sample_rate=48000)
+    table = load(write_pipeline(tmp_path), device="cpu", **options).run(clip).to_table()
+    out = write_overlay(clip, table, tmp_path / "b.mp4")
+    shown = frames_of(out)
+    assert [number_of(picture) for _, picture in shown] == list(numbers) == table["frame"].to_pylist()
+    assert [time for time, _ in shown] == pytest.approx(table["time_s"].to_pylist(), abs=1e-4)
+    start, wave = audio_of(out)
+    first, after = options.get("start", 0.0), options.get("stop", 2.0)
+    assert start == pytest.approx(first, abs=0.045)  # at most two packets
+    assert np.sum(np.abs(wave) > 0) / 48000 == pytest.approx(after - first, abs=0.045)
+
+
+def test_frames_that_were_left_out_inside_a_part_are_written(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", stripes(40, 240, 320))
+    options = {"start": 0.4, "stop": 1.0, "frames.every": 5}
+    table = load(write_pipeline(tmp_path), device="cpu", **options).run(clip).to_table()
+    assert table["frame"].to_pylist() == [10, 15, 20]
+    shown = frames_of(write_overlay(clip, table, tmp_path / "b.mp4"))
+    assert [number_of(picture) for _, picture in shown] == list(range(10, 25))
+
+
+def test_sound_before_the_first_frame_is_cut_with_it(tmp_path):
+    clip = write_clip(tmp_path / "a.mkv", stripes(40, 64, 64), times=1 + np.arange(40) / 25, sound=tone(3.0))
+    table = load(write_pipeline(tmp_path), device="cpu", start=0.39, stop=0.79).run(clip).to_table()
+    out = write_overlay(clip, table, tmp_path / "b.mp4")
+    assert frames_of(out)[0][0] == pytest.approx(0.4, abs=1e-4)
+    assert audio_of(out)[0] == pytest.approx(0.4, abs=0.045)
+    assert len(audio_of(out)[1]) / 44100 == pytest.approx(0.4, abs=0.045)
 
 
 def test_a_clip_without_video_is_a_config_error(tmp_path):
