@@ -17,6 +17,7 @@ class ClipProgress:
     def __init__(self, display: Display, clips: int) -> None:
         self._display, self._clips, self._finished = display, clips, 0
         self._title, self._duration, self._frames, self._start = "", None, 0, 0.0
+        self._first = 0.0  # s, time of the clip's first instant; not 0 where a part of the clip is read
 
     def begin(self, clip: Path) -> None:
         """Start a clip. Its duration is only read where a bar shows it."""
@@ -32,7 +33,9 @@ class ClipProgress:
         self._frames += len(part.clock)
         if len(part.clock):
             seconds = float(part.clock.times[-1])
-            speed = seconds / max(time.monotonic() - self._start, 1e-9)
+            if self._frames == len(part.clock):
+                self._first = float(part.clock.times[0])
+            speed = (seconds - self._first) / max(time.monotonic() - self._start, 1e-9)
             self._display.update_bar(self._title, seconds, self._duration, f"{self._frames} frames {speed:.1f}x")
 
     def end(self, outcome: "Outcome") -> None:
@@ -53,6 +56,6 @@ def outcome_text(outcome: "Outcome") -> str:
         return "failed"
     if outcome.kept or outcome.summary is None:
         return "kept, it existed already (--overwrite replaces it)"
-    rate = outcome.summary.stop / outcome.seconds
+    rate = outcome.summary.seconds / outcome.seconds
     unit = "frames" if outcome.summary.has_frames else "rows"
     return f"{outcome.summary.instants} {unit} in {outcome.seconds:.1f} s, {rate:.1f} times real time"

@@ -112,7 +112,7 @@ def _lead(summary: TableSummary, metadata: dict[str, str]) -> str:
     size = f", {metadata['video_width']}×{metadata['video_height']} px" if "video_width" in metadata else ""
     unit = "frames" if summary.has_frames else "rows"
     version = metadata.get("version", "")
-    return escape(f"{summary.instants} {unit} in {summary.stop:.1f} s{size}, read by avfer {version}")
+    return escape(f"{summary.instants} {unit} in {summary.seconds:.1f} s{size}, read by avfer {version}")
 
 
 def _tiles(summary: TableSummary, counts: Counter[str]) -> str:

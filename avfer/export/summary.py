@@ -4,6 +4,7 @@ A summary is filled part by part while a clip is processed and holds one value p
 does not depend on the frame rate.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -59,11 +60,17 @@ class TableSummary:
     instants: int = 0  # frames, or ticks of a fixed clock
     has_frames: bool = False  # whether the instants are decoded frames
     with_face: int = 0  # instants with at least one face
+    start: float = math.inf  # seconds, time of the first instant; infinity if there is none
     stop: float = 0.0  # seconds, time of the last instant
     reasons: Counter[str] = field(default_factory=Counter[str])  # of rows without a face
     people: dict[int | None, PersonSummary] = field(
         default_factory=dict[int | None, PersonSummary]
     )  # None: voice alone
+
+    @property
+    def seconds(self) -> float:
+        """The time from the first to the last instant, 0 if there is none."""
+        return max(0.0, self.stop - self.start)
 
     def add(self, table: pa.Table) -> None:
         """Count the rows of a part; all rows of one instant must be in the same part."""
@@ -76,6 +83,7 @@ class TableSummary:
         self.has_frames |= table["frame"].null_count < len(table)
         self.instants += len(np.unique(times))
         self.with_face += len(np.unique(times[faces]))
+        self.start = min(self.start, float(times.min()))
         self.stop = max(self.stop, float(times.max()))
         self.reasons.update(reason for reason in table["reason"].to_pylist() if reason)
         columns = (table["valence"].to_pylist(), table["arousal"].to_pylist(), table["expression"].to_pylist())
@@ -135,9 +143,9 @@ def coverage(summary: TableSummary) -> str:
     """
     reasons = "".join(f", {reason} {count}" for reason, count in summary.reasons.most_common())
     if not summary.has_frames:
-        return f"{summary.instants} rows on a fixed clock in {summary.stop:.1f} s{reasons}"
+        return f"{summary.instants} rows on a fixed clock in {summary.seconds:.1f} s{reasons}"
     share = summary.with_face / max(summary.instants, 1)
-    return f"{summary.instants} frames in {summary.stop:.1f} s, a face on {share:.0%}{reasons}"
+    return f"{summary.instants} frames in {summary.seconds:.1f} s, a face on {share:.0%}{reasons}"
 
 
 def sparkline(values: list[float | None], width: int = 24) -> str:

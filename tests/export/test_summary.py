@@ -1,9 +1,10 @@
 """The summary of a table and its printout on a terminal."""
 
+import pyarrow.compute as pc
 import pytest
 from rich.console import Console
 
-from avfer.export.summary import TableSummary, sparkline, summarize, summary_table
+from avfer.export.summary import TableSummary, coverage, sparkline, summarize, summary_table
 from tests.export.tracks import TRACKS, TWO_PEOPLE, split
 
 
@@ -26,8 +27,15 @@ def test_the_summary_of_parts_equals_the_summary_of_the_whole(cuts):
     assert summary.people[1].curve(0) == pytest.approx(whole.people[1].curve(0))
 
 
+def test_the_duration_of_a_part_of_a_clip_begins_at_its_first_frame():
+    summary = summarize(TWO_PEOPLE.to_table().filter(pc.field("frame") >= 50))
+    assert summary.seconds == pytest.approx(19 / 25)
+    assert "in 0.8 s" in coverage(summary)
+
+
 def test_an_empty_table_has_an_empty_summary():
     assert summarize(TWO_PEOPLE.to_table().slice(0, 0)) == TableSummary()
+    assert TableSummary().seconds == 0
 
 
 @pytest.mark.parametrize("name", TRACKS)
