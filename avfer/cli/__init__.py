@@ -17,6 +17,7 @@ import typer
 
 from avfer import __version__
 from avfer.cli import corpora, models, pipelines, submit
+from avfer.cli.commands import command, command_group
 from avfer.cli.evaluate import evaluate
 from avfer.cli.label import label
 from avfer.cli.run import run
@@ -39,21 +40,20 @@ from avfer.errors import (
 
 # A path that no file can have, or that may not be opened, wherever it was named.
 REFUSED_PATHS = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR}
-app = typer.Typer(
-    help="Continuous affect from video with sound: valence, arousal, expressions and action units.",
-    epilog="Example: avfer run aver --input clip.mp4 --report",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+app = command_group(
+    "Continuous affect from video with sound: valence, arousal, expressions and action units.",
+    example="avfer run aver --input clip.mp4 --report",
 )
-app.command(
-    epilog="Valence, arousal and action units of the embedded weights are mapped from expressions by published tables,"
-    " not measured: rank moments by them. Example: avfer run aver --input clips/ --start 0:30 --report"
+command(
+    app,
+    "run",
+    example="avfer run aver --input clips/ --start 0:30 --report",
+    note="Valence, arousal and action units of the embedded weights are mapped from expressions by published tables,"
+    " not measured: rank moments by them.",
 )(run)
-app.command(epilog="Example: avfer evaluate aff_wild2 --root /data/Aff-Wild2 --pipeline aver")(evaluate)
-app.command(epilog="Example: avfer label aver --input corpus/ --output labels/ --workers 2")(label)
-app.command(epilog="Example: avfer train my_labels --set root=/data/mine")(train)
+command(app, "evaluate", example="avfer evaluate aff_wild2 --root /data/Aff-Wild2 --pipeline aver")(evaluate)
+command(app, "label", example="avfer label aver --input corpus/ --output labels/ --workers 2")(label)
+command(app, "train", example="avfer train my_labels --set root=/data/mine")(train)
 app.add_typer(pipelines.app, name="pipelines")
 app.add_typer(models.app, name="models")
 app.add_typer(corpora.app, name="corpora")
@@ -75,9 +75,12 @@ def _options(
     pass
 
 
-@app.command(epilog="Example: avfer doctor")
+@command(app, "doctor", example="avfer doctor")
 def doctor() -> None:
-    """Show versions, devices, codecs and weights, what is missing, and how to install it."""
+    """Show versions, devices, codecs, weights, and what is missing.
+
+    What is missing comes with the line that installs it.
+    """
     from avfer.doctor import examine
 
     if not examine():
@@ -118,7 +121,7 @@ def _check_text(arguments: list[str]) -> list[str]:
         try:
             argument.encode()
         except UnicodeEncodeError:
-            raise ConfigError(f"the argument {os.fsencode(argument)!r} is not UTF-8; rename the file") from None
+            raise ConfigError(f"the argument {argument!a} is not valid UTF-8 text; rename the file") from None
     return arguments
 
 
