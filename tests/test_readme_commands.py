@@ -5,20 +5,26 @@ The commands run in a folder that holds what the texts assume: clips, generated 
 command is changed.
 """
 
+import io
 import re
 import shlex
 import shutil
-import subprocess
-import sys
-import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from skimage import data
+from torch import Tensor
 
+from tests.conftest import Result
+from tests.media_maker import write_clip
 from tests.models import official_file
+from tools import make_twin
+from tools.make_demo import portrait
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "tests" / "data" / "demo.mp4"
@@ -28,34 +34,34 @@ SHORTER = {
     "evaluate": ["--set", "draws=20"],
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def commands(page: str) -> list[str]:
-    """The commands of a page's console blocks, without comments, continued lines joined."""
+    """Return the commands of a page's console blocks, without comments, continued lines joined."""
     text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
     blocks = re.findall(r"```(?:console|bash)\n(.*?)```", text, re.DOTALL)
     lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ avfer ")]
     return [line.split("#")[0].strip() for line in lines]
 
 
-def write_sound(path: Path) -> None:
-    """Write the sound of the demo clip as a WAV file."""
-    with av.open(str(DEMO)) as container, wave.open(str(path), "wb") as file:
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=16000)
-        samples = [part.to_ndarray() for frame in container.decode(audio=0) for part in resampler.resample(frame)]
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(np.concatenate(samples, 1).tobytes())
+def write_clips(folder: Path) -> None:
+    """Write the first second of the demo clip, with its face and voice, under each name that the pages use."""
+    with av.open(str(DEMO)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)][:25]
+    with av.open(str(DEMO)) as container:
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=16000)
+        sound = [part.to_ndarray() for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+    samples = np.concatenate(sound, 1)[:, :16000]
+    clip = write_clip(folder / "clip.mp4", np.stack(frames), sound=samples, sample_rate=16000)
+    write_clip(folder / "interview.wav", sound=samples, sample_rate=16000)
+    for name in ("clips/one.mp4", "corpus/anna/one.mp4", "corpus/bert/two.mp4"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, folder / name)
 
 
 def write_ferplus(folder: Path) -> None:
     """Write FER+ as one array file per partition: four grey pictures with ten votes each."""
-    import io
-
-    from PIL import Image
-
     folder.mkdir(parents=True)
     for name in ("train", "valid", "test"):
         files: list[bytes] = []
@@ -76,22 +82,22 @@ def write_ferplus(folder: Path) -> None:
         np.savez(folder / f"{name}.npz", **arrays)
 
 
-def write_my_labels(folder: Path) -> None:
-    """Write a table of valence and arousal for four copies of the demo clip."""
+def write_my_labels(folder: Path, clip: Path) -> None:
+    """Write a table of valence and arousal for four copies of a clip of one second."""
     folder.mkdir(parents=True)
     rows: list[tuple[str, str, str, float, float, float]] = []
     for subject, partition in (("anna", "train"), ("bert", "train"), ("carl", "dev"), ("dora", "test")):
-        shutil.copy(DEMO, folder / f"{subject}.mp4")
-        times = np.arange(0, 5, 0.04)
-        rows += [(f"{subject}.mp4", partition, subject, t, float(np.sin(t)), float(np.cos(t))) for t in times]
+        shutil.copy(clip, folder / f"{subject}.mp4")
+        rows += [
+            (f"{subject}.mp4", partition, subject, time, float(np.sin(5 * time)), float(np.cos(5 * time)))
+            for time in np.arange(25) / 25
+        ]
     columns = ["path", "partition", "subject", "time_s", "valence", "arousal"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "labels.csv", index=False)
 
 
 def write_raf_db(folder: Path) -> None:
     """Write RAF-DB's basic classes: one aligned picture of each of the seven in train and in test."""
-    from PIL import Image
-
     (folder / "EmoLabel").mkdir(parents=True)
     (folder / "Image" / "aligned").mkdir(parents=True)
     rows: list[str] = []
@@ -110,36 +116,45 @@ def write_sample(folder: Path, twin: Path) -> None:
     (folder / "sample.txt").write_text("\n".join(["image_location,valence,arousal", *rows]) + "\n")
 
 
+class StillPainter:
+    """A face that shows the same for every expression: one portrait, where a twin's painter draws dozens."""
+
+    def __init__(self) -> None:
+        self._face = portrait(data.astronaut())[0].clamp(0, 255)
+
+    def draw(self, expression: str, strength: float, opening: float) -> Tensor:
+        """Return the portrait: (3, S, S) float32 in [0, 255]."""
+        return self._face
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything that the commands read."""
     folder = tmp_path_factory.mktemp("readme")
-    shutil.copy(DEMO, folder / "clip.mp4")
-    for name in ("clips/one.mp4", "corpus/anna/one.mp4", "corpus/bert/two.mp4"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(DEMO, folder / name)
-    write_sound(folder / "interview.wav")
+    write_clips(folder)
     write_ferplus(folder / "data" / "ferplus")
-    write_my_labels(folder / "data" / "mine")
+    write_my_labels(folder / "data" / "mine", folder / "clip.mp4")
     write_raf_db(folder / "data" / "RAF-DB" / "basic")
-    for corpus, name in (("recola", "RECOLA"), ("aff_wild2", "Aff-Wild2")):
-        twin = [sys.executable, "tools/make_twin.py", corpus, str(folder / "data" / name), "--subjects", "2"]
-        subprocess.run([*twin, "--seconds", "10"], cwd=ROOT, check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tools.twin.face.Painter", StillPainter)
+        for corpus, name in (("recola", "RECOLA"), ("aff_wild2", "Aff-Wild2")):
+            make_twin.main([corpus, str(folder / "data" / name), "--subjects", "2", "--seconds", "4"])
     write_sample(folder, folder / "data" / "Aff-Wild2")
-    (folder / "pipelines").symlink_to(ROOT / "pipelines")
-    (folder / "tests").symlink_to(ROOT / "tests")
-    (folder / "configs").symlink_to(ROOT / "configs")
+    for name in ("pipelines", "tests", "configs"):
+        (folder / name).symlink_to(ROOT / name)
     official_file.write(folder / "affecnet8_epoch5_acc0.6209.pth", "dan8", lambda tensors: {"state_dict": tensors})
     return folder
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_the_page_runs(page: str, workspace: Path, tmp_path: Path) -> None:
-    workspace = shutil.copytree(workspace, tmp_path / "work", symlinks=True)
+def test_every_command_of_the_page_runs(
+    page: str, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, avfer: Callable[..., Result]
+) -> None:
+    folder = shutil.copytree(workspace, tmp_path / "work", symlinks=True)
+    monkeypatch.chdir(folder)
     found = commands(page)
     assert found
     for command in found:
-        words = [re.sub(r"(?<!\w)/data/", f"{workspace}/data/", word) for word in shlex.split(command)[1:]]
-        words += SHORTER.get(words[0], [])
-        done = subprocess.run([sys.executable, "-m", "avfer", *words], cwd=workspace, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        words = [re.sub(r"(?<!\w)/data/", f"{folder}/data/", word) for word in shlex.split(command)[1:]]
+        result = avfer(*words, *SHORTER.get(words[0], []))
+        assert result.code == 0, f"{command}\n{result.out[-2000:]}\n{result.err[-2000:]}"
