@@ -87,6 +87,14 @@ CASES = {
         of_one("film/film.mkv", "film/film.wav"),
     ),
     "equal names in a tree": Case("", {}, "tree", TREE),
+    "sound in a tree": Case(
+        "--sound auto",
+        {},
+        "tree",
+        {"s1/a.mkv": ("tree/s1/a.mkv", None), "s2/a.mkv": ("tree/s2/a.mkv", "tree/s2/a.wav")},
+    ),
+    "stills by a pattern": Case("--stills", {}, "shots/%04d.png", {Path(name).name: STILLS[name] for name in STILLS}),
+    "names of a manifest": Case("", {}, "clips.csv", {"first": TREE["s1/a.mkv"], "below/second": TREE["s2/a.mkv"]}),
 }
 
 
@@ -109,6 +117,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clip(folder / "tree/s1/a.mkv", frames[:6], FPS, stereo[0, :8000], sample_rate=16000)
     write_clip(folder / "tree/s2/a.mkv", frames[8:14], FPS, stereo[1, :8000], sample_rate=16000)
     write_clip(folder / "tree/s2/a.wav", sound=stereo[1, :12000], sample_rate=16000)
+    (folder / "clips.csv").write_text("path,id\ntree/s1/a.mkv,first\ntree/s2/a.mkv,below/second\n")
     return folder
 
 
