@@ -32,7 +32,7 @@ class Provenance:
     """The clip and everything that determines the values predicted from it; written into the table's metadata."""
 
     clip: str  # file name of the input
-    source: str = ""  # path of the input relative to what the user named, "s1/talk.mp4"; empty: that of `clip`
+    source: str = ""  # path of the input relative to what the user named, "s1/talk.mp4"; empty if it is `clip`
     input: Mapping[str, object] = field(default_factory=dict[str, object])  # size and time, see avfer.origin
     pipeline_name: str = ""  # "aver"
     pipeline: str = ""  # YAML, with overrides applied
@@ -220,7 +220,7 @@ def _top_expressions(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.
 
 
 def _reasons(track: AffectTrack, instants: np.ndarray, ids: np.ndarray) -> pa.Array:
-    """Return why each row has no face, null where it has one; a corrupt frame is marked even if a face was found.
+    """Return why each row has no face, null where it has one; rows of a corrupt frame have "decode_error" in any case.
 
     instants: (R,) int64 frame of each row; ids: (R,) int64 track of each row -> (R,) string column.
     """

@@ -15,6 +15,7 @@ Kinds:
     voice post-processor  voice features -> voice features
     affect model          features over time -> valence, arousal, expressions, action units
     corpus                reads a data set in its published folder layout (avfer/datasets/corpus.py)
+    loss                  loss of a face network beyond the labels (avfer/losses/network_loss.py)
     format                encodes a table on disk (avfer.export.TableFormat)
     exporter              makes a further file from a table (avfer.export.Exporter)
 """

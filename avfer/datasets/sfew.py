@@ -26,7 +26,7 @@ SCENES: PartitionNames = {"train": ("Train",), "dev": ("Val",), "test": ("Test",
 
 
 class Sfew(Corpus):
-    """SFEW 2.0 on disk: `Train_Aligned_Faces/Angry/*.png` and alike, else whole scenes, `Train/Angry/*.png`.
+    """SFEW 2.0 on disk: `Train_Aligned_Faces/Angry/*.png` and so on, else whole scenes, `Train/Angry/*.png`.
 
     Train_Aligned_Faces/Angry/Film_0001_1.png    a folder for each of 7 classes; names are film, start and frame
     Val_Aligned_Faces_new/Angry/...              dev; `Val_Aligned_Faces` in some copies

@@ -1,4 +1,4 @@
-"""Workers as actors of a Ray cluster, started here or joined. All of its machines must see the output folder.
+"""Workers as actors of a Ray cluster, which is started here or exists. All its machines must reach the output folder.
 
 The loop of `pool` decides what an actor does; Ray places the actors, restarts none of them (max_restarts=0), and
 reports those that end. An actor checks its own memory, because its process may run on another machine.
@@ -35,7 +35,7 @@ from avfer.executors.pool import (
 )
 
 LOCAL = "local"
-CALL_POLL_SECONDS = 0.02  # until calls that were made meanwhile are waited for as well
+CALL_POLL_SECONDS = 0.02  # s, longest wait for the running calls before new ones are added to them
 OBJECT_STORE = 100 * 1024 * 1024  # bytes for Ray's objects; items and results are small
 
 
@@ -66,7 +66,7 @@ class RayExecutor:
 
 
 class _RayBackend:
-    """Starts actors. A thread waits for their calls, because a Ctrl-C would be lost inside Ray's own waiting.
+    """Starts actors. A thread waits for their calls, because Ray would swallow a Ctrl-C in the main thread.
 
     Each device of the cluster (see worker_devices) has one actor at a time; it is free again when the actor ends.
     """

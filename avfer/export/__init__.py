@@ -26,7 +26,7 @@ class TableFormat(Protocol):
     def __init__(self, file: BinaryIO, schema: "pa.Schema") -> None: ...
 
     def write(self, table: "pa.Table") -> None:
-        """Append rows; the bytes must not depend on how the rows are divided among calls of equal size."""
+        """Append rows. All calls but the last have the same number of rows, whatever the chunks of the pipeline."""
         ...
 
     def close(self) -> None:

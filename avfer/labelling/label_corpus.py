@@ -135,7 +135,7 @@ def _check_not_empty(files: Iterator[InputFile]) -> Iterator[InputFile]:
     """Return the same files. Raises ConfigError if there is none, so that no output folder is created in that case."""
     first = next(files, None)
     if first is None:
-        raise ConfigError("--input names no clip")
+        raise ConfigError("--input names no clip; give media files, folders, globs, a .txt list or a manifest")
 
     def chain() -> Iterator[InputFile]:
         yield first
@@ -214,7 +214,7 @@ class _Run:
     def _record_loss(self, order: Order, lost: LostItem) -> None:
         """Schedule a clip again whose worker ended, or let it fail after TRIES times.
 
-        Only this run counts: if a run is killed together with its workers, the clips in work are not at fault.
+        Only this run counts: a run that is killed together with its workers counts against none of the clips in work.
         """
         self._losses[order.row] += 1
         if self._losses[order.row] < TRIES:

@@ -62,8 +62,8 @@ class FeatureLoss(nn.Module):
     def __init__(self, file: Path | None = None) -> None:
         """Load the convolutions of torchvision's VGG-16 from `file`.
 
-        Without a file the network is random, drawn from a fixed seed: a weaker measure; AvferWarning says so. Raises
-        WeightsError if the file holds another network.
+        Without a file the network has random weights from a fixed seed, which measure less well, and an AvferWarning
+        is given. Raises WeightsError if the file contains another network.
         """
         super().__init__()
         with torch.device("meta"):
@@ -71,7 +71,7 @@ class FeatureLoss(nn.Module):
         self.phi = cast(nn.Sequential, layers).to_empty(device="cpu")
         if file is None:
             _initialise(self.phi)
-            message = "feature loss: VGG-16 has random weights; name trained ones for a better measure: teacher:"
+            message = "inpainting loss: VGG-16 has random weights; set teacher: to a file of trained weights"
             warnings.warn(message, AvferWarning, stacklevel=2)
         else:
             fill(self.phi, _level_tensors(read_tensors(file), self.phi), f"{file} is not a VGG-16 of torchvision")
@@ -143,7 +143,7 @@ class InpaintingLoss(NetworkLoss):
 
 
 class MeanSquareLoss(NetworkLoss):
-    """Squared error of valence and arousal. HMTL reports both; that it learns them so is our choice."""
+    """Squared error of valence and arousal. HMTL reports both without its loss; the squared error is our choice."""
 
     reads_labels: ClassVar[bool] = True
 

@@ -16,7 +16,7 @@ from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import rename_tensors
 
 Corpus = Literal["raf_db", "affectnet", "caer_s"]
-STATISTICS: dict[Corpus, tuple[list[float], list[float]]] = {  # mean and std that networks of a corpus read
+STATISTICS: dict[Corpus, tuple[list[float], list[float]]] = {  # mean and std per channel of the pixels of a corpus
     "raf_db": ([0.57535914, 0.44928582, 0.40079932], [0.20735591, 0.18981615, 0.18132027]),
     "affectnet": ([0.55391484, 0.43522123, 0.3821877], [0.24837189, 0.21625527, 0.20221159]),
     "caer_s": ([0.35964426, 0.22359873, 0.19040863], [0.15188067, 0.11678473, 0.1103445]),
