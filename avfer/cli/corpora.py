@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from avfer.cli.commands import command, command_group
 from avfer.errors import FAILED
 
 if TYPE_CHECKING:
@@ -21,14 +22,12 @@ if TYPE_CHECKING:
 WIDTH = 240  # characters of a line where the output is not a terminal
 ALWAYS_SHOWN = frozenset({"examples", "steps", "pictures missing", "media missing"})  # rows printed even if all are 0
 
-app = typer.Typer(
-    help="The corpora that can be read: RECOLA, Aff-Wild2, AffectNet, ...",
-    epilog="Example: avfer corpora check recola /data/RECOLA",
-    no_args_is_help=True,
+app = command_group(
+    "List the corpora that can be read, and check a copy on disk.", example="avfer corpora check recola /data/RECOLA"
 )
 
 
-@app.command("list", epilog="Example: avfer corpora list")
+@command(app, "list", example="avfer corpora list")
 def list_corpora() -> None:
     """List all corpora with their options.
 
@@ -48,7 +47,7 @@ def list_corpora() -> None:
     _console().print(table)
 
 
-@app.command("check", epilog="Example: avfer corpora check recola /data/RECOLA")
+@command(app, "check", example="avfer corpora check recola /data/RECOLA")
 def check_corpus(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer corpora list`.")],
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="The folder that the corpus was unpacked to.")],
@@ -57,9 +56,10 @@ def check_corpus(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Read a corpus on disk and report its contents, what is missing, and subjects in two partitions.
+    """Report the contents of a corpus on disk, and what is missing.
 
-    Ends with 3 if there is a fault or a leak. A corpus with several tasks is checked for each of them.
+    A subject in two partitions is a leak. The exit code is 3 if there is a fault or a leak. A corpus with several tasks
+    is checked for each of them.
     """
     from avfer.datasets.corpus import check, open_tasks
     from avfer.yaml_reader import parse_override

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from avfer.cli.shared_options import DEVICE, AsJson
 from avfer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,21 +16,36 @@ if TYPE_CHECKING:
 
 def evaluate(
     config: Annotated[
-        str | None, typer.Argument(metavar="[CONFIG]", help="A YAML file, or a bundled name such as aff_wild2.")
+        str | None, typer.Argument(metavar="CONFIG", help="A YAML file, or a bundled name such as aff_wild2.")
     ] = None,
-    corpus: Annotated[str | None, typer.Option(metavar="NAME", help="A name from `avfer corpora list`.")] = None,
-    root: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the corpus.")] = None,
-    partition: Annotated[str | None, typer.Option(metavar="P", help="train, dev or test.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option("--corpus", metavar="NAME", help="A name from `avfer corpora list`.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Folder of the corpus.")] = None,
+    partition: Annotated[
+        str | None, typer.Option("--partition", metavar="NAME", help="The part to score: train, dev or test.")
+    ] = None,
     pipeline: Annotated[
-        str | None, typer.Option(metavar="X", help="Label the recordings first: a YAML file, or aver, vision or voice.")
+        str | None,
+        typer.Option(
+            "--pipeline", metavar="PIPELINE", help="Label the recordings first: a YAML file, or aver, vision or voice."
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="Score the pictures with a face network.")] = None,
-    weights: Annotated[str | None, typer.Option(metavar="W", help="Of --model: builtin, a path or a URL.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Score the pictures with this face network.")
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="FILE", help="Weights of the face network: builtin, a path or a URL."),
+    ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of existing tables, one for each recording.")
+        Path | None,
+        typer.Option("--predictions", metavar="DIR", help="Score existing tables, one for each recording, in DIR."),
     ] = None,
-    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the report [avfer_eval].")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="Folder of the report; default: avfer_eval.")
+    ] = None,
+    device: Annotated[str | None, DEVICE] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,10 +53,12 @@ def evaluate(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Label again what is labelled already.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")] = False,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no summary.")] = False,
 ) -> None:
-    """Score a corpus and write report.json, report.md and report.html; existing reports are replaced, tables are kept.
+    """Score a corpus; write report.json, report.md and report.html.
+
+    Existing reports are replaced, tables are kept.
 
     Give a configuration, or --corpus, --root, --partition and one of --pipeline, --model and --predictions. Options
     replace the values in a configuration.
@@ -106,7 +124,7 @@ def _nest(changes: dict[str, Any]) -> dict[str, Any]:
         if not dot:
             nested[key] = value
         elif not isinstance(nested.setdefault(outer, {}), dict):
-            raise ConfigError(f"--set {key}: {outer} is set to a value already")
+            raise ConfigError(f"--set {key}: {outer} is already set to {nested[outer]!r}; remove one of the two")
         else:
             nested[outer][inner] = value
     return nested

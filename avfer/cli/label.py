@@ -85,7 +85,10 @@ def label(
         typer.Option("--merge", metavar="DIR", help="Merge the tables in DIR into a dataset at --output."),
     ] = None,
 ) -> None:
-    """Label a corpus: one table for each clip. Clips that are done are kept, however the earlier run ended."""
+    """Label a corpus: write one table for each clip.
+
+    Clips that are done are kept, however the earlier run ended. --status and --merge need no PIPELINE.
+    """
     if status is not None:
         _print_status(status, as_json)
         return

@@ -6,18 +6,16 @@ from typing import Annotated
 
 import typer
 
+from avfer.cli.commands import command, command_group
 from avfer.errors import FAILED, ConfigError
 
-app = typer.Typer(
-    help="List, inspect, import and verify models.",
-    epilog="Example: avfer models show aver_lite",
-    no_args_is_help=True,
-)
+app = command_group("List, inspect, import and verify models.", example="avfer models show aver_lite")
+NAME = typer.Argument(metavar="NAME", help="A name from `avfer models list`.")
 
 
-@app.command("list", epilog="Example: avfer models list")
+@command(app, "list", example="avfer models list")
 def list_models() -> None:
-    """List all models with their inputs, cost, licence and published results.
+    """List all models with inputs, cost, licence and published results.
 
     MACs are multiply-adds for one input. `timm:NAME` can be used as well and is not listed.
     """
@@ -26,32 +24,38 @@ def list_models() -> None:
     print_models()
 
 
-@app.command("show", epilog="Example: avfer models show aver_lite")
-def show_model(name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")]) -> None:
-    """Show the card of a model: inputs, classes, training data, licences, measured results.
+@command(app, "show", example="avfer models show aver_lite")
+def show_model(name: Annotated[str, NAME]) -> None:
+    """Show the card of a model: inputs, classes, data, licences.
 
-    Crop size, mean, standard deviation and order of the channels come from here when a pipeline uses the model.
+    The card also has the measured results. Crop size, mean, standard deviation and order of the channels come from here
+    when a pipeline uses the model.
     """
     from avfer.model_listing import print_card
 
     print_card(name)
 
 
-@app.command("import", epilog="Example: avfer models import dan dan.pth --output dan.safetensors")
+@command(app, "import", example="avfer models import dan dan.pth --output dan.safetensors")
 def import_model(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
+    name: Annotated[str, NAME],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' checkpoint: .pth, .tar, .npz, ...")],
-    output: Annotated[Path, typer.Option("--output", metavar="F", help="The .safetensors to write.")],
-    num_classes: Annotated[int | None, typer.Option(metavar="K", help="Number of classes the file must have.")] = None,
+    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The .safetensors file to write.")],
+    num_classes: Annotated[
+        int | None, typer.Option("--num-classes", metavar="K", help="Number of classes the file must have.")
+    ] = None,
     classes: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Classes in the order of the logits, or the name of a corpus.")
+        str | None,
+        typer.Option(
+            "--classes", metavar="A,B,...", help="Classes in the order of the logits, or the name of a corpus."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Convert a checkpoint of the authors to a .safetensors file with a card; no code from the file is run.
+    """Convert a checkpoint of the authors to .safetensors with a card.
 
-    The path of the new file goes to standard output. A checkpoint that does not fit the model is rejected (exit code 2)
-    with the names of the tensors that differ.
+    No code from the file is run. The path of the new file goes to standard output. A checkpoint that does not fit the
+    model is rejected (exit code 2) with the names of the tensors that differ.
     """
     from pydantic import Field
 
@@ -69,14 +73,15 @@ def import_model(
     print(imported.path)
 
 
-@app.command("verify", epilog="Example: avfer models verify dan tests/golden/dan8")
+@command(app, "verify", example="avfer models verify dan tests/golden/dan8")
 def verify_model(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer models list`.")],
+    name: Annotated[str, NAME],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with manifest.json and golden.npz.")],
 ) -> None:
-    """Compare a model with stored outputs of its published implementation; exit code 3 if any differs.
+    """Compare a model with stored outputs of its published version.
 
-    Model and outputs use the same deterministic weights, so no checkpoint is needed.
+    The exit code is 3 if any output differs. Model and outputs use the same deterministic weights, so no checkpoint is
+    needed.
     """
     from avfer.model_listing import print_deviations
 

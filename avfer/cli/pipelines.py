@@ -4,14 +4,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    help="List pipelines, and show their YAML and options.",
-    epilog="Example: avfer pipelines show aver",
-    no_args_is_help=True,
-)
+from avfer.cli.commands import command, command_group
+
+app = command_group("List pipelines, and show their YAML and options.", example="avfer pipelines show aver")
 
 
-@app.command("list", epilog="Example: avfer pipelines list")
+@command(app, "list", example="avfer pipelines list")
 def list_pipelines() -> None:
     """List the bundled pipelines."""
     from avfer.pipeline_listing import print_pipelines
@@ -19,11 +17,14 @@ def list_pipelines() -> None:
     print_pipelines()
 
 
-@app.command("show", epilog="Example: avfer pipelines show vision")
+@command(app, "show", example="avfer pipelines show vision")
 def show_pipeline(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `avfer pipelines list`, or a YAML file.")],
 ) -> None:
-    """Show the YAML of a pipeline, and every option of its stages with value, default, type, range and unit."""
+    """Show the YAML of a pipeline and every option of its stages.
+
+    Each option has its value, default, type, range and unit.
+    """
     from avfer.pipeline_listing import print_pipeline
 
     print_pipeline(name)

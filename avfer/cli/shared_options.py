@@ -70,7 +70,7 @@ StageSettings = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no summary.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 def clip_settings(

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from avfer.cli.commands import command, command_group
 from avfer.errors import FAILED, ConfigError
 
-EXAMPLE = "Example: avfer submit check --task va --example sample.txt va.txt"
-app = typer.Typer(help="Submission files of the ABAW challenges.", epilog=EXAMPLE, no_args_is_help=True)
+EXAMPLE = "avfer submit check --task va --example sample.txt va.txt"
+app = command_group("Write and check submission files of the ABAW challenges.", example=EXAMPLE)
 
 
 class Challenge(StrEnum):
@@ -21,32 +22,42 @@ class Challenge(StrEnum):
     AU = "au"
 
 
-TaskOption = Annotated[Challenge, typer.Option("--task", help="Valence and arousal, expressions, or action units.")]
+TaskOption = Annotated[
+    Challenge,
+    typer.Option("--task", metavar="va|expr|au", help="Valence and arousal, expressions, or action units."),
+]
 ExampleOption = Annotated[
     Path, typer.Option("--example", metavar="FILE", help="The organisers' sample file: its rows, in its order.")
 ]
 
 
-@app.command(
+@command(
+    app,
     "write",
-    epilog="Example: avfer submit write --task va --example sample.txt --predictions tables/ --output va.txt",
+    example="avfer submit write --task va --example sample.txt --predictions tables/ --output va.txt",
 )
 def write_submission(
     task: TaskOption,
     example: ExampleOption,
     predictions: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of tables, one for each video, as `avfer run` makes them.")
+        Path,
+        typer.Option(
+            "--predictions", metavar="DIR", help="Folder of tables, one for each video, as `avfer run` makes them."
+        ),
     ],
-    output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The file to write.")],
     threshold: Annotated[
-        float, typer.Option(metavar="P", help="An action unit occurs where its probability is above it.")
+        float, typer.Option("--threshold", metavar="P", help="An action unit occurs where its probability is above it.")
     ] = 0.5,
     extend: Annotated[
         bool, typer.Option("--extend", help="Repeat the last value where a table ends before the sample does.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a submission: every row of the sample is predicted, or nothing is written."""
+    """Write a submission that predicts every row of the sample.
+
+    If a prediction is missing, nothing is written.
+    """
     from avfer.evaluation.submission import write
     from avfer.option_types import Share, check_option
 
@@ -60,13 +71,16 @@ def write_submission(
     print(written.path)
 
 
-@app.command("check", epilog=EXAMPLE)
+@command(app, "check", example=EXAMPLE)
 def check_submission(
     task: TaskOption,
     example: ExampleOption,
     submission: Annotated[Path, typer.Argument(metavar="SUBMISSION", help="The file to check, made by any program.")],
 ) -> None:
-    """List every fault that would keep a file from being scored, with its line. The exit code is 3 if there are any."""
+    """List every fault that would keep a file from being scored.
+
+    Each fault is listed with its line. The exit code is 3 if there are any.
+    """
     from avfer.evaluation.submission_check import check
 
     faults = check(task.value, example, submission)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from avfer.cli.shared_options import Quiet
 from avfer.errors import Stopped
 
 
@@ -13,12 +14,16 @@ def train(
         str, typer.Argument(metavar="CONFIG", help="A recipe: a YAML file, or a bundled name such as my_labels.")
     ],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: --set optimiser.rate=3e-4.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe: --set optimiser.rate=3e-4."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Train a model on a corpus; write the best weights with a card, ready for a pipeline."""
+    """Train a model on a corpus and write the best weights.
+
+    The weights come with a card and are ready for a pipeline.
+    """
     from rich.console import Console
 
     from avfer.progress import StepProgress, open_display

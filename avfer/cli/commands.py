@@ -1,0 +1,67 @@
+"""How commands are added to the command line: each with an example at the end of its help, and with a plain usage line.
+
+typer writes arguments as `{NAME} ` and `[NAME]` in the usage line and repeats their type in the list of arguments.
+Here they are `NAME` and `[NAME]`, and the list has names and help texts only.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+class Command(TyperCommand):
+    """A command whose help names its arguments plainly: `Usage: avfer run [OPTIONS] PIPELINE`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line after the name of the command."""
+        names = [_name(one) if one.required else f"[{_name(one)}]" for one in self._arguments(ctx)]
+        return ["[OPTIONS]", *names]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the lists of arguments and of options."""
+        if arguments := self._arguments(ctx):
+            with formatter.section("Arguments"):
+                formatter.write_dl([(_name(one), one.help) for one in arguments])
+        options = [one.get_help_record(ctx) for one in self.get_params(ctx) if one.param_type_name == "option"]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in options if record is not None])
+
+    def _arguments(self, ctx: Any) -> list[Any]:
+        return [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
+
+
+def command(app: typer.Typer, name: str, *, example: str, note: str = "") -> Callable[[F], F]:
+    """Return a decorator that adds a function to a group as the command `name`.
+
+    note: a paragraph below the options; example: the last line of the help.
+    """
+    return app.command(name, cls=Command, epilog=_epilog(example, note))
+
+
+def command_group(summary: str, *, example: str) -> typer.Typer:
+    """Return a group of commands, such as `avfer models`.
+
+    summary: one line about the group; example: the last line of its help.
+    """
+    return typer.Typer(
+        help=summary,
+        epilog=_epilog(example),
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+
+def _epilog(example: str, note: str = "") -> str:
+    """Return the end of a help text; the example is a line of its own, however long."""
+    last = f"\b\nExample: {example}"  # \b: click leaves the lines of this paragraph as they are
+    return f"{note}\n\n{last}" if note else last
+
+
+def _name(argument: Any) -> str:
+    return argument.metavar or argument.name.upper()
