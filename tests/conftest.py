@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from avfer.cli import main
 from tests.processes import avfer_threads
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# How fast examples are drawn says how busy the machine is, not whether a fact holds.
+settings.register_profile("avfer", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("avfer")
 
 
 @pytest.fixture(autouse=True)

@@ -132,7 +132,7 @@ def column_values(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
     try:
         return rows[column].to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise DatasetError(f"predictions for {name}: column {column} must be numeric: {error}") from error
+        raise DatasetError(f"predictions for {name}: column {column} must be numeric or empty: {error}") from error
 
 
 def _match_frames(frames: np.ndarray, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -37,7 +37,7 @@ class Collected:
     tallies: dict[Kind, Tally] = field(default_factory=dict[Kind, Tally])
     examples: int = 0
     labelled: dict[Kind, int] = field(default_factory=dict[Kind, int])  # recordings with valid steps
-    lacking: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])  # ids of those without predictions
+    unpredicted: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])  # their ids, without predictions
     missing_pictures: dict[Kind, int] = field(default_factory=dict[Kind, int])  # labelled pictures without a file
     other_faces: int = 0  # rows of further faces on a frame, which are ignored
 
@@ -51,7 +51,8 @@ def collect(config: EvalConfig, predictions: Iterable[AlignedPredictions]) -> Co
     """Add all examples of a partition to tallies, one at a time.
 
     Raises DatasetError if a kind is predicted for only some recordings (unless `absent: neutral`), if class lists
-    differ between examples, or if values cannot be scored; ConfigError if a delay is given but no time of steps known.
+    differ between examples, or if values cannot be scored; ConfigError if a delay is given but the seconds between two
+    steps are unknown.
     """
     found = Collected()
     for aligned in predictions:
@@ -105,7 +106,7 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
     scored = _prepare(config, kind, aligned, given or neutral_prediction(kind, labels))
     tally = found.tallies.setdefault(kind, _new_tally(config, kind, labels.names))
     if not isinstance(tally, DimensionTally) and tally.names != labels.names:
-        names = f"got {', '.join(labels.names)} after {', '.join(tally.names)}"
+        names = f"got {', '.join(labels.names)} after {', '.join(tally.names)}; correct the reader of the corpus"
         raise DatasetError(f"{example.id}, {kind}: all examples must have the same names in the same order, {names}")
     try:
         tally.add(scored)
@@ -119,17 +120,18 @@ def _prepare(config: EvalConfig, kind: Kind, aligned: AlignedPredictions, given:
     A step whose prediction was moved there from a filled step counts as filled, too.
     """
     example, labels = aligned.example, aligned.example.labels[kind]
-    valid, values, held = valid_steps(kind, labels).copy(), given.values, given.filled
-    late = np.zeros(len(valid), bool)
+    valid, values, repeated = valid_steps(kind, labels).copy(), given.values, given.filled
+    delayed = np.zeros(len(valid), bool)
     if config.protocol == "avec2018-ges":
         valid[-1:] = False
     delay = config.delay.get(kind, 0.0) if kind in DIMENSIONS else 0.0
     if delay:
         if aligned.step is None:
-            raise ConfigError(f"delay: the seconds between two steps of {example.id} are unknown; tables need time_s")
-        values, late = undo_delay(values, delay, aligned.step)
-        held = undo_delay(held.astype(np.float64), delay, aligned.step).values > 0
-    return ScoredExample(example, values, labels.values, valid, held, late, aligned.step)
+            problem = f"the seconds between two steps of {example.id} are unknown"
+            raise ConfigError(f"delay: got {delay:g} s, but {problem}; add a column time_s to its table")
+        values, delayed = undo_delay(values, delay, aligned.step)
+        repeated = undo_delay(repeated.astype(np.float64), delay, aligned.step).values > 0
+    return ScoredExample(example, values, labels.values, valid, repeated, delayed, aligned.step)
 
 
 def _new_tally(config: EvalConfig, kind: Kind, names: tuple[str, ...]) -> Tally:
@@ -146,7 +148,7 @@ def _note_missing(found: Collected, kind: Kind, example: Example) -> None:
     if _is_picture(example):
         found.missing_pictures[kind] = found.missing_pictures.get(kind, 0) + 1
     else:
-        found.lacking.setdefault(kind, []).append(example.id)
+        found.unpredicted.setdefault(kind, []).append(example.id)
 
 
 def _is_picture(example: Example) -> bool:
@@ -156,10 +158,10 @@ def _is_picture(example: Example) -> bool:
 
 def _check_complete(config: EvalConfig, found: Collected, kind: Kind) -> None:
     """Drop a kind that is predicted for no recording; raise DatasetError if it is predicted for only some."""
-    lacking, labelled = found.lacking.get(kind, []), found.labelled.get(kind, 0)
-    if not labelled or len(lacking) == labelled:
+    missing, labelled = found.unpredicted.get(kind, []), found.labelled.get(kind, 0)
+    if not labelled or len(missing) == labelled:
         del found.tallies[kind]
-    elif lacking and config.absent == "refuse":
-        names = ", ".join(lacking[:MAX_LISTED]) + (", ..." if len(lacking) > MAX_LISTED else "")
-        problem = f"{len(lacking)} of {labelled} labelled recordings have no prediction of {kind}: {names}"
+    elif missing and config.absent == "refuse":
+        names = ", ".join(missing[:MAX_LISTED]) + (", ..." if len(missing) > MAX_LISTED else "")
+        problem = f"{len(missing)} of {labelled} labelled recordings have no prediction of {kind}: {names}"
         raise DatasetError(f"{problem}; predict them, or set absent: neutral, which scores and counts them as neutral")

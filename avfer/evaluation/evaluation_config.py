@@ -107,7 +107,7 @@ def make_config(content: Mapping[str, Any], where: str, document: YamlDocument |
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]
-        problem = "is not given" if first["type"] == "missing" else describe(first)
+        problem = "must be given; add it to the configuration" if first["type"] == "missing" else describe(first)
         raise ConfigError(f"{'.'.join(path)}: {problem} ({document.where(*path)})") from None
     if len(config.sources) != 1:
         given = " and ".join(config.sources) or "none"

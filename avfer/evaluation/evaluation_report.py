@@ -16,8 +16,8 @@ Keys of report.json, in order:
     notes         note -> [number of occurrences, place of the first]
     weights       file -> sha256
 
-`scores` has steps (recordings, annotated, valid, predicted, held, delayed), joined, mean, joined_own, mean_own,
-intervals, mean_intervals, drawn and recordings; see `KindScores`. A value that is not defined is null.
+`scores` has steps (recordings, annotated, valid, predicted, held for repeated, delayed), joined, mean, joined_own,
+mean_own, intervals, mean_intervals, drawn and recordings; see `KindScores`. A value that is not defined is null.
 """
 
 import math
@@ -34,7 +34,7 @@ from avfer.evaluation.published_results import MARKS, ChallengeScore, JoinedScor
 from avfer.evaluation.tally import ActionUnitTally, Curve, DimensionTally, ExpressionTally, KindScores
 from avfer.metrics import Interval
 
-JSON_KEYS = {"never_predicted": "not_told"}  # field -> key in report.json, where they differ
+JSON_KEYS = {"never_predicted": "not_told", "repeated": "held"}  # field -> key in report.json, where they differ
 
 
 @dataclass(frozen=True, eq=False)

@@ -107,4 +107,4 @@ def _check_outcomes(outcomes: list[Outcome]) -> None:
         reasons = "; ".join(f"{outcome.job.clip}: {outcome.error}" for outcome in failed[:MAX_LISTED])
         more = f"; and {len(failed) - MAX_LISTED} more" if len(failed) > MAX_LISTED else ""
         counts = f"{len(failed)} of {len(outcomes)} recordings could not be labelled (the others are labelled and kept)"
-        raise MediaError(f"{counts}: {reasons}{more}")
+        raise MediaError(f"{counts}: {reasons}{more}; repair or remove these files, then run the command again")

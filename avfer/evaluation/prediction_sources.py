@@ -104,7 +104,9 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         return readers[path.suffix](path)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
+        raise DatasetError(
+            f"{path} cannot be read as a table: {' '.join(str(error).split())}; make it again"
+        ) from error
 
 
 def table_metadata(path: Path) -> dict[str, str]:
@@ -116,7 +118,7 @@ def table_metadata(path: Path) -> dict[str, str]:
     try:
         metadata: dict[bytes, bytes] = pyarrow.parquet.read_schema(path).metadata or {}
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from error
+        raise DatasetError(f"{path} is not a Parquet file: {' '.join(str(error).split())}; make it again") from error
     return {key.decode(): value.decode(errors="replace") for key, value in metadata.items()}
 
 

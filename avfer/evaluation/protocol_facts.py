@@ -71,10 +71,10 @@ def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
         facts = {"pictures": RESIZING_RULE}
     else:
         facts = {"faces": FACE_RULE, "steps without a prediction": FILLING_RULE}
-    absent = {kind: len(names) for kind, names in found.lacking.items() if kind in found.tallies}
+    absent = {kind: len(names) for kind, names in found.unpredicted.items() if kind in found.tallies}
     counts = ", ".join(f"{count} of {kind.replace('_', ' ')}" for kind, count in absent.items())
     if counts:
-        facts["recordings without a prediction"] = f"{counts}: scored as neutral, counted as held"
+        facts["recordings without a prediction"] = f"{counts}: scored as neutral, counted as repeated"
     return facts
 
 

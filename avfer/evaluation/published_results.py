@@ -134,7 +134,7 @@ def find_published(
         return None
     for name, needed in entry.get("needs", {}).items():
         if facts.get(name) != str(needed):
-            reason = f"their {name} is {needed}, here it is {facts.get(name, 'not known')}"
+            reason = f"their {name} is {needed}, here it is {facts.get(name, 'unknown')}"
             return OtherProtocol(entry["protocol"], reason)
     metrics = entry["metrics"]
     rows = [

@@ -76,7 +76,7 @@ def step_lines(report: EvaluationReport) -> list[str]:
     """Return a line for each kind with its numbers of steps."""
     return [
         f"{_plain_name(kind)}: {s.valid} of {s.annotated} steps valid; {s.predicted} predicted, "
-        f"{s.held + s.delayed} filled ({s.held} held, {s.delayed} by the delay)"
+        f"{s.repeated + s.delayed} filled ({s.repeated} repeated, {s.delayed} by the delay)"
         for kind, s in _steps_of(report)
     ]
 
@@ -150,10 +150,10 @@ def _protocol(report: EvaluationReport) -> Section:
 
 def _step_counts(report: EvaluationReport) -> Section:
     """Numbers of steps of each kind: annotated, valid, predicted and filled."""
-    heads = ("", "examples", "annotated", "valid", "predicted", "held", "filled by the delay", "filled in all")
+    heads = ("", "examples", "annotated", "valid", "predicted", "repeated", "filled by the delay", "filled in all")
     rows: list[tuple[str, ...]] = []
     for kind, s in _steps_of(report):
-        counts = (s.recordings, s.annotated, s.valid, s.predicted, s.held, s.delayed, s.held + s.delayed)
+        counts = (s.recordings, s.annotated, s.valid, s.predicted, s.repeated, s.delayed, s.repeated + s.delayed)
         rows.append((_plain_name(kind), *map(str, counts)))
     text = "Steps (or pictures) with a valid label are scored: those predicted, and those filled by the rule above."
     return Section("What was scored", text, heads, tuple(rows))

@@ -109,8 +109,11 @@ def _check_found(config: EvalConfig, corpus: Corpus, found: Collected) -> None:
         raise DatasetError(f"{where} has no valid labels ({found.examples} examples); {hint}")
     if not found.tallies:
         kinds = ", ".join(kind.replace("_", " ") for kind in found.labelled)
-        names = ", ".join(dict.fromkeys(name for names in found.lacking.values() for name in names[:3]))
-        raise DatasetError(f"{where} is labelled with {kinds}, but nothing of it was predicted ({names or 'pictures'})")
+        hint = "check the folder behind --predictions, or choose another pipeline or model"
+        names = ", ".join(dict.fromkeys(name for names in found.unpredicted.values() for name in names[:3]))
+        raise DatasetError(
+            f"{where} is labelled with {kinds}, but no prediction has these columns ({names or 'pictures'}); {hint}"
+        )
 
 
 def _make_report(config: EvalConfig, corpus: Corpus, source: PredictionSource, found: Collected) -> EvaluationReport:
@@ -158,11 +161,11 @@ def _collect_notes(corpus: Corpus, found: Collected, others: Sequence[OtherProto
     notes = {note: (count, corpus.notes.places[note][0]) for note, count in corpus.notes.counts.items()}
     if found.other_faces:
         notes["rows of further faces on a frame: left out"] = (found.other_faces, "")
-    for kind, names in found.lacking.items():
+    for kind, names in found.unpredicted.items():
         notes[f"recordings without any prediction of {kind.replace('_', ' ')}"] = (len(names), names[0])
     for kind, count in found.missing_pictures.items():
         notes[f"pictures without a prediction of {kind.replace('_', ' ')}: not scored"] = (count, "")
     for kind in found.not_predicted:
-        note = f"labelled with {kind.replace('_', ' ')}, which nothing predicts: not scored"
+        note = f"labelled with {kind.replace('_', ' ')}, but without any prediction: not scored"
         notes[note] = (found.labelled[kind], "")
     return notes | {f"published rows under '{o.protocol}' are not shown: {o.reason}": (1, "") for o in others}

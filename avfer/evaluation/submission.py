@@ -84,7 +84,9 @@ def _frame_number(image: str, sample: Path, line: int) -> int:
     """Return the 0-based frame of an image name: 0 for `00001.jpg`."""
     stem = image.partition(".")[0]
     if not (stem.isascii() and stem.isdigit() and len(stem) < MAX_DIGITS and int(stem) >= 1):
-        raise DatasetError(f"{sample}, line {line}: '{image}' is not an image name such as 00001.jpg")
+        raise DatasetError(
+            f"{sample}, line {line}: '{image}' is not an image name such as 00001.jpg; use the organisers' sample file"
+        )
     return int(stem) - 1
 
 
@@ -105,7 +107,9 @@ def _predict_video(
     low = 0 if task != "va" else -1
     _check_frames(finite & np.any((given < low) | (given > 1), axis=1), frames, video, f"lie outside [{low}, 1]")
     if not finite.any():
-        raise DatasetError(f"predictions for {video} have no value of {', '.join(columns)} at all")
+        raise DatasetError(
+            f"predictions for {video} have no value of {', '.join(columns)} on any frame; predict it again"
+        )
     own, in_table = np.zeros(int(frames.max()) + 1, bool), np.zeros(int(frames.max()) + 1, bool)
     own[frames], in_table[frames] = finite, True
     values = np.full((len(own), len(columns)), np.nan)
@@ -122,7 +126,9 @@ def _check_frames(wrong: np.ndarray, frames: np.ndarray, video: str, problem: st
     if wrong.any():
         more = ", ..." if wrong.sum() > MAX_LISTED else ""
         listed = ", ".join(f"{frame:g}" for frame in frames[wrong][:MAX_LISTED]) + more
-        raise DatasetError(f"predictions for {video}: {int(wrong.sum())} rows {problem} (frames {listed})")
+        raise DatasetError(
+            f"predictions for {video}: {int(wrong.sum())} rows {problem} (frames {listed}); predict it again"
+        )
 
 
 def _find_table(video: str, folder: Path) -> pd.DataFrame:
@@ -133,7 +139,7 @@ def _find_table(video: str, folder: Path) -> pd.DataFrame:
             table = read_table(path)
             frames = column_values(table, "frame", video)
             if not len(table) or np.isnan(frames).any():
-                raise DatasetError(f"{path} has no frame numbers, or no rows")
+                raise DatasetError(f"{path} has rows without a frame number, or no rows; make it again")
             _check_frames((frames < 0) | (frames % 1 != 0), frames, video, "have a frame that is not an integer >= 0")
             return table
     raise DatasetError(f"{folder} has no table for {video} ({video}.parquet or .csv); every video must be predicted")
@@ -144,12 +150,16 @@ def _value_columns(task: SubmissionTask, table: pd.DataFrame, video: str) -> lis
     if task == "expr":
         columns = [f"p_{name.lower()}" for name in EXPRESSIONS if f"p_{name.lower()}" in table]
         if not columns:
-            raise DatasetError(f"predictions for {video} have no column p_neutral, p_anger, ...")
+            raise DatasetError(
+                f"predictions for {video} have no column p_neutral, p_anger, ...; use a model of expressions"
+            )
         return columns
     expected = ["valence", "arousal"] if task == "va" else [f"au{int(unit[2:]):02d}" for unit in UNITS]
     missing = [name for name in expected if name not in table]
     if missing:
-        raise DatasetError(f"predictions for {video} have no column {', '.join(missing)}")
+        raise DatasetError(
+            f"predictions for {video} have no column {', '.join(missing)}; use a model that predicts them"
+        )
     return expected
 
 

@@ -33,25 +33,25 @@ class ScoredExample:
     prediction: np.ndarray  # (T,) or (T, K)
     target: np.ndarray  # (T,) or (T, K); any value where not valid
     valid: np.ndarray  # (T,) bool
-    held: np.ndarray  # (T,) bool: the step has no row of its own and repeats another prediction
-    late: np.ndarray  # (T,) bool: the step comes before the first prediction, which undoing the delay moved later
+    repeated: np.ndarray  # (T,) bool: the step has no row of its own and repeats the prediction of another step
+    delayed: np.ndarray  # (T,) bool: the step lies before the first prediction once its delay was undone
     step: float | None = None  # s between two steps
 
     @property
     def predicted(self) -> np.ndarray:
         """Which steps are valid and have a prediction of their own, (T,) bool."""
-        return self.valid & ~self.held & ~self.late
+        return self.valid & ~self.repeated & ~self.delayed
 
 
 @dataclass
 class StepCounts:
-    """Numbers of steps; valid = predicted + held + delayed. A step that is held and delayed counts as delayed."""
+    """Numbers of steps; valid = predicted + repeated + delayed. A step that is both counts as delayed."""
 
     recordings: int = 0
     annotated: int = 0
     valid: int = 0
     predicted: int = 0
-    held: int = 0
+    repeated: int = 0
     delayed: int = 0
 
     def add(self, scored: ScoredExample) -> None:
@@ -60,8 +60,8 @@ class StepCounts:
         self.annotated += len(scored.valid)
         self.valid += int(scored.valid.sum())
         self.predicted += int(scored.predicted.sum())
-        self.held += int((scored.valid & scored.held & ~scored.late).sum())
-        self.delayed += int((scored.valid & scored.late).sum())
+        self.repeated += int((scored.valid & scored.repeated & ~scored.delayed).sum())
+        self.delayed += int((scored.valid & scored.delayed).sum())
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Curve:
 
 
 class KindAccumulator(Generic[A]):
-    """One family of scores over all valid steps and over the predicted steps alone.
+    """Accumulators of one kind of scores, one over all valid steps and one over the predicted steps alone.
 
     make: creates an empty accumulator. with_gaps: pass steps without a label to the metric as NaN instead of dropping
     them, as the CCC of AVEC 2018 needs.

@@ -129,7 +129,8 @@ class ActionUnitScores:
     def merge(self, other: Self) -> None:
         """Add everything that `other` has. Raises MetricError if its units or thresholds differ."""
         if other.units != self.units or not np.array_equal(other.threshold, self.threshold):
-            raise MetricError("scores of other action units or thresholds cannot be merged")
+            rules = " and ".join(f"{scores.units} units at {scores.threshold}" for scores in (self, other))
+            raise MetricError(f"scores of {rules} cannot be merged; give both the same units and thresholds")
         self.steps += other.steps
         self.summary = self.summary.merge(other.summary)
 

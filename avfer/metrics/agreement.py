@@ -74,7 +74,9 @@ def icc(ratings: ArrayLike, kind: IccKind = "3,1") -> float:
     if values.ndim != 2 or len(values) < 2:
         raise MetricError(f"ratings: must be (R, T) of at least two raters, got {values.shape}")
     if not np.isfinite(values).all():
-        raise MetricError(f"ratings: ICC needs all of them, {np.sum(~np.isfinite(values))} are NaN or infinite")
+        raise MetricError(
+            f"ratings: must be finite, got {np.sum(~np.isfinite(values))} NaN or infinite; drop those steps"
+        )
     raters, targets = values.shape
     if targets < 2:
         return float("nan")

@@ -58,7 +58,7 @@ def bootstrap(
     Draws whose score is NaN do not count. Raises MetricError without any recording.
     """
     if not summaries:
-        raise MetricError("bootstrap: there is no recording to draw from")
+        raise MetricError("summaries: must have at least one recording, got none")
     stacked = _combine(summaries, np.stack)
     choice = _choices(len(summaries), draws, seed)
     drawn = _combine([stacked], lambda arrays: arrays[0][choice[:, 0]])

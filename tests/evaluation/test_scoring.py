@@ -42,7 +42,7 @@ def test_predictions_equal_to_the_truth_score_exactly_one(tmp_path, by, conventi
             "annotated": RECORDINGS * STEPS,
             "valid": VALID,
             "predicted": VALID,
-            "held": 0,
+            "repeated": 0,
             "delayed": 0,
         }
 
@@ -80,7 +80,7 @@ def test_steps_without_a_row_repeat_the_last_value_and_are_counted(tmp_path):
         changed(path, lambda table: table[(table["frame"] < 100) | (table["frame"] >= 150)])
     report = score(configured(tmp_path))
     scores = report.dimensions["valence"].scores
-    assert scores.steps.held == 50 * RECORDINGS
+    assert scores.steps.repeated == 50 * RECORDINGS
     assert scores.joined_own["ccc"] == 1.0
     assert scores.joined["ccc"] < 1.0
     labels = Toy(tmp_path).example("dev", 0).labels["valence"].values
@@ -207,7 +207,7 @@ def test_a_recording_without_a_table_is_an_error_or_scored_as_neutral(tmp_path):
     ):
         score(configured(tmp_path))
     report = score(configured(tmp_path, absent="neutral"))
-    assert report.dimensions["valence"].scores.steps.held == STEPS - 5
+    assert report.dimensions["valence"].scores.steps.repeated == STEPS - 5
     assert report.dimensions["valence"].scores.recordings["dev_2"]["ccc"] == 0.0
     assert "scored as neutral" in report.facts["recordings without a prediction"]
 
@@ -216,7 +216,7 @@ def test_a_kind_without_predictions_is_noted_and_not_scored(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path, "valence"))
     report = score(configured(tmp_path, options={"kinds": "valence expression"}))
     assert (list(report.dimensions), report.expression) == (["valence"], None)
-    assert report.notes["labelled with expression, which nothing predicts: not scored"] == (RECORDINGS, "")
+    assert report.notes["labelled with expression, but without any prediction: not scored"] == (RECORDINGS, "")
 
 
 def test_intervals_draw_subjects(tmp_path):
@@ -247,6 +247,8 @@ def test_a_report_states_its_whole_protocol(tmp_path):
     ):
         assert content["facts"][fact] and f"| {fact} |" in markdown and f">{fact}</td>" in page
     assert content["dimensions"]["valence"]["scores"]["recordings"]["dev_3"]["ccc"] == 1.0
+    keys = ["recordings", "annotated", "valid", "predicted", "held", "delayed"]
+    assert list(content["dimensions"]["valence"]["scores"]["steps"]) == keys
     assert content["notes"]["a note of the reader"][0] == 1
     assert page.count("<svg") == 2 + 1 + RECORDINGS
     assert not re.search(r"(src|href)=|https?://|<script", page)
@@ -281,7 +283,7 @@ def test_a_faulty_table_is_reported_with_its_recording(tmp_path, change, message
         (
             {"options": {"kinds": "action_units"}},
             DatasetError,
-            "labelled with action units, but nothing of it was predicted",
+            "labelled with action units, but no prediction has these columns",
         ),
         ({"options": {"gap": STEPS}}, DatasetError, "has no valid labels"),
         ({"options": {"gapp": 1}}, ConfigError, "did you mean 'gap'?"),

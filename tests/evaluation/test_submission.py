@@ -102,7 +102,10 @@ def spoil_frame(folder: Path, frame: float) -> None:
     [
         (lambda folder: (folder / "a b.c.csv").unlink(), "has no table for a b.c"),
         (lambda folder: table(4).drop(columns="valence").to_parquet(folder / "video59.parquet"), "no column valence"),
-        (lambda folder: table(4).drop(columns="frame").to_parquet(folder / "video59.parquet"), "has no frame numbers"),
+        (
+            lambda folder: table(4).drop(columns="frame").to_parquet(folder / "video59.parquet"),
+            "rows without a frame number",
+        ),
         (lambda folder: table(4).iloc[[1]].to_parquet(folder / "video59.parquet"), "have no value of valence, arousal"),
         (lambda folder: table(4).assign(valence="x").to_parquet(folder / "video59.parquet"), "must be numeric"),
         (lambda folder: (folder / "video59.parquet").write_bytes(b"cut off"), "cannot be read as a table"),

@@ -183,7 +183,7 @@ def test_the_interval_of_one_recording_is_nan():
     assert np.isnan(scores.intervals()["f1_macro"].low)
     scores.add("b", [0, 1, 2], [0, 1, 1])
     assert scores.intervals()["f1_macro"].low == pytest.approx(scores.joined()["f1_macro"])
-    with pytest.raises(MetricError, match="no recording"):
+    with pytest.raises(MetricError, match="at least one recording"):
         bootstrap([], lambda summary: {})
 
 
