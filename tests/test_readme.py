@@ -2,11 +2,12 @@
 
 import re
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from avfer.catalog import MODEL_KINDS, NAMES
+from avfer.catalog import MODEL_KINDS, NAMES, find
 from avfer.cli import main
 from avfer.configurations import bundled
 from avfer.models.weights import BUILTIN
@@ -60,6 +61,25 @@ def test_the_printed_pipeline_is_the_bundled_one() -> None:
 
 def test_a_table_lists_every_stage() -> None:
     assert all(any(f"| `{name}` |" in text for text in PAGES.values()) for name in NAMES["stage"])
+
+
+@pytest.mark.parametrize("name", NAMES["stage"])
+def test_the_row_of_a_stage_names_its_options_with_the_default_of_each_number(name: str) -> None:
+    row = next(line for line in PAGES["pipelines/README.md"].splitlines() if line.startswith(f"| `{name}` |"))
+    for option in (field for field in fields(find("stage", name)) if field.init):
+        named, _, rest = row.partition(f"`{option.name}`")
+        assert rest or named != row, option.name
+        default = re.match(r"[^`,;]*?\((\d[\d.]*)\)", rest)
+        assert default is None or float(default[1]) == option.default, option.name
+
+
+def test_every_tool_that_a_page_names_exists() -> None:
+    for text in PAGES.values():
+        for module in re.findall(r"python -m (tools[\w.]*)", text):
+            path = ROOT / module.replace(".", "/")
+            assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+        for script in re.findall(r"(?:python |^\$ |`)(tools/[\w./]+)", text, re.MULTILINE):
+            assert (ROOT / script).exists(), script
 
 
 def test_the_table_of_systems_lists_every_model_without_embedded_weights() -> None:
