@@ -1,0 +1,326 @@
+"""Train face_lite on the crops of tools.train.face_measures_data: `python -m tools.train.face_measures CROPS OUT`.
+
+Each batch mixes larger photographs, FER+ faces and renders. Losses are masked where a target is unknown, and those of
+activations are divided by the spread of their target, so that small movements count. An interrupted run continues from
+OUT/last.pt, with new render shards if there are any; `--steps` is the length of the cosine schedule and may be raised
+later. The averaged weights are scored on unseen persons and renders and kept as OUT/mean.pt.
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from avfer.models.backbones.face_lite import ACTIVATIONS, FaceLite, split_outputs
+from tools.train.face_measures_augment import Augmentation, Targets, to_crops
+from tools.train.face_measures_data import SHARED
+from tools.train.face_measures_targets import (
+    Scale,
+    fit_gaze,
+    fit_scale,
+    gaze_inputs,
+    in_crop,
+    mirrored_activations,
+    mirrored_landmarks,
+    photograph_targets,
+    raw_scores,
+    render_targets,
+    teacher_names,
+)
+
+HELD_OUT = 5  # one in so many persons of the larger photographs is never trained on
+MIXTURE = (24, 20, 20)  # photographs, FER+ faces and renders in one batch
+TEST_RENDERS = 9000  # shards from this number on are never trained on
+FIT_RENDERS = 3  # shards of renders that the gaze of photographs is estimated with
+CHECKPOINT = 180  # seconds between checkpoints
+WARM_UP = 100  # steps until the learning rate is reached
+DECAY = 0.998  # of the averaged weights
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Crops with margin and their targets."""
+
+    pixels: Tensor  # (N, 120, 120, 1 or 3) uint8
+    targets: Targets
+
+    def rows(self, rows: np.ndarray) -> "Faces":
+        """Return some of the faces, by their row numbers or a mask."""
+        at = torch.from_numpy(np.flatnonzero(rows) if rows.dtype == bool else rows)
+        return Faces(self.pixels[at], Targets(**{name: value[at] for name, value in vars(self.targets).items()}))
+
+
+def read_shards(folder: Path, numbers: range = range(10**6)) -> dict[str, np.ndarray]:
+    """Return the arrays of the shards of a folder whose numbers are in a range, joined."""
+    paths = [path for path in sorted(folder.glob("[0-9]*[0-9].npz")) if int(path.stem) in numbers]
+    parts = [dict(np.load(path)) for path in paths]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def to_faces(arrays: dict[str, np.ndarray], activations: np.ndarray, channels: int) -> Faces:
+    """Return faces of the arrays of shards; channels: 1 for grey pictures, 3 for colour."""
+    landmarks, rotation, gaze = (
+        torch.from_numpy(value).float() for value in (in_crop(arrays["landmarks"]), arrays["pose"], arrays["gaze"])
+    )
+    pixels = torch.from_numpy(arrays["pixels"][..., :channels])
+    targets = Targets(landmarks, torch.from_numpy(activations).float(), rotation, gaze, torch.ones(len(pixels)))
+    return Faces(pixels, targets)
+
+
+class Corpus:
+    """All faces to train on, those held out, and the scale of their targets."""
+
+    def __init__(self, crops: Path, data: Path) -> None:
+        """crops: folder of the shards; data: folder with the face data, for the names of the teacher's outputs."""
+        self._crops = crops
+        self.names, self.index = teacher_names(data)
+        with np.load(data / "ict_facekit" / "ict_facekit.npz") as arrays:
+            self.shapes = [str(name) for name in arrays["expression_names"]]
+        photographs, grey = read_shards(crops / "faces"), read_shards(crops / "ferplus_train")
+        gaze = self._gaze(read_shards(crops / "renders", range(FIT_RENDERS)))
+        for arrays in (photographs, grey):
+            arrays["gaze"] = self._gaze_inputs(arrays) @ gaze
+        persons = photographs["person"]
+        held = persons % HELD_OUT == 0
+        raw = [self._raw(arrays) for arrays in (photographs, grey)]
+        self.scale: Scale = fit_scale(raw[0][~held], raw[1])
+        faces = to_faces(photographs, photograph_targets(raw[0], self.scale), 3)
+        self.photographs, self.held_out = faces.rows(~held), faces.rows(held)
+        self.ferplus = to_faces(grey, photograph_targets(raw[1], self.scale), 1)
+        self.mirrored = mirrored_landmarks(photographs["landmarks"])
+
+    def _raw(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        return raw_scores(arrays["teacher"], arrays["landmarks"], self.names, self.index)
+
+    def _gaze_inputs(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        return gaze_inputs(arrays["teacher"], arrays["landmarks"], arrays["pose"], self.names)
+
+    def _gaze(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        blinks = [self.shapes.index(name) for name in ("eyeBlink_L", "eyeBlink_R")]
+        opened = arrays["truth"][:, blinks].max(1) < 0.5
+        return fit_gaze(self._gaze_inputs(arrays)[opened], arrays["gaze"][opened])
+
+    def num_shards(self) -> int:
+        """Return how many shards of renders there are."""
+        return len(list((self._crops / "renders").glob("[0-9]*[0-9].npz")))
+
+    def renders(self, numbers: range) -> Faces:
+        """Return the renders of the shards with these numbers."""
+        arrays = read_shards(self._crops / "renders", numbers)
+        return self.to_renders(arrays)
+
+    def to_renders(self, arrays: dict[str, np.ndarray]) -> Faces:
+        """Return renders of the arrays of shards."""
+        activations = render_targets(self._raw(arrays), arrays["truth"], self.shapes, self.scale)
+        return to_faces(arrays, activations, 3)
+
+
+def spread(faces: Faces) -> Tensor:
+    """Return the standard deviation of each activation, at least 0.03: (47,)."""
+    values = faces.targets.activations
+    mean = values.nanmean(0)
+    return ((values - mean) ** 2).nanmean(0).sqrt().nan_to_num(1.0).clamp(min=0.03)
+
+
+def masked(error: Tensor, known: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """Return the mean of errors where they are known. error, known: (N, ...), weight: broadcasts to them -> ()."""
+    return (torch.where(known, error, 0.0) * weight).sum() / known.sum().clamp(min=1)
+
+
+class Objective:
+    """The loss of face_lite: smooth absolute errors in units of each target's spread, and presence."""
+
+    def __init__(self, spreads: Tensor, weights: Tensor) -> None:
+        """spreads: (3, 47) of photographs, FER+ and renders; weights: (146,) of the landmarks, 1 on average."""
+        self._spreads, self._weights = spreads, weights
+
+    def __call__(self, rows: Tensor, targets: Targets, source: Tensor) -> Tensor:
+        """rows: (N, 345) outputs of the last layer; source: (N,) row of `spreads` -> ()."""
+        outputs = split_outputs(rows)
+
+        def error(value: Tensor, target: Tensor, unit: Tensor | float, weight: Tensor | float = 1.0) -> Tensor:
+            known = ~target.isnan()
+            gap = (value - torch.where(known, target, value.detach())) / unit
+            return masked(F.smooth_l1_loss(gap, torch.zeros_like(gap), reduction="none"), known, weight)
+
+        return (
+            error(outputs.landmarks, targets.landmarks, 0.02, self._weights[None, :, None])
+            + 2 * error(outputs.activations, targets.activations, self._spreads[source])
+            + error(outputs.rotation, targets.rotation, 8.0)
+            + error(outputs.gaze, targets.gaze, 10.0)
+            + 0.3 * F.binary_cross_entropy_with_logits(outputs.presence, targets.presence)
+        )
+
+
+def landmark_weights(index: np.ndarray) -> Tensor:
+    """Return the weights of the landmarks, 1 on average: eyes, irises and inner lips count twice as much."""
+    fine = {33, 133, 144, 145, 153, 154, 155, 157, 158, 159, 160, 161, 163, 173, 246, 7, *range(468, 478)}
+    fine |= {263, 362, 373, 374, 380, 381, 382, 384, 385, 386, 387, 388, 390, 398, 466, 249}
+    fine |= {13, 14, 78, 80, 81, 82, 87, 88, 95, 178, 191, 308, 310, 311, 312, 317, 318, 324, 402, 415}
+    weights = torch.tensor([2.0 if int(point) in fine else 1.0 for point in index])
+    return weights / weights.mean()
+
+
+@torch.inference_mode()
+def predict(model: torch.nn.Module, pixels: Tensor) -> Tensor:
+    """Return the outputs of the last layer: (N, 120, 120, C) uint8 -> (N, 345)."""
+    model.eval()
+    return torch.cat([model(to_crops(part)) for part in pixels.split(64)])
+
+
+def correlations(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return Pearson's r of each column, NaN where it has no spread or no target: (N, K), (N, K) -> (K,)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a, b = values - values.mean(0), targets - targets.mean(0)
+        return (a * b).sum(0) / np.sqrt((a**2).sum(0) * (b**2).sum(0))
+
+
+def figures(model: torch.nn.Module, faces: Faces) -> str:
+    """Return the mean r of activations, and mean absolute errors of landmarks (% of the side), pose and gaze."""
+    outputs, targets = split_outputs(predict(model, faces.pixels)), faces.targets
+    r = correlations(outputs.activations.numpy(), targets.activations.numpy())
+    landmarks = 100 * (outputs.landmarks - targets.landmarks).abs().nanmean()
+    pose, gaze = (
+        (a - b).abs().nanmean(0) for a, b in ((outputs.rotation, targets.rotation), (outputs.gaze, targets.gaze))
+    )
+    low = np.argsort(np.nan_to_num(r, nan=9))[:4]
+    lowest = " ".join(f"{ACTIVATIONS[k]} {r[k]:.2f}" for k in low)
+    return (
+        f"r {np.nanmean(r):.3f} ({lowest}) points {landmarks:.2f} pose {' '.join(f'{v:.1f}' for v in pose)}"
+        f" gaze {' '.join(f'{v:.1f}' for v in gaze)}"
+    )
+
+
+class Batches:
+    """Random batches; batch number `step` depends on its number and the faces alone."""
+
+    def __init__(self, corpus: Corpus, renders: Faces) -> None:
+        self._parts = (corpus.photographs, corpus.ferplus, renders)
+        points = [list(corpus.index).index(point) for point in (468, 473)]
+        self._augment = Augmentation(corpus.mirrored, mirrored_activations(), (points[0], points[1]))
+        self.source = torch.repeat_interleave(torch.arange(3), torch.tensor(MIXTURE))
+
+    def __call__(self, step: int) -> tuple[Tensor, Targets]:
+        """Return the crops and targets of one batch."""
+        torch.set_num_threads(1)
+        rng, g = np.random.default_rng(step), torch.Generator().manual_seed(step)
+        drawn = [part.rows(rng.integers(0, len(part.pixels), n)) for part, n in zip(self._parts, MIXTURE, strict=True)]
+        pixels = torch.cat([one.pixels.expand(-1, -1, -1, 3) for one in drawn])
+        names = vars(drawn[0].targets)
+        targets = Targets(**{name: torch.cat([vars(one.targets)[name] for one in drawn]) for name in names})
+        return self._augment(pixels, targets, g)
+
+
+@torch.no_grad()
+def average(means: Sequence[Tensor], current: Sequence[Tensor], number: Tensor | int) -> None:
+    """Move averaged weights towards the current ones, in place; the first updates weigh more. number: of updates."""
+    share = max(1 - DECAY, 9 / (10 + int(number)))
+    for mean, value in zip(means, current, strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, share)
+        else:
+            mean.copy_(value)
+
+
+@torch.no_grad()
+def start_at_mean(model: FaceLite, corpus: Corpus) -> None:
+    """Set the bias of the last layer so that an untrained network returns the mean landmarks and activations."""
+    targets = corpus.photographs.targets
+    middle = (targets.landmarks.mean(0) - 0.5).flatten()
+    movement = targets.activations.nanmean(0).nan_to_num(0.1)
+    model.heads.weight.mul_(0.1)
+    model.heads.bias[: len(middle)] = middle
+    model.heads.bias[len(middle) : len(middle) + len(movement)] = movement
+
+
+def parameter_groups(model: torch.nn.Module) -> Sequence[dict[str, object]]:
+    """Return the parameters with weight decay for matrices and kernels only."""
+    return [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": 0.02},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def train(crops: Path, data: Path, out: Path, steps: int, rate: float, threads: int) -> None:
+    """Train until `steps` batches are done; see the module's text. rate: highest learning rate."""
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    corpus = Corpus(crops, data)
+    renders, test_renders = corpus.renders(range(TEST_RENDERS)), corpus.renders(range(TEST_RENDERS, 10**6))
+    parts = (corpus.photographs, corpus.ferplus, renders)
+    print("faces", [len(part.pixels) for part in parts], len(corpus.held_out.pixels), len(test_renders.pixels))
+    shards = corpus.num_shards()
+    objective = Objective(torch.stack([spread(part) for part in parts]), landmark_weights(corpus.index))
+    batches = Batches(corpus, renders)
+    model = FaceLite().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    start_at_mean(model, corpus)
+    mean_model = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    optimizer = torch.optim.AdamW(parameter_groups(model), lr=rate)
+    first = 0
+    if (out / "last.pt").exists():
+        saved = torch.load(out / "last.pt", weights_only=True)
+        model.load_state_dict(saved["model"])
+        mean_model.load_state_dict(saved["mean_model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        first = saved["step"]
+
+    started, total, since = time.time(), 0.0, first
+    ahead = ThreadPoolExecutor(1)
+    coming = ahead.submit(batches, first)
+    for step in range(first, steps):
+        images, targets = coming.result()
+        coming = ahead.submit(batches, step + 1)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        model.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            rows = model(images)
+        loss = objective(rows.float(), targets, batches.source)
+        if not loss.isfinite():
+            raise SystemExit(f"step {step}: loss is {loss.item()}")
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        mean_model.update_parameters(model)
+        total += loss.item()
+        if time.time() - started > CHECKPOINT or step + 1 == steps:
+            done = step + 1 - since
+            speed = done * sum(MIXTURE) / (time.time() - started)
+            print(f"{time.strftime('%H:%M')} step {step + 1} of {steps}, {speed:.0f} faces/s, loss {total / done:.4f}")
+            state = {"model": model.state_dict(), "mean_model": mean_model.state_dict()}
+            torch.save(state | {"optimizer": optimizer.state_dict(), "step": step + 1}, out / "next.pt")
+            (out / "next.pt").replace(out / "last.pt")
+            torch.save(mean_model.module.state_dict(), out / "mean.next")
+            (out / "mean.next").replace(out / "mean.pt")
+            some = {"persons": corpus.held_out.rows(np.arange(300)), "renders": test_renders.rows(np.arange(200))}
+            for name, faces in some.items():
+                print(f"  {name}: {figures(mean_model, faces)}", flush=True)
+            if corpus.num_shards() > shards:
+                shards, renders = corpus.num_shards(), corpus.renders(range(TEST_RENDERS))
+                batches = Batches(corpus, renders)
+                print(f"  {len(renders.pixels)} renders", flush=True)
+            started, total, since = time.time(), 0.0, step + 1
+    ahead.shutdown()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("crops", type=Path, help="folder of the shards")
+    parser.add_argument("out", type=Path, help="folder for checkpoints")
+    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    train(options.crops, options.data, options.out, options.steps, options.rate, options.threads)
