@@ -206,15 +206,22 @@ def _even_sized(image: np.ndarray) -> np.ndarray:
 
 
 class _Audio:
-    """The clip's audio, muxed little by little while the frames advance."""
+    """The clip's audio, muxed little by little while the frames advance.
+
+    A packet of a damaged clip whose time is not after that of the packet before it is left out: MP4 refuses it.
+    """
 
     def __init__(self, target: OutputContainer, timed_packets: TimedPackets) -> None:
         self._target, self._packets, self._next = target, timed_packets, next(timed_packets, None)
+        self._last_dts: int | None = None  # in ticks of the stream
 
     def mux_until(self, time: float) -> None:
         """Write every packet before a time (s)."""
         while self._next is not None and self._next[0] < time:
-            self._target.mux(self._next[1])
+            packet = self._next[1]
+            if packet.dts is None or self._last_dts is None or packet.dts > self._last_dts:
+                self._last_dts = packet.dts
+                self._target.mux(packet)
             self._next = next(self._packets, None)
 
 
@@ -249,14 +256,16 @@ def _encoded_packets(
 ) -> TimedPackets:
     """Yield a part encoded as AAC, at its times in the new file.
 
-    Each decoded frame keeps its own time stamp, so gaps in the audio are kept; damaged packets are skipped.
+    Each decoded frame keeps its own time stamp, so gaps in the audio are kept; damaged packets are skipped. Where the
+    channels, the rate or the sample format of the audio change, a new resampler continues.
     """
-    resampler = av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.rate, frame_size=1024)
-    time = 0.0
+    resampler, current, time = _resampler(encoder), None, 0.0
     for packet in read_packets(source, stream):
         if packet is not None and (time_of(packet, stream) or 0.0) + part.offset < part.start - PREROLL:
             continue
         for frame in decode_packet(stream, packet) or ():
+            if (found := (frame.format.name, frame.layout.name, frame.sample_rate)) != current:
+                resampler, current = _resampler(encoder), found
             if frame.pts is not None and stream.time_base is not None:
                 frame.time_base = stream.time_base
                 frame.pts += round(part.offset / stream.time_base)
@@ -268,3 +277,8 @@ def _encoded_packets(
     for piece in [*resampler.resample(None), None]:
         for out in encoder.encode(piece) if piece is None or part.keeps(piece.time or 0.0) else ():
             yield time, out
+
+
+def _resampler(encoder: av.AudioStream) -> av.AudioResampler:
+    """Return a resampler for audio of one format, which it converts to that of the encoder."""
+    return av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.rate, frame_size=1024)

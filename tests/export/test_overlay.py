@@ -99,6 +99,17 @@ def test_the_audio_keeps_its_position(tmp_path, ending, late):
     assert np.sqrt(np.mean(wave**2)) == pytest.approx(np.sqrt(np.mean(audio_of(clip)[1] ** 2)), rel=0.05)
 
 
+def test_the_audio_continues_where_its_channels_change(tmp_path):
+    later = {"times": 1 + np.arange(25) / 25, "sound_start": 1.0}
+    parts = [
+        write_clip(tmp_path / "mono.ts", stripes(25), codec="mpeg2video", sound=tone(1.0)),
+        write_clip(tmp_path / "stereo.ts", stripes(25), codec="mpeg2video", sound=tone(1.0, channels=2), **later),
+    ]
+    (tmp_path / "a.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    _, wave = audio_of(write_overlay(tmp_path / "a.ts", table(50), tmp_path / "b.mp4"))
+    assert np.abs(wave[: 44100 // 2]).max() > 0.1 and np.abs(wave[int(1.4 * 44100) : int(1.7 * 44100)]).max() > 0.1
+
+
 PARTS = {  # options of the clip -> frames of a clip of 50 frames at 25 Hz
     "start": ({"start": 0.8}, range(20, 50)),
     "stop": ({"stop": 1.2}, range(30)),
