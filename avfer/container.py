@@ -142,6 +142,8 @@ def read_packets(container: InputContainer, *streams: VideoStream | AudioStream)
             break
         except FFmpegError:
             failures += 1
+        except IndexError:  # PyAV at the end of a file in which a stream appeared that it does not know
+            break
     yield None
 
 

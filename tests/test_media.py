@@ -1,12 +1,14 @@
 """Facts of media files, and the errors for files that cannot be read."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from avfer.container import read_packets
 from avfer.errors import MediaError
 from avfer.media import probe
 from tests.media_maker import cut_off, rewrite, spoil, stripes, tone, write_clip
@@ -164,3 +166,20 @@ def test_frames_of_absurd_size_are_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("avfer.container.MAX_PIXELS", 64 * 64)
     with pytest.raises(MediaError, match="can be decoded"):
         probe(clip)
+
+
+class LateStream:
+    """A container in which a stream appears that PyAV does not know, so that reading its end fails."""
+
+    def __init__(self, container: av.container.InputContainer) -> None:
+        self._container = container
+
+    def demux(self, *streams: av.VideoStream) -> Iterator[av.Packet]:
+        yield from self._container.demux(*streams)
+        raise IndexError("list index out of range")
+
+
+def test_a_file_in_which_a_stream_appears_late_is_read_to_its_end(tmp_path: Path):
+    with av.open(str(write_clip(tmp_path / "a.ts", stripes(12), codec="mpeg2video"))) as container:
+        packets = list(read_packets(LateStream(container), container.streams.video[0]))  # pyright: ignore[reportArgumentType]
+    assert len(packets) == 13 and packets[-1] is None
