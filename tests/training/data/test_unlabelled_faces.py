@@ -177,7 +177,7 @@ def rows_read(task: ImageTask, loss: Callable[[ForwardPass], torch.Tensor]) -> l
     return [False] * 5 if grad is None else (grad != 0).any(3).any(2).any(1).tolist()
 
 
-@pytest.mark.filterwarnings("ignore:feature loss")
+@pytest.mark.filterwarnings("ignore:inpainting loss")
 @pytest.mark.parametrize("name", [_marked(name) for name in sorted(NAMES["loss"])])
 def test_a_loss_reads_unlabelled_faces_unless_it_declares_reads_labels(tmp_path, name):
     changes = {"teacher": teacher(tmp_path, EMBEDDING, CLASSES, 32), "options": EVERYTHING["options"]}
