@@ -8,6 +8,8 @@ A text such as "1e-3", which YAML 1.1 does not read as a number, is converted.
 """
 
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Annotated, Any, NamedTuple
 
@@ -148,6 +150,21 @@ def check_given_option(name: str, value: Any, kind: Any) -> None:
     """Raise ConfigError if an option is given (not None) and is not of a type, in its range."""
     if value is not None:
         check_option(name, value, kind)
+
+
+@contextmanager
+def option_errors(option: str) -> Generator[None]:
+    """Put the name of an option before the message of a ConfigError that is raised in the block.
+
+    >>> with option_errors("reader"):
+    ...     raise ConfigError("unknown reader 'vlc'")
+    Traceback (most recent call last):
+    avfer.errors.ConfigError: reader: unknown reader 'vlc'
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{option}: {error}") from error
 
 
 def check_options(stage: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
 from avfer.catalog import check_call, find
-from avfer.errors import ConfigError, unknown
+from avfer.errors import ConfigError, WeightsError, unknown
 from avfer.option_types import validate
 from avfer.pipeline_config import PipelineSpec, StageSpec
 from avfer.types import FrameBatch, Span
@@ -73,8 +73,20 @@ def _create(line: StageSpec) -> Any:
     try:
         check_call("stage", line.use, kind, options)
         return kind(**options)
+    except WeightsError as error:
+        raise WeightsError(_place(line, kind, f"weights: {error}")) from error
     except (ConfigError, ValueError) as error:
-        raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from error
+        raise ConfigError(_place(line, kind, str(error))) from error
+
+
+def _place(line: StageSpec, kind: type[Any], message: str) -> str:
+    """Return a message of a stage with its place: "stages.boxes.min_score: must be <= 1, got 2 (vision.yaml, line 5)".
+
+    message: "min_score: must be ..." if an option is wrong, any other text if the stage is.
+    """
+    option, colon, _ = message.partition(":")
+    names_option = colon and option in {field.name for field in fields(kind)}
+    return f"stages.{line.name}{'.' if names_option else ': '}{message} ({line.where})"
 
 
 def stage_options(line: StageSpec, kind: type[Any]) -> dict[str, Any]:
@@ -86,20 +98,18 @@ def stage_options(line: StageSpec, kind: type[Any]) -> dict[str, Any]:
     known = {field.name: field for field in fields(kind) if field.init}
     for option in line.options:
         if option not in known:
-            raise ConfigError(f"stage '{line.name}': {unknown('option', option, known)} ({line.where})")
+            raise ConfigError(_place(line, kind, unknown("option", option, known)))
     for name, field in known.items():
         if name not in line.options and field.default is MISSING and field.default_factory is MISSING:
-            raise ConfigError(f"stage '{line.name}' needs the option '{name}' ({line.where})")
+            raise ConfigError(_place(line, kind, f"{name}: is missing; add it"))
     types = get_type_hints(kind, include_extras=True)
-    return {name: _value(line, name, types[name], value) for name, value in line.options.items()}
-
-
-def _value(line: StageSpec, name: str, kind: Any, value: Any) -> Any:
-    """Return the value of an option as an instance of the type `kind`: the list [0, 1] as a tuple, 1 as 1.0."""
-    try:
-        return validate(kind, value)
-    except ValueError as error:
-        raise ConfigError(f"stage '{line.name}': option {name}: {error} ({line.where})") from None
+    values: dict[str, Any] = {}
+    for name, value in line.options.items():
+        try:
+            values[name] = validate(types[name], value)
+        except ValueError as error:
+            raise ConfigError(_place(line, kind, f"{name}: {error}")) from None
+    return values
 
 
 def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) -> None:
@@ -147,8 +157,10 @@ def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
         stage = built[line.name]
         try:
             built[line.name] = stage.fit(reaching) if isinstance(stage, stages.FitsFeatures) else stage
+        except WeightsError as error:
+            raise WeightsError(_place(line, type(stage), f"weights: {error}")) from None
         except ConfigError as error:
-            raise ConfigError(f"stage '{line.name}': {error} ({line.where})") from None
+            raise ConfigError(_place(line, type(stage), str(error))) from None
         cards[line.name] = reaching | stages.makes(built[line.name])
 
 

@@ -60,8 +60,8 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
         ("chunk: 0.5", "threads: 0", "threads: must be >= 1, got 0"),
         ("output: affect", "output: afect", "output: must be one of the stages frames, sound, affect, got 'afect'"),
         ("output: affect", "output: frames", "output: 'frames' is FrameBatch, not AffectTrack"),
-        ("count: 7", "cuont: 7", r"stage 'frames': unknown option 'cuont'; did you mean 'count'\? \(.*line 3\)"),
-        ("count: 7", "count: many", r"stage 'frames': option count: must be an integer, got 'many' \(.*line 3\)"),
+        ("count: 7", "cuont: 7", r"stages\.frames: unknown option 'cuont'; did you mean 'count'\? \(.*line 3\)"),
+        ("count: 7", "count: many", r"stages\.frames\.count: must be an integer, got 'many' \(.*line 3\)"),
         (
             '"tests.toy_stages:Hum"',
             "decode_adio",
@@ -84,7 +84,7 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
         (
             "from: frames}",
             "from: frames, gain: -1}",
-            r"stage 'affect': gain: must be >= 0, got -1.0 \(.*line 5\)",
+            r"stages\.affect\.gain: must be >= 0, got -1.0 \(.*line 5\)",
         ),
         ("from: frames}", "}", "from: must name the values that it reads"),
         ("  sound:", "  frames:", r"the key 'frames' is repeated; keep one of them \(.*line 4\)"),
@@ -110,7 +110,7 @@ def test_features_of_another_width_are_refused_before_weights_are_loaded(tmp_pat
     look = '  look: {use: "tests.toy_stages:Wide", from: frames, width: 9}\n'
     affect = '  affect: {use: "tests.toy_stages:NeedsEight", from: look}'
     text = GOOD.replace('  affect: {use: "tests.toy_stages:TimeAsValence", from: frames}', look + affect)
-    with pytest.raises(ConfigError, match=r"stage 'affect': reads 8 features, but gets 9 \(.*line 6\)"):
+    with pytest.raises(ConfigError, match=r"stages\.affect: reads 8 features, but gets 9 \(.*line 6\)"):
         build(read_pipeline(write(tmp_path, text)))
     assert build(read_pipeline(write(tmp_path, text.replace("width: 9", "width: 8"))))
 

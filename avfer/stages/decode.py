@@ -81,7 +81,7 @@ class DecodeVideo:
     def __post_init__(self) -> None:
         check_options(self)
         if self.reader not in READERS:
-            raise ConfigError(unknown("reader", self.reader, READERS))
+            raise ConfigError(f"reader: {unknown('reader', self.reader, READERS)}")
         if self.reader != "pyav" and find_spec(self.reader) is None:
             raise MissingExtra(f"reader '{self.reader}'", self.reader, self.reader)
         if self.fps is not None and self.every > 1:

@@ -10,7 +10,7 @@ from pydantic import Field
 from avfer.catalog import check_call, find
 from avfer.detector import Detector
 from avfer.errors import ConfigError, MediaError
-from avfer.option_types import Count, Number, Share, check_options
+from avfer.option_types import Count, Number, Share, check_options, option_errors
 from avfer.signal.exposure import brightened, gain
 from avfer.types import FaceDetections, FrameBatch
 
@@ -67,7 +67,8 @@ class DetectFaces:
 
     def __post_init__(self) -> None:
         check_options(self)
-        check_call("detector", self.detector, find("detector", self.detector))
+        with option_errors("detector"):
+            check_call("detector", self.detector, find("detector", self.detector))
         if self.region is not None and min(self.region[2:]) == 0:
             raise ConfigError(f"region: width and height must be > 0, got {list(self.region)}")
 

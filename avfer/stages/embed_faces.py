@@ -10,6 +10,7 @@ from avfer.models.card import Card
 from avfer.models.network import FaceNetwork, construct, find_network
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate, sha256
+from avfer.option_types import option_errors
 from avfer.rows import concat, no_faces
 from avfer.stage import Cards
 from avfer.stages.buffers import split_blocks
@@ -33,7 +34,8 @@ class EmbedFaces:
     _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        find_network(self.backbone, FaceNetwork)
+        with option_errors("backbone"):
+            find_network(self.backbone, FaceNetwork)
         self._path, self.card = locate(self.backbone, self.weights)
 
     @property

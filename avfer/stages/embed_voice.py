@@ -14,7 +14,7 @@ from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.network import VoiceNetwork, construct
 from avfer.models.weights import load_into, locate, sha256
-from avfer.option_types import Number, check_options
+from avfer.option_types import Number, check_options, option_errors
 from avfer.signal import log_mel
 from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE
 from avfer.stage import Cards
@@ -71,7 +71,8 @@ class EmbedVoice:
         check_options(self)
         if abs(self.hop * 100 - round(self.hop * 100)) > 1e-6:
             raise ConfigError(f"hop: must be a multiple of 0.01 s, such as 0.2, got {self.hop}")
-        find("voice backbone", self.backbone)
+        with option_errors("backbone"):
+            find("voice backbone", self.backbone)
         self._path, self.card = locate(self.backbone, self.weights)
         if not self.card.width("voice"):
             raise ConfigError(f"backbone: the card of '{self.backbone}' states no number of voice features")

@@ -14,7 +14,7 @@ from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.network import FaceNetwork, construct, find_network
 from avfer.models.weights import load_into, locate, sha256
-from avfer.option_types import Count, Number, check_options
+from avfer.option_types import Count, Number, check_options, option_errors
 from avfer.rows import concat, select
 from avfer.signal.appearance import appearance
 from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
@@ -91,7 +91,8 @@ class IdentifyPersons:
 
     def __post_init__(self) -> None:
         check_options(self)
-        find_network(self.backbone, FaceNetwork)
+        with option_errors("backbone"):
+            find_network(self.backbone, FaceNetwork)
         self._path, self.card = locate(self.backbone, self.weights)
         if not self.card.size:
             raise ConfigError(f"backbone: the card of {self.backbone} states no size of its crops (size)")

@@ -20,6 +20,7 @@ from avfer.models.card import Card
 from avfer.models.class_orders import known_orders
 from avfer.models.network import AffectModel, construct
 from avfer.models.weights import locate, sha256
+from avfer.option_types import option_errors
 from avfer.rows import concat, select
 from avfer.stage import Cards
 from avfer.stages.affect_network import AffectNetwork, output_columns
@@ -57,7 +58,8 @@ class PredictAffect:
 
     def __post_init__(self) -> None:
         if self.model != OWN:
-            find("affect model", self.model)
+            with option_errors("model"):
+                find("affect model", self.model)
 
     def fit(self, cards: Cards) -> "PredictAffect | PredictAhead | PredictOwnHeads":
         """Return the stage for features of these networks.
