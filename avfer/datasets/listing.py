@@ -175,7 +175,7 @@ def check_root(root: Path | str) -> Path:
 
 
 def not_found(corpus: str, root: Path, looked_for: Iterable[str]) -> DatasetError:
-    """Return the error for a root without a known layout of a corpus; it lists what was sought and what is there."""
+    """Return the error for a root without a known layout of a corpus; it lists the files looked for and those found."""
     there = [path.name + "/" * is_folder(path) for path in entries(root)]
     listed = ", ".join(there[:MAX_LISTED])
     listed += f" and {len(there) - MAX_LISTED} more" if len(there) > MAX_LISTED else ""
