@@ -40,7 +40,7 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
     place in the YAML, for unknown stages or options, invalid values, inputs of another type than a stage takes, and
     an output that is no `output`.
     """
-    built = {line.name: _create(line) for line in spec.stages}
+    built = {line.name: create_stage(line) for line in spec.stages}
     _check_connections(spec, built, output)
     _fit_readers(spec, built)
     _fit_features(spec, built)
@@ -60,10 +60,11 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
     )
 
 
-def _create(line: StageSpec) -> Any:
+def create_stage(line: StageSpec) -> Any:
     """Return the stage of one line, its options checked against the fields of its dataclass.
 
-    Code outside avfer is checked to be a stage before it is called. Raises ConfigError with the line of the YAML.
+    Code outside avfer is checked to be a stage before it is called. Raises ConfigError with the line of the YAML, and
+    WeightsError if a file of weights is missing.
     """
     try:
         kind = find("stage", line.use)

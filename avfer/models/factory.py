@@ -1,5 +1,6 @@
 """Build networks by name: fresh, with weights, or from the tensors of a checkpoint; and count what they cost."""
 
+from collections.abc import Mapping
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
@@ -54,17 +55,25 @@ def make(name: str, **options: Any) -> Network:
 
     Raises ConfigError for an unknown option or a value of the wrong type or range.
     """
+    checked, kind = check_options(name, options), find_network(name, Network)
+    check_call(ANY_NETWORK, name, kind, options)
+    try:
+        return kind(**checked)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"model '{name}': these options do not go together: {error}") from error
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return some constructor options of a network with values of the declared types.
+
+    Raises ConfigError for an unknown network or option, and for a value of another type.
+    """
     kind = find_network(name, Network)
     known, hints = signature(kind).parameters, get_type_hints(kind.__init__)
     free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
     if not free and (others := [option for option in options if option not in known]):
         raise ConfigError(f"model '{name}': {unknown('option', others[0], known)}")
-    check_call(ANY_NETWORK, name, kind, options)
-    checked = {option: _checked(name, option, hints.get(option, Any), value) for option, value in options.items()}
-    try:
-        return kind(**checked)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"model '{name}': these options do not go together: {error}") from error
+    return {option: _checked(name, option, hints.get(option, Any), value) for option, value in options.items()}
 
 
 def _checked(name: str, option: str, kind: Any, value: Any) -> Any:

@@ -17,6 +17,7 @@ Its weights are a .safetensors file with a card (.json) beside it. Training writ
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
@@ -40,6 +41,14 @@ class Network(nn.Module):
 
     # Extra outputs (keys of `Prediction.extras`) and abilities (methods) that the network's own losses need.
     offers: frozenset[str] = frozenset()
+
+    @classmethod
+    def option_names(cls) -> frozenset[str]:
+        """Return the names of the constructor's options, so that training can size heads for a corpus.
+
+        "num_classes" and "num_action_units" are the sizes of the heads; valence_arousal="none" leaves that head out.
+        """
+        return frozenset(signature(cls).parameters)
 
     @classmethod
     def card(cls, *_: Any, **options: Any) -> Card | None:
@@ -103,6 +112,16 @@ class AffectModel(Network):
     causal: bool = True
     past: int = 0  # rows before a row that its outputs depend on; 0 for causal models, which have a hidden state
     ahead: int = 0  # rows after a row that its outputs depend on
+
+    @classmethod
+    def width_options(cls, widths: Mapping[str, int]) -> dict[str, int]:
+        """Return the constructor options for features of these widths: {"face": 256} gives {"num_face": 256}.
+
+        widths: number of features of the "face" and of the "voice". A model of one modality ignores the other.
+        """
+        known = cls.option_names()
+        options = {f"num_{modality}": width for modality, width in widths.items()}
+        return {name: width for name, width in options.items() if name in known}
 
     def start(self, n: int) -> Tensor:
         """Return the hidden state (n, H) of n new tracks; H is 0 for a model without memory."""

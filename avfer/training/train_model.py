@@ -60,11 +60,14 @@ def train(
 
 def _task(config: TrainConfig, resume: bool, progress: ReportProgress) -> Any:
     """Return the task of a model, by its kind. Raises ConfigError for keys that the kind does not use."""
+    from avfer.training.name_check import check_names
+
     kind = kind_of(config.model)
     if kind == "backbone":
         from avfer.training.images.image_task import image_task
 
         _refuse_keys(config, SEQUENCE_KEYS, "models over time")
+        check_names(config)
         return image_task(config, resume, progress)
     if kind not in {"affect model", "video model", "voice backbone"}:
         trainable = "affect models, video models, and backbones of the face or the voice can be trained"
@@ -75,6 +78,7 @@ def _task(config: TrainConfig, resume: bool, progress: ReportProgress) -> Any:
     _refuse_keys(config, tuple(key for key in IMAGE_KEYS if not (is_whole and key == "start")), "face networks")
     if not is_whole and config.backbone is None:
         _refuse_keys(config, CROP_KEYS, "networks that read face crops")
+    check_names(config)
     return sequence_task(config, resume, progress)
 
 

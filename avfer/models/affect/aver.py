@@ -45,8 +45,8 @@ class Aver(AffectModel):
         if not num_face and not num_voice:
             raise ValueError("num_face and num_voice are both 0: the model needs one of them")
         self.num_face, self.num_voice, self.width = num_face, num_voice, width
-        self.face = Projection(num_face, width) if num_face else None
-        self.voice = Projection(num_voice, width) if num_voice else None
+        self.face = Projection("face", num_face, width) if num_face else None
+        self.voice = Projection("voice", num_voice, width) if num_voice else None
         self.no_face = nn.Parameter(torch.zeros(width)) if num_face else None
         self.no_voice = nn.Parameter(torch.zeros(width)) if num_voice else None
         self.dropout = nn.Dropout(dropout)

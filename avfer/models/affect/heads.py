@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from avfer.models.prediction import Prediction
 
+Modality = Literal["face", "voice"]
 Scale = Literal["tanh", "linear", "none"]  # of the head of valence and arousal; "none": no such head
 
 
@@ -16,13 +17,16 @@ class Projection(nn.Linear):
     Networks give features of very unequal spread (that of `aver_lite` is about 0.03); without the scaling, optimiser
     steps of one size would hardly move the weights that read small features. Training sets `centre` and `gain` from
     its data; they are saved with the weights and receive no gradient.
+
+    modality: whose features it reads; inputs, outputs: number of features before and after it.
     """
 
     centre: Tensor  # (D,), mean of the features
     gain: Tensor  # (D,), 1 / spread of the features
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, modality: Modality, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs)
+        self.modality: Modality = modality
         self.register_buffer("centre", torch.zeros(inputs))
         self.register_buffer("gain", torch.ones(inputs))
 

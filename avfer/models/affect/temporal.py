@@ -167,8 +167,8 @@ class _Reader(nn.Module):
     ) -> None:
         super().__init__()
         num_face, num_voice = inputs
-        self.face = Projection(num_face, width) if num_face else None
-        self.voice = Projection(num_voice, width) if num_voice else None
+        self.face = Projection("face", num_face, width) if num_face else None
+        self.voice = Projection("voice", num_voice, width) if num_voice else None
         self.no_face = nn.Parameter(torch.zeros(width)) if num_face else None
         self.no_voice = nn.Parameter(torch.zeros(width)) if num_voice else None
         self.join = WAYS[way](width) if way else None

@@ -13,6 +13,7 @@ from avfer.catalog import find
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import align
+from avfer.models.affect.heads import Modality
 from avfer.pipeline import Pipeline
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.rows import concat
@@ -37,6 +38,10 @@ class SequenceFeatures:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def present(self, modality: Modality) -> np.ndarray:
+        """Return the features of the face (t, Df) or of the voice (t, Dv) at the t steps that have it, float32."""
+        return self.face[self.has_face] if modality == "face" else self.voice[self.has_voice]
 
     def slice(self, steps: slice) -> dict[str, np.ndarray]:
         """Return the features at t steps: face (t, Df), voice (t, Dv), has_face (t,), has_voice (t,), no patches."""

@@ -30,8 +30,8 @@ def make_optimiser(module: nn.Module, config: OptimiserConfig) -> Optimizer:
     Raises ConfigError if `rates` or `betas_of` name a part that does not exist, or if `layer_decay` is set and the
     network has no numbered blocks.
     """
-    parameters = {PREFIX.sub("", name): p for name, p in module.named_parameters() if p.requires_grad}
-    rates = LayerRates.of([PREFIX.sub("", name) for name, _ in module.named_parameters()], config)
+    parameters = {tensor_name(name): p for name, p in module.named_parameters() if p.requires_grad}
+    rates = LayerRates.of([tensor_name(name) for name, _ in module.named_parameters()], config)
     groups: dict[tuple[float, float, tuple[float, float]], list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
         is_decayed = parameter.ndim > 1 or config.decay_vectors
@@ -40,6 +40,11 @@ def make_optimiser(module: nn.Module, config: OptimiserConfig) -> Optimizer:
     keys = ("lr", "weight_decay", "betas")
     param_groups = [{"params": members, **dict(zip(keys, values, strict=True))} for values, members in groups.items()]
     return _create(param_groups, config)
+
+
+def tensor_name(name: str) -> str:
+    """Return the name of a network's tensor without the prefixes of objectives."""
+    return PREFIX.sub("", name)
 
 
 @dataclass(frozen=True)

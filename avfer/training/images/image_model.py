@@ -1,7 +1,6 @@
 """The face network of an experiment: its card for the corpus, what training starts from, and what is exported."""
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,10 +55,9 @@ def load_parts(model: Network, files: dict[str, Path]) -> None:
 
     Raises ConfigError for an unknown part, and WeightsError if a file does not exist or does not fit.
     """
+    check_parts(model, files)
     parts = model.start_parts()
     for name, path in files.items():
-        if name not in parts:
-            raise ConfigError(f"start: {unknown('part', name, parts)}")
         check_file(f"start.{name}", path, "--set start={}")
         try:
             network = parts[name].network
@@ -69,12 +67,20 @@ def load_parts(model: Network, files: dict[str, Path]) -> None:
             raise WeightsError(f"start: {name}: {path} does not fit {type(model).__name__}: {reason}") from error
 
 
+def check_parts(model: Network, names: Iterable[str]) -> None:
+    """Raise ConfigError if a network declares no part of a name in `start_parts`."""
+    parts = model.start_parts()
+    for name in names:
+        if name not in parts:
+            raise ConfigError(f"start: {unknown('part', name, parts)}")
+
+
 def _options(config: TrainConfig, classes: Sequence[str], given: Card | None) -> dict[str, Any]:
     """Return the constructor options: of the weights, of the recipe, and the number of classes."""
     options: dict[str, Any] = (given.options if given else {}) | config.model_options
     if not classes:
         return options
-    if "num_classes" not in inspect.signature(find_network(config.model, FaceNetwork)).parameters:
+    if "num_classes" not in find_network(config.model, FaceNetwork).option_names():
         raise ConfigError(f"model: {config.model} predicts no expressions; choose another, or other targets:")
     count = config.model_options.get("num_classes", len(classes))
     if count != len(classes):
@@ -88,8 +94,8 @@ def _options(config: TrainConfig, classes: Sequence[str], given: Card | None) ->
 
 def _can_size_units(config: TrainConfig, given: Card | None) -> bool:
     """Return whether the head of action units is created for the corpus; otherwise it keeps the network's own."""
-    parameters = inspect.signature(find_network(config.model, FaceNetwork)).parameters
-    return "num_action_units" in parameters and (given is None or config.new_head)
+    has_option = "num_action_units" in find_network(config.model, FaceNetwork).option_names()
+    return has_option and (given is None or config.new_head)
 
 
 def _check_classes(config: TrainConfig, classes: Sequence[str], given: Card) -> None:

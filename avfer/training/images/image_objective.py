@@ -14,7 +14,7 @@ from avfer.losses.hmtl_losses import geometric_mean
 from avfer.losses.label_losses import action_unit_loss, expression_loss, valence_arousal_loss, votes_loss
 from avfer.losses.network_loss import ForwardPass, FrozenTeacher, LossContext, NetworkLoss
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork
+from avfer.models.network import FaceNetwork, Network
 from avfer.models.prediction import Prediction
 from avfer.training.data.image_batches import ImageBatch
 from avfer.training.training_config import TrainConfig
@@ -44,7 +44,7 @@ class ImageObjective(nn.Module):
         if config.unlabelled is not None:
             _check_unlabelled(self.weights, losses, model)
         self.teacher = _load_teacher(losses, context)
-        self.parts = nn.ModuleDict({_key(name): loss for name, loss in losses.items()})
+        self.parts = nn.ModuleDict({part_name(name): loss for name, loss in losses.items()})
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.register_buffer("positive", positive, persistent=False)
 
@@ -66,7 +66,7 @@ class ImageObjective(nn.Module):
 
     def network_loss(self, name: str) -> NetworkLoss:
         """Return a loss of `losses:` by its name."""
-        return cast(NetworkLoss, self.parts[_key(name)])
+        return cast(NetworkLoss, self.parts[part_name(name)])
 
     def predict(self, pixels: Tensor) -> Prediction:
         """Return the prediction of the network.   pixels: (N, 3, S, S) float32, normalised as the card says."""
@@ -118,25 +118,30 @@ def find_loss(name: str) -> type[NetworkLoss]:
     return kind
 
 
+def check_needs(name: str, kind: type[NetworkLoss], model_name: str, model: Network) -> None:
+    """Raise ConfigError if a network lacks what a loss needs. name, model_name: of loss and network, for messages."""
+    if missing := sorted(kind.needs - model.offers):
+        offered = ", ".join(sorted(model.offers)) or "nothing"
+        raise ConfigError(
+            f"losses: {name} needs {', '.join(missing)} of the network; {model_name} with these model_options offers"
+            f" {offered}"
+        )
+
+
 def create_loss(name: str, model: FaceNetwork, context: LossContext) -> NetworkLoss:
     """Return a loss of `losses:` by its catalog name or `package.module:Name`.
 
     Raises ConfigError if there is none of this name, or if the network lacks what it needs.
     """
     kind = find_loss(name)
-    if missing := sorted(kind.needs - model.offers):
-        offered = ", ".join(sorted(model.offers)) or "nothing"
-        raise ConfigError(
-            f"losses: {name} needs {', '.join(missing)} of the network; {context.card.name} with these model_options"
-            f" offers {offered}"
-        )
+    check_needs(name, kind, context.card.name, model)
     try:
         return kind(context)
     except ValueError as error:
         raise ConfigError(f"losses: {name}: {error}") from error
 
 
-def _key(name: str) -> str:
+def part_name(name: str) -> str:
     """Return the name of a loss as torch allows it for a part of a module."""
     return name.replace(".", "_")
 

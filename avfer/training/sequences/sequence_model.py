@@ -9,7 +9,6 @@ Three forms are trained:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any, cast
 
 import numpy as np
@@ -19,12 +18,13 @@ from torch import Tensor, nn
 from avfer.catalog import kind_of
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError
-from avfer.models.affect.heads import Projection
+from avfer.models.affect.heads import Modality, Projection
 from avfer.models.card import Card
 from avfer.models.factory import create, make
 from avfer.models.network import AffectModel, FaceNetwork, Network, VoiceNetwork, find_network
 from avfer.models.weights import card_of, load_into, locate
 from avfer.stages.embed_faces import normalised
+from avfer.training.data.feature_cache import SequenceFeatures
 from avfer.training.data.sequence_batches import Recording
 from avfer.training.images.image_model import load_parts
 from avfer.training.labels import TargetNames
@@ -124,8 +124,7 @@ def affect_model(config: TrainConfig, widths: dict[str, int], names: TargetNames
 
     Raises ConfigError or WeightsError if options or weights do not fit.
     """
-    parameters = signature(find_network(config.model, AffectModel)).parameters
-    inputs = {f"num_{modality}": width for modality, width in widths.items() if f"num_{modality}" in parameters}
+    inputs = find_network(config.model, AffectModel).width_options(widths)
     options = inputs | _head_options(config, names) | config.model_options
     model = make(config.model, **options)
     _load_weights(model, config)
@@ -185,9 +184,9 @@ def standardise(model: nn.Module, recordings: list[Recording]) -> None:
 
     Features come in the scale of the network that computes them; without this, small ones would hardly be trained on.
     """
-    for name, layer in model.named_modules():
+    for layer in model.modules():
         if isinstance(layer, Projection):
-            mean, gain = _moments(recordings, name.rpartition(".")[2])
+            mean, gain = _moments(recordings, layer.modality)
             layer.centre.copy_(torch.from_numpy(mean))
             layer.gain.copy_(torch.from_numpy(gain))
 
@@ -202,10 +201,9 @@ def gains(deviations: np.ndarray) -> np.ndarray:
     return np.divide(1.0, deviations, out=np.zeros_like(deviations), where=used)
 
 
-def _moments(recordings: list[Recording], modality: str) -> tuple[np.ndarray, np.ndarray]:
+def _moments(recordings: list[Recording], modality: Modality) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and gain (D,) of a modality over the steps that have it, recording by recording to save memory."""
-    inputs = [r.inputs for r in recordings]
-    parts = [getattr(x, modality)[getattr(x, f"has_{modality}")] for x in inputs]
+    parts = [cast(SequenceFeatures, r.inputs).present(modality) for r in recordings]
     count = max(sum(map(len, parts)), 1)
     mean = np.sum([x.sum(0, dtype=np.float64) for x in parts], 0) / count
     variance = np.sum([np.square(x - mean).sum(0) for x in parts], 0) / count
@@ -243,8 +241,8 @@ def _head_options(config: TrainConfig, names: TargetNames) -> dict[str, Any]:
     options: dict[str, Any] = {"num_classes": len(names.classes), "num_action_units": len(names.action_units)}
     if "valence_arousal" not in config.targets:
         options["valence_arousal"] = "none"
-    parameters = signature(find_network(config.model, Network)).parameters
-    return {name: value for name, value in options.items() if name in parameters}
+    known = find_network(config.model, Network).option_names()
+    return {name: value for name, value in options.items() if name in known}
 
 
 def _load_weights(model: Network, config: TrainConfig) -> None:
