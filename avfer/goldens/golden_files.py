@@ -72,7 +72,7 @@ class Golden:
 def read_golden(folder: Path) -> Golden:
     """Return the golden in a folder. Raises ConfigError if manifest.json or golden.npz is missing or damaged."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = read_manifest(folder)
         with np.load(folder / "golden.npz") as stored:
             arrays = {name: stored[name] for name in stored.files}
         patterns = manifest.get("fill", {}).get("constructed", [])
@@ -83,6 +83,11 @@ def read_golden(folder: Path) -> Golden:
     except DAMAGE as error:
         reason = f"{type(error).__name__}: {error}"
         raise ConfigError(f"{folder}: not a golden folder (manifest.json and golden.npz): {reason}") from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the content of manifest.json in a golden folder. Raises OSError or ValueError if it cannot be read."""
+    return json.loads((folder / "manifest.json").read_text())
 
 
 def fill_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:

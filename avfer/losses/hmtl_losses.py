@@ -16,11 +16,11 @@ from torchvision.models import vgg16
 from avfer.errors import AvferWarning
 from avfer.losses.label_losses import mean_square_loss
 from avfer.losses.network_loss import ForwardPass, LossContext, NetworkLoss
+from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import fill
 
 LEVELS = (3, 8, 15)  # relu1_2, relu2_2, relu3_3 among the layers of VGG-16
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HOLE = 60 / 224  # side of the square that is cut out of an image for in-painting, as a share of the image's side
 
 
@@ -76,8 +76,8 @@ class FeatureLoss(nn.Module):
         else:
             fill(self.phi, _level_tensors(read_tensors(file), self.phi), f"{file} is not a VGG-16 of torchvision")
         self.phi.requires_grad_(False).eval()
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, restored: Tensor, target: Tensor) -> Tensor:
         """Return the feature loss.   restored, target: (N, 3, S, S) float RGB in [0, 1] -> ()."""

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avfer.losses.network_loss import ForwardPass, LossContext, NetworkLoss
+from avfer.models.class_orders import FERPLUS
 
-CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 VOTES = (  # row: majority class of an image in FERPlus's training partition; column: mean share of the votes
     (0.7773, 0.0326, 0.0174, 0.1141, 0.0262, 0.0071, 0.0044, 0.0208),
     (0.0428, 0.9176, 0.0232, 0.0048, 0.0042, 0.0020, 0.0018, 0.0036),
@@ -30,11 +30,11 @@ def prior(classes: Sequence[str]) -> Tensor:
     """Return the mean share of the votes for each class (column) in images of each class (row): (K, K) float32.
 
     Rows and columns are in the order of `classes`. As in the official code, rows of fewer than the eight classes are
-    not normalised to a sum of 1. Raises ValueError for a class that is not in CLASSES.
+    not normalised to a sum of 1. Raises ValueError for a class that is not in FERPLUS.
     """
-    if unknown := set(classes) - set(CLASSES):
-        raise ValueError(f"no votes are known for {', '.join(sorted(unknown))}; choose among {', '.join(CLASSES)}")
-    index = [CLASSES.index(name) for name in classes]
+    if unknown := set(classes) - set(FERPLUS):
+        raise ValueError(f"no votes are known for {', '.join(sorted(unknown))}; choose among {', '.join(FERPLUS)}")
+    index = [FERPLUS.index(name) for name in classes]
     return torch.tensor(VOTES)[index][:, index]
 
 

@@ -11,6 +11,8 @@ MARKS = {  # source of a published number
     "I": "benchmark index",
     "R": "recalled, not re-checked",
 }
+IMAGENET_MEAN = [0.485, 0.456, 0.406]  # per channel of RGB, of pixels in [0, 1]
+IMAGENET_STD = [0.229, 0.224, 0.225]
 
 
 def changed_options(options: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:

@@ -5,9 +5,17 @@ used. If several proven orders fit, the likeliest is used and noted on the card 
 is used only if the user names it.
 """
 
-from avfer.errors import ConfigError
-from avfer.models.card import Card
+from collections.abc import Sequence
 
+from avfer.errors import ConfigError
+from avfer.models.card import Card, ClassOrder
+
+AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]  # the last: of 8
+RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
+FERPLUS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
+AFF_WILD2 = ["neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"]
+AFFECTNET_7 = ClassOrder(name="affectnet_7", classes=AFFECTNET[:7])
+AFFECTNET_8 = ClassOrder(name="affectnet_8", classes=AFFECTNET)
 SYNONYMS = {  # other spellings -> the names that avfer uses
     "happy": "happiness",
     "joy": "happiness",
@@ -18,6 +26,11 @@ SYNONYMS = {  # other spellings -> the names that avfer uses
     "fearful": "fear",
     "afraid": "fear",
 }
+
+
+def classes_of(orders: Sequence[ClassOrder], count: int) -> list[str]:
+    """Return the classes of the first order with so many of them; [] if there is none."""
+    return next((order.classes for order in orders if len(order.classes) == count), [])
 
 
 def num_classes(card: Card) -> int:

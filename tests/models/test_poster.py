@@ -4,7 +4,8 @@ import pytest
 import torch
 from timm.layers.drop import DropPath
 
-from avfer.models.backbones.poster import AFFECTNET, RAF_DB, Poster, mean_first
+from avfer.models.backbones.poster import Poster, mean_first
+from avfer.models.class_orders import AFFECTNET, RAF_DB
 from avfer.models.factory import cost_of
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import card_of, deduced_card

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from avfer.models.backbones import face_embedding
 from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
 from avfer.models.card import Card, changed_options
+from avfer.models.class_orders import classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
@@ -55,7 +56,7 @@ class AverTeacher(FaceNetwork):
             description=DESCRIPTION,
             options=changed_options(options),
             features=HIDDEN if layer == "hidden" else num_features,
-            classes=face_embedding.classes(num_classes),
+            classes=classes_of(face_embedding.ORDERS, num_classes),
             orders=face_embedding.ORDERS,
             size=face_embedding.SIDE,
             mean=face_embedding.MEAN,

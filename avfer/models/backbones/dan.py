@@ -11,17 +11,16 @@ import torch
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from avfer.models.card import Card, ClassOrder, Published, changed_options
+from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD, Card, ClassOrder, Published, changed_options
+from avfer.models.class_orders import AFFECTNET_7, AFFECTNET_8, RAF_DB, classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import count_numbered, rename_tensors
 
 WIDTH, REDUCED, GATE = 512, 256, 32  # channels of the trunk, of spatial attention, of the gate
-AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
-RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
 ORDERS = [
-    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7]),
-    ClassOrder(name="affectnet_8", classes=AFFECTNET),
+    AFFECTNET_7,
+    AFFECTNET_8,
     ClassOrder(name="raf_db", classes=RAF_DB),
 ]
 RENAMES = [  # the authors' names -> ours
@@ -112,11 +111,11 @@ class Dan(FaceNetwork):
             description=DESCRIPTION,
             options=changed_options(options),
             features=WIDTH,
-            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             size=224,
-            mean=[0.485, 0.456, 0.406],
-            std=[0.229, 0.224, 0.225],
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
             layout="as in the authors' code",
             onnx=True,
             licence_code="MIT",

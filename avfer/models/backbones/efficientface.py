@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchvision.models import ShuffleNetV2
 
 from avfer.models.card import Card, ClassOrder, Published, changed_options
+from avfer.models.class_orders import AFFECTNET, classes_of
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import rename_tensors
@@ -21,12 +22,11 @@ STATISTICS: dict[Corpus, tuple[list[float], list[float]]] = {  # mean and std pe
     "affectnet": ([0.55391484, 0.43522123, 0.3821877], [0.24837189, 0.21625527, 0.20221159]),
     "caer_s": ([0.35964426, 0.22359873, 0.19040863], [0.15188067, 0.11678473, 0.1103445]),
 }
-CLASSES = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger"]
 ORDERS = [
-    ClassOrder(name="raf_db", classes=CLASSES),  # renumbered: not the order of the data set itself
-    ClassOrder(name="caer_s", classes=CLASSES),
-    ClassOrder(name="affectnet_7", classes=CLASSES, proven=False),
-    ClassOrder(name="affectnet_8", classes=[*CLASSES, "contempt"], proven=False),
+    ClassOrder(name="raf_db", classes=AFFECTNET[:7]),  # renumbered: not the order of the data set itself
+    ClassOrder(name="caer_s", classes=AFFECTNET[:7]),
+    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7], proven=False),
+    ClassOrder(name="affectnet_8", classes=AFFECTNET, proven=False),
 ]
 STEM, WIDTH, FEATURES = 29, 116, 1024  # channels after the stem, after stage 2, after the last convolution
 REDUCED, DILATION = 7, 4  # channels inside the modulator, spread of its convolutions
@@ -113,7 +113,7 @@ class EfficientFace(FaceNetwork):
             description=DESCRIPTION,
             options=changed_options(options),
             features=FEATURES,
-            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             size=224,
             mean=mean,

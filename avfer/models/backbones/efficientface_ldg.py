@@ -12,6 +12,7 @@ from torch import Tensor
 
 from avfer.models.backbones.efficientface import ORDERS, Corpus, statistics
 from avfer.models.card import Card, changed_options
+from avfer.models.class_orders import classes_of
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import rename_tensors
@@ -44,7 +45,7 @@ class EfficientFaceLdg(FaceNetwork):
             " authors' file from MS-Celeb-1M can be read too, and gives features.",
             options=changed_options(options),
             features=FEATURES,
-            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             size=224,
             mean=mean,

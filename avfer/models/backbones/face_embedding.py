@@ -9,16 +9,12 @@ from typing import Any, Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.models.card import ClassOrder
+from avfer.models.class_orders import AFFECTNET_7, AFFECTNET_8
 
 SIDE = 224  # px
 MEAN, STD = [0.5] * 3, [128 / 255] * 3  # (x - 127.5) / 128, of pixels in [0, 1]
 HIDDEN = 512
-AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
-ORDERS = [
-    ClassOrder(name="affectnet_8", classes=AFFECTNET),
-    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7]),
-]
+ORDERS = [AFFECTNET_8, AFFECTNET_7]
 Layer = Literal["embedding", "hidden"]  # the layer that is the features of a network
 
 
@@ -53,11 +49,6 @@ def implied_options(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """
     sizes = {"num_classes": "head.expression.bias", "num_features": "head.similarity.bias"}
     return {option: len(tensors[name]) for option, name in sizes.items() if name in tensors}
-
-
-def classes(count: int) -> list[str]:
-    """Return the names of so many classes in AffectNet's order; [] for a number that it does not have."""
-    return next((order.classes for order in ORDERS if len(order.classes) == count), [])
 
 
 def start(trunk: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -14,7 +14,8 @@ import torch
 from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
-from avfer.models.card import Card, ClassOrder, Published, changed_options
+from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD, Card, Published, changed_options
+from avfer.models.class_orders import AFFECTNET_7, AFFECTNET_8, classes_of
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
 
@@ -23,11 +24,7 @@ Head = Literal["expression", "valence_arousal", "puzzle", "inpainting"]
 WIDTHS: dict[Trunk, int] = {"efficientnet_b0": 1280, "efficientnet_b2": 1408}
 HEADS: tuple[Head, ...] = ("expression", "valence_arousal", "puzzle", "inpainting")
 SUPERVISED: tuple[Head, ...] = ("expression", "valence_arousal")
-AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
-ORDERS = [
-    ClassOrder(name="affectnet_8", classes=AFFECTNET),
-    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7]),
-]
+ORDERS = [AFFECTNET_8, AFFECTNET_7]
 PUBLISHED: dict[Trunk, dict[str, float]] = {  # accuracy % on 8 classes
     "efficientnet_b0": {
         "AffectNet-8, with in-painting": 61.72,
@@ -114,12 +111,12 @@ class Hmtl(FaceNetwork):
             " weights, and code for expression and puzzles alone.",
             options=changed_options(options),
             features=WIDTHS[backbone],
-            classes=next((order.classes for order in known if len(order.classes) == num_classes), []),
+            classes=classes_of(known, num_classes),
             orders=known,
             valence_arousal="valence_arousal" in heads,
             size=224,
-            mean=[0.485, 0.456, 0.406],
-            std=[0.229, 0.224, 0.225],
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
             layout="trunk as in the paper, puzzle and expression heads as in the authors' code; normalisation,"
             " valence-arousal head and in-painting decoder are our choice",
             onnx=True,

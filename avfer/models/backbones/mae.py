@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from avfer.models.backbones import vit
 from avfer.models.backbones.vit import Size
-from avfer.models.card import Card, changed_options
+from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD, Card, changed_options
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import count_numbered
@@ -102,8 +102,8 @@ class Mae(FaceNetwork):
             options=changed_options(options),
             features=vit.WIDTHS[size],
             size=vit.SIDE,
-            mean=[0.485, 0.456, 0.406],
-            std=[0.229, 0.224, 0.225],
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
             layout="encoder as in the authors' code; the decoder's size for tiny and small is our choice",
             onnx=True,
             data="AffectNet, 270 000 pictures, labels unused",

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
-from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, implied_head_options
+from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, implied_head_options
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, Published, changed_options
+from avfer.models.class_orders import classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
@@ -77,7 +78,7 @@ class MtArcVgg(FaceNetwork):
             description=DESCRIPTION,
             options=changed_options(options),
             features=num_embedding,
-            classes=classes(num_classes),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             action_units=action_units(num_action_units),
             valence_arousal=True,

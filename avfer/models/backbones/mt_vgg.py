@@ -15,10 +15,10 @@ from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, ClassOrder, changed_options
+from avfer.models.class_orders import AFF_WILD2, classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
-AFF_WILD2 = ["neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 ORDERS = [
     ClassOrder(name="aff_wild2", classes=AFF_WILD2),
     ClassOrder(name="aff_wild2_other", classes=[*AFF_WILD2, "other"]),
@@ -59,7 +59,7 @@ class MtVgg(FaceNetwork):
             description="VGG-Face with a head for each of three tasks, trained where pictures have labels of some.",
             options=changed_options(options),
             features=num_features,
-            classes=classes(num_classes),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             action_units=action_units(num_action_units),
             valence_arousal=True,
@@ -103,11 +103,6 @@ class MtVgg(FaceNetwork):
         logits = self.heads(self.features(crops)).expression_logits
         assert logits is not None, "num_classes is not 0"
         return logits
-
-
-def classes(num_classes: int) -> list[str]:
-    """Return the names of so many classes in Aff-Wild2's order; [] for a number that it does not have."""
-    return next((order.classes for order in ORDERS if len(order.classes) == num_classes), [])
 
 
 def action_units(num_action_units: int) -> list[str]:

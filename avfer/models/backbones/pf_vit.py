@@ -15,17 +15,15 @@ from avfer.models.backbones import vit
 from avfer.models.backbones.mae import Mae
 from avfer.models.backbones.poker_face import Discriminator, Generator, Separated, Separation, Separator
 from avfer.models.backbones.vit import Size
-from avfer.models.card import Card, ClassOrder, Published, changed_options
+from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD, Card, ClassOrder, Published, changed_options
+from avfer.models.class_orders import AFFECTNET_7, AFFECTNET_8, FERPLUS, RAF_DB, classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
-RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
-AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
-FERPLUS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
 ORDERS = [
     ClassOrder(name="raf_db", classes=RAF_DB),
-    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7]),
-    ClassOrder(name="affectnet_8", classes=AFFECTNET),
+    AFFECTNET_7,
+    AFFECTNET_8,
     ClassOrder(name="ferplus", classes=FERPLUS),
 ]
 DATA = ("RAF-DB", "AffectNet-7", "AffectNet-8", "FERPlus")
@@ -96,11 +94,11 @@ class PfVit(FaceNetwork):
             description=DESCRIPTION,
             options=changed_options(options),
             features=vit.WIDTHS[size],
-            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             size=vit.SIDE,
-            mean=[0.485, 0.456, 0.406],
-            std=[0.229, 0.224, 0.225],
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
             layout="encoder and head as in the authors' code; separator, generator and discriminator are our choice"
             if separator
             else "as in the authors' code",

@@ -13,7 +13,8 @@ from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from avfer.models.backbones.poster_parts import ROW, CrossAttention, Gate, Ir50, MobileFaceNet
-from avfer.models.card import Card, ClassOrder, Published, changed_options
+from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD, Card, ClassOrder, Published, changed_options
+from avfer.models.class_orders import AFFECTNET_7, AFFECTNET_8, RAF_DB, classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import count_numbered, rename_tensors
@@ -27,14 +28,9 @@ MLP_RATIO = 2
 DROP_PATH = 0.1  # of the last block; the first drops nothing
 DEPTHS = (4, 6, 8)  # blocks of the small, base and large size
 PLACES = 49  # of a 7 x 7 map
-RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
-AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
 ORDERS: dict[Variant, list[ClassOrder]] = {
     "raf_db": [ClassOrder(name="raf_db", classes=RAF_DB)],
-    "affectnet": [
-        ClassOrder(name="affectnet_8", classes=AFFECTNET),
-        ClassOrder(name="affectnet_7", classes=AFFECTNET[:7]),
-    ],
+    "affectnet": [AFFECTNET_8, AFFECTNET_7],
 }
 PUBLISHED: dict[Variant, dict[str, float]] = {  # accuracy %
     "raf_db": {"RAF-DB": 92.05, "FERPlus": 91.62},
@@ -99,12 +95,12 @@ class Poster(FaceNetwork):
             description=DESCRIPTION,
             options=changed_options(options),
             features=WIDTH,
-            classes=next((order.classes for order in orders if len(order.classes) == num_classes), []),
+            classes=classes_of(orders, num_classes),
             orders=orders,
             size=224,
             colour="bgr" if variant == "raf_db" else "rgb",  # mean and std are those of RGB all the same
-            mean=[0.485, 0.456, 0.406],
-            std=[0.229, 0.224, 0.225],
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
             layout="as in the authors' code",
             onnx=True,
             licence_code="Apache-2.0",

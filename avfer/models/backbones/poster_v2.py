@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from avfer.models.backbones import vit
 from avfer.models.backbones.poster_parts import ROW, CrossAttention, FaceMaps, Gate, Ir50, LandmarkMaps, MobileFaceNet
-from avfer.models.card import Card, ClassOrder, Published
+from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD, Card, ClassOrder, Published
+from avfer.models.class_orders import AFFECTNET, RAF_DB, classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import rename_tensors
@@ -18,8 +19,6 @@ WIDTH = 768
 TOKENS = 3 * 49  # of three maps of 7 x 7
 HEAD_WIDTH = 32  # of window attention
 SCALES = ((64, 28, 0.0), (128, 14, 0.125), (256, 7, 0.25))  # channels, side, drop-path
-RAF_DB = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
-AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
 ALPHABETICAL = sorted(AFFECTNET)
 ORDERS = [
     ClassOrder(name="raf_db", classes=RAF_DB),  # row sums of the authors' confusion matrix are RAF-DB's counts
@@ -108,11 +107,11 @@ class PosterV2(FaceNetwork):
             description=DESCRIPTION,
             options={"num_classes": num_classes},  # always: a file's card may have to leave the classes open
             features=WIDTH,
-            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             size=224,
-            mean=[0.485, 0.456, 0.406],
-            std=[0.229, 0.224, 0.225],
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
             layout="as in the authors' code",
             onnx=True,
             licence_code="MIT",

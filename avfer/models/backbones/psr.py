@@ -24,7 +24,8 @@ from avfer.models.backbones.psr_parts import (
     side_of,
     vgg_layers,
 )
-from avfer.models.card import Card, ClassOrder, Published, changed_options
+from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD, Card, ClassOrder, Published, changed_options
+from avfer.models.class_orders import AFFECTNET_8, FERPLUS, RAF_DB, classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import count_numbered, rename_tensors
@@ -32,14 +33,10 @@ from avfer.models.tensor_files import count_numbered, rename_tensors
 SCALES: dict[int, Scale] = {2: 2, 4: 4}  # multiples that super-resolution makes
 POOL = 7  # px, side of the last feature map
 FEATURES = 512
-MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-RAF_DB = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
-FERPLUS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"]
-AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
 ORDERS = [
-    ClassOrder(name="raf_db", classes=RAF_DB),
+    ClassOrder(name="raf_db", classes=sorted(RAF_DB)),  # the authors read folders in alphabetical order
     ClassOrder(name="ferplus", classes=FERPLUS),
-    ClassOrder(name="affectnet_8", classes=AFFECTNET),
+    AFFECTNET_8,
 ]
 RENAMES = [  # the authors' names -> ours
     (r"^pyramid_group\.", "branches."),
@@ -91,7 +88,7 @@ class Psr(FaceNetwork):
         super().__init__()
         if cut not in CUTS:
             raise ValueError(f"cut: must be one of {CUTS}, got {cut}")
-        layers, statistics = vgg_layers(), (MEAN, STD) if pixel_range else None
+        layers, statistics = vgg_layers(), (IMAGENET_MEAN, IMAGENET_STD) if pixel_range else None
         self.stn = SpatialTransformer(side)
         self.small_side = _small_side(side, multiples)
         self.swapped: bool = adaptive_side is not None and side < adaptive_side / 1.5
@@ -133,11 +130,11 @@ class Psr(FaceNetwork):
             description=DESCRIPTION,
             options=changed_options(options),
             features=FEATURES,
-            classes=next((order.classes for order in ORDERS if len(order.classes) == num_classes), []),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             size=side,
-            mean=MEAN,
-            std=STD,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
             layout="as in the authors' code; features, the mean over the branches of what the last layer reads, are"
             " our choice",
             onnx=True,

@@ -16,10 +16,11 @@ from avfer.models.affect.heads import AffectHeads, Scale
 from avfer.models.affect.time_networks import TfGru
 from avfer.models.backbones import vgg_face
 from avfer.models.backbones.affwildnet_vgg import LEVEL
-from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, classes, implied_head_options
+from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, implied_head_options
 from avfer.models.backbones.vgg_face import NUM_FEATURES, SIDE, WIDTH, VggFace
 from avfer.models.backbones.vggish import MEL_MEAN, MEL_STD
 from avfer.models.card import Card, changed_options
+from avfer.models.class_orders import classes_of
 from avfer.models.network import AffectModel, FaceNetwork, StartPart, VoiceNetwork
 from avfer.models.prediction import Prediction
 
@@ -76,7 +77,7 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
             options=changed_options(options),
             inputs=dict.fromkeys(read, num_features),
             trained_on=dict.fromkeys(read, "av_mt_vgg_rnn"),
-            classes=classes(num_classes),
+            classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,
             action_units=action_units(num_action_units),
             valence_arousal=valence_arousal != "none",
