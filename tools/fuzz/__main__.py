@@ -42,7 +42,7 @@ def main() -> None:
             "slowest_cpu_s": round(summary.slowest_cpu, 1),
         }
         print(f"{kind}: {json.dumps(report[kind])}", file=sys.stderr, flush=True)
-    print(json.dumps(report, indent=1, ensure_ascii=False))
+    print(json.dumps(report, indent=1))
     sys.exit(1 if any(numbers["wrong"] for numbers in report.values()) else 0)
 
 
