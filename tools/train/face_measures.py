@@ -41,7 +41,7 @@ HELD_OUT = 5  # one in so many persons of the larger photographs is never traine
 MIXTURE = (24, 20, 20)  # photographs, FER+ faces and renders in one batch
 TEST_RENDERS = 9000  # shards from this number on are never trained on
 FIT_RENDERS = 3  # shards of renders that the gaze of photographs is estimated with
-CHECKPOINT = 180  # seconds between checkpoints
+CHECKPOINT = 300  # seconds between checkpoints
 WARM_UP = 100  # steps until the learning rate is reached
 DECAY = 0.998  # of the averaged weights
 
@@ -154,9 +154,9 @@ class Objective:
 
         return (
             error(outputs.landmarks, targets.landmarks, 0.02, self._weights[None, :, None])
-            + 2 * error(outputs.activations, targets.activations, self._spreads[source])
-            + error(outputs.rotation, targets.rotation, 8.0)
-            + error(outputs.gaze, targets.gaze, 10.0)
+            + 4 * error(outputs.activations, targets.activations, self._spreads[source])
+            + 0.5 * error(outputs.rotation, targets.rotation, 8.0)
+            + 2 * error(outputs.gaze, targets.gaze, 10.0)
             + 0.3 * F.binary_cross_entropy_with_logits(outputs.presence, targets.presence)
         )
 

@@ -84,8 +84,8 @@ class Augmentation:
 
         flip = torch.rand(n, generator=g) < 0.5
         absent = torch.rand(n, generator=g) < 0.05
-        degrees, scale = normal(5, 15), normal(0.07, 0.2).exp()
-        shift = torch.stack([normal(0.025, 0.08), normal(0.025, 0.08)], 1)
+        degrees, scale = normal(4, 15), normal(0.055, 0.2).exp()
+        shift = torch.stack([normal(0.02, 0.08), normal(0.02, 0.08)], 1)
         # Pictures without a face in its place: moved far out, magnified, or upside down.
         kind = torch.rand(n, generator=g)
         far = torch.where(torch.rand(n, 2, generator=g) < 0.5, -1.0, 1.0) * (0.55 + 0.3 * torch.rand(n, 2, generator=g))
@@ -163,7 +163,7 @@ class Augmentation:
         for part in x.split(max(1, n // 6)):
             if torch.rand((), generator=g) < 0.6:
                 side = int(torch.randint(28, 80, (), generator=g))
-                small = F.interpolate(part, (side, side), mode="bilinear", antialias=True)
+                small = F.interpolate(part, (side, side), mode="area")
                 part = F.interpolate(small, (SIDE, SIDE), mode="bilinear")
             parts.append(part)
         x = torch.cat(parts)
