@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from avfer.catalog import ANY_NETWORK, check_call, kind_of
 from avfer.errors import ConfigError, unknown
 from avfer.models.card import Card
-from avfer.models.network import Network, find_network
+from avfer.models.network import Network, check_removed, find_network
 from avfer.models.weights import card_of, fill, load_into, locate, official
 
 
@@ -69,6 +69,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises ConfigError for an unknown network or option, and for a value of another type.
     """
     kind = find_network(name, Network)
+    check_removed(name, kind, options)
     known, hints = signature(kind).parameters, get_type_hints(kind.__init__)
     free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
     if not free and (others := [option for option in options if option not in known]):

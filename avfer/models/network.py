@@ -15,10 +15,10 @@ Its weights are a .safetensors file with a card (.json) beside it. Training writ
     save(MeanColour(), card, Path("colour.safetensors"))
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
@@ -41,6 +41,7 @@ class Network(nn.Module):
 
     # Extra outputs (keys of `Prediction.extras`) and abilities (methods) that the network's own losses need.
     offers: frozenset[str] = frozenset()
+    removed: ClassVar[Mapping[str, str]] = {}  # constructor options of earlier versions -> what replaces them
 
     @classmethod
     def option_names(cls) -> frozenset[str]:
@@ -171,11 +172,19 @@ def find_network(name: str, base: type[N]) -> type[N]:
     return found
 
 
+def check_removed(name: str, kind: type[Network], options: Iterable[str]) -> None:
+    """Raise ConfigError for an option of an earlier version; the message states what replaces it."""
+    for option in options:
+        if option in kind.removed:
+            raise ConfigError(f"model '{name}': the option '{option}' was removed: {kind.removed[option]}")
+
+
 def construct(name: str, base: type[N], options: Mapping[str, Any]) -> N:
     """Return a fresh network with these constructor options, which come from its card.
 
     base: as in `find_network`. Raises ConfigError as it does, and if the constructor does not accept the options.
     """
     found = find_network(name, base)
+    check_removed(name, found, options)
     check_call(ANY_NETWORK, name, found, options)
     return found(**options)

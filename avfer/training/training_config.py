@@ -224,7 +224,7 @@ class TrainConfig(Strict):
     def _check_together(self) -> Self:
         """Refuse removed losses, losses that all have the weight 0, and sharpness over accumulated batches."""
         if "orthogonality" in self.losses:
-            raise ValueError("losses: orthogonality was removed: pf_vit separates orthogonally by separation: exact")
+            raise ValueError("losses: orthogonality was removed: pf_vit separates orthogonally by itself; leave it out")
         if not self.losses and not any(getattr(self.loss, target) for target in self.targets):
             raise ValueError("targets:, loss: and losses: leave nothing to learn; give a target or a loss a weight")
         if self.optimiser.sam and self.accumulate > 1:

@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
+from avfer.errors import WeightsError
 from avfer.losses.pf_vit_losses import hinge_discriminator
 from avfer.models.backbones.mae import Mae
 from avfer.models.backbones.pf_vit import PfVit
-from avfer.models.backbones.poker_face import Separator
 from avfer.models.factory import create, from_tensors
 from avfer.models.weights import card_of
 
@@ -35,17 +35,16 @@ def test_the_baseline_has_as_many_parameters_as_the_published_one(size, patch, c
     assert len(baseline.state_dict()) == 152
 
 
-@pytest.mark.parametrize("separation", ["exact", "soft"])
-def test_components_add_up_to_the_tokens(crops, separation):
+def test_components_are_orthogonal_and_add_up_to_the_tokens(crops):
     torch.manual_seed(2)
-    network = PfVit(size="tiny", separation=separation).eval()
+    network = PfVit(size="tiny").eval()
     with torch.inference_mode():
         emotion, residue = network.separate(crops)
         tokens = network.encoder.forward_features(crops)
     assert emotion.shape == residue.shape == (2, 197, 192)
     assert torch.allclose(emotion + residue, tokens, atol=1e-5)
     angles = (emotion * residue).sum(-1).abs() / (emotion.norm(dim=-1) * residue.norm(dim=-1))
-    assert (angles.max() <= 1e-5) == (separation == "exact")
+    assert angles.max() <= 1e-5
 
 
 def test_a_direction_of_zero_leaves_the_residue_whole(whole):
@@ -58,18 +57,10 @@ def test_a_direction_of_zero_leaves_the_residue_whole(whole):
     assert torch.equal(residue, tokens)
 
 
-def test_the_soft_form_learns_right_angles():
-    torch.manual_seed(0)
-    separator, tokens = Separator(16, "soft"), torch.randn(32, 5, 16)
-    optimiser = torch.optim.Adam(separator.parameters(), lr=1e-2)
-    losses = []
-    for _ in range(40):
-        loss = torch.nn.functional.cosine_similarity(*separator(tokens), dim=-1).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
+def test_weights_of_the_removed_soft_form_are_refused(whole):
+    tensors = {name.replace(".exact.", ".soft."): tensor for name, tensor in whole.state_dict().items()}
+    with pytest.raises(WeightsError, match=r"separation: soft, which was removed: .*train the orthogonal form again"):
+        PfVit.from_official(tensors)
 
 
 def test_faces_are_rebuilt_from_both_components_and_poker_faces_from_the_residue(whole, crops):
@@ -144,9 +135,7 @@ def test_an_official_file_implies_its_options(size, patch, num_classes):
     PfVit(**options).load_state_dict(tensors, strict=True)
 
 
-@pytest.mark.parametrize(
-    "options", [{"separation": "soft"}, {"generator": True, "num_classes": 8}, {"separator": False}]
-)
+@pytest.mark.parametrize("options", [{}, {"generator": True, "num_classes": 8}, {"separator": False}])
 def test_files_of_ours_imply_their_options(options):
     network = create("pf_vit", size="tiny", **options)
     again = from_tensors("pf_vit", network.state_dict(), "the file")

@@ -59,6 +59,10 @@ IMAGES = {"model": "pf_vit", "model_options": {"size": "tiny"}, "targets": ["exp
         ({"backbone": {"name": "dan", "options": {"haeds": 3}}}, "model 'dan': unknown option 'haeds'"),
         ({"optimiser": {"rates": {"voice": 0.1}}}, "optimiser.rates: unknown part 'voice'"),
         ({"backbone": {"name": "dan"}, "optimiser": {"rates": {"head": 0.1}}}, "optimiser.rates: unknown part 'head'"),
+        (
+            IMAGES | {"model_options": {"separation": "soft"}},
+            "model 'pf_vit': the option 'separation' was removed: .*; leave the option out",
+        ),
         (IMAGES | {"losses": {"partitions": 1}}, "unknown loss 'partitions'; did you mean 'partition'"),
         (IMAGES | {"losses": {"partition": 1}}, "losses: partition needs attention_heads of the network; pf_vit"),
         (IMAGES | {"triplets": {"corpus": "fecc", "root": "."}}, "unknown corpus 'fecc'; did you mean 'fec'"),

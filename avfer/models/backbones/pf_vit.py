@@ -6,14 +6,15 @@ github.com/MSA-LMC/MAE-SFER (no licence file); separator, generator and discrimi
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from avfer.errors import WeightsError
 from avfer.models.backbones import vit
 from avfer.models.backbones.mae import Mae
-from avfer.models.backbones.poker_face import Discriminator, Generator, Separated, Separation, Separator
+from avfer.models.backbones.poker_face import Discriminator, Generator, Separated, Separator
 from avfer.models.backbones.vit import Size
 from avfer.models.card import IMAGENET_MEAN, IMAGENET_STD, Card, ClassOrder, Published, changed_options
 from avfer.models.class_orders import AFFECTNET_7, AFFECTNET_8, FERPLUS, RAF_DB, classes_of
@@ -33,6 +34,7 @@ BASELINE: dict[Size, tuple[float, ...]] = {  # encoder and head alone
     "small": (90.03, 65.53, 62.06, 89.35),
     "base": (91.07, 66.09, 62.42, 90.18),
 }
+ORTHOGONAL = "no loss made the soft form orthogonal; leave the option out, and train the orthogonal form again"
 DESCRIPTION = """A vision transformer whose class token is split into emotion and residue; the emotion is classified, \
 and is the features. separator=False is the baseline that the authors published, encoder and head alone: their \
 checkpoints are read as that. generator=True adds generator and discriminator, for training. A file \
@@ -44,15 +46,16 @@ size has 32 px patches in its fine-tuned form: patch=32."""
 class PfVit(FaceNetwork):
     """An encoder, a separator, a head, and for training a generator and a discriminator.
 
-    separation: form of the separator, "exact" or "soft". patch: px, side of a patch. separator=False is the published
+    patch: px, side of a patch. separator=False is the published
     baseline, encoder and head alone. drop_path: chance to skip the last layer of the encoder in training.
     """
+
+    removed: ClassVar[Mapping[str, str]] = {"separation": ORTHOGONAL}
 
     def __init__(
         self,
         num_classes: int = 7,
         size: Size = "base",
-        separation: Separation = "exact",
         patch: int = 16,
         separator: bool = True,
         generator: bool = False,
@@ -63,7 +66,7 @@ class PfVit(FaceNetwork):
             raise ValueError("generator=True needs the separator; leave separator=False out")
         width = vit.WIDTHS[size]
         self.encoder = vit.encoder(size, patch, drop_path)
-        self.separator = Separator(width, separation) if separator else None
+        self.separator = Separator(width) if separator else None
         self.head = nn.Linear(width, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
@@ -77,7 +80,6 @@ class PfVit(FaceNetwork):
         cls,
         num_classes: int = 7,
         size: Size = "base",
-        separation: Separation = "exact",
         patch: int = 16,
         separator: bool = True,
         generator: bool = False,
@@ -85,7 +87,7 @@ class PfVit(FaceNetwork):
     ) -> Card:
         """Return the card for these constructor options."""
         options: dict[str, tuple[Any, Any]] = {"drop_path": (drop_path, 0.0)}
-        options |= {"num_classes": (num_classes, 7), "size": (size, "base"), "separation": (separation, "exact")}
+        options |= {"num_classes": (num_classes, 7), "size": (size, "base")}
         options |= {"patch": (patch, 16), "separator": (separator, True), "generator": (generator, False)}
         results, mark = (SEPARATED if size == "base" else (), "A") if separator else (BASELINE[size], "C")
         return Card(
@@ -124,7 +126,7 @@ class PfVit(FaceNetwork):
         options["generator"] = any(name.startswith("generator.") for name in ours)
         options["separator"] = options["generator"] or any(name.startswith("separator.") for name in ours)
         if any(name.startswith("separator.mlp.soft.") for name in ours):
-            options["separation"] = "soft"
+            raise WeightsError(f"weights of pf_vit with separation: soft, which was removed: {ORTHOGONAL}")
         token = ours.get("encoder.cls_token")
         if token is not None and not any(name.startswith("head.") for name in ours):
             ours |= {"head.weight": torch.zeros(7, token.shape[-1]), "head.bias": torch.zeros(7)}

@@ -3,14 +3,13 @@
 Li et al., arXiv 2207.11081, describes them without code; their layout is our choice.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from avfer.models.backbones import vit
 
-Separation = Literal["exact", "soft"]
 HEADS = 16  # of the generator's attention
 
 
@@ -18,28 +17,26 @@ class Separated(NamedTuple):
     """Tokens as the sum of two components."""
 
     emotion: Tensor  # (N, T, D)
-    residue: Tensor  # (N, T, D), identity and pose; in the exact form orthogonal to the emotion
+    residue: Tensor  # (N, T, D), identity and pose; orthogonal to the emotion
 
 
 class Separator(nn.Module):
     """Split each token v into its emotional component and the residue, whose sum is v.
 
-    exact: the component is the projection of v on u = MLP(v), so that the two are orthogonal for any weights.
-    soft: the component is MLP(v) itself; nothing makes it orthogonal to the residue.
+    The component is the projection of v on u = MLP(v), so that the two are orthogonal for any weights.
+    width: D, the features of a token.
     """
 
-    def __init__(self, width: int, separation: Separation) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.separation = separation
         mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        self.mlp = nn.ModuleDict({separation: mlp})  # names of tensors show the form
+        self.mlp = nn.ModuleDict({"exact": mlp})  # the name is part of the tensors' names in weight files
 
     def forward(self, tokens: Tensor) -> Separated:
         """tokens: (N, T, D) -> both components, (N, T, D) each."""
-        emotion = self.mlp[self.separation](tokens)
-        if self.separation == "exact":
-            length = emotion.square().sum(-1, keepdim=True).clamp_min(1e-12)
-            emotion = (tokens * emotion).sum(-1, keepdim=True) / length * emotion
+        direction = self.mlp["exact"](tokens)
+        length = direction.square().sum(-1, keepdim=True).clamp_min(1e-12)
+        emotion = (tokens * direction).sum(-1, keepdim=True) / length * direction
         return Separated(emotion, tokens - emotion)
 
 
