@@ -40,7 +40,31 @@ class TrackMemory:
 
 
 @dataclass
-class PredictAffect:
+class _ModelStage:
+    """A stage that runs an affect model of the catalog."""
+
+    model: str  # name in the catalog, or "package.module:Name" of an AffectModel
+    weights: str  # "builtin", a path, or a URL with its sha256
+    card: Card = field(init=False, repr=False)  # set by load()
+    _network: AffectNetwork | None = field(default=None, init=False, repr=False)
+
+    def load(self, device: torch.device) -> None:
+        """Build the model on a device and load its weights."""
+        self._network = AffectNetwork.load(self.model, self.weights, device)
+        self.card = self._network.card
+
+    def files(self) -> dict[str, str]:
+        """Return the sha256 of the weight file by its name."""
+        path = locate(self.model, self.weights)[0]
+        return {path.name: sha256(path)}
+
+    def _loaded(self) -> AffectNetwork:
+        assert self._network is not None, "load() must be called first"
+        return self._network
+
+
+@dataclass
+class PredictAffect(_ModelStage):
     """Predict the affect of each row with a causal model, which has one hidden state per track.
 
     All tracks of an instant are one batch, so no value depends on the places where the clip was cut. A row without a
@@ -53,8 +77,6 @@ class PredictAffect:
 
     model: str = "gru_lite"  # name in the catalog, "package.module:Name" of an AffectModel, or "own"
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
-    card: Card = field(init=False, repr=False)  # set by load()
-    _network: AffectNetwork | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.model != OWN:
@@ -82,16 +104,6 @@ class PredictAffect:
             causal = construct(self.model, AffectModel, card.options).causal
         return self if causal else PredictAhead(self.model, self.weights)
 
-    def load(self, device: torch.device) -> None:
-        """Build the model on a device and load its weights."""
-        self._network = AffectNetwork.load(self.model, self.weights, device)
-        self.card = self._network.card
-
-    def files(self) -> dict[str, str]:
-        """Return the sha256 of the weight file by its name."""
-        path = locate(self.model, self.weights)[0]
-        return {path.name: sha256(path)}
-
     def start(self) -> TrackMemory:
         """Return the state without tracks."""
         return TrackMemory()
@@ -99,8 +111,7 @@ class PredictAffect:
     @torch.inference_mode()
     def step(self, state: TrackMemory, features: FaceFeatures | JointFeatures) -> tuple[TrackMemory, AffectTrack]:
         """Return the affect of the rows, in their order."""
-        network = self._network
-        assert network is not None, "load() must be called first"
+        network = self._loaded()
         inputs, times = network.inputs(features), features.faces.times
         hidden, last_times = dict(state.hidden), dict(state.times)
         rows = np.flatnonzero(network.predictable(inputs))
@@ -131,33 +142,18 @@ class PredictAffect:
 class WaitingRows:
     """Rows that were not output yet, and those before them that the model reads for them."""
 
-    rows: FaceFeatures | JointFeatures | None = None
+    rows: FaceFeatures | JointFeatures | None = None  # None for no row
     finished: int = 0  # frames that were output
 
 
 @dataclass
-class PredictAhead:
+class PredictAhead(_ModelStage):
     """Predict the affect of each row with a model that reads later rows too.
 
     A block of frames is output once the rows up to `ahead` frames after it are there. For each track of a block the
     model reads the rows from `past` frames before to `ahead` frames after the block. Blocks lie at fixed places in
     the clip, so no value depends on the places where it was cut.
     """
-
-    model: str
-    weights: str
-    card: Card = field(init=False, repr=False)  # set by load()
-    _network: AffectNetwork | None = field(default=None, init=False, repr=False)
-
-    def load(self, device: torch.device) -> None:
-        """Build the model on a device and load its weights."""
-        self._network = AffectNetwork.load(self.model, self.weights, device)
-        self.card = self._network.card
-
-    def files(self) -> dict[str, str]:
-        """Return the sha256 of the weight file by its name."""
-        path = locate(self.model, self.weights)[0]
-        return {path.name: sha256(path)}
 
     def start(self) -> WaitingRows:
         """Return the state without rows."""
@@ -166,8 +162,7 @@ class PredictAhead:
     @torch.inference_mode()
     def step(self, state: WaitingRows, features: FaceFeatures | JointFeatures) -> tuple[WaitingRows, AffectTrack]:
         """Return the affect of the blocks that are ready; at the end of the clip, of all remaining rows."""
-        network = self._network
-        assert network is not None, "load() must be called first"
+        network = self._loaded()
         rows = features if state.rows is None else concat([state.rows, features])
         clock, start = rows.clock, state.finished
         ready = (clock.stop - network.model.ahead) // BLOCK_FRAMES * BLOCK_FRAMES
