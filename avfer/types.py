@@ -35,7 +35,7 @@ def _require(condition: bool, value: object, what: str) -> None:
 class Clip:
     """A media file that has not been opened yet."""
 
-    path: Path
+    path: Path  # of the media file
     sound: Path | None = None  # separate file with the clip's sound; both files start at the same moment
     arrays: "ClipArrays | None" = None  # frames and sound in memory, in place of both files
 
@@ -150,7 +150,7 @@ class FaceDetections:
     A tracker searches and refines other frames with the same detector, `min_size` and `min_score`.
     """
 
-    clock: Clock
+    clock: Clock  # frames of this part of the clip
     key_frames: np.ndarray  # (K,) int64, the frames that were searched
     frames: np.ndarray  # (N,) int64, index of the frame in the clip
     boxes: np.ndarray  # (N, 4) float32 xyxy px
@@ -173,7 +173,7 @@ class FaceTracks:
     the same number. It is NO_PERSON on every row until `identify_persons` has run, which is the default.
     """
 
-    clock: Clock
+    clock: Clock  # frames of this part of the clip
     frames: np.ndarray  # (N,) int64, index of the frame in the clip
     boxes: np.ndarray  # (N, 4) float32 xyxy px; NaN on rows without a face
     landmarks: np.ndarray  # (N, 5, 2) float32 (x, y) px: eyes, nose, mouth corners, the one further left first
@@ -246,10 +246,13 @@ class VoiceFeatures:
     clip_stop: float | None = None  # seconds, end of the whole clip; known with the last rows
     gaps: Gaps = ()  # in which the clip is empty; new ones, which end before the next row
     clip_start: float = 0.0  # seconds, start of the part of the clip that is decoded
+    silent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # (N,), windows of digital silence
 
     def __post_init__(self) -> None:
-        right = self.values.ndim == 2 and self.times.shape == (len(self.values),)
-        _require(right, self, "values must be (N, D), times (N,)")
+        if len(self.times) and not len(self.silent):  # not stated: no window is silent
+            object.__setattr__(self, "silent", np.zeros(len(self.times), bool))
+        right = self.values.ndim == 2 and self.times.shape == self.silent.shape == (len(self.values),)
+        _require(right, self, "values must be (N, D), times and silent (N,)")
 
 
 @dataclass(frozen=True, eq=False)

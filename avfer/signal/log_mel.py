@@ -5,6 +5,7 @@ The last bits of a Fourier transform depend on the number of rows it is computed
 blocks of a fixed size, counted from the start of the sound, and no value depends on where the sound was cut.
 """
 
+import math
 from functools import cache
 
 import torch
@@ -15,6 +16,7 @@ SAMPLE_RATE = 16_000  # Hz
 FRAME, HOP, FFT = 400, 160, 512  # samples
 BANDS, LOWEST, HIGHEST = 64, 125.0, 7500.0  # mel bands between two frequencies in Hz
 OFFSET = 0.01  # keeps the logarithm of silence finite
+SILENT_ENERGY = OFFSET / 2  # mel energy that digital silence does not exceed; noise of -82 dB (full scale: 0) has more
 PATCH_FRAMES = 96
 PATCH = FRAME + (PATCH_FRAMES - 1) * HOP  # samples that one patch covers: 15,600
 BLOCK = 64  # frames computed at once
@@ -39,6 +41,11 @@ def log_mel_block(wave: Tensor) -> Tensor:
     frames = wave.double().unfold(0, FRAME, HOP) * _window()
     spectrum = torch.fft.rfft(frames, FFT).abs()
     return torch.log(spectrum @ mel_matrix() + OFFSET).float()
+
+
+def is_silent(patches: Tensor) -> Tensor:
+    """Return which patches are digital silence, far below the noise of any microphone.   (N, F, 64) -> (N,) bool"""
+    return patches.amax((1, 2)) <= math.log(OFFSET + SILENT_ENERGY)
 
 
 def num_frames(samples: int) -> int:

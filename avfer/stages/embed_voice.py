@@ -34,7 +34,7 @@ class SoundState:
     frames: Tensor  # (F, 64) float32 log-mel from the first frame of the next patch on (with long hops, the newest)
     frame: int  # index of frames[0]
     patch: int  # patches computed so far
-    ended: bool = False
+    ended: bool = False  # whether all samples have arrived
     clip_stop: float | None = None  # seconds, end of the whole clip
     skips: tuple[tuple[int, float], ...] = ()  # (sample, seconds): silence that was left out before a sample
 
@@ -57,14 +57,14 @@ class EmbedVoice:
 
     Row k covers the 15,600 samples from `k * hop` seconds after the start of the sound on; its time is their centre,
     start + k * hop + 0.4875 s, and later by the silence that decode_audio left out before it. Shorter sound is padded
-    with silence to one patch; samples at the end that fill no patch are dropped. Blocks of frames and batches of
-    patches are counted from the start of the sound.
+    with silence to one patch; samples at the end that fill no patch are dropped. Patches of digital silence are marked
+    `silent`. Blocks of frames and batches of patches are counted from the start of the sound.
     """
 
     backbone: str = "vggish_lite"  # name in the catalog, or "package.module:Name" of a VoiceNetwork
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
     hop: Annotated[Number, Field(ge=0.01, le=60)] = 0.2  # seconds, a multiple of 0.01
-    card: Card = field(init=False, repr=False)
+    card: Card = field(init=False, repr=False)  # of the weights
     _path: Path = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,10 +105,12 @@ class EmbedVoice:
         Raises ConfigError for sound that is not mono or not 16 kHz, ValueError if samples are missing.
         """
         state = self._with_frames(_append(state, sound))
-        rows, centres = [], []
+        rows, centres, silent = [], [], [np.zeros(0, bool)]
         while (ready := self._ready(state)) and (ready >= BATCH or state.ended):
             count = min(ready, BATCH)
-            rows.append(self._vectors(state, count))
+            patches = self._patches(state, count)
+            rows.append(self._vectors(patches)[:count].clone())
+            silent.append(log_mel.is_silent(patches[:count, 0]).numpy())
             centres.append(np.arange(state.patch, state.patch + count))
             state = self._after(state, count)
         values = torch.cat(rows) if rows else torch.zeros(0, self.card.width("voice"), device=self.device)
@@ -124,6 +126,7 @@ class EmbedVoice:
             clip_stop=state.clip_stop,
             gaps=sound.gaps,
             clip_start=sound.clip_start,
+            silent=np.concatenate(silent),
         )
 
     def _with_frames(self, state: SoundState) -> SoundState:
@@ -144,15 +147,18 @@ class EmbedVoice:
         after = state.frame + len(state.frames) - PATCH_FRAMES
         return max(0, after // self._hop - state.patch + 1) if after >= 0 else 0
 
-    @torch.inference_mode()
-    def _vectors(self, state: SoundState, count: int) -> Tensor:
-        """Return the features (count, D) of the next patches, computed in one full batch."""
+    def _patches(self, state: SoundState, count: int) -> Tensor:
+        """Return the next patches as one full batch: (BATCH, 1, 96, 64) log-mel, zeros after the first `count`."""
         patches = torch.zeros(BATCH, 1, PATCH_FRAMES, log_mel.BANDS)
         for row in range(count):
             first = (state.patch + row) * self._hop - state.frame
             patches[row, 0] = state.frames[first : first + PATCH_FRAMES]
-        patches = patches.to(self.device).contiguous(memory_format=torch.channels_last)
-        return self.embed(patches)[:count].clone()
+        return patches
+
+    @torch.inference_mode()
+    def _vectors(self, patches: Tensor) -> Tensor:
+        """Return the features of a batch of patches.   (BATCH, 1, 96, 64) -> (BATCH, D)"""
+        return self.embed(patches.to(self.device).contiguous(memory_format=torch.channels_last))
 
     def _after(self, state: SoundState, count: int) -> SoundState:
         """Return the state after the next patches, without the frames that later ones do not need."""

@@ -1,7 +1,7 @@
 """join_features and sample_voice: give each face the voice of its moment, or read the voice at fixed ticks."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import numpy as np
@@ -23,7 +23,12 @@ class VoiceSeries:
     times: np.ndarray  # (M,) float64 s, centre of each window
     start: float = math.nan  # seconds, start of the sound
     stop: float = math.nan  # seconds, end of the sound; known with `last`
-    last: bool = False
+    last: bool = False  # whether no later row follows
+    silent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # (M,), windows of digital silence
+
+    def __post_init__(self) -> None:
+        if not len(self.silent):  # not stated: no window is silent
+            object.__setattr__(self, "silent", np.zeros(len(self.times), bool))
 
     def is_final(self, times: np.ndarray) -> np.ndarray:
         """Return for each moment whether no later row can change the voice there.   (T,) s -> (T,) bool"""
@@ -36,7 +41,7 @@ class VoiceSeries:
         """Return the voice at some moments, and whether there is sound.
 
         Values are linear between the two nearest rows, constant before the first and after the last row, and 0
-        outside the sound. times: (T,) float64 s -> (T, Dv) float32, (T,) bool.
+        outside the sound and where both of these rows are silent. times: (T,) float64 s -> (T, Dv) float32, (T,) bool.
         """
         sounding = np.zeros(len(times), bool)
         if len(self.times):
@@ -45,6 +50,7 @@ class VoiceSeries:
             return self.values.new_zeros(len(times), self.values.shape[1]), sounding
         right = np.searchsorted(self.times, times, side="right")
         left, right = np.maximum(right - 1, 0), np.minimum(right, len(self.times) - 1)
+        sounding &= ~(self.silent[left] & self.silent[right])
         gap = self.times[right] - self.times[left]
         share = np.where(gap > 0, (times - self.times[left]) / np.where(gap > 0, gap, 1), 0).astype(np.float32)
         weight = torch.from_numpy(share * sounding).to(self.values.device)[:, None]
@@ -56,12 +62,14 @@ class VoiceSeries:
     def add(self, voice: VoiceFeatures) -> "VoiceSeries":
         """Return the series with further rows."""
         values, times = torch.cat([self.values, voice.values]), np.concatenate([self.times, voice.times])
-        return VoiceSeries(values, times, voice.start, voice.stop, voice.last)
+        silent = np.concatenate([self.silent, voice.silent])
+        return VoiceSeries(values, times, voice.start, voice.stop, voice.last, silent)
 
     def since(self, time: float) -> "VoiceSeries":
         """Return the series without the rows that no moment from `time` (s) on needs."""
         first = max(0, int(np.searchsorted(self.times, time, side="right")) - 1)
-        return replace(self, values=self.values[first:].clone(), times=self.times[first:])
+        values, times, silent = self.values[first:].clone(), self.times[first:], self.silent[first:]
+        return replace(self, values=values, times=times, silent=silent)
 
 
 def _extended(series: VoiceSeries | None, voice: VoiceFeatures) -> VoiceSeries:
@@ -78,7 +86,7 @@ def _join(face: FaceFeatures, voice: VoiceSeries) -> JointFeatures:
 class JoinState:
     """Faces whose voice is not known yet, and the voice that they need."""
 
-    face: FaceFeatures | None = None
+    face: FaceFeatures | None = None  # rows that wait for their voice; None for no row
     voice: VoiceSeries | None = None
 
 
@@ -87,9 +95,9 @@ class JoinFeatures:
     """Give each face row the voice of its moment, linear between the centres of the two nearest windows.
 
     From the start of the sound to the first centre, and from the last centre to the end of the sound, the nearest
-    window is used. Outside the sound `has_voice` is False and the voice is 0. An instant without a face gets one row
-    with NO_TRACK, so that affect can be predicted from the voice alone. All faces of an instant share the voice,
-    regardless of who speaks.
+    window is used. Outside the sound, and in digital silence, `has_voice` is False and the voice is 0. An instant
+    without a face gets one row with NO_TRACK, so that affect can be predicted from the voice alone. All faces of an
+    instant share the voice, regardless of who speaks.
     """
 
     def start(self) -> JoinState:
@@ -131,15 +139,15 @@ class TickState:
     number: int = 0  # of the next tick, counted with those in gaps
     gaps: Gaps = ()  # without ticks
     voice: VoiceSeries | None = None
-    ended: bool = False
+    ended: bool = False  # whether the voice has ended
 
 
 @dataclass
 class SampleVoice:
     """Read the voice at ticks of a fixed rate, from the start of the sound to its end; no row has a face.
 
-    A clip without sound has ticks from its start to its end, and `has_voice` is False on all of them. Gaps of more
-    than a minute, in which a clip has neither frames nor sound, have no ticks.
+    A clip without sound has ticks from its start to its end, and `has_voice` is False on all of them, as it is in
+    digital silence. Gaps of more than a minute, in which a clip has neither frames nor sound, have no ticks.
     """
 
     fps: Annotated[Number, Field(ge=0.01, le=1000)] = 25.0  # Hz, of the ticks

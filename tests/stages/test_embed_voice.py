@@ -144,3 +144,13 @@ def test_missing_samples_are_an_error(stage):
 
 def test_the_stage_declares_the_width_of_the_card(stage):
     assert stage.makes["voice"].width("voice") == WIDTH
+
+
+@pytest.mark.parametrize(("level", "silent"), [(0.0, True), (2.0**-16, True), (1e-3, False)])
+def test_windows_of_digital_silence_are_marked(stage, level, silent):
+    wave = torch.cat([noise(1.5), level * torch.randn(3 * RATE, generator=torch.Generator().manual_seed(2))])
+    for cuts in ([], [3000, 31_000]):
+        marks = np.concatenate([part.silent for part in embed(stage, chunks(wave, cuts))])
+        starts = np.arange(len(marks)) * 0.2
+        assert not marks[starts < 1.4].any()
+        assert (marks[starts > 1.55] == silent).all()

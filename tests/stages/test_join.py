@@ -1,6 +1,7 @@
 """join_features and sample_voice: the voice of each face and of each tick."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -220,3 +221,16 @@ def test_an_impossible_rate_is_refused(fps):
 
 def test_blank_rows_have_no_track():
     assert set(blank_faces(clock(3), np.arange(3)).track_ids) == {NO_TRACK}
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(0, 20), max_size=4))
+def test_there_is_no_voice_between_two_silent_windows(cuts):
+    sound = voice()
+    sound = replace(sound, silent=(sound.times > 1.0) & (sound.times < 2.5))
+    parts = [replace(p, silent=sound.silent[np.isin(sound.times, p.times)]) for p in voice_chunks(sound, cuts, 5)]
+    joint = concat(join(face_features(100, [1]), parts, []))
+    first, last = sound.times[sound.silent][[0, -1]]
+    within = (joint.clock.times >= first) & (joint.clock.times < last)
+    np.testing.assert_array_equal(joint.has_voice, ~within)
+    assert (joint.voice[torch.from_numpy(within)] == 0).all()

@@ -34,9 +34,26 @@ def affect_of(wave: torch.Tensor, stages: tuple[EmbedVoice, SampleVoice, Predict
     return value
 
 
-def test_a_minute_of_silence_is_neutral_and_calm(stages):
-    track = affect_of(torch.zeros(60 * 16_000), stages)
-    assert len(track) == 60 * 25
+def test_digital_silence_has_no_affect_and_the_reason_no_audio(stages):
+    track = affect_of(torch.zeros(2 * 16_000), stages)
+    assert not track.has_voice.any()
+    table = track.to_table()
+    assert table["reason"].to_pylist() == ["no_audio"] * 50
+    for name in ("valence", "arousal", "expression", "p_neutral"):
+        assert table[name].null_count == 50, name
+
+
+def test_only_the_silent_part_of_a_sound_has_no_affect(stages):
+    wave = torch.randn(2 * 16_000, generator=torch.Generator().manual_seed(1)) * 0.1
+    track = affect_of(torch.cat([wave, torch.zeros(48_000), wave]), stages)
+    np.testing.assert_array_equal(np.isnan(track.valence), ~track.has_voice)
+    silent = track.clock.times[~track.has_voice]
+    assert silent.min() == pytest.approx(2.5, abs=0.25) and silent.max() == pytest.approx(4.5, abs=0.25)
+
+
+def test_a_minute_of_a_quiet_room_is_neutral_and_calm(stages):
+    track = affect_of(torch.randn(60 * 16_000, generator=torch.Generator().manual_seed(4)) * 3e-4, stages)
+    assert len(track) == 60 * 25 and track.has_voice.all()
     assert np.abs(track.valence[25:]).max() < 0.15
     assert np.abs(track.arousal[25:]).max() < 0.15
     assert (track.expressions.argmax(1) == track.classes.index("neutral")).all()
