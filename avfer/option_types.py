@@ -103,10 +103,18 @@ def first_problem(error: ValidationError, content: Any) -> Problem:
         return Problem(path, _at(path, details["msg"].removeprefix("Value error, ")))
     if details["type"] not in TYPE_ERRORS:
         return Problem(path, _at(path, describe(details)))
-    same = [_requirement(e) for e in errors if e["type"] in TYPE_ERRORS and _path(content, e["loc"]) == path]
-    kinds = [text.removeprefix("must be ") for text in dict.fromkeys(same)]
+    same = [e for e in errors if e["type"] in TYPE_ERRORS and _path(content, e["loc"]) == path]
+    return Problem(path, _at(path, _describe_types(same)))
+
+
+def _describe_types(errors: list[ErrorDetails]) -> str:
+    """Return what a value of several possible types must be: "must be 'all' or an integer, got 'some'".
+
+    errors: those of the same value, one for each type.
+    """
+    kinds = [text.removeprefix("must be ") for text in dict.fromkeys(map(_requirement, errors))]
     text = " or ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds)
-    return Problem(path, _at(path, f"must be {text}, got {shown(details['input'])}"))
+    return f"must be {text}, got {shown(errors[0]['input'])}"
 
 
 def _at(path: tuple[str, ...], text: str) -> str:
@@ -133,7 +141,10 @@ def validate(kind: Any, value: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        raise ValueError(describe(error.errors()[0])) from None
+        errors = error.errors()
+        bounds = [e for e in errors if e["type"] not in TYPE_ERRORS]
+        same = [e for e in errors if e["input"] is errors[0]["input"]]
+        raise ValueError(describe(bounds[0]) if bounds else _describe_types(same)) from None
     except PydanticUserError:
         raise ValueError(f"cannot be set, because its type {kind!r} has no values in YAML") from None
 

@@ -1,7 +1,7 @@
 """How commands are added to the command line: each with an example at the end of its help, and with a plain usage line.
 
-typer writes arguments as `{NAME} ` and `[NAME]` in the usage line and repeats their type in the list of arguments.
-Here they are `NAME` and `[NAME]`, and the list has names and help texts only.
+typer writes a required argument as `{NAME}` in the usage line, and adds its type to the list of arguments. Here it is
+`NAME`, and the list has names and help texts only.
 """
 
 from collections.abc import Callable

@@ -78,7 +78,8 @@ def clip_settings(
 ) -> dict[str, Any]:
     """Return the overrides of a pipeline for these options, without those that are not given.
 
-    Raises ConfigError if `start` or `stop` is no time, or `stop` is not later than `start`.
+    Raises ConfigError if `start` or `stop` is not a time, if `stop` is not later than `start`, or if `region` is not
+    four numbers.
     """
     from avfer.option_types import parse_seconds
 
@@ -90,15 +91,18 @@ def clip_settings(
         "start": first,
         "stop": last,
         "sequence_fps": fps,
-        "region": [_number(part) for part in region.split(",")] if region is not None else None,
+        "region": None if region is None else _parse_region(region),
         "person": int(person) if person is not None and person.isdecimal() and len(person) < MAX_DIGITS else person,
     }
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _number(text: str) -> float | str:
-    """Return a text as a number; as it is if it is none, so that the check of the option reports it."""
+def _parse_region(text: str) -> list[float]:
+    """Return x, y, width and height of a region. Raises ConfigError if the text is not four numbers."""
     try:
-        return float(text)
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        return text
+        numbers = []
+    if len(numbers) != 4:
+        raise ConfigError(f"--region: must be four numbers X,Y,W,H, got '{text}'")
+    return numbers
