@@ -41,7 +41,7 @@ class Provenance:
     weights: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
     device: str = ""  # "cpu", "cuda", ...
     stream: Mapping[str, object] = field(default_factory=dict[str, object])  # facts of the media, with `start_s`
-    version: str = __version__
+    version: str = __version__  # of avfer
 
     def as_metadata(self) -> dict[str, str]:
         """Return flat text for Parquet metadata: `weights` as JSON, each fact of the stream under its own key."""
@@ -77,7 +77,7 @@ class AffectTrack:
     action_units: np.ndarray  # (N, A) float32 in [0, 1], probabilities of occurrence
     action_unit_names: tuple[str, ...]  # A names: "AU01"
     has_voice: np.ndarray  # (N,) bool
-    source: Provenance | None = None
+    source: Provenance | None = None  # clip and pipeline; None for rows that were not predicted from a clip
 
     def __len__(self) -> int:
         return len(self.valence)

@@ -44,7 +44,7 @@ class Finding:
     section: str  # "versions", "devices", "codecs", "readers", "weights" or "licences"
     name: str  # of the package, device, codec or file
     detail: str  # version or state; the way to install it if it is missing
-    fine: bool = True
+    fine: bool = True  # False for something missing or wrong
     required: bool = True  # False: optional, the bundled pipelines run without it
 
 

@@ -29,11 +29,11 @@ class VideoFacts:
     """The video stream of a file, as its first frame shows it."""
 
     index: int  # of the stream in the container
-    codec: str
+    codec: str  # FFmpeg's name: "h264"
     width: int  # px, as displayed: after the rotation
     height: int  # px, as displayed
     rotation: int  # degrees counter-clockwise by which a frame is turned for display: 0, 90, 180 or 270
-    pix_fmt: str
+    pix_fmt: str  # FFmpeg's name: "yuv420p"
     fps: float | None  # average rate; the time of each frame does not depend on it
     time_base: Fraction  # seconds per tick of the stream's time stamps
     first_s: float  # s on the container's axis, time of the first frame: zero of avfer's axis
@@ -44,9 +44,9 @@ class AudioFacts:
     """The audio stream of a file."""
 
     index: int  # of the stream in the container
-    codec: str
+    codec: str  # FFmpeg's name: "aac"
     sample_rate: int  # Hz
-    channels: int
+    channels: int  # number of them
     start: float | None  # s on the container's axis
 
 
@@ -54,12 +54,12 @@ class AudioFacts:
 class Media:
     """The facts of one file."""
 
-    path: Path
+    path: Path  # of the file
     container: str  # FFmpeg's name of the format
     start_s: float  # s, where the container's own axis begins
     duration: float | None  # s, as the container states it; None if it does not
-    video: VideoFacts | None
-    audio: AudioFacts | None
+    video: VideoFacts | None  # None without a video stream
+    audio: AudioFacts | None  # None without an audio stream
 
     def facts(self) -> dict[str, str | int | float | bool | None]:
         """Return all facts but the path as a flat mapping.

@@ -25,11 +25,11 @@ class Phase(Enum):
 class Step:
     """A stage with its place in the pipeline."""
 
-    name: str
+    name: str  # of the stage in the YAML
     stage: Any
     inputs: tuple[str, ...]  # names of the stages whose outputs it reads, or "span"
     frees: tuple[str, ...]  # values that no later step reads
-    phase: Phase
+    phase: Phase  # when it runs
 
 
 def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:

@@ -55,11 +55,11 @@ class StageSpec:
 class PipelineSpec:
     """A whole pipeline as its YAML describes it."""
 
-    name: str
+    name: str  # of the file, without its ending
     text: str  # YAML, with overrides applied
     chunk: float  # seconds processed at once
     threads: int  # that each network may use
-    stages: tuple[StageSpec, ...]
+    stages: tuple[StageSpec, ...]  # in the order of the YAML
     output: str  # name of the stage whose output is the result
     where: str  # name of the file, for messages
 

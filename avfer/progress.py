@@ -66,7 +66,10 @@ class Display:
 
 
 class JsonLines(Display):
-    """One JSON object a line on standard error for each event: `{"time": 1.7e9, "event": "done", "id": ...}`."""
+    """One JSON object a line on standard error for each event: `{"time": 1.7e9, "event": "done", "id": ...}`.
+
+    write: takes each line with its line break; None for standard error.
+    """
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
         self._write = write or sys.stderr.write
@@ -78,7 +81,10 @@ class JsonLines(Display):
 
 
 class PlainLines(Display):
-    """Lines of text without bars, for files and pipes."""
+    """Lines of text without bars, for files and pipes.
+
+    console: where the lines are printed.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -96,7 +102,10 @@ class _TimeLeft(TimeRemainingColumn):
 
 
 class TerminalBars(PlainLines):
-    """Bars that move, with lines above them. keep: whether the last state of the bars stays at the end."""
+    """Bars that move, with lines above them. keep: whether the last state of the bars stays at the end.
+
+    console: the terminal.
+    """
 
     shows_bars = True
 
@@ -143,7 +152,10 @@ def open_display(console: Console, quiet: bool, json_log: bool = False, keep_bar
 
 
 class StepProgress:
-    """A `ReportProgress` that shows a bar for the current step and prints a line for each finished one."""
+    """A `ReportProgress` that shows a bar for the current step and prints a line for each finished one.
+
+    display: where bars and lines are shown.
+    """
 
     def __init__(self, display: Display) -> None:
         self._display = display
@@ -196,6 +208,8 @@ class CorpusProgress:
     """Progress of a corpus whose clips finish in any order on several workers.
 
     The rate counts the clips of this run. The time remaining follows from the bytes of media still to be labelled.
+
+    display: where bars and lines are shown.
     """
 
     def __init__(self, display: Display) -> None:

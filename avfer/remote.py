@@ -36,7 +36,7 @@ class RemoteFile:
     """A file of a remote store."""
 
     name: str  # relative to the folder or pattern that was searched; empty if the URL names the file itself
-    url: str
+    url: str  # with its protocol: "s3://bucket/clip.mp4"
     size: int  # bytes
     modified: float | None  # s since 1970; None if the store does not report it
     content_mark: str  # changes with the content: "etag:...", or "info:..." from everything else the store reports

@@ -33,7 +33,7 @@ class YamlDocument:
     """A parsed document, and the line of each of its keys."""
 
     file: str  # name for messages
-    content: Any
+    content: Any  # mappings, lists, texts, numbers, booleans and None
     lines: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])  # path of a key -> line, counted from 1
     settings: set[KeyPath] = field(default_factory=set[KeyPath])  # keys whose values were set after the file was read
 

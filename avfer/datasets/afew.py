@@ -49,6 +49,8 @@ class Afew(Corpus):
 
     Label of each clip: "expression" (1,). Clips of test have no labels; no subjects are known.
     If aligned faces are on disk, the one in the middle of a clip is its picture.
+
+    root: folder of the corpus.
     """
 
     name = "afew"

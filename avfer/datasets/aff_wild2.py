@@ -34,6 +34,7 @@ class AffWild2(Corpus):
     "mtl" has all of them. Frames whose picture is missing keep their labels, as the ABAW scores require.
     task: "va", "expr", "au", or "mtl" (the multi-task files); default: the first of these on disk.
     crops: use "aligned" or "cropped" pictures; default: the aligned ones if there are any, else the cropped ones.
+    root: folder of the corpus.
     """
 
     name = "aff_wild2"

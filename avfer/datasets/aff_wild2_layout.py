@@ -64,7 +64,7 @@ class Annotations:
     """The annotations of one task."""
 
     task: Task
-    years: str
+    years: str  # of the challenge that used them
     files: dict[Partition, dict[str, Path]]  # person -> file; a multi-task file under the name of its partition
     test: tuple[str, ...] = ()  # people of the test set, who have no labels
 
@@ -73,6 +73,8 @@ class AffWild2Layout:
     """A copy of Aff-Wild2 on disk. Its folders are listed once; folders of faces are listed when they are requested.
 
     Raises DatasetError if the root contains no annotations of any task.
+
+    notes: gains an entry for every folder or file that is skipped.
     """
 
     def __init__(self, root: Path, notes: Notes) -> None:

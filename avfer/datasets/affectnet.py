@@ -32,6 +32,8 @@ class AffectNet(Corpus):
     classes: 8, or 7 to leave contempt out.
     labelled: True leaves out pictures of none of the classes (such as pictures without a face); False keeps them with
     an expression that is not valid.
+
+    root: folder of either release.
     """
 
     name = "affectnet"

@@ -70,6 +70,7 @@ class FullRelease:
     """The lists of the full release on disk, and the folders of pictures beside them.
 
     annotations: "manual" or "automatic".
+    root: folder with the lists.
     """
 
     def __init__(self, root: Path, annotations: str) -> None:
@@ -102,7 +103,10 @@ class FullRelease:
 
 
 class CutRelease:
-    """The two folders of the release of 2021."""
+    """The two folders of the release of 2021.
+
+    root: folder with both folders.
+    """
 
     distribution = "2021 cut, 8 labels"
 

@@ -24,6 +24,7 @@ class CaerS(Corpus):
     train/Anger/1.png, test/Anger/1.png    a folder for each of 7 classes: Anger, Disgust, Fear, Happy, Neutral, ...
 
     Label of each picture: "expression" (1,). 48 995 pictures in train, 20 987 in test. No subjects are known.
+    root: folder of the corpus.
     """
 
     name = "caer_s"

@@ -35,7 +35,7 @@ Places = dict[str, list[Partition]]  # subject or recording -> partitions that c
 class Counts:
     """Contents of one partition. The names of the fields are keys of `avfer corpora check --json`."""
 
-    examples: int = 0
+    examples: int = 0  # recordings, clips or pictures with labels
     subjects: int = 0  # 0 if the corpus does not identify people
     steps: int = 0  # annotated time steps, or pictures
     valid: dict[str, int] = field(default_factory=dict[str, int])  # kind of label -> steps where all of it is valid
@@ -51,10 +51,10 @@ class CorpusCheck:
     """The result of a check of a corpus."""
 
     corpus: str
-    distribution: str
-    protocol: str
-    partitions: dict[Partition, Counts]
-    notes: Notes
+    distribution: str  # the layout that was detected
+    protocol: str  # gold standard and split
+    partitions: dict[Partition, Counts]  # contents of each partition on disk
+    notes: Notes  # what was skipped, repaired or faulty
     leaks: dict[str, tuple[Partition, ...]]  # a subject or recording in several partitions -> these partitions
     unread: tuple[Partition, ...] = ()  # partitions whose reading stopped at an error
 

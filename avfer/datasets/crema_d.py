@@ -50,6 +50,8 @@ class CremaD(Corpus):
     ratings: "voice", "face" or "both"; the votes of raters who were presented with these are read.
     split: "avfer" (train 1001-1063, dev 1064-1077, test 1078-1091), "all" in train, or a file of lines
     `train: 1001 1002`.
+
+    root: folder of the corpus.
     """
 
     name = "crema_d"

@@ -32,6 +32,8 @@ class EmoDb(Corpus):
     Label of each clip: "expression" (1,) of 7 classes. The subject is the speaker.
     split: "avfer" (train 03 08 09 10 11 13, dev 12 14, test 15 16), "all" in train, or a file of lines `train: 3 8`.
     The label is the expression that the actor was given; boredom is a class of its own.
+
+    root: folder of the corpus.
     """
 
     name = "emo_db"

@@ -52,10 +52,10 @@ class Example:
     """
 
     id: str  # unique in the corpus
-    partition: Partition
-    labels: dict[str, Labels]
+    partition: Partition  # "train", "dev" or "test"
+    labels: dict[str, Labels]  # kind of label -> labels of the T steps
     subject: str | None = None  # the person; None if the corpus does not identify people
-    video: Path | None = None
+    video: Path | None = None  # file with the pictures; None for sound or pictures alone
     audio: Path | None = None  # the video itself where its sound track is used
     pictures: tuple[Path | None, ...] = ()  # one for each step, None where missing; empty if there are no pictures
     times: np.ndarray | None = None  # (T,) float64 s; None for pictures, and where labels are indexed by frame

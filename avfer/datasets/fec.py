@@ -50,6 +50,7 @@ class Fec(Corpus):
     an annotator and the face (1 to 3) that he or she finds least like the other two. Pictures are not distributed;
     faces are read with `face`, which cuts them out of their pictures.
     agreement: smallest share of annotators, in (0, 1], who must choose the same face as least like the other two.
+    root: folder with the CSV files and `images`.
     """
 
     name = "fec"

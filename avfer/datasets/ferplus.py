@@ -33,6 +33,7 @@ class FerPlus(Corpus):
     Pictures are read with `picture`, because those in arrays are not files of their own.
     labels: rule that turns votes into an expression: "majority" (more than half of them) or "plurality" (the most).
     table: "votes", as in label.csv, or "votes_csv", as in fer2013new.csv; default: the first of these on disk.
+    root: folder with the folders of pictures, the list, or the arrays.
     """
 
     name = "ferplus"

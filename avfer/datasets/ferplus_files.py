@@ -124,7 +124,10 @@ class Archive(NamedTuple):
 
 
 class FerPlusArrays:
-    """The array files of a folder. A file is read on first use and kept in memory: 50 MB for train."""
+    """The array files of a folder. A file is read on first use and kept in memory: 50 MB for train.
+
+    root: folder of the array files.
+    """
 
     distribution = "pictures and votes as arrays"
     tables = TABLES

@@ -56,6 +56,7 @@ class RafDb(Corpus):
 
     Label of each picture: "expression" (1,) of 7 classes. 12 271 pictures in train, 3 068 in test.
     pictures: "aligned" faces (100 x 100 px, the usual ones) or the "original" pictures.
+    root: folder of the corpus.
     """
 
     name = "raf_db"

@@ -40,6 +40,8 @@ class Ravdess(Corpus):
     `train: 1 2 3`.
     Of a clip that is on disk as video and as audio, the video is read. The label is the expression that the actor was
     given.
+
+    root: folder of the corpus.
     """
 
     name = "ravdess"

@@ -41,6 +41,7 @@ class Recola(Corpus):
     gold: a gold standard on disk by its name ("gs_1", or "distributed" for the first), or one computed from the
     ratings: "mean", "avec", "ewe". Default: the first on disk, else "avec" (AVEC) or "mean" (original release).
     split: of the original release: "8/8/7", "46-subject", or a file of lines `train: P16 P17` or `P16,train`.
+    root: folder of the corpus.
     """
 
     name = "recola"

@@ -36,6 +36,7 @@ class Sewa(Corpus):
     A label file has a row every 0.1 s: `Train_DE_01;0.0;0.12;-0.30;NaN` (name; time; arousal; valence; liking).
     Labels: "valence", "arousal", "liking" (T,), NaN in a file is not valid. One recording is one person.
     culture: read "DE", "HU" or "CN" alone; default: all of them.
+    root: folder of the corpus.
     """
 
     name = "sewa"

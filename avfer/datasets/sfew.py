@@ -33,6 +33,7 @@ class Sfew(Corpus):
     Test_Aligned_Faces/Film_0002_1.png           test, without labels
 
     Label of each picture: "expression" (1,). No subjects are known.
+    root: folder of the corpus.
     """
 
     name = "sfew"

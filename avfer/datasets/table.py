@@ -33,7 +33,7 @@ REPEATED_STEP = "rows that repeat a time or frame: the first is kept"
 class PathRows:
     """The R rows of one path, packed: a table may have millions of rows."""
 
-    facts: PathFacts
+    facts: PathFacts  # what the rows have in common
     lines: "array[int]" = field(default_factory=lambda: array("q"))  # R
     numbers: "array[float]" = field(default_factory=lambda: array("d"))  # R * C, row after row
     classes: "array[int]" = field(default_factory=lambda: array("q"))  # R, -1 for a row without an expression
@@ -43,7 +43,7 @@ class PathRows:
 class Survey:
     """Classes and partitions of the whole table, as far as it can be read."""
 
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # expressions, in the order of the labels
     partitions: set[Partition] = field(default_factory=set[Partition])
     partition_of: dict[str, Partition] = field(
         default_factory=dict[str, Partition]
@@ -68,6 +68,8 @@ class Table(Corpus):
     file: name of the table, if a folder contains several.
     split: "70/15/15", percentages of train, dev and test by subject (by path without subjects), always the same for
     the same names; or "test" for all of it.
+
+    root: the table, or its folder.
     """
 
     name = "table"

@@ -34,8 +34,8 @@ class KindPrediction:
 class Collected:
     """Tallies of the kinds that are labelled and predicted, and what was found on the way."""
 
-    tallies: dict[Kind, Tally] = field(default_factory=dict[Kind, Tally])
-    examples: int = 0
+    tallies: dict[Kind, Tally] = field(default_factory=dict[Kind, Tally])  # kind of label -> its scores so far
+    examples: int = 0  # number that was scored
     labelled: dict[Kind, int] = field(default_factory=dict[Kind, int])  # recordings with valid steps
     unpredicted: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])  # their ids, without predictions
     missing_pictures: dict[Kind, int] = field(default_factory=dict[Kind, int])  # labelled pictures without a file

@@ -41,18 +41,18 @@ JSON_KEYS = {"never_predicted": "not_told", "repeated": "held"}  # field -> key 
 class DimensionReport:
     """Scores of valence or arousal, raw and post-processed, and what the charts need."""
 
-    scores: KindScores
+    scores: KindScores  # of the raw predictions
     variants: tuple[VariantScores, ...]  # empty if no post-processing was requested
     outside: int  # valid steps whose prediction is outside [-1, 1]
     density: np.ndarray  # (C, C) valid steps by target (rows) and prediction (columns), both from -1 to 1
-    curves: tuple[Curve, ...]
+    curves: tuple[Curve, ...]  # of some recordings, for the chart
 
 
 @dataclass(frozen=True, eq=False)
 class ExpressionReport:
     """Scores of expressions; arrays follow the K classes in the order of the corpus."""
 
-    scores: KindScores
+    scores: KindScores  # accuracy, F1 and recall
     classes: tuple[str, ...]
     never_predicted: tuple[str, ...]  # classes that no prediction has a column of
     confusion: np.ndarray  # (K, K) int64; a row is the target
@@ -66,10 +66,10 @@ class ExpressionReport:
 class ActionUnitReport:
     """Scores of action units; arrays follow the A units in the order of the corpus."""
 
-    scores: KindScores
+    scores: KindScores  # F1 and accuracy
     units: tuple[str, ...]
     never_predicted: tuple[str, ...]  # units that no prediction has a column of
-    threshold: float
+    threshold: float  # probability from which a unit counts as present, in [0, 1]
     mixed: int  # steps with some units known and some not, which are not scored
     support: np.ndarray  # (A,) int64
     f1: np.ndarray  # (A,)
@@ -82,11 +82,11 @@ class EvaluationReport:
     corpus: str
     partition: str
     facts: Mapping[str, str]  # the protocol, in the order of printing
-    quoted: Headline
-    dimensions: Mapping[Dimension, DimensionReport]
-    expression: ExpressionReport | None
-    action_units: ActionUnitReport | None
-    challenge: ChallengeScore | None
+    quoted: Headline  # whether joined or mean scores are in the headline
+    dimensions: Mapping[Dimension, DimensionReport]  # "valence" and "arousal", as far as evaluated
+    expression: ExpressionReport | None  # None if not evaluated
+    action_units: ActionUnitReport | None  # None if not evaluated
+    challenge: ChallengeScore | None  # None without an ABAW task
     published: tuple[PublishedTable, ...]  # of the same corpus, partition and protocol
     notes: Mapping[str, tuple[int, str]]  # note -> number of occurrences, place of the first
     weights: Mapping[str, str]  # file -> sha256

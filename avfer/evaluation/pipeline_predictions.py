@@ -27,6 +27,8 @@ class PipelineSource:
 
     The pipeline is built once, with `device` and `settings` of the configuration; its tables are in the folder `tables`
     of `output`. Raises ConfigError for a pipeline that cannot be built.
+
+    config: of the evaluation; overwrite: make tables that exist again; quiet: show no progress.
     """
 
     def __init__(self, config: EvalConfig, overwrite: bool, quiet: bool) -> None:

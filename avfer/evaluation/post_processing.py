@@ -158,7 +158,7 @@ class MovingMean:
 class Chain:
     """Operations in their order, and the partition they were fitted on."""
 
-    operations: tuple[Operation, ...] = ()
+    operations: tuple[Operation, ...] = ()  # applied in this order
     fitted_on: str | None = None  # None if nothing was fitted
 
     def apply(self, values: Floats, step: float) -> Floats:

@@ -56,7 +56,7 @@ class TableFolder:
     """
 
     folder: Path
-    origin: PredictionOrigin = field(default_factory=PredictionOrigin)
+    origin: PredictionOrigin = field(default_factory=PredictionOrigin)  # what made the tables, as far as they state it
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():

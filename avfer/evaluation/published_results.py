@@ -35,7 +35,7 @@ OLD_CLASSES, OLD_UNITS = 7, 8
 class PublishedRow:
     """A published result."""
 
-    system: str
+    system: str  # name of the method
     values: dict[str, float]  # metric -> value; metrics without a published value are absent
     mark: str  # a key of MARKS
 
@@ -46,8 +46,8 @@ class PublishedTable:
 
     task: str
     protocol: str
-    metrics: list[str]
-    rows: list[PublishedRow]
+    metrics: list[str]  # names of the columns
+    rows: list[PublishedRow]  # in the order of the source
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class OtherProtocol:
 class ChallengeScore:
     """The score P of an ABAW challenge."""
 
-    task: str
-    year: int
+    task: str  # "va", "expr" or "au"
+    year: int  # of the challenge whose formula is used
     rule: str  # "0.67 f1_macro + 0.33 accuracy"
     score: float
 

@@ -31,8 +31,8 @@ from avfer.evaluation.submission_check import (
 class Written:
     """A submission on disk."""
 
-    path: Path
-    rows: int
+    path: Path  # of the file
+    rows: int  # lines after the header
     filled: int  # rows that repeat another frame's prediction, because there was none for their frame
 
 

@@ -47,8 +47,8 @@ class ScoredExample:
 class StepCounts:
     """Numbers of steps; valid = predicted + repeated + delayed. A step that is both counts as delayed."""
 
-    recordings: int = 0
-    annotated: int = 0
+    recordings: int = 0  # number of them
+    annotated: int = 0  # steps of the corpus
     valid: int = 0
     predicted: int = 0
     repeated: int = 0
@@ -72,13 +72,13 @@ class KindScores:
     accuracy of action units. Both numbers are reported, because they can differ by 0.4 in CCC.
     """
 
-    steps: StepCounts
+    steps: StepCounts  # that the scores are computed from
     joined: dict[str, float]  # over all valid steps
     mean: dict[str, float]  # empty for pictures
     joined_own: dict[str, float]  # over predicted steps alone
-    mean_own: dict[str, float]
+    mean_own: dict[str, float]  # metric -> mean over the recordings
     intervals: dict[str, Interval]  # of `joined`
-    mean_intervals: dict[str, Interval]
+    mean_intervals: dict[str, Interval]  # metric -> 95 % interval of that mean
     drawn: str  # what the bootstrap of the intervals resamples: "subjects", "recordings" or "pictures"
     recordings: dict[str, dict[str, float]]  # empty for pictures
 
@@ -153,12 +153,12 @@ class DimensionTally:
     Predictions outside [-1, 1] are scored as they are and counted; only the density clips them.
     """
 
-    name: Dimension
-    config: EvalConfig
-    scores: KindAccumulator[RegressionScores] = field(init=False)
+    name: Dimension  # "valence" or "arousal"
+    config: EvalConfig  # of the evaluation
+    scores: KindAccumulator[RegressionScores] = field(init=False)  # joined, and of each recording
     density: np.ndarray = field(default_factory=lambda: np.zeros((CELLS, CELLS), np.int64))  # (C, C) target, prediction
-    curves: list[Curve] = field(default_factory=list[Curve])
-    series: list[RecordingSeries] = field(default_factory=list[RecordingSeries])
+    curves: list[Curve] = field(default_factory=list[Curve])  # of the first recordings, for the chart
+    series: list[RecordingSeries] = field(default_factory=list[RecordingSeries])  # kept for post-processing alone
     outside: int = 0  # valid steps whose prediction is outside [-1, 1]
 
     def __post_init__(self) -> None:
@@ -188,7 +188,7 @@ class ExpressionTally:
     """
 
     names: tuple[str, ...]  # K classes
-    scores: KindAccumulator[ClassScores] = field(init=False)
+    scores: KindAccumulator[ClassScores] = field(init=False)  # joined, and of each recording
     predicted: np.ndarray = field(init=False)  # (K,) bool: classes that any table has a column of
 
     def __post_init__(self) -> None:
@@ -213,7 +213,7 @@ class ActionUnitTally:
 
     names: tuple[str, ...]  # A action units
     threshold: float
-    scores: KindAccumulator[ActionUnitScores] = field(init=False)
+    scores: KindAccumulator[ActionUnitScores] = field(init=False)  # joined, and of each recording
     predicted: np.ndarray = field(init=False)  # (A,) bool: units that any table has a column of
     mixed: int = 0  # steps with some units known and some not, which are not scored
 

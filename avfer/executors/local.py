@@ -53,6 +53,8 @@ class LocalExecutor:
 
     The number of threads can change the last bits of a matrix product, so it comes from the pipeline and must not
     depend on the number of workers.
+
+    limits: seconds and memory of one item, None for no limit.
     """
 
     def __init__(self, workers: int = 1, limits: Limits | None = None, threads: int = 1) -> None:
@@ -109,7 +111,10 @@ class _LocalBackend:
 
 
 class WorkerProcess:
-    """The parent's end of a worker process. A thread moves what the process sends into the queue of events."""
+    """The parent's end of a worker process. A thread moves what the process sends into the queue of events.
+
+    variables: environment variables of the process, such as its number of threads.
+    """
 
     def __init__(self, variables: dict[str, str], events: EventQueue) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115

@@ -19,7 +19,7 @@ MAX_FAILED_STARTS = 3  # consecutive workers that ended while they loaded the ta
 class Limits:
     """What one item may cost before its worker is killed; None: no limit."""
 
-    seconds: float | None = None
+    seconds: float | None = None  # wall clock time
     memory: float | None = None  # bytes, resident, of the worker's process
 
 
@@ -68,14 +68,14 @@ class WorkerReady:
 class TaskResult:
     """Event: a worker has finished its item."""
 
-    value: Any
+    value: Any  # that the task returned
 
 
 @dataclass(frozen=True)
 class TaskError:
     """Event: the task raised an AvferError, sent as the name of its class and its message."""
 
-    kind: str
+    kind: str  # name of a class in avfer.errors
     message: str
 
 
@@ -83,8 +83,8 @@ class TaskError:
 class WorkerExited:
     """Event: a worker has ended. Fields as in LostItem."""
 
-    reason: str
-    trace: str = ""
+    reason: str  # completes "its worker ...": "crashed (SIGSEGV)"
+    trace: str = ""  # the last lines that the worker wrote, if they are known
 
 
 Event = WorkerReady | TaskResult | TaskError | WorkerExited

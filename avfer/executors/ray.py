@@ -46,11 +46,15 @@ class RayOptions:
     address: str  # "local" starts a cluster on this machine
     workers: int  # at most
     device: str = "auto"  # a kind, or several with a comma: "cuda,cpu" fills GPUs first, then the remaining cores
-    gpus_per_worker: float = 1.0
+    gpus_per_worker: float = 1.0  # share of a GPU for each actor on one
 
 
 class RayExecutor:
-    """Runs tasks in as many actors as the cluster has room for, each with its share of a GPU or with cores."""
+    """Runs tasks in as many actors as the cluster has room for, each with its share of a GPU or with cores.
+
+    options: cluster, number of actors and devices; limits: seconds and memory of one item, None for no limit; threads:
+    CPU threads of each actor.
+    """
 
     def __init__(self, options: RayOptions, limits: Limits | None = None, threads: int = 1) -> None:
         self._options, self._limits, self._threads = options, limits or Limits(), threads
@@ -132,7 +136,10 @@ class _RayBackend:
 
 
 class Actor:
-    """The handle of a worker on a Ray cluster."""
+    """The handle of a worker on a Ray cluster.
+
+    ray: the imported module; device: kind of its device; calls: running call -> its actor, shared by all actors.
+    """
 
     def __init__(self, ray: Any, handle: Any, device: str, calls: "dict[Any, Actor]") -> None:
         self._ray, self._handle, self.device, self._calls = ray, handle, device, calls

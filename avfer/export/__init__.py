@@ -19,7 +19,10 @@ __all__ = ["CarriesMetadata", "Exporter", "TableFormat", "find_exporter", "find_
 
 
 class TableFormat(Protocol):
-    """Encodes the rows of one table into an open binary file."""
+    """Encodes the rows of one table into an open binary file.
+
+    file: opened for writing bytes; schema: of every table that is written.
+    """
 
     suffix: ClassVar[str]  # end of the file name, with its dot: ".parquet"
 

@@ -30,7 +30,7 @@ class PersonSummary:
     valence: float = 0.0  # sum over the rows where it is known
     arousal: float = 0.0  # sum over the same rows
     known: int = 0  # rows with valence and arousal
-    expressions: Counter[str] = field(default_factory=Counter[str])
+    expressions: Counter[str] = field(default_factory=Counter[str])  # expression -> rows where it is the most probable
     curves: dict[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])  # bin -> sums: valence, arousal, rows
 
     def curve(self, column: int) -> list[float | None]:
@@ -56,7 +56,7 @@ class TableSummary:
     Example: `summary = TableSummary(); summary.add(track.to_table())`.
     """
 
-    rows: int = 0
+    rows: int = 0  # so far
     instants: int = 0  # frames, or ticks of a fixed clock
     has_frames: bool = False  # whether the instants are decoded frames
     with_face: int = 0  # instants with at least one face

@@ -31,7 +31,7 @@ DAMAGE = (  # what a manifest of other contents, or a damaged archive, can raise
 class ExpectedOutput:
     """One output of a case; the golden may store only a part of it."""
 
-    name: str
+    name: str  # as the manifest states it
     shape: tuple[int, ...]  # of the whole output
     part: tuple[slice | int, ...]  # index of the stored part
     values: np.ndarray  # the stored part
@@ -52,10 +52,10 @@ class ExpectedOutput:
 class GoldenCase:
     """Inputs, and the outputs that a network must compute from them."""
 
-    name: str
-    inputs: dict[str, np.ndarray]
+    name: str  # as the manifest states it
+    inputs: dict[str, np.ndarray]  # name -> array of the shape in the manifest
     tensors: dict[str, np.ndarray]  # weights of a part that is published as a file of its own
-    expected: list[ExpectedOutput]
+    expected: list[ExpectedOutput]  # in the order of the manifest
     needs: str  # the package that the case cannot run without, and its version; "" for none
 
 
@@ -66,7 +66,7 @@ class Golden:
     name: str  # of the folder
     tensors: dict[str, np.ndarray]  # weights under the names of the published implementation
     constructed: frozenset[str]  # names of tensors that the constructor computes
-    cases: list[GoldenCase]
+    cases: list[GoldenCase]  # in the order of the manifest
 
 
 def read_golden(folder: Path) -> Golden:

@@ -34,7 +34,7 @@ class Entry:
     path: str  # absolute path, or a URL
     size: int  # bytes
     modified: float | None  # s since 1970
-    hash: str | None
+    hash: str | None  # "sha256:..." or the mark of a remote store; None if the clip is unreadable
     columns: pa.Table | None = None  # one row: the user's columns for this clip
 
     @property
@@ -77,7 +77,7 @@ class Shard:
     """
 
     index: int = 1  # from 1 to count
-    count: int = 1
+    count: int = 1  # number of shares
 
     def __str__(self) -> str:
         return f"{self.index}-of-{self.count}"

@@ -64,10 +64,10 @@ class LabelTask:
     output folder, which all of them must see; weights are loaded by each worker.
     """
 
-    spec: PipelineSpec
-    device: str
+    spec: PipelineSpec  # the pipeline
+    device: str  # name, such as "cpu" or "cuda:0"
     pipeline: str  # fingerprint
-    store: Store
+    store: Store  # the folder of the labels
     sound: str | None = None  # rule for separate sound files
 
     def with_device(self, device: str) -> Self:

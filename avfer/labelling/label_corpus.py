@@ -34,8 +34,8 @@ TRIES = 2  # a clip fails after so many workers have crashed or been killed whil
 class LabelReport:
     """What a run of `avfer label` has done so far. The caller creates it, and can read it after an error as well."""
 
-    store: Store
-    plan: Plan | None = None
+    store: Store  # the folder of the labels
+    plan: Plan | None = None  # None until the corpus was listed
     written: "array[int]" = field(default_factory=lambda: array("L"))  # rows of the plan whose tables are written
     failed: int = 0  # clips of this run's plan without a table, whether they failed now or earlier
     corpus: CorpusStatus | None = None  # totals of all shards

@@ -22,7 +22,7 @@ from avfer.pipeline_config import PipelineSpec
 class Recipe:
     """A pipeline that could be loaded."""
 
-    spec: PipelineSpec
+    spec: PipelineSpec  # the pipeline
     weights: dict[str, str]  # file name -> sha256
     device: str  # that `--device` resolved to on this machine
     fingerprint: str  # of the pipeline, 64 hexadecimal digits
@@ -63,7 +63,7 @@ def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
 class LoadRecipe:
     """A worker task that loads pipelines and returns them as recipes."""
 
-    device: str
+    device: str  # name, such as "cpu" or "auto"
 
     def with_device(self, device: str) -> Self:
         """Return the same task for another device."""
@@ -91,11 +91,11 @@ class LabelOptions:
     workers: int | None = None  # at most; None: as many as the machine or the cluster has room for
     ray: str | None = None  # address of a Ray cluster, or "local" to start one
     gpus_per_worker: float = 1.0  # on Ray
-    shard: Shard = field(default_factory=Shard)
+    shard: Shard = field(default_factory=Shard)  # share of the corpus to label
     limits: Limits = field(default_factory=Limits)
     sound: str | None = None  # rule for separate sound files, see avfer.sound_files
-    retry_failed: bool = False
-    overwrite: bool = False
+    retry_failed: bool = False  # label clips again that failed before
+    overwrite: bool = False  # label all clips again
     stills: bool = False  # each picture of a sequence is a clip of its own
 
     def check(self) -> None:

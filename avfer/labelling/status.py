@@ -40,7 +40,7 @@ class CorpusStatus:
     rows: int = 0
     instants: int = 0  # frames, or ticks of a fixed clock
     with_face: int = 0  # instants with a face
-    media_seconds: float = 0.0
+    media_seconds: float = 0.0  # length of the clips that are done
     work_seconds: float = 0.0  # of all workers together
     bytes: int = 0  # of tables
     bytes_left: int = 0  # of media
@@ -84,7 +84,7 @@ class LabelStatus:
 
     corpus: CorpusStatus
     running: int  # runs that are active now
-    pace: Pace
+    pace: Pace  # how fast clips are labelled
 
     @property
     def seconds_left(self) -> float | None:

@@ -42,7 +42,10 @@ def partition(heads: Tensor) -> Tensor:
 
 
 class AffinityLoss(NetworkLoss):
-    """`affinity` of the labelled crops; the centres of the classes are its parameters."""
+    """`affinity` of the labelled crops; the centres of the classes are its parameters.
+
+    context: states the classes of the network.
+    """
 
     needs: ClassVar[frozenset[str]] = frozenset({"feature_map"})
     reads_labels: ClassVar[bool] = True

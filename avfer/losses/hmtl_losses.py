@@ -122,7 +122,10 @@ class PuzzleLoss(NetworkLoss):
 
 
 class InpaintingLoss(NetworkLoss):
-    """`inpainting_loss` of images that are restored after a square was cut out at random; `teacher:` is a VGG-16."""
+    """`inpainting_loss` of images that are restored after a square was cut out at random; `teacher:` is a VGG-16.
+
+    context: states the file of the teacher.
+    """
 
     needs: ClassVar[frozenset[str]] = frozenset({"inpainting"})
 

@@ -67,6 +67,8 @@ class NetworkLoss(nn.Module):
     `needs` are names that the network must list in its `offers`. A loss with `reads_labels` skips crops without a
     label. `teacher` is the catalog name of the frozen teacher network that a loss reads, "" for none; it is used for
     weights without a card.
+
+    context: the card of the network in training, and the file of the teacher.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -128,7 +130,10 @@ class ForwardPass:
 
 
 class FrozenTeacher:
-    """A trained network whose weights do not change; it runs once per batch and is not saved with them."""
+    """A trained network whose weights do not change; it runs once per batch and is not saved with them.
+
+    context: states the file of the teacher, and the classes of the network in training.
+    """
 
     def __init__(self, context: LossContext, default_name: str) -> None:
         """Load the teacher of a recipe; `default_name` is the network of weights without a card.

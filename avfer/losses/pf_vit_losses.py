@@ -122,7 +122,10 @@ class FlatnessLoss(PokerFaceLoss):
 
 
 class NeutralityLoss(PokerFaceLoss):
-    """Poker faces are neutral for a discriminator that learns expressions, and neutral faces stay unchanged."""
+    """Poker faces are neutral for a discriminator that learns expressions, and neutral faces stay unchanged.
+
+    context: states the classes of the network.
+    """
 
     def __init__(self, context: LossContext) -> None:
         """Find the class "neutral". Raises ValueError if there is none."""

@@ -54,7 +54,10 @@ def branches_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class PdlsLoss(NetworkLoss):
-    """`branches_loss` of the labelled crops against their labels, smoothed by the prior."""
+    """`branches_loss` of the labelled crops against their labels, smoothed by the prior.
+
+    context: states the classes of the network.
+    """
 
     needs: ClassVar[frozenset[str]] = frozenset({"branch_logits"})
     reads_labels: ClassVar[bool] = True

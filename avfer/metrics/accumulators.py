@@ -50,6 +50,8 @@ class RegressionScores:
     >>> scores.add([0.4, 0.3], [0.5, 0.2])
     >>> round(scores.result()["ccc"], 6)
     0.818182
+
+    convention: the form of the CCC; nan: what to do with NaN; limits: smallest and largest value that is accepted.
     """
 
     def __init__(self, convention: Convention = "population", nan: NanRule = "error", limits: Limits = LIMITS) -> None:
@@ -110,7 +112,10 @@ class ClassScores:
 
 
 class ActionUnitScores:
-    """Mean F1 and accuracy of A action units; `summary` has the support and the F1 of each."""
+    """Mean F1 and accuracy of A action units; `summary` has the support and the F1 of each.
+
+    threshold: probability from which a unit counts as present, in [0, 1]; one number, or one for each unit.
+    """
 
     def __init__(self, units: int | Sequence[str], threshold: float | Sequence[float] = 0.5) -> None:
         self.units = units if isinstance(units, int) else len(units)

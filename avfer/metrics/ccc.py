@@ -35,7 +35,7 @@ class SeriesMoments:
     """Moments of one series without its NaN; every field has the same shape (...)."""
 
     count: Floats  # values that are not NaN
-    mean: Floats
+    mean: Floats  # (...)
     square: Floats  # sum of squared deviations from the mean
 
     @classmethod
@@ -57,11 +57,11 @@ class SeriesMoments:
 class PairMoments:
     """Moments of the steps at which both series have a value; every field has the same shape (...)."""
 
-    count: Floats
-    mean_x: Floats
-    mean_y: Floats
+    count: Floats  # (...), number of steps
+    mean_x: Floats  # (...), of the prediction
+    mean_y: Floats  # (...), of the target
     square_x: Floats  # sums of squared deviations from the means
-    square_y: Floats
+    square_y: Floats  # (...), sum of squared deviations of the target from its mean
     cross: Floats  # sum of the products of the deviations
 
     @classmethod
@@ -94,7 +94,7 @@ class Moments:
     steps: Floats  # (...) all steps, with those that have a NaN
     x: SeriesMoments
     y: SeriesMoments
-    pairs: PairMoments
+    pairs: PairMoments  # of the steps where both have a value
 
     @classmethod
     def of(cls, x: Floats, y: Floats) -> Self:

@@ -66,7 +66,7 @@ def sagr(prediction: ArrayLike, target: ArrayLike, nan: NanRule = "error", limit
 class RegressionSums:
     """Sums that all scores of a continuous prediction are computed from; every field has the same shape (...)."""
 
-    moments: Moments
+    moments: Moments  # for CCC and PCC
     squared: Floats  # sum of squared errors
     absolute: Floats  # sum of absolute errors
     same_sign: Floats  # steps whose signs agree

@@ -46,7 +46,7 @@ class Skip:
     """Silence that was left out of the sound, between the items before and after."""
 
     at: float  # seconds of sound before it, not counting silence that was left out before
-    seconds: int
+    seconds: int  # length of the silence
     gaps: Gaps  # its parts in which the clip has no frames either
 
 
@@ -62,6 +62,8 @@ class GaplessSound:
     """Resamples mono sound on an axis without gaps: missing samples become silence, repeated ones are dropped.
 
     The inner part of a gap that is longer than a minute is left out, whole seconds of silence.
+
+    start: seconds, time of the first sample; rate: Hz, of the result; sample_rate: Hz, of the samples that are added.
     """
 
     def __init__(self, start: float, rate: int, sample_rate: int) -> None:

@@ -30,8 +30,8 @@ class AffectNetwork:
     """A loaded affect model."""
 
     model: AffectModel
-    card: Card
-    device: torch.device
+    card: Card  # of the weights
+    device: torch.device  # that computes
 
     @classmethod
     def load(cls, name: str, weights: str, device: torch.device) -> Self:

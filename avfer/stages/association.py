@@ -22,12 +22,12 @@ STEADY = 0.25  # s, time over which motion is continued; a longer gap leaves the
 class Track:
     """The last known face of a person, and its motion."""
 
-    id: int
+    id: int  # number of the track
     box: np.ndarray  # (4,) float32 xyxy px
     velocity: np.ndarray  # (2,) float32 px/s of the box's centre
     frame: int  # index in the clip
     time: float  # s
-    look: Appearance
+    look: Appearance  # appearance of the face
 
     def expected(self, time: float) -> np.ndarray:
         """Return the box that steady motion leads to: (4,) float64 xyxy px."""

@@ -52,8 +52,8 @@ class KeyFrameInterval:
 
     picture: Callable[[int], Tensor]  # pixels of a frame by its index in the clip: (H, W, 3) uint8 RGB
     search: Callable[[int], Faces]  # searches a whole frame by its index in the clip
-    detector: Detector
-    min_score: float
+    detector: Detector  # refines faces on the frames between
+    min_score: float  # smallest score of a face, in [0, 1]
     max_searches: int
 
     def fill(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:

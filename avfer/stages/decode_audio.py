@@ -31,7 +31,7 @@ class AudioState:
     count: int = 0  # samples that were output or lie before the part that is wanted
     first: int = 0  # index of the first sample that is wanted
     read: int = 0  # samples that were read
-    end: End | None = None
+    end: End | None = None  # how the sound ends; None before that
 
     def time(self, index: int, rate: int) -> float:
         """Return the time of a sample between `count` and the next skip in seconds."""

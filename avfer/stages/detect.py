@@ -22,11 +22,11 @@ Region = tuple[Side, Side, Side, Side]
 class RegionDetector:
     """A detector that searches a part of the picture only; everything else is that of the detector in it."""
 
-    network: Detector
+    network: Detector  # the detector of the part
     region: Region  # x, y, width, height in px, or in shares of the picture if none is above 1
-    crop_size: int
-    side_margin: float
-    landmark_shift: float
+    crop_size: int  # px, as of the detector
+    side_margin: float  # px, as of the detector
+    landmark_shift: float  # px, as of the detector
 
     @classmethod
     def within(cls, network: Detector, region: Region) -> "RegionDetector":

@@ -18,7 +18,7 @@ AVERAGED = ("valence", "arousal", "expressions", "action_units")
 class SmoothingState:
     """Rows that were not output yet, with those before them that lie in their windows."""
 
-    waiting: AffectTrack | None = None
+    waiting: AffectTrack | None = None  # None for no row
     finished: int = 0  # frames that were output
 
 

@@ -24,7 +24,7 @@ class TargetNames:
     """Expression classes and action units in the order of a model's logits; empty for what is not a target."""
 
     classes: tuple[str, ...] = ()
-    action_units: tuple[str, ...] = ()
+    action_units: tuple[str, ...] = ()  # "AU01", "AU12"
 
     @classmethod
     def of(cls, examples: Sequence[Example], targets: Sequence[Target]) -> Self:

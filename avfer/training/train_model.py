@@ -23,7 +23,7 @@ LOG_COLUMNS = {"epoch", "loss", "rate"}  # columns of the history that are not s
 class Trained:
     """The result of a training run."""
 
-    folder: Path
+    folder: Path  # `output:` of the configuration
     weights: Path  # of the best epoch, with a card beside it
     scores: dict[str, float]  # of that epoch on the dev partition
     epochs: int  # that were trained

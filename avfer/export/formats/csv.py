@@ -7,7 +7,10 @@ from pyarrow.csv import CSVWriter
 
 
 class CsvFormat:
-    """Encodes a table as comma-separated values in UTF-8."""
+    """Encodes a table as comma-separated values in UTF-8.
+
+    file: opened for writing bytes; schema: of every table that is written.
+    """
 
     suffix = ".csv"
 

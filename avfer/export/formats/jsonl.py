@@ -7,7 +7,10 @@ import pyarrow as pa
 
 
 class JsonLinesFormat:
-    """Encodes a table as JSON lines in UTF-8."""
+    """Encodes a table as JSON lines in UTF-8.
+
+    file: opened for writing bytes; schema: of every table that is written, not used.
+    """
 
     suffix = ".jsonl"
 

@@ -10,7 +10,10 @@ from avfer.export import metadata_of
 
 
 class ParquetFormat:
-    """Encodes a table as Parquet, one row group for each call of `write`."""
+    """Encodes a table as Parquet, one row group for each call of `write`.
+
+    file: opened for writing bytes; schema: of every table that is written, with the metadata.
+    """
 
     suffix = ".parquet"
 

@@ -29,6 +29,9 @@ class Aver(AffectModel):
     Each modality is projected, both are joined and read by an LSTM. While the face is hidden, the features of its last
     visible instant are repeated; before the first one, and without a voice, a learned vector is read instead.
     num_face=0 or num_voice=0 makes the model of one modality.
+
+    width: features of each projection and of the LSTM's state; layers: of the LSTM; num_classes, num_action_units:
+    outputs of these heads, 0 for no head; dropout: share of features dropped in training.
     """
 
     def __init__(

@@ -13,7 +13,10 @@ TOKENS = 8  # pieces that cross-attention cuts a vector into
 
 
 class Concatenation(nn.Module):
-    """Concatenation, the model-level fusion of AVER (Schoneveld et al. 2021, arXiv 2103.09154)."""
+    """Concatenation, the model-level fusion of AVER (Schoneveld et al. 2021, arXiv 2103.09154).
+
+    width: features of one modality.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -28,6 +31,8 @@ class Gated(nn.Module):
     """Gated sum g * face + (1 - g) * voice with g = sigmoid(A [face, voice] + b).
 
     Arevalo et al., "Gated Multimodal Units for Information Fusion", 2017, arXiv 1702.01992.
+
+    width: features of one modality, and of the result.
     """
 
     def __init__(self, width: int) -> None:
@@ -46,6 +51,8 @@ class CrossModalAttention(nn.Module):
 
     Each vector is cut into 8 tokens. Attention stays within one instant, so a stream needs no other instants. The
     layout is our choice.
+
+    width: features of one modality, a multiple of 8.
     """
 
     def __init__(self, width: int) -> None:

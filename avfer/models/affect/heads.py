@@ -40,6 +40,7 @@ class AffectHeads(nn.Module):
 
     scale: "tanh" bounds valence and arousal by tanh, "linear" clamps them to [-1, 1] outside of training. num_classes,
     num_action_units: 0 for no head.
+    width: number of input features.
     """
 
     def __init__(self, width: int, num_classes: int, num_action_units: int, scale: Scale = "tanh") -> None:

@@ -13,6 +13,10 @@ class GruLite(AffectModel):
     """A GRU (Cho et al. 2014) over face and voice, whose heads read the present input too.
 
     A missing face or voice is replaced by a learned vector, so that each modality can work alone.
+
+    num_face, num_voice: features that are read; width_face, width_voice: features of their projections; width_hidden:
+    of the GRU's state; num_classes, num_action_units: outputs of these heads, 0 for no head; dropout: share of the
+    projected features dropped in training.
     """
 
     def __init__(
@@ -74,7 +78,10 @@ class GruLite(AffectModel):
 
 
 class LinearLite(AffectModel):
-    """One linear layer per output on the face of a single picture, without memory and without the voice."""
+    """One linear layer per output on the face of a single picture, without memory and without the voice.
+
+    num_face: features that are read; num_classes, num_action_units: outputs of these heads, 0 for no head.
+    """
 
     def __init__(self, num_face: int = 256, num_classes: int = 8, num_action_units: int = 17) -> None:
         super().__init__()

@@ -40,6 +40,9 @@ class Temporal(AffectModel):
     directions, "tcn" and "transformer" are centred. modality_dropout: in training, the chance that one modality is
     hidden for a whole sequence. A missing face or voice is replaced by a learned vector. A modality with num_face=0 or
     num_voice=0 is not read; num_classes=0, num_action_units=0 and valence_arousal="none" leave out heads.
+
+    width: features of each projection, and of the network over time; layers: of the network over time; dropout: share
+    of features dropped in training.
     """
 
     def __init__(

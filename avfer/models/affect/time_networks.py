@@ -24,6 +24,9 @@ class Recurrent(nn.Module):
 
     The hidden state of N rows is one tensor (N, L * H) for a GRU and (N, 2 * L * H) for an LSTM, so that a caller can
     split and join rows. A bidirectional network has no such state: it reads stretches.
+
+    cell: "gru" or "lstm"; inputs: features of a row; both: read both directions; dropout: share of the features dropped
+    between two layers in training.
     """
 
     def __init__(self, cell: Cell, inputs: int, hidden: int, layers: int, both: bool, dropout: float) -> None:
@@ -73,6 +76,9 @@ class Tcn(nn.Module):
 
     Block i has dilation 2 ** i. A row depends on `past` rows before it; a centred network reads one half of them before
     and the other half after.
+
+    inputs: features of a row; hidden: channels of the blocks; layers: number of blocks; dropout: share of values
+    dropped in training.
     """
 
     causal = False  # it has no hidden state: it reads stretches
@@ -116,6 +122,9 @@ class Transformer(nn.Module):
     The bias of a head is a learned sum of exp(-|s| / scale) over `SCALES`, with weights of its own for the past and
     the future. It depends on the seconds s between two rows and not on their numbers, so that frame rates may differ.
     The bias is our choice.
+
+    inputs: features of a row; hidden: features of a layer; centred: attend to later rows too; dropout: share of
+    features dropped in training.
     """
 
     causal = False  # it has no hidden state: it reads stretches
@@ -184,6 +193,8 @@ class TfGruCell(nn.Module):
 
     The reset gate r acts before the recurrent matrix. In PyTorch's GRU it acts after, so that weights of one are of no
     use to the other. Both kernels read the input first, then the state; the gates start open (bias 1).
+
+    width_in: D, features of an input; width: features of the state.
     """
 
     def __init__(self, width_in: int, width: int) -> None:
@@ -203,7 +214,10 @@ class TfGruCell(nn.Module):
 
 
 class TfGru(nn.Module):
-    """Several `TfGruCell` layers; the hidden state is that of all layers side by side, (N, L * W)."""
+    """Several `TfGruCell` layers; the hidden state is that of all layers side by side, (N, L * W).
+
+    width_in: features of an input; width: W, features of the state of one layer; layers: L.
+    """
 
     def __init__(self, width_in: int, width: int, layers: int = 2) -> None:
         super().__init__()

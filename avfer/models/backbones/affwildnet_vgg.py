@@ -29,6 +29,8 @@ class AffWildNetVgg(FaceNetwork):
 
     num_hidden: units of the second full layer; the authors published 2000 and 4096. num_classes: width of an expression
     head for training on other data, which the published files do not have; 0 for none.
+
+    num_features: units of the first full layer.
     """
 
     def __init__(

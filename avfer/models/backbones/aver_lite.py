@@ -15,7 +15,10 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in the grey pictures of FER2013
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norms; the shortcut averages and projects if the shape changes."""
+    """Two 3x3 convolutions with batch norms; the shortcut averages and projects if the shape changes.
+
+    width_in, width: channels before and after the block; stride: 1, or 2 to halve the sides.
+    """
 
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
@@ -43,6 +46,8 @@ class AverLite(FaceNetwork):
     The crop is reduced to luma and standardised on its own, so that colour, exposure and contrast of the camera do not
     matter. Its side must be a multiple of 8. widths: channels of the stem and of each stage. depths: blocks of each
     stage.
+
+    num_classes: expressions of the head; dropout: share of the features dropped before the head in training.
     """
 
     luma: Tensor  # (1, 3, 1, 1)

@@ -33,6 +33,7 @@ class AverStudent(FaceNetwork):
     """A DenseNet with the heads of `FaceEmbedding`.
 
     num_features: width of the embedding. layer: the features, "embedding" (of unit length) or "hidden" (512 values).
+    num_classes: expressions of the head; backbone: DenseNet of timm.
     """
 
     offers = frozenset({"embedding"})

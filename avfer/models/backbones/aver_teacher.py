@@ -32,6 +32,7 @@ class AverTeacher(FaceNetwork):
     """Inception-ResNet-v1 of facenet without its last blocks, a dense block, and the heads of `FaceEmbedding`.
 
     num_features: width of the embedding. layer: the features, "embedding" (of unit length) or "hidden" (512 values).
+    num_classes: expressions of the head.
     """
 
     offers = frozenset({"embedding"})

@@ -23,6 +23,8 @@ class AverVoice(VoiceNetwork, AffectModel):
 
     In a pipeline it is the backbone of the voice. With the same weights it can be the affect model too, if no other
     model reads the voice.
+
+    num_features: units of the layer of features; dropout: share of them dropped in training.
     """
 
     def __init__(self, num_features: int = 256, dropout: float = 0.3) -> None:

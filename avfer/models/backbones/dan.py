@@ -89,7 +89,10 @@ class AttentionHead(nn.Sequential):
 
 
 class Dan(FaceNetwork):
-    """ResNet-18 and `num_heads` attention heads, whose sum is classified."""
+    """ResNet-18 and `num_heads` attention heads, whose sum is classified.
+
+    num_classes: expressions of the head.
+    """
 
     offers = frozenset({"feature_map", "attention_heads"})
 

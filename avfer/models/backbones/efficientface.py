@@ -94,6 +94,7 @@ class EfficientFace(FaceNetwork):
     """ShuffleNet-V2 with a local extractor and a modulator after its stem, for crops of 224 px.
 
     corpus: the training corpus of the weights, which sets mean and std of the card; the layers do not depend on it.
+    num_classes: expressions of the head.
     """
 
     def __init__(self, num_classes: int = 7, corpus: Corpus | None = None) -> None:

@@ -25,6 +25,7 @@ class EfficientFaceLdg(FaceNetwork):
     """ResNet-50 as the teacher of EfficientFace.
 
     corpus: the training corpus of the weights, which sets mean and std of the card; the layers do not depend on it.
+    num_classes: expressions of the head.
     """
 
     def __init__(self, num_classes: int = 7, corpus: Corpus | None = None) -> None:

@@ -27,7 +27,10 @@ class Embedded(NamedTuple):
 
 
 class FaceEmbedding(nn.Module):
-    """A hidden layer, and from it the head for triplets of faces and the one for expressions."""
+    """A hidden layer, and from it the head for triplets of faces and the one for expressions.
+
+    inputs: D, features that are read; num_classes: K; num_features: E, width of the embedding.
+    """
 
     def __init__(self, inputs: int, num_classes: int, num_features: int) -> None:
         super().__init__()

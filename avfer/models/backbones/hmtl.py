@@ -38,7 +38,10 @@ PUBLISHED: dict[Trunk, dict[str, float]] = {  # accuracy % on 8 classes
 
 
 class PuzzleHead(nn.Module):
-    """For each of P positions of a puzzle, a classifier of the tile that lies there."""
+    """For each of P positions of a puzzle, a classifier of the tile that lies there.
+
+    width: channels of the feature map; grid: tiles in a row and in a column, P = grid².
+    """
 
     def __init__(self, width: int, grid: int) -> None:
         super().__init__()
@@ -52,7 +55,10 @@ class PuzzleHead(nn.Module):
 
 
 class InpaintingDecoder(nn.Sequential):
-    """Decoder of the last feature map (N, D, S / 32, S / 32) to a picture (N, 3, S, S) in [0, 1]."""
+    """Decoder of the last feature map (N, D, S / 32, S / 32) to a picture (N, 3, S, S) in [0, 1].
+
+    width: D, channels of the feature map.
+    """
 
     def __init__(self, width: int) -> None:
         layers: list[nn.Module] = []
@@ -67,6 +73,8 @@ class Hmtl(FaceNetwork):
 
     heads: "expression", "valence_arousal", and for training alone "puzzle" and "inpainting"; `inference_options`
     leaves the latter out. grid: tiles of a puzzle in a row and in a column.
+
+    num_classes: expressions of the head; backbone: EfficientNet of timm.
     """
 
     def __init__(

@@ -36,7 +36,11 @@ class Masking(NamedTuple):
 
 
 class PatchDecoder(nn.Module):
-    """Decoder of the visible tokens to the pixels of all patches."""
+    """Decoder of the visible tokens to the pixels of all patches.
+
+    width_in: features of the encoder's tokens; width: features of the decoder's; depth: number of blocks; patch: px,
+    side of a patch.
+    """
 
     def __init__(self, width_in: int, width: int, depth: int, patch: int) -> None:
         super().__init__()
@@ -62,6 +66,9 @@ class Mae(FaceNetwork):
 
     patch: px, side of a patch. decoder: add the decoder, which features do not need. mask_ratio: share of the patches
     that are masked.
+
+    size: of the encoder, "tiny", "small" or "base"; decoder_width, decoder_depth: features of a token, and blocks, of
+    the decoder.
     """
 
     def __init__(

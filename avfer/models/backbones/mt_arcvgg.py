@@ -28,7 +28,10 @@ and action units are read from the full layer before the embedding."""
 
 
 class CosineHead(nn.Module):
-    """Cosine of the angle between an embedding and the direction of each class."""
+    """Cosine of the angle between an embedding and the direction of each class.
+
+    width: D, features of an embedding; num_classes: K.
+    """
 
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
@@ -40,7 +43,11 @@ class CosineHead(nn.Module):
 
 
 class MtArcVgg(FaceNetwork):
-    """MT-VGG with an embedding trained by ArcFace; valence, arousal and action units read the layer before it."""
+    """MT-VGG with an embedding trained by ArcFace; valence, arousal and action units read the layer before it.
+
+    num_classes, num_action_units: outputs of these heads; num_embedding: width of the embedding; num_features: units of
+    each full layer; width: channels of the first convolution, which the others are multiples of.
+    """
 
     offers = frozenset({"cosines"})
 

@@ -29,7 +29,11 @@ PAPER = "Kollias, Zafeiriou, Aff-Wild2, Multi-Task Learning and ArcFace, BMVC 20
 
 
 class MtVgg(FaceNetwork):
-    """VGG-Face, two full layers, and one head for each task."""
+    """VGG-Face, two full layers, and one head for each task.
+
+    num_classes, num_action_units: outputs of these heads; num_features: units of each full layer; width: channels of
+    the first convolution, which the others are multiples of.
+    """
 
     def __init__(
         self,

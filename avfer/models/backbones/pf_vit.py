@@ -48,6 +48,8 @@ class PfVit(FaceNetwork):
 
     patch: px, side of a patch. separator=False is the published
     baseline, encoder and head alone. drop_path: chance to skip the last layer of the encoder in training.
+
+    num_classes: expressions of the head; size: of the encoder, "tiny", "small" or "base".
     """
 
     removed: ClassVar[Mapping[str, str]] = {"separation": ORTHOGONAL}

@@ -41,7 +41,10 @@ class Separator(nn.Module):
 
 
 class EmotionAttention(nn.Module):
-    """Attention from residual tokens to emotional tokens, with a skip connection."""
+    """Attention from residual tokens to emotional tokens, with a skip connection.
+
+    width: D, features of a token.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -61,6 +64,9 @@ class Generator(nn.Module):
     Its layers are those of a masked auto-encoder's decoder under the same names, so that a pre-trained one can start
     it; before every second block the residue attends to the emotion. For the poker face a learned null token replaces
     the emotional tokens.
+
+    width_in: features of the encoder's tokens; patch: px, side of a patch; width: features of the generator's tokens;
+    depth: number of blocks.
     """
 
     def __init__(self, width_in: int, patch: int, width: int = 512, depth: int = 8) -> None:
@@ -95,7 +101,10 @@ class DiscriminatorOutput(NamedTuple):
 
 
 class Discriminator(nn.Module):
-    """A tiny vision transformer that classifies pictures as real or generated, and their expression."""
+    """A tiny vision transformer that classifies pictures as real or generated, and their expression.
+
+    num_classes: expressions that it classifies.
+    """
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()

@@ -70,6 +70,8 @@ class Poster(FaceNetwork):
 
     The two modules of the authors' code differ in one layer of each block and in the order of the colours; `variant`
     chooses between them. depth: blocks of the pyramid, 4, 6 or 8.
+
+    num_classes: expressions of the head.
     """
 
     def __init__(self, num_classes: int = 7, variant: Variant = "raf_db", depth: int = 8) -> None:
@@ -158,7 +160,10 @@ class Poster(FaceNetwork):
 
 
 class Pyramid(nn.Module):
-    """Two streams of tokens that attend to each other at three widths; the result is the first token of the face."""
+    """Two streams of tokens that attend to each other at three widths; the result is the first token of the face.
+
+    depth: number of blocks; mixing: add the last layer of `CrossFusion`.
+    """
 
     def __init__(self, depth: int, mixing: bool) -> None:
         super().__init__()
@@ -179,7 +184,10 @@ class Pyramid(nn.Module):
 
 
 class PyramidBlock(nn.Module):
-    """Cross-fusion at each scale; then the results of the smaller scales are added to the larger ones."""
+    """Cross-fusion at each scale; then the results of the smaller scales are added to the larger ones.
+
+    drop_path: chance to skip a residual branch in training; mixing: add the last layer of `CrossFusion`.
+    """
 
     def __init__(self, drop_path: float, mixing: bool) -> None:
         super().__init__()
@@ -200,6 +208,8 @@ class CrossFusion(nn.Module):
     """Both streams of tokens of one width: the tokens of each are the queries of the other.
 
     `mixing` adds a last layer that mixes all tokens, feature by feature.
+
+    drop_path: chance to skip a residual branch in training.
     """
 
     def __init__(self, width: int, drop_path: float, mixing: bool) -> None:
@@ -215,7 +225,10 @@ class CrossFusion(nn.Module):
 
 
 class TokenStream(nn.Module):
-    """Cross-attention, then an MLP."""
+    """Cross-attention, then an MLP.
+
+    width: features of a token; drop_path: chance to skip a residual branch in training.
+    """
 
     def __init__(self, width: int, drop_path: float) -> None:
         super().__init__()

@@ -71,7 +71,10 @@ class Ir50(nn.Module):
 
 
 class Ir50Unit(nn.Module):
-    """Two convolutions after a batch norm, and a skip connection; no activation follows the sum."""
+    """Two convolutions after a batch norm, and a skip connection; no activation follows the sum.
+
+    in_channels, out_channels: channels before and after the unit; stride: 1, or 2 to halve the sides.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -141,7 +144,11 @@ class MobileFaceNet(nn.Module):
 
 
 class DepthwiseUnit(nn.Module):
-    """Widen the channels, filter each on its own, project; `residual` adds the input."""
+    """Widen the channels, filter each on its own, project; `residual` adds the input.
+
+    in_channels, hidden_channels, out_channels: channels of the input, of the filters, of the output; stride: 1, or 2 to
+    halve the sides.
+    """
 
     def __init__(
         self, in_channels: int, hidden_channels: int, out_channels: int, stride: int = 1, residual: bool = False
@@ -182,7 +189,10 @@ def named_sequence(layers: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
 
 
 class CrossAttention(nn.Module):
-    """Attention whose queries are taken without a projection; keys and values are projected."""
+    """Attention whose queries are taken without a projection; keys and values are projected.
+
+    width: features of a token, a multiple of num_heads; num_heads: heads of the attention.
+    """
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -202,7 +212,10 @@ class CrossAttention(nn.Module):
 
 
 class Gate(nn.Module):
-    """Squeeze and excitation of a vector: each feature times a share in [0, 1] computed from all features."""
+    """Squeeze and excitation of a vector: each feature times a share in [0, 1] computed from all features.
+
+    width: number of features.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()

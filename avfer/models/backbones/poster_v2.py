@@ -80,7 +80,10 @@ class TokenTransformer(nn.Module):
 
 
 class PosterV2(FaceNetwork):
-    """POSTER++ for crops of 224 px, with IR-50 and a frozen MobileFaceNet as trunks."""
+    """POSTER++ for crops of 224 px, with IR-50 and a frozen MobileFaceNet as trunks.
+
+    num_classes: expressions of the head.
+    """
 
     def __init__(self, num_classes: int = 7) -> None:
         super().__init__()
@@ -169,6 +172,9 @@ class WindowFusion(nn.Module):
     """One scale: tokens of the face attended by landmark tokens of the same scale, then an MLP.
 
     Attention acts within a window, which at 224 px is the whole map. The residual is the normalised map.
+
+    width: channels of both maps; side: places in a row of the window; drop_path: chance to skip a residual branch in
+    training.
     """
 
     def __init__(self, width: int, side: int, drop_path: float) -> None:
@@ -193,7 +199,10 @@ class WindowFusion(nn.Module):
 
 
 class PositionBias(nn.Module):
-    """A learned number for each offset from a query's place to a key's place."""
+    """A learned number for each offset from a query's place to a key's place.
+
+    side: places in a row of the window; num_heads: heads of the attention, each with numbers of its own.
+    """
 
     index: Tensor  # (S², S²) int64, rows of the table
 

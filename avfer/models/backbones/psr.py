@@ -70,6 +70,8 @@ class Psr(FaceNetwork):
     side: px of the crop. multiples: the enlargement of each branch, the last for the full picture. adaptive_side: if
     the crop is smaller than two thirds of this side, it becomes the small picture, and the crop enlarged twice the full
     one. pixel_range: give the super-resolution network pixels in [0, 255]. pool: pool the last maps to 7 x 7.
+
+    num_classes: expressions of the head.
     """
 
     offers = frozenset({"branch_logits"})

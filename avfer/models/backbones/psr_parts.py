@@ -23,6 +23,8 @@ class SpatialTransformer(nn.Module):
 
     Jaderberg et al., "Spatial Transformer Networks", NeurIPS 2015, arXiv 1506.02025. Corners are aligned, and places
     outside of the picture are 0.
+
+    side: px, of the pictures.
     """
 
     def __init__(self, side: int) -> None:
@@ -73,6 +75,8 @@ class Edsr(nn.Module):
     Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution", CVPR workshops 2017. The authors
     trained it on pixels in [0, 255] minus 255 times RGB_MEAN. `statistics` are the mean and std by which the pictures
     were normalised from [0, 1]; with them the network runs on that range, without them on its input unchanged.
+
+    scale: factor of the sides, 2 or 4.
     """
 
     def __init__(self, scale: Scale = 2, statistics: tuple[list[float], list[float]] | None = None) -> None:

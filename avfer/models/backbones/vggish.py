@@ -168,6 +168,7 @@ class VggishLite(VoiceNetwork):
     """Five convolutions, whose last maps are pooled to their mean and their maximum over time and frequency.
 
     widths: channels of the convolutions. num_classes: emotions of the classifier that is trained on top.
+    num_features: units of the layer of features; dropout: share of them dropped in training.
     """
 
     def __init__(

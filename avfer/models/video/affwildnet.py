@@ -45,6 +45,7 @@ class AffWildNet(FaceNetwork, AffectModel):
     """A trunk, two layers of TensorFlow's GRU, and a linear output of valence and arousal.
 
     A pipeline names it twice: `features` make it the backbone, `start` and `step` the affect model.
+    num_features: features that the trunk makes of a frame; num_hidden: units of each layer of the GRU.
     """
 
     def __init__(self, trunk: nn.Module, num_features: int, num_hidden: int) -> None:
@@ -98,7 +99,11 @@ class AffWildNet(FaceNetwork, AffectModel):
 
 
 class AffWildNetVggGru(AffWildNet):
-    """AffWildNet with VGG-Face and one full layer; 35,314,498 parameters."""
+    """AffWildNet with VGG-Face and one full layer; 35,314,498 parameters.
+
+    num_hidden: units of each layer of the GRU; num_features: units of the full layer; width: channels of the first
+    convolution, which the others are multiples of.
+    """
 
     def __init__(self, num_hidden: int = NUM_HIDDEN, num_features: int = NUM_FEATURES, width: int = WIDTH) -> None:
         super().__init__(VggFace(width, (num_features,)), num_features, num_hidden)
@@ -125,7 +130,11 @@ class AffWildNetVggGru(AffWildNet):
 
 
 class AffWildNetResNetGru(AffWildNet):
-    """AffWildNet with the ResNet-50 of TF-slim; 24,442,946 parameters."""
+    """AffWildNet with the ResNet-50 of TF-slim; 24,442,946 parameters.
+
+    num_hidden: units of each layer of the GRU; width: channels of the first convolution, which the others are multiples
+    of.
+    """
 
     def __init__(self, num_hidden: int = NUM_HIDDEN, width: int = WIDTH) -> None:
         super().__init__(SlimResNet50(width), 32 * width, num_hidden)

@@ -35,6 +35,10 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
 
     voice=False leaves out the trunk of the voice. A pipeline names the network as backbone of faces, as backbone of
     the voice and as affect model, with the same weights.
+
+    num_classes, num_action_units: outputs of these heads; valence_arousal: "tanh", "linear" or "none", as of
+    `AffectHeads`; num_hidden: units of each layer of the GRU; num_features: units of each full layer; width: channels
+    of the first convolution, which the others are multiples of.
     """
 
     def __init__(

@@ -87,7 +87,10 @@ def to_frames(patches: np.ndarray, spacing: int) -> np.ndarray:
 
 
 class AudioCache:
-    """Loads the audio of examples, or computes it by a pipeline up to `embed_voice` on the first use."""
+    """Loads the audio of examples, or computes it by a pipeline up to `embed_voice` on the first use.
+
+    spec: the pipeline; device: name of the device that computes features.
+    """
 
     def __init__(self, spec: PipelineSpec, patches: bool, folder: Path, device: str) -> None:
         """patches: log-mel patches in place of features; folder: of the cache. Raises ConfigError, WeightsError."""

@@ -41,7 +41,7 @@ class CropSource(Protocol):
 class StoredCrops:
     """Crops of a recording in one file: the bytes of (N, S, S, 3) uint8."""
 
-    path: Path
+    path: Path  # of the file
     size: int  # S, px
     rows: np.ndarray  # (T,) int64, the crop at each step; -1 without a face
 
@@ -77,7 +77,7 @@ class ImageCrops:
 class SequenceCrops:
     """Face crops and audio at the T steps of an example."""
 
-    face: CropSource
+    face: CropSource  # crops, read when a batch is made
     audio: SequenceAudio
     has_face: np.ndarray  # (T,) bool
     times: np.ndarray  # (T,) float64 s
@@ -111,6 +111,8 @@ class ClipCache:
 
     The images of a corpus are its crops, if it has some. Otherwise faces are cut out by a pipeline up to `embed_faces`,
     in the size of a network's card, and kept as bytes: S * S * 3 for each face.
+
+    spec: the pipeline; folder: of the cache; device: name of the device that finds faces.
     """
 
     def __init__(self, spec: PipelineSpec, card: Card, audio: AudioCache | None, folder: Path, device: str) -> None:

@@ -27,13 +27,13 @@ DEPTH = 16  # levels of folders; without a limit a link to a parent folder would
 class Triplets:
     """P triplets of faces, two of which look more alike, on whose odd face the annotators agree."""
 
-    corpus: Corpus
+    corpus: Corpus  # that the images are read from
     examples: list[Example]  # each with three images
     orders: np.ndarray  # (P, 3): the indices of the two similar images, then that of the odd one
     margins: np.ndarray  # (P,) float32
     card: Card  # size, mean, standard deviation and channel order of the crops
     count: int  # drawn in addition to a full batch
-    threads: int = 1
+    threads: int = 1  # that read images
 
     @classmethod
     def of(cls, config: TripletConfig, card: Card, threads: int) -> Self:
@@ -77,11 +77,11 @@ class Triplets:
 class UnlabelledFaces:
     """All images in a folder and its subfolders, for losses that read no labels."""
 
-    root: Path
-    paths: list[Path]
+    root: Path  # the folder
+    paths: list[Path]  # of all images below it
     card: Card  # size, mean, standard deviation and channel order of the crops
     count: int  # drawn in addition to a full batch
-    threads: int = 1
+    threads: int = 1  # that read images
     damaged: set[Path] = field(default_factory=set[Path])  # found so far
 
     @classmethod

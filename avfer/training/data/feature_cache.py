@@ -51,7 +51,10 @@ class SequenceFeatures:
 
 
 class FeatureCache:
-    """Loads the features of examples, or computes them on the first use."""
+    """Loads the features of examples, or computes them on the first use.
+
+    device: name of the device that computes features.
+    """
 
     def __init__(self, pipeline: str, settings: dict[str, object], folder: Path, device: str) -> None:
         """pipeline, settings: its name and changed options; folder: of the cache. Raises ConfigError."""

@@ -58,12 +58,12 @@ class ImageBatch:
 class LabelledImages:
     """The P labelled images of a partition. Without targets every image counts, labelled or not."""
 
-    corpus: Corpus
+    corpus: Corpus  # that the images are read from
     examples: list[Example]  # without labels
     places: np.ndarray  # (P, 2) int32: index of the example, step
     labels: AffectLabels  # (P, ...)
     card: Card  # size, mean, standard deviation and channel order of the crops
-    threads: int = 1
+    threads: int = 1  # that read images
 
     @classmethod
     def of(

@@ -24,7 +24,7 @@ NO_DELAY: Delays = (0.0, 0.0)
 class Recording:
     """One example: inputs and labels at T steps."""
 
-    id: str
+    id: str  # of the example
     inputs: SequenceInputs
     labels: AffectLabels  # (T, ...)
 
@@ -56,7 +56,10 @@ class SequenceBatch:
 
 
 class Sequences:
-    """All sequences of some recordings: `length` steps starting every `stride` steps; the last ones may be shorter."""
+    """All sequences of some recordings: `length` steps starting every `stride` steps; the last ones may be shorter.
+
+    delays: s, by which labels of valence and of arousal are moved earlier.
+    """
 
     def __init__(self, recordings: list[Recording], length: int, stride: int, delays: Delays = NO_DELAY) -> None:
         """Leave out sequences without any label. Raises ConfigError if none is left."""

@@ -33,10 +33,10 @@ class Position:
 class TrainingState:
     """Everything that changes during training."""
 
-    module: nn.Module
-    optimiser: Optimizer
-    schedule: LRScheduler
-    position: Position
+    module: nn.Module  # network and losses
+    optimiser: Optimizer  # with its moments
+    schedule: LRScheduler  # of the learning rate
+    position: Position  # epoch, step and scores so far
 
     def save(self, fabric: Fabric, folder: Path) -> None:
         """Write the checkpoint into `folder`. Every process must call this: each adds its random number state.

@@ -51,7 +51,7 @@ def tensor_name(name: str) -> str:
 class LayerRates:
     """Learning rates of the tensors of a network by their names."""
 
-    config: OptimiserConfig
+    config: OptimiserConfig  # rate, factors of parts, decay from layer to layer
     top: int  # depth of everything above the numbered blocks
 
     @classmethod

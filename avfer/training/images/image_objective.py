@@ -21,7 +21,10 @@ from avfer.training.training_config import TrainConfig
 
 
 class ImageObjective(nn.Module):
-    """A face network with all its losses: maps a batch to one loss, so that training is a single forward call."""
+    """A face network with all its losses: maps a batch to one loss, so that training is a single forward call.
+
+    model: the network in training; card: of its crops, with the classes of the corpus; config: of the training run.
+    """
 
     class_weights: Tensor
     positive: Tensor

@@ -40,12 +40,12 @@ EXPRESSION_SCORES = ("accuracy", "f1_macro", "uar")
 class ImageTask:
     """Images of two partitions, and the network with its losses."""
 
-    objective: ImageObjective
-    train: LabelledImages
-    dev: LabelledImages
-    config: TrainConfig
+    objective: ImageObjective  # network and losses
+    train: LabelledImages  # images to train on
+    dev: LabelledImages  # images to score
+    config: TrainConfig  # of the training run
     card: Card  # of the exported weights, without scores
-    augmentation: Augmentation
+    augmentation: Augmentation  # random changes of the images to train on
     draw_weights: Tensor | None = None  # (P,) float64, relative chance of each image to be drawn (`balance: sampler`)
     triplets: Triplets | None = None  # drawn in addition to each batch
     unlabelled: UnlabelledFaces | None = None  # drawn in addition to each batch

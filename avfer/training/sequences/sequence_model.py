@@ -55,7 +55,10 @@ class EndToEndNetwork(nn.Module):
 
 
 class CnnRnn(EndToEndNetwork):
-    """A face backbone and an affect model over its features. A frozen backbone stays unchanged to the bit."""
+    """A face backbone and an affect model over its features. A frozen backbone stays unchanged to the bit.
+
+    temporal: the affect model; it reads as many features as the backbone makes.
+    """
 
     def __init__(self, backbone: FaceNetwork, temporal: AffectModel, card: Card, frozen: bool = False) -> None:
         """card: of the backbone."""

@@ -24,6 +24,8 @@ class SequenceObjective(nn.Module):
     """A model over time with its loss: maps a batch to one loss, so that training is a single forward call.
 
     `model` is an affect model over features, or an end-to-end network that computes them from crops and audio.
+
+    targets: whose losses are added; loss: their weights.
     """
 
     positive: Tensor

@@ -60,11 +60,11 @@ ORDER: tuple[Target, ...] = ("valence_arousal", "expression", "action_units")  #
 class SequenceTask:
     """Recordings of two partitions, and the model with its loss."""
 
-    objective: SequenceObjective
-    train: Sequences
-    dev: list[Recording]
-    config: TrainConfig
-    names: TargetNames
+    objective: SequenceObjective  # model and loss
+    train: Sequences  # sequences to train on
+    dev: list[Recording]  # whole recordings to score
+    config: TrainConfig  # of the training run
+    names: TargetNames  # classes and action units, in the order of the logits
     card: Card  # of the exported weights, without scores
     delays: Delays = (0.0, 0.0)  # s, by which labels were moved earlier; predictions are moved later again
     augmentation: Augmentation | None = None  # of crops; None for features
