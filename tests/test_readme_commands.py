@@ -1,8 +1,8 @@
 """Every `$ avfer ...` command of the README files runs, in the order of the text, and exits with 0.
 
 The commands run in a folder that holds what the texts assume: clips, generated twins of the licensed corpora below
-`/data`, and a checkpoint in the layout of DAN's authors. `SHORTER` makes training and reports small; nothing else of a
-command is changed.
+`/data`, and a checkpoint in the layout of DAN's authors. SHORTER makes training and reports small; nothing else of a
+command is changed. Labelling loads its pipeline in this process, where `avfer label` starts one for it.
 """
 
 import io
@@ -20,6 +20,7 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
+from avfer.labelling.recipe import LoadRecipe
 from tests.conftest import Result
 from tests.media_maker import write_clip
 from tests.models import official_file
@@ -33,6 +34,7 @@ SHORTER = {
     "train": ["--set", "epochs=1"],
     "evaluate": ["--set", "draws=20"],
 }
+FEWER_WORKERS = ["--workers", "1"]  # replaces an earlier --workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -152,9 +154,13 @@ def test_every_command_of_the_page_runs(
 ) -> None:
     folder = shutil.copytree(workspace, tmp_path / "work", symlinks=True)
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(
+        "avfer.labelling.label_corpus.load_recipe", lambda spec, device: LoadRecipe(device).load()(spec)
+    )
     found = commands(page)
     assert found
     for command in found:
         words = [re.sub(r"(?<!\w)/data/", f"{folder}/data/", word) for word in shlex.split(command)[1:]]
-        result = avfer(*words, *SHORTER.get(words[0], []))
+        shorter = FEWER_WORKERS if "--workers" in words else SHORTER.get(words[0], [])
+        result = avfer(*words, *shorter)
         assert result.code == 0, f"{command}\n{result.out[-2000:]}\n{result.err[-2000:]}"
