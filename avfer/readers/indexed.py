@@ -17,7 +17,8 @@ from avfer.container import open_container, read_packets, video_stream
 from avfer.errors import AvferError, MediaError, MissingExtra
 from avfer.media import probe
 
-FETCH = 8  # frames fetched at once
+FETCH = 8  # frames fetched at once at most
+FETCH_BYTES = 24_000_000  # of their pixels at most, but at least one frame
 UNINDEXED = {"mpeg", "mpegts", "mpegvideo", "image2"}  # formats whose frames by number are wrong
 Fetch = Callable[[list[int]], np.ndarray]  # numbers of consecutive frames -> (N, H, W, 3) uint8 RGB
 
@@ -28,7 +29,7 @@ class ArrayPicture:
 
     pixels: np.ndarray  # (H, W, 3) uint8
     time: float  # seconds after the first frame
-    corrupt: bool = False
+    corrupt: bool = False  # always False: arrays are not decoded
     number: int = 0  # index of the frame in the file
 
     @property
@@ -36,9 +37,11 @@ class ArrayPicture:
         """(height, width) px, as displayed."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
-    def draw(self, into: np.ndarray) -> None:
-        """Write the frame.   into: (H, W, 3) uint8, of the frame's size"""
-        into[...] = self.pixels
+    def rgb(self, size: tuple[int, int]) -> np.ndarray:
+        """Return the pixels, (H, W, 3) uint8 RGB; `size` must be that of the frame."""
+        if size != self.size:
+            raise ValueError(f"size: must be that of the frame, {self.size}, got {size}")
+        return self.pixels
 
 
 def decord(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
@@ -136,12 +139,14 @@ def _compare(expected: np.ndarray, found: np.ndarray) -> None:
 
 
 def _pictures(numbers: np.ndarray, times: np.ndarray, start: float, fetch: Fetch) -> Iterator[ArrayPicture]:
-    """Fetch the frames from `start` seconds on, FETCH at a time.
+    """Fetch the frames from `start` seconds on, several at a time if they are small.
 
     numbers: (N,) int64 for `fetch`; times: (N,) s on the container's axis, ascending.
     """
-    first = int(np.searchsorted(times - times[0], start))
-    for at in range(first, len(numbers), FETCH):
-        pixels = fetch([int(number) for number in numbers[at : at + FETCH]])
-        for place, (picture, time) in enumerate(zip(pixels, times[at : at + FETCH], strict=True)):
+    at, count = int(np.searchsorted(times - times[0], start)), 1
+    while at < len(numbers):
+        pixels = fetch([int(number) for number in numbers[at : at + count]])
+        for place, (picture, time) in enumerate(zip(pixels, times[at : at + count], strict=True)):
             yield ArrayPicture(picture, float(time - times[0]), number=at + place)
+        at += count
+        count = max(1, min(FETCH, FETCH_BYTES // pixels[0].nbytes))

@@ -26,7 +26,7 @@ ONE_FRAME_A_PACKET = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # a packet th
 
 
 class Picture(Protocol):
-    """A decoded frame that is not RGB yet, so that the pixels of a chunk are written once, into one array."""
+    """A decoded frame that is not RGB yet, so that one frame at a time exists in both forms."""
 
     @property
     def number(self) -> int:
@@ -48,16 +48,21 @@ class Picture(Protocol):
         """(height, width) px, as displayed."""
         ...
 
-    def draw(self, into: np.ndarray) -> None:
-        """Write the frame as RGB, scaled to the size of the array.   into: (H, W, 3) uint8"""
+    def rgb(self, size: tuple[int, int]) -> np.ndarray:
+        """Return the frame scaled to (height, width) px: (H, W, 3) uint8 RGB, which may share the frame's memory."""
         ...
 
 
-def draw_all(pictures: Sequence[Picture], size: tuple[int, int]) -> Tensor:
-    """Return all frames at one size (height, width): (T, H, W, 3) uint8 RGB."""
+def stack_rgb(pictures: Sequence[Picture], size: tuple[int, int]) -> Tensor:
+    """Return all frames at one size (height, width): (T, H, W, 3) uint8 RGB.
+
+    A single frame, as large ones come, is not copied if its rows lie in memory without gaps.
+    """
+    if len(pictures) == 1:
+        return torch.from_numpy(np.require(pictures[0].rgb(size)[None], requirements=["C", "W"]))
     pixels = np.empty((len(pictures), *size, 3), np.uint8)
     for place, picture in zip(pixels, pictures, strict=True):
-        picture.draw(place)
+        place[...] = picture.rgb(size)
     return torch.from_numpy(pixels)
 
 
@@ -67,7 +72,7 @@ class AvPicture:
 
     frame: VideoFrame
     time: float  # seconds after the first frame
-    corrupt: bool
+    corrupt: bool  # flagged by the decoder
     converter: VideoReformatter  # shared by the frames of a clip, because it caches its tables
     number: int = 0  # index of the frame in the file
 
@@ -77,21 +82,21 @@ class AvPicture:
         height, width = self.frame.height, self.frame.width
         return (width, height) if quarter_turns(self.frame) % 2 else (height, width)
 
-    def draw(self, into: np.ndarray) -> None:
-        """Write the frame as RGB, turned upright and scaled to the size of the array.   into: (H, W, 3) uint8
+    def rgb(self, size: tuple[int, int]) -> np.ndarray:
+        """Return the frame turned upright and scaled to (height, width) px: (H, W, 3) uint8 RGB.
 
         Colour matrix (BT.601, 709, 2020) and range are those that the frame states; without a statement they are
         BT.601 and limited range. With these flags FFmpeg returns the pixels of decord and torchcodec bit for bit, in a
         quarter of the time that its accurate rounding takes.
         """
         turns = quarter_turns(self.frame)
-        height, width = into.shape[1::-1] if turns % 2 else into.shape[:2]
+        height, width = size[::-1] if turns % 2 else size
         rgb = self.converter.reformat(
             self.frame, width, height, format="rgb24", interpolation=Interpolation.BICUBIC, threads=1
         )
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
-        into[...] = np.rot90(rows[:, : width * 3].reshape(height, width, 3), turns)
+        return np.rot90(rows[:, : width * 3].reshape(height, width, 3), turns)
 
 
 @dataclass

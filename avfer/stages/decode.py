@@ -18,7 +18,7 @@ from avfer.option_types import Count, Number, check_options, parse_seconds
 from avfer.picture_files import is_sequence
 from avfer.readers import images, indexed, seek
 from avfer.readers.arrays import array_pictures
-from avfer.readers.pyav import Picture, draw_all
+from avfer.readers.pyav import Picture, stack_rgb
 from avfer.readers.sound import sound_duration
 from avfer.readers.ticks import ticks_outside
 from avfer.types import Clip, Clock, FrameBatch, Gaps, Span
@@ -115,7 +115,7 @@ class DecodeVideo:
             numbers=np.array([picture.number for picture in ready], np.int64) if self._leaves_out_frames else None,
         )
         state.count = clock.stop
-        return state, FrameBatch(clock, draw_all(ready, state.size))
+        return state, FrameBatch(clock, stack_rgb(ready, state.size))
 
     def next_time(self, state: VideoState) -> float:
         """Return the time of the next frame or tick in seconds, infinity at the end of the clip."""

@@ -9,6 +9,7 @@ from facenet_pytorch import MTCNN
 
 from avfer.errors import ConfigError
 from avfer.goldens.adapters import build_mtcnn_part
+from avfer.models.detectors import mtcnn
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.signal.geometry import iou
 from tests.pictures import astronaut, face_at, no_face
@@ -78,3 +79,27 @@ def test_the_three_networks_have_as_many_parameters_as_the_published_ones(part: 
 def test_weights_of_no_network_of_the_cascade_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"no network \(pnet, rnet, onet\) has the tensors conv1\.weight"):
         build_mtcnn_part({"conv1.weight": torch.zeros(1)})
+
+
+@pytest.mark.parametrize("size", [(12, 40), (13, 12), (331, 401)])
+def test_a_level_that_passes_in_bands_gives_the_values_of_the_whole(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    level = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        whole = detector().pnet(detector()._normalised(level))
+        monkeypatch.setattr(mtcnn, "BAND_BYTES", 600_000)
+        for found, expected in zip(detector()._scan(level), whole, strict=True):
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_large_batch_passes_in_parts_and_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    crops = torch.randint(0, 256, (70, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    sizes, forward = list[int](), detector().onet.forward
+    monkeypatch.setattr(detector().onet, "forward", lambda x: (sizes.append(len(x)), forward(x))[1])
+    together = detector().refine(crops)
+    assert sizes == [64, 32]
+    alone = [detector().refine(crops[i : i + 1]) for i in (0, 63, 64, 69)]
+    for part, values in enumerate(together):
+        expected = torch.cat([one[part] for one in alone])
+        torch.testing.assert_close(values[[0, 63, 64, 69]], expected, atol=1e-5, rtol=1e-5)

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.errors import MediaError
+from avfer.readers import seek
+from avfer.readers.pyav import stack_rgb
 from tests.media_maker import cut_off, flip, leave_out, rewrite, spoil, stripes, tone, write_clip
 from tests.stages.decoding import (
     CLIPS,
@@ -237,3 +239,13 @@ def test_every_frame_of_a_real_clip_has_the_containers_time(row: dict[str, str])
     np.testing.assert_allclose(times, stamps - stamps[0], atol=1e-3)
     stored = int(row["height"]), int(row["width"])
     assert tuple(parts[0].pixels.shape[1:3]) == (stored[::-1] if row["rotation"] == "-90" else stored)
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("width", [64, 50])  # rows without and with a gap between them in memory
+def test_a_frame_has_the_same_pixels_alone_and_in_a_chunk(tmp_path: Path, width: int, rotation: int):
+    drawn = np.random.default_rng(0).integers(0, 255, (4, 48, width, 3), np.uint8)
+    frames = list(seek.pictures(write_clip(tmp_path / "a.mp4", drawn, rotation=rotation)))
+    chunk = stack_rgb(frames, frames[0].size)
+    for number, frame in enumerate(frames):
+        assert torch.equal(stack_rgb([frame], frame.size)[0], chunk[number])

@@ -21,6 +21,9 @@ STRIDE = 2  # px between two cells
 FACTOR = 0.709  # from one pyramid level to the next
 WORKING_FACE = 24  # px, smallest face in the copy that candidates are cropped from
 MAX_CANDIDATES = 2048
+PART = 64  # crops that pass a network at once; with 48 px a crop needs 0.5 MB there
+BAND_BYTES = 16_000_000  # of the activations of the first network at once; larger levels pass it in bands
+CHANNEL_BYTES = 80  # of these activations for each pixel: ten channels before and after the first PReLU
 SIZES = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # crops in a batch, after padding
 
 
@@ -65,7 +68,7 @@ class Mtcnn(Network):
         working = _resized(full, scale)
         height, width = working.shape[2:]
         boxes = self._propose(working, CELL / (min_size * scale))
-        pixels = self._normalised(working)
+        pixels = _centred(working.to(boxes.device).contiguous())  # without the copy that roi_align would make
         boxes = self._reject(pixels, boxes)
         boxes, scores = self._decide(pixels, boxes)
         stretch = boxes.new_tensor([full.shape[3] / width, full.shape[2] / height])
@@ -82,8 +85,7 @@ class Mtcnn(Network):
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         """Move pixels to the networks' device. (N, 3, H, W) uint8 of the CPU -> float32 in [-1, 1]."""
-        pixels = pixels.to(self.pnet.conv1.weight.device).contiguous(memory_format=torch.channels_last)
-        return pixels.float().sub_(127.5).mul_(0.0078125)  # in place, because a 4K picture takes 100 MB as float32
+        return _centred(pixels.to(self.pnet.conv1.weight.device).contiguous(memory_format=torch.channels_last))
 
     def _propose(self, working: Tensor, scale: float) -> Tensor:
         """Run the first network on a pyramid of resized pictures, and return candidate squares.
@@ -96,7 +98,7 @@ class Mtcnn(Network):
         while min(height, width) * scale >= CELL:
             size = (int(height * scale + 1), int(width * scale + 1))
             level = F.interpolate(level, size, mode="bilinear", antialias=True)
-            offsets, chances = self.pnet(self._normalised(level))
+            offsets, chances = self._scan(level)
             boxes = _cells(chances[0, 1], offsets[0], scale)
             found.append(boxes[nms(boxes[:, :4], boxes[:, 4], 0.5)])
             scale *= FACTOR
@@ -106,6 +108,26 @@ class Mtcnn(Network):
         boxes = boxes[nms(boxes[:, :4], boxes[:, 4], 0.7)][:MAX_CANDIDATES]
         side = boxes[:, 2:4] - boxes[:, :2]
         return _squares(boxes[:, :4] + boxes[:, 5:] * side.repeat(1, 2))
+
+    def _scan(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the first network on one level, in horizontal bands if it is large; the values are the same.
+
+        (1, 3, H, W) uint8, H and W >= 12 -> offsets (1, 4, R, C), probabilities (1, 2, R, C), one for each cell.
+        """
+        net, (height, width) = self.pnet, level.shape[2:]
+        cells = -(-(height - 2) // STRIDE) - 4  # rows of the output: a pooling that rounds up, then two 3x3 filters
+        band = max(1, BAND_BYTES // (CHANNEL_BYTES * STRIDE * width))
+        offsets: list[Tensor] = []
+        logits: list[Tensor] = []
+        for top in range(0, cells, band):
+            bottom = min(top + band, cells)
+            x = self._normalised(level[:, :, STRIDE * top : STRIDE * bottom + CELL - STRIDE])
+            x = net.pool1(net.prelu1(net.conv1(x)))
+            x = net.prelu3(net.conv3(net.prelu2(net.conv2(x))))
+            offsets.append(net.conv4_2(x))
+            logits.append(net.conv4_1(x))
+        # The softmax is computed for all bands together, because its last bits depend on the shape.
+        return torch.cat(offsets, 2), net.softmax4_1(torch.cat(logits, 2))
 
     def _reject(self, working: Tensor, boxes: Tensor) -> Tensor:
         """Run the second network: candidates (N, 4) to fewer squares (M, 4), better placed."""
@@ -132,12 +154,19 @@ class Mtcnn(Network):
 def padded(network: nn.Module, crops: Tensor) -> list[Tensor]:
     """Run a network on a batch that is padded to one of a few sizes, because oneDNN caches a plan for every size.
 
-    Without it, memory would grow for minutes. crops: (N, 3, S, S) -> outputs of the network, (N, ...) each.
+    Without it, memory would grow for minutes. A large batch passes in parts, so that its memory is bounded.
+    crops: (N, 3, S, S) -> outputs of the network, (N, ...) each.
     """
     count = len(crops)
     size = next(size for size in SIZES if size >= count) if count <= SIZES[-1] else -(-count // SIZES[-1]) * SIZES[-1]
     filled = F.pad(crops, (0, 0, 0, 0, 0, 0, 0, size - count)).contiguous(memory_format=torch.channels_last)
-    return [output[:count] for output in network(filled)]
+    outputs = zip(*[network(part) for part in filled.split(PART)], strict=True)
+    return [torch.cat(parts)[:count] for parts in outputs]
+
+
+def _centred(pixels: Tensor) -> Tensor:
+    """Return pixels in [-1, 1]; in place, because a 4K picture takes 100 MB.   (N, 3, H, W) uint8 -> float32"""
+    return pixels.float().sub_(127.5).mul_(0.0078125)
 
 
 def _resized(picture: Tensor, scale: float) -> Tensor:
