@@ -152,3 +152,13 @@ def test_a_model_without_inputs_or_heads_raises_an_error(options, message):
 def test_tokens_need_a_width_that_can_be_cut():
     with pytest.raises(ValueError, match="multiple of 8, got 12"):
         CrossModalAttention(12)
+
+
+def test_a_transformer_of_version_0_1_0_is_read():
+    model = make(time="transformer")
+    names = {".qkv.": ".ask.", ".output.": ".told.", ".mlp.": ".think."}
+    tensors = model.state_dict()
+    for new, old in names.items():
+        tensors = {name.replace(new, old): tensor for name, tensor in tensors.items()}
+    assert any(".told." in name for name in tensors)
+    assert Temporal.from_official(tensors)[1].keys() == model.state_dict().keys()

@@ -16,10 +16,16 @@ from avfer.models.affect.time_networks import Recurrent, Tcn, Transformer
 from avfer.models.card import Card
 from avfer.models.network import AffectModel
 from avfer.models.prediction import Prediction
+from avfer.models.tensor_files import rename_tensors
 
 Time = Literal["none", "gru", "lstm", "tcn", "transformer"]
 Fusion = Literal["concatenation", "gated", "cross_attention", "decision"]
 STEP = 0.04  # s between two rows if no times are given
+RENAMES = [  # names of version 0.1.0 -> ours
+    (r"(\.layers\.\d+)\.ask\.", r"\1.qkv."),
+    (r"(\.layers\.\d+)\.told\.", r"\1.output."),
+    (r"(\.layers\.\d+)\.think\.", r"\1.mlp."),
+]
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,14 @@ class Temporal(AffectModel):
             layout="ours; the parts follow the papers that their classes name",
             sources=["Schoneveld et al. 2021, arXiv 2103.09154 (feature fusion before a recurrent network)"],
         )
+
+    @classmethod
+    def from_official(cls, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Read a file of ours; layers of transformers had other names in version 0.1.0.
+
+        tensors: name -> float tensor of its layer's shape.
+        """
+        return {}, rename_tensors(tensors, RENAMES)
 
     def start(self, n: int) -> Tensor:
         """Return the state (n, H) of n new tracks."""

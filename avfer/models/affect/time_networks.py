@@ -156,8 +156,6 @@ class Transformer(nn.Module):
 
 
 class _AttentionLayer(nn.Module):
-    # The attributes name tensors of weight files, so they keep their names: `ask` is the projection to queries, keys
-    # and values, `told` that of the attended values, `think` the MLP.
     scales: Tensor
 
     def __init__(self, width: int, dropout: float) -> None:
@@ -165,19 +163,19 @@ class _AttentionLayer(nn.Module):
         self.register_buffer("scales", torch.tensor(SCALES), persistent=False)
         self.fade = nn.Parameter(torch.zeros(2, len(SCALES), HEADS))  # of the past and the future
         self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.ask = nn.Linear(width, 3 * width)
-        self.told = nn.Linear(width, width)
-        self.think = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.qkv = nn.Linear(width, 3 * width)  # projection to queries, keys and values
+        self.output = nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, seconds: Tensor, allowed: Tensor) -> Tensor:
         """x: (B, T, W), seconds: (B, T, T), allowed: (B, T, T) bool -> (B, T, W)."""
-        parts = self.ask(self.before(x)).chunk(3, -1)
+        parts = self.qkv(self.before(x)).chunk(3, -1)
         query, key, value = (p.unflatten(-1, (HEADS, -1)).transpose(1, 2) for p in parts)
         bias = self._bias(seconds).masked_fill(~allowed[:, None], float("-inf"))
         attended = F.scaled_dot_product_attention(query, key, value, bias).transpose(1, 2).flatten(2)
-        x = x + self.dropout(self.told(attended))
-        return x + self.dropout(self.think(self.after(x)))
+        x = x + self.dropout(self.output(attended))
+        return x + self.dropout(self.mlp(self.after(x)))
 
     def _bias(self, seconds: Tensor) -> Tensor:
         """(B, T, T) s -> (B, HEADS, T, T)."""
