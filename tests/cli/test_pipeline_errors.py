@@ -1,4 +1,7 @@
-"""Wrong options of a pipeline: `avfer run`, `label` and `evaluate` name the stage, the option and the line alike."""
+"""Wrong options of a pipeline: `avfer run`, `label` and `evaluate` name the stage, the option and the line alike.
+
+`label` builds the pipeline in a worker process, so its tests are few.
+"""
 
 import pytest
 
@@ -6,7 +9,6 @@ from tests.evaluation.toy_corpus import NAME
 
 VERBS = {  # verb -> its words, and what its --set puts before STAGE.OPTION
     "run": (["run", "vision", "--input", "{clip}", "--output", "{out}"], ""),
-    "label": (["label", "vision", "--input", "{clip}", "--output", "{out}"], ""),
     "evaluate": (
         ["evaluate", "--corpus", NAME, "--root", "{root}", "--partition", "dev", "--pipeline", "vision"],
         "settings.",
@@ -14,7 +16,7 @@ VERBS = {  # verb -> its words, and what its --set puts before STAGE.OPTION
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", ["run", "evaluate"])
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -45,7 +47,15 @@ def test_a_wrong_option_is_named_with_its_stage_and_line(avfer, clip, tmp_path, 
     assert not list(tmp_path.rglob("talk*.parquet"))
 
 
-@pytest.mark.parametrize("verb", ["run", "label"])
+def test_label_names_a_wrong_option_with_its_stage_and_line(avfer, clip, tmp_path):
+    words = ["label", "vision", "--input", clip, "--output", tmp_path / "out"]
+    result = avfer(*words, "--set", "boxes.min_score=2")
+    assert result.code == 2
+    assert "stages.boxes.min_score: must be <= 1, got 2 (vision.yaml, line 5)" in result.err
+    assert "--start: must be seconds" in avfer(*words, "--start", "soon").err
+    assert not list(tmp_path.rglob("talk*.parquet"))
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -61,7 +71,7 @@ def test_a_wrong_option_is_named_with_its_stage_and_line(avfer, clip, tmp_path, 
         (["--fps", "0"], "stages.frames.sequence_fps: must be > 0, got 0.0"),
     ],
 )
-def test_a_wrong_option_of_the_clip_is_named(avfer, clip, tmp_path, verb, option, message):
-    result = avfer(verb, "vision", "--input", clip, "--output", tmp_path / "out", *option)
+def test_a_wrong_option_of_the_clip_is_named(avfer, clip, tmp_path, option, message):
+    result = avfer("run", "vision", "--input", clip, "--output", tmp_path / "out", *option)
     assert result.code == 2 and message in result.err, result.err
     assert not list(tmp_path.rglob("talk*.parquet"))
