@@ -83,7 +83,8 @@ def parse_mapping(text: str, file: str, expected: str) -> YamlDocument:
     """
     document = parse_yaml(text, file)
     if not isinstance(document.content, dict):
-        raise ConfigError(f"{file} must be a mapping with {expected}, got {type(document.content).__name__}")
+        found = "an empty file" if document.content is None else type(document.content).__name__
+        raise ConfigError(f"{file} must be a mapping with {expected}, got {found}")
     return document
 
 

@@ -52,7 +52,7 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
     [
         (GOOD, "- a\n- b\n", "must be a mapping with stages: and output:, got list"),
         (GOOD, "stages: [\n", r"not valid YAML: .*, line 2\)"),
-        (GOOD, "", "must be a mapping with stages: and output:"),
+        (GOOD, "", "must be a mapping with stages: and output:, got an empty file"),
         (GOOD, "output: x\n", "stages: must be a mapping of names to stages, got None"),
         ("chunk:", "chnk:", r"unknown key 'chnk'; did you mean 'chunk'\? \(.*p.yaml, line 1\)"),
         ("chunk: 0.5", "chunk: 0", r"chunk: must be >= 0.01, got 0 \(.*line 1\)"),
