@@ -136,16 +136,17 @@ def same(first: Any, second: Any) -> bool:
 def test_a_run_killed_many_times_leaves_the_same_files(tmp_path, forks, way, kills):
     whole, broken = (write_recipe(tmp_path / name, way, epochs=kills) for name in ("whole", "broken"))
     plain = [sys.executable, "-m", "avfer", "train", str(whole), "--quiet"]  # with hash seeds of its own
-    undisturbed = subprocess.Popen(plain, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    random, places = np.random.default_rng(0), Counter[str]()
-    for file, writes in islice(chain(EARLY, cycle(LATER)), kills):
-        assert was_killed(forks, broken, file, writes, delay=random.uniform(0, 0.05)), places
-        places[place_of_kill(broken.parent / "out")] += 1
-    assert places["within an epoch"] >= kills / 4 and places["between epochs"] >= kills / 4, places
-    forks.start(broken)
-    assert forks.exit_code() == 0
-    messages = undisturbed.communicate()[1]
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(plain, cwd=ROOT, **pipes) as undisturbed:
+        random, places = np.random.default_rng(0), Counter[str]()
+        for file, writes in islice(chain(EARLY, cycle(LATER)), kills):
+            assert was_killed(forks, broken, file, writes, delay=random.uniform(0, 0.05)), places
+            places[place_of_kill(broken.parent / "out")] += 1
+        forks.start(broken)
+        assert forks.exit_code() == 0
+        messages = undisturbed.communicate()[1]
     assert undisturbed.returncode == 0, messages
+    assert places["within an epoch"] >= kills / 4 and places["between epochs"] >= kills / 4, places
     first, second = (read_checkpoint(recipe.parent / "out") for recipe in (whole, broken))
     assert first is not None and first["progress"]["epoch"] == kills and same(first, second)
     for name in ("metrics.csv", "best.safetensors", "best.json"):
