@@ -208,7 +208,10 @@ def test_every_kind_has_a_requirement():
         (lambda: create(f"{HERE}:FaceNeedsWidth"), r"network '.*' cannot be created by .*\(\): missing.* 'width'"),
         (lambda: create(f"{HERE}:VoiceNeedsWidth"), r"network '.*' cannot be created by .*\(\): missing.* 'width'"),
         (lambda: construct(f"{HERE}:ModelNeedsWidth", AffectModel, {"size": 1}), r"\(size=...\): missing.* 'width'"),
-        (lambda: build(parse_pipeline(STAGE, "x.yaml")), r"stage 'sound': .*\(hop=...\): got an.*\(x.yaml, line 2\)"),
+        (
+            lambda: build(parse_pipeline(STAGE, "x.yaml")),
+            r"stages.sound: stage '.*\(hop=...\): got an.*\(x.yaml, line 2\)",
+        ),
     ],
 )
 def test_a_class_whose_constructor_takes_other_arguments_is_refused_before_it_is_called(call, message):

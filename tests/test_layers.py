@@ -72,8 +72,8 @@ NETWORKS = [path for folder in (PACKAGE / "models").iterdir() if folder.is_dir()
 
 
 @pytest.mark.parametrize("path", sorted(NETWORKS), ids=lambda path: path.stem)
-def test_networks_import_only_models_and_signal(path):
-    assert set(imported(path)) <= {"models", "signal"}
+def test_networks_import_only_errors_models_and_signal(path):
+    assert set(imported(path)) <= {"errors", "models", "signal"}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
