@@ -9,6 +9,7 @@ import pytest
 
 from avfer.errors import ConfigError
 from avfer.executors.ray import RayOptions, worker_devices
+from avfer.labelling.label_corpus import label
 from tests.labelling.corpora import failures, run, start, values, wait_until, write_corpus
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
@@ -47,9 +48,10 @@ def actors_of(driver: psutil.Process) -> list[psutil.Process]:
 
 @pytest.mark.slow
 def test_a_killed_actor_loses_no_clip_and_the_values_equal_those_of_processes(rough, tmp_path):
-    corpus = write_corpus(tmp_path / "corpus", *(f"{n}.mp4" for n in range(9)), "bad.mp4", "crash.mp4")
+    corpus = write_corpus(tmp_path / "corpus", *(f"{n}.mp4" for n in range(9)), "bad.mp4")
+    label(rough, corpus, tmp_path / "local", device="cpu", workers=2)
+    write_corpus(corpus, "crash.mp4")
     slow = ("--set", "affect.pause=0.3", "--input", corpus)
-    assert run(rough, *slow, "--output", tmp_path / "local", "--workers", "2")[0] == 3
     process = start(rough, *slow, "--output", tmp_path / "ray", "--ray", "local", "--workers", "2")
     wait_until(lambda: len(list(tmp_path.glob("ray/done/*.json"))) >= 2, 120)
     actors = actors_of(psutil.Process(process.pid))

@@ -99,7 +99,7 @@ def test_100_000_clips_are_planned_in_little_memory(tmp_path):
 
 
 @pytest.mark.slow
-def test_5000_clips_keep_the_parent_small_and_a_second_run_is_short(steady, tmp_path):
+def test_2000_clips_keep_the_parent_small_and_a_second_run_is_short(steady, tmp_path):
     """Planning takes less than a minute, a second run without work less than ten seconds."""
     import psutil
 
@@ -109,7 +109,7 @@ def test_5000_clips_keep_the_parent_small_and_a_second_run_is_short(steady, tmp_
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     clip = write_clip(tmp_path / "one.mp4", stripes(1, 32, 48))
-    for number in range(5000):
+    for number in range(2000):
         os.link(clip, corpus / f"{number:04d}.mp4")
     begun, sizes = time.monotonic(), list[float]()
     arguments = command(steady, "--input", corpus, "--output", tmp_path / "out", "--quiet")
@@ -123,11 +123,11 @@ def test_5000_clips_keep_the_parent_small_and_a_second_run_is_short(steady, tmp_
         elif planned:
             sizes.append(status.memory_info().rss / 1e6)
         time.sleep(0.5)
-    assert process.returncode == 0 and len((tmp_path / "stdout").read_text().splitlines()) == 5000
+    assert process.returncode == 0 and len((tmp_path / "stdout").read_text().splitlines()) == 2000
     early, late = max(sizes[: len(sizes) // 4]), max(sizes[len(sizes) // 4 :])
     print(f"planned after {planned:.1f} s; parent {early:.0f} MB early, {late:.0f} MB at most; {sizes[-1]:.0f} MB last")
-    assert planned < 60 and late < early + 30
-    assert len(labels(tmp_path / "out")) == 5000
+    assert planned < 60 and late < early + 15
+    assert len(labels(tmp_path / "out")) == 2000
     before, begun = mtimes(tmp_path / "out"), time.monotonic()
     again = start(steady, "--input", corpus, "--output", tmp_path / "out", "--quiet")
     assert again.communicate()[0] == "" and again.returncode == 0
