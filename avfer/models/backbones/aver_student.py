@@ -11,11 +11,9 @@ import timm
 from torch import Tensor
 
 from avfer.models.backbones import face_embedding
-from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
+from avfer.models.backbones.face_embedding import Embedded, ExpressionEmbedding, FaceEmbedding, Layer, shared_card
 from avfer.models.card import Card, Published, changed_options
-from avfer.models.class_orders import classes_of
-from avfer.models.network import FaceNetwork, StartPart
-from avfer.models.prediction import Prediction
+from avfer.models.network import StartPart
 
 Trunk = Literal["densenet121", "densenet201"]
 WIDTHS: dict[Trunk, int] = {"densenet121": 1024, "densenet201": 1920}
@@ -29,14 +27,12 @@ PUBLISHED = [
 ]
 
 
-class AverStudent(FaceNetwork):
+class AverStudent(ExpressionEmbedding):
     """A DenseNet with the heads of `FaceEmbedding`.
 
     num_features: width of the embedding. layer: the features, "embedding" (of unit length) or "hidden" (512 values).
     num_classes: expressions of the head; backbone: DenseNet of timm.
     """
-
-    offers = frozenset({"embedding"})
 
     def __init__(
         self,
@@ -61,19 +57,14 @@ class AverStudent(FaceNetwork):
         """Return the card for these constructor options."""
         options = {"num_classes": (num_classes, 8), "backbone": (backbone, "densenet201")}
         options |= {"num_features": (num_features, 32), "layer": (layer, "embedding")}
-        return Card(
+        return shared_card(
+            num_classes,
+            num_features,
+            layer,
             name="aver_student",
-            task="face embedding and expression",
             description=DESCRIPTION,
             options=changed_options(options),
-            features=HIDDEN if layer == "hidden" else num_features,
-            classes=classes_of(face_embedding.ORDERS, num_classes),
-            orders=face_embedding.ORDERS,
-            size=face_embedding.SIDE,
-            mean=face_embedding.MEAN,
-            std=face_embedding.STD,
             layout="a DenseNet as recalled of the paper; which one, and the heads, are our choice",
-            onnx=True,
             data="ImageNet (trunk), AffectNet, Google FEC, unlabelled faces of the authors",
             licence_weights="none published",
             sources=[
@@ -104,24 +95,6 @@ class AverStudent(FaceNetwork):
         """
         face_embedding.start(self.trunk, imagenet)
 
-    def _embed(self, crops: Tensor) -> Embedded:
+    def embed(self, crops: Tensor) -> Embedded:
         """crops: (N, 3, 224, 224) normalised as the card says -> hidden (N, 512), embedding (N, E), logits (N, K)."""
         return self.head(self.trunk(crops))
-
-    def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> embedding (N, E) of unit length, or the hidden layer (N, 512)."""
-        hidden, embedding, _ = self._embed(crops)
-        return hidden if self.layer == "hidden" else embedding
-
-    def predict(self, crops: Tensor) -> Prediction:
-        """Compute features (N, D) and expression logits (N, K) of crops (N, 3, 224, 224).
-
-        extras: "hidden" (N, 512) and "embedding" (N, E) of unit length, one of which is the features (`layer`).
-        """
-        hidden, embedding, logits = self._embed(crops)
-        features = hidden if self.layer == "hidden" else embedding
-        return Prediction(features, logits, extras={"hidden": hidden, "embedding": embedding})
-
-    def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
-        return self._embed(crops).logits

@@ -12,11 +12,9 @@ from timm.models.densenet import DenseBlock
 from torch import Tensor, nn
 
 from avfer.models.backbones import face_embedding
-from avfer.models.backbones.face_embedding import HIDDEN, Embedded, FaceEmbedding, Layer
+from avfer.models.backbones.face_embedding import Embedded, ExpressionEmbedding, FaceEmbedding, Layer, shared_card
 from avfer.models.card import Card, changed_options
-from avfer.models.class_orders import classes_of
-from avfer.models.network import FaceNetwork, StartPart
-from avfer.models.prediction import Prediction
+from avfer.models.network import StartPart
 
 CUT = "mixed_7a"  # the first of facenet's blocks that is left out
 MAPS = 896  # of the trunk
@@ -28,14 +26,12 @@ gives the 512 values before it. `start: {facenet: FILE}` takes the trunk of face
 (20180402-114759-vggface2.pt)."""
 
 
-class AverTeacher(FaceNetwork):
+class AverTeacher(ExpressionEmbedding):
     """Inception-ResNet-v1 of facenet without its last blocks, a dense block, and the heads of `FaceEmbedding`.
 
     num_features: width of the embedding. layer: the features, "embedding" (of unit length) or "hidden" (512 values).
     num_classes: expressions of the head.
     """
-
-    offers = frozenset({"embedding"})
 
     def __init__(self, num_classes: int = 8, num_features: int = 32, layer: Layer = "embedding") -> None:
         super().__init__()
@@ -51,19 +47,14 @@ class AverTeacher(FaceNetwork):
     def card(cls, num_classes: int = 8, num_features: int = 32, layer: Layer = "embedding") -> Card:
         """Return the card for these constructor options."""
         options = {"num_classes": (num_classes, 8), "num_features": (num_features, 32), "layer": (layer, "embedding")}
-        return Card(
+        return shared_card(
+            num_classes,
+            num_features,
+            layer,
             name="aver_teacher",
-            task="face embedding and expression",
             description=DESCRIPTION,
             options=changed_options(options),
-            features=HIDDEN if layer == "hidden" else num_features,
-            classes=classes_of(face_embedding.ORDERS, num_classes),
-            orders=face_embedding.ORDERS,
-            size=face_embedding.SIDE,
-            mean=face_embedding.MEAN,
-            std=face_embedding.STD,
             layout="trunk as in facenet-pytorch; where it is cut, the dense block and both heads are our choice",
-            onnx=True,
             data="VGGFace2 (trunk), Google FEC, AffectNet",
             licence_code="Apache-2.0; trunk MIT (facenet-pytorch)",
             licence_weights="none published",
@@ -89,28 +80,10 @@ class AverTeacher(FaceNetwork):
         """
         face_embedding.start(self.trunk, facenet)
 
-    def _embed(self, crops: Tensor) -> Embedded:
+    def embed(self, crops: Tensor) -> Embedded:
         """crops: (N, 3, 224, 224) normalised as the card says -> hidden (N, 512), embedding (N, E), logits (N, K)."""
         maps = self.dense(self.narrow(self.trunk(crops)))
         return self.head(self.norm(maps).relu().mean((2, 3)))
-
-    def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> embedding (N, E) of unit length, or the hidden layer (N, 512)."""
-        hidden, embedding, _ = self._embed(crops)
-        return hidden if self.layer == "hidden" else embedding
-
-    def predict(self, crops: Tensor) -> Prediction:
-        """Compute features (N, D) and expression logits (N, K) of crops (N, 3, 224, 224).
-
-        extras: "hidden" (N, 512) and "embedding" (N, E) of unit length, one of which is the features (`layer`).
-        """
-        hidden, embedding, logits = self._embed(crops)
-        features = hidden if self.layer == "hidden" else embedding
-        return Prediction(features, logits, extras={"hidden": hidden, "embedding": embedding})
-
-    def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 224, 224) -> expression logits (N, K)."""
-        return self._embed(crops).logits
 
 
 def _trunk() -> nn.Sequential:

@@ -141,8 +141,7 @@ class EfficientFace(FaceNetwork):
 
         tensors: name -> float tensor of its layer's shape.
         """
-        ours = rename_tensors({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
-        return {"num_classes": len(ours["trunk.fc.bias"])} if "trunk.fc.bias" in ours else {}, ours
+        return read_official(tensors, RENAMES)
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) normalised as the card says -> features (N, 1024)."""
@@ -181,3 +180,15 @@ def _convolution(inputs: int, kernel: Literal[1, 3]) -> list[nn.Module]:
     spread = DILATION if kernel > 1 else 1
     convolution = nn.Conv2d(inputs, REDUCED, kernel, padding=spread * (kernel // 2), dilation=spread)
     return [convolution, nn.BatchNorm2d(REDUCED), nn.ReLU()]
+
+
+def read_official(
+    tensors: dict[str, Tensor], renames: list[tuple[str, str]]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the options that a checkpoint of the authors implies, and its tensors under our names.
+
+    tensors: name -> float tensor of its layer's shape, with or without the prefix of a data-parallel wrapper; renames:
+    pattern of the authors' names -> ours.
+    """
+    ours = rename_tensors({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, renames)
+    return {"num_classes": len(ours["trunk.fc.bias"])} if "trunk.fc.bias" in ours else {}, ours

@@ -10,14 +10,15 @@ import timm
 from timm.models.resnet import ResNet
 from torch import Tensor
 
-from avfer.models.backbones.efficientface import ORDERS, Corpus, statistics
-from avfer.models.card import Card, changed_options
-from avfer.models.class_orders import classes_of
+from avfer.models.backbones.efficientface import Corpus, EfficientFace, read_official
+from avfer.models.card import Card
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
-from avfer.models.tensor_files import rename_tensors
 
 FEATURES = 2048
+DESCRIPTION = """ResNet-50, the teacher of efficientface: frozen, in evaluation mode, it predicts the label \
+distribution of each face. Mean and std depend on corpus=raf_db, affectnet or caer_s as there. The authors' file from \
+MS-Celeb-1M can be read too, and gives features."""
 RENAMES = [(r"^(?!trunk\.)", "trunk.")]  # the authors' names -> ours
 
 
@@ -36,29 +37,8 @@ class EfficientFaceLdg(FaceNetwork):
     @classmethod
     def card(cls, num_classes: int = 7, corpus: Corpus | None = None) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 7), "corpus": (corpus, None)}
-        mean, std = statistics(num_classes, corpus)
-        return Card(
-            name="efficientface_ldg",
-            task="expression",
-            description="ResNet-50, the teacher of efficientface: frozen, in evaluation mode, it predicts the"
-            " label distribution of each face. Mean and std depend on corpus=raf_db, affectnet or caer_s as there. The"
-            " authors' file from MS-Celeb-1M can be read too, and gives features.",
-            options=changed_options(options),
-            features=FEATURES,
-            classes=classes_of(ORDERS, num_classes),
-            orders=ORDERS,
-            size=224,
-            mean=mean,
-            std=std,
-            layout="as in the authors' code",
-            onnx=True,
-            licence_code="MIT",
-            licence_weights="none stated",
-            sources=[
-                "Zhao, Liu, Zhou, AAAI 2021, 35(4), 3510-3519",
-                "github.com/zengqunzhao/EfficientFace@8d195375fb6afe98e6e1e27f06ec6cc71eedfd18",
-            ],
+        return EfficientFace.card(num_classes, corpus).model_copy(
+            update={"name": "efficientface_ldg", "description": DESCRIPTION, "features": FEATURES, "published": []}
         )
 
     @classmethod
@@ -67,8 +47,7 @@ class EfficientFaceLdg(FaceNetwork):
 
         tensors: name -> float tensor of its layer's shape.
         """
-        ours = rename_tensors({name.removeprefix("module."): tensor for name, tensor in tensors.items()}, RENAMES)
-        return {"num_classes": len(ours["trunk.fc.bias"])} if "trunk.fc.bias" in ours else {}, ours
+        return read_official(tensors, RENAMES)
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 224, 224) normalised as the card says -> features (N, 2048)."""

@@ -87,7 +87,7 @@ class FaceLite(FaceNetwork):
             for width, channels in ((widths[-2], squeezed // 2), (widths[-1], squeezed))
         )
         cells = squeezed // 2 * (2 * last) ** 2 + squeezed * last**2
-        self.hidden = nn.Sequential(nn.Linear(cells, hidden), nn.ReLU())
+        self.hidden = nn.Sequential(nn.Linear(cells, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
         self.heads = nn.Linear(hidden, 2 * NUM_LANDMARKS + len(ACTIVATIONS) + 3 + 2 + 1)
         self.num_features = hidden
 

@@ -12,11 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.models.backbones import vgg_face
-from avfer.models.backbones.affwildnet_vgg import LEVEL
-from avfer.models.backbones.mt_vgg import ORDERS, PAPER, action_units, implied_head_options
+from avfer.models.backbones.mt_vgg import MtVgg, implied_head_options
 from avfer.models.backbones.vgg_face import NUM_FEATURES, WIDTH, VggFace
 from avfer.models.card import Card, Published, changed_options
-from avfer.models.class_orders import classes_of
 from avfer.models.network import FaceNetwork, StartPart
 from avfer.models.prediction import Prediction
 
@@ -76,29 +74,17 @@ class MtArcVgg(FaceNetwork):
         width: int = WIDTH,
     ) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
-        options |= {"num_embedding": (num_embedding, NUM_EMBEDDING)}
-        options |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
-        return Card(
-            name="mt_arcvgg",
-            task="expression, valence and arousal, action units",
-            description=DESCRIPTION,
-            options=changed_options(options),
-            features=num_embedding,
-            classes=classes_of(ORDERS, num_classes),
-            orders=ORDERS,
-            action_units=action_units(num_action_units),
-            valence_arousal=True,
-            size=vgg_face.SIDE,
-            mean=[LEVEL] * 3,
-            std=[LEVEL] * 3,
-            layout="trunk and tasks as in the paper, recalled; crops, embedding, scale and tanh are our choice",
-            onnx=True,
-            data="Aff-Wild2: 558 videos",
-            licence_code="none published",
-            licence_weights="none published",
-            sources=[PAPER, "Deng et al., ArcFace, CVPR 2019, arXiv 1801.07698"],
-            published=[Published(data="AffectNet, number of classes unclear", value=63.0, mark="I")],
+        base = MtVgg.card(num_classes, num_action_units, num_features, width)
+        return base.model_copy(
+            update={
+                "name": "mt_arcvgg",
+                "description": DESCRIPTION,
+                "options": base.options | changed_options({"num_embedding": (num_embedding, NUM_EMBEDDING)}),
+                "features": num_embedding,
+                "layout": "trunk and tasks as in the paper, recalled; crops, embedding, scale and tanh are our choice",
+                "sources": [*base.sources, "Deng et al., ArcFace, CVPR 2019, arXiv 1801.07698"],
+                "published": [Published(data="AffectNet, number of classes unclear", value=63.0, mark="I")],
+            }
         )
 
     @classmethod
