@@ -20,7 +20,7 @@ from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
 from avfer.readers.arrays import array_media, clip_arrays
-from avfer.types import Clip, Span
+from avfer.types import Clip, FrameBatch, Span
 
 Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
 TRIM_EVERY = 32  # spans between two releases of free memory
@@ -34,6 +34,8 @@ class Pipeline:
     frames, and the caller's own thread runs the rest. `output` is the type that the output stage must have.
 
     Raises ConfigError, WeightsError or MissingExtra if a stage, a weight file or a library is missing or wrong.
+
+    spec: the pipeline to build; device: "auto", "cpu", "cuda", "cuda:N" or "mps".
     """
 
     def __init__(self, spec: PipelineSpec, device: str = "auto", output: type = AffectTrack) -> None:
@@ -134,7 +136,7 @@ class Pipeline:
     def values(self, clip: Clip) -> Generator[Any]:
         """Yield the values of the output stage chunk by chunk; closing the generator ends its threads."""
         map_large_blocks()
-        decoded = prefetch(self._decode(clip))
+        decoded = prefetch(self._decode(clip), _is_large)
         detected = prefetch(self._process(decoded, Phase.FRAMES)) if self._steps(Phase.FRAMES) else decoded
         rows = self._process(detected, Phase.ROWS)
         try:
@@ -176,6 +178,11 @@ class Pipeline:
                     _advance(steps, states, values)
                 yield values
                 del values
+
+
+def _is_large(values: Values) -> bool:
+    """Return whether a frame among the values is larger than a step may be."""
+    return any(isinstance(value, FrameBatch) and value.pixels.nbytes > CHUNK_BYTES for value in values.values())
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import ctypes
 import queue
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -16,19 +16,26 @@ MAPPED_BYTES = 8_000_000  # blocks of at least this size are returned to the ope
 M_MMAP_THRESHOLD = -3  # of mallopt, in malloc.h
 
 
-def prefetch(source: Generator[Item]) -> Generator[Item]:
+def prefetch(source: Generator[Item], is_large: Callable[[Item], bool] = lambda _: False) -> Generator[Item]:
     """Yield the items of `source`, which a thread computes up to two ahead of the reader: one waits, one is computed.
+
+    After a large item the next one is not computed before the reader has taken that one.
 
     An exception raised by `source` is raised here, after the items before it. When this generator ends, raises or is
     closed, the thread closes `source` and is joined, so no thread outlives it.
     """
     ready: queue.Queue[Item | _End] = queue.Queue(maxsize=MAX_READY)
-    stop = threading.Event()
-    thread = threading.Thread(target=_produce, args=(source, ready, stop), name=THREAD_NAME, daemon=True)
+    stop, taken = threading.Event(), threading.Event()
+
+    def produce() -> None:
+        _produce(source, ready, stop, taken, is_large)
+
+    thread = threading.Thread(target=produce, name=THREAD_NAME, daemon=True)
     thread.start()
     try:
         while True:
             item = ready.get()
+            taken.set()
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
@@ -47,13 +54,23 @@ class _End:
         self.error = error
 
 
-def _produce(source: Generator[Item], ready: "queue.Queue[Item | _End]", stop: threading.Event) -> None:
+def _produce(
+    source: Generator[Item],
+    ready: "queue.Queue[Item | _End]",
+    stop: threading.Event,
+    taken: threading.Event,
+    is_large: Callable[[Item], bool],
+) -> None:
     """Fill the queue from the source until it ends, raises or `stop` is set."""
     error: BaseException | None = None
     try:
         for item in source:
+            large = is_large(item)
+            taken.clear()
             _put(item, ready, stop)
             del item
+            while large and not stop.is_set() and not taken.wait(0.05):
+                pass
             if stop.is_set():
                 break
         source.close()

@@ -33,7 +33,7 @@ MAX_TRACKS = 4096  # whose person is remembered, likewise
 class Person:
     """The remembered looks of a person."""
 
-    id: int
+    id: int  # number of the person
     embeddings: np.ndarray  # (M, D) float32 of length 1
     colours: np.ndarray  # (M, 512) float32 histograms, square roots of the shares
     last: int  # frame on which the person was looked at last
@@ -59,12 +59,12 @@ class Person:
 class IdentityState:
     """Frames and rows that are not output yet, the persons so far, and who the visible tracks are."""
 
-    frames: FrameBuffer = field(default_factory=FrameBuffer)
+    frames: FrameBuffer = field(default_factory=FrameBuffer)  # that wait for their rows
     rows: FaceTracks | None = None
     persons: Mapping[int, Person] = field(default_factory=dict[int, Person])
     tracks: Mapping[int, int] = field(default_factory=dict[int, int])  # track -> person
     due: Mapping[int, float] = field(default_factory=dict[int, float])  # track -> s, time of its next look
-    next_id: int = 0
+    next_id: int = 0  # number of the next new person
 
 
 @dataclass
@@ -74,7 +74,8 @@ class IdentifyPersons:
     A new track is compared by SAMPLES of its faces from the next `ahead` frames with the looks of all persons so far,
     except those who are visible beside it. The likeness is the cosine of the embeddings plus half the overlap of the
     colours of face and hair; from `min_likeness` on it is the same person. Every `every` seconds another look of each
-    visible person is remembered. Rows are output `ahead` frames late and never change afterwards.
+    visible person is remembered. Where a track begins, rows are output up to `ahead` frames late, and never change
+    afterwards.
 
     The network has nothing to do with the one that reads expressions, so training that one anew moves no number.
     """
@@ -84,7 +85,7 @@ class IdentifyPersons:
     min_likeness: Annotated[Number, Field(ge=-1, le=1 + COLOUR_WEIGHT)] = 1.0  # fits identity_lite
     ahead: Annotated[Count, Field(ge=0, le=100)] = 6  # frames; as many are kept in memory
     every: Annotated[Number, Field(ge=0.04, le=3600)] = 1.5  # seconds
-    card: Card = field(init=False, repr=False)
+    card: Card = field(init=False, repr=False)  # of the weights
     _path: Path = field(init=False, repr=False)
     _network: FaceNetwork | None = field(default=None, init=False, repr=False)
     _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
@@ -114,19 +115,22 @@ class IdentifyPersons:
 
     @torch.inference_mode()
     def step(self, state: IdentityState, frames: FrameBatch, tracks: FaceTracks) -> tuple[IdentityState, FaceTracks]:
-        """Return the rows up to `ahead` frames before the last tracked one, with `person_ids`; at the end all rows."""
+        """Return the tracked rows with `person_ids`, up to a track that began on the last `ahead` frames."""
         rows = tracks if state.rows is None else concat([state.rows, tracks])
         state = replace(state, frames=state.frames.add(frames))
         clock = rows.clock
-        stop = clock.stop if clock.last else max(clock.first, clock.stop - self.ahead)
-        persons = np.zeros(int((rows.frames < stop).sum()), np.int64)
-        for frame in np.unique(rows.frames[rows.frames < stop]).tolist():
+        stop, settled = clock.stop, clock.stop if clock.last else clock.stop - self.ahead
+        persons = np.zeros(len(rows), np.int64)
+        for frame in np.unique(rows.frames).tolist():
             here = np.flatnonzero(rows.frames == frame)
+            if frame >= settled and any(track not in state.tracks for track in rows.track_ids[here].tolist()):
+                stop = frame  # the faces of a new track that follow are not there yet
+                break
             state = self._name_new_tracks(state, rows, here)
             state = self._look_again(state, rows, here)
             persons[here] = [state.tracks[track] for track in rows.track_ids[here].tolist()]
         done = rows.frames < stop
-        output = replace(select(rows, done, clock.part(clock.first, stop)), person_ids=persons)
+        output = replace(select(rows, done, clock.part(clock.first, stop)), person_ids=persons[done])
         waiting = select(rows, ~done, clock.part(stop, clock.stop))
         return replace(state, frames=state.frames.since(stop), rows=waiting), output
 

@@ -21,16 +21,16 @@ from avfer.types import Clock, FaceDetections, FaceTracks, FrameBatch
 class TrackingState:
     """Frames whose rows are not output yet, and the persons tracked so far."""
 
-    frames: FrameBuffer = field(default_factory=FrameBuffer)
+    frames: FrameBuffer = field(default_factory=FrameBuffer)  # that wait for their rows
     key: int = -1  # the last key frame; it and the frames after it are not tracked yet
     found: Faces | None = None  # faces on that key frame
-    tracks: tuple[Track, ...] = ()
-    next_id: int = 0
+    tracks: tuple[Track, ...] = ()  # that may continue
+    next_id: int = 0  # id of the next new track
     thumbnail: np.ndarray | None = None  # of the last frame that was tracked
     time: float = 0.0  # s, of that frame
     waiting: FaceTracks | None = None  # tracked rows that are not output yet, with the ids of `tracks`
     numbers: dict[int, int] = field(default_factory=dict[int, int])  # id of a track -> its number in the output
-    next_number: int = 0
+    next_number: int = 0  # of the next track that is output
 
 
 @dataclass
@@ -44,7 +44,8 @@ class TrackFaces:
     Then boxes become tracks: a face continues the track of a person if it looks the same and overlaps the expected box
     by an IoU of at least `min_iou` or lies within a reach that grows with time, at most `max_gap` seconds later. A shot
     cut ends the tracks of all faces that do not stay in place. A track that starts with fewer than `min_length`
-    consecutive faces and a mean score below 0.9 is dropped there; its rows are output `min_length` - 1 frames later.
+    consecutive faces and a mean score below 0.9 is dropped there; where a track begins, rows are output up to
+    `min_length` - 1 frames later.
     """
 
     min_iou: Share = 0.3  # of the boxes of a track and a detection
@@ -61,7 +62,7 @@ class TrackFaces:
         return TrackingState()
 
     def step(self, state: TrackingState, frames: FrameBatch, boxes: FaceDetections) -> tuple[TrackingState, FaceTracks]:
-        """Return the rows of the frames before the last key frame, `min_length` - 1 frames late.
+        """Return the rows of the frames before the last key frame, up to a track that began less than `min_length` ago.
 
         At the end of the clip, return those of all frames.
         """
@@ -133,13 +134,16 @@ class TrackFaces:
         """
         rows = tracks if state.waiting is None else concat([state.waiting, tracks])
         clock = rows.clock
-        stop = clock.stop if clock.last else max(clock.first, clock.stop - (self.min_length - 1))
+        stop, settled = clock.stop, clock.stop if clock.last else clock.stop - (self.min_length - 1)
         numbers, next_number = dict(state.numbers), state.next_number
         keep = np.ones(len(rows), bool)
-        for row in np.flatnonzero(rows.frames < stop):
+        for row in range(len(rows)):
             track, frame = int(rows.track_ids[row]), int(rows.frames[row])
             if track in numbers or not keep[row]:
                 continue
+            if frame >= settled:
+                stop = frame
+                break
             start = (rows.track_ids == track) & (rows.frames >= frame) & (rows.frames < frame + self.min_length)
             if start.sum() < self.min_length and rows.scores[start].mean() < SURE_SCORE:
                 keep &= ~start

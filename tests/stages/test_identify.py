@@ -15,7 +15,7 @@ from avfer.stages.detect import DetectFaces
 from avfer.stages.identify import MAX_EXEMPLARS, MAX_PERSONS, IdentifyPersons, Person
 from avfer.stages.track import TrackFaces
 from avfer.types import NO_PERSON, FaceTracks, FrameBatch
-from tests.laws import assert_same, clock, feed
+from tests.laws import assert_same, clock, feed, part
 from tests.pictures import batch, face_at, no_face
 
 CPU = torch.device("cpu")
@@ -140,3 +140,13 @@ def test_options_out_of_range_are_refused(options: dict[str, object], message: s
 
 def test_the_number_of_remembered_persons_is_bounded() -> None:
     assert MAX_PERSONS * MAX_EXEMPLARS * (128 + 512) * 4 < 10e6  # bytes
+
+
+def test_rows_wait_only_where_a_track_begins() -> None:
+    frames, tracks = clip()
+    stage, stops = identify(), list[int]()
+    state = stage.start()
+    for start, stop in ((0, 6), (6, 7), (7, 10)):
+        state, rows = stage.step(state, part(frames, start, stop), part(tracks, start, stop))
+        stops.append(rows.clock.stop)
+    assert stops == [0, 7, 10]

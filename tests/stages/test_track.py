@@ -59,6 +59,18 @@ def test_a_short_track_of_high_score_and_a_long_one_of_low_score_are_kept() -> N
     assert followed([0.7] * 6, []).frames.tolist() == list(range(6))
 
 
+def test_rows_wait_only_where_a_track_begins() -> None:
+    frames = FrameBatch(clock(12), torch.full((12, 60, 60, 3), 90, dtype=torch.uint8))
+    stage, state, stops = TrackFaces(min_length=5), TrackingState(), list[int]()
+    for start, stop in ((0, 4), (4, 6), (6, 9)):
+        chunk = part(frames, start, stop)
+        state = replace(state, frames=state.frames.add(chunk))
+        state, rows = stage._follow(state, [_faces(0.9)] * (stop - start), chunk.clock)  # pyright: ignore[reportPrivateUsage]
+        state, rows = stage._output(state, rows)  # pyright: ignore[reportPrivateUsage]
+        stops.append(rows.clock.stop)
+    assert stops == [0, 6, 9]
+
+
 def test_a_length_of_one_frame_drops_nothing_and_delays_nothing() -> None:
     assert followed(GHOST, [], min_length=1).frames.tolist() == [0, 1, *range(6, 13)]
 

@@ -1,0 +1,28 @@
+"""prefetch: how far a thread runs ahead of its reader."""
+
+import time
+from collections.abc import Generator
+
+import pytest
+
+from avfer.prefetch import prefetch
+from tests.processes import avfer_threads
+
+
+@pytest.mark.parametrize(("large", "ahead"), [(False, 3), (True, 2)])
+def test_the_item_after_a_large_one_is_computed_when_that_one_is_taken(large: bool, ahead: int) -> None:
+    made = list[int]()
+
+    def numbers() -> Generator[int]:
+        for number in range(6):
+            made.append(number)
+            yield number
+
+    found = prefetch(numbers(), lambda _: large)
+    assert next(found) == 0
+    while len(made) < ahead:  # the thread goes on by itself
+        time.sleep(0.001)
+    time.sleep(0.1)
+    assert len(made) == ahead
+    assert list(found) == [1, 2, 3, 4, 5]
+    assert avfer_threads() == []
