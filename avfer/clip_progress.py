@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class ClipProgress:
-    """Progress of a list of clips that are processed one after another, with the speed inside the current clip."""
+    """Progress of a list of clips that are processed one after another, with the speed inside the current clip.
+
+    display: where the bars are drawn.
+    """
 
     def __init__(self, display: Display, clips: int) -> None:
         self._display, self._clips, self._finished = display, clips, 0
