@@ -117,7 +117,7 @@ def test_one_component_carries_expression_and_the_other_identity(seed):
     """Encoder, generator and discriminator are minimal; separator and losses are those of PF-ViT."""
     torch.manual_seed(seed)
     width, people, expressions = 16, torch.randn(6, 16), torch.randn(3, 16)
-    encoder, separator, head = nn.Linear(width, width), Separator(width, "exact"), nn.Linear(width, 3)
+    encoder, separator, head = nn.Linear(width, width), Separator(width), nn.Linear(width, 3)
     generator = nn.Sequential(nn.Linear(2 * width, 64), nn.GELU(), nn.Linear(64, width))
     discriminator = nn.Sequential(nn.Linear(width, 64), nn.GELU(), nn.Linear(64, 4))
     generator_optimiser, discriminator_optimiser = (
