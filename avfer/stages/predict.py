@@ -79,6 +79,11 @@ class PredictAffect(_ModelStage):
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
 
     def __post_init__(self) -> None:
+        if self.model == OWN and self.weights != "builtin":
+            raise ConfigError(
+                f"weights: model: own uses the heads of the face backbone, got {self.weights!r}; name the file at the"
+                " backbone's stage"
+            )
         if self.model != OWN:
             with option_errors("model"):
                 find("affect model", self.model)

@@ -107,6 +107,11 @@ def test_own_heads_refuse_the_voice(tmp_path):
         PredictAffect("own").fit(cards)
 
 
+def test_own_heads_take_no_weights_of_their_own():
+    with pytest.raises(ConfigError, match=r"^weights: model: own uses the heads of .*got 'heads.safetensors'; name"):
+        PredictAffect("own", weights="heads.safetensors")
+
+
 def test_own_heads_of_the_embedded_backbone_are_the_model_on_its_card():
     raw = next(step for step in load("vision", device="cpu").steps if step.name == "raw")
     assert isinstance(raw.stage, PredictAffect)
