@@ -1,7 +1,7 @@
 """The morphable head of the ICT FaceKit: shape, regions to colour, and projection.
 
 Axes: x to the picture's right, y up, z to the viewer, in centimetres. Angles are in degrees: yaw is positive when the
-head turns to the picture's right, pitch when it looks up, roll when it tilts clockwise as seen.
+head turns to the picture's right, pitch when it looks up, roll when it tilts clockwise on the picture.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import numpy as np
 def rasterise(points: np.ndarray, triangles: np.ndarray, colours: np.ndarray, picture: np.ndarray) -> None:
     """Draw triangles over `picture`, in place; the nearest surface wins, colours are interpolated between corners.
 
-    Only triangles whose corners run counter-clockwise as seen are drawn.
+    Only triangles whose corners run counter-clockwise on the picture are drawn.
 
     points: (V, 3) float32 x and y in pixels (y down) and the distance from the camera; triangles: (T, 3) int32 rows of
     `points`; colours: (V, 3) float32; picture: (H, W, 3) float32.
@@ -19,7 +19,7 @@ def rasterise(points: np.ndarray, triangles: np.ndarray, colours: np.ndarray, pi
         a, b, c = triangles[t]
         ax, ay, bx, by, cx, cy = points[a, 0], points[a, 1], points[b, 0], points[b, 1], points[c, 0], points[c, 1]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area > -1e-9:  # turned away, or seen edge-on
+        if area > -1e-9:  # turned away, or edge-on to the camera
             continue
         left, right = int(np.ceil(min(ax, bx, cx) - 0.5)), int(np.floor(max(ax, bx, cx) - 0.5))
         top, bottom = int(np.ceil(min(ay, by, cy) - 0.5)), int(np.floor(max(ay, by, cy) - 0.5))
