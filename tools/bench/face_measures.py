@@ -21,7 +21,8 @@ from avfer.models.backbones.face_lite import ACTION_UNITS, FaceLite, FaceOutputs
 from avfer.models.card import Metric
 from avfer.models.weights import load_into, read_card
 from tools.renders.sweeps import SWEEPS, WEIGHTS
-from tools.train.face_measures import HELD_OUT, TEST_RENDERS, Corpus, correlations, predict, read_shards
+from tools.train.face_measures import correlations, predict
+from tools.train.face_measures_corpus import HELD_OUT, TEST_RENDERS, Corpus, read_shards
 from tools.train.face_measures_data import SHARED, align, columns_of
 from tools.train.ferplus import CLASSES, majority
 

@@ -19,7 +19,8 @@ from avfer.types import Clip, Span
 from tools.bench.agreement import find_faces
 from tools.bench.face_measures import UNITS, load, measure, units_of
 from tools.train.face_landmarker import FaceLandmarker
-from tools.train.face_measures import Corpus, correlations
+from tools.train.face_measures import correlations
+from tools.train.face_measures_corpus import Corpus
 from tools.train.face_measures_data import SHARED, align, open_renderer
 from tools.train.face_measures_targets import photograph_targets, raw_scores
 

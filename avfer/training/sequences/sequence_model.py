@@ -7,6 +7,7 @@ Three forms are trained:
 - `WholeNetwork`: a network that is both (a video model, or `aver_voice`).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -33,7 +34,7 @@ from avfer.training.training_config import BackboneConfig, TrainConfig
 MIN_DEVIATION = 1e-3  # a feature whose deviation is below this share of the median is constant in the training data
 
 
-class EndToEndNetwork(nn.Module):
+class EndToEndNetwork(nn.Module, ABC):
     """A network that computes features of face crops and audio patches, and reads them over time."""
 
     card: Card  # of the network that reads the crops
@@ -41,17 +42,17 @@ class EndToEndNetwork(nn.Module):
     num_voice: int  # features of an audio patch; 0 if it reads features of the voice, or none
 
     @property
+    @abstractmethod
     def over_time(self) -> AffectModel:
         """Return the affect model that reads the features."""
-        raise NotImplementedError
 
+    @abstractmethod
     def face_features(self, crops: Tensor) -> Tensor:
         """Return features of faces.   crops: (N, 3, S, S) float32 RGB in [0, 255] -> (N, Df)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def voice_features(self, patches: Tensor) -> Tensor:
         """Return features of audio.   patches: (N, 1, 96, 64) float32 log-mel -> (N, Dv)."""
-        raise NotImplementedError
 
 
 class CnnRnn(EndToEndNetwork):
