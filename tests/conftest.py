@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from avfer.cli import main
 from tests.processes import avfer_threads
+from tests.steady_stage import write_pipeline
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # How fast examples are drawn says how busy the machine is, not whether a fact holds.
@@ -56,6 +57,12 @@ def read_only_folder(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir(mode=0o500)
     yield folder
     folder.chmod(0o700)
+
+
+@pytest.fixture
+def steady(tmp_path: Path) -> Path:
+    """The YAML file of a pipeline without a network."""
+    return write_pipeline(tmp_path)
 
 
 @dataclass

@@ -14,14 +14,9 @@ from avfer.kept_files import check_kept
 from avfer.origin import differences, input_state, pipeline_sha256
 from avfer.pipeline_config import parse_pipeline, read_pipeline
 from tests.media_maker import stripes, write_clip
-from tests.steady_stage import PIPELINE, write_pipeline
+from tests.steady_stage import PIPELINE
 
 ALL = ("--format", "parquet,csv,jsonl", "--report", "--overlay")
-
-
-@pytest.fixture
-def steady(tmp_path: Path) -> Path:
-    return write_pipeline(tmp_path)
 
 
 @pytest.fixture

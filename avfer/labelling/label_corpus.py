@@ -7,7 +7,6 @@ marker of the same pipeline, weights, version and content, and leaves the others
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,12 +100,10 @@ def label_corpus(
     found = find_inputs(inputs, manifest, options.stills)
     clips = (file for file in found if not belongs_to_clip(options.sound, file.path))
     files = _check_not_empty(with_sound(file, options.sound) for file in clips)
+    recipe = load_recipe(spec, "cpu" if options.ray else options.device)  # wrong options leave no output folder
     with locked(store.locks, store.shard):
         store.clean_up()
-        with ThreadPoolExecutor(1, "avfer-recipe") as thread:
-            loading = thread.submit(load_recipe, spec, "cpu" if options.ray else options.device)
-            report.plan = write_plan(files, manifest, store)
-            recipe = loading.result()
+        report.plan = write_plan(files, manifest, store)
         store.write_json(store.run_marker, recipe.as_json())
         with _totals_written(report):
             _Run(recipe, options, report, progress).label_remaining()

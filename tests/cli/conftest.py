@@ -6,12 +6,6 @@ import pytest
 
 from tests.cli.outputs import FRAMES
 from tests.media_maker import stripes, write_clip
-from tests.steady_stage import write_pipeline
-
-
-@pytest.fixture
-def steady(tmp_path: Path) -> Path:
-    return write_pipeline(tmp_path)
 
 
 @pytest.fixture

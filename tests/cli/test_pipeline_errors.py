@@ -47,13 +47,14 @@ def test_a_wrong_option_is_named_with_its_stage_and_line(avfer, clip, tmp_path, 
     assert not list(tmp_path.rglob("talk*.parquet"))
 
 
-def test_label_names_a_wrong_option_with_its_stage_and_line(avfer, clip, tmp_path):
+def test_label_names_a_wrong_option_with_its_stage_and_line_and_makes_no_folder(avfer, clip, tmp_path):
     words = ["label", "vision", "--input", clip, "--output", tmp_path / "out"]
     result = avfer(*words, "--set", "boxes.min_score=2")
     assert result.code == 2
     assert "stages.boxes.min_score: must be <= 1, got 2 (vision.yaml, line 5)" in result.err
     assert "--start: must be seconds" in avfer(*words, "--start", "soon").err
     assert not list(tmp_path.rglob("talk*.parquet"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

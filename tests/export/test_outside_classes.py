@@ -12,7 +12,6 @@ from avfer.export import find_exporter, find_format
 from avfer.export.table_writer import TableWriter
 from tests.export.tracks import TWO_PEOPLE
 from tests.media_maker import stripes, write_clip
-from tests.steady_stage import write_pipeline
 
 HERE = "tests.export.test_outside_classes"
 
@@ -54,11 +53,6 @@ class NeedsArguments(RowCount):
 class WithoutSuffix:
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         raise AssertionError("a class of the wrong shape must not be called")
-
-
-@pytest.fixture
-def steady(tmp_path: Path) -> Path:
-    return write_pipeline(tmp_path)
 
 
 @pytest.fixture

@@ -13,12 +13,6 @@ from avfer.pipeline_config import PipelineSpec
 from tests.labelling.corpora import InProcess, kill_started
 from tests.labelling.rough_stage import write_rough_pipeline
 from tests.processes import nothing_left_behind
-from tests.steady_stage import write_pipeline
-
-
-@pytest.fixture
-def steady(tmp_path: Path) -> Path:
-    return write_pipeline(tmp_path)
 
 
 @pytest.fixture
