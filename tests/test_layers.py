@@ -13,7 +13,7 @@ LAYERS = (
     # "avfer" is avfer/__init__.py, read for the version.
     {"avfer", "errors", "allowed_imports", "configurations", "local_paths", "option_types", "yaml_reader"}
     | {"signal", "prefetch", "picture_files"},
-    {"atomic", "catalog", "detector", "metrics", "types", "rows", "container", "media"},
+    {"atomic", "baseline", "catalog", "detector", "metrics", "types", "rows", "segments", "container", "media"},
     {"models", "losses", "readers"},
     {"stage", "datasets"},
     {"affect_track", "goldens"},
