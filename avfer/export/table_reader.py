@@ -1,0 +1,105 @@
+"""Read the tables of avfer from disk: Parquet, CSV and JSON lines, files and folders.
+
+A table is one that `avfer run`, `avfer label` or `AffectTrack.save` wrote. The types of its columns are those of
+`AffectTrack.to_table`, whatever the format; columns of the user's own manifest keep the types that the file has.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv, json
+from pyarrow.parquet import ParquetFile
+
+from avfer.errors import DatasetError
+
+TYPES = {
+    **dict.fromkeys(("clip", "expression", "source", "reason"), pa.string()),
+    **dict.fromkeys(("has_face", "has_voice"), pa.bool_()),
+    **dict.fromkeys(("track", "person"), pa.int32()),
+    "frame": pa.int64(),
+    "time_s": pa.float64(),
+}
+NUMBERS = re.compile(
+    r"face_(score|x1|y1|x2|y2)|valence|arousal|p_\w+|au\d\d(_\w+)?|(gaze_)?(yaw|pitch|roll)_deg|eye_closed|quality"
+    r"|speech|speaking"
+)
+REQUIRED = ("clip", "time_s", "track")  # columns of every table
+LABELLED = "clips"  # folder of the tables inside the output folder of `avfer label`
+
+
+def read_table(path: Path, columns: Iterable[str] = ()) -> pa.Table:
+    """Return the table in a file, with the metadata that a Parquet file has.
+
+    columns: those that the caller needs beside REQUIRED.
+    Raises DatasetError if the file cannot be read, is no table of avfer, or lacks one of the columns.
+    """
+    if path.suffix not in READERS:
+        raise DatasetError(f"{path} is no table: its name must end in {', '.join(READERS)}")
+    try:
+        table = READERS[path.suffix](path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise DatasetError(f"{path} cannot be read as a table: {reason}; make it again with avfer run") from error
+    missing = [name for name in (*REQUIRED, *columns) if name not in table.column_names]
+    if missing:
+        problem = f"has no column {', '.join(missing)}"
+        if set(missing) & set(REQUIRED):
+            problem = f"is no table of avfer: it {problem} (its columns: {', '.join(table.column_names[:8])})"
+        raise DatasetError(f"{path} {problem}; give a table of avfer run or avfer label")
+    return _with_types(table, path)
+
+
+def find_tables(path: Path) -> list[Path]:
+    """Return the file itself, or the tables in a folder and below it, in the order of their paths.
+
+    In the output folder of `avfer label` these are the tables of the clips. Of files that differ in their format only,
+    the Parquet one is taken, else the CSV. Raises DatasetError if the path does not exist or the folder has no table.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DatasetError(f"there is no table or folder at {path}; check the path")
+    folder = path / LABELLED if (path / LABELLED).is_dir() else path
+    best: dict[Path, Path] = {}
+    for suffix in READERS:
+        for file in folder.rglob(f"*{suffix}"):
+            if not any(part.startswith(".") for part in file.relative_to(folder).parts):
+                best.setdefault(file.with_suffix(""), file)
+    if not best:
+        raise DatasetError(f"there is no table ({', '.join(READERS)}) in the folder {path}; check the path")
+    return sorted(best.values())
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    with ParquetFile(path) as file:
+        return file.read()
+
+
+def _read_csv(path: Path) -> pa.Table:
+    with csv.open_csv(path) as reader:
+        types = {name: kind for name in reader.schema.names if (kind := _type_of(name))}
+    return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types, strings_can_be_null=True))
+
+
+READERS: dict[str, Callable[[Path], pa.Table]] = {
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+    ".jsonl": json.read_json,
+}
+
+
+def _type_of(name: str) -> pa.DataType | None:
+    """Return the type of a column of avfer, None for one of the user's own."""
+    return TYPES.get(name) or (pa.float32() if NUMBERS.fullmatch(name) else None)
+
+
+def _with_types(table: pa.Table, path: Path) -> pa.Table:
+    """Return the table with the types of avfer's columns. Raises DatasetError for values that do not fit."""
+    fields = [field.with_type(_type_of(field.name) or field.type) for field in table.schema]
+    try:
+        return table.cast(pa.schema(fields, metadata=table.schema.metadata))
+    except (pa.ArrowException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DatasetError(f"{path} is no table of avfer: a column has other values: {reason}") from error
