@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from avfer import __version__
+from avfer.baseline import Baseline, corrected_table
 from avfer.rows import concat
 from avfer.types import NO_PERSON, NO_TRACK, Clock, FaceTracks
 
@@ -78,6 +79,7 @@ class AffectTrack:
     action_unit_names: tuple[str, ...]  # A names: "AU01"
     has_voice: np.ndarray  # (N,) bool
     source: Provenance | None = None  # clip and pipeline; None for rows that were not predicted from a clip
+    baseline: Baseline | None = None  # adds corrected action units to the table; only where the rows are a whole clip
 
     def __len__(self) -> int:
         return len(self.valence)
@@ -88,7 +90,7 @@ class AffectTrack:
         return concat(parts)
 
     def schema(self) -> pa.Schema:
-        """Return the names and types of the table's columns, with the provenance as metadata.
+        """Return the names and types of the table's columns, with the provenance as metadata, before any baseline.
 
         Classes and action units give one float32 column each: `p_happiness`, `au12`. Outputs that no head of the
         pipeline predicts have no column.
@@ -114,7 +116,8 @@ class AffectTrack:
 
         An instant without any row gets one row of nulls, so every decoded frame appears. The columns `has_face` and
         `has_voice` say what a row was read from, and are never null. The column `reason` says why a row has no face;
-        it is null where a face was found.
+        it is null where a face was found. With a `baseline`, corrected columns such as `au12_corrected` follow the
+        action units.
         """
         faces, clock = self.faces, self.clock
         instants = _instants(self)
@@ -149,7 +152,8 @@ class AffectTrack:
             pa.array([(self.source.source or self.source.clip) if self.source else None] * len(order), pa.string()),
             _reasons(self, instants, ids),
         ]
-        return pa.Table.from_arrays(columns, schema=self.schema())
+        table = pa.Table.from_arrays(columns, schema=self.schema())
+        return corrected_table(table, self.baseline) if self.baseline else table
 
     def to_pandas(self) -> "pd.DataFrame":
         """Return the table as a DataFrame with pandas' nullable types (Int32, Float32, string, ...)."""

@@ -6,7 +6,7 @@
 
 import time
 import traceback
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from avfer import remote
 from avfer.atomic import output_errors
+from avfer.baseline import corrected_parts
 from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
 from avfer.export import find_exporter, find_format, metadata_of
 from avfer.export.summary import TableSummary
@@ -146,20 +147,22 @@ def clip_to_files(
     """
     tables = {name: path for name, path in job.tables.items() if path not in keep}
     exports = {name: path for name, path in job.exports.items() if path not in keep}
-    duration, parts, metadata = None, list[pa.Table](), dict[str, str]()
+    parts, metadata = list[pa.Table](), dict[str, str]()
     with ExitStack() as stack, closing(_stream(job, pipeline)) as tracks:
         writers = [stack.enter_context(TableWriter(path, name)) for name, path in tables.items()]
-        for track in tracks:
-            table = transform(track.to_table())
+        rows = _row_tables(tracks, result, on_part)
+        if pipeline.spec.baseline is not None:
+            corrected = corrected_parts(rows, pipeline.spec.baseline, job.outputs[0].parent)
+            rows = stack.enter_context(closing(corrected))
+        for part in rows:
+            table = transform(part)
             metadata = metadata_of(table.schema)
             for writer in writers:
                 writer.append(table)
             result.summary.add(table)
             if exports:  # a table is small compared with frames: about 5 MB for half an hour of one face
                 parts.append(table)
-            duration = track.source.stream.get("duration") if track.source else None
-            on_part(track)
-    result.duration = float(str(duration)) if duration else result.summary.stop
+    result.duration = result.duration or result.summary.stop
     result.written.extend(tables.values())
     for name, path in tables.items():
         record_metadata(path, find_format(name), metadata)
@@ -197,11 +200,22 @@ def run_job(
 
 def _stream(job: Job, pipeline: "Pipeline") -> "Generator[AffectTrack]":
     """Yield the parts of the result; their source says where the user found the clip."""
-    for part in pipeline.stream(job.clip, job.audio):
+    for part in pipeline.parts(job.clip, job.audio):
         source = replace(part.source, source=job.source) if part.source else None
         if source and job.state is not None:
             source = replace(source, input=job.state)
         yield replace(part, source=source)
+
+
+def _row_tables(
+    tracks: "Iterator[AffectTrack]", result: ClipResult, on_part: "Callable[[AffectTrack], object]"
+) -> Generator[pa.Table]:
+    """Yield the table of each part, and note the duration that the container states."""
+    for track in tracks:
+        duration = track.source.stream.get("duration") if track.source else None
+        result.duration = float(str(duration)) if duration else 0.0
+        on_part(track)
+        yield track.to_table()
 
 
 @contextmanager

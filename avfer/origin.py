@@ -29,13 +29,16 @@ def resolve(spec: PipelineSpec) -> dict[str, Any]:
     """Return a pipeline with the values of all options, those that the YAML leaves out included.
 
     `{"chunk": 1.0, "threads": 1, "output": "affect", "stages": {"boxes": {"use": "detect_faces", "from": ["frames"],
-    "min_size": 40.0, ...}}}`. Raises ConfigError if a stage or an option is unknown.
+    "min_size": 40.0, ...}}}`, and the key "baseline" if it is set. Raises ConfigError if a stage or an option is
+    unknown.
     """
+    baseline = {"baseline": spec.baseline.seconds or "low"} if spec.baseline else {}
     return {
         "chunk": spec.chunk,
         "threads": spec.threads,
         "output": spec.output,
         "stages": {line.name: _resolved(line) for line in spec.stages},
+        **baseline,
     }
 
 
@@ -115,7 +118,7 @@ def _flat(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, options in resolved["stages"].items():
         for option, value in options.items():
             yield f"{name}.{option}", value
-    yield from ((key, resolved[key]) for key in ("chunk", "threads", "output"))
+    yield from ((key, value) for key, value in resolved.items() if key != "stages")
 
 
 def _weights_differences(found: Mapping[str, str], wanted: Provenance) -> Iterator[str]:

@@ -96,12 +96,12 @@ class Pipeline:
 
         progress: show a bar on standard error while the clip is processed; without a terminal, a line at the end.
         """
-        parts = self.stream(clip, sound, fps=fps, audio=audio, sample_rate=sample_rate)
+        parts = self.parts(clip, sound, fps=fps, audio=audio, sample_rate=sample_rate)
         if progress:
             from avfer.progress import show_progress
 
             parts = show_progress(Path(clip) if isinstance(clip, str | Path) else Path("array"), parts)
-        return AffectTrack.concat(list(parts))
+        return replace(AffectTrack.concat(list(parts)), baseline=self.spec.baseline)
 
     def stream(
         self,
@@ -119,8 +119,23 @@ class Pipeline:
         sound: a separate file with the clip's sound; its first sample belongs to the first frame.
         audio: the sound of frames in memory, (S,) or (C, S), float in [-1, 1] or int16; sample_rate: its rate in Hz.
 
-        Raises MediaError if a file cannot be read, ConfigError if arrays do not fit.
+        Raises MediaError if a file cannot be read, ConfigError if arrays do not fit, and before the first chunk if the
+        pipeline has a baseline: its values need the whole clip.
         """
+        if self.spec.baseline is not None:
+            raise ConfigError("baseline: the resting values need the whole clip; use run(), or load without baseline")
+        return self.parts(clip, sound, fps=fps, audio=audio, sample_rate=sample_rate)
+
+    def parts(
+        self,
+        clip: str | Path | Any,
+        sound: Path | None = None,
+        *,
+        fps: float = 25.0,
+        audio: Any = None,
+        sample_rate: int | None = None,
+    ) -> Iterator[AffectTrack]:
+        """Yield the rows as `stream` does, also of a pipeline with a baseline, which is not applied."""
         if isinstance(clip, str | Path):
             media = probe(Path(clip))
             whole = Clip(media.path, sound)

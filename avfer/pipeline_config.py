@@ -1,9 +1,11 @@
 """Read a pipeline's YAML and check its names, shapes and values, before any stage is created.
 
-The YAML has four keys:
+The YAML has five keys:
 
     chunk: 1.0                    # seconds processed at once, default 1.0
     threads: 1                    # CPU threads of each network, default 1
+    baseline: low                 # subtract each person's resting value from the action units (avfer.baseline): low,
+                                  # or the seconds [start, stop) in which the faces rest; default null: no
     stages:                       # in the order in which they read each other
       frames: {use: decode_video, from: span}
       boxes: {use: detect_faces, from: frames, min_size: 40}
@@ -21,12 +23,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from avfer.baseline import Baseline, parse_baseline
 from avfer.configurations import FOLDERS, find_configuration, read_text
 from avfer.errors import ConfigError, unknown
 from avfer.option_types import Number, Threads, validate
 from avfer.yaml_reader import YamlDocument, parse_mapping, shown, write_yaml
 
-KEYS = {"chunk", "threads", "stages", "output"}
+KEYS = {"chunk", "threads", "baseline", "stages", "output"}
+SETTINGS = ("chunk", "threads", "baseline")  # keys that overrides can set
 STAGE_KEYS = {"use", "from"}
 MAX_STAGES = 100
 # Options of a clip, which users set without the names of stages: the option, and the stages (`use`) that have it.
@@ -62,6 +66,7 @@ class PipelineSpec:
     stages: tuple[StageSpec, ...]  # in the order of the YAML
     output: str  # name of the stage whose output is the result
     where: str  # name of the file, for messages
+    baseline: Baseline | None = None  # how resting values are subtracted from the action units
 
     @property
     def sha256(self) -> str:
@@ -72,8 +77,8 @@ class PipelineSpec:
 def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineSpec:
     """Read a pipeline by the name of a bundled one or the path of a YAML file.
 
-    `overrides` maps `stage.option`, `chunk`, `threads` or a name of CLIP_OPTIONS to new values. Raises ConfigError,
-    with file and line, if the text is not a valid pipeline.
+    `overrides` maps `stage.option` or a name of SETTINGS or CLIP_OPTIONS to new values. Raises ConfigError, with file
+    and line, if the text is not a valid pipeline.
     """
     path = find_configuration("pipeline", name)
     text = read_text(path)
@@ -91,17 +96,17 @@ def parse_pipeline(text: str, name: str) -> PipelineSpec:
 
 
 def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
-    """Set options of stages, `chunk` or `threads` in the parsed YAML."""
+    """Set options of stages and SETTINGS in the parsed YAML."""
     stages = data.get("stages")
     for key, value in overrides.items():
         stage, dot, option = key.partition(".")
-        if not dot and key in {"chunk", "threads"}:
+        if not dot and key in SETTINGS:
             data[key] = value
         elif key in CLIP_OPTIONS:
             _override_clip_option(stages, key, value)
         elif not dot:
-            names = ", ".join(CLIP_OPTIONS)
-            raise ConfigError(f"'{key}' cannot be set; write stage.option, chunk, threads or one of {names}")
+            names = ", ".join((*SETTINGS, *CLIP_OPTIONS))
+            raise ConfigError(f"'{key}' cannot be set; write stage.option or one of {names}")
         elif not isinstance(stages, dict) or not isinstance(stages.get(stage), dict):
             raise ConfigError(unknown("stage", stage, map(str, stages) if isinstance(stages, dict) else ()))
         else:
@@ -137,7 +142,11 @@ def _pipeline(name: str, text: str, document: YamlDocument) -> PipelineSpec:
         raise ConfigError(f"output: must be one of the stages {names}, got {shown(output)} ({where('output')})")
     chunk = _number("chunk", data.get("chunk", 1.0), Chunk, document)
     threads = _number("threads", data.get("threads", 1), Threads, document)
-    return PipelineSpec(name, text, float(chunk), threads, specs, output, document.file)
+    try:
+        baseline = parse_baseline(data.get("baseline"))
+    except ValueError as error:
+        raise ConfigError(f"baseline: {error} ({document.where('baseline')})") from None
+    return PipelineSpec(name, text, float(chunk), threads, specs, output, document.file, baseline)
 
 
 def _number(key: str, value: Any, kind: Any, document: YamlDocument) -> Any:

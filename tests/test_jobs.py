@@ -66,6 +66,28 @@ def test_a_transform_adds_columns_to_every_part(pipeline, clip, tmp_path):
     assert result.written == [tmp_path / "talk.parquet"] and result.duration == pytest.approx(FRAMES / 25)
 
 
+@pytest.mark.parametrize("baseline", ["low", [0.0, 0.1]])
+def test_a_baseline_gives_the_corrected_columns_of_run_beside_the_raw_ones(clip, tmp_path, baseline):
+    pipeline = load(write_pipeline(tmp_path), device="cpu", baseline=baseline)
+    outcome = run_job(
+        plan_job(clip, tmp_path / "out", ("parquet", "csv"), ("report", COUNT)), pipeline, overwrite=False
+    )
+    assert outcome.error is None and len(outcome.done) == 4
+    table = read_table(outcome.done[0])
+    assert table.equals(pipeline.run(clip).to_table(), check_metadata=True)
+    assert table["au12"].to_pylist() == [0.25] * FRAMES and table["au12_corrected"].to_pylist() == [0.0] * FRAMES
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *(".avfer", "talk.csv", "talk.html", "talk.parquet", "talk.rows.txt")
+    ]
+
+
+def test_a_baseline_of_a_pipeline_without_action_units_is_an_error(clip, tmp_path):
+    options = {"baseline": "low", "affect.use": "tests.toy_stages:TimeAsValence"}
+    pipeline = load(write_pipeline(tmp_path), device="cpu", **options)
+    outcome = run_job(plan_job(clip, tmp_path / "out", ("parquet",)), pipeline, overwrite=False)
+    assert outcome.error and "no action units" in outcome.error and not list((tmp_path / "out").iterdir())
+
+
 def test_an_unreadable_clip_raises_and_writes_nothing(pipeline, tmp_path):
     (tmp_path / "bad.mp4").write_text("no film")
     result = ClipResult()

@@ -61,6 +61,12 @@ def test_parts_follow_each_other_without_a_gap(toy: Pipeline) -> None:
     assert [p.clock.last for p in parts] == [False] * (len(parts) - 1) + [True]
 
 
+def test_a_stream_with_a_baseline_is_refused_before_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(TOY)
+    with pytest.raises(ConfigError, match=r"baseline: the resting values need the whole clip; use run\(\)"):
+        load(tmp_path / "toy.yaml", baseline="low").stream(DEMO)
+
+
 def test_an_error_of_the_decoding_thread_reaches_the_caller(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(TOY.replace("count: 30", "count: 30, fails_at: 20"))
     pipeline, parts = load(tmp_path / "toy.yaml"), list[AffectTrack]()

@@ -12,6 +12,7 @@ from avfer.cli.shared_options import (
     INPUT,
     PIPELINE,
     AsJson,
+    Baseline,
     Fps,
     Person,
     Quiet,
@@ -70,6 +71,7 @@ def label(
     person: Person = None,
     fps: Fps = None,
     stills: Stills = False,
+    baseline: Baseline = None,
     device: Annotated[str, DEVICE] = "auto",
     settings: StageSettings = None,
     json_log: Annotated[
@@ -110,7 +112,9 @@ def label(
     options = LabelOptions(
         device, workers, ray, gpus_per_worker, Shard.parse(shard), limits, sound, retry_failed, overwrite, stills
     )
-    given = clip_settings(start, stop, fps, region, person) | dict(parse_override(text) for text in settings or [])
+    given = clip_settings(start, stop, fps, region, person, baseline) | dict(
+        parse_override(text) for text in settings or []
+    )
     spec = read_pipeline(_require(pipeline, "PIPELINE"), given)
     corpus = _require(inputs, "--input")
     report = LabelReport(Store(_require(output, "--output"), options.shard))

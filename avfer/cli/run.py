@@ -13,6 +13,7 @@ from avfer.cli.shared_options import (
     INPUT,
     PIPELINE,
     AsJson,
+    Baseline,
     Exports,
     Formats,
     Fps,
@@ -53,6 +54,7 @@ def run(
     person: Person = None,
     fps: Fps = None,
     stills: Stills = False,
+    baseline: Baseline = None,
     device: Annotated[str, DEVICE] = "auto",
     settings: StageSettings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")] = False,
@@ -66,7 +68,7 @@ def run(
     short_forms = {"report": report, "overlay": overlay}
     exporters = [name for name, given in short_forms.items() if given] + (exports or [])
     jobs = _plan(inputs, stills, sound, output, names, list(dict.fromkeys(exporters)))
-    options = clip_settings(start, stop, fps, region, person)
+    options = clip_settings(start, stop, fps, region, person, baseline)
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file; results need a folder")
     outcomes: list[Outcome] = []

@@ -63,6 +63,15 @@ Person = Annotated[
         "--person", metavar="all|largest|leftmost|N", help="Predict these faces only; N is a person's number."
     ),
 ]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="low|START,STOP",
+        help="Add action units minus each person's resting value: a low quantile of the clip, or the median of these"
+        " seconds.",
+    ),
+]
 StageSettings = Annotated[
     list[str] | None,
     typer.Option(
@@ -74,12 +83,17 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 def clip_settings(
-    start: str | None, stop: str | None, fps: float | None, region: str | None, person: str | None
+    start: str | None,
+    stop: str | None,
+    fps: float | None,
+    region: str | None,
+    person: str | None,
+    baseline: str | None = None,
 ) -> dict[str, Any]:
     """Return the overrides of a pipeline for these options, without those that are not given.
 
-    Raises ConfigError if `start` or `stop` is not a time, if `stop` is not later than `start`, or if `region` is not
-    four numbers.
+    Raises ConfigError if a time of `start`, `stop` or `baseline` is not a time, if `stop` is not later than `start`, or
+    if `region` is not four numbers.
     """
     from avfer.option_types import parse_seconds
 
@@ -93,8 +107,16 @@ def clip_settings(
         "sequence_fps": fps,
         "region": None if region is None else _parse_region(region),
         "person": int(person) if person is not None and person.isdecimal() and len(person) < MAX_DIGITS else person,
+        "baseline": None if baseline is None else _parse_baseline(baseline),
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _parse_baseline(text: str) -> str | list[float]:
+    """Return "low" (or any text without a comma) or the seconds of a baseline. Raises ConfigError for other times."""
+    from avfer.option_types import parse_seconds
+
+    return [parse_seconds(part, "--baseline") for part in text.split(",")] if "," in text else text
 
 
 def _parse_region(text: str) -> list[float]:

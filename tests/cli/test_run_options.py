@@ -46,6 +46,8 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
         ("clip", ["--start", "0.04"], ["--start", "0:00.08"], "frames.start_at 0.04 (now 0.08)"),
         ("clip", ["--start", "0.04"], [], "frames.start_at 0.04 (now 0.0)"),
         ("clip", [], ["--stop", "0.1"], "frames.stop_at None (now 0.1)"),
+        ("clip", [], ["--baseline", "low"], "baseline absent (now low)"),
+        ("clip", ["--baseline", "low"], ["--baseline", "0,0:01"], "baseline low (now (0.0, 1.0))"),
         ("clip", [], ["--region", "0,0,0.5,1"], "boxes.region None (now (0.0, 0.0, 0.5, 1.0))"),
         ("clip", ["--person", "largest"], ["--person", "1"], "faces.person largest (now 1)"),
         ("clip", ["--sound", "auto"], [], "sound talk.wav of "),

@@ -55,6 +55,8 @@ CASES = {
     "pattern of pictures": Case("--fps 5", {"sequence_fps": 5}, "shots/%04d.png", of_one("shots/%04d.png")),
     "part of a sequence": Case("--fps 5 --start 0.2", {"sequence_fps": 5, "start": 0.2}, "shots", of_one("shots")),
     "stills": Case("--stills", {}, "shots", STILLS),
+    "resting values of the clip": Case("--baseline low", {"baseline": "low"}),
+    "resting values of seconds": Case("--baseline 0.5,0:01", {"baseline": [0.5, 1]}),
     "person all": Case("--person all", {"person": "all"}, changes_values=False),
     "person largest": Case("--person largest", {"person": "largest"}),
     "person leftmost": Case("--person leftmost", {"person": "leftmost"}),
