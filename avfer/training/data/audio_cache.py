@@ -26,13 +26,15 @@ from avfer.stages.join import VoiceSeries
 from avfer.training.data.recording_cache import RecordingCache, stage_of, up_to
 from avfer.types import Clip, Span, VoiceFeatures
 
+INDEX = ("times", "ends", "silent")  # stored beside the rows: (K,) s, their centres; (2,) s, audio; (K,) bool
+
 
 @dataclass(frozen=True, eq=False)
 class SequenceAudio:
     """Audio at T steps."""
 
     values: np.ndarray  # (T, D) float32 features; or (T, 1) float64 fractional row numbers of the patches
-    has_voice: np.ndarray  # (T,) bool
+    has_voice: np.ndarray  # (T,) bool; False outside the audio and in digital silence
     frames: Path | None = None  # (F, 64) float32 log-mel frames of the patches, if the network reads patches
     spacing: int = 0  # frames between the starts of two patches
 
@@ -104,7 +106,7 @@ class AudioCache:
         stage.load(choose_device(device))
         self.spacing = stage.spacing if isinstance(stage, OutputPatches) else 0
         self.card: Card = stage.card
-        made_by = json.dumps([[step.name, str(step.stage)] for step in self.steps]) + json.dumps(stage.files())
+        made_by = json.dumps([[step.name, str(step.stage)] for step in self.steps]) + json.dumps([stage.files(), INDEX])
         self.cache = RecordingCache(folder, hashlib.sha256(made_by.encode()).hexdigest())
 
     @property
@@ -113,7 +115,10 @@ class AudioCache:
         return 1 if self.spacing else self.card.width("voice")
 
     def load(self, example: Example, times: np.ndarray) -> SequenceAudio:
-        """Return the audio of an example at `times`, (T,) s; silence if it has no media."""
+        """Return the audio of an example at `times`, (T,) s; silence if it has no media.
+
+        As in a pipeline, there is no voice in digital silence.
+        """
         media = example.video or example.audio
         if media is None:
             return SequenceAudio.silent(len(times), self.width)
@@ -123,20 +128,21 @@ class AudioCache:
         if not index.exists():
             self._compute(Clip(media, audio), index, rows)
         with np.load(index) as stored:
-            centres, (start, stop) = stored["times"], stored["ends"].tolist()
+            centres, (start, stop), silent = stored["times"], stored["ends"].tolist(), stored["silent"]
         values = torch.arange(len(centres)).double()[:, None] if self.spacing else torch.from_numpy(np.load(rows))
-        at_times, has_voice = VoiceSeries(values, centres, start, stop, last=True).at(times)
+        at_times, has_voice = VoiceSeries(values, centres, start, stop, last=True, silent=silent).at(times)
         return SequenceAudio(at_times.numpy(), has_voice, rows if self.spacing else None, self.spacing)
 
     def _compute(self, clip: Clip, index: Path, rows: Path) -> None:
-        """Write the rows of a recording, then their times and the start and stop of its audio."""
+        """Write the rows of a recording, then their index."""
         parts = self.parts(clip)
         values = torch.cat([part.values for part in parts]).cpu().numpy()
         with self.cache.write(rows) as file:
             np.save(file, to_frames(values.reshape(-1, PATCH_FRAMES, BANDS), self.spacing) if self.spacing else values)
         with self.cache.write(index) as file:
-            times = np.concatenate([part.times for part in parts])
-            np.savez(file, times=times, ends=np.array([parts[-1].start, parts[-1].stop]))
+            times, silent = (np.concatenate([getattr(part, name) for part in parts]) for name in ("times", "silent"))
+            ends = np.array([parts[-1].start, parts[-1].stop])
+            np.savez(file, **dict(zip(INDEX, (times, ends, silent), strict=True)))  # pyright: ignore[reportArgumentType]
 
     @torch.inference_mode()
     def parts(self, clip: Clip) -> list[VoiceFeatures]:
