@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avfer import create
-from avfer.errors import AvferError, WeightsError
+from avfer.errors import AvferError, ConfigError, WeightsError
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.card import Card
 from avfer.models.tensor_files import read_tensors
@@ -152,3 +152,17 @@ def test_a_checkpoint_beside_a_weight_file_of_the_same_name_keeps_its_own_card(t
     path, card = locate("aver_lite", str(tmp_path / "face.pth"))
     assert card.sha256 is None
     load_into(network, path, card)
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        ("CardOfAnObject", {}, r"card\(\) cannot be called: missing a required argument: 'self'.* class method"),
+        ("CardWithoutOptions", {"heads": "all"}, r"card\(heads=...\) cannot be called.*its signature is card\(\)"),
+        ("CardOfText", {}, r"card\(\) must return an avfer.models.card.Card or None, got str"),
+        ("CardThatFails", {}, r"card\(\) failed: ValidationError"),
+    ],
+)
+def test_a_wrong_card_method_of_an_outside_network_is_a_config_error(network, options, message):
+    with pytest.raises(ConfigError, match=f"(?s)tests.toy_networks:{network}.{message}"):
+        card_of(f"tests.toy_networks:{network}", **options)

@@ -45,3 +45,34 @@ class MeanColour(FaceNetwork):
         if self.heads == "expression":
             return Prediction(means, 2 * means)
         return Prediction(means, 2 * means, 3 * means[:, :2], means[:, 2:])
+
+
+class CardOfAnObject(MeanColour):
+    """`card` is no class method, so that the class alone cannot make its card."""
+
+    def card(self) -> Card:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return MeanColour.card()
+
+
+class CardWithoutOptions(MeanColour):
+    """`card` takes none of the options of the constructor."""
+
+    @classmethod
+    def card(cls) -> Card:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return MeanColour.card()
+
+
+class CardOfText(MeanColour):
+    """`card` returns no card."""
+
+    @classmethod
+    def card(cls, colour: str = "rgb", heads: str = "all", orders: str = "one") -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return "the mean colour"
+
+
+class CardThatFails(MeanColour):
+    """`card` raises an error."""
+
+    @classmethod
+    def card(cls, colour: str = "rgb", heads: str = "all", orders: str = "one") -> Card:
+        return Card(name=3, task="", description="")  # pyright: ignore[reportArgumentType]

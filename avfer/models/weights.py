@@ -7,6 +7,7 @@ A path may also name a checkpoint of the network's authors: its card follows fro
 """
 
 import hashlib
+import inspect
 import json
 import os
 import urllib.error
@@ -23,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avfer.atomic import atomic_rename, output_errors
-from avfer.errors import OutputError, WeightsError
+from avfer.errors import ConfigError, OutputError, WeightsError
 from avfer.local_paths import local_path
 from avfer.models.card import Card
 from avfer.models.class_orders import assume
@@ -63,16 +64,37 @@ def read_card(path: Path) -> Card:
 def card_of(name: str, **options: Any) -> Card:
     """Return the card of a network without a weight file; without options that of its embedded weights, if any.
 
-    options: of the constructor. Raises ConfigError for an unknown name.
+    options: of the constructor. Raises ConfigError for an unknown name, and if `card` of the network cannot be called
+    with the options or returns no card.
     """
     builtin = (BUILTIN / f"{name}.json").exists()
     if not options and builtin:
         return builtin_card(name)
-    if (card := find_network(name, Network).card(**options)) is not None:
+    if (card := _declared_card(name, options)) is not None:
         return card
     if builtin:
         return builtin_card(name).model_copy(update={**UNTRAINED, "options": options})
     return Card(name=name, task="", description="", options=options)
+
+
+def _declared_card(name: str, options: Mapping[str, Any]) -> Card | None:
+    """Return the card that the class of a network makes for some constructor options, None if it makes none."""
+    make: Callable[..., object] = find_network(name, Network).card  # of the user's class: it may be anything
+    given = f"{name}.card({', '.join(f'{option}=...' for option in options)})"
+    try:
+        inspect.signature(make).bind(**options)
+    except TypeError as error:
+        raise ConfigError(
+            f"{given} cannot be called: {error}; its signature is card{inspect.signature(make)}. Define it as a"
+            " class method that accepts the options of the constructor, each with a default"
+        ) from None
+    try:
+        card = make(**options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"{given} failed: {type(error).__name__}: {error}") from error
+    if card is None or isinstance(card, Card):
+        return card
+    raise ConfigError(f"{given} must return an avfer.models.card.Card or None, got {type(card).__name__}")
 
 
 def locate(name: str, weights: str) -> tuple[Path, Card]:
