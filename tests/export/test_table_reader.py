@@ -38,7 +38,7 @@ def write_text(path: Path, text: str) -> Path:
     [
         ("a.csv", "subject,time\n1,2\n", r"no column clip, time_s, track, valence \(its columns: subject, time\)"),
         ("a.csv", "clip,time_s,track\nx,soon,1\n", "cannot be read as a table"),
-        ("a.jsonl", '{"clip": "x", "time_s": "soon", "track": 1}\n', "a column has other values"),
+        ("a.jsonl", '{"clip": "x", "time_s": "soon", "track": 1, "valence": 0}\n', "a column has other values"),
         ("a.jsonl", "nothing", "cannot be read as a table"),
         ("a.parquet", "nothing", "cannot be read as a table"),
         ("a.csv", "", "cannot be read as a table"),
