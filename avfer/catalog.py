@@ -16,6 +16,7 @@ Kinds:
     affect model          features over time -> valence, arousal, expressions, action units
     corpus                reads a data set in its published folder layout (avfer/datasets/corpus.py)
     loss                  loss of a face network beyond the labels (avfer/losses/network_loss.py)
+    coding                reads the human codings of clips that a program wrote (avfer.codings.CodingFormat)
     format                encodes a table on disk (avfer.export.TableFormat)
     exporter              makes a further file from a table (avfer.export.Exporter)
 """
@@ -117,6 +118,12 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "neutrality": "avfer.losses.pf_vit_losses:NeutralityLoss",
         "identity": "avfer.losses.pf_vit_losses:IdentityLoss",
     },
+    "coding": {  # of the formats that fit a file, the first is used
+        "elan": "avfer.codings.elan:ElanFormat",
+        "praat": "avfer.codings.praat:PraatFormat",
+        "boris": "avfer.codings.boris:BorisFormat",
+        "csv": "avfer.codings.plain_csv:CsvFormat",
+    },
     "format": {
         "parquet": "avfer.export.formats.parquet:ParquetFormat",
         "csv": "avfer.export.formats.csv:CsvFormat",
@@ -163,6 +170,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     ANY_NETWORK: Requirement("avfer.models.network:Network"),
     "corpus": Requirement("avfer.datasets.example:Corpus", arguments=("root",)),
     "loss": Requirement("avfer.losses.network_loss:NetworkLoss", arguments=("context",)),
+    "coding": Requirement(protocol="avfer.codings:CodingFormat"),
     "format": Requirement(protocol="avfer.export:TableFormat", arguments=("file", "schema")),
     "exporter": Requirement(protocol="avfer.export:Exporter"),
 }

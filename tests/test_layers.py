@@ -15,7 +15,7 @@ LAYERS = (
     | {"signal", "prefetch", "picture_files"},
     {"atomic", "baseline", "catalog", "detector", "metrics", "types", "rows", "segments", "container", "media"},
     {"models", "losses", "readers"},
-    {"stage", "datasets"},
+    {"stage", "datasets", "codings"},
     {"affect_track", "goldens"},
     {"stages"},
     {"pipeline_config", "pipeline_builder", "origin", "pipeline"},

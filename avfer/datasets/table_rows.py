@@ -152,7 +152,7 @@ def read_header(path: Path) -> list[str]:
     if _is_parquet(path):
         given = _parquet_names(path)
     else:
-        given = next(iter(read_rows(path, _separator(path))), TableRow(0, [])).cells
+        given = next(iter(read_rows(path, separator(path))), TableRow(0, [])).cells
     names = [name.strip().lower() for name in given]
     if twice := {name for name in names if name and names.count(name) > 1}:
         raise DatasetError(f"{path}: two columns are called {', '.join(sorted(twice))}; keep one")
@@ -167,7 +167,7 @@ def table_rows(path: Path, width: int) -> Iterator[TableRow]:
     if _is_parquet(path):
         yield from _parquet_rows(path)
         return
-    table = read_rows(path, _separator(path))
+    table = read_rows(path, separator(path))
     next(table, None)
     for row in table:
         yield TableRow(row.line, same_width(row, width, path))
@@ -182,7 +182,7 @@ def _is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def _separator(path: Path) -> str:
+def separator(path: Path) -> str:
     """Return the separator that occurs most often in the first line."""
     first = next((text for text in lines(path) if text.strip()), "")
     return max((",", ";", "\t"), key=first.count)

@@ -3,7 +3,7 @@
 from avfer.metrics.abaw import abaw_rule, abaw_score
 from avfer.metrics.accumulators import ActionUnitScores, ByRecording, ClassScores, RegressionScores
 from avfer.metrics.action_units import UnitScores, au_f1
-from avfer.metrics.agreement import icc, krippendorff_alpha, pairwise_ccc, rater_agreement
+from avfer.metrics.agreement import cohen_kappa, icc, krippendorff_alpha, pairwise_ccc, rater_agreement
 from avfer.metrics.bootstrap import Interval, bootstrap, bootstrap_mean
 from avfer.metrics.ccc import CONVENTIONS, ccc
 from avfer.metrics.classification import accuracy, confusion_matrix, f1_macro, f1_per_class, uar, war
@@ -25,6 +25,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_mean",
     "ccc",
+    "cohen_kappa",
     "confusion_matrix",
     "f1_macro",
     "f1_per_class",

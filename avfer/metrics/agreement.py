@@ -1,4 +1,4 @@
-"""Agreement of raters: CCC of every pair, intraclass correlation (ICC), Krippendorff's alpha.
+"""Agreement of raters: CCC of every pair, intraclass correlation (ICC), Cohen's kappa, Krippendorff's alpha.
 
 Ratings are (R, T): one row for each rater, one column for each rated step or target.
 """
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from avfer.errors import AvferWarning, MetricError, unknown
-from avfer.metrics.ccc import Convention, ccc
+from avfer.metrics.ccc import Convention, PairMoments, ccc
+from avfer.metrics.classification import Classes, count_classes
 from avfer.metrics.validation import Floats, NanRule, to_floats
 
 IccKind = Literal["3,1", "2,1"]
@@ -121,6 +122,55 @@ def krippendorff_alpha(ratings: ArrayLike, level: Level = "interval") -> float:
     if level == "nominal":
         return _nominal_alpha(values, given)
     return _interval_alpha(_mid_ranks(values, given) if level == "ordinal" else values)
+
+
+def cohen_kappa(prediction: ArrayLike, target: ArrayLike, classes: Classes | None = None) -> float:
+    """Cohen's kappa, (p_o - p_e) / (1 - p_e): agreement of two raters beyond chance.
+
+    p_o is the share of steps with equal labels, p_e the share expected from how often each rater uses each class.
+    Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological Measurement 20, 1960.
+
+    prediction, target: (T,) class names or indices -> () float, at most 1; NaN without any step, or if both raters use
+    one and the same class only. `classes` and errors are those of `accuracy`; classes that no one uses change nothing.
+
+    >>> round(cohen_kappa(["a", "a", "b", "b"], ["a", "a", "a", "b"]), 6)
+    0.5
+    """
+    return float(kappa_of(count_classes(prediction, target, classes).counts))
+
+
+def kappa_of(counts: Floats) -> Floats:
+    """Return Cohen's kappa of counts (..., K, K) of two raters' classes, (...) float64; NaN where it is not defined."""
+    steps = counts.sum((-2, -1))
+    equal = np.trace(counts, axis1=-2, axis2=-1) * steps
+    chance = (counts.sum(-1) * counts.sum(-2)).sum(-1)  # both in units of steps², so that equality is exact
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(steps**2 > chance, (equal - chance) / (steps**2 - chance), np.nan)
+
+
+def nominal_alpha_of(counts: Floats) -> Floats:
+    """Return the nominal alpha of `krippendorff_alpha` from counts (..., K, K) of two raters' classes, (...) float64.
+
+    Every step has two ratings. NaN where all ratings are equal, or without any step.
+    """
+    ratings = 2.0 * counts.sum((-2, -1))
+    of_class = counts.sum(-1) + counts.sum(-2)
+    observed = ratings - 2.0 * np.trace(counts, axis1=-2, axis2=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = (ratings**2 - (of_class**2).sum(-1)) / (ratings - 1.0)
+        return np.where(expected > 0, 1.0 - observed / expected, np.nan)
+
+
+def interval_alpha_of(pairs: PairMoments) -> Floats:
+    """Return the interval alpha of `krippendorff_alpha` from the moments of two raters, (...) float64.
+
+    Every step has two ratings. NaN where all ratings are equal, or without any step.
+    """
+    shift = pairs.count * (pairs.mean_x - pairs.mean_y) ** 2
+    observed = pairs.square_x + pairs.square_y - 2.0 * pairs.cross + shift
+    total = pairs.square_x + pairs.square_y + shift / 2.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(total > 0, 1.0 - observed * (2.0 * pairs.count - 1.0) / (total * 2.0 * pairs.count), np.nan)
 
 
 def _interval_alpha(values: Floats) -> float:

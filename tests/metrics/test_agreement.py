@@ -4,7 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avfer.errors import AvferWarning, MetricError
-from avfer.metrics import ccc, icc, krippendorff_alpha, pairwise_ccc, rater_agreement
+from avfer.metrics import ccc, cohen_kappa, icc, krippendorff_alpha, pairwise_ccc, rater_agreement
+from avfer.metrics.agreement import interval_alpha_of, nominal_alpha_of
+from avfer.metrics.ccc import PairMoments
+from avfer.metrics.classification import count_classes
 
 N = float("nan")
 RATINGS = [
@@ -113,3 +116,31 @@ def test_pairwise_ccc_has_the_ccc_of_each_pair_of_raters():
     assert np.isnan(np.diag(table)).all()
     assert np.round(rater_agreement(ratings), 6).tolist() == [0.72619, 0.550752, 0.491228]
     assert table[0, 2] == ccc(ratings[0], ratings[2])
+
+
+def test_kappa_is_computed_by_hand():
+    """Of 10 steps 7 agree; a and b are expected to agree by chance on (6 x 5 + 4 x 5) / 100."""
+    one, other = list("aaaaaabbbb"), list("aaaabbabbb")
+    assert cohen_kappa(one, other) == pytest.approx((0.7 - 0.5) / (1 - 0.5))
+
+
+def test_kappa_without_any_choice_is_not_defined():
+    assert np.isnan(cohen_kappa(["a", "a"], ["a", "a"])) and np.isnan(cohen_kappa([], [], ["a"]))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
+def test_nominal_alpha_of_counts_is_that_of_the_ratings(pairs):
+    one, other = np.array(pairs).T
+    counts = count_classes(one, other, 4).counts
+    if len(np.unique(pairs)) == 1:
+        assert np.isnan(nominal_alpha_of(counts))
+    else:
+        assert nominal_alpha_of(counts) == pytest.approx(krippendorff_alpha([one, other], "nominal"), abs=1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=30))
+def test_interval_alpha_of_moments_is_that_of_the_ratings(pairs):
+    one, other = np.array(pairs, float).T / 10
+    if len(np.unique(pairs)) > 1:
+        expected = krippendorff_alpha([one, other], "interval")
+        assert interval_alpha_of(PairMoments.of(one, other)) == pytest.approx(expected, abs=1e-9)

@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from avfer.metrics import accuracy, au_f1, ccc, confusion_matrix, f1_macro, f1_per_class, mae, pcc, rmse, uar
+from avfer.metrics import (
+    accuracy,
+    au_f1,
+    ccc,
+    cohen_kappa,
+    confusion_matrix,
+    f1_macro,
+    f1_per_class,
+    mae,
+    pcc,
+    rmse,
+    uar,
+)
 
 SIZES = [2, 5, 100, 7501]
 
@@ -95,3 +107,9 @@ def test_sample_ccc_agrees_with_torchmetrics(n):
     assert ccc(x, y, "sample") == pytest.approx(float(theirs), abs=1e-9)
     if n < 1000:
         assert ccc(x, y) != pytest.approx(float(theirs), abs=1e-7)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_kappa_agrees_with_scikit_learn(n):
+    metrics = package("sklearn.metrics")
+    assert cohen_kappa(*classes(n)) == pytest.approx(metrics.cohen_kappa_score(*classes(n)), abs=1e-12)
