@@ -19,16 +19,34 @@ import pyarrow as pa
 from avfer.atomic import atomic_write
 from avfer.errors import WeightsError
 from avfer.export import metadata_of
+from avfer.export.measure_charts import (
+    VIRIDIS,
+    action_unit_chart,
+    action_unit_title,
+    angle_chart,
+    has_values,
+    present_columns,
+)
 from avfer.export.summary import TableSummary, summarize
 from avfer.export.svg import affect_chart, expression_chart, share_chart
-from avfer.export.track_series import TrackSeries, class_names, expression_colour, line_colour, track_series
+from avfer.export.track_series import (
+    GAZE_COLUMNS,
+    POSE_COLUMNS,
+    TrackSeries,
+    action_unit_columns,
+    class_names,
+    expression_colour,
+    line_colour,
+    track_series,
+)
 from avfer.models.weights import builtin_card
 
 METADATA = re.compile(r'<meta name="avfer-metadata" content="([^"]*)">')
 MAPPED = (
-    "Valence, arousal and action units are <strong>mapped, not measured</strong>: the embedded networks learned them"
-    " from expressions by published tables. Use them to rank moments, not as measurements."
+    "{values} are <strong>mapped, not measured</strong>: the embedded networks learned them from expressions by"
+    " published tables. Use them to rank moments, not as measurements."
 )
+ANGLES = "Degrees relative to the camera, with directions as they are seen in the picture."
 PAGE = Path(__file__).with_name("report.html")
 REASONS = {
     "no_face": "no face was found on the frame",
@@ -81,6 +99,7 @@ def render_report(table: pa.Table) -> str:
         people=_legend((person.label, line_colour(i)) for i, person in enumerate(people)),
         strips=expression_chart(people, names, start, stop) if people else _no_values(),
         expressions=_legend((name, expression_colour(name, names)) for name in names if name in occurring),
+        measures=_measures(people, action_unit_columns(table), metadata, start, stop),
         bars=share_chart(sorted(shares, key=lambda share: -share[1]), names) if shares else _no_values(),
         coverage=_coverage(summary, people),
         provenance=_provenance(metadata),
@@ -95,7 +114,10 @@ def _mapped(metadata: dict[str, str]) -> str:
     """Return the note that values are mapped and not measured, if embedded weights made them."""
     weights: dict[str, str] = json.loads(metadata.get("weights") or "{}")
     names = [Path(file).stem for file, sha256 in weights.items() if _mapped_card(file, sha256)]
-    return f'<p class="note">{MAPPED} ({escape(", ".join(names))})</p>' if names else ""
+    measured = metadata.get("au_scale") == "activation"
+    values = "Valence and arousal" if measured else "Valence, arousal and action units"
+    note = MAPPED.format(values=values)
+    return f'<p class="note">{note} ({escape(", ".join(names))})</p>' if names else ""
 
 
 def _mapped_card(file: str, sha256: str) -> bool:
@@ -139,6 +161,29 @@ def _legend(entries: Iterable[tuple[str, str]]) -> str:
     """Return the legend of a chart.   entries: (name, colour)"""
     items = "".join(f'<li><span style="background:{colour}"></span>{escape(name)}</li>' for name, colour in entries)
     return f'<ul class="key">{items}</ul>'
+
+
+def _measures(
+    people: list[TrackSeries], action_units: list[str], metadata: dict[str, str], start: float, stop: float
+) -> str:
+    """Return the sections of action units, head pose and gaze; each only if the table has values for it."""
+    sections: list[str] = []
+    if people and action_units:
+        gradient = f'<span style="background:linear-gradient(to right,{",".join(VIRIDIS)})"></span>'
+        scale = f'<p class="scale">0 {gradient} 1 <span class="ground"></span> no value</p>'
+        chart = action_unit_chart(people, action_units, start, stop)
+        sections.append(_section(action_unit_title(action_units, metadata), chart + scale))
+    for title, columns in (("Head pose", POSE_COLUMNS), ("Gaze", GAZE_COLUMNS)):
+        if shown := present_columns(people, columns):
+            chart = angle_chart(people, shown, start, stop)
+            known = [(person.label, line_colour(i)) for i, person in enumerate(people) if has_values(person, shown)]
+            sections.append(_section(title, f'<p class="note">{ANGLES}</p>{chart}{_legend(known)}'))
+    return "\n".join(sections)
+
+
+def _section(title: str, content: str) -> str:
+    """Return a section of the page.   content: HTML"""
+    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>"
 
 
 def _coverage(summary: TableSummary, people: list[TrackSeries]) -> str:

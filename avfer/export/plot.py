@@ -3,11 +3,30 @@
 Matplotlib is imported inside the functions, because it is slow to import and an extra of the package.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from avfer.export.track_series import TrackSeries, class_names, expression_colour, line_colour, track_series
+from avfer.export import metadata_of
+from avfer.export.measure_charts import (
+    ANGLES,
+    action_unit_name,
+    action_unit_title,
+    angle_limit,
+    has_values,
+    present_columns,
+)
+from avfer.export.track_series import (
+    GAZE_COLUMNS,
+    POSE_COLUMNS,
+    TrackSeries,
+    action_unit_columns,
+    class_names,
+    expression_colour,
+    line_colour,
+    track_series,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,34 +35,54 @@ if TYPE_CHECKING:
 
 LEGEND_COLUMNS = 6  # people beside each other
 PANELS = (("valence", "unpleasant – pleasant"), ("arousal", "calm – excited"))
+MAP_COLUMNS = 900  # steps in time of a heat map
+MAP_ROW, MAPS_HEIGHT = 0.14, 200.0  # inches, of an action unit, and of all of them at most
+ANGLE_HEIGHT = 0.9  # inches
 
 
 def plot_table(table: pa.Table) -> "Figure":
-    """Plot valence and arousal over time, a line for each person, and a strip of expressions beneath.
+    """Plot the values of a clip over time, a line or a strip for each track.
+
+    From top to bottom: valence, arousal, expressions; then, where the table has values, a heat map of action units for
+    each track (empty where a value is missing), and the angles of head pose and gaze.
 
     table: the columns of `AffectTrack.to_table`, also without rows. The title is the name of the clip. The caller saves
     the figure (`figure.savefig("clip.png")`) and closes it (`matplotlib.pyplot.close(figure)`).
     """
     from matplotlib import pyplot
 
-    people, names = track_series(table), class_names(table)
+    people, names, metadata = track_series(table), class_names(table), metadata_of(table.schema)
+    units = action_unit_columns(table)
+    mapped = [person for person in people if units and has_values(person, units)]
+    angles = [shown for columns in (POSE_COLUMNS, GAZE_COLUMNS) if (shown := present_columns(people, columns))]
     strips = 0.16 + 0.24 * max(len(people), 1)
     legend = 0.17 * (-(-len(people) // LEGEND_COLUMNS) - 1)  # inches, of the rows beyond the first
-    figure, (valence, arousal, strip) = pyplot.subplots(
-        3, 1, sharex=True, figsize=(9, 4.4 + strips + legend), height_ratios=(2, 2, strips), layout="constrained"
+    heights = [2.0, 2.0, strips]
+    heights += [min(MAP_ROW * len(units), MAPS_HEIGHT / len(mapped)) for _ in mapped]
+    heights += [ANGLE_HEIGHT for columns in angles for _ in columns]
+    figure, (valence, arousal, strip, *others) = pyplot.subplots(
+        len(heights),
+        1,
+        sharex=True,
+        figsize=(9, 0.4 + legend + sum(heights) + 0.3 * (len(heights) - 3)),
+        height_ratios=heights,
+        layout="constrained",
     )
     for axes, (name, hint) in zip((valence, arousal), PANELS, strict=True):
         _plot_lines(axes, people, name, hint)
     _plot_strips(strip, people, names)
-    clip = (table.schema.metadata or {}).get(b"clip")
-    if clip is not None:
-        valence.set_title(clip.decode(), loc="left", fontsize=11, fontweight="bold")
+    if "clip" in metadata:
+        valence.set_title(metadata["clip"], loc="left", fontsize=11, fontweight="bold")
     if len(people) > 1:
         valence.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
     if len(table):
         times = table["time_s"].to_numpy()
         strip.set_xlim(times[0], times[-1] + 1e-3)
-    strip.set_xlabel("time (s)")
+    _plot_action_units(others[: len(mapped)], mapped, units, action_unit_title(units, metadata))
+    rest = iter(others[len(mapped) :])
+    for columns in angles:
+        _plot_angles(rest, people, columns)
+    figure.axes[len(heights) - 1].set_xlabel("time (s)")
     return figure
 
 
@@ -77,6 +116,41 @@ def _plot_lines(axes: "Axes", people: list[TrackSeries], name: str, hint: str) -
     axes.set_ylabel(f"{name}\n{hint}", fontsize=9)
     axes.grid(axis="y", color="#e8eaed", lw=0.8)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _plot_action_units(
+    panels: "Sequence[Axes]", people: Sequence[TrackSeries], columns: Sequence[str], title: str
+) -> None:
+    """Plot a heat map for each track in a panel of its own, a row for each action unit; `title` states the scale."""
+    for number, (axes, person) in enumerate(zip(panels, people, strict=True)):
+        start, stop = axes.get_xlim()
+        values = person.sampled(columns, start, stop, MAP_COLUMNS)
+        extent = (start, stop, len(columns), 0)
+        image = axes.imshow(values, "viridis", aspect="auto", interpolation="nearest", vmin=0, vmax=1, extent=extent)
+        axes.set_facecolor("#eef1f4")
+        axes.set_yticks([row + 0.5 for row in range(len(columns))], map(action_unit_name, columns), fontsize=6)
+        axes.tick_params(axis="y", length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_title(f"{title}\n{person.label}" if number == 0 else person.label, loc="left", fontsize=9)
+        if number == 0:
+            bar = axes.inset_axes((0.8, 1.03, 0.2, 0.03))
+            axes.figure.colorbar(image, cax=bar, orientation="horizontal", ticks=(0, 0.5, 1))
+            bar.tick_params(labelsize=7, top=True, labeltop=True, bottom=False, labelbottom=False)
+
+
+def _plot_angles(panels: "Iterator[Axes]", people: Sequence[TrackSeries], columns: Sequence[str]) -> None:
+    """Plot each column of angles in the next panel, a line for each track; all have the same scale."""
+    limit = angle_limit(people, columns)
+    for column in columns:
+        axes, (name, direction) = next(panels), ANGLES[column]
+        for index, person in enumerate(people):
+            axes.plot(person.times, person.measures[column], color=line_colour(index), lw=1.4)
+        axes.axhline(0, color="#80868b", lw=0.8, zorder=0)
+        axes.set_ylim(-limit, limit)
+        axes.set_yticks((-limit, 0, limit))
+        axes.set_title(f"{name} (degrees, + {direction})", loc="left", fontsize=9)
+        axes.grid(axis="y", color="#e8eaed", lw=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
 
 
 def _plot_strips(axes: "Axes", people: list[TrackSeries], names: list[str]) -> None:

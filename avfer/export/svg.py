@@ -69,12 +69,12 @@ def affect_chart(people: list[TrackSeries], start: float, stop: float) -> str:
         parts += _panel(top, name, low, high)
         for number, person in enumerate(people):
             values = person.valence if index == 0 else person.arousal
-            path = line_path(_x(person.times, start, stop), _y(values.astype(float), top))
+            path = line_path(time_x(person.times, start, stop), _y(values.astype(float), top))
             style = f'fill="none" stroke="{line_colour(number)}" stroke-width="2" stroke-linejoin="round"'
             parts.append(f'<path d="{path}" {style}>')
             parts.append(f"<title>{name} of {escape(person.label)}</title></path>")
     bottom = 18 + 2 * PANEL + PANEL_GAP
-    parts += _time_axis(bottom, start, stop)
+    parts += time_axis(bottom, start, stop)
     return svg_image(WIDTH, bottom + 30, "Valence and arousal over time", parts)
 
 
@@ -90,12 +90,12 @@ def expression_chart(people: list[TrackSeries], names: list[str], start: float, 
         label = "voice" if person.label.startswith("voice") else person.label
         parts.append(svg_text(LEFT - 8, y + 15, label, "end", class_="label"))
         for first, end, name in person.expression_spans():
-            x, right = _x(first, start, stop), _x(min(end, stop), start, stop)
+            x, right = time_x(first, start, stop), time_x(min(end, stop), start, stop)
             box = f'<rect x="{x:.1f}" y="{y}" width="{max(right - x, 0.5):.1f}" height="{ROW}"'
             title = f"{escape(name)}, {first:.1f} to {end:.1f} s"
             parts.append(f'{box} fill="{expression_colour(name, names)}"><title>{title}</title></rect>')
     bottom = 8 + len(people) * (ROW + 6)
-    parts += _time_axis(bottom, start, stop)
+    parts += time_axis(bottom, start, stop)
     return svg_image(WIDTH, bottom + 30, "Expression over time", parts)
 
 
@@ -202,12 +202,12 @@ def _panel(top: int, name: str, low: str, high: str) -> list[str]:
     return parts
 
 
-def _time_axis(y: float, start: float, stop: float) -> list[str]:
+def time_axis(y: float, start: float, stop: float) -> list[str]:
     """Draw a horizontal axis at y (px) with ticks at round times between `start` and `stop` (s)."""
     parts = [f'<line class="zero" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>']
     step = _tick_step(stop - start)
     ticks = np.arange(np.ceil(start / step) * step, stop + step * 1e-6, step)
-    texts = [svg_text(_x(tick, start, stop), y + 18, f"{tick:g} s", "middle", class_="label") for tick in ticks]
+    texts = [svg_text(time_x(tick, start, stop), y + 18, f"{tick:g} s", "middle", class_="label") for tick in ticks]
     return [*parts, *texts]
 
 
@@ -218,7 +218,7 @@ def _tick_step(length: float) -> float:
     return float(unit * next(factor for factor in (1, 2, 5, 10) if factor * unit >= rough))
 
 
-def _x(time: Values, start: float, stop: float) -> Values:
+def time_x(time: Values, start: float, stop: float) -> Values:
     """Return the x (px) of times (s): a number, or (N,) -> (N,)."""
     return LEFT + (WIDTH - LEFT - RIGHT) * (time - start) / max(stop - start, 1e-9)
 

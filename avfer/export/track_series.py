@@ -1,10 +1,12 @@
-"""The values of each person over time, extracted from a table for charts, and the colours of the charts.
+"""The values of each track over time, extracted from a table for charts, and the colours of the charts.
 
 The report and the plot draw these series; a gap in a track breaks its line, and long clips are averaged.
 """
 
+import re
+from collections.abc import Mapping, Sequence
 from colorsys import hls_to_rgb
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -22,13 +24,17 @@ EXPRESSION_COLOURS = {
 }
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 GOLDEN_ANGLE = 0.381966  # of a full turn
+POSE_COLUMNS = ("yaw_deg", "pitch_deg", "roll_deg")
+GAZE_COLUMNS = ("gaze_yaw_deg", "gaze_pitch_deg")
+ACTION_UNIT = re.compile(r"au\d\d")
+CORRECTED = "_corrected"  # end of the name of an action unit minus the resting value of its person
 GAP = 2.5  # median time steps; a longer step is a gap in a track
 FRAME_SECONDS = 0.04  # duration of a row when a person has only one
 
 
 @dataclass(frozen=True, eq=False)
 class TrackSeries:
-    """Affect of one person at M points in time; a row of NaN in every gap breaks a chart's line there."""
+    """The values of one track at M points in time; a row of NaN in every gap breaks a chart's line there."""
 
     label: str  # "track 1", or "voice alone"
     rows: int  # rows of the table that were averaged
@@ -36,6 +42,7 @@ class TrackSeries:
     valence: np.ndarray  # (M,) float32 in [-1, 1]
     arousal: np.ndarray  # (M,) float32 in [-1, 1]
     expressions: np.ndarray  # (M,) str, "" where missing
+    measures: Mapping[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])  # column -> (M,) float32
 
     def expression_spans(self) -> list[tuple[float, float, str]]:
         """Return the stretches of time with a constant expression: (start s, stop s, name)."""
@@ -48,19 +55,47 @@ class TrackSeries:
         spans = zip(self.times[starts], stops, self.expressions[starts], strict=True)
         return [(float(start), float(stop), str(name)) for start, stop, name in spans if name]
 
+    def sampled(self, columns: Sequence[str], start: float, stop: float, width: int) -> np.ndarray:
+        """Return measures at the middles of `width` equal steps of time: (len(columns), width) float32.
+
+        Each value lasts until the next point in time. NaN where a value is missing, in gaps and outside the track.
+        start, stop: s, of the first and the last step.
+        """
+        times = start + (np.arange(width) + 0.5) * (stop - start) / width
+        step = float(np.median(np.diff(self.times))) if len(self.times) > 1 else FRAME_SECONDS
+        index = np.searchsorted(self.times, times, side="right") - 1
+        outside = (index < 0) | (times >= self.times[-1] + step)
+        values = np.stack([self.measures[column] for column in columns])[:, np.maximum(index, 0)]
+        return np.where(outside, np.nan, values).astype(np.float32)
+
 
 def track_series(table: pa.Table, max_points: int = 1200) -> list[TrackSeries]:
-    """Return the series of each person in a table, those with most rows first.
+    """Return the series of each track in a table, those with most rows first.
 
     table: the columns of `AffectTrack.to_table`. max_points: longer series are averaged to about so many points, which
-    keeps the size of a chart independent of the length of the clip. Rows with neither valence nor an expression are
-    ignored.
+    keeps the size of a chart independent of the length of the clip. Rows without any of valence, expression and
+    measures are ignored.
     """
     tracks = table["track"].fill_null(-1).to_numpy()
     known = ~np.isnan(_numbers(table, "valence")) | np.array(table["expression"].is_valid())
+    measures = measured_columns(table)
+    for name in measures:
+        known |= ~np.isnan(_numbers(table, name))
     counts = {int(t): int(n) for t, n in zip(*np.unique(tracks[known], return_counts=True), strict=True)}
     order = sorted(counts, key=lambda track: (-counts[track], track))
-    return [_series(table.filter(pa.array((tracks == track) & known)), track, max_points) for track in order]
+    return [_series(table.filter(pa.array((tracks == track) & known)), track, measures, max_points) for track in order]
+
+
+def action_unit_columns(table: pa.Table) -> list[str]:
+    """Return the columns of action units that have a value: the corrected ones if the table has them, else the raw."""
+    raw = [name for name in table.column_names if ACTION_UNIT.fullmatch(name)]
+    corrected = [name + CORRECTED for name in raw if name + CORRECTED in table.column_names]
+    return _with_values(table, corrected or raw)
+
+
+def measured_columns(table: pa.Table) -> list[str]:
+    """Return the columns of action units, head pose and gaze that have a value."""
+    return action_unit_columns(table) + _with_values(table, (*POSE_COLUMNS, *GAZE_COLUMNS))
 
 
 def class_names(table: pa.Table) -> list[str]:
@@ -86,13 +121,18 @@ def line_colour(index: int) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
+def _with_values(table: pa.Table, names: Sequence[str]) -> list[str]:
+    """Return the names of the columns that a table has and that are not null in every row."""
+    return [name for name in names if name in table.column_names and table[name].null_count < len(table)]
+
+
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
     """Return a column of N rows as (N,) float32, null as NaN."""
     return table[name].to_numpy(zero_copy_only=False)
 
 
-def _series(table: pa.Table, track: int, max_points: int) -> TrackSeries:
-    """Average groups of consecutive rows of one person and insert a row of NaN into every gap.
+def _series(table: pa.Table, track: int, measures: Sequence[str], max_points: int) -> TrackSeries:
+    """Average groups of consecutive rows of one track and insert a row of NaN into every gap.
 
     A group never crosses a gap. Its expression is that of its first row. track: id, negative for the voice alone.
     """
@@ -101,18 +141,30 @@ def _series(table: pa.Table, track: int, max_points: int) -> TrackSeries:
     starts = _group_starts(times, stride=max(1, -(-len(times) // max_points)))
     sizes = np.diff([*starts, len(times)])
     step = float(np.median(np.diff(times))) if len(times) > 1 else FRAME_SECONDS
-    means = {name: np.add.reduceat(_numbers(table, name), starts) / sizes for name in ("valence", "arousal")}
     mean_times, expressions = np.add.reduceat(times, starts) / sizes, names[starts]
     ends = times[np.append(starts[1:], len(times)) - 1]
     gaps = np.flatnonzero(times[starts[1:]] - ends[:-1] > GAP * step) + 1
+    means = {
+        name: np.insert(_group_means(_numbers(table, name), starts), gaps, np.nan)
+        for name in ("valence", "arousal", *measures)
+    }
     return TrackSeries(
         "voice alone" if track < 0 else f"track {track}",
         len(times),
         np.insert(mean_times, gaps, ends[gaps - 1] + step),
-        np.insert(means["valence"], gaps, np.nan),
-        np.insert(means["arousal"], gaps, np.nan),
+        means["valence"],
+        means["arousal"],
         np.insert(expressions, gaps, ""),
+        {name: means[name] for name in measures},
     )
+
+
+def _group_means(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the mean of the values of each group of rows, NaN where a group has none: (R,), (G,) int -> (G,)."""
+    known = ~np.isnan(values)
+    counts = np.add.reduceat(known.astype(np.float32), starts)
+    sums = np.add.reduceat(np.where(known, values, 0), starts)
+    return np.divide(sums, counts, out=np.full(len(starts), np.nan, np.float32), where=counts > 0)
 
 
 def _group_starts(times: np.ndarray, stride: int) -> np.ndarray:

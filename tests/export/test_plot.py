@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot
 
-from avfer.export.plot import plot_learning_curve
-from tests.export.tracks import TRACKS, make_track
+from avfer.export.plot import plot_learning_curve, plot_table
+from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track, with_measures
 
 
 @pytest.mark.parametrize("name", TRACKS)
@@ -20,10 +20,27 @@ def test_every_result_can_be_plotted(name, tmp_path):
 def test_a_plot_shows_every_track():
     crowd = make_track([(frame, track) for frame in range(3) for track in range(20)], 3)
     figure = crowd.plot()
-    valence, arousal, strip = figure.axes
+    valence, arousal, strip, *maps = figure.axes
     assert [len(axes.lines) for axes in (valence, arousal)] == [21, 21]  # and the line at 0
-    assert len(valence.get_legend().get_texts()) == len(strip.get_yticks()) == 20
+    assert len(valence.get_legend().get_texts()) == len(strip.get_yticks()) == len(maps) == 20
     pyplot.close(figure)
+
+
+def test_measures_are_plotted_where_the_table_has_values():
+    figure = plot_table(with_measures(TWO_PEOPLE))
+    titles = [axes.get_title(loc="left") for axes in figure.axes[3:]]
+    assert titles == [
+        "Action units: activation (measured movement), 0 to 1\ntrack 1",
+        "track 2",
+        "Head yaw (degrees, + to the right)",
+        "Gaze yaw (degrees, + to the right)",
+    ]
+    assert [text.get_text() for text in figure.axes[3].get_yticklabels()] == ["AU01", "AU12"]
+    assert len(figure.axes[5].lines) == 3 and figure.axes[5].lines[0].get_ydata()[0] == 20
+    pyplot.close(figure)
+    without = plot_table(with_measures(TRACKS["voice alone"]))
+    assert len(without.axes) == 3
+    pyplot.close(without)
 
 
 def test_a_learning_curve_has_the_loss_and_a_line_for_each_score():

@@ -4,10 +4,12 @@ import re
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from avfer.baseline import Baseline, corrected_table
 from avfer.export.svg import affect_chart
-from avfer.export.track_series import expression_colour, line_colour, track_series
+from avfer.export.track_series import TrackSeries, action_unit_columns, expression_colour, line_colour, track_series
 from tests.export.tracks import make_track
 
 
@@ -35,6 +37,32 @@ def test_every_person_of_a_crowd_has_a_series_and_a_colour_of_its_own():
     crowd = make_track([(frame, track) for frame in range(3) for track in range(40)], 3)
     assert {person.label for person in track_series(crowd.to_table())} == {f"track {track}" for track in range(40)}
     assert len({line_colour(index) for index in range(40)}) == 40
+
+
+def test_measures_are_averaged_without_missing_values_and_break_at_gaps():
+    table = make_track([(frame, 1) for frame in range(30) if not 10 <= frame < 20], 30).to_table()
+    values = [None if frame in {2, 3, 4, 5, 7} else frame / 100 for frame in range(30)]
+    table = table.append_column("yaw_deg", pa.array(values, pa.float32(), mask=~table["has_face"].to_numpy()))
+    (person,) = track_series(table, max_points=10)  # groups of two rows
+    nan = np.nan
+    assert person.measures["yaw_deg"] == pytest.approx(
+        [0.005, nan, nan, 0.06, 0.085, nan, 0.205, 0.225, 0.245, 0.265, 0.285], nan_ok=True
+    )
+    assert len(person.measures["yaw_deg"]) == len(person.times)
+
+
+def test_samples_last_until_the_next_point_and_are_missing_outside_the_track_and_in_gaps():
+    times, values = np.array([1.0, 2.0, 3.0, 5.0]), np.float32([0.1, 0.2, np.nan, 0.4])
+    empty = np.zeros(4, np.float32)
+    person = TrackSeries("track 1", 3, times, empty, empty, np.array([""] * 4), {"au12": values})
+    (sampled,) = person.sampled(["au12"], 0.0, 7.0, 7)
+    assert sampled == pytest.approx([np.nan, 0.1, 0.2, np.nan, np.nan, 0.4, np.nan], nan_ok=True)
+
+
+def test_corrected_action_units_are_drawn_in_place_of_the_raw_ones():
+    table = make_track([(0, 1)], 1).to_table()
+    assert action_unit_columns(table) == ["au01", "au12"]
+    assert action_unit_columns(corrected_table(table, Baseline())) == ["au01_corrected", "au12_corrected"]
 
 
 def test_expression_spans_cover_the_rows_of_a_person_in_order():

@@ -1,9 +1,11 @@
 """Hand-made results for tests."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 
 from avfer.affect_track import AffectTrack, Provenance
 from avfer.rows import no_faces, select
@@ -70,6 +72,20 @@ TRACKS = {
     "no rows": make_track([], 30),
     "one frame": make_track([(0, 1)], 1),
 }
+
+
+def with_measures(
+    track: AffectTrack, columns: Sequence[str] = ("au01", "au12", "yaw_deg", "gaze_yaw_deg"), scale: str = "activation"
+) -> pa.Table:
+    """Return the table of a result with measured columns: 0.5 (20 degrees) on every row with a face, else null."""
+    table = track.to_table()
+    table = table.drop_columns([name for name in table.column_names if name.startswith("au")])
+    known = table["has_face"].to_numpy()
+    for name in columns:
+        value = 20.0 if name.endswith("_deg") else 0.5
+        table = table.append_column(name, pa.array(np.full(len(table), value, np.float32), mask=~known))
+    metadata: dict[bytes, bytes] = table.schema.metadata or {}
+    return table.replace_schema_metadata(metadata | {b"au_scale": scale.encode()})
 
 
 def split(track: AffectTrack, cuts: list[int]) -> list[AffectTrack]:
