@@ -21,6 +21,7 @@ from avfer.cli.commands import command, command_group
 from avfer.cli.evaluate import evaluate
 from avfer.cli.label import label
 from avfer.cli.run import run
+from avfer.cli.summarize import summarize
 from avfer.cli.train import train
 from avfer.errors import (
     DONE,
@@ -53,6 +54,7 @@ command(
 )(run)
 command(app, "evaluate", example="avfer evaluate aff_wild2 --root /data/Aff-Wild2 --pipeline aver")(evaluate)
 command(app, "label", example="avfer label aver --input corpus/ --output labels/ --workers 2")(label)
+command(app, "summarize", example="avfer summarize labels/ --window 10 --output labels.csv")(summarize)
 command(app, "train", example="avfer train my_labels --set root=/data/mine")(train)
 app.add_typer(pipelines.app, name="pipelines")
 app.add_typer(models.app, name="models")

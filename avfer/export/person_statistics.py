@@ -8,14 +8,15 @@ have no weight. The columns are those of `summarize_people`.
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError
 from avfer.export import metadata_of
 from avfer.export.person_rows import ClipRows, PersonRows, clips_of
 from avfer.export.table_segments import EVENTS, EXPRESSION, METADATA, EventKind, describe, find_segments, parameters
@@ -75,6 +76,24 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     rows = [row | {"event_rules": rules} for clip in clips_of(table) for row in _clip_rows(clip, window, kinds)]
     facts = {"window_s": json.dumps(window), METADATA: json.dumps(parameters(kinds, table))}
     return pa.Table.from_pylist(rows, schema=schema.with_metadata(metadata_of(table.schema) | facts))
+
+
+def join_summaries(summaries: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of several results of `summarize_people` in one table, at least one, in their order.
+
+    A column that only some have is null in the others' rows. The metadata are those that all have in common. Warns if
+    the tables behind them were made by several pipelines.
+    """
+    facts = [metadata_of(summary.schema) for summary in summaries]
+    pipelines = {fact["pipeline_sha256"] for fact in facts if "pipeline_sha256" in fact}
+    if len(pipelines) > 1:
+        message = f"the tables were made by {len(pipelines)} different pipelines; compare their values with care"
+        warnings.warn(message, AvferWarning, stacklevel=2)
+    common = {key: text for key, text in facts[0].items() if all(fact.get(key) == text for fact in facts)}
+    joined = pa.concat_tables([one.replace_schema_metadata(None) for one in summaries], promote_options="default")
+    rules = joined.column_names.index("event_rules")
+    last = [*joined.column_names[:rules], *joined.column_names[rules + 1 :], "event_rules"]
+    return joined.select(last).replace_schema_metadata(common)
 
 
 def measures(table: pa.Table) -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avfer.errors import ConfigError
-from avfer.export.person_statistics import summarize_people, weighted_quantile
+from avfer.errors import AvferWarning, ConfigError
+from avfer.export.person_statistics import join_summaries, summarize_people, weighted_quantile
 from avfer.export.table_segments import EVENTS, EventKind
 from avfer.segments import SegmentRule
 from tests.export.small_tables import small_table
@@ -137,6 +137,21 @@ def test_every_kind_of_table_gives_plain_column_names(name):
 def test_an_empty_table_has_no_rows_but_all_columns():
     table = summarize_people(TRACKS["two people"].to_table().slice(0, 0))
     assert len(table) == 0 and "valence_mean" in table.column_names
+
+
+def test_joined_summaries_have_all_columns_and_the_metadata_in_common():
+    first = summarize_people(small_table([face(0.0, 0.1)]))
+    second = summarize_people(small_table([face(0.0, 0.2)], ("au12",)).replace_schema_metadata({"clip": "b.mp4"}))
+    joined = join_summaries([second, first])
+    assert joined["valence_mean"].to_pylist() == pytest.approx([0.2, 0.1])
+    assert joined["au12_s"].to_pylist() == [None, 0.0] and joined.column_names[-1] == "event_rules"
+    assert set(joined.schema.metadata) == {b"window_s"}
+
+
+def test_joining_tables_of_several_pipelines_warns():
+    tables = [small_table([face(0.0, 0.1)]).replace_schema_metadata({"pipeline_sha256": sha}) for sha in ("a", "b")]
+    with pytest.warns(AvferWarning, match="2 different pipelines"):
+        join_summaries([summarize_people(table) for table in tables])
 
 
 @pytest.mark.parametrize("window", [0.0, -1.0, math.nan, math.inf])
