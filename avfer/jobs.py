@@ -19,7 +19,7 @@ from avfer import remote
 from avfer.atomic import output_errors
 from avfer.baseline import corrected_parts
 from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
-from avfer.export import find_exporter, find_format, metadata_of
+from avfer.export import UsesSound, find_exporter, find_format, metadata_of
 from avfer.export.summary import TableSummary
 from avfer.export.table_writer import TableWriter
 from avfer.inputs import InputFile
@@ -167,7 +167,7 @@ def clip_to_files(
     for name, path in tables.items():
         record_metadata(path, find_format(name), metadata)
     if exports:
-        _export(job.clip, exports, pa.concat_tables(parts), result)
+        _export(job, exports, pa.concat_tables(parts), result)
 
 
 def run_job(
@@ -235,7 +235,7 @@ def _local(job: Job) -> Generator[Job]:
         yield replace(job, clip=remote.fetch_clip(job.url, Path(name)))
 
 
-def _export(clip: Path, exports: Mapping[str, Path], table: pa.Table, result: ClipResult) -> None:
+def _export(job: Job, exports: Mapping[str, Path], table: pa.Table, result: ClipResult) -> None:
     """Run the exporters over the whole table, apart from those that need frames where the clip has none."""
     has_frames = table["frame"].null_count < len(table)
     for name, path in exports.items():
@@ -243,6 +243,9 @@ def _export(clip: Path, exports: Mapping[str, Path], table: pa.Table, result: Cl
         if exporter.needs_frames and not has_frames:
             result.skipped.append(name)
             continue
-        exporter.write(table, clip, path)
+        if job.audio is not None and isinstance(exporter, UsesSound):
+            exporter.write_with_sound(table, job.clip, job.audio, path)
+        else:
+            exporter.write(table, job.clip, path)
         result.written.append(path)
         record_metadata(path, exporter, metadata_of(table.schema))

@@ -15,7 +15,7 @@ from avfer.catalog import check_call, find
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CarriesMetadata", "Exporter", "TableFormat", "find_exporter", "find_format", "metadata_of"]
+__all__ = ["CarriesMetadata", "Exporter", "TableFormat", "UsesSound", "find_exporter", "find_format", "metadata_of"]
 
 
 class TableFormat(Protocol):
@@ -45,6 +45,15 @@ class Exporter(Protocol):
 
     def write(self, table: "pa.Table", clip: Path, path: Path) -> None:
         """Write `path` from the table and the clip's media file; the file appears whole or not at all."""
+        ...
+
+
+@runtime_checkable
+class UsesSound(Protocol):
+    """An exporter that also reads the sound of a clip, which may be in a separate file (`avfer run --sound`)."""
+
+    def write_with_sound(self, table: "pa.Table", clip: Path, sound: Path, path: Path) -> None:
+        """Do what `Exporter.write` does, with the sound of the file `sound` in place of the clip's own."""
         ...
 
 

@@ -34,6 +34,7 @@ from avfer.stages.decode import DecodeVideo, parse_part
 from avfer.types import Clip, Span
 
 TICK = Fraction(1, 90_000)  # s, fine enough for the times of any camera
+AAC_RATES = {8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000}  # Hz
 COPIED_CODECS = {"aac", "mp3", "ac3"}  # audio that an MP4 takes unchanged; other audio is encoded as AAC
 MAX_RATE = 240.0  # Hz
 FRAME_BYTES = 48_000_000  # decoded frames in memory at once
@@ -44,11 +45,14 @@ TimedPackets = Iterator[tuple[float, av.Packet]]  # packets to mux, each with it
 
 @dataclass(frozen=True)
 class _Part:
-    """The part of a clip that an overlay shows, on the axis of the column `time_s`, and its place in the new file."""
+    """The part of a clip that an overlay shows, on the axis of the column `time_s`, and its place in the new file.
+
+    The container is that of the audio: the clip or a separate sound file.
+    """
 
     start: float  # s; -infinity keeps the audio before the first frame
     stop: float  # s, excluded
-    zero: float  # s on the container's axis, the first frame of the clip
+    zero: float  # s on the container's axis, the first frame of the clip (the first sample of a file without video)
     shift: float  # s that all times in the new file are later than in the table
 
     @property
@@ -62,7 +66,7 @@ class _Part:
 
 
 class VideoOverlay:
-    """Exporter "overlay": draws the predictions on the clip's video, `avfer run --overlay`.
+    """Exporter "overlay": draws the predictions on the clip's video, with its audio, `avfer run --overlay`.
 
     The video is H.264 in an MP4 with the size of the displayed frames; odd sides grow by one pixel. AAC, MP3 and AC-3
     audio is copied, other audio is encoded as AAC. Of a clip that was read in part (`start_at`, `stop_at`), the overlay
@@ -80,19 +84,26 @@ class VideoOverlay:
         Raises ConfigError if the clip has no video, MediaError if it cannot be read, OutputError if the file cannot
         be written.
         """
+        self._write(table, clip, None if is_sequence(clip) else clip, path)  # pictures have no sound
+
+    def write_with_sound(self, table: pa.Table, clip: Path, sound: Path, path: Path) -> None:
+        """Do what `write` does, with the audio of a separate file, which starts with the first frame."""
+        self._write(table, clip, sound, path)
+
+    def _write(self, table: pa.Table, clip: Path, sound: Path | None, path: Path) -> None:
         media = probe(clip)
         if media.video is None:
             raise ConfigError(f"'{clip}' has no video to draw on; leave out the exporter 'overlay' (--overlay)")
-        pictures = is_sequence(clip)  # these have no sound
+        recording = media if sound is None or sound == clip else probe(sound)
         with (
             atomic_write(path) as part,
             _OutputFile(part, "wb") as file,
-            nullcontext() if pictures else open_container(clip) as source,
+            nullcontext() if sound is None else open_container(sound) as source,
         ):
             try:
                 with av.open(file, "w", format="mp4") as target:
                     target.metadata["comment"] = json.dumps(metadata_of(table.schema))
-                    _transcode(media, source, target, table)
+                    _transcode(media, recording, source, target, table)
             except FFmpegError as error:
                 if file.error is not None:
                     raise file.error from error
@@ -123,13 +134,16 @@ class _OutputFile(io.FileIO):
         return memoryview(data).nbytes
 
 
-def _transcode(media: Media, source: InputContainer | None, target: OutputContainer, table: pa.Table) -> None:
+def _transcode(
+    media: Media, recording: Media, source: InputContainer | None, target: OutputContainer, table: pa.Table
+) -> None:
     """Decode, draw and encode every frame that was read; audio up to a second ahead is muxed after each of them.
 
+    recording: the file with the audio, open as `source`; None: there is none.
     A frame that `decode_video` left out is drawn with the rows of the last frame before it.
     """
     decoder = _decoder(metadata_of(table.schema))
-    part = _part(media, decoder)
+    part = _part(recording, decoder)
     rows, frames = rows_by_frame(table), {frame for frame in table["frame"].to_pylist() if frame is not None}
     final = max(frames, default=-1)
     shown: Sequence[Row] = []
@@ -138,7 +152,7 @@ def _transcode(media: Media, source: InputContainer | None, target: OutputContai
     for index, time, image in _decoded_frames(media.path, decoder):
         shown = rows.get(index, [] if index in frames or index > final else shown)
         if video is None:
-            audio = _add_audio(media, source, target, part)
+            audio = _add_audio(recording, source, target, part)
             video = _add_video(target, media, image)
         frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, shown)), format="rgb24")
         last = max(last + 1, round((time + part.shift) / TICK))
@@ -162,16 +176,16 @@ def _decoder(metadata: Mapping[str, str]) -> DecodeVideo:
     return DecodeVideo()
 
 
-def _part(media: Media, decoder: DecodeVideo) -> _Part:
-    """Return the part of a clip that a decoder reads.
+def _part(recording: Media, decoder: DecodeVideo) -> _Part:
+    """Return the part of a clip that a decoder reads, on the axis of the file with its audio.
 
     An MP4 has no negative times, so everything is shifted if the audio starts before the first frame and is kept.
     """
     start, stop = parse_part(decoder.start_at, decoder.stop_at)
-    zero = media.video.first_s if media.video else 0.0
-    if start > 0:
-        return _Part(start, stop, zero, 0.0)
-    begin = media.audio.start if media.audio and media.audio.start is not None else zero
+    begin = recording.audio.start if recording.audio else None
+    zero = recording.video.first_s if recording.video else begin or 0.0
+    if start > 0 or begin is None:
+        return _Part(start or -math.inf, stop, zero, 0.0)
     return _Part(-math.inf, stop, zero, max(0.0, zero - begin))
 
 
@@ -225,15 +239,16 @@ class _Audio:
             self._next = next(self._packets, None)
 
 
-def _add_audio(media: Media, source: InputContainer | None, target: OutputContainer, part: _Part) -> _Audio | None:
-    """Add the audio of a part of the clip; return None if the clip has none."""
+def _add_audio(recording: Media, source: InputContainer | None, target: OutputContainer, part: _Part) -> _Audio | None:
+    """Add the audio of a part of the clip; return None if there is none."""
     stream = audio_stream(source) if source is not None else None
-    if source is None or stream is None or media.audio is None:
+    if source is None or stream is None or recording.audio is None:
         return None
     if stream.codec_context.name in COPIED_CODECS:
         copy = target.add_stream_from_template(stream)
         return _Audio(target, _copied_packets(source, stream, copy, part))
-    rate, layout = media.audio.sample_rate or 48_000, "mono" if media.audio.channels == 1 else "stereo"
+    rate = recording.audio.sample_rate if recording.audio.sample_rate in AAC_RATES else 48_000
+    layout = "mono" if recording.audio.channels == 1 else "stereo"
     encoder = target.add_stream("aac", rate=rate, layout=layout)
     return _Audio(target, _encoded_packets(source, stream, encoder, part))
 

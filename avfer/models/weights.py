@@ -79,7 +79,7 @@ def card_of(name: str, **options: Any) -> Card:
 
 def _declared_card(name: str, options: Mapping[str, Any]) -> Card | None:
     """Return the card that the class of a network makes for some constructor options, None if it makes none."""
-    make: Callable[..., object] = find_network(name, Network).card  # of the user's class: it may be anything
+    make: Callable[..., Any] = find_network(name, Network).card  # of the user's class: it may be anything
     given = f"{name}.card({', '.join(f'{option}=...' for option in options)})"
     try:
         inspect.signature(make).bind(**options)
@@ -89,12 +89,12 @@ def _declared_card(name: str, options: Mapping[str, Any]) -> Card | None:
             " class method that accepts the options of the constructor, each with a default"
         ) from None
     try:
-        card = make(**options)
+        made: object = make(**options)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{given} failed: {type(error).__name__}: {error}") from error
-    if card is None or isinstance(card, Card):
-        return card
-    raise ConfigError(f"{given} must return an avfer.models.card.Card or None, got {type(card).__name__}")
+    if made is None or isinstance(made, Card):
+        return made
+    raise ConfigError(f"{given} must return an avfer.models.card.Card or None, got {type(made).__name__}")
 
 
 def locate(name: str, weights: str) -> tuple[Path, Card]:

@@ -78,3 +78,11 @@ def test_a_start_is_the_same_however_it_is_written(avfer, pipeline, inputs, tmp_
     again = avfer(*words, "--start", "0:00.08")
     assert again.code == 0 and "kept" in again.err
     assert read_table(again.paths[0])["frame"].to_pylist() == [2, 3, 4, 5]
+
+
+def test_an_overlay_has_the_sound_that_was_used(avfer, pipeline, inputs, tmp_path):
+    words = ["run", pipeline, "--input", inputs["clip"], "--output", tmp_path / "out", "--sound", "auto", "--overlay"]
+    done = avfer(*words)
+    assert done.code == 0, done.err
+    with av.open(str(done.paths[1])) as container:
+        assert {stream.type for stream in container.streams} == {"video", "audio"}

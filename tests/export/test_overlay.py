@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from avfer.errors import ConfigError, OutputError
 from avfer.export.drawing import draw_rows, rows_by_frame
@@ -151,6 +152,36 @@ def test_sound_before_the_first_frame_is_cut_with_it(tmp_path):
     assert frames_of(out)[0][0] == pytest.approx(0.4, abs=1e-4)
     assert audio_of(out)[0] == pytest.approx(0.4, abs=0.045)
     assert len(audio_of(out)[1]) / 44100 == pytest.approx(0.4, abs=0.045)
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "late"),
+    [("b.wav", 16_000, 0.0), ("b.wav", 37_800, 0.0), ("b.mp3", 44_100, 0.0), ("b.mkv", 48_000, 0.3)],
+)
+@pytest.mark.parametrize("start", [0.0, 0.6])
+def test_an_overlay_has_the_sound_of_a_separate_file(tmp_path, name, rate, late, start):
+    """The clip's own sound, an octave lower, is left out; a sound file that has video starts with its first frame."""
+    clip = write_clip(tmp_path / "a.mp4", stripes(50, 240, 320), times=1 + np.arange(50) / 25, sound=tone(3.0, 44100))
+    frames = stripes(40, 64, 64) if name == "b.mkv" else None
+    sound = write_clip(tmp_path / name, frames, sound=tone(1.6, rate, 880), sample_rate=rate, sound_start=late)
+    table = load(write_pipeline(tmp_path), device="cpu", start=start).run(clip, sound=sound).to_table()
+    VideoOverlay().write_with_sound(table, clip, sound, tmp_path / "c.mp4")
+    first, wave = audio_of(tmp_path / "c.mp4")
+    assert first == pytest.approx(max(late, start), abs=0.045)
+    assert frames_of(tmp_path / "c.mp4")[0][0] == pytest.approx(start, abs=1e-3)
+    with av.open(str(tmp_path / "c.mp4")) as container:
+        bin_width = container.streams.audio[0].rate / len(wave)  # Hz
+    assert np.argmax(np.abs(np.fft.rfft(wave))) * bin_width == pytest.approx(880, abs=5)
+
+
+def test_a_sequence_of_pictures_gets_the_sound_of_a_separate_file(tmp_path):
+    pictures = [tmp_path / "frames" / f"{number}.png" for number in range(4)]
+    pictures[0].parent.mkdir()
+    for path, picture in zip(pictures, stripes(4), strict=True):
+        Image.fromarray(picture).save(path)
+    sound = write_clip(tmp_path / "b.wav", sound=tone(0.2))
+    VideoOverlay().write_with_sound(table(4), pictures[0].parent, sound, tmp_path / "c.mp4")
+    assert len(frames_of(tmp_path / "c.mp4")) == 4 and np.abs(audio_of(tmp_path / "c.mp4")[1]).max() > 0.1
 
 
 def test_a_clip_without_video_is_a_config_error(tmp_path):
