@@ -5,17 +5,16 @@ which a missing value is null (never NaN or 0); Parquet, CSV, JSON lines, pandas
 are all made from that table.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from avfer import __version__
 from avfer.baseline import Baseline, corrected_table
+from avfer.provenance import Provenance
 from avfer.rows import concat
 from avfer.types import NO_PERSON, NO_TRACK, Clock, FaceTracks
 
@@ -23,42 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["AffectTrack", "Provenance"]
+__all__ = ["AffectTrack"]
 
 BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """The clip and everything that determines the values predicted from it; written into the table's metadata."""
-
-    clip: str  # file name of the input
-    source: str = ""  # path of the input relative to what the user named, "s1/talk.mp4"; empty if it is `clip`
-    input: Mapping[str, object] = field(default_factory=dict[str, object])  # size and time, see avfer.origin
-    pipeline_name: str = ""  # "aver"
-    pipeline: str = ""  # YAML, with overrides applied
-    pipeline_sha256: str = ""  # hexadecimal, of the YAML
-    parsed_pipeline_sha256: str = ""  # hexadecimal, of the parsed pipeline with all defaults, see avfer.origin
-    weights: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
-    device: str = ""  # "cpu", "cuda", ...
-    stream: Mapping[str, object] = field(default_factory=dict[str, object])  # facts of the media, with `start_s`
-    version: str = __version__  # of avfer
-
-    def as_metadata(self) -> dict[str, str]:
-        """Return flat text for Parquet metadata: `weights` as JSON, each fact of the stream under its own key."""
-        metadata: dict[str, object] = {
-            "version": self.version,
-            "clip": self.clip,
-            "input": dict(self.input),
-            "pipeline_name": self.pipeline_name,
-            "pipeline": self.pipeline,
-            "pipeline_sha256": self.pipeline_sha256,
-            "parsed_pipeline_sha256": self.parsed_pipeline_sha256,
-            "weights": dict(self.weights),
-            "device": self.device,
-        }
-        metadata |= {name: value for name, value in self.stream.items() if name not in metadata}
-        return {name: _text(value) for name, value in metadata.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,10 +155,6 @@ class AffectTrack:
         from avfer.export.plot import plot_table
 
         return plot_table(self.to_table())
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def _instants(track: AffectTrack) -> np.ndarray:

@@ -17,7 +17,7 @@ from avfer.errors import AvferWarning, ConfigError
 from avfer.export import CarriesMetadata
 
 if TYPE_CHECKING:  # this imports torch
-    from avfer.affect_track import Provenance
+    from avfer.provenance import Provenance
 
 FOLDER = ".avfer"
 MAX_LISTED = 3  # files that a message lists

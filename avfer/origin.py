@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from avfer.affect_track import Provenance
 from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.picture_files import find_pictures, is_sequence
 from avfer.pipeline_builder import stage_options
 from avfer.pipeline_config import PipelineSpec, StageSpec, parse_pipeline
+from avfer.provenance import Provenance
 
 MAX_LISTED = 5  # options that one message lists
 DIGITS = 8  # of a hash in a message

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from avfer import stage as stages
-from avfer.affect_track import AffectTrack, Provenance
+from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, unknown
 from avfer.media import Media, probe
 from avfer.models.card import Card
@@ -19,6 +19,7 @@ from avfer.origin import input_state, pipeline_sha256
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
+from avfer.provenance import Provenance
 from avfer.readers.arrays import array_media, clip_arrays
 from avfer.types import Clip, FrameBatch, Span
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pyarrow.parquet import read_schema
 
-from avfer.affect_track import Provenance
 from avfer.errors import AvferWarning
 from avfer.export import find_exporter, metadata_of
 from avfer.kept_files import check_kept
 from avfer.origin import differences, input_state, pipeline_sha256
 from avfer.pipeline_config import parse_pipeline, read_pipeline
+from avfer.provenance import Provenance
 from tests.media_maker import stripes, write_clip
 from tests.steady_stage import PIPELINE
 

@@ -13,7 +13,19 @@ LAYERS = (
     # "avfer" is avfer/__init__.py, read for the version.
     {"avfer", "errors", "allowed_imports", "configurations", "local_paths", "option_types", "yaml_reader"}
     | {"signal", "prefetch", "picture_files"},
-    {"atomic", "baseline", "catalog", "detector", "metrics", "types", "rows", "segments", "container", "media"},
+    {
+        "atomic",
+        "baseline",
+        "catalog",
+        "detector",
+        "metrics",
+        "provenance",
+        "types",
+        "rows",
+        "segments",
+        "container",
+        "media",
+    },
     {"models", "losses", "readers"},
     {"stage", "datasets", "codings"},
     {"affect_track", "goldens"},

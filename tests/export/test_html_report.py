@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from avfer.affect_track import Provenance
 from avfer.baseline import Baseline, corrected_table
 from avfer.export.html_report import HtmlReport, render_report
 from avfer.models.weights import builtin_card
+from avfer.provenance import Provenance
 from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track, with_measures
 
 

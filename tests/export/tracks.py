@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from avfer.affect_track import AffectTrack, Provenance
+from avfer.affect_track import AffectTrack
+from avfer.provenance import Provenance
 from avfer.rows import no_faces, select
 from avfer.types import NO_TRACK, Clock, FaceTracks
 
