@@ -1,0 +1,187 @@
+"""Pair tables of predictions with human codings of the same clips, and read both at the times of the tables.
+
+A coding belongs to the clip whose name, without folder and ending, is that of its media file, of its observation, or
+of its own file. A single coding and a single clip belong together whatever their names.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from avfer.codings import coding_suffixes, read_codings
+from avfer.codings.coding import Coding
+from avfer.codings.columns import EXPRESSION, CodedColumn, check_mapping
+from avfer.codings.sampling import sample_coding
+from avfer.errors import ConfigError, DatasetError
+from avfer.evaluation.alignment import column_values, select_face
+from avfer.export.column_facts import action_unit_scale
+from avfer.export.table_reader import find_tables, read_table
+
+NO_CODING = "clips without a coding: not scored"
+NO_CLIP = "codings without a clip: not used"
+OTHER_NAME = "the coding names another clip than the table"
+MAX_NAMES = 8  # in a message
+
+
+class Clip(NamedTuple):
+    """The rows of one clip in a table."""
+
+    name: str  # path below the input, or file name
+    table: Path
+    rows: pd.DataFrame  # of all faces
+    scale: str  # of the action units: "activation", "occurrence", or "" if the table does not state it
+
+    @property
+    def stem(self) -> str:
+        """The name without folder and ending."""
+        return PurePath(self.name).stem
+
+
+@dataclass(frozen=True)
+class CodingOptions:
+    """How a coding is read."""
+
+    mapping: Mapping[str, CodedColumn] = field(default_factory=dict[str, CodedColumn])  # tier -> column
+    subject: str | None = None  # person in the coding; None if it codes one person only
+    person: int | None = None  # person in the table; None: the largest face of each frame
+    offset: float = 0.0  # s, added to the times of the coding
+    rest: str | None = None  # class of the moments without a mark for an expression; None: they are not coded
+    format: str | None = None  # of the files; None: by ending and header
+
+
+@dataclass(frozen=True, eq=False)
+class CodedRecording:
+    """A clip with predicted and coded values at the T instants of its table, by column.
+
+    valence, arousal: float64 in [-1, 1]; au12, ...: float64, predicted in [0, 1], coded 0 or 1; NaN where missing.
+    expression: object, the name of a class, None where missing.
+    """
+
+    name: str
+    scale: str  # of the predicted action units, see `Clip`
+    classes: tuple[str, ...]  # that the table has probabilities of
+    predicted: dict[str, np.ndarray]  # column -> (T,); a column that the table lacks is not in it
+    coded: dict[str, np.ndarray]  # column -> (T,)
+
+
+class Pairing(NamedTuple):
+    """Clips with their codings, and notes about those that have none."""
+
+    pairs: list[tuple[Clip, Coding]]
+    notes: list[str]
+
+
+def read_pairs(tables: Path, codings: Path, options: CodingOptions) -> Pairing:
+    """Return each clip in a table or a folder of tables with its coding in a file or a folder of codings.
+
+    Raises DatasetError if a file cannot be read, no coding fits a clip, or two fit the same; ConfigError if a mapped
+    tier does not exist.
+    """
+    clips = [clip for path in find_tables(tables) for clip in _clips(path)]
+    found = [coding for path in _coding_files(codings, tables) for coding in read_codings(path, options.format)]
+    check_mapping(found, options.mapping)
+    return _match(clips, found)
+
+
+def read_recordings(pairs: Sequence[tuple[Clip, Coding]], options: CodingOptions) -> Iterator[CodedRecording]:
+    """Yield the clips with predicted and coded values. Raises as `sample_coding`; ConfigError for an unknown person."""
+    people = {int(number) for clip, _ in pairs for number in _people(clip.rows)}
+    if options.person is not None and options.person not in people:
+        known = ", ".join(map(str, sorted(people))) or "none"
+        raise ConfigError(f"--person: the tables have no person {options.person}; there are: {known}")
+    for clip, coding in pairs:
+        rows = _rows_of(clip, options.person)
+        times = rows["time_s"].to_numpy(np.float64)
+        coded = sample_coding(coding, times, options.mapping, options.subject, options.offset, options.rest)
+        predicted = {column: _predicted(rows, column, clip.name) for column in coded if column in rows}
+        classes = tuple(str(name).removeprefix("p_") for name in rows if str(name).startswith("p_"))
+        yield CodedRecording(clip.name, clip.scale, classes, predicted, coded)
+
+
+def _clips(path: Path) -> list[Clip]:
+    """Return the clips in a table, which are several in a merged data set."""
+    table = read_table(path)
+    rows, scale = table.to_pandas(), action_unit_scale(table)
+    name = "source" if "source" in rows else "clip"
+    named = rows[name].fillna(path.stem)
+    return [Clip(str(clip), path, rows[named == clip], scale) for clip in named.unique()]
+
+
+def _coding_files(path: Path, tables: Path) -> list[Path]:
+    """Return the file itself, or the files with endings of codings in a folder and below it, without hidden ones."""
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in coding_suffixes() and file.is_file()]
+    found = [file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    if tables.is_dir() and tables.resolve() == path.resolve():
+        outputs = {file.resolve() for file in find_tables(tables)}
+        found = [file for file in found if file.resolve() not in outputs]
+    if not found:
+        raise DatasetError(f"{path}: no file of a coding; known endings: {', '.join(coding_suffixes())}")
+    return found
+
+
+def _match(clips: list[Clip], codings: list[Coding]) -> Pairing:
+    """Return the codings of the clips. Raises DatasetError if there are none, or if names are not unique."""
+    if len(clips) == 1 and len(codings) == 1:
+        other = codings[0].clip and PurePath(codings[0].clip).stem != clips[0].stem
+        notes = [f"{OTHER_NAME}: {codings[0].clip}, {clips[0].name}"] if other else []
+        return Pairing([(clips[0], codings[0])], notes)
+    by_name: dict[str, Clip] = {}
+    for clip in clips:
+        if clip.stem in by_name:
+            raise DatasetError(f"two clips are called '{clip.stem}': {by_name[clip.stem].name} and {clip.name}")
+        by_name[clip.stem] = clip
+    matched: dict[str, Coding] = {}
+    unused: list[str] = []
+    for coding in codings:
+        name = next((stem for stem in (PurePath(coding.clip).stem, coding.path.stem) if stem in by_name), None)
+        if name is None:
+            unused.append(coding.clip or coding.path.name)
+        elif name in matched:
+            both = f"{matched[name].path} and {coding.path}"
+            raise DatasetError(f"two codings of the clip '{name}': {both}; give those of one coder at a time")
+        else:
+            matched[name] = coding
+    if not matched:
+        raise DatasetError(
+            f"no coding has the name of a clip; codings: {_names(unused)}; clips: {_names(by_name)}; rename the files"
+        )
+    pairs = [(clip, matched[name]) for name, clip in by_name.items() if name in matched]
+    lacking = [name for name in by_name if name not in matched]
+    notes = [f"{note}: {_names(names)}" for note, names in ((NO_CODING, lacking), (NO_CLIP, unused)) if names]
+    return Pairing(pairs, notes)
+
+
+def _names(names: Sequence[str] | Mapping[str, Clip]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - MAX_NAMES} more" if len(listed) > MAX_NAMES else ""
+    return ", ".join(listed[:MAX_NAMES]) + more
+
+
+def _people(rows: pd.DataFrame) -> list[int]:
+    return list(rows["person"].dropna().unique()) if "person" in rows else []
+
+
+def _rows_of(clip: Clip, person: int | None) -> pd.DataFrame:
+    """Return one row for each instant of a clip, ordered by time: of a person, or of the largest face."""
+    if person is None:
+        return select_face(clip.rows, clip.name).sort_values("time_s")
+    instants = np.unique(clip.rows["time_s"].to_numpy(np.float64))
+    mine = (
+        clip.rows["person"].to_numpy(np.float64) == person if "person" in clip.rows else np.zeros(len(clip.rows), bool)
+    )
+    own = clip.rows.loc[mine & ~clip.rows["time_s"].where(mine).duplicated().to_numpy(bool)].set_index("time_s")
+    return own.reindex(instants).rename_axis("time_s").reset_index()
+
+
+def _predicted(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
+    """Return a column, (T,): names or None for the expression, else float64 with NaN."""
+    if column != EXPRESSION:
+        return column_values(rows, column, name)
+    found = rows[EXPRESSION].astype(object)
+    return found.where(found.notna(), None).to_numpy()

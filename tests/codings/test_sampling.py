@@ -1,0 +1,79 @@
+"""Which mark applies at a time, and which column a tier is about."""
+
+import numpy as np
+import pytest
+
+from avfer.codings.coding import Coding, Mark, Tier
+from avfer.codings.columns import CodedColumn, column_of, parse_mapping
+from avfer.codings.sampling import marks_at, sample_coding
+from avfer.errors import ConfigError
+
+TIMES = np.arange(10) / 10
+
+
+def coding_of(tmp_path, *tiers):
+    made = (Tier.from_marks(name, [Mark(*mark) for mark in marks], "a.csv", **rest) for name, marks, rest in tiers)
+    return Coding(tmp_path / "a.csv", "", tuple(made))
+
+
+def test_an_interval_applies_from_its_start_and_not_at_its_stop():
+    assert marks_at(np.array([0.3]), np.array([0.6]), TIMES).tolist() == [-1, -1, -1, 0, 0, 0, -1, -1, -1, -1]
+
+
+def test_the_interval_that_starts_last_applies_and_the_outer_one_after_it():
+    found = marks_at(np.array([0.1, 0.3]), np.array([0.8, 0.5]), TIMES)
+    assert found.tolist() == [-1, 0, 0, 1, 1, 0, 0, 0, -1, -1]
+
+
+def test_a_point_applies_up_to_half_a_step_away():
+    found = marks_at(np.array([0.0, 0.4]), np.array([0.0, 0.4]), TIMES)
+    assert found.tolist() == [0, 0, 0, 1, 1, 1, 1, -1, -1, -1]
+
+
+@pytest.mark.parametrize("times", [np.zeros(0), np.zeros(1)])
+def test_no_time_and_one_time_have_marks(times):
+    assert marks_at(np.array([0.0, 0.0]), np.array([0.0, 1.0]), times).tolist() == [1] * len(times)
+
+
+def test_a_unit_is_absent_in_the_span_of_its_tier_only(tmp_path):
+    coding = coding_of(tmp_path, ("AU12", [(0.2, 0.4, "x")], {"span": (0.1, 0.6)}))
+    found = sample_coding(coding, TIMES, {})["au12"]
+    assert np.array_equal(found, [np.nan, 0, 1, 1, 0, 0, np.nan, np.nan, np.nan, np.nan], equal_nan=True)
+
+
+def test_a_unit_of_points_is_known_at_its_points_only(tmp_path):
+    coding = coding_of(tmp_path, ("AU12", [(0.1, 0.1, "0"), (0.2, 0.2, "2.5"), (0.3, 0.3, "nan")], {}))
+    found = sample_coding(coding, TIMES, {})["au12"]
+    assert np.array_equal(found[:5], [np.nan, 0, 1, np.nan, np.nan], equal_nan=True)
+
+
+def test_tiers_of_single_classes_are_one_expression(tmp_path):
+    coding = coding_of(tmp_path, ("Joy", [(0.0, 0.3, "ha")], {}), ("anger", [(0.2, 0.5, "")], {}))
+    found = sample_coding(coding, TIMES, {})["expression"]
+    assert found.tolist() == ["happiness"] * 2 + ["anger"] * 3 + [None] * 5
+
+
+@pytest.mark.parametrize(
+    "name, column",
+    [
+        ("AU12", CodedColumn("au12")),
+        ("au 4", CodedColumn("au04")),
+        ("Valence", CodedColumn("valence")),
+        ("p_awe", CodedColumn("expression", "awe")),
+        ("Happy", CodedColumn("expression", "happiness")),
+        ("AU12_corrected", None),
+        ("gesture", None),
+    ],
+)
+def test_a_tier_is_about_the_column_it_is_named_after(name, column):
+    assert column_of(name) == column
+
+
+def test_a_mapping_names_tier_and_column():
+    assert parse_mapping(["a=b=AU1"]) == {"a=b": CodedColumn("au01")}
+
+
+@pytest.mark.parametrize("texts", [["smile"], ["=AU12"], ["smile=gesture"], ["a=AU12", "a=AU01"]])
+def test_a_wrong_mapping_is_an_error(texts):
+    with pytest.raises(ConfigError, match="--map"):
+        parse_mapping(texts)
