@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from avfer.export.svg import LEFT, RIGHT, WIDTH, line_path, svg_image, svg_text, time_axis, time_x
+from avfer.export.svg import LEFT, RIGHT, WIDTH, Values, line_path, svg_image, svg_text, time_axis, time_x
 from avfer.export.track_series import CORRECTED, TrackSeries, line_colour
 
 # Viridis in nine steps from 0 to 1: evenly bright steps, which colour-blind readers can order too.
@@ -129,6 +129,6 @@ def angle_limit(people: Sequence[TrackSeries], columns: Sequence[str]) -> float:
     return TICK_DEGREES * float(np.ceil(largest / TICK_DEGREES))
 
 
-def _angle_y(value: "float | np.ndarray", top: float, limit: float) -> "float | np.ndarray":
+def _angle_y(value: Values, top: float, limit: float) -> Values:
     """Return the y (px) of angles in a panel that begins at `top` (px) and goes from `limit` down to -`limit`."""
     return top + ANGLE_PANEL * (1 - value / limit) / 2
