@@ -5,17 +5,34 @@ Everything here reads pyarrow tables with the columns of `AffectTrack.to_table` 
 To add a table format, write a class with the members of TableFormat and one line in avfer.catalog under "format";
 to add an exporter, write a class with the members of Exporter and one line under "exporter". `avfer run` finds both by
 name: `--format NAME`, `--export NAME`. A class outside avfer needs no line: it is named `package.module:Name`.
+
+There is one kind of exporter. It gets the table and the path of the clip, in `avfer run` after the clip was read, in
+`avfer export` from a table on disk, whose clip may be gone: only an exporter that `needs_frames` may open the clip,
+all others use its path as a link or not at all. A second kind without a clip would split one list of names in two.
 """
 
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from avfer.catalog import check_call, find
+from avfer.option_types import check_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CarriesMetadata", "Exporter", "TableFormat", "UsesSound", "find_exporter", "find_format", "metadata_of"]
+__all__ = [
+    "CarriesMetadata",
+    "Exporter",
+    "HasSideFiles",
+    "TableFormat",
+    "UsesSound",
+    "beside",
+    "find_exporter",
+    "find_format",
+    "metadata_of",
+]
 
 
 class TableFormat(Protocol):
@@ -38,13 +55,29 @@ class TableFormat(Protocol):
 
 
 class Exporter(Protocol):
-    """Makes one file from the whole table of a clip."""
+    """Makes one file from the whole table of a clip.
+
+    Options are arguments of the constructor with defaults, `avfer export csv --set decimal=comma`; those of a dataclass
+    are checked against its types.
+    """
 
     suffix: ClassVar[str]  # end of the file name after the stem of the clip: ".html", ".overlay.mp4"
-    needs_frames: ClassVar[bool]  # True: skipped for a clip without decoded frames (sound alone)
+    needs_frames: ClassVar[bool]  # True: reads the clip's pictures; skipped for a clip without decoded frames
 
     def write(self, table: "pa.Table", clip: Path, path: Path) -> None:
-        """Write `path` from the table and the clip's media file; the file appears whole or not at all."""
+        """Write `path` from the table and the clip's media file; the file appears whole or not at all.
+
+        clip: exists if `needs_frames`, else it may be only the name that the table states.
+        """
+        ...
+
+
+@runtime_checkable
+class HasSideFiles(Protocol):
+    """An exporter that writes further files beside its own, such as a note or a series that its file links."""
+
+    def side_files(self, table: "pa.Table", path: Path) -> list[Path]:
+        """Return the further files that `write` makes for `path`, all written before it."""
         ...
 
 
@@ -83,11 +116,25 @@ def find_format(name: str) -> type[TableFormat]:
     return kind
 
 
-def find_exporter(name: str) -> Exporter:
-    """Return an exporter: "report", "overlay" or `package.module:Name`, whose class is called without arguments.
+def find_exporter(name: str, options: Mapping[str, Any] | None = None) -> Exporter:
+    """Return an exporter: "report", "overlay", "elan", ... or `package.module:Name`.
 
-    Raises ConfigError if the name is unknown, or the class lacks a member of Exporter or needs arguments.
+    options: arguments of its class, by default none. Raises ConfigError if the name is unknown, the class lacks a
+    member of Exporter, needs other arguments, or is a dataclass and an option is not of its type.
     """
+    options = options or {}
     kind = find("exporter", name)
-    check_call("exporter", name, kind)
-    return kind()
+    check_call("exporter", name, kind, options)
+    exporter = kind(**options)
+    if is_dataclass(kind):
+        check_options(exporter)
+    return exporter
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the path of a file beside another one.
+
+    >>> beside(Path("out/talk.physio.tsv.gz"), ".json").as_posix()
+    'out/talk.physio.json'
+    """
+    return path.with_name(Path(path.name.removesuffix(".gz")).stem + ending)

@@ -1,0 +1,100 @@
+"""avfer export: a table to the files of another program."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from avfer.catalog import NAMES
+from avfer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+    from avfer.export import Exporter
+
+
+def export(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="FORMAT", help=f"{', '.join(NAMES['exporter'])} or package.module:Name."),
+    ],
+    file: Annotated[Path, typer.Argument(metavar="TABLE", help="The table of one clip: .parquet, .csv or .jsonl.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", metavar="PATH", help="The file to write; some formats write further files beside it."),
+    ],
+    clip: Annotated[
+        Path | None,
+        typer.Option(
+            "--clip",
+            metavar="FILE",
+            help="The media file that elan links and overlay draws on; by default the one that the table names, in the"
+            " folder of the table.",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="Change an option of the format (delimiter=tab) or an event (smile.on=0.6); can be given several"
+            " times.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Write a table as the file of another program.
+
+    The video is not needed, but for overlay. openface, fex and praat write a note beside the file that states scales
+    and what is blank.
+    """
+    from avfer.export import HasSideFiles, find_exporter
+    from avfer.export.table_reader import read_table
+
+    exporter = find_exporter(name, _options(settings or []))
+    table = read_table(file)
+    media = clip or _find_clip(file, table)
+    _check_clip(exporter, name, media)
+    sides = exporter.side_files(table, output) if isinstance(exporter, HasSideFiles) else []
+    _check_outputs([output, *sides], file, overwrite)
+    exporter.write(table, media, output)
+    print(output, *sides, sep="\n")
+
+
+def _options(settings: list[str]) -> dict[str, Any]:
+    """Return the options of the exporter; settings with a dot, such as smile.on=0.6, make the option `events`."""
+    from avfer.export.table_segments import read_kinds
+    from avfer.yaml_reader import parse_override
+
+    events = [setting for setting in settings if "." in setting.partition("=")[0]]
+    options = dict(parse_override(setting) for setting in settings if setting not in events)
+    return options | ({"events": read_kinds(events)} if events else {})
+
+
+def _find_clip(file: Path, table: "Table") -> Path:
+    """Return the media file that a table names, in the folder of the table; it may be missing."""
+    from avfer.export import metadata_of
+
+    names = table["clip"].drop_null()
+    name = names[0].as_py() if len(names) else metadata_of(table.schema).get("clip", file.stem)
+    return file.parent / Path(name).name
+
+
+def _check_clip(exporter: "Exporter", name: str, clip: Path) -> None:
+    """Raise ConfigError if an exporter reads the clip, and it is missing."""
+    if exporter.needs_frames and not clip.exists():
+        raise ConfigError(f"'{name}' reads the clip, and there is none at {clip}; name it with --clip FILE")
+
+
+def _check_outputs(outputs: list[Path], table: Path, overwrite: bool) -> None:
+    """Raise ConfigError if a file cannot be one of the outputs: the table, one named twice, or an existing one."""
+    for number, path in enumerate(outputs):
+        if path.is_dir():
+            raise ConfigError(f"--output: {path} is a folder; name the file to write")
+        if path.exists() and path.samefile(table):
+            raise ConfigError(f"--output: {path} is the table that is exported; give another name")
+        if path in outputs[:number]:
+            raise ConfigError(f"--output: {path} would be written twice; give a name with another ending")
+        if path.exists() and not overwrite:
+            raise ConfigError(f"{path} exists; give another name with --output, or --overwrite")

@@ -1,0 +1,120 @@
+"""What each column of a table means: label, unit and range, for the files of programs that keep such facts.
+
+The labels of action units are the names of the Facial Action Coding System (Ekman, Friesen and Hager 2002).
+"""
+
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from avfer.export import metadata_of
+
+ACTION_UNIT = re.compile(r"au(\d\d)(_corrected)?")
+ACTION_UNIT_NAMES = {
+    "01": "inner brow raiser",
+    "02": "outer brow raiser",
+    "04": "brow lowerer",
+    "05": "upper lid raiser",
+    "06": "cheek raiser",
+    "07": "lid tightener",
+    "09": "nose wrinkler",
+    "10": "upper lip raiser",
+    "12": "lip corner puller",
+    "14": "dimpler",
+    "15": "lip corner depressor",
+    "16": "lower lip depressor",
+    "17": "chin raiser",
+    "18": "lip pucker",
+    "20": "lip stretcher",
+    "22": "lip funneler",
+    "23": "lip tightener",
+    "24": "lip pressor",
+    "25": "lips part",
+    "26": "jaw drop",
+    "28": "lip suck",
+    "45": "blink",
+}
+SCALES = {  # value of `au_scale` in the metadata -> what the numbers are
+    "occurrence": "probability that the action unit occurs, in [0, 1]",
+    "activation": "activation, a measured movement, in [0, 1]",
+    "": "in [0, 1]; the table does not state whether probability of occurrence or activation",
+}
+NOT_AN_INTENSITY = "FACS intensities (A to E) are another scale"
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """The meaning of one column."""
+
+    label: str  # "Head yaw, positive to the right of the picture"
+    unit: str = ""  # "s", "px", "deg"; empty for a number without a unit and for text
+    low: float | None = None  # smallest possible value; None: no limit
+    high: float | None = None  # largest possible value
+
+
+FACTS = {
+    "clip": ColumnFacts("File name of the clip"),
+    "frame": ColumnFacts("Index of the decoded frame, from 0", low=0),
+    "time_s": ColumnFacts("Time since the first video frame", "s"),
+    "track": ColumnFacts("Number of the face track", low=0),
+    "person": ColumnFacts("Number of the person", low=0),
+    "face_score": ColumnFacts("Score of the face detection", low=0, high=1),
+    "face_x1": ColumnFacts("Left side of the face box", "px"),
+    "face_y1": ColumnFacts("Upper side of the face box", "px"),
+    "face_x2": ColumnFacts("Right side of the face box", "px"),
+    "face_y2": ColumnFacts("Lower side of the face box", "px"),
+    "valence": ColumnFacts("Valence, negative to positive", low=-1, high=1),
+    "arousal": ColumnFacts("Arousal, calm to excited", low=-1, high=1),
+    "expression": ColumnFacts("Most probable expression"),
+    "yaw_deg": ColumnFacts("Head yaw, positive to the right of the picture", "deg", -180, 180),
+    "pitch_deg": ColumnFacts("Head pitch, positive upwards", "deg", -180, 180),
+    "roll_deg": ColumnFacts("Head roll, positive clockwise as seen", "deg", -180, 180),
+    "gaze_yaw_deg": ColumnFacts("Gaze yaw, positive to the right of the picture", "deg", -180, 180),
+    "gaze_pitch_deg": ColumnFacts("Gaze pitch, positive upwards", "deg", -180, 180),
+    "eye_closed": ColumnFacts("Closure of the eyes", low=0, high=1),
+    "quality": ColumnFacts("Quality of the face crop", low=0, high=1),
+    "speech": ColumnFacts("Probability that somebody speaks", low=0, high=1),
+    "speaking": ColumnFacts("Probability that this face speaks", low=0, high=1),
+    "has_face": ColumnFacts("Row was read from a face"),
+    "has_voice": ColumnFacts("Row was read from the voice"),
+    "source": ColumnFacts("Path of the clip below the input"),
+    "reason": ColumnFacts("Why the row has no face"),
+}
+
+
+def action_unit_scale(table: pa.Table) -> str:
+    """Return the scale of the action units of a table: "occurrence", "activation", or "" if it is not stated.
+
+    CSV and JSON lines hold no metadata, and tables of avfer 0.1 do not state it.
+    """
+    scale = metadata_of(table.schema).get("au_scale", "")
+    return scale if scale in SCALES else ""
+
+
+def describe_column(name: str, scale: str = "") -> ColumnFacts:
+    """Return the facts of a column; of one from the user's manifest, its name as the label.
+
+    scale: of the action units, as `action_unit_scale` returns it.
+    """
+    if found := ACTION_UNIT.fullmatch(name):
+        movement = ACTION_UNIT_NAMES.get(found[1])
+        corrected = " above the person's resting value" if found[2] else ""
+        title = f"AU{found[1]} {movement}" if movement else f"AU{found[1]}"
+        return ColumnFacts(f"{title}{corrected}: {SCALES[scale]}", low=0, high=1)
+    if name.startswith("p_"):
+        return ColumnFacts(f"Probability of {name.removeprefix('p_')}", low=0, high=1)
+    return FACTS.get(name, ColumnFacts(name))
+
+
+def series_columns(table: pa.Table) -> list[str]:
+    """Return the columns of avfer with numbers that change over time and have a value, in the order of the table."""
+    left_out = {"frame", "time_s", "track", "person"}
+    return [
+        field.name
+        for field in table.schema
+        if pa.types.is_floating(field.type)
+        and field.name not in left_out
+        and describe_column(field.name).label != field.name
+        and table[field.name].null_count < len(table)
+    ]

@@ -1,0 +1,89 @@
+"""A data file of SPSS (.sav) with labels of variables and values. Needs pyreadstat (`avfer[spss]`)."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from avfer.atomic import atomic_write
+from avfer.errors import MissingExtra
+from avfer.export.column_facts import action_unit_scale, describe_column
+
+MAX_NAME, MAX_LABEL = 64, 256  # bytes, of a variable's name and label in SPSS
+RESERVED = {"all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", "or", "to", "with"}
+YES_NO: dict[int | float, str] = {0: "no", 1: "yes"}
+
+
+@dataclass
+class SpssData:
+    """Exporter "spss": one case for each row of the table, a variable for each column.
+
+    Numbers are double, missing ones system-missing; truth values are 0 and 1 with the labels "no" and "yes"; missing
+    text is empty. A column of your own manifest whose name SPSS does not take is renamed; its label is the old name.
+    """
+
+    suffix: ClassVar[str] = ".sav"
+    needs_frames: ClassVar[bool] = False
+
+    def write(self, table: pa.Table, clip: Path, path: Path) -> None:
+        """Write the file; the clip is not read.
+
+        Raises MissingExtra without pyreadstat, OutputError if the file cannot be written.
+        """
+        try:
+            from pyreadstat import write_sav
+        except ImportError:
+            raise MissingExtra("export spss", "pyreadstat", "spss") from None
+        import pandas as pd
+
+        names = variable_names(table.column_names)
+        frame: Any = pd.DataFrame(dict(zip(names, map(_values, table.columns), strict=True)))
+        labels: list[str | None] = [_label(name, action_unit_scale(table)) for name in table.column_names]
+        flags = [names[index] for index, field in enumerate(table.schema) if pa.types.is_boolean(field.type)]
+        with atomic_write(path) as part:
+            values = dict.fromkeys(flags, YES_NO)
+            write_sav(frame, part, column_labels=labels, variable_value_labels=values, compress=True)
+
+
+def variable_names(columns: list[str]) -> list[str]:
+    """Return a different name for each column that SPSS takes: letters, digits and "_", first a letter.
+
+    >>> variable_names(["au12", "2nd try", "not"])
+    ['au12', 'v_2nd_try', 'v_not']
+    """
+    names: list[str] = []
+    for column in columns:
+        name = re.sub(r"[^A-Za-z0-9_]", "_", column).rstrip("_")[: MAX_NAME - 4] or "v"
+        if not name[0].isalpha() or name.lower() in RESERVED:
+            name = f"v_{name}"
+        taken = {one.lower() for one in names}
+        number = 2
+        unique = name
+        while unique.lower() in taken:
+            unique, number = f"{name}_{number}", number + 1
+        names.append(unique)
+    return names
+
+
+def _label(name: str, scale: str) -> str:
+    """Return the label of a variable with its unit, cut at a character to MAX_LABEL bytes.   scale: of action units"""
+    facts = describe_column(name, scale)
+    label = f"{facts.label} ({facts.unit})" if facts.unit else facts.label
+    return label.encode()[:MAX_LABEL].decode(errors="ignore")
+
+
+def _values(column: pa.ChunkedArray) -> list[str] | np.ndarray:
+    """Return text, with "" where it is missing, or (N,) float64 with NaN where it is missing."""
+    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        kind = pa.int8() if pa.types.is_boolean(column.type) else column.type
+        numbers = column.cast(kind).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return numbers if column.type != pa.float32() else _shortest(column)
+    return ["" if value is None else str(value) for value in column.to_pylist()]
+
+
+def _shortest(column: pa.ChunkedArray) -> np.ndarray:
+    """Return float32 numbers as the shortest decimals that identify them: 0.3 and not 0.30000001192092896."""
+    return column.cast(pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False)
