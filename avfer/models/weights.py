@@ -108,15 +108,24 @@ def locate(name: str, weights: str) -> tuple[Path, Card]:
         if not path.exists():
             raise WeightsError(f"{name} has no weights in this package; set weights: FILE.safetensors")
         return path, builtin_card(name)
-    path = _download(weights) if weights.startswith(URLS) else local_path(weights)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weight file; check weights:")
+    path = weight_file(weights)
     beside = path.with_suffix(".json")
     ours = path.suffix == ".safetensors" and beside.exists()
     card = read_card(beside) if ours else deduced_card(name, read_tensors(path))
     if card.name != name:
         raise WeightsError(f"{path} holds weights of {card.name}, not of {name}; check weights:")
     return path, card
+
+
+def weight_file(weights: str) -> Path:
+    """Return the path of a weight file, of whatever format; a URL is downloaded unless the cache has it.
+
+    weights: a path, or a URL with its sha256. Raises WeightsError if there is no such file or the sha256 differs.
+    """
+    path = _download(weights) if weights.startswith(URLS) else local_path(weights)
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weight file; check weights:")
+    return path
 
 
 def deduced_card(name: str, tensors: dict[str, Tensor]) -> Card:

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.models.backbones.face_lite import ACTIVATIONS, SIDE
+from avfer.models.backbones.face_landmarker import square_around
+from avfer.models.backbones.face_lite import SIDE
+from avfer.models.face_measurer import ACTIVATIONS
 from tools.bench.face_measures import area_under_curve
-from tools.train.face_landmarker import square_around
 from tools.train.face_measures import Objective, correlations, masked
 from tools.train.face_measures_augment import CANVAS, Augmentation, Targets, turn_gaze
 from tools.train.face_measures_data import align, turned

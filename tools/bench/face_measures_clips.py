@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from scipy.signal import find_peaks
 
-from avfer.models.backbones.face_lite import ACTION_UNITS, action_units
+from avfer.models.backbones.face_landmarker import LANDMARK_INDEX, FaceLandmarker
+from avfer.models.face_measurer import ACTION_UNITS, action_units
 from avfer.stages.decode import DecodeVideo
 from avfer.types import Clip, Span
 from tools.bench.agreement import find_faces
 from tools.bench.face_measures import UNITS, load, measure, units_of
-from tools.train.face_landmarker import FaceLandmarker
 from tools.train.face_measures import correlations
 from tools.train.face_measures_corpus import Corpus
 from tools.train.face_measures_data import SHARED, align, open_renderer
@@ -47,11 +47,11 @@ def crops_of(path: Path, teacher: FaceLandmarker) -> dict[str, np.ndarray]:
         picture, five = batch.pixels[int(tracks.frames[row])].numpy(), tracks.landmarks[row].astype(np.float64)
         x1, y1, x2, y2 = tracks.boxes[row].astype(np.float64)
         corners = np.array([[x1, y1], [x2, y1], [x1, y2], [x2, y2]])
-        landmarks, shapes, _ = teacher(picture, np.concatenate([five[:2], corners]), 2)
+        face = teacher.measure(batch.pixels[int(tracks.frames[row])], np.concatenate([five[:2], corners]))
         crop, matrix, _ = align(picture, five)
         crops.append(crop)
-        scores.append(shapes)
-        points.append(landmarks[teacher.index] @ matrix[:, :2].T + matrix[:, 2])
+        scores.append(face.blendshapes)
+        points.append(face.points[LANDMARK_INDEX, :2] @ matrix[:, :2].T + matrix[:, 2])
     return {
         "pixels": np.stack(crops),
         "teacher": np.stack(scores),

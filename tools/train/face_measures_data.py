@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from avfer.models.backbones.face_landmarker import LANDMARK_INDEX, FaceLandmarker
 from avfer.models.backbones.face_lite import SIDE
+from avfer.models.task_file import read_task
 from avfer.signal.geometry import inverse, similarity, warp
 from tools.renders.head import Head
 from tools.renders.shots import Shot, random_shot, render
 from tools.renders.sweeps import SWEEPS, looks, series
-from tools.train.face_landmarker import FaceLandmarker
 from tools.train.face_measures_template import FIVE, MARGIN, TEMPLATE
 
 SHARD = 1000  # faces in one file
@@ -122,24 +123,22 @@ def ferplus(data: Path, split: str) -> Iterator[Sample]:
 def labelled_render(head: Head, shot: Shot, teacher: FaceLandmarker, columns: Sequence[int], seed: int) -> Sample:
     """Return the render of a shot with the teacher's landmarks and the true movement, pose and gaze."""
     picture, points = render(head, shot)
-    landmarks, shapes, _ = teacher(picture, np.concatenate([points[[36, 45]], points]), 1)
+    face = teacher.measure(torch.from_numpy(picture), np.concatenate([points[[36, 45]], points]), 1)
     truth = np.array([shot.weights.get(name, 0.0) for name in head.names])
     pose = np.array(shot.pose)
-    return sample(picture, landmarks[teacher.index], columns, shapes, truth, pose, shot.gaze(), seed)
+    return sample(picture, face.points[LANDMARK_INDEX, :2], columns, face.blendshapes, truth, pose, shot.gaze(), seed)
 
 
 def open_renderer(data: Path) -> tuple[Head, FaceLandmarker]:
     """Return the head to render and the teacher that labels the renders."""
-    index = np.load(data / "faces" / "faces.npz")["landmark_index"]
-    return Head(data / "ict_facekit" / "ict_facekit.npz"), FaceLandmarker(
-        data / "face_landmarker" / "face_landmarker.task", index
-    )
+    task = read_task(data / "face_landmarker" / "face_landmarker.task")
+    return Head(data / "ict_facekit" / "ict_facekit.npz"), FaceLandmarker(task)
 
 
 def renders(data: Path, first: int, count: int) -> Iterator[Sample]:
     """Yield `count` random renders; render i depends on the number first + i alone."""
     head, teacher = open_renderer(data)
-    columns = columns_of(teacher.index)
+    columns = columns_of(LANDMARK_INDEX)
     for seed in range(first, first + count):
         yield labelled_render(head, random_shot(head, np.random.default_rng(seed)), teacher, columns, seed)
 
@@ -150,7 +149,7 @@ def sweeps(data: Path, folder: Path, heads: int, num_looks: int) -> None:
     A file of a series has `unit`, the column of SWEEPS (-1: the neutral face), and `weight` besides the samples.
     """
     head, teacher = open_renderer(data)
-    columns = columns_of(teacher.index)
+    columns = columns_of(LANDMARK_INDEX)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "looks.npz").exists():
         shots = looks(head, num_looks)
