@@ -6,9 +6,9 @@ are all made from that table.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Never
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow as pa
 from avfer.baseline import Baseline, corrected_table
 from avfer.provenance import Provenance
 from avfer.rows import concat
+from avfer.track_rows import column_values, persons_of, rows_between
 from avfer.types import NO_PERSON, NO_TRACK, Clock, FaceTracks
 
 if TYPE_CHECKING:
@@ -33,6 +34,21 @@ class AffectTrack:
 
     NaN marks a missing value: no face, no voice, or no head that predicts it. Rows whose track id is NO_TRACK have
     no face; their values come from the voice.
+
+    Attributes:
+        clock: the instants (decoded frames or ticks); `clock.times` is (T,) float64 in s after the first frame.
+        faces: boxes (N, 4) xyxy px, scores (N,) in [0, 1], frames, track_ids and person_ids (N,) int64.
+        valence, arousal: (N,) float32 in [-1, 1].
+        expressions: (N, K) float32 probabilities that sum to 1; classes: K names, "happiness".
+        action_units: (N, A) float32 in [0, 1]; action_unit_names: A names, "AU12"; action_unit_scale: "occurrence"
+            (probability) or "activation" (measured movement), the key `au_scale` of the table's metadata.
+        measures: (N, M) float32; measure_names: M columns, "yaw_deg" (see avfer.face_measures); M is 0 without them.
+        landmarks: (N, P, 2) float32 (x, y) px, NaN without a face; P is 0 unless `add_measures` adds them.
+        has_voice: (N,) bool, whether the voice was read.
+        source: clip, pipeline and weights; None for rows that were not predicted from a clip.
+        baseline: how the resting value of action units is subtracted in the table; None: not at all.
+
+    Example: `smiles = track["au12"]`, `track.between(1.0, 3.0).plot()`, `track.summary(window=10.0)`.
     """
 
     clock: Clock  # the instants (frames or ticks) for which these rows are complete
@@ -41,14 +57,60 @@ class AffectTrack:
     arousal: np.ndarray  # (N,) float32 in [-1, 1]
     expressions: np.ndarray  # (N, K) float32 probabilities that sum to 1
     classes: tuple[str, ...]  # K names
-    action_units: np.ndarray  # (N, A) float32 in [0, 1], probabilities of occurrence
+    action_units: np.ndarray  # (N, A) float32 in [0, 1]
     action_unit_names: tuple[str, ...]  # A names: "AU01"
     has_voice: np.ndarray  # (N,) bool
+    action_unit_scale: Literal["occurrence", "activation"] = "occurrence"
+    measures: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, M) float32
+    measure_names: tuple[str, ...] = ()  # M columns of the table
+    landmarks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2), np.float32))  # (N, P, 2) float32 px
     source: Provenance | None = None  # clip and pipeline; None for rows that were not predicted from a clip
     baseline: Baseline | None = None  # adds corrected action units to the table; only where the rows are a whole clip
 
+    def __post_init__(self) -> None:
+        n = len(self.valence)
+        if not self.measure_names:  # not measured: no column on each row
+            object.__setattr__(self, "measures", np.zeros((n, 0), np.float32))
+        if not self.landmarks.shape[1]:
+            object.__setattr__(self, "landmarks", np.zeros((n, 0, 2), np.float32))
+
     def __len__(self) -> int:
         return len(self.valence)
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        """Return a column of the table for each of the N rows: `track["valence"]`, `track["time_s"]`, `track["au12"]`.
+
+        Numbers have NaN where a value is missing, texts None. Raises KeyError for an unknown column.
+        """
+        return column_values(self, column)
+
+    def __iter__(self) -> Never:
+        raise TypeError("an AffectTrack is no sequence; use track.persons().values() or track.to_pandas()")
+
+    def __repr__(self) -> str:
+        times, unit = self.clock.times, "frames" if self.clock.pictures else "instants"
+        seconds = float(times[-1] - times[0]) if len(times) else 0.0
+        clip = self.source.clip if self.source else "rows without a clip"
+        people = ", ".join(names) if len(names := list(self.persons())) <= 3 else f"{len(names)} people"
+        counts = f"{len(times)} {unit} in {seconds:.1f} s, {len(self)} rows, {people or 'no face'}"
+        return f"<AffectTrack of {clip}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: coverage, the curves of valence and arousal, and a line for each person."""
+        from avfer.export.notebook import notebook_view
+
+        return notebook_view(self.to_table())
+
+    def persons(self) -> dict[str, "AffectTrack"]:
+        """Return the rows of each person by name: "person 0", "track 1" if persons are unknown, "voice alone".
+
+        Example: `for name, person in track.persons().items(): print(name, np.nanmean(person["valence"]))`.
+        """
+        return persons_of(self)
+
+    def between(self, start: float, stop: float) -> "AffectTrack":
+        """Return the rows with start <= time < stop, in s; without the baseline, which needs the whole clip."""
+        return replace(rows_between(self, start, stop), baseline=None)
 
     @staticmethod
     def concat(parts: Sequence["AffectTrack"]) -> "AffectTrack":
@@ -67,15 +129,16 @@ class AffectTrack:
         columns += [("track", pa.int32()), ("person", pa.int32())]
         columns += [(name, pa.float32()) for name in ("face_score", *BOX_COLUMNS, "valence", "arousal")]
         columns += [("expression", pa.string())]
-        columns += [(name, pa.float32()) for name in (*probabilities, *action_units)]
+        columns += [(name, pa.float32()) for name in (*probabilities, *action_units, *self.measure_names)]
         columns += [
             ("has_face", pa.bool_()),
             ("has_voice", pa.bool_()),
             ("source", pa.string()),
             ("reason", pa.string()),
         ]
-        metadata = self.source.as_metadata() if self.source else None
-        return pa.schema([pa.field(name, kind) for name, kind in columns], metadata=metadata)
+        metadata = self.source.as_metadata() if self.source else {}
+        metadata |= {"au_scale": self.action_unit_scale} if self.action_unit_names else {}
+        return pa.schema([pa.field(name, kind) for name, kind in columns], metadata=metadata or None)
 
     def to_table(self) -> pa.Table:
         """Return one row per frame and track, ordered by frame, then track; missing values are null.
@@ -112,7 +175,8 @@ class AffectTrack:
             _nullable(rows(self.arousal)),
             _top_expressions(expressions, self.classes),
             *(_nullable(probability) for probability in expressions.T),
-            *(_nullable(probability) for probability in action_units.T),
+            *(_nullable(value) for value in action_units.T),
+            *(_nullable(value) for value in rows(self.measures).T),
             pa.array(ids != NO_TRACK, pa.bool_()),
             pa.array(rows(self.has_voice), pa.bool_()),
             pa.array([(self.source.source or self.source.clip) if self.source else None] * len(order), pa.string()),
@@ -146,6 +210,25 @@ class AffectTrack:
         with TableWriter(Path(path)) as writer:
             writer.append(self.to_table())
         return Path(path)
+
+    def segments(self, *settings: str) -> "pd.DataFrame":
+        """Return smiles, blinks and stretches of an expression of each person, one row each, with times in s.
+
+        settings: change or add events, as `--set` of `avfer summarize`: "smile.on=0.6", "frown.column=au04". The
+        rules are documented in `avfer.export.table_segments`. Raises ConfigError or DatasetError for a wrong setting.
+        """
+        from avfer.export.table_segments import read_kinds, segment_table
+
+        return segment_table(self.to_table(), read_kinds(settings)).to_pandas()
+
+    def summary(self, window: float | None = None) -> "pd.DataFrame":
+        """Return mean, SD, quantiles, events and coverage of each person, one row each, or one for each window.
+
+        window: length in s. The columns are documented in `avfer.export.person_statistics.summarize_people`.
+        """
+        from avfer.export.person_statistics import summarize_people
+
+        return summarize_people(self.to_table(), window).to_pandas()
 
     def plot(self) -> "Figure":
         """Plot valence and arousal over time, with a strip of expressions beneath, as a Matplotlib figure.

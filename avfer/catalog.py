@@ -9,6 +9,7 @@ Before such a class is called, `check_call` compares the signature of its constr
 Kinds:
     stage                 a step of a pipeline (avfer/stage.py describes what a class needs)
     detector              finds faces in frames
+    face measurer         face crops -> landmarks, facial movements, head rotation, gaze
     backbone              face crops -> features, and predictions of the network's own heads
     video model           backbone and affect model in one network, trained together
     voice backbone        audio -> features, and predictions of the network's own heads
@@ -38,6 +39,8 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "track_faces": "avfer.stages.track:TrackFaces",
         "identify_persons": "avfer.stages.identify:IdentifyPersons",
         "align_faces": "avfer.stages.align:AlignFaces",
+        "measure_faces": "avfer.stages.measure:MeasureFaces",
+        "add_measures": "avfer.stages.add_measures:AddMeasures",
         "embed_faces": "avfer.stages.embed_faces:EmbedFaces",
         "embed_voice": "avfer.stages.embed_voice:EmbedVoice",
         "join_features": "avfer.stages.join:JoinFeatures",
@@ -49,6 +52,7 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
     "backbone": {
         "aver_lite": "avfer.models.backbones.aver_lite:AverLite",
         "identity_lite": "avfer.models.backbones.identity_lite:IdentityLite",
+        "face_lite": "avfer.models.backbones.face_lite:FaceLite",
         "poster": "avfer.models.backbones.poster:Poster",
         "poster_v2": "avfer.models.backbones.poster_v2:PosterV2",
         "dan": "avfer.models.backbones.dan:Dan",
@@ -63,6 +67,10 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "affwildnet_vgg": "avfer.models.backbones.affwildnet_vgg:AffWildNetVgg",
         "mt_vgg": "avfer.models.backbones.mt_vgg:MtVgg",
         "mt_arcvgg": "avfer.models.backbones.mt_arcvgg:MtArcVgg",
+    },
+    "face measurer": {
+        "face_lite": "avfer.models.backbones.face_lite:FaceLiteMeasurer",
+        "face_landmarker": "avfer.models.backbones.face_landmarker:FaceLandmarkers",
     },
     "video model": {
         "affwildnet_vgg_gru": "avfer.models.video.affwildnet:AffWildNetVggGru",
@@ -97,6 +105,8 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "crema_d": "avfer.datasets.crema_d:CremaD",
         "emo_db": "avfer.datasets.emo_db:EmoDb",
         "table": "avfer.datasets.table:Table",
+        "elan": "avfer.datasets.coded_videos:ElanVideos",
+        "boris": "avfer.datasets.coded_videos:BorisVideos",
     },
     "loss": {  # losses of face networks beyond the labels: avfer.losses.network_loss.NetworkLoss
         "affinity": "avfer.losses.dan_losses:AffinityLoss",
@@ -132,6 +142,17 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
     "exporter": {
         "report": "avfer.export.html_report:HtmlReport",
         "overlay": "avfer.export.overlay:VideoOverlay",
+        "openface": "avfer.export.exporters.openface_table:OpenFaceTable",
+        "fex": "avfer.export.exporters.fex_table:FexTable",
+        "elan": "avfer.export.exporters.elan_document:ElanDocument",
+        "praat": "avfer.export.exporters.praat_textgrid:PraatTextGrid",
+        "boris": "avfer.export.exporters.boris_series:BorisSeries",
+        "webvtt": "avfer.export.exporters.webvtt_cues:WebVttCues",
+        "bids": "avfer.export.exporters.bids_recording:BidsRecording",
+        "csv": "avfer.export.exporters.csv_table:CsvTable",
+        "xlsx": "avfer.export.exporters.xlsx_workbook:XlsxWorkbook",
+        "spss": "avfer.export.exporters.spss_data:SpssData",
+        "segments": "avfer.export.exporters.segment_list:SegmentList",
     },
 }
 MODEL_KINDS = ("detector", "backbone", "video model", "voice backbone", "voice post-processor", "affect model")
@@ -163,6 +184,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     ),
     "detector": Requirement("torch.nn:Module", "avfer.detector:Detector"),
     "backbone": Requirement("avfer.models.network:FaceNetwork"),
+    "face measurer": Requirement("avfer.models.face_measurer:FaceMeasurer"),
     "video model": Requirement("avfer.models.network:Network"),
     "voice backbone": Requirement("avfer.models.network:VoiceNetwork"),
     "voice post-processor": Requirement("torch.nn:Module"),

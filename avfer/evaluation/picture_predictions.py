@@ -19,9 +19,9 @@ from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
 from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork, find_network
+from avfer.models.network import FaceNetwork, find_network, normalised
 from avfer.models.weights import load_into, locate, sha256
-from avfer.stages.embed_faces import normalised, own_outputs, own_width
+from avfer.stages.embed_faces import own_outputs, own_width
 
 BATCH = 64  # pictures at once
 RESIZING_RULE = "each picture is resized to the input size of the network, aspect ratio ignored"

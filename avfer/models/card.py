@@ -61,6 +61,7 @@ class Card(BaseModel):
     classes: list[str] = []  # expressions, in the order of the logits
     assumed: str = ""  # the corpus whose class order is assumed, because the file does not state one
     action_units: list[str] = []  # in the order of the logits
+    measured: list[str] = []  # action units whose movement a face measurer states: "AU12"
     valence_arousal: bool = False  # whether the network itself has a head for them
     size: int | None = None  # px, side of the crop
     colour: Literal["rgb", "bgr"] = "rgb"  # order of the channels that the network reads

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, ClassVar, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from avfer.catalog import ANY_NETWORK, check_call, find, is_outside, kind_of
@@ -153,6 +154,16 @@ class AffectModel(Network):
         use, which come first in each sequence, times: (B, T) s -> Prediction of (B, T) steps.
         """
         raise NotImplementedError(f"{type(self).__name__} has no sequence(...)")
+
+
+def normalised(card: Card, pixels: Tensor) -> Tensor:
+    """Return pixels in the colour order of a card, minus its mean, divided by its standard deviation.
+
+    pixels: (N, 3, H, W) RGB in [0, 255] -> (N, 3, H, W) float32.
+    """
+    mean = torch.tensor(card.mean, device=pixels.device)[:, None, None] * 255
+    std = torch.tensor(card.std, device=pixels.device)[:, None, None] * 255
+    return ((pixels.flip(1) if card.colour == "bgr" else pixels) - mean) / std
 
 
 N = TypeVar("N", bound=Network)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork, construct, find_network
+from avfer.models.network import FaceNetwork, construct, find_network, normalised
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import option_errors
@@ -82,16 +82,6 @@ class EmbedFaces:
     def _predict(self, crops: Tensor) -> Prediction:
         assert self._network is not None, "load() must be called first"
         return self._network.predict(crops)
-
-
-def normalised(card: Card, pixels: Tensor) -> Tensor:
-    """Return pixels in the colour order of a card, minus its mean, divided by its standard deviation.
-
-    pixels: (N, 3, H, W) RGB in [0, 255] -> (N, 3, H, W) float32.
-    """
-    mean = torch.tensor(card.mean, device=pixels.device)[:, None, None] * 255
-    std = torch.tensor(card.std, device=pixels.device)[:, None, None] * 255
-    return ((pixels.flip(1) if card.colour == "bgr" else pixels) - mean) / std
 
 
 def own_width(card: Card) -> int:

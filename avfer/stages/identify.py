@@ -12,14 +12,13 @@ from scipy.optimize import linear_sum_assignment
 
 from avfer.errors import ConfigError
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork, construct, find_network
+from avfer.models.network import FaceNetwork, construct, find_network, normalised
 from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import Count, Number, check_options, option_errors
 from avfer.rows import concat, select
 from avfer.signal.appearance import appearance
 from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 from avfer.stages.buffers import FrameBuffer
-from avfer.stages.embed_faces import normalised
 from avfer.types import FaceTracks, FrameBatch
 
 SAMPLES = 2  # faces of a new track that are looked at

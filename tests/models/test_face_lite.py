@@ -2,15 +2,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from avfer.models.backbones.face_lite import (
-    ACTION_UNITS,
-    ACTIVATIONS,
-    NUM_LANDMARKS,
-    SIDE,
-    FaceLite,
-    action_units,
-    split_outputs,
-)
+from avfer.models.backbones.face_lite import SIDE, FaceLite, split_outputs
+from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, NUM_LANDMARKS, action_units
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from PIL import Image
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from avfer.models.backbones.face_lite import ACTION_UNITS, FaceLite, FaceOutputs, action_units, split_outputs
+from avfer.models.backbones.face_lite import FaceLite, split_outputs
 from avfer.models.card import Metric
+from avfer.models.face_measurer import ACTION_UNITS, FaceOutputs, action_units
 from avfer.models.weights import load_into, read_card
 from tools.renders.sweeps import SWEEPS, WEIGHTS
 from tools.train.face_measures import correlations, predict

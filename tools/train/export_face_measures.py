@@ -12,11 +12,13 @@ import torch
 from avfer.models.backbones.face_lite import SIDE
 from avfer.models.card import Card, Metric
 from avfer.models.weights import save
-from tools.bench.face_measures import figures, load
+from tools.bench.face_measures import FROM_RENDERS, UNITS, figures, load
 from tools.train.face_measures_augment import MEAN, STD
 from tools.train.face_measures_data import SHARED
 from tools.train.face_measures_template import TEMPLATE
 
+# Action units that hold on unseen persons and on renders; see the figures that tools.bench.face_measures prints.
+MEASURED = tuple(unit.upper() for unit in UNITS if unit not in FROM_RENDERS)
 DATA = (
     "Distilled from MediaPipe's Face Landmarker on 26,342 faces of FER+ (training split) and 4,385 larger photographs"
     " (news photographs in the style of LFW, portraits of members of a legislature), and trained on the true movement,"
@@ -49,6 +51,7 @@ def card_of(metrics: list[Metric], features: int) -> Card:
         mean=[MEAN] * 3,
         std=[STD] * 3,
         template=list(TEMPLATE),
+        measured=list(MEASURED),
         layout="specific to avfer",
         data=DATA,
         licence_weights=LICENCE,

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from avfer.models.backbones.face_lite import ACTIVATIONS, FaceLite, split_outputs
+from avfer.models.backbones.face_lite import FaceLite, split_outputs
+from avfer.models.face_measurer import ACTIVATIONS
 from tools.train.face_measures_augment import Augmentation, Targets, to_crops
 from tools.train.face_measures_corpus import TEST_RENDERS, Corpus, Faces
 from tools.train.face_measures_data import SHARED

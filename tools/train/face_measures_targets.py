@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from avfer.models.backbones.face_lite import ACTIVATIONS, SIDE
+from avfer.models.backbones.face_lite import SIDE
+from avfer.models.face_measurer import ACTIVATIONS
 
 OWN = ("cheekRaise", "noseWrinkle", "lipsApart")  # activations that are no blendshapes of the teacher
 LOOKS = tuple(name for name in ACTIVATIONS if name.startswith("eyeLook"))

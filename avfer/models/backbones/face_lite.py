@@ -4,67 +4,21 @@ A residual network (He et al., CVPR 2016) whose last cells are squeezed and read
 of a facial feature counts. The layout is our own.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from avfer.models.backbones.aver_lite import LUMA, ResidualBlock
-from avfer.models.network import FaceNetwork
+from avfer.models.card import Card
+from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceMeasurer, FaceOutputs
+from avfer.models.network import FaceNetwork, normalised
 from avfer.models.prediction import Prediction
+from avfer.models.weights import load_into, locate
 
 SIDE = 96  # px of a crop
-NUM_LANDMARKS = 146
-# Activations of facial movements in [0, 1], under the names of Apple's ARKit where one exists.
-ACTIVATIONS = (
-    *("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
-    *("eyeBlinkLeft", "eyeBlinkRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight"),
-    *("eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight"),
-    *("eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight"),
-    *("jawLeft", "jawOpen", "jawRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight"),
-    *("mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight"),
-    *("mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper"),
-    *("mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight"),
-    *("mouthUpperUpLeft", "mouthUpperUpRight"),
-    *("cheekRaise", "noseWrinkle", "lipsApart"),
-)
-# Activations whose mean is an action unit. Source: documentation of py-feat (MIT), checked against ARKit's names.
-ACTION_UNITS: Mapping[str, tuple[str, ...]] = {
-    "au01": ("browInnerUp",),
-    "au02": ("browOuterUpLeft", "browOuterUpRight"),
-    "au04": ("browDownLeft", "browDownRight"),
-    "au05": ("eyeWideLeft", "eyeWideRight"),
-    "au06": ("cheekRaise",),
-    "au07": ("eyeSquintLeft", "eyeSquintRight"),
-    "au09": ("noseWrinkle",),
-    "au10": ("mouthUpperUpLeft", "mouthUpperUpRight"),
-    "au12": ("mouthSmileLeft", "mouthSmileRight"),
-    "au14": ("mouthDimpleLeft", "mouthDimpleRight"),
-    "au15": ("mouthFrownLeft", "mouthFrownRight"),
-    "au16": ("mouthLowerDownLeft", "mouthLowerDownRight"),
-    "au17": ("mouthShrugLower",),
-    "au18": ("mouthPucker",),
-    "au20": ("mouthStretchLeft", "mouthStretchRight"),
-    "au22": ("mouthFunnel",),
-    "au24": ("mouthPressLeft", "mouthPressRight"),
-    "au25": ("lipsApart",),
-    "au26": ("jawOpen",),
-    "au28": ("mouthRollUpper", "mouthRollLower"),
-    "au45": ("eyeBlinkLeft", "eyeBlinkRight"),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class FaceOutputs:
-    """Measures of N faces, in the crop: landmarks, rotation and gaze still have to be turned back to the picture."""
-
-    landmarks: Tensor  # (N, 146, 2) shares of the crop's side, x and y
-    activations: Tensor  # (N, 47), about [0, 1], not clipped
-    rotation: Tensor  # (N, 3) yaw, pitch, roll of the head in degrees
-    gaze: Tensor  # (N, 2) yaw, pitch in degrees, relative to the camera
-    presence: Tensor  # (N,) logit: the crop shows a face
 
 
 class FaceLite(FaceNetwork):
@@ -127,7 +81,27 @@ def split_outputs(rows: Tensor) -> FaceOutputs:
     return FaceOutputs(landmarks, activations, 30 * rotation, 30 * gaze, presence[:, 0])
 
 
-def action_units(activations: Tensor) -> Tensor:
-    """Return the action units in the order of ACTION_UNITS, not clipped: (N, 47) -> (N, 21)."""
-    columns = [[ACTIVATIONS.index(name) for name in names] for names in ACTION_UNITS.values()]
-    return torch.stack([activations[:, several].mean(1) for several in columns], 1)
+class FaceLiteMeasurer(FaceMeasurer):
+    """Measures crops with FaceLite. network: in evaluation mode; card: of its weights; device: that computes."""
+
+    def __init__(self, network: FaceLite, card: Card, device: torch.device) -> None:
+        self._network, self._card, self._device = network, card, device
+
+    @classmethod
+    def locate(cls, weights: str) -> tuple[Path, Card]:
+        """Return the path and the card of the weights."""
+        return locate("face_lite", weights)
+
+    @classmethod
+    def load(cls, path: Path, card: Card, device: torch.device) -> Self:
+        """Build the network on a device and load its weights. Raises WeightsError if they do not fit."""
+        network = FaceLite(**card.options)
+        load_into(network, path, card)
+        network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return cls(network, card, device)
+
+    def outputs(self, crops: Tensor) -> FaceOutputs:
+        """Return the measures of N crops. crops: (N, 96, 96, 3) uint8 RGB."""
+        pixels = crops.to(self._device).permute(0, 3, 1, 2)
+        outputs = self._network.outputs(normalised(self._card, pixels))
+        return FaceOutputs(*(value.cpu() for value in vars(outputs).values()))

@@ -17,7 +17,7 @@ from avfer.datasets.single_label import open_picture
 from avfer.errors import DatasetError
 from avfer.losses.affect_labels import AffectLabels
 from avfer.models.card import Card
-from avfer.stages.embed_faces import normalised
+from avfer.models.network import normalised
 from avfer.training.data.augmentation import augmented, erased, mixed, resized
 from avfer.training.labels import TargetNames, labels_of_all
 from avfer.training.training_config import Augmentation, Mixing, Target

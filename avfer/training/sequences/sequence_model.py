@@ -22,9 +22,8 @@ from avfer.errors import ConfigError
 from avfer.models.affect.heads import Modality, Projection
 from avfer.models.card import Card
 from avfer.models.factory import create, make
-from avfer.models.network import AffectModel, FaceNetwork, Network, VoiceNetwork, find_network
+from avfer.models.network import AffectModel, FaceNetwork, Network, VoiceNetwork, find_network, normalised
 from avfer.models.weights import card_of, load_into, locate
-from avfer.stages.embed_faces import normalised
 from avfer.training.data.feature_cache import SequenceFeatures
 from avfer.training.data.sequence_batches import Recording
 from avfer.training.images.image_model import load_parts

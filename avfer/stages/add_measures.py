@@ -1,0 +1,74 @@
+"""add_measures: give each row of affect the measures of its face."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avfer.affect_track import AffectTrack
+from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
+from avfer.rows import concat, select
+
+
+@dataclass(frozen=True, eq=False)
+class WaitingMeasures:
+    """Rows of either input whose other half is not known yet."""
+
+    affect: AffectTrack | None = None  # None before the first step
+    measures: FaceMeasures | None = None
+
+
+@dataclass
+class AddMeasures:
+    """Join affect and measures of the same frame and track.
+
+    The action units are the measured activations, in place of those that a network derived from expressions. A row
+    without a face has no measures. `landmarks` adds the points of each face, which have a table of their own.
+    """
+
+    landmarks: bool = False  # whether the rows carry the 146 landmarks
+
+    def start(self) -> WaitingMeasures:
+        """Return the state without rows."""
+        return WaitingMeasures()
+
+    def step(
+        self, state: WaitingMeasures, affect: AffectTrack, measures: FaceMeasures
+    ) -> tuple[WaitingMeasures, AffectTrack]:
+        """Return the rows of the frames of which both are known; all of them at the end of the clip."""
+        affect = concat([state.affect, affect]) if state.affect else affect
+        measures = concat([state.measures, measures]) if state.measures else measures
+        first, stop = affect.clock.first, min(affect.clock.stop, measures.clock.stop)
+        ready = affect.faces.frames < stop
+        joined = self._joined(select(affect, ready, affect.clock.part(first, stop)), measures)
+        rest = select(affect, ~ready, affect.clock.part(stop, affect.clock.stop))
+        later = measures.faces.frames >= stop
+        return WaitingMeasures(rest, select(measures, later, measures.clock.part(stop, measures.clock.stop))), joined
+
+    def _joined(self, affect: AffectTrack, measures: FaceMeasures) -> AffectTrack:
+        row = measured_rows(affect, measures)
+        landmarks = measures.landmarks if self.landmarks else measures.landmarks[:, :0]
+        return replace(
+            affect,
+            action_units=_taken(measures.action_units, row),
+            action_unit_names=MEASURED_UNITS,
+            action_unit_scale="activation",
+            measures=_taken(measures.values, row),
+            measure_names=MEASURES,
+            landmarks=_taken(landmarks, row),
+        )
+
+
+def measured_rows(affect: AffectTrack, measures: FaceMeasures) -> np.ndarray:
+    """Return for each row of affect the row of its measures, -1 for none: (N,) int64."""
+    rows = {key: i for i, key in enumerate(zip(*map(np.ndarray.tolist, _keys(measures)), strict=True))}
+    return np.array([rows.get(key, -1) for key in zip(*map(np.ndarray.tolist, _keys(affect)), strict=True)], np.int64)
+
+
+def _keys(rows: AffectTrack | FaceMeasures) -> tuple[np.ndarray, np.ndarray]:
+    return rows.faces.frames, rows.faces.track_ids
+
+
+def _taken(values: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Return the values of some rows, NaN where the row is -1: (M, ...), (N,) -> (N, ...)."""
+    padded = np.concatenate([values, np.full((1, *values.shape[1:]), np.nan, values.dtype)])
+    return padded[row]

@@ -1,0 +1,151 @@
+"""measure_faces: landmarks, action units, head pose, gaze, eye closure and quality of every face."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avfer.catalog import find
+from avfer.errors import ConfigError
+from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
+from avfer.models.card import Card
+from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, NUM_LANDMARKS, FaceMeasurer, FaceOutputs, action_units
+from avfer.models.weights import sha256
+from avfer.option_types import option_errors
+from avfer.rows import concat, no_faces
+from avfer.signal.geometry import inverse, similarity
+from avfer.stages.buffers import split_blocks
+from avfer.types import FaceCrops, FaceTracks
+
+BATCH = 32  # faces in one forward pass
+LIDS = tuple(ACTIVATIONS.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight"))
+# Where each part of the quality is 0 and 1; linear between, see `quality`.
+SIZE = (20.0, 80.0)  # px, shorter side of the face's box
+SHARPNESS = (0.005, 0.03)  # mean absolute Laplacian of the crop's luma over its standard deviation
+SIDEWAYS = (75.0, 30.0)  # degrees, absolute yaw
+SCORE = (0.5, 0.95)  # of the detector
+
+
+@dataclass
+class MeasureFaces:
+    """Measure every face with a network that `face_lite` is the embedded one of.
+
+    Landmarks, roll and gaze are turned from the crop back to the picture. Action units are activations: 0 at rest, 1
+    for the strongest movement of the photographs that the network was trained on; they are no FACS intensities. Units
+    that the card does not name as measured are null.
+    """
+
+    network: str = "face_lite"  # name in the catalog, or "package.module:Name" of a FaceMeasurer
+    weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
+    card: Card = field(init=False, repr=False)
+    _path: Path = field(init=False, repr=False)
+    _measurer: FaceMeasurer | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        with option_errors("network"):
+            kind: type[FaceMeasurer] = find("face measurer", self.network)
+        self._path, self.card = kind.locate(self.weights)
+        if self.card.size is None or len(self.card.template) != 5:
+            raise ConfigError(f"network: the card of {self.network} must state size and template of the crops")
+
+    def files(self) -> dict[str, str]:
+        """Return the sha256 of the weight file by its name."""
+        return {self._path.name: sha256(self._path)}
+
+    def load(self, device: torch.device) -> None:
+        """Load the network on a device."""
+        kind: type[FaceMeasurer] = find("face measurer", self.network)
+        self._measurer = kind.load(self._path, self.card, device)
+
+    def start(self) -> FaceCrops | None:
+        """Return the state before the first frame: no crop waits for its block."""
+        return None
+
+    @torch.inference_mode()
+    def step(self, state: FaceCrops | None, faces: FaceCrops) -> tuple[FaceCrops | None, FaceMeasures]:
+        """Return the measures of whole blocks of frames; the crops of an incomplete block wait in the state."""
+        whole, rest = split_blocks(state, faces)
+        if not whole:
+            return rest, no_measures(no_faces(rest.clock.part(rest.clock.first, rest.clock.first)))
+        return rest, concat([self._measure(block) for block in whole])
+
+    def _measure(self, crops: FaceCrops) -> FaceMeasures:
+        assert self._measurer is not None, "load() must be called first"
+        if not len(crops.faces):
+            return no_measures(crops.faces)
+        parts = [vars(self._measurer.outputs(part)).values() for part in crops.pixels.split(BATCH)]
+        return to_measures(crops, FaceOutputs(*map(torch.cat, zip(*parts, strict=True))), self.card)
+
+
+def no_measures(faces: FaceTracks) -> FaceMeasures:
+    """Return the measures of no face. faces: 0 rows."""
+    shapes = (0, NUM_LANDMARKS, 2), (0, len(MEASURED_UNITS)), (0, len(MEASURES))
+    return FaceMeasures(faces, *(np.zeros(shape, np.float32) for shape in shapes))
+
+
+def to_measures(crops: FaceCrops, outputs: FaceOutputs, card: Card) -> FaceMeasures:
+    """Return measures in the picture from outputs in the crop. card: states template and measured units."""
+    faces, side = crops.faces, crops.pixels.shape[1]
+    to_crop = similarity(faces.landmarks, np.array(card.template) * side)
+    back = inverse(to_crop)
+    points = outputs.landmarks.double().numpy() * side
+    landmarks = points @ back[:, :, :2].transpose(0, 2, 1) + back[:, None, :, 2]
+    turn = np.degrees(np.arctan2(to_crop[:, 1, 0], to_crop[:, 0, 0]))  # clockwise, of the picture in the crop
+    pose = outputs.rotation.double().numpy()
+    pose = np.c_[pose[:, :2], pose[:, 2] - turn]
+    gaze = turn_back(outputs.gaze.double().numpy(), turn)
+    closed = outputs.activations[:, LIDS].numpy().min(1).clip(0, 1)
+    values = np.c_[pose, gaze, closed, quality(crops, pose[:, 0], outputs.presence.double().numpy())]
+    return FaceMeasures(faces, landmarks.astype(np.float32), _units(outputs, card), values.astype(np.float32))
+
+
+def _units(outputs: FaceOutputs, card: Card) -> np.ndarray:
+    """Return the activations of MEASURED_UNITS, NaN for those that the card does not name: (N, 22) float32."""
+    known = dict(zip(ACTION_UNITS, action_units(outputs.activations).numpy().T, strict=True))
+    missing = np.full(len(outputs.presence), np.nan, np.float32)
+    columns = [known.get(unit.lower(), missing) if unit in card.measured else missing for unit in MEASURED_UNITS]
+    return np.stack(columns, 1).clip(0, 1).astype(np.float32)
+
+
+def turn_back(gaze: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """Return the gaze in the picture from that in a crop in which the picture is turned clockwise by `turn`.
+
+    gaze: (N, 2) yaw, pitch; turn: (N,), all in degrees -> (N, 2) degrees.
+    """
+    yaw, pitch = np.radians(gaze).T
+    x, y, z = np.cos(pitch) * np.sin(yaw), np.sin(pitch), np.cos(pitch) * np.cos(yaw)
+    c, s = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    x, y = c * x - s * y, s * x + c * y
+    return np.degrees(np.stack([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))], 1))
+
+
+def quality(crops: FaceCrops, yaw: np.ndarray, presence: np.ndarray) -> np.ndarray:
+    """Return how far each face can be measured, in [0, 1]: the lowest of five parts.
+
+    The parts are the size of the face's box, its sharpness, its turn to the side and the score of the detector, each
+    0 and 1 at the values above and linear between, and the network's probability that the crop shows a face.
+    yaw: (N,) degrees; presence: (N,) logit -> (N,) float64.
+    """
+    boxes, scores = crops.faces.boxes.astype(np.float64), crops.faces.scores.astype(np.float64)
+    shorter = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    sharp = sharpness(crops.pixels).double().numpy()
+    parts = [_ramp(shorter, SIZE), _ramp(sharp, SHARPNESS), _ramp(np.abs(yaw), SIDEWAYS), _ramp(scores, SCORE)]
+    return np.min([*parts, 1 / (1 + np.exp(-presence.clip(-50, 50)))], 0)
+
+
+def _ramp(values: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
+    """Return 0 at the first end, 1 at the second, linear between and constant beyond."""
+    return ((values - ends[0]) / (ends[1] - ends[0])).clip(0, 1)
+
+
+def sharpness(pixels: Tensor) -> Tensor:
+    """Return the mean absolute Laplacian over the standard deviation of the luma, which contrast does not change.
+
+    pixels: (N, S, S, 3) uint8 -> (N,) float32; 0 for a crop of one colour.
+    """
+    luma = pixels.float().mean(3)
+    inner = luma[:, 1:-1, 1:-1]
+    neighbours = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
+    return (neighbours / 4 - inner).abs().mean((1, 2)) / luma.std((1, 2)).clamp(min=1e-3)
