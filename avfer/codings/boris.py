@@ -18,7 +18,6 @@ from pydantic import BaseModel, Field, ValidationError
 from avfer.codings.boris_tables import Event, is_export, read_events
 from avfer.codings.coding import Coding, Mark, Tier, base_name
 from avfer.errors import AvferWarning, DatasetError
-from avfer.option_types import describe
 
 MAX_JSON = 2**28  # bytes of a project after decompression
 NO_VALUES = frozenset({"", "none"})  # of a modifier that was not chosen
@@ -128,8 +127,8 @@ def _project_events(path: Path) -> Iterable[Event]:
         content = json.loads(_read(path))
         project = _Project.model_validate(content)
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        problem = f"{place}: {describe(error.errors()[0])}"
+        first = error.errors()[0]
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise DatasetError(f"{path} is not a project of BORIS: {problem}; save it again with BORIS") from None
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is not a project of BORIS: {error}; save it again with BORIS") from error
