@@ -17,8 +17,10 @@ import typer
 
 from avfer import __version__
 from avfer.cli import corpora, models, pipelines, submit
+from avfer.cli.agree import agree
 from avfer.cli.commands import command, command_group
 from avfer.cli.evaluate import evaluate
+from avfer.cli.export import export
 from avfer.cli.label import label
 from avfer.cli.run import run
 from avfer.cli.summarize import summarize
@@ -53,8 +55,10 @@ command(
     " not measured: rank moments by them.",
 )(run)
 command(app, "evaluate", example="avfer evaluate aff_wild2 --root /data/Aff-Wild2 --pipeline aver")(evaluate)
+command(app, "agree", example="avfer agree avfer_out/talk.parquet talk.eaf --threshold 0.5")(agree)
 command(app, "label", example="avfer label aver --input corpus/ --output labels/ --workers 2")(label)
 command(app, "summarize", example="avfer summarize labels/ --window 10 --output labels.csv")(summarize)
+command(app, "export", example="avfer export elan talk.parquet --output talk.eaf --clip talk.mp4")(export)
 command(app, "train", example="avfer train my_labels --set root=/data/mine")(train)
 app.add_typer(pipelines.app, name="pipelines")
 app.add_typer(models.app, name="models")
