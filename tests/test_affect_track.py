@@ -1,6 +1,6 @@
 """The table of an AffectTrack: columns, rows, nulls, reasons and metadata."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -155,3 +155,25 @@ def test_the_table_does_not_depend_on_where_parts_are_cut(data):
     track = make_track(rows, instants, corrupt=corrupt, pictures=data.draw(st.booleans()))
     parts = split(track, data.draw(st.lists(st.integers(1, instants))))
     assert pa.concat_tables([part.to_table() for part in parts]).equals(track.to_table())
+
+
+def test_the_text_of_a_result_is_short():
+    track = make_track([(0, 1), (1, NO_TRACK)], 26)
+    assert repr(track) == "<AffectTrack of talk.mp4: 26 frames in 1.0 s, 2 rows, track 1, voice alone>"
+    assert repr(make_track([], 0)) == "<AffectTrack of talk.mp4: 0 frames in 0.0 s, 0 rows, no face>"
+    many = make_track([(0, track) for track in range(40)], 1)
+    assert repr(many) == "<AffectTrack of talk.mp4: 1 frames in 0.0 s, 40 rows, 40 people>"
+
+
+def test_segments_and_summary_are_tables_of_pandas():
+    track = make_track([(frame, 1) for frame in range(60)], 60)
+    smiles = track.segments("smile.on=0.4", "smile.off=0.2")
+    assert smiles["event"].tolist()[0] == "smile" and (smiles["peak"][smiles["event"] == "smile"] >= 0.4).all()
+    assert track.summary()["frames"].tolist() == [60]
+    assert track.summary(window=1.0)["window"].tolist() == [0, 1, 2]
+
+
+def test_help_explains_every_attribute_with_its_shape():
+    text = AffectTrack.__doc__ or ""
+    assert all(f"{field.name}" in text.split("Attributes:")[1] for field in fields(AffectTrack))
+    assert text.count("(N,") >= 5 and "in [-1, 1]" in text

@@ -28,7 +28,7 @@ LAYERS = (
     },
     {"models", "losses", "readers"},
     {"stage", "datasets", "codings"},
-    {"affect_track", "goldens"},
+    {"affect_track", "face_measures", "goldens"},
     {"stages"},
     {"pipeline_config", "pipeline_builder", "origin", "pipeline"},
     {"export"},
