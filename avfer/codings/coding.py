@@ -1,5 +1,6 @@
 """The one type that every reader of human codings returns: tiers of intervals and points, in seconds of the clip."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from avfer.errors import DatasetError
+
+OWN_TIER = re.compile(r"((?:person|track) [0-9]+) (.+)")  # as `avfer export` names tiers: "person 1 expression"
 
 
 class Mark(NamedTuple):
@@ -38,7 +41,8 @@ class Tier:
     ) -> Self:
         """Return a tier of marks in any order.
 
-        where: file and tier, for the message. Raises DatasetError for a time that is not finite, or if a mark stops
+        where: file and tier, for the message. A tier that `avfer export` made is named after its subject, if none is
+        given. Raises DatasetError for a time that is not finite, or if a mark stops
         before it starts.
         """
         ordered = sorted(marks, key=lambda mark: (mark.start, mark.stop))
@@ -47,6 +51,8 @@ class Tier:
         if wrong.any():
             start, stop = times[wrong.argmax()]
             raise DatasetError(f"{where}: a mark must stop after its start, got {start:g} s to {stop:g} s; repair it")
+        own = OWN_TIER.fullmatch(name)
+        subject = subject or (own[1] if own else "")
         return cls(name, times[:, 0], times[:, 1], tuple(mark.value.strip() for mark in ordered), subject, span)
 
     def __len__(self) -> int:

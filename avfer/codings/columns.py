@@ -6,14 +6,15 @@
     AU12, au12, "AU 12"                 au12; a mark is present, no mark (or the values 0, no, absent) absent
     happiness, joy, ... (any class)     expression; a mark without a value has this class
 
-Case, blanks, `-` and `_` in names do not matter. Other tiers have no column unless the user maps them.
+Case, blanks, `-` and `_` in names do not matter. A tier that `avfer export` made, "person 1 expression", is read as
+`expression` of the subject "person 1". Other tiers have no column unless the user maps them.
 """
 
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from avfer.codings.coding import Coding, Tier
+from avfer.codings.coding import OWN_TIER, Coding, Tier
 from avfer.datasets.table_rows import EXPRESSIONS
 from avfer.errors import ConfigError, DatasetError, unknown
 from avfer.models.class_orders import SYNONYMS
@@ -48,7 +49,8 @@ def column_of(name: str) -> CodedColumn | None:
     (CodedColumn(name='au12', class_name=''), CodedColumn(name='expression', class_name='happiness'), \
 CodedColumn(name='expression', class_name='awe'), None)
     """
-    word = re.sub(r"[\s-]+", "_", name.strip().lower())
+    own = OWN_TIER.fullmatch(name)
+    word = re.sub(r"[\s-]+", "_", (own[2] if own else name).strip().lower())
     if word in (*DIMENSIONS, EXPRESSION):
         return CodedColumn(word)
     if unit := ACTION_UNIT.fullmatch(word):

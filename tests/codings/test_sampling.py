@@ -63,6 +63,7 @@ def test_tiers_of_single_classes_are_one_expression(tmp_path):
         ("Happy", CodedColumn("expression", "happiness")),
         ("AU12_corrected", None),
         ("gesture", None),
+        ("person 3 expression", CodedColumn("expression")),
     ],
 )
 def test_a_tier_is_about_the_column_it_is_named_after(name, column):
@@ -77,3 +78,9 @@ def test_a_mapping_names_tier_and_column():
 def test_a_wrong_mapping_is_an_error(texts):
     with pytest.raises(ConfigError, match="--map"):
         parse_mapping(texts)
+
+
+def test_a_tier_of_an_export_is_about_its_person():
+    assert Tier.from_marks("person 3 expression", [], "a.eaf").subject == "person 3"
+    assert Tier.from_marks("person 3 expression", [], "a.eaf", "Anna").subject == "Anna"
+    assert Tier.from_marks("expression", [], "a.eaf").subject == ""
