@@ -1,4 +1,4 @@
-"""Progress on standard error: bars on a terminal, plain lines elsewhere, JSON lines on request, or nothing.
+"""Progress on standard error: bars on a terminal or in a notebook, plain lines elsewhere, JSON lines, or nothing.
 
 `open_display` returns a display: `TerminalBars`, `PlainLines`, `JsonLines` or the silent `Display`. A reporter writes
 to it: `avfer.clip_progress.ClipProgress` for `avfer run` and `avfer evaluate`, `CorpusProgress` for `avfer label`,
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -102,9 +103,9 @@ class _TimeLeft(TimeRemainingColumn):
 
 
 class TerminalBars(PlainLines):
-    """Bars that move, with lines above them. keep: whether the last state of the bars stays at the end.
+    """Bars that move on a terminal or in a notebook, with lines above them.
 
-    console: the terminal.
+    console: the terminal, or that of a notebook; keep: whether the last state of the bars stays at the end.
     """
 
     shows_bars = True
@@ -143,12 +144,16 @@ class TerminalBars(PlainLines):
 
 
 def open_display(console: Console, quiet: bool, json_log: bool = False, keep_bars: bool = False) -> Display:
-    """Return the display for a console: JSON lines if json_log, silence if quiet, bars only on a terminal."""
+    """Return the display for a console: JSON lines if json_log, silence if quiet, else bars where they can move.
+
+    They move on a terminal, and in a notebook with ipywidgets.
+    """
     if json_log:
         return JsonLines()
     if quiet:
         return Display()
-    return TerminalBars(console, keep_bars) if console.is_terminal else PlainLines(console)
+    moves = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+    return TerminalBars(console, keep_bars) if moves else PlainLines(console)
 
 
 class StepProgress:

@@ -123,6 +123,13 @@ def test_the_display_fits_the_console_and_the_options(terminal, quiet, json_log,
     assert type(open_display(output, quiet, json_log)).__name__ == kind
 
 
+@pytest.mark.parametrize(("installed", "kind"), [(True, "TerminalBars"), (False, "PlainLines")])
+def test_a_notebook_shows_bars_if_it_has_ipywidgets(monkeypatch, installed, kind):
+    monkeypatch.setattr(progress, "find_spec", lambda name: object() if installed and name == "ipywidgets" else None)
+    notebook = Console(file=io.StringIO(), force_jupyter=True)
+    assert type(open_display(notebook, quiet=False)).__name__ == kind
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00:00"), (59.6, "0:01:00"), (90061, "25:01:01")])
 def test_durations_are_shown_in_hours_minutes_and_seconds(seconds, text):
     assert clock(seconds) == text

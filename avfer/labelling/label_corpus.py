@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from avfer.errors import AvferError, ConfigError
 from avfer.executors.pool import Limits, LostItem
 from avfer.inputs import InputFile, find_inputs
@@ -23,7 +25,7 @@ from avfer.labelling.status import CorpusStatus, write_totals
 from avfer.labelling.store import ClipState, Marker, Store, locked
 from avfer.manifest import find_manifest
 from avfer.pipeline_config import PipelineSpec, read_pipeline
-from avfer.progress import CorpusProgress, Display
+from avfer.progress import CorpusProgress, open_display
 from avfer.sound_files import belongs_to_clip, with_sound
 
 TRIES = 2  # a clip fails after so many workers have crashed or been killed while they labelled it
@@ -62,6 +64,7 @@ def label(
     sound: str | None = None,
     stills: bool = False,
     device: str = "auto",
+    progress: bool = False,
     **options: Any,
 ) -> CorpusStatus:
     """Label a corpus and return its totals. Clips that are already done are kept.
@@ -73,6 +76,7 @@ def label(
     max_seconds: for one clip. max_memory: GB for one worker. Clips beyond a limit fail.
     sound: where the sound of clips lies if that is a separate file, "auto" or a pattern (see avfer.sound_files).
     stills: whether each picture in a folder of pictures is a clip of its own; else the folder is one clip.
+    progress: show a bar on a terminal or in a notebook, elsewhere a line for each clip, on standard error.
 
     A clip that cannot be labelled is counted in the result, and described in `failures.jsonl`. Raises ConfigError,
     WeightsError or MissingExtra before any work, and OutputError if the output folder cannot be written.
@@ -83,7 +87,8 @@ def label(
     label_options = LabelOptions(device, workers, ray, 1.0, part, limits, sound, retry_failed, overwrite, stills)
     report = LabelReport(Store(Path(output), label_options.shard))
     spec = read_pipeline(pipeline, options)
-    label_corpus(spec, [str(text) for text in texts], label_options, report, CorpusProgress(Display()))
+    with open_display(Console(stderr=True), quiet=not progress, keep_bars=True) as display:
+        label_corpus(spec, [str(text) for text in texts], label_options, report, CorpusProgress(display))
     assert report.corpus is not None
     return report.corpus
 

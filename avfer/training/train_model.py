@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from avfer.catalog import kind_of
 from avfer.errors import ConfigError, MissingExtra
-from avfer.progress import ReportProgress, no_progress
+from avfer.progress import ReportProgress, StepProgress, open_display
 from avfer.training.training_config import TrainConfig, read_config
 
 IMAGE_KEYS = ("losses", "combine", "mix", "balance", "decide", "new_head", "start", "teacher", "triplets", "unlabelled")
@@ -32,13 +34,14 @@ class Trained:
 def train(
     config: TrainConfig | Path | str,
     resume: bool = False,
-    progress: ReportProgress = no_progress,
+    progress: ReportProgress | bool = False,
     **settings: Any,
 ) -> Trained:
     """Train a model by a configuration, or by the path or name of a YAML file whose keys `settings` change.
 
     Example: `train("my_labels", root="/data/mine", **{"optimiser.rate": 3e-4})`. With `resume` a run continues from
-    the checkpoint in its output folder.
+    the checkpoint in its output folder. With `progress=True` it shows bars on a terminal or in a notebook, elsewhere
+    lines, on standard error; a callable receives the steps instead.
 
     Everything that can be wrong with corpus and configuration is raised before training starts: ConfigError,
     DatasetError, WeightsError or MissingExtra. During training: TrainingError for a non-finite loss, weight or score,
@@ -52,7 +55,9 @@ def train(
         from avfer.training.engine.distributed import launch
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "lightning-fabric", "train") from error
-    position = launch(_task(config, resume, progress), config, progress)
+    with open_display(Console(stderr=True), quiet=progress is not True) as display:
+        report = StepProgress(display) if isinstance(progress, bool) else progress
+        position = launch(_task(config, resume, report), config, report)
     best = max(position.history, key=lambda row: row["score"])
     scores = {name: value for name, value in best.items() if name not in LOG_COLUMNS}
     return Trained(config.output, config.output / "best.safetensors", scores, position.epoch)

@@ -27,6 +27,13 @@ def test_every_clip_has_a_table_or_a_reason(label, corpus, tmp_path):
     assert "not a media file" in fault["reason"] and fault["stage"] == "open" and "MediaError" in fault["trace"]
 
 
+def test_python_shows_progress_on_request(label, corpus, in_process, capsys):
+    label("corpus")
+    assert capsys.readouterr().err == ""
+    label("corpus", progress=True, overwrite=True)
+    assert "[4/4]" in capsys.readouterr().err
+
+
 def test_a_second_run_gives_nothing_to_workers(label, corpus, in_process, tmp_path):
     label("corpus")
     before = mtimes(tmp_path / "out")
