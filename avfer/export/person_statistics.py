@@ -41,6 +41,7 @@ FIXED = pa.schema(
         ("coverage", pa.float64()),
     ]
 )
+LAST = ("au_scale", "event_rules")  # columns of text at the end
 
 
 def summarize_people(table: pa.Table, window: float | None = None, kinds: Mapping[str, EventKind] = EVENTS) -> pa.Table:
@@ -63,6 +64,7 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     - expression_s: time with an expression; share_happiness, ...: share of each in it, they sum to 1;
     - for each kind of event such as smile: smile_count, smile_per_min (of the time with a value of its column),
       smile_mean_s (duration), smile_total_s; null if the table has no column for it or no value of it;
+    - au_scale: "occurrence" or "activation", what the action units measure; null if the table does not state it;
     - event_rules: the columns and thresholds of the events.
 
     Statistics of no value are null; a count of events in time with values is then 0. Raises ConfigError for a window
@@ -73,7 +75,8 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     kinds = {name: kind for name, kind in kinds.items() if EXPRESSION not in kind.columns}
     schema = _schema(table, kinds)
     rules = describe(kinds, table)
-    rows = [row | {"event_rules": rules} for clip in clips_of(table) for row in _clip_rows(clip, window, kinds)]
+    last = {"au_scale": metadata_of(table.schema).get("au_scale"), "event_rules": rules}
+    rows = [row | last for clip in clips_of(table) for row in _clip_rows(clip, window, kinds)]
     facts = {"window_s": json.dumps(window), METADATA: json.dumps(parameters(kinds, table))}
     return pa.Table.from_pylist(rows, schema=schema.with_metadata(metadata_of(table.schema) | facts))
 
@@ -91,9 +94,8 @@ def join_summaries(summaries: Sequence[pa.Table]) -> pa.Table:
         warnings.warn(message, AvferWarning, stacklevel=2)
     common = {key: text for key, text in facts[0].items() if all(fact.get(key) == text for fact in facts)}
     joined = pa.concat_tables([one.replace_schema_metadata(None) for one in summaries], promote_options="default")
-    rules = joined.column_names.index("event_rules")
-    last = [*joined.column_names[:rules], *joined.column_names[rules + 1 :], "event_rules"]
-    return joined.select(last).replace_schema_metadata(common)
+    order = [*(name for name in joined.column_names if name not in LAST), *LAST]
+    return joined.select(order).replace_schema_metadata(common)
 
 
 def measures(table: pa.Table) -> list[str]:
@@ -125,7 +127,7 @@ def _schema(table: pa.Table, kinds: Mapping[str, EventKind]) -> pa.Schema:
     for name in kinds:
         columns += [pa.field(f"{name}_count", pa.int64())]
         columns += [pa.field(f"{name}_{what}", pa.float64()) for what in ("per_min", "mean_s", "total_s")]
-    return pa.schema([*columns, pa.field("event_rules", pa.string())])
+    return pa.schema([*columns, *(pa.field(name, pa.string()) for name in LAST)])
 
 
 @dataclass(frozen=True, eq=False)

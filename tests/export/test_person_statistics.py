@@ -127,6 +127,13 @@ def test_the_rules_of_the_events_are_in_every_row_and_in_the_metadata():
     assert table.schema.metadata[b"window_s"] == b"10.0"
 
 
+def test_the_scale_of_the_action_units_is_stated_if_the_table_does():
+    table = small_table([face(0.0, au12=0.5)])
+    assert summarize_people(table)["au_scale"].to_pylist() == [None]
+    stated = table.replace_schema_metadata({"au_scale": "activation"})
+    assert summarize_people(stated)["au_scale"].to_pylist() == ["activation"]
+
+
 @pytest.mark.parametrize("name", TRACKS)
 def test_every_kind_of_table_gives_plain_column_names(name):
     table = summarize_people(TRACKS[name].to_table(), window=0.5)
