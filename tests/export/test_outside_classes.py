@@ -105,7 +105,7 @@ def test_report_and_overlay_are_short_forms_of_export(avfer, steady, clip, tmp_p
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("pdf", "unknown exporter 'pdf'; there are: overlay, report"),
+        ("pdf", "unknown exporter 'pdf'; there are: bids, boris, csv, elan"),
         ("raport", "unknown exporter 'raport'; did you mean 'report'?"),
         ("subprocess:Popen", "'subprocess' is part of Python's standard library"),
         (f"{HERE}:NeedsArguments", "missing a required argument: 'title'"),

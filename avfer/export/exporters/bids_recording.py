@@ -42,7 +42,7 @@ class BidsRecording:
     def side_files(self, table: pa.Table, path: Path) -> list[Path]:
         """Return the paths of the sidecar, and of the files of further persons."""
         paths = [_person_path(path, person, number) for number, person in enumerate(single_clip(table).people)]
-        return [file for one in reversed(paths) for file in (beside(one, ".json"), one) if file != path]
+        return [*(file for one in paths[1:] for file in (beside(one, ".json"), one)), beside(path, ".json")]
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write all files; the clip is not read. Raises ConfigError for several clips, OutputError if writing fails."""

@@ -41,11 +41,11 @@ class BorisSeries:
 
         Raises ConfigError for several clips, DatasetError for columns without numbers, OutputError if writing fails.
         """
+        main, *others = self._people(table)
         unknown = [name for name in self.columns if name not in series_columns(table)]
         if unknown:
             columns = ", ".join(series_columns(table))
-            raise DatasetError(f"columns: the table has no numbers in {', '.join(unknown)}; it has {columns}")
-        main, *others = self._people(table)
+            raise DatasetError(f"columns: the table has no numbers in {', '.join(unknown)}; it has {columns or 'none'}")
         for person in (*others, main):
             values = np.stack([person.numbers(name) for name in self.columns])
             known = ~np.isnan(values).any(axis=0)

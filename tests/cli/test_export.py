@@ -1,0 +1,82 @@
+"""avfer export: paths on standard output, options, and refusals before anything is written."""
+
+from pathlib import Path
+
+import pytest
+
+from avfer.catalog import NAMES
+from avfer.export.table_writer import TableWriter
+from tests.export.exporter_tables import TWO
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    with TableWriter(tmp_path / "talk.parquet") as writer:
+        writer.append(TWO)
+    return tmp_path / "talk.parquet"
+
+
+def test_all_files_are_printed(avfer, table, tmp_path):
+    result = avfer("export", "elan", table, "--output", tmp_path / "out" / "a.eaf")
+    assert result.code == 0, result.err
+    assert [path.name for path in result.paths] == ["a.eaf", "a_series.csv", "a_tsconf.xml"]
+    assert all(path.exists() for path in result.paths)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_tables_of_all_formats_are_read(avfer, tmp_path, suffix):
+    with TableWriter(tmp_path / f"talk.{suffix}") as writer:
+        writer.append(TWO)
+    result = avfer("export", "webvtt", tmp_path / f"talk.{suffix}", "--output", tmp_path / "a.vtt")
+    assert result.code == 0 and "happiness" in (tmp_path / "a.vtt").read_text()
+
+
+def test_options_and_events_are_set(avfer, table, tmp_path):
+    words = ["--set", "delimiter=tab", "--set", "decimal=comma"]
+    assert avfer("export", "csv", table, "--output", tmp_path / "a.tsv", *words).code == 0
+    assert (tmp_path / "a.tsv").read_text().splitlines()[2].split("\t")[2] == "0,04"
+    words = ["--set", "smile.on=0.9", "--set", "frown.column=au01"]
+    assert avfer("export", "segments", table, "--output", tmp_path / "a.csv", *words).code == 0
+    assert '"on": 0.9' in (tmp_path / "a.rules.json").read_text()
+
+
+def test_elan_links_the_named_clip(avfer, table, tmp_path):
+    avfer("export", "elan", table, "--output", tmp_path / "a.eaf", "--clip", tmp_path / "other.mp4")
+    assert "other.mp4" in (tmp_path / "a.eaf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["elam", "talk.parquet"], "unknown exporter 'elam'; did you mean 'elan'?"),
+        (["csv", "absent.parquet"], "absent.parquet"),
+        (["csv", "other.csv"], "is no table of avfer: it has no column clip, time_s, track"),
+        (["overlay", "talk.parquet"], "'overlay' reads the clip, and there is none at"),
+        (["csv", "talk.parquet", "--set", "smile.on=1"], "events"),
+        (["csv", "talk.parquet", "--set", "decimal=comma"], "a comma needs another delimiter"),
+        (["elan", "talk.parquet", "--set", "smile.of=1"], "unknown option 'of'"),
+        (["csv", "talk.parquet", "--output", "."], "is a folder; name the file to write"),
+        (["csv", "talk.parquet", "--output", "talk.parquet", "--overwrite"], "is the table that is exported"),
+        (["bids", "talk.parquet", "--output", "a.json"], "would be written twice"),
+        (["xlsx", "talk.parquet", "--output", "other.csv"], "exists; give another name"),
+    ],
+)
+def test_wrong_usage_is_refused_before_anything_is_written(avfer, table, tmp_path, monkeypatch, words, message):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    monkeypatch.chdir(tmp_path)
+    output = [] if "--output" in words else ["--output", "out/a"]
+    result = avfer("export", *words, *output)
+    assert result.code == 2 and message in result.err, result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "talk.parquet"]
+
+
+def test_existing_side_files_are_kept_unless_overwritten(avfer, table, tmp_path):
+    (tmp_path / "a.note.txt").write_text("mine")
+    words = ["export", "openface", table, "--output", tmp_path / "a.csv"]
+    assert avfer(*words).code == 2 and (tmp_path / "a.note.txt").read_text() == "mine"
+    assert avfer(*words, "--overwrite").code == 0 and "OpenFace" in (tmp_path / "a.note.txt").read_text()
+
+
+def test_the_help_lists_every_exporter(avfer):
+    text = " ".join(avfer("export", "--help").out.split())
+    assert f"{', '.join(NAMES['exporter'])} or package.module:Name" in text
