@@ -7,13 +7,15 @@ An option declares its range beside its type; NaN, infinity and booleans are nev
 A text such as "1e-3", which YAML 1.1 does not read as a number, is converted.
 """
 
+import inspect
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-from pydantic import AllowInfNan, BeforeValidator, Field, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, Field, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError, PydanticKnownError
 
 from avfer.errors import ConfigError
@@ -59,18 +61,63 @@ MESSAGES = {  # pydantic's type of an error -> what the value must be
 
 
 TYPE_ERRORS = frozenset(name for name in MESSAGES if name.endswith(("_type", "_parsing"))) | {"literal_error"}
+LOWER, UPPER = {"ge": "[", "gt": "("}, {"le": "]", "lt": ")"}  # bounds of a range in an error of pydantic -> bracket
 KEY_ERROR = "key_error"  # pydantic's type of the errors of `key_error`
 
 
-def describe(details: ErrorDetails) -> str:
-    """Return what a value must be, and the value: "must be <= 1, got 2". details: an error of pydantic."""
-    return f"{_requirement(details)}, got {shown(details['input'])}"
+def describe(details: ErrorDetails, kind: Any) -> str:
+    """Return what a value must be, and the value: "must be in [0, 1], got 2".
+
+    details: an error of pydantic; kind: the type or the model that was validated.
+    """
+    return f"{_requirement(details, kind)}, got {shown(details['input'])}"
 
 
-def _requirement(details: ErrorDetails) -> str:
-    """Return what a value must be: "must be <= 1"."""
+def _requirement(details: ErrorDetails, kind: Any) -> str:
+    """Return what a value must be: "must be in [0, 1]", and "must be >= 0" if it has one bound only."""
+    if text := _range_text(details, kind):
+        return text
     known = MESSAGES.get(details["type"])
     return known.format(**details.get("ctx", {})) if known else details["msg"].removeprefix("Value error, ")
+
+
+def _range_text(details: ErrorDetails, kind: Any) -> str | None:
+    """Return "must be in [0, 1]" for a number that misses one of its two bounds, None for any other error."""
+    missed = {name: bound for name, bound in details.get("ctx", {}).items() if name in LOWER | UPPER}
+    if not missed:
+        return None
+    found = [bounds for bounds in _bounds(_type_at(kind, details["loc"])) if missed.items() <= bounds.items()]
+    lower, upper = ([name for bounds in found[:1] for name in names if name in bounds] for names in (LOWER, UPPER))
+    if not lower or not upper or any(bounds != found[0] for bounds in found):
+        return None
+    low, high = found[0][lower[0]], found[0][upper[0]]
+    return f"must be in {LOWER[lower[0]]}{low:.12g}, {high:.12g}{UPPER[upper[0]]}"
+
+
+def _type_at(kind: Any, location: tuple[int | str, ...]) -> Any:
+    """Return the type of the field that a location leads to through nested models; it may be a list of such types."""
+    for key in location:
+        models = (part for part in _parts(kind) if inspect.isclass(part) and issubclass(part, BaseModel))
+        field = next((model.model_fields[key] for model in models if key in model.model_fields), None)
+        kind = kind if field is None else Annotated[field.annotation, field]
+    return kind
+
+
+def _bounds(kind: Any) -> Iterator[dict[str, float]]:
+    """Yield the bounds of every number in a type: {"ge": 0, "le": 1}."""
+    for part in _parts(kind):
+        notes = part.__metadata__ if get_origin(part) is Annotated else ()
+        rules = [rule for note in notes for rule in (note.metadata if isinstance(note, FieldInfo) else (note,))]
+        values = ((name, getattr(rule, name, None)) for rule in rules for name in LOWER | UPPER)
+        if bounds := {name: bound for name, bound in values if bound is not None}:
+            yield bounds
+
+
+def _parts(kind: Any) -> Iterator[Any]:
+    """Yield a type and the types that it consists of: tuple[int, str] | None and its parts."""
+    yield kind
+    for argument in get_args(kind):
+        yield from _parts(argument)
 
 
 def key_error(key: str, message: str) -> PydanticCustomError:
@@ -85,11 +132,12 @@ class Problem(NamedTuple):
     text: str  # "optimiser.rate: must be >= 0, got -1"
 
 
-def first_problem(error: ValidationError, content: Any) -> Problem:
+def first_problem(error: ValidationError, content: Any, model: type[BaseModel]) -> Problem:
     """Return the error of pydantic that says most about a configuration.
 
-    content: the mapping that was validated. A value of several possible types has an error for each of them: the one of
-    the type that was parsed furthest is returned, and all of them if the value is of none of the types.
+    content: the mapping that was validated as an instance of `model`. A value of several possible types has an error
+    for each of them: the one of the type that was parsed furthest is returned, and all of them if the value is of none
+    of the types.
     """
     errors = error.errors()
     details = max(errors, key=lambda e: (e["type"] == "value_error", len(e["loc"]), e["type"] not in TYPE_ERRORS))
@@ -102,17 +150,17 @@ def first_problem(error: ValidationError, content: Any) -> Problem:
     if details["type"] == "value_error":
         return Problem(path, _at(path, details["msg"].removeprefix("Value error, ")))
     if details["type"] not in TYPE_ERRORS:
-        return Problem(path, _at(path, describe(details)))
+        return Problem(path, _at(path, describe(details, model)))
     same = [e for e in errors if e["type"] in TYPE_ERRORS and _path(content, e["loc"]) == path]
-    return Problem(path, _at(path, _describe_types(same)))
+    return Problem(path, _at(path, _describe_types(same, model)))
 
 
-def _describe_types(errors: list[ErrorDetails]) -> str:
+def _describe_types(errors: list[ErrorDetails], kind: Any) -> str:
     """Return what a value of several possible types must be: "must be 'all' or an integer, got 'some'".
 
-    errors: those of the same value, one for each type.
+    errors: those of the same value, one for each type; kind: as in `describe`.
     """
-    kinds = [text.removeprefix("must be ") for text in dict.fromkeys(map(_requirement, errors))]
+    kinds = [text.removeprefix("must be ") for text in dict.fromkeys(_requirement(error, kind) for error in errors)]
     text = " or ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds)
     return f"must be {text}, got {shown(errors[0]['input'])}"
 
@@ -136,7 +184,7 @@ def _path(content: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
 def validate(kind: Any, value: Any) -> Any:
     """Return a value as an instance of a type: the list [0, 1] as a tuple, 1 as 1.0.
 
-    Raises ValueError that says what the value must be, and the value: "must be <= 1, got 2".
+    Raises ValueError that says what the value must be, and the value: "must be in [0, 1], got 2".
     """
     try:
         return TypeAdapter(kind).validate_python(value)
@@ -144,7 +192,7 @@ def validate(kind: Any, value: Any) -> Any:
         errors = error.errors()
         bounds = [e for e in errors if e["type"] not in TYPE_ERRORS]
         same = [e for e in errors if e["input"] is errors[0]["input"]]
-        raise ValueError(describe(bounds[0]) if bounds else _describe_types(same)) from None
+        raise ValueError(describe(bounds[0], kind) if bounds else _describe_types(same, kind)) from None
     except PydanticUserError:
         raise ValueError(f"cannot be set, because its type {kind!r} has no values in YAML") from None
 

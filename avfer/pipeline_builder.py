@@ -81,7 +81,7 @@ def create_stage(line: StageSpec) -> Any:
 
 
 def _place(line: StageSpec, kind: type[Any], message: str) -> str:
-    """Return a message of a stage with its place: "stages.boxes.min_score: must be <= 1, got 2 (vision.yaml, line 5)".
+    """Return a message of a stage with its place: "stages.boxes.min_score: must be finite, got nan (x.yaml, line 5)".
 
     message: "min_score: must be ..." if an option is wrong, any other text if the stage is.
     """

@@ -120,7 +120,7 @@ def test_audio_in_memory_has_the_rows_of_the_same_file(tmp_path: Path, kind: typ
         (np.zeros((2, 8, 8), np.uint8), {}, r"frames: must be \(T, H, W, 3\) uint8"),
         (np.zeros((2, 8, 8, 3)), {}, "float64"),
         (np.zeros((0, 8, 8, 3), np.uint8), {}, "at least one frame"),
-        (np.zeros((2, 8, 8, 3), np.uint8), {"fps": 0}, "fps: must be > 0"),
+        (np.zeros((2, 8, 8, 3), np.uint8), {"fps": 0}, r"fps: must be in \(0, 1000\]"),
         (np.zeros((2, 8, 8, 3), np.uint8), {"audio": np.zeros(9)}, "sample_rate: must be"),
         (np.zeros((2, 8, 8, 3), np.uint8), {"audio": np.zeros(9, int), "sample_rate": 8000}, "audio: must be"),
     ],

@@ -17,6 +17,7 @@ from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Headline = Literal["joined", "recordings"]
 
+OCCURRENCE_THRESHOLD = 0.5  # above which the probability of an action unit predicts it
 SOURCES = ("pipeline", "model", "predictions")
 
 
@@ -44,7 +45,8 @@ class EvalConfig(BaseModel):
     delay: dict[Literal["valence", "arousal"], Seconds] = {}  # s, of the labels in training; undone on predictions
     smoothing: Annotated[Count, Field(ge=0, le=100_000)] = 0  # steps on each side of a moving mean, 0 for none
     post_processing: bool = False  # the AVEC chain, fitted on train and on dev
-    threshold: Share = 0.5  # an action unit is predicted where its probability is above it
+    # An action unit is predicted where its value is above it. None: 0.5 for probabilities, an error for activations.
+    threshold: Share | None = None
     absent: Literal["refuse", "neutral"] = "refuse"  # what to do with recordings without any prediction
     # Year of the ABAW challenge for the score P; None: the last with such a class list.
     challenge: Annotated[Count, Field(ge=FIRST_YEAR, le=LAST_YEAR)] | None = None
@@ -61,6 +63,11 @@ class EvalConfig(BaseModel):
     def quoted(self) -> Headline:
         """The number in the headline; a protocol implies the mean of the recordings."""
         return "recordings" if self.protocol else self.headline
+
+    @property
+    def unit_threshold(self) -> float:
+        """The value above which an action unit is predicted, in [0, 1]."""
+        return OCCURRENCE_THRESHOLD if self.threshold is None else self.threshold
 
     @property
     def fits(self) -> bool:
@@ -107,7 +114,9 @@ def make_config(content: Mapping[str, Any], where: str, document: YamlDocument |
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]
-        problem = "must be given; add it to the configuration" if first["type"] == "missing" else describe(first)
+        problem = (
+            "must be given; add it to the configuration" if first["type"] == "missing" else describe(first, EvalConfig)
+        )
         raise ConfigError(f"{'.'.join(path)}: {problem} ({document.where(*path)})") from None
     if len(config.sources) != 1:
         given = " and ".join(config.sources) or "none"

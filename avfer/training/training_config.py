@@ -254,7 +254,7 @@ def make_config(content: dict[str, Any], source: str, document: YamlDocument | N
     try:
         return TrainConfig.model_validate(content)
     except ValidationError as error:
-        problem = first_problem(error, content)
+        problem = first_problem(error, content, TrainConfig)
         raise ConfigError(f"{problem.text} ({document.where(*problem.path)})") from None
 
 

@@ -56,7 +56,7 @@ def test_the_csv_has_empty_cells_where_a_number_is_not_defined(avfer, tmp_path, 
 @pytest.mark.parametrize(
     "arguments, problem",
     [
-        (["--threshold", "2"], "--threshold: must be <= 1, got 2"),
+        (["--threshold", "2"], "--threshold: must be in [0, 1], got 2"),
         (["--offset", "nan"], "--offset: must be"),
         (["--map", "AU12"], "--map: must be TIER=COLUMN"),
         (["--output", "a.xlsx"], "unknown ending '.xlsx'"),

@@ -189,8 +189,8 @@ def test_a_channel_that_a_file_lacks_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stage", "options", "message"),
     [
-        (DecodeVideo, {"every": 0}, "every: must be >= 1"),
-        (DecodeVideo, {"fps": 0}, "fps: must be > 0"),
+        (DecodeVideo, {"every": 0}, r"every: must be in \[1, "),
+        (DecodeVideo, {"fps": 0}, r"fps: must be in \(0, 1000\]"),
         (DecodeVideo, {"fps": float("nan")}, "fps: must be finite"),
         (DecodeVideo, {"fps": 5.0, "every": 2}, "use one of them"),
         (DecodeVideo, {"start_at": -1}, "start_at: must be seconds >= 0 or hh:mm:ss, got -1"),

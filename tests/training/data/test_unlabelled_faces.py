@@ -123,7 +123,12 @@ def damage_files(faces: Path) -> None:
         (None, {"unlabelled": {"root": "nowhere"}}, DatasetError, "unlabelled: there is no folder nowhere"),
         (remove_files, {}, DatasetError, r"unlabelled: none of the 0 images \(\.jpg, .* can be read"),
         (damage_files, {}, DatasetError, r"unlabelled: none of the 12 images .* can be read"),
-        (None, {"unlabelled": {"root": ".", "batch": 0}}, ConfigError, r"unlabelled\.batch: must be > 0, got 0"),
+        (
+            None,
+            {"unlabelled": {"root": ".", "batch": 0}},
+            ConfigError,
+            r"unlabelled\.batch: must be in \(0, 65536\], got 0",
+        ),
         (None, {"unlabelled": {"root": ".", "share": 2}}, ConfigError, "unlabelled: unknown key 'share'"),
         (None, {"losses": {}}, ConfigError, r"no loss reads faces without labels.*\(label_distribution, softened\)"),
         (None, {"losses": {"softened": 0.0}}, ConfigError, "no loss reads faces without labels"),
