@@ -40,6 +40,7 @@ class Job:
     audio: Path | None = None  # file with the clip's audio, if that is a separate file
     source: str = ""  # path of the clip relative to what the user named; empty: its file name
     url: str | None = None  # where the clip lies; `clip` is its file name then, and `run_job` copies it
+    export_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
     state: Mapping[str, object] | None = None  # size and time of a remote clip, as of `avfer.origin.input_state`
 
     @property
@@ -120,7 +121,7 @@ def check_existing(jobs: Sequence[Job], pipeline: "Pipeline") -> None:
 
     for job in jobs:
         kinds = {path: find_format(name) for name, path in job.tables.items()}
-        kinds |= {path: find_exporter(name) for name, path in job.exports.items()}
+        kinds |= {path: find_exporter(name, job.export_options.get(name)) for name, path in job.exports.items()}
         existing = {path: kind for path, kind in kinds.items() if path.exists()}
         if existing:
             state = job.state if job.state is not None else input_state(job.clip, job.audio)
@@ -239,7 +240,7 @@ def _export(job: Job, exports: Mapping[str, Path], table: pa.Table, result: Clip
     """Run the exporters over the whole table, apart from those that need frames where the clip has none."""
     has_frames = table["frame"].null_count < len(table)
     for name, path in exports.items():
-        exporter = find_exporter(name)
+        exporter = find_exporter(name, job.export_options.get(name))
         if exporter.needs_frames and not has_frames:
             result.skipped.append(name)
             continue

@@ -9,7 +9,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from avfer import __version__
 from avfer.atomic import atomic_write
@@ -20,6 +20,17 @@ if TYPE_CHECKING:  # this imports torch
     from avfer.provenance import Provenance
 
 FOLDER = ".avfer"
+
+
+@runtime_checkable
+class StatesOptions(Protocol):
+    """An exporter whose files state its options in their metadata."""
+
+    def stated_options(self) -> dict[str, str]:
+        """Return key and value of each option in the metadata of the files; empty text for the default."""
+        ...
+
+
 MAX_LISTED = 3  # files that a message lists
 
 
@@ -38,7 +49,7 @@ def check_kept(existing: Mapping[Path, object], wanted: "Mapping[Path, Provenanc
             warn = f"{path} does not record what made it and is kept as it is; --overwrite makes it again"
             warnings.warn(warn, AvferWarning, stacklevel=2)
             continue
-        if different := differences(found, wanted[path]):
+        if different := [*differences(found, wanted[path]), *_option_differences(found, kind)]:
             faults.append(f"{path} was made by {', and '.join(different)}")
         elif found["version"] != __version__:
             made = f"made by avfer {found['version']} (now {__version__})"
@@ -48,6 +59,18 @@ def check_kept(existing: Mapping[Path, object], wanted: "Mapping[Path, Provenanc
         more = f"; and {len(faults) - MAX_LISTED} more files" if len(faults) > MAX_LISTED else ""
         advice = "choose another --output, or use --overwrite to make it again"
         raise ConfigError(f"{'; '.join(faults[:MAX_LISTED])}{more}; {advice}")
+
+
+def _option_differences(found: Mapping[str, str], kind: object) -> list[str]:
+    """Return what differs between the options of the exporter that made a file and those of `kind`."""
+    if not isinstance(kind, StatesOptions):
+        return []
+    options = kind.stated_options()
+    return [
+        f"{key} {found.get(key) or 'none'} (now {value or 'none'})"
+        for key, value in options.items()
+        if found.get(key, "") != value
+    ]
 
 
 def record_metadata(path: Path, kind: object, metadata: Mapping[str, str]) -> None:

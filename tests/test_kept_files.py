@@ -2,19 +2,24 @@
 
 import json
 import os
+import re
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pyarrow.parquet import read_schema
 
-from avfer.errors import AvferWarning
+from avfer.errors import AvferWarning, ConfigError
 from avfer.export import find_exporter, metadata_of
+from avfer.jobs import check_existing, plan_job, run_job
 from avfer.kept_files import check_kept
 from avfer.origin import differences, input_state, pipeline_sha256
+from avfer.pipeline import load
 from avfer.pipeline_config import parse_pipeline, read_pipeline
 from avfer.provenance import Provenance
 from tests.media_maker import stripes, write_clip
-from tests.steady_stage import PIPELINE
+from tests.steady_stage import PIPELINE, write_pipeline
 
 ALL = ("--format", "parquet,csv,jsonl", "--report", "--overlay")
 
@@ -22,6 +27,19 @@ ALL = ("--format", "parquet,csv,jsonl", "--report", "--overlay")
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return write_clip(tmp_path / "talk.mp4", stripes(6))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [("", "pose", "none (now pose)"), ("gaze", "", "gaze (now none)"), ("pose", "pose", "")],
+)
+def test_an_overlay_with_other_drawings_is_not_kept(clip, tmp_path, before, now, message):
+    pipeline = load(write_pipeline(tmp_path), device="cpu")
+    job = plan_job(clip, tmp_path / "out", ("parquet",), ("overlay",))
+    run_job(replace(job, export_options={"overlay": {"draw": before}}), pipeline, overwrite=False)
+    again = replace(job, export_options={"overlay": {"draw": now}})
+    with pytest.raises(ConfigError, match=re.escape(f"overlay_draw {message}")) if message else nullcontext():
+        check_existing([again], pipeline)
 
 
 def test_comments_order_and_written_defaults_do_not_change_the_hash_of_a_pipeline():

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,10 @@ def run(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Short for --export overlay: the video with the results drawn on it.")
     ] = False,
+    draw: Annotated[
+        str | None,
+        typer.Option("--draw", metavar="LIST", help="Draw these on each face of the overlay, with commas: pose, gaze."),
+    ] = None,
     sound: Sound = None,
     start: Start = None,
     stop: Stop = None,
@@ -62,12 +67,16 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Predict affect in clips and write one table for each."""
+    from avfer.export import find_exporter
     from avfer.jobs import Outcome
 
     names = list(dict.fromkeys(name.strip() for name in formats.split(",")))
-    short_forms = {"report": report, "overlay": overlay}
+    short_forms = {"report": report, "overlay": overlay or draw is not None}
     exporters = [name for name, given in short_forms.items() if given] + (exports or [])
     jobs = _plan(inputs, stills, sound, output, names, list(dict.fromkeys(exporters)))
+    if draw is not None:
+        find_exporter("overlay", {"draw": draw})  # raises ConfigError for an unknown name
+        jobs = [replace(job, export_options={"overlay": {"draw": draw}}) for job in jobs]
     options = clip_settings(start, stop, fps, region, person, baseline)
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file; results need a folder")

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
-from avfer.export.track_series import class_names, line_colour
+from avfer.export.face_drawing import draw_measures
+from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, class_names, line_colour
 
 Row = Mapping[str, float | int | str | None]  # column -> value, of one row of the table
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
@@ -24,17 +25,19 @@ def rows_by_frame(table: pa.Table) -> dict[int, list[Row]]:
     Rows without a frame (audio alone) are left out.
     """
     rows: dict[int, list[Row]] = {}
-    for row in table.select([*COLUMNS, *(f"p_{name}" for name in class_names(table))]).to_pylist():
+    angles = [name for name in (*POSE_COLUMNS, *GAZE_COLUMNS) if name in table.column_names]
+    for row in table.select([*COLUMNS, *angles, *(f"p_{name}" for name in class_names(table))]).to_pylist():
         if row["frame"] is not None:
             rows.setdefault(row["frame"], []).append(row)
     return rows
 
 
-def draw_rows(image: np.ndarray, rows: Sequence[Row]) -> np.ndarray:
+def draw_rows(image: np.ndarray, rows: Sequence[Row], drawings: Sequence[str] = ()) -> np.ndarray:
     """Return a copy of an image with the predictions of its rows drawn on it.
 
     image: (H, W, 3) uint8 RGB -> (H, W, 3) uint8 RGB. Values of a row without a face are drawn in the lower left
-    corner, as "voice". The size of the text follows the smaller side of the image.
+    corner, as "voice". The size of the text follows the smaller side of the image. drawings: names of
+    `avfer.export.face_drawing.DRAWINGS`, drawn on each face.
     """
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture, "RGBA")
@@ -42,6 +45,7 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row]) -> np.ndarray:
     font = ImageFont.load_default(size)
     for row in rows:
         if row["track"] is not None:
+            draw_measures(pen, row, drawings)
             _draw_face(pen, row, font, size)
         elif row["valence"] is not None:
             _draw_panel(pen, (size, picture.height - 4 * size), "voice", row, font, size)

@@ -12,20 +12,22 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import av
 import numpy as np
 import pyarrow as pa
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
-from av.stream import Stream
 from typing_extensions import Buffer
 
 from avfer.atomic import atomic_write
-from avfer.container import audio_stream, decode_packet, open_container, read_packets, time_of
+from avfer.container import open_container
 from avfer.errors import AvferError, ConfigError, OutputError
 from avfer.export import metadata_of
 from avfer.export.drawing import Row, draw_rows, rows_by_frame
+from avfer.export.face_drawing import parse_drawings
+from avfer.export.overlay_audio import OverlayPart, add_audio
 from avfer.media import Media, probe
 from avfer.picture_files import is_sequence
 from avfer.pipeline_builder import stage_options
@@ -34,37 +36,12 @@ from avfer.stages.decode import DecodeVideo, parse_part
 from avfer.types import Clip, Span
 
 TICK = Fraction(1, 90_000)  # s, fine enough for the times of any camera
-AAC_RATES = {8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000}  # Hz
-COPIED_CODECS = {"aac", "mp3", "ac3"}  # audio that an MP4 takes unchanged; other audio is encoded as AAC
 MAX_RATE = 240.0  # Hz
 FRAME_BYTES = 48_000_000  # decoded frames in memory at once
-PREROLL = 1.0  # s of audio that is decoded before the part that is kept, as some decoders need earlier packets
 PART_OPTIONS = ("reader", "start_at", "stop_at", "sequence_fps")  # of decode_video; all but those that thin out
-TimedPackets = Iterator[tuple[float, av.Packet]]  # packets to mux, each with its time (s) in the new file
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The part of a clip that an overlay shows, on the axis of the column `time_s`, and its place in the new file.
-
-    The container is that of the audio: the clip or a separate sound file.
-    """
-
-    start: float  # s; -infinity keeps the audio before the first frame
-    stop: float  # s, excluded
-    zero: float  # s on the container's axis, the first frame of the clip (the first sample of a file without video)
-    shift: float  # s that all times in the new file are later than in the table
-
-    @property
-    def offset(self) -> float:
-        """Seconds between the container's axis and the axis of the new file."""
-        return self.shift - self.zero
-
-    def keeps(self, time: float) -> bool:
-        """Return whether audio at a time (s) of the new file belongs to the part."""
-        return self.start <= time - self.shift < self.stop
-
-
 class VideoOverlay:
     """Exporter "overlay": draws the predictions on the clip's video, with its audio, `avfer run --overlay`.
 
@@ -73,8 +50,16 @@ class VideoOverlay:
     has this part only, at the times that it has in the table; the audio is cut at whole packets (about 0.02 s).
     """
 
-    suffix = ".overlay.mp4"
-    needs_frames = True
+    suffix: ClassVar[str] = ".overlay.mp4"
+    needs_frames: ClassVar[bool] = True
+    draw: str = ""  # what to draw on each face beside its box, with commas: pose, gaze
+
+    def __post_init__(self) -> None:
+        parse_drawings(self.draw)
+
+    def stated_options(self) -> dict[str, str]:
+        """Return the options as text for the metadata of the file, beside those of the table."""
+        return {"overlay_draw": ",".join(parse_drawings(self.draw))}
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the video; every frame keeps its own time, and the audio keeps its position.
@@ -94,6 +79,8 @@ class VideoOverlay:
         media = probe(clip)
         if media.video is None:
             raise ConfigError(f"'{clip}' has no video to draw on; leave out the exporter 'overlay' (--overlay)")
+        options = {key: value for key, value in self.stated_options().items() if value}
+        metadata = metadata_of(table.schema) | options
         recording = media if sound is None or sound == clip else probe(sound)
         with (
             atomic_write(path) as part,
@@ -102,8 +89,8 @@ class VideoOverlay:
         ):
             try:
                 with av.open(file, "w", format="mp4") as target:
-                    target.metadata["comment"] = json.dumps(metadata_of(table.schema))
-                    _transcode(media, recording, source, target, table)
+                    target.metadata["comment"] = json.dumps(metadata)
+                    _transcode(media, recording, source, target, table, parse_drawings(self.draw))
             except FFmpegError as error:
                 if file.error is not None:
                     raise file.error from error
@@ -135,7 +122,12 @@ class _OutputFile(io.FileIO):
 
 
 def _transcode(
-    media: Media, recording: Media, source: InputContainer | None, target: OutputContainer, table: pa.Table
+    media: Media,
+    recording: Media,
+    source: InputContainer | None,
+    target: OutputContainer,
+    table: pa.Table,
+    drawings: Sequence[str],
 ) -> None:
     """Decode, draw and encode every frame that was read; audio up to a second ahead is muxed after each of them.
 
@@ -152,9 +144,9 @@ def _transcode(
     for index, time, image in _decoded_frames(media.path, decoder):
         shown = rows.get(index, [] if index in frames or index > final else shown)
         if video is None:
-            audio = _add_audio(recording, source, target, part)
+            audio = add_audio(recording, source, target, part)
             video = _add_video(target, media, image)
-        frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, shown)), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, shown, drawings)), format="rgb24")
         last = max(last + 1, round((time + part.shift) / TICK))
         frame.pts, frame.time_base = last, TICK
         target.mux(video.encode(frame))
@@ -176,7 +168,7 @@ def _decoder(metadata: Mapping[str, str]) -> DecodeVideo:
     return DecodeVideo()
 
 
-def _part(recording: Media, decoder: DecodeVideo) -> _Part:
+def _part(recording: Media, decoder: DecodeVideo) -> OverlayPart:
     """Return the part of a clip that a decoder reads, on the axis of the file with its audio.
 
     An MP4 has no negative times, so everything is shifted if the audio starts before the first frame and is kept.
@@ -185,8 +177,8 @@ def _part(recording: Media, decoder: DecodeVideo) -> _Part:
     begin = recording.audio.start if recording.audio else None
     zero = recording.video.first_s if recording.video else begin or 0.0
     if start > 0 or begin is None:
-        return _Part(start or -math.inf, stop, zero, 0.0)
-    return _Part(-math.inf, stop, zero, max(0.0, zero - begin))
+        return OverlayPart(start or -math.inf, stop, zero, 0.0)
+    return OverlayPart(-math.inf, stop, zero, max(0.0, zero - begin))
 
 
 def _decoded_frames(clip: Path, decoder: DecodeVideo) -> Iterator[tuple[int, float, np.ndarray]]:
@@ -217,83 +209,3 @@ def _even_sized(image: np.ndarray) -> np.ndarray:
     """Repeat the last row or column of an (H, W, 3) image with an odd side, as 4:2:0 sampling needs even sides."""
     height, width, _ = image.shape
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-
-
-class _Audio:
-    """The clip's audio, muxed little by little while the frames advance.
-
-    A packet of a damaged clip whose time is not after that of the packet before it is left out: MP4 refuses it.
-    """
-
-    def __init__(self, target: OutputContainer, timed_packets: TimedPackets) -> None:
-        self._target, self._packets, self._next = target, timed_packets, next(timed_packets, None)
-        self._last_dts: int | None = None  # in ticks of the stream
-
-    def mux_until(self, time: float) -> None:
-        """Write every packet before a time (s)."""
-        while self._next is not None and self._next[0] < time:
-            packet = self._next[1]
-            if packet.dts is None or self._last_dts is None or packet.dts > self._last_dts:
-                self._last_dts = packet.dts
-                self._target.mux(packet)
-            self._next = next(self._packets, None)
-
-
-def _add_audio(recording: Media, source: InputContainer | None, target: OutputContainer, part: _Part) -> _Audio | None:
-    """Add the audio of a part of the clip; return None if there is none."""
-    stream = audio_stream(source) if source is not None else None
-    if source is None or stream is None or recording.audio is None:
-        return None
-    if stream.codec_context.name in COPIED_CODECS:
-        copy = target.add_stream_from_template(stream)
-        return _Audio(target, _copied_packets(source, stream, copy, part))
-    rate = recording.audio.sample_rate if recording.audio.sample_rate in AAC_RATES else 48_000
-    layout = "mono" if recording.audio.channels == 1 else "stereo"
-    encoder = target.add_stream("aac", rate=rate, layout=layout)
-    return _Audio(target, _encoded_packets(source, stream, encoder, part))
-
-
-def _copied_packets(source: InputContainer, stream: av.AudioStream, copy: Stream, part: _Part) -> TimedPackets:
-    """Yield the packets of a part unchanged, at their times in the new file."""
-    for packet in read_packets(source, stream):
-        if packet is None or packet.pts is None or packet.dts is None or stream.time_base is None:
-            continue
-        time = (time_of(packet, stream) or 0.0) + part.offset
-        if not part.keeps(time):
-            continue
-        ticks = round(part.offset / stream.time_base)
-        packet.pts, packet.dts, packet.stream = packet.pts + ticks, packet.dts + ticks, copy
-        yield time, packet
-
-
-def _encoded_packets(
-    source: InputContainer, stream: av.AudioStream, encoder: av.AudioStream, part: _Part
-) -> TimedPackets:
-    """Yield a part encoded as AAC, at its times in the new file.
-
-    Each decoded frame keeps its own time stamp, so gaps in the audio are kept; damaged packets are skipped. Where the
-    channels, the rate or the sample format of the audio change, a new resampler continues.
-    """
-    resampler, current, time = _resampler(encoder), None, 0.0
-    for packet in read_packets(source, stream):
-        if packet is not None and (time_of(packet, stream) or 0.0) + part.offset < part.start - PREROLL:
-            continue
-        for frame in decode_packet(stream, packet) or ():
-            if (found := (frame.format.name, frame.layout.name, frame.sample_rate)) != current:
-                resampler, current = _resampler(encoder), found
-            if frame.pts is not None and stream.time_base is not None:
-                frame.time_base = stream.time_base
-                frame.pts += round(part.offset / stream.time_base)
-            with suppress(FFmpegError):
-                for piece in resampler.resample(frame):
-                    for out in encoder.encode(piece) if part.keeps(piece.time or 0.0) else ():
-                        time = float(out.pts * out.time_base) if out.pts is not None else time
-                        yield time, out
-    for piece in [*resampler.resample(None), None]:
-        for out in encoder.encode(piece) if piece is None or part.keeps(piece.time or 0.0) else ():
-            yield time, out
-
-
-def _resampler(encoder: av.AudioStream) -> av.AudioResampler:
-    """Return a resampler for audio of one format, which it converts to that of the encoder."""
-    return av.AudioResampler(format="fltp", layout=encoder.layout, rate=encoder.rate, frame_size=1024)

@@ -13,7 +13,7 @@ from avfer.export.drawing import draw_rows, rows_by_frame
 from avfer.export.overlay import VideoOverlay
 from avfer.pipeline import load
 from avfer.types import NO_TRACK
-from tests.export.tracks import make_track
+from tests.export.tracks import make_track, with_measures
 from tests.media_maker import number_of, stripes, tone, write_clip
 from tests.steady_stage import write_pipeline
 
@@ -51,6 +51,19 @@ def test_boxes_are_drawn_at_the_coordinates_of_the_table():
     assert changed[20:141, 10].mean() > 0.9 and changed[20:141, 110].mean() > 0.9  # the sides of the box
     assert not changed[40:130, 30:100].any() and not changed[:15].any()
     assert np.all(plain == 90)
+
+
+def test_pose_and_gaze_are_drawn_on_request_where_the_table_has_them(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", stripes(2, 240, 320))
+    measured = with_measures(make_track([(0, 1), (1, 1)], 2), ["yaw_deg", "pitch_deg", "roll_deg", "gaze_yaw_deg"])
+    images: dict[str, np.ndarray] = {}
+    for draw in ("", "pose", "gaze", "pose, gaze"):
+        VideoOverlay(draw=draw).write(measured, clip, tmp_path / "b.mp4")
+        images[draw] = frames_of(tmp_path / "b.mp4")[0][1].astype(int)
+        assert VideoOverlay.read_metadata(tmp_path / "b.mp4").get("overlay_draw", "") == draw.replace(" ", "")
+    assert np.abs(images["pose"] - images[""]).max() > 100
+    assert np.array_equal(images["gaze"], images[""])  # without gaze_pitch_deg there is no direction
+    assert np.array_equal(images["pose, gaze"], images["pose"])
 
 
 def test_values_of_the_voice_are_drawn_on_a_frame_without_a_face():

@@ -1,0 +1,53 @@
+"""Directions of head axes and gaze in the picture, and the names of the drawings."""
+
+import math
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from avfer.errors import ConfigError
+from avfer.export.face_drawing import CROWN, FACE, SIDE, draw_measures, gaze_direction, head_axes, parse_drawings
+
+HALF, ROOT = 0.5, math.sqrt(3) / 2  # sine and cosine of 30 degrees
+BOX = {"face_x1": 50.0, "face_y1": 50.0, "face_x2": 150.0, "face_y2": 150.0}
+LEVEL = {"yaw_deg": 0.0, "pitch_deg": 0.0, "roll_deg": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("angles", "side", "crown", "face"),
+    [
+        ((0, 0, 0), (1, 0), (0, -1), (0, 0)),
+        ((30, 0, 0), (ROOT, 0), (0, -1), (HALF, 0)),  # to the picture's right
+        ((0, 30, 0), (1, 0), (0, -ROOT), (0, -HALF)),  # up
+        ((0, 0, 30), (ROOT, HALF), (HALF, -ROOT), (0, 0)),  # clockwise: the crown moves to the right
+        ((90, 0, 90), (0, 0), (1, 0), (0, 1)),  # yaw, then roll
+    ],
+)
+def test_axes_of_a_head_end_where_they_are_seen(angles, side, crown, face):
+    assert head_axes(*angles) == pytest.approx(np.array([side, crown, face]), abs=1e-12)
+
+
+def test_a_gaze_to_the_right_and_up_is_right_and_up_in_the_picture():
+    assert gaze_direction(30, 0) == pytest.approx((HALF, 0))
+    assert gaze_direction(0, 30) == pytest.approx((0, -HALF))
+
+
+def test_axes_are_drawn_from_the_middle_of_the_box_in_their_colours():
+    image = Image.new("RGB", (200, 200))
+    draw_measures(ImageDraw.Draw(image, "RGBA"), BOX | LEVEL, ("pose",))
+    colours = [image.getpixel(point) for point in ((145, 100), (100, 55), (100, 100))]
+    assert colours == [tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in (SIDE, CROWN, FACE)]
+
+
+@pytest.mark.parametrize("row", [BOX, BOX | LEVEL | {"roll_deg": None}])
+def test_a_missing_angle_leaves_its_drawing_out(row):
+    image = Image.new("RGB", (200, 200))
+    draw_measures(ImageDraw.Draw(image, "RGBA"), row, ("pose", "gaze"))
+    assert image.getbbox() is None
+
+
+def test_drawings_are_a_list_of_known_names():
+    assert parse_drawings("pose, gaze,pose") == ("pose", "gaze") and parse_drawings("") == ()
+    with pytest.raises(ConfigError, match="draw: unknown drawing 'poze'; did you mean 'pose'"):
+        parse_drawings("poze")
