@@ -14,7 +14,7 @@ class WaitingMeasures:
     """Rows of either input whose other half is not known yet."""
 
     affect: AffectTrack | None = None  # None before the first step
-    measures: FaceMeasures | None = None
+    measures: FaceMeasures | None = None  # None before the first step
 
 
 @dataclass

@@ -1,0 +1,164 @@
+"""measure_faces and add_measures: back to the picture, the same for any chunks, null without a face."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avfer.affect_track import AffectTrack
+from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
+from avfer.models.card import Card
+from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceOutputs
+from avfer.rows import select
+from avfer.stages.add_measures import AddMeasures
+from avfer.stages.measure import MeasureFaces, to_measures
+from avfer.types import NO_TRACK, FaceCrops, FaceTracks
+from tests.laws import assert_same, clock, feed
+
+SIDE = 96
+COUNT = 70
+FIVE = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.75), (0.65, 0.75))
+CARD = Card(name="toy", task="t", description="d", template=list(FIVE), size=SIDE, measured=["AU12"])
+
+
+def tracks(frames: np.ndarray, ids: np.ndarray, points: np.ndarray, count: int) -> FaceTracks:
+    n = len(frames)
+    box = np.tile(np.array([10, 10, 110, 110], np.float32), (n, 1))
+    return FaceTracks(clock(count), frames, box, points.astype(np.float32), np.ones(n, np.float32), ids)
+
+
+def one_face(turn: float, scale: float, shift: tuple[float, float]) -> FaceCrops:
+    """Return the crop of a face that lies in the picture turned clockwise by `turn` degrees."""
+    points = np.array([[place(x, y, turn, scale, shift) for x, y in FIVE]])
+    zero = np.zeros(1, np.int64)
+    pixels = torch.randint(0, 255, (1, SIDE, SIDE, 3), dtype=torch.uint8)
+    return FaceCrops(tracks(zero, zero, points, 1), pixels)
+
+
+def place(x: float, y: float, turn: float, scale: float, shift: tuple[float, float]) -> tuple[float, float]:
+    """Turn a point of the upright face clockwise as seen (y points down), then scale and shift it."""
+    a = math.radians(turn)
+    return (
+        scale * (x * math.cos(a) - y * math.sin(a)) + shift[0],
+        scale * (x * math.sin(a) + y * math.cos(a)) + shift[1],
+    )
+
+
+def outputs(gaze: tuple[float, float] = (0.0, 0.0), smile: float = 0.0) -> FaceOutputs:
+    landmarks = torch.rand((1, NUM_LANDMARKS, 2), generator=torch.Generator().manual_seed(0))
+    activations = torch.zeros(1, len(ACTIVATIONS))
+    activations[:, [ACTIVATIONS.index(name) for name in ("mouthSmileLeft", "mouthSmileRight")]] = smile
+    return FaceOutputs(landmarks, activations, torch.zeros(1, 3), torch.tensor([gaze]), torch.tensor([9.0]))
+
+
+@pytest.mark.parametrize("turn", [0.0, 30.0, -80.0, 170.0])
+def test_landmarks_and_roll_are_turned_back_to_the_picture(turn: float) -> None:
+    crops, found = one_face(turn, 200.0, (300.0, 150.0)), outputs()
+    measures = to_measures(crops, found, CARD)
+    expected = [place(x, y, turn, 200.0, (300.0, 150.0)) for x, y in found.landmarks[0].tolist()]
+    np.testing.assert_allclose(measures.landmarks[0], expected, atol=0.01)
+    assert measures.values[0, MEASURES.index("roll_deg")] == pytest.approx(turn, abs=1e-3)
+
+
+def test_a_gaze_to_the_crops_right_looks_down_where_the_head_tilts_clockwise_by_90_degrees() -> None:
+    measures = to_measures(one_face(90.0, 100.0, (0.0, 0.0)), outputs(gaze=(20.0, 0.0)), CARD)
+    yaw, pitch = (measures.values[0, MEASURES.index(name)] for name in ("gaze_yaw_deg", "gaze_pitch_deg"))
+    assert (yaw, pitch) == (pytest.approx(0, abs=1e-3), pytest.approx(-20, abs=1e-3))
+
+
+def test_units_that_the_card_does_not_name_are_nan_and_the_others_lie_in_0_to_1() -> None:
+    units = to_measures(one_face(0, 100, (0, 0)), outputs(smile=1.3), CARD).action_units[0]
+    assert units[MEASURED_UNITS.index("AU12")] == 1
+    assert np.isnan(np.delete(units, MEASURED_UNITS.index("AU12"))).all()
+
+
+@pytest.fixture(scope="module")
+def measure() -> MeasureFaces:
+    stage = MeasureFaces()
+    stage.load(torch.device("cpu"))
+    return stage
+
+
+@pytest.fixture(scope="module")
+def crops() -> FaceCrops:
+    rng = np.random.default_rng(0)
+    frames = np.repeat(np.arange(COUNT), 2)[: 2 * COUNT]
+    ids = np.tile([0, 1], COUNT)
+    kept = rng.uniform(size=2 * COUNT) > 0.3
+    points = np.array(FIVE) * 80 + rng.normal(0, 1, (int(kept.sum()), 5, 2))
+    pixels = torch.randint(0, 255, (int(kept.sum()), SIDE, SIDE, 3), dtype=torch.uint8)
+    return FaceCrops(tracks(frames[kept], ids[kept], points, COUNT), pixels)
+
+
+@pytest.fixture(scope="module")
+def measures(measure: MeasureFaces, crops: FaceCrops) -> FaceMeasures:
+    return feed(measure, [crops], [])
+
+
+cuts = st.lists(st.integers(0, COUNT), max_size=4)
+
+
+@settings(max_examples=8, deadline=None)
+@given(cuts)
+def test_chunks_change_no_measure(measure, crops, measures, where: list[int]) -> None:
+    assert_same(feed(measure, [crops], where), measures)
+
+
+def affect_of(measures: FaceMeasures) -> AffectTrack:
+    """Return affect on the faces of some measures, and a row from the voice alone on each frame without a face."""
+    faces, empty = measures.faces, np.setdiff1d(np.arange(COUNT), measures.faces.frames)
+    order = np.argsort(np.concatenate([faces.frames, empty]), kind="stable")
+    frames = np.concatenate([faces.frames, empty])[order]
+    ids = np.concatenate([faces.track_ids, np.full(len(empty), NO_TRACK)])[order]
+    n = len(frames)
+    values = np.linspace(-1, 1, n).astype(np.float32)
+    rows = tracks(frames, ids, np.zeros((n, 5, 2)), COUNT)
+    votes = np.ones((n, 1), np.float32)
+    return AffectTrack(
+        measures.clock, rows, values, values, votes, ("happiness",), votes * 0.5, ("AU12",), np.ones(n, bool)
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts)
+def test_chunks_change_no_joined_row(measures, where: list[int]) -> None:
+    affect = affect_of(measures)
+    assert_same(feed(AddMeasures(), [affect, measures], where), feed(AddMeasures(), [affect, measures], []))
+
+
+def test_measures_that_come_later_than_affect_are_joined_to_their_rows(measures) -> None:
+    affect, stage = affect_of(measures), AddMeasures(landmarks=True)
+    nothing = select(measures, slice(0, 0), measures.clock.part(0, 0))
+    state, early = stage.step(stage.start(), affect, nothing)
+    _, late = stage.step(state, select(affect, slice(0, 0), affect.clock.part(COUNT, COUNT)), measures)
+    assert len(early) == 0
+    assert_same(late, feed(stage, [affect, measures], []))
+
+
+def test_rows_have_the_measures_of_their_face_and_none_without_a_face(measures) -> None:
+    joined = feed(AddMeasures(), [affect_of(measures), measures], [])
+    faces = joined.faces.track_ids != NO_TRACK
+    np.testing.assert_array_equal(joined.measures[faces], measures.values)
+    np.testing.assert_array_equal(joined.action_units[faces], measures.action_units)
+    assert (~faces).any() and np.isnan(joined.measures[~faces]).all() and np.isnan(joined.action_units[~faces]).all()
+    assert joined.landmarks.shape == (len(joined), 0, 2)
+    assert (joined.valence == affect_of(measures).valence).all()
+
+
+def test_the_table_has_the_columns_in_their_order_and_states_the_scale(measures) -> None:
+    table = feed(AddMeasures(), [affect_of(measures), measures], []).to_table()
+    units = [name for name in table.column_names if name.startswith("au")]
+    assert units == [name.lower() for name in MEASURED_UNITS]
+    first = table.column_names.index("yaw_deg")
+    assert tuple(table.column_names[first : first + len(MEASURES)]) == MEASURES
+    assert table.schema.metadata[b"au_scale"] == b"activation"
+    assert [name for name in units if table[name].null_count == len(table)] == ["au06", "au09", "au23"]
+
+
+def test_affect_without_measures_keeps_its_units_as_occurrences(measures) -> None:
+    table = affect_of(measures).to_table()
+    assert table.schema.metadata[b"au_scale"] == b"occurrence"
+    assert table["au12"][0].as_py() == 0.5 and "yaw_deg" not in table.column_names
