@@ -35,13 +35,14 @@ READERS = {
     "decord": "pip install 'avfer[decord]'",
     "torchcodec": "pip install 'avfer[torchcodec]', and FFmpeg's libraries",
 }
+NETWORKS = {"ai-edge-litert": "pip install 'avfer[mediapipe]', for measure_faces with network: face_landmarker"}
 
 
 @dataclass(frozen=True)
 class Finding:
     """One line of the report."""
 
-    section: str  # "versions", "devices", "codecs", "readers", "weights" or "licences"
+    section: str  # "versions", "devices", "codecs", "readers", "networks", "weights" or "licences"
     name: str  # of the package, device, codec or file
     detail: str  # version or state; the way to install it if it is missing
     fine: bool = True  # False for something missing or wrong
@@ -54,7 +55,7 @@ def examine() -> bool:
     Imports torch, PyAV and the optional readers, which takes seconds, and computes the sha256 of every embedded weight
     file. Example line: `readers  absent  decord  pip install 'avfer[decord]'`.
     """
-    findings = [*_versions(), *_devices(), *_codecs(), *_readers(), *_weights()]
+    findings = [*_versions(), *_devices(), *_codecs(), *_readers(), *_networks(), *_weights()]
     table = Table(box=None, show_header=False, pad_edge=False)
     last = ""
     for finding in findings:
@@ -120,6 +121,15 @@ def _readers() -> Iterator[Finding]:
         except Exception as error:  # torchcodec raises RuntimeError if it does not find FFmpeg's libraries
             reason = "" if isinstance(error, ModuleNotFoundError) else "installed, but does not load; "
             yield Finding("readers", name, reason + remedy, fine=False, required=False)
+
+
+def _networks() -> Iterator[Finding]:
+    """Report the packages that run networks beside torch; they are optional."""
+    for name, remedy in NETWORKS.items():
+        try:
+            yield Finding("networks", name, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding("networks", name, remedy, fine=False, required=False)
 
 
 def _weights() -> Iterator[Finding]:
