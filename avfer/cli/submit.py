@@ -47,8 +47,14 @@ def write_submission(
     ],
     output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The file to write.")],
     threshold: Annotated[
-        float, typer.Option("--threshold", metavar="P", help="An action unit occurs where its probability is above it.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="P",
+            help="An action unit occurs where its value is above it. Needed for measured units (au_scale activation);"
+            " 0.5 by default for probabilities.",
+        ),
+    ] = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Repeat the last value where a table ends before the sample does.")
     ] = False,
@@ -59,9 +65,9 @@ def write_submission(
     If a prediction is missing, nothing is written.
     """
     from avfer.evaluation.submission import write
-    from avfer.option_types import Share, check_option
+    from avfer.option_types import Share, check_given_option
 
-    check_option("--threshold", threshold, Share)
+    check_given_option("--threshold", threshold, Share)
     if output.exists() and not overwrite:
         raise ConfigError(f"{output} exists; give another name, or --overwrite")
     if not predictions.is_dir():

@@ -33,6 +33,7 @@ class AlignedPredictions:
     filled: dict[str, np.ndarray]  # column -> (T,) bool: the step has no row of its own and repeats another value
     step: float | None = None  # s between two steps; None if it is unknown
     other_faces: int = 0  # rows of further faces on the same frames, which are ignored
+    unit_scale: str = ""  # of the action units: "activation", "occurrence", or "" if the table does not state it
 
     @classmethod
     def empty(cls, example: Example, columns: list[str]) -> Self:

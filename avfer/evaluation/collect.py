@@ -14,6 +14,7 @@ from avfer.errors import ConfigError, DatasetError, MetricError
 from avfer.evaluation.alignment import DIMENSIONS, AlignedPredictions, Kind, columns_of, kinds_of
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import undo_delay
+from avfer.evaluation.prediction_sources import THRESHOLD_MISSING
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally, ScoredExample
 
 MAX_LISTED = 10  # names that a message lists
@@ -103,6 +104,8 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
             _note_missing(found, kind, example)
     if given is None and (config.absent == "refuse" or _is_picture(example)):
         return
+    if kind == "action_units" and aligned.unit_scale == "activation" and config.threshold is None:
+        raise ConfigError(f"{example.id}: {THRESHOLD_MISSING}: --set threshold=0.5")
     scored = _prepare(config, kind, aligned, given or neutral_prediction(kind, labels))
     tally = found.tallies.setdefault(kind, _new_tally(config, kind, labels.names))
     if not isinstance(tally, DimensionTally) and tally.names != labels.names:
@@ -139,7 +142,7 @@ def _new_tally(config: EvalConfig, kind: Kind, names: tuple[str, ...]) -> Tally:
     if kind == "expression":
         return ExpressionTally(names)
     if kind == "action_units":
-        return ActionUnitTally(names, config.threshold)
+        return ActionUnitTally(names, config.unit_threshold)
     return DimensionTally(kind, config)
 
 

@@ -6,7 +6,7 @@ runs a pipeline on recordings first.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,10 @@ METADATA_FACTS = {  # key in the metadata of a Parquet table -> name of the fact
     "device": "device that made them",
 }
 UNKNOWN = "unknown"
+THRESHOLD_MISSING = (
+    "the action units of the table are activations (measured movement), which have no limit from which a unit is"
+    " present; choose a threshold in [0, 1] beforehand"
+)
 
 
 @dataclass
@@ -71,12 +75,12 @@ class TableFolder:
             if path is None:
                 yield AlignedPredictions.empty(example, columns)
                 continue
-            self._read_metadata(path)
+            unit_scale = self._read_metadata(path).get("au_scale", "")
             expression = example.labels.get("expression")
             table = read_table(path)
             if expression:
                 table = with_probabilities(table, expression.names)
-            yield align(example, table, columns)
+            yield replace(align(example, table, columns), unit_scale=unit_scale)
 
     def _find_table(self, example: Example) -> Path | None:
         """Return the table named after the id, the video or the audio of an example, None if there is none."""
@@ -87,8 +91,8 @@ class TableFolder:
                     return path
         return None
 
-    def _read_metadata(self, path: Path) -> None:
-        """Add the facts and weights in a table's metadata; values that differ between tables are all listed."""
+    def _read_metadata(self, path: Path) -> dict[str, str]:
+        """Return a table's metadata; add its facts and weights, of which all are listed that differ between tables."""
         metadata = table_metadata(path)
         self.origin.weights |= json.loads(metadata.get("weights", "{}"))
         for key, fact in METADATA_FACTS.items():
@@ -96,6 +100,7 @@ class TableFolder:
             known = self.origin.facts.setdefault(fact, value)
             if value not in known.split("; "):
                 self.origin.facts[fact] = f"{known}; {value}"
+        return metadata
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -113,7 +113,7 @@ def compare(config: EvalConfig, corpus: Corpus, scores: JoinedScores) -> list[Pu
         "headline": config.quoted,
         "distribution": corpus.distribution,
         "labels": corpus.protocol.partition(";")[0],
-        "threshold": f"{config.threshold:g}",
+        "threshold": f"{config.unit_threshold:g}",
         "classes": str(scores.num_classes or ""),
         "units": str(scores.num_units or ""),
     }

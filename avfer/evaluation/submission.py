@@ -13,9 +13,10 @@ import pandas as pd
 from avfer.atomic import atomic_write
 from avfer.datasets.aff_wild2_layout import side_of, without_side
 from avfer.datasets.example import Side
-from avfer.errors import DatasetError
+from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import column_values, fill_gaps, select_face
-from avfer.evaluation.prediction_sources import TABLE_SUFFIXES, read_table
+from avfer.evaluation.evaluation_config import OCCURRENCE_THRESHOLD
+from avfer.evaluation.prediction_sources import TABLE_SUFFIXES, THRESHOLD_MISSING, read_table, table_metadata
 from avfer.evaluation.submission_check import (
     EXPRESSIONS,
     MAX_DIGITS,
@@ -45,7 +46,13 @@ class VideoPredictions(NamedTuple):
 
 
 def write(
-    task: SubmissionTask, sample: Path, predictions: Path, output: Path, *, extend: bool = False, threshold: float = 0.5
+    task: SubmissionTask,
+    sample: Path,
+    predictions: Path,
+    output: Path,
+    *,
+    extend: bool = False,
+    threshold: float | None = None,
 ) -> Written:
     """Write the rows of the sample file with the predictions of a folder of tables, one for each video.
 
@@ -53,7 +60,7 @@ def write(
     the last prediction.
 
     extend: also repeat the last prediction for frames without any row, instead of raising an error.
-    threshold: an action unit is written as 1 where its probability is above it.
+    threshold: an action unit is written as 1 where its value is above it; None: 0.5, for probabilities only.
 
     Raises DatasetError, and writes nothing, if a video has no table, a table lacks a column or a row of the sample, or
     a value is not finite or out of range; OutputError if the file cannot be written.
@@ -91,25 +98,30 @@ def _frame_number(image: str, sample: Path, line: int) -> int:
 
 
 def _predict_video(
-    task: SubmissionTask, video: str, side: Side | None, folder: Path, threshold: float
+    task: SubmissionTask, video: str, side: Side | None, folder: Path, threshold: float | None
 ) -> VideoPredictions:
     """Read the table of a video and return one prediction for each frame, with gaps filled.
 
     Expressions become the index of the most probable class that the table has, action units True above the threshold.
     """
-    table = select_face(_find_table(video, folder), video, side)
+    path = _find_table(video, folder)
+    if task == "au" and threshold is None and table_metadata(path).get("au_scale") == "activation":
+        raise ConfigError(f"{path}: {THRESHOLD_MISSING}: --threshold 0.5")
+    table = select_face(_read_table(path, video), video, side)
     columns = _value_columns(task, table, video)
     frames = table["frame"].to_numpy(np.int64)
     given = np.stack([column_values(table, column, video) for column in columns], 1)
     finite = np.asarray(np.isfinite(given).all(axis=1))
+    if absent := [column for column, values in zip(columns, given.T, strict=True) if np.isnan(values).all()]:
+        raise DatasetError(
+            f"predictions for {video} have no value of {', '.join(absent)} on any frame; use a model that predicts them"
+        )
     explained = table["reason"].notna().to_numpy() if "reason" in table else np.zeros(len(table), bool)
     _check_frames(~finite & ~explained, frames, video, "are not finite")
     low = 0 if task != "va" else -1
     _check_frames(finite & np.any((given < low) | (given > 1), axis=1), frames, video, f"lie outside [{low}, 1]")
     if not finite.any():
-        raise DatasetError(
-            f"predictions for {video} have no value of {', '.join(columns)} on any frame; predict it again"
-        )
+        raise DatasetError(f"predictions for {video} have no frame with all of {', '.join(columns)}; predict it again")
     own, in_table = np.zeros(int(frames.max()) + 1, bool), np.zeros(int(frames.max()) + 1, bool)
     own[frames], in_table[frames] = finite, True
     values = np.full((len(own), len(columns)), np.nan)
@@ -118,7 +130,9 @@ def _predict_video(
     if task == "expr":
         indices = [EXPRESSIONS.index(column.removeprefix("p_").capitalize()) for column in columns]
         values = np.array(indices)[values.argmax(1)][:, None]
-    return VideoPredictions(values > threshold if task == "au" else values, own, in_table)
+    if task == "au":
+        values = values > (OCCURRENCE_THRESHOLD if threshold is None else threshold)
+    return VideoPredictions(values, own, in_table)
 
 
 def _check_frames(wrong: np.ndarray, frames: np.ndarray, video: str, problem: str) -> None:
@@ -131,18 +145,23 @@ def _check_frames(wrong: np.ndarray, frames: np.ndarray, video: str, problem: st
         )
 
 
-def _find_table(video: str, folder: Path) -> pd.DataFrame:
+def _find_table(video: str, folder: Path) -> Path:
     """Return the table of a video: a person's own, else that of the video without `_left` or `_right`."""
     stems = dict.fromkeys([video, without_side(video)])
     for path in (folder / f"{stem}.{suffix}" for stem in stems for suffix in TABLE_SUFFIXES):
         if path.is_file():
-            table = read_table(path)
-            frames = column_values(table, "frame", video)
-            if not len(table) or np.isnan(frames).any():
-                raise DatasetError(f"{path} has rows without a frame number, or no rows; make it again")
-            _check_frames((frames < 0) | (frames % 1 != 0), frames, video, "have a frame that is not an integer >= 0")
-            return table
+            return path
     raise DatasetError(f"{folder} has no table for {video} ({video}.parquet or .csv); every video must be predicted")
+
+
+def _read_table(path: Path, video: str) -> pd.DataFrame:
+    """Return the table of a video. Raises DatasetError unless each row has a frame number."""
+    table = read_table(path)
+    frames = column_values(table, "frame", video)
+    if not len(table) or np.isnan(frames).any():
+        raise DatasetError(f"{path} has rows without a frame number, or no rows; make it again")
+    _check_frames((frames < 0) | (frames % 1 != 0), frames, video, "have a frame that is not an integer >= 0")
+    return table
 
 
 def _value_columns(task: SubmissionTask, table: pd.DataFrame, video: str) -> list[str]:

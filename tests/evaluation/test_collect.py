@@ -1,13 +1,16 @@
 """Examples of a partition are collected into one tally for each kind of label."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from avfer.datasets.example import Example, Labels
-from avfer.errors import DatasetError
+from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
 from avfer.evaluation.collect import collect
 from avfer.evaluation.evaluation_config import make_config
+from avfer.evaluation.tally import ActionUnitTally
 
 CONFIG = make_config({"corpus": "recola", "root": ".", "partition": "dev", "predictions": "."}, "a test")
 
@@ -37,3 +40,11 @@ def test_a_step_with_an_unknown_action_unit_is_counted_but_not_scored():
     aligned.example.labels["action_units"].valid[1, 0] = False
     tally = collect(CONFIG, [aligned]).tallies["action_units"]
     assert (tally.scores.steps.valid, tally.mixed) == (1, 1)
+
+
+def test_activations_are_scored_only_with_a_stated_threshold() -> None:
+    aligned = replace(predicted("clip", "action_units", np.zeros((2, 1)), ("AU1",)), unit_scale="activation")
+    with pytest.raises(ConfigError, match=r"activations .* threshold=0.5"):
+        collect(CONFIG, [aligned])
+    tally = collect(CONFIG.model_copy(update={"threshold": 0.4}), [aligned]).tallies["action_units"]
+    assert isinstance(tally, ActionUnitTally) and tally.threshold == 0.4

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from avfer.errors import AvferWarning, DatasetError
+from avfer.errors import AvferWarning, ConfigError, DatasetError
 from avfer.evaluation.submission import write
 from avfer.evaluation.submission_check import HEADERS, UNITS, check
 
@@ -218,3 +220,23 @@ def test_the_frame_of_a_sample_has_plain_digits(tmp_path, predictions, number):
     (tmp_path / "sample.txt").write_text(f"{','.join(HEADERS['va'])}\nvideo59/{number}.jpg,0,0\n")
     with pytest.raises(DatasetError, match="is not an image name such as"):
         write("va", tmp_path / "sample.txt", predictions, tmp_path / "out.txt")
+
+
+def measured(rows: pd.DataFrame, path: Path) -> None:
+    """Write a table whose action units are activations."""
+    pq.write_table(pa.Table.from_pandas(rows).replace_schema_metadata({"au_scale": "activation"}), path)
+
+
+def test_activations_are_written_only_with_a_stated_threshold(tmp_path, predictions):
+    measured(table(4), predictions / "video59.parquet")
+    with pytest.raises(ConfigError, match=r"activations .* --threshold"):
+        write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
+    assert not (tmp_path / "out.txt").exists()
+    written = write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt", threshold=0.3)
+    assert written.path.read_text().splitlines()[1].split(",")[1:4] == ["1", "1", "1"]
+
+
+def test_units_that_are_not_measured_are_named(tmp_path, predictions):
+    measured(table(4).assign(au06=np.nan), predictions / "video59.parquet")
+    with pytest.raises(DatasetError, match="no value of au06 on any frame"):
+        write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt", threshold=0.5)
