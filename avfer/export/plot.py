@@ -38,6 +38,7 @@ PANELS = (("valence", "unpleasant – pleasant"), ("arousal", "calm – excited"
 MAP_COLUMNS = 900  # steps in time of a heat map
 MAP_ROW, MAPS_HEIGHT = 0.14, 200.0  # inches, of an action unit, and of all of them at most
 ANGLE_HEIGHT = 0.9  # inches
+LEGEND_BELOW = 0.22  # inches, of the expressions, below the strips
 
 
 def plot_table(table: pa.Table) -> "Figure":
@@ -55,7 +56,7 @@ def plot_table(table: pa.Table) -> "Figure":
     units = action_unit_columns(table)
     mapped = [person for person in people if units and has_values(person, units)]
     angles = [shown for columns in (POSE_COLUMNS, GAZE_COLUMNS) if (shown := present_columns(people, columns))]
-    strips = 0.16 + 0.24 * max(len(people), 1)
+    strips = _strips_height(people)
     legend = 0.17 * (-(-len(people) // LEGEND_COLUMNS) - 1)  # inches, of the rows beyond the first
     heights = [2.0, 2.0, strips]
     heights += [min(MAP_ROW * len(units), MAPS_HEIGHT / len(mapped)) for _ in mapped]
@@ -153,6 +154,11 @@ def _plot_angles(panels: "Iterator[Axes]", people: Sequence[TrackSeries], column
         axes.spines[["top", "right"]].set_visible(False)
 
 
+def _strips_height(people: list[TrackSeries]) -> float:
+    """Return the height in inches of the strips of expressions."""
+    return 0.16 + 0.24 * max(len(people), 1)
+
+
 def _plot_strips(axes: "Axes", people: list[TrackSeries], names: list[str]) -> None:
     """Plot a strip of coloured expressions for each person, with a legend of those that occur."""
     from matplotlib.patches import Patch
@@ -168,4 +174,5 @@ def _plot_strips(axes: "Axes", people: list[TrackSeries], names: list[str]) -> N
     axes.tick_params(axis="y", length=0)
     if colours:
         keys = [Patch(color=colours[name], label=name) for name in names if name in colours]
-        axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(0, -0.55), ncols=8, frameon=False, fontsize=8)
+        below = (0, -LEGEND_BELOW / _strips_height(people))
+        axes.legend(handles=keys, loc="upper left", bbox_to_anchor=below, ncols=8, frameon=False, fontsize=8)

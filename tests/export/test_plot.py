@@ -48,3 +48,17 @@ def test_a_learning_curve_has_the_loss_and_a_line_for_each_score():
     losses, scores = plot_learning_curve(history).axes
     assert losses.lines[0].get_ydata().tolist() == [0.5, 0.4]
     assert [line.get_label() for line in scores.lines] == ["score", "ccc"]
+
+
+def test_the_legend_of_expressions_is_right_below_the_strips_of_any_number_of_people():
+    """Its distance is a length, so that many people leave no empty space."""
+    gaps: list[float] = []
+    for people in (1, 14):
+        figure = plot_table(
+            make_track([(frame, person) for frame in range(9) for person in range(people)], 9).to_table()
+        )
+        figure.canvas.draw()
+        strip = figure.axes[2]
+        gaps.append(strip.get_window_extent().y0 - strip.get_legend().get_window_extent().y1)
+        pyplot.close(figure)
+    assert abs(gaps[0] - gaps[1]) < 12 and max(gaps) < 0.35 * 100
