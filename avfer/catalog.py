@@ -3,7 +3,7 @@
 A name belongs to a kind. To add a network, a corpus, an output format and so on, write its file and add one line here.
 Modules are imported when a name is looked up, never before. `package.module:Name` in place of a name loads a class from
 outside avfer, which needs no line. `find` is the only place that imports such a class: from modules that
-avfer.allowed_imports permits, and only if it meets the requirement of its kind (REQUIREMENTS). It calls nothing.
+avfer.allowed_imports permits, and only if it meets avfer.catalog_requirements. It calls nothing.
 Before such a class is called, `check_call` compares the signature of its constructor with the arguments.
 
 Kinds:
@@ -25,10 +25,10 @@ Kinds:
 import importlib
 import inspect
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from avfer.allowed_imports import check_import
+from avfer.catalog_requirements import REQUIREMENTS, Requirement
 from avfer.errors import ConfigError, unknown
 
 NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
@@ -162,40 +162,7 @@ COMPATIBLE_KINDS: dict[str, tuple[str, ...]] = {
     "voice backbone": ("video model",),
     "affect model": ("video model", "voice backbone"),
 }
-ANY_NETWORK = "network"  # kind of `find` for a class from outside avfer that is any of MODEL_KINDS
 TIMM = "timm:"  # prefix of a backbone's name: `timm:resnet18` is that network of timm
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """What a class from outside avfer must be; the three parts are "module:Name", and empty for no such condition."""
-
-    base: str = ""  # class that it is derived from
-    protocol: str = ""  # protocol whose methods and annotated attributes it has
-    predicate: str = ""  # function that returns True for it
-    text: str = ""  # what the predicate requires, for messages
-    arguments: tuple[str, ...] = ()  # that its constructor is called with, in addition to the options
-
-
-REQUIREMENTS: dict[str, Requirement] = {
-    "stage": Requirement(
-        predicate="avfer.stage:is_stage",
-        text="a dataclass with __call__, or with start and step, that annotates its inputs and its output",
-    ),
-    "detector": Requirement("torch.nn:Module", "avfer.detector:Detector"),
-    "backbone": Requirement("avfer.models.network:FaceNetwork"),
-    "face measurer": Requirement("avfer.models.face_measurer:FaceMeasurer"),
-    "video model": Requirement("avfer.models.network:Network"),
-    "voice backbone": Requirement("avfer.models.network:VoiceNetwork"),
-    "voice post-processor": Requirement("torch.nn:Module"),
-    "affect model": Requirement("avfer.models.network:AffectModel"),
-    ANY_NETWORK: Requirement("avfer.models.network:Network"),
-    "corpus": Requirement("avfer.datasets.example:Corpus", arguments=("root",)),
-    "loss": Requirement("avfer.losses.network_loss:NetworkLoss", arguments=("context",)),
-    "coding": Requirement(protocol="avfer.codings:CodingFormat"),
-    "format": Requirement(protocol="avfer.export:TableFormat", arguments=("file", "schema")),
-    "exporter": Requirement(protocol="avfer.export:Exporter"),
-}
 
 
 def find(kind: str, name: str) -> type[Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from avfer.allowed_imports import check_import
-from avfer.catalog import NAMES, REQUIREMENTS, find, kind_of
+from avfer.catalog import NAMES, find, kind_of
+from avfer.catalog_requirements import REQUIREMENTS
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus
 from avfer.errors import ConfigError

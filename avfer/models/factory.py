@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from avfer.catalog import ANY_NETWORK, check_call, kind_of
+from avfer.catalog import check_call, kind_of
+from avfer.catalog_requirements import ANY_NETWORK
 from avfer.errors import ConfigError, unknown
 from avfer.models.card import Card
 from avfer.models.network import Network, check_removed, find_network

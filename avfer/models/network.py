@@ -23,7 +23,8 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from avfer.catalog import ANY_NETWORK, check_call, find, is_outside, kind_of
+from avfer.catalog import check_call, find, is_outside, kind_of
+from avfer.catalog_requirements import ANY_NETWORK
 from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.prediction import Prediction
