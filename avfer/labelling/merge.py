@@ -20,7 +20,9 @@ from avfer.labelling.store import ClipState, open_store, read_marker
 
 GROUP_ROWS = 100_000  # rows of a row group
 PART_ROWS = 2_000_000  # rows after which a new part begins
-SHARED_METADATA = (b"version", b"pipeline", b"pipeline_sha256", b"weights")  # equal for all clips
+SHARED_METADATA = (  # equal for all clips
+    *(b"version", b"pipeline", b"pipeline_sha256", b"weights", b"au_scale", b"au_baseline"),
+)
 
 
 def merge(folder: Path, dataset: Path) -> CorpusStatus:
