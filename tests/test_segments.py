@@ -79,6 +79,12 @@ def test_absent_rows_of_a_person_divide_an_event():
     assert [(event.start, event.stop) for event in found] == [(0.0, 0.2), (0.4, 0.5)]
 
 
+def test_an_event_does_not_continue_after_absent_rows_with_a_value_between_the_thresholds():
+    starts, stops = np.array([0.0, 0.1, 0.4]), np.array([0.1, 0.2, 0.5])
+    found = find_events(starts, stops, np.array([0.9, 0.9, 0.4]), SegmentRule())
+    assert [(event.start, event.stop) for event in found] == [(0.0, 0.2)]
+
+
 def test_the_mean_is_weighted_by_time_and_the_peak_is_the_largest_value():
     """Rows of 0.1, 0.3 and 0.2 s: (0.1 * 0.6 + 0.3 * 1.0 + 0.2 * 0.5) / 0.6."""
     starts = np.array([0.0, 0.1, 0.4, 0.6])
