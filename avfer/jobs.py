@@ -24,6 +24,7 @@ from avfer.export.summary import TableSummary
 from avfer.export.table_writer import TableWriter
 from avfer.inputs import InputFile
 from avfer.kept_files import check_kept, record_metadata
+from avfer.landmark_tables import LandmarkTables, landmarks_beside
 
 if TYPE_CHECKING:  # these import torch
     from avfer.affect_track import AffectTrack
@@ -37,9 +38,11 @@ class Job:
     clip: Path
     tables: Mapping[str, Path]  # format -> file: {"parquet": Path("out/clip.parquet")}
     exports: Mapping[str, Path] = field(default_factory=dict[str, Path])  # exporter -> file, made from the whole table
+    landmarks: Mapping[str, Path] = field(default_factory=dict[str, Path])  # format -> file, if the pipeline adds them
     audio: Path | None = None  # file with the clip's audio, if that is a separate file
     source: str = ""  # path of the clip relative to what the user named; empty: its file name
     url: str | None = None  # where the clip lies; `clip` is its file name then, and `run_job` copies it
+    # Exporter -> its options by name: {"overlay": {"draw": "pose"}}.
     export_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
     state: Mapping[str, object] | None = None  # size and time of a remote clip, as of `avfer.origin.input_state`
 
@@ -89,7 +92,7 @@ def plan_job(
     tables = {key: folder / f"{name}{find_format(key).suffix}" for key in formats}
     exports = {key: folder / f"{name}{find_exporter(key).suffix}" for key in exporters}
     _check_distinct([*tables.items(), *exports.items()])
-    return Job(clip, tables, exports)
+    return Job(clip, tables, exports, {key: landmarks_beside(path) for key, path in tables.items()})
 
 
 def _check_distinct(files: Sequence[tuple[str, Path]]) -> None:
@@ -151,7 +154,8 @@ def clip_to_files(
     parts, metadata = list[pa.Table](), dict[str, str]()
     with ExitStack() as stack, closing(_stream(job, pipeline)) as tracks:
         writers = [stack.enter_context(TableWriter(path, name)) for name, path in tables.items()]
-        rows = _row_tables(tracks, result, on_part)
+        landmarks = LandmarkTables(stack, {name: job.landmarks[name] for name in tables if name in job.landmarks})
+        rows = _row_tables(landmarks.passing(tracks), result, on_part)
         if pipeline.spec.baseline is not None:
             corrected = corrected_parts(rows, pipeline.spec.baseline, job.outputs[0].parent)
             rows = stack.enter_context(closing(corrected))

@@ -33,7 +33,18 @@ LAYERS = (
     {"stages"},
     {"pipeline_config", "pipeline_builder", "origin", "pipeline"},
     {"export"},
-    {"inputs", "manifest", "remote", "jobs", "kept_files", "output_names", "sound_files", "progress", "clip_progress"}
+    {
+        "inputs",
+        "manifest",
+        "remote",
+        "jobs",
+        "kept_files",
+        "landmark_tables",
+        "output_names",
+        "sound_files",
+        "progress",
+        "clip_progress",
+    }
     | {"model_listing", "pipeline_listing", "doctor", "executors"},
     {"labelling"},
     {"evaluation"},

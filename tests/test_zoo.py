@@ -9,7 +9,7 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from avfer.catalog import NAMES, kind_of
+from avfer.catalog import MODEL_KINDS, NAMES, kind_of
 from avfer.models.card import Card
 from avfer.models.factory import cost_of, create, example
 from avfer.models.prediction import Prediction
@@ -136,6 +136,6 @@ def test_an_exported_network_gives_equal_outputs(name, tmp_path):
         assert (torch.from_numpy(a) - b).abs().max() <= 1e-3 * max(1.0, float(b.abs().max()))
 
 
-def test_names_of_the_catalog_are_unique():
-    names = list(itertools.chain.from_iterable(NAMES[kind] for kind in NAMES))
+def test_names_of_networks_are_unique():
+    names = list(itertools.chain.from_iterable(NAMES[kind] for kind in MODEL_KINDS))
     assert len(names) == len(set(names))

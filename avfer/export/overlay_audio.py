@@ -44,6 +44,8 @@ class OverlayAudio:
     """The clip's audio, muxed little by little while the frames advance.
 
     A packet of a damaged clip whose time is not after that of the packet before it is left out: MP4 refuses it.
+
+    target: the file that is written; timed_packets: (time in s, packet) in the order of time.
     """
 
     def __init__(self, target: OutputContainer, timed_packets: TimedPackets) -> None:

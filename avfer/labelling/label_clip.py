@@ -123,7 +123,13 @@ class _ClipLabeller:
         """
         result = ClipResult()
         with self._local_file(entry) as clip, self._new_table(entry) as part:
-            job = Job(clip, {"parquet": part}, audio=find_sound(self._task.sound, entry.path), source=entry.id)
+            job = Job(
+                clip,
+                {"parquet": part},
+                landmarks={"parquet": self._store.landmarks(entry.id)},
+                audio=find_sound(self._task.sound, entry.path),
+                source=entry.id,
+            )
             job = replace(job, state=remote_state(entry)) if remote.is_url(entry.path) else job
             clip_to_files(job, self._pipeline, result, transform=lambda table: with_columns(table, entry.columns))
             size = _checked_size(part, result.summary.rows)

@@ -54,6 +54,10 @@ class Store:
         """Return the file of a clip's table."""
         return self.folder / "clips" / f"{name}.parquet"
 
+    def landmarks(self, name: str) -> Path:
+        """Return the path of the landmarks of a clip, written only if the pipeline adds them."""
+        return self.folder / "landmarks" / f"{name}.parquet"
+
     def done(self, name: str) -> Path:
         """Return the file of the marker of a labelled clip."""
         return self.folder / "done" / f"{name}.json"

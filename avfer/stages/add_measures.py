@@ -22,7 +22,8 @@ class AddMeasures:
     """Join affect and measures of the same frame and track.
 
     The action units are the measured activations, in place of those that a network derived from expressions. A row
-    without a face has no measures. `landmarks` adds the points of each face, which have a table of their own.
+    without a face has no measures. `landmarks` adds the points of each face, which `run` and `label` write
+    into a second table.
     """
 
     landmarks: bool = False  # whether the rows carry the 146 landmarks

@@ -15,7 +15,6 @@ from avfer.models.backbones.face_landmarker import (
     BLENDSHAPES,
     CROP_SIDE,
     GAZE_REST,
-    LANDMARK_INDEX,
     LIPS,
     POINTS,
     TEMPLATE,
@@ -27,7 +26,7 @@ from avfer.models.backbones.face_landmarker import (
     head_rotation,
     rotation_angles,
 )
-from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, action_units
+from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, LANDMARK_INDEX, action_units
 from avfer.models.task_file import TaskFile, read_task
 from avfer.models.weights import sha256
 from avfer.signal.geometry import inverse, similarity, warp
@@ -35,7 +34,7 @@ from tools.renders.head import direction_angles, rotation
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TASK, FACES = SHARED / "face_landmarker" / "face_landmarker.task", SHARED / "faces" / "faces.npz"
-FIVE = [LANDMARK_INDEX.tolist().index(point) for point in (468, 473, 4, 61, 291)]
+FIVE = [list(LANDMARK_INDEX).index(point) for point in (468, 473, 4, 61, 291)]
 COUNT = 48  # faces
 
 
@@ -73,7 +72,7 @@ def outputs(task, faces):
 
 
 def test_points_and_blendshapes_have_the_numbers_and_names_of_mediapipe(faces):
-    assert LANDMARK_INDEX.tolist() == faces["landmark_index"].tolist()
+    assert list(LANDMARK_INDEX) == faces["landmark_index"].tolist()
     assert list(BLENDSHAPES) == faces["names"].tolist()
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from scipy.signal import find_peaks
 
-from avfer.models.backbones.face_landmarker import LANDMARK_INDEX, FaceLandmarker
-from avfer.models.face_measurer import ACTION_UNITS, action_units
+from avfer.models.backbones.face_landmarker import FaceLandmarker
+from avfer.models.face_measurer import ACTION_UNITS, LANDMARK_INDEX, action_units
 from avfer.stages.decode import DecodeVideo
 from avfer.types import Clip, Span
 from tools.bench.agreement import find_faces
@@ -51,7 +51,7 @@ def crops_of(path: Path, teacher: FaceLandmarker) -> dict[str, np.ndarray]:
         crop, matrix, _ = align(picture, five)
         crops.append(crop)
         scores.append(face.blendshapes)
-        points.append(face.points[LANDMARK_INDEX, :2] @ matrix[:, :2].T + matrix[:, 2])
+        points.append(face.points[list(LANDMARK_INDEX), :2] @ matrix[:, :2].T + matrix[:, 2])
     return {
         "pixels": np.stack(crops),
         "teacher": np.stack(scores),

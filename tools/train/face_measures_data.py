@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from avfer.models.backbones.face_landmarker import LANDMARK_INDEX, FaceLandmarker
+from avfer.models.backbones.face_landmarker import FaceLandmarker
 from avfer.models.backbones.face_lite import SIDE
+from avfer.models.face_measurer import LANDMARK_INDEX
 from avfer.models.task_file import read_task
 from avfer.signal.geometry import inverse, similarity, warp
 from tools.renders.head import Head
@@ -126,7 +127,9 @@ def labelled_render(head: Head, shot: Shot, teacher: FaceLandmarker, columns: Se
     face = teacher.measure(torch.from_numpy(picture), np.concatenate([points[[36, 45]], points]), 1)
     truth = np.array([shot.weights.get(name, 0.0) for name in head.names])
     pose = np.array(shot.pose)
-    return sample(picture, face.points[LANDMARK_INDEX, :2], columns, face.blendshapes, truth, pose, shot.gaze(), seed)
+    return sample(
+        picture, face.points[list(LANDMARK_INDEX), :2], columns, face.blendshapes, truth, pose, shot.gaze(), seed
+    )
 
 
 def open_renderer(data: Path) -> tuple[Head, FaceLandmarker]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from avfer.errors import MissingExtra, WeightsError
 from avfer.models.card import Card, Metric
-from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, FaceMeasurer, FaceOutputs
+from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, LANDMARK_INDEX, FaceMeasurer, FaceOutputs
 from avfer.models.task_file import TaskFile, read_task
 from avfer.models.weights import weight_file
 from avfer.signal.geometry import ARCFACE, warp
@@ -26,15 +26,6 @@ SIDE = 256  # px, input of the first network
 ZOOM = 1.5  # side of its square, in longer sides of the landmarks' box
 EYE_CORNERS = (33, 263)  # outer corners, the one further left first
 POINTS = 478  # that the first network finds; the last ten are the irises
-LANDMARK_INDEX = np.array(  # numbers of the 146 points that the second network reads, which become the landmarks
-    [0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80]
-    + [81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153]
-    + [154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249]
-    + [251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314]
-    + [317, 318, 321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382]
-    + [384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466]
-    + list(range(468, POINTS))
-)
 # Outputs of the second network in order. The names are those of Apple's ARKit.
 BLENDSHAPES = (
     *("_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff"),
@@ -101,6 +92,7 @@ class FaceLandmarker:
     """The two networks, for the use of one thread.
 
     They run in one thread and on one face at a time, so the values depend on nothing but the picture.
+    task: the parts of face_landmarker.task.
     """
 
     def __init__(self, task: TaskFile) -> None:
@@ -125,7 +117,7 @@ class FaceLandmarker:
         for _ in range(passes - 1):
             square = square_around(points[:, :2], points[list(EYE_CORNERS), :2])
             points, presence = self._locate(picture, square)
-        (shapes,) = _run(self._blendshapes, points[LANDMARK_INDEX, :2][None].astype(np.float32))
+        (shapes,) = _run(self._blendshapes, points[list(LANDMARK_INDEX), :2][None].astype(np.float32))
         return LandmarkedFace(points, shapes.ravel(), presence)
 
     def _locate(self, picture: Tensor, square: np.ndarray) -> tuple[np.ndarray, float]:
@@ -192,7 +184,10 @@ def rotation_angles(rotation: np.ndarray) -> np.ndarray:
 
 
 class FaceLandmarkers(FaceMeasurer):
-    """Measures crops with one FaceLandmarker for each thread of torch, on the CPU."""
+    """Measures crops with one FaceLandmarker for each thread of torch, on the CPU.
+
+    task: the parts of face_landmarker.task.
+    """
 
     def __init__(self, task: TaskFile) -> None:
         """Build the networks. Raises MissingExtra without ai-edge-litert, and WeightsError if they cannot be built."""
@@ -236,7 +231,7 @@ class FaceLandmarkers(FaceMeasurer):
         faces = [parts[number % count][number // count] for number in range(len(crops))]
         rotations = [head_rotation(face.points, self._task) for face in faces]
         return FaceOutputs(
-            _stack([face.points[LANDMARK_INDEX, :2] / side for face in faces], len(LANDMARK_INDEX), 2),
+            _stack([face.points[list(LANDMARK_INDEX), :2] / side for face in faces], len(LANDMARK_INDEX), 2),
             _stack([activations(face) for face in faces], len(ACTIVATIONS)),
             _stack([rotation_angles(rotation) for rotation in rotations], 3),
             _stack([gaze_angles(face, rotation) for face, rotation in zip(faces, rotations, strict=True)], 2),

@@ -1,0 +1,72 @@
+"""The second table of a clip: the landmarks of each face, where a pipeline adds them (`add_measures`, `landmarks`).
+
+`avfer run` writes `talk.landmarks.parquet` beside `talk.parquet`, so that the latter stays readable; `avfer label`
+writes `landmarks/talk.parquet` beside the folder `clips`.
+"""
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from avfer.export.table_writer import TableWriter
+
+if TYPE_CHECKING:  # this imports torch
+    from avfer.affect_track import AffectTrack
+
+
+def landmarks_beside(table: Path) -> Path:
+    """Return the path of the landmarks of a table: "talk.parquet" -> "talk.landmarks.parquet"."""
+    return table.with_name(f"{table.stem}.landmarks{table.suffix}")
+
+
+def landmark_table(track: "AffectTrack") -> pa.Table:
+    """Return one row for each face, ordered by frame, then track; the rows have no others.
+
+    Columns: clip, frame, time_s, track as in the table of the clip, then float32 px of the displayed picture, `x1` and
+    `y1` for point 1 of MediaPipe's face mesh, 292 columns in all.
+    """
+    from avfer.models.face_measurer import LANDMARK_INDEX
+
+    faces, clock = track.faces, track.clock
+    rows = np.flatnonzero(np.isfinite(track.landmarks).all((1, 2)))
+    rows = rows[np.lexsort((faces.track_ids[rows], faces.frames[rows]))]
+    instants = faces.frames[rows] - clock.first
+    columns: dict[str, pa.Array] = {
+        "clip": pa.array([track.source.clip if track.source else None] * len(rows), pa.string()),
+        "frame": pa.array(clock.frame_numbers[instants], pa.int64()),
+        "time_s": pa.array(clock.times[instants], pa.float64()),
+        "track": pa.array(faces.track_ids[rows], pa.int32()),
+    }
+    for column, point in enumerate(LANDMARK_INDEX):
+        for axis, name in enumerate("xy"):
+            columns[f"{name}{point}"] = pa.array(track.landmarks[rows, column, axis], pa.float32())
+    metadata = track.source.as_metadata() if track.source else None
+    return pa.table(columns).replace_schema_metadata(metadata)
+
+
+class LandmarkTables:
+    """Writes the landmarks of a clip; a pipeline that adds none makes no file.
+
+    stack: closes the files, which appear whole, when the clip is finished. files: format -> file.
+    """
+
+    def __init__(self, stack: ExitStack, files: Mapping[str, Path]) -> None:
+        self._stack, self._files = stack, files
+        self._writers: list[TableWriter] = []
+
+    def passing(self, tracks: "Iterable[AffectTrack]") -> "Generator[AffectTrack]":
+        """Yield the parts of a clip unchanged once their landmarks are written. Raises OutputError if that fails."""
+        for track in tracks:
+            if track.landmarks.shape[1]:
+                self._append(landmark_table(track))
+            yield track
+
+    def _append(self, table: pa.Table) -> None:
+        if not self._writers:
+            self._writers = [self._stack.enter_context(TableWriter(path, name)) for name, path in self._files.items()]
+        for writer in self._writers:
+            writer.append(table)

@@ -1,0 +1,58 @@
+"""The second table of a clip: landmarks."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from avfer.cli import main
+from avfer.models.face_measurer import LANDMARK_INDEX
+
+DEMO = Path(__file__).parent / "data" / "demo.mp4"
+SECOND = ["--stop", "0.4", "--set", "measured.landmarks=true"]
+
+
+def exit_code(arguments: list[str]) -> object:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    return end.value.code
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("landmarks")
+    assert exit_code(["run", "vision", "--input", str(DEMO), "--output", str(folder), "--quiet", *SECOND]) == 0
+    return folder
+
+
+def test_run_writes_a_row_of_landmarks_for_each_face(written: Path) -> None:
+    table = pq.read_table(written / "demo.parquet").to_pylist()
+    faces = [(row["frame"], row["track"], row["time_s"]) for row in table if row["has_face"]]
+    points = pq.read_table(written / "demo.landmarks.parquet")
+    assert list(zip(*(points[name].to_pylist() for name in ("frame", "track", "time_s")), strict=True)) == faces
+    assert points.num_columns == 4 + 2 * len(LANDMARK_INDEX)
+
+
+def test_landmarks_lie_on_the_face(written: Path) -> None:
+    box = pq.read_table(written / "demo.parquet").to_pylist()[0]
+    face = pq.read_table(written / "demo.landmarks.parquet").to_pylist()[0]
+    left, right = (np.array([face[f"x{point}"], face[f"y{point}"]]) for point in (468, 473))  # irises
+    nose, chin = (np.array([face[f"x{point}"], face[f"y{point}"]]) for point in (4, 152))
+    assert box["face_x1"] < left[0] < nose[0] < right[0] < box["face_x2"]
+    assert box["face_y1"] < left[1] < nose[1] < chin[1]
+
+
+def test_label_writes_the_landmarks_that_run_writes(written: Path, tmp_path: Path) -> None:
+    assert (
+        exit_code(["label", "vision", "--input", str(DEMO), "--output", str(tmp_path / "out"), "--quiet", *SECOND]) == 0
+    )
+    ours = pq.read_table(next((tmp_path / "out" / "landmarks").rglob("*.parquet")))
+    theirs = pq.read_table(written / "demo.landmarks.parquet")
+    assert ours.drop_columns("clip").equals(theirs.drop_columns("clip"))
+
+
+def test_a_pipeline_without_landmarks_writes_no_second_table(tmp_path: Path) -> None:
+    arguments = ["run", "vision", "--input", str(DEMO), "--output", str(tmp_path), "--quiet", "--stop", "0.2"]
+    assert exit_code(arguments) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.parquet"]
