@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from avfer.export.table_reader import LANDMARKS
 from avfer.export.table_writer import TableWriter
 
 if TYPE_CHECKING:  # this imports torch
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # this imports torch
 
 def landmarks_beside(table: Path) -> Path:
     """Return the path of the landmarks of a table: "talk.parquet" -> "talk.landmarks.parquet"."""
-    return table.with_name(f"{table.stem}.landmarks{table.suffix}")
+    return table.with_name(f"{table.stem}{LANDMARKS}{table.suffix}")
 
 
 def landmark_table(track: "AffectTrack") -> pa.Table:

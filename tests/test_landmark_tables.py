@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from avfer.cli import main
+from avfer.export.table_reader import find_tables
 from avfer.models.face_measurer import LANDMARK_INDEX
 
 DEMO = Path(__file__).parent / "data" / "demo.mp4"
@@ -56,3 +57,7 @@ def test_a_pipeline_without_landmarks_writes_no_second_table(tmp_path: Path) -> 
     arguments = ["run", "vision", "--input", str(DEMO), "--output", str(tmp_path), "--quiet", "--stop", "0.2"]
     assert exit_code(arguments) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["demo.parquet"]
+
+
+def test_landmarks_are_no_table_of_a_clip(written: Path) -> None:
+    assert find_tables(written) == [written / "demo.parquet"]
