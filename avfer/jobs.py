@@ -168,7 +168,7 @@ def clip_to_files(
             if exports:  # a table is small compared with frames: about 5 MB for half an hour of one face
                 parts.append(table)
     result.duration = result.duration or result.summary.stop
-    result.written.extend(tables.values())
+    result.written.extend([*tables.values(), *landmarks.written])
     for name, path in tables.items():
         record_metadata(path, find_format(name), metadata)
     if exports:
@@ -195,7 +195,8 @@ def run_job(
         reason = str(error) if isinstance(error, AvferError) else describe_unexpected(error)
         outcome.error = " ".join(reason.split())
     outcome.seconds = time.perf_counter() - start
-    outcome.done = [path for path in job.outputs if path in keep or path in result.written]
+    files = (*job.outputs, *job.landmarks.values())
+    outcome.done = [path for path in files if path in keep or path in result.written]
     if result.written:
         outcome.summary = result.summary
     if result.skipped:

@@ -59,6 +59,11 @@ class LandmarkTables:
         self._stack, self._files = stack, files
         self._writers: list[TableWriter] = []
 
+    @property
+    def written(self) -> list[Path]:
+        """The files that hold landmarks; complete once the stack is closed."""
+        return [writer.path for writer in self._writers]
+
     def passing(self, tracks: "Iterable[AffectTrack]") -> "Generator[AffectTrack]":
         """Yield the parts of a clip unchanged once their landmarks are written. Raises OutputError if that fails."""
         for track in tracks:

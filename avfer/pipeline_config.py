@@ -40,6 +40,7 @@ CLIP_OPTIONS: dict[str, tuple[str, frozenset[str]]] = {
     "sequence_fps": ("sequence_fps", frozenset({"decode_video"})),
     "region": ("region", frozenset({"detect_faces"})),
     "person": ("person", frozenset({"align_faces"})),
+    "landmarks": ("landmarks", frozenset({"add_measures"})),
 }
 Chunk = Annotated[Number, Field(ge=0.01, le=600)]  # seconds
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -61,3 +62,22 @@ def test_a_pipeline_without_landmarks_writes_no_second_table(tmp_path: Path) -> 
 
 def test_landmarks_are_no_table_of_a_clip(written: Path) -> None:
     assert find_tables(written) == [written / "demo.parquet"]
+
+
+def test_the_overlay_draws_the_landmarks_and_run_names_their_table(tmp_path: Path, capsys) -> None:
+    run = ["run", "vision", "--input", str(DEMO), "--output", str(tmp_path), "--quiet", "--stop", "0.2"]
+    assert exit_code([*run, "--draw", "landmarks"]) == 0
+    outputs = [Path(line).name for line in capsys.readouterr().out.splitlines()]
+    assert outputs == ["demo.parquet", "demo.overlay.mp4", "demo.landmarks.parquet"]
+    face = pq.read_table(tmp_path / "demo.landmarks.parquet").to_pylist()[0]
+    with av.open(str(DEMO)) as before, av.open(str(tmp_path / "demo.overlay.mp4")) as after:
+        pictures = [next(clip.decode(video=0)).to_ndarray(format="rgb24").astype(int) for clip in (before, after)]
+    x, y = round(face["x1"]), round(face["y1"])  # tip of the nose
+    plain, drawn = (picture[y - 1 : y + 2, x - 1 : x + 2].mean() for picture in pictures)
+    assert drawn > plain + 20
+
+
+def test_landmarks_need_a_stage_that_adds_them(tmp_path: Path, capsys) -> None:
+    run = ["run", "voice", "--input", str(DEMO), "--output", str(tmp_path), "--quiet", "--draw", "landmarks"]
+    assert exit_code(run) == 2
+    assert "add_measures" in capsys.readouterr().err

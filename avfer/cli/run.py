@@ -50,7 +50,9 @@ def run(
     ] = False,
     draw: Annotated[
         str | None,
-        typer.Option("--draw", metavar="LIST", help="Draw these on each face of the overlay, with commas: pose, gaze."),
+        typer.Option(
+            "--draw", metavar="LIST", help="Draw on each face of the overlay, with commas: landmarks, pose, gaze."
+        ),
     ] = None,
     sound: Sound = None,
     start: Start = None,
@@ -75,9 +77,10 @@ def run(
     exporters = [name for name, given in short_forms.items() if given] + (exports or [])
     jobs = _plan(inputs, stills, sound, output, names, list(dict.fromkeys(exporters)))
     if draw is not None:
-        find_exporter("overlay", {"draw": draw})  # raises ConfigError for an unknown name
-        jobs = [replace(job, export_options={"overlay": {"draw": draw}}) for job in jobs]
+        jobs = [replace(job, export_options={"overlay": _drawn(draw, job)}) for job in jobs]
+        find_exporter("overlay", jobs[0].export_options["overlay"])  # raises ConfigError for an unknown name
     options = clip_settings(start, stop, fps, region, person, baseline)
+    options |= {"landmarks": True} if "landmarks" in (draw or "").split(",") else {}
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file; results need a folder")
     outcomes: list[Outcome] = []
@@ -88,6 +91,11 @@ def run(
         _print(outcomes, time.perf_counter() - begin, as_json)
     if any(outcome.error is not None for outcome in outcomes):
         raise typer.Exit(FAILED)
+
+
+def _drawn(draw: str, job: "Job") -> dict[str, str]:
+    """Return the options of the overlay of a clip: what is drawn, and the table of its landmarks."""
+    return {"draw": draw, "landmarks": str(next(iter(job.landmarks.values())))}
 
 
 def _plan(

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from avfer.export.face_drawing import draw_measures
 from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, class_names, line_colour
 
-Row = Mapping[str, float | int | str | None]  # column -> value, of one row of the table
+# Column -> value, of one row of the table; its landmarks (P, 2) px under a key of their own.
+Row = Mapping[str, float | int | str | np.ndarray | None]
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 PANEL, INK, FAINT = (16, 20, 26, 190), (255, 255, 255, 255), (255, 255, 255, 90)  # RGBA
 COLUMNS = ("frame", "track", "face_x1", "face_y1", "face_x2", "face_y2", "valence", "arousal", "expression")

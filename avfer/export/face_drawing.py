@@ -1,4 +1,4 @@
-"""Draw what is measured on a face: the axes of the head and the direction of the gaze.
+"""Draw what is measured on a face: its landmarks, the axes of the head and the direction of the gaze.
 
 Axes and gaze are drawn as they project onto the picture: an axis that points at the viewer has no length.
 """
@@ -13,9 +13,10 @@ from avfer.errors import ConfigError, unknown
 from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS
 
 Point = tuple[float, float]  # (x, y) px, y down
-DRAWINGS = ("pose", "gaze")
+DRAWINGS = ("landmarks", "pose", "gaze")
+LANDMARKS = "landmarks"  # key of a row with its points: (P, 2) px
 # Okabe and Ito's palette: the axes to the head's side, over its crown, and out of its face; the gaze.
-SIDE, CROWN, FACE, GAZE = "#d55e00", "#009e73", "#56b4e9", "#f0e442"
+SIDE, CROWN, FACE, GAZE, POINT = "#d55e00", "#009e73", "#56b4e9", "#f0e442", "#ffffff"
 EDGE = (0, 0, 0, 150)
 AXIS_LENGTH, GAZE_LENGTH = 0.5, 0.9  # of the longer side of the face's box
 EYE_LINE = 0.4  # of the height of the box, from its top
@@ -56,12 +57,17 @@ def gaze_direction(yaw: float, pitch: float) -> np.ndarray:
 def draw_measures(pen: ImageDraw.ImageDraw, row: Mapping[str, object], drawings: Sequence[str]) -> None:
     """Draw the measures of a face; a missing value leaves its drawing out.
 
-    row: of the table, with a box. drawings: some of DRAWINGS.
+    row: of the table, with a box; its landmarks under LANDMARKS. drawings: some of DRAWINGS.
     """
     left, top, right, bottom = (_number(row[side]) for side in ("face_x1", "face_y1", "face_x2", "face_y2"))
     size = max(right - left, bottom - top)
     width = max(2, round(size / 60))  # px, of a line
     middle = (left + right) / 2
+    points = row.get(LANDMARKS)
+    if "landmarks" in drawings and isinstance(points, np.ndarray):
+        radius = max(0.75, size / 200)
+        for x, y in points.tolist():
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=POINT)
     pose = [_number(row.get(name)) for name in POSE_COLUMNS]
     if "pose" in drawings and np.isfinite(pose).all():
         for end, colour in zip(head_axes(*pose), (SIDE, CROWN, FACE), strict=True):

@@ -12,7 +12,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import av
 import numpy as np
@@ -26,8 +26,9 @@ from avfer.container import open_container
 from avfer.errors import AvferError, ConfigError, OutputError
 from avfer.export import metadata_of
 from avfer.export.drawing import Row, draw_rows, rows_by_frame
-from avfer.export.face_drawing import parse_drawings
+from avfer.export.face_drawing import LANDMARKS, parse_drawings
 from avfer.export.overlay_audio import OverlayPart, add_audio
+from avfer.export.table_reader import read_landmarks
 from avfer.media import Media, probe
 from avfer.picture_files import is_sequence
 from avfer.pipeline_builder import stage_options
@@ -52,10 +53,12 @@ class VideoOverlay:
 
     suffix: ClassVar[str] = ".overlay.mp4"
     needs_frames: ClassVar[bool] = True
-    draw: str = ""  # what to draw on each face beside its box, with commas: pose, gaze
+    draw: str = ""  # what to draw on each face beside its box, with commas: landmarks, pose, gaze
+    landmarks: str = ""  # path of the table of landmarks, if they are drawn: talk.landmarks.parquet
 
     def __post_init__(self) -> None:
-        parse_drawings(self.draw)
+        if "landmarks" in parse_drawings(self.draw) and not self.landmarks:
+            raise ConfigError("draw: landmarks need their table; set landmarks: to NAME.landmarks.parquet")
 
     def stated_options(self) -> dict[str, str]:
         """Return the options as text for the metadata of the file, beside those of the table."""
@@ -90,11 +93,22 @@ class VideoOverlay:
             try:
                 with av.open(file, "w", format="mp4") as target:
                     target.metadata["comment"] = json.dumps(metadata)
-                    _transcode(media, recording, source, target, table, parse_drawings(self.draw))
+                    _transcode(media, recording, source, target, table, self._rows(table), parse_drawings(self.draw))
             except FFmpegError as error:
                 if file.error is not None:
                     raise file.error from error
                 raise OutputError(f"{path} cannot be written: {error}") from error
+
+    def _rows(self, table: pa.Table) -> dict[int, list[Row]]:
+        """Return the rows to draw on each frame, with their landmarks where these are drawn."""
+        rows = rows_by_frame(table)
+        if "landmarks" not in parse_drawings(self.draw):
+            return rows
+        points = read_landmarks(Path(self.landmarks))
+        return {
+            frame: [{**row, LANDMARKS: points.get((frame, cast(int, row["track"])))} for row in several]
+            for frame, several in rows.items()
+        }
 
     @staticmethod
     def read_metadata(path: Path) -> dict[str, str]:
@@ -127,16 +141,17 @@ def _transcode(
     source: InputContainer | None,
     target: OutputContainer,
     table: pa.Table,
+    rows: Mapping[int, Sequence[Row]],
     drawings: Sequence[str],
 ) -> None:
     """Decode, draw and encode every frame that was read; audio up to a second ahead is muxed after each of them.
 
-    recording: the file with the audio, open as `source`; None: there is none.
+    recording: the file with the audio, open as `source`; None: there is none. rows: to draw, by frame.
     A frame that `decode_video` left out is drawn with the rows of the last frame before it.
     """
     decoder = _decoder(metadata_of(table.schema))
     part = _part(recording, decoder)
-    rows, frames = rows_by_frame(table), {frame for frame in table["frame"].to_pylist() if frame is not None}
+    frames = {frame for frame in table["frame"].to_pylist() if frame is not None}
     final = max(frames, default=-1)
     shown: Sequence[Row] = []
     video, audio = None, None

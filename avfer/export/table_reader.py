@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv, json
 from pyarrow.parquet import ParquetFile
@@ -74,6 +75,22 @@ def find_tables(path: Path) -> list[Path]:
     if not best:
         raise DatasetError(f"there is no table ({', '.join(READERS)}) in the folder {path}; check the path")
     return sorted(best.values())
+
+
+def read_landmarks(path: Path) -> dict[tuple[int, int], np.ndarray]:
+    """Return the landmarks of a table that `avfer run` wrote beside that of its clip: (frame, track) -> (P, 2) px.
+
+    Raises DatasetError if there is no such file or it holds no landmarks.
+    """
+    if path.suffix not in READERS or not path.is_file():
+        raise DatasetError(f"there is no table of landmarks at {path}; run with --set measured.landmarks=true")
+    table = READERS[path.suffix](path)
+    names = [name for name in table.column_names if name[:1] in "xy" and name[1:].isdecimal()]
+    if not names or not {"frame", "track"} <= set(table.column_names):
+        raise DatasetError(f"{path} holds no landmarks; give the table NAME.landmarks of a clip")
+    points = np.stack([table[name].to_numpy() for name in names], 1).reshape(len(table), -1, 2)
+    keys = zip(table["frame"].to_pylist(), table["track"].to_pylist(), strict=True)
+    return dict(zip(keys, points, strict=True))
 
 
 def _read_parquet(path: Path) -> pa.Table:
