@@ -132,7 +132,7 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "elan": "avfer.codings.elan:ElanFormat",
         "praat": "avfer.codings.praat:PraatFormat",
         "boris": "avfer.codings.boris:BorisFormat",
-        "csv": "avfer.codings.plain_csv:CsvFormat",
+        "csv": "avfer.codings.plain_csv:PlainCsvFormat",
     },
     "format": {
         "parquet": "avfer.export.formats.parquet:ParquetFormat",

@@ -26,7 +26,7 @@ DIMENSIONS = ("valence", "arousal")
 
 
 class CodedColumn(NamedTuple):
-    """A column, and the class that a tier for a single class stands for."""
+    """A column, and the class that a tier for a single class codes."""
 
     name: str  # "valence", "expression", "au12"
     class_name: str = ""  # "happiness"; empty if the values of the marks name the class
@@ -89,7 +89,7 @@ def check_mapping(codings: list[Coding], mapping: Mapping[str, CodedColumn]) -> 
 def tiers_by_column(
     coding: Coding, mapping: Mapping[str, CodedColumn], subject: str | None = None
 ) -> dict[str, list[tuple[Tier, str]]]:
-    """Return the tiers of each column, each with the class that it stands for, "" for none.
+    """Return the tiers of each column, each with the class that it codes, "" for none.
 
     subject: the person whose tiers are used, with those of no subject; None if only one person is coded.
     Raises ConfigError if several people are coded and `subject` is None, or if it is unknown; DatasetError if no tier

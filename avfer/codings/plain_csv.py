@@ -21,7 +21,7 @@ SYNONYMS = {"path": "clip", "end": "stop", "time": "time_s", "label": "value", "
 KEYS = frozenset({"clip", "subject", "time_s"})
 
 
-class CsvFormat:
+class PlainCsvFormat:
     """Reads a table of marks, or a table of times; `clip` in it separates the codings of several clips."""
 
     suffixes = (".csv", ".tsv")
