@@ -27,7 +27,7 @@ OTHER_NAME = "the coding names another clip than the table"
 MAX_NAMES = 8  # in a message
 
 
-class CodedClip(NamedTuple):
+class LabelledClip(NamedTuple):
     """The rows of one clip in a table."""
 
     name: str  # path below the input, or file name
@@ -62,7 +62,7 @@ class CodedRecording:
     """
 
     name: str
-    scale: str  # of the predicted action units, see `CodedClip`
+    scale: str  # of the predicted action units, see `LabelledClip`
     classes: tuple[str, ...]  # that the table has probabilities of
     predicted: dict[str, np.ndarray]  # column -> (T,); a column that the table lacks is not in it
     coded: dict[str, np.ndarray]  # column -> (T,)
@@ -71,7 +71,7 @@ class CodedRecording:
 class Pairing(NamedTuple):
     """Clips with their codings, and notes about those that have none."""
 
-    pairs: list[tuple[CodedClip, Coding]]
+    pairs: list[tuple[LabelledClip, Coding]]
     notes: list[str]
 
 
@@ -87,7 +87,7 @@ def read_pairs(tables: Path, codings: Path, options: CodingOptions) -> Pairing:
     return _match(clips, found)
 
 
-def read_recordings(pairs: Sequence[tuple[CodedClip, Coding]], options: CodingOptions) -> Iterator[CodedRecording]:
+def read_recordings(pairs: Sequence[tuple[LabelledClip, Coding]], options: CodingOptions) -> Iterator[CodedRecording]:
     """Yield the clips with predicted and coded values. Raises as `sample_coding`; ConfigError for an unknown person."""
     people = {int(number) for clip, _ in pairs for number in _people(clip.rows)}
     if options.person is not None and options.person not in people:
@@ -102,13 +102,13 @@ def read_recordings(pairs: Sequence[tuple[CodedClip, Coding]], options: CodingOp
         yield CodedRecording(clip.name, clip.scale, classes, predicted, coded)
 
 
-def _clips(path: Path) -> list[CodedClip]:
+def _clips(path: Path) -> list[LabelledClip]:
     """Return the clips in a table, which are several in a merged data set."""
     table = read_table(path)
     rows, scale = table.to_pandas(), action_unit_scale(table)
     name = "source" if "source" in rows else "clip"
     named = rows[name].fillna(path.stem)
-    return [CodedClip(str(clip), path, rows[named == clip], scale) for clip in named.unique()]
+    return [LabelledClip(str(clip), path, rows[named == clip], scale) for clip in named.unique()]
 
 
 def _coding_files(path: Path, tables: Path) -> list[Path]:
@@ -125,13 +125,13 @@ def _coding_files(path: Path, tables: Path) -> list[Path]:
     return found
 
 
-def _match(clips: list[CodedClip], codings: list[Coding]) -> Pairing:
+def _match(clips: list[LabelledClip], codings: list[Coding]) -> Pairing:
     """Return the codings of the clips. Raises DatasetError if there are none, or if names are not unique."""
     if len(clips) == 1 and len(codings) == 1:
         other = codings[0].clip and PurePath(codings[0].clip).stem != clips[0].stem
         notes = [f"{OTHER_NAME}: {codings[0].clip}, {clips[0].name}"] if other else []
         return Pairing([(clips[0], codings[0])], notes)
-    by_name: dict[str, CodedClip] = {}
+    by_name: dict[str, LabelledClip] = {}
     for clip in clips:
         if clip.stem in by_name:
             raise DatasetError(f"two clips are called '{clip.stem}': {by_name[clip.stem].name} and {clip.name}")
@@ -157,7 +157,7 @@ def _match(clips: list[CodedClip], codings: list[Coding]) -> Pairing:
     return Pairing(pairs, notes)
 
 
-def _names(names: Sequence[str] | Mapping[str, CodedClip]) -> str:
+def _names(names: Sequence[str] | Mapping[str, LabelledClip]) -> str:
     listed = list(names)
     more = f" and {len(listed) - MAX_NAMES} more" if len(listed) > MAX_NAMES else ""
     return ", ".join(listed[:MAX_NAMES]) + more
@@ -167,7 +167,7 @@ def _people(rows: pd.DataFrame) -> list[int]:
     return list(rows["person"].dropna().unique()) if "person" in rows else []
 
 
-def _rows_of(clip: CodedClip, person: int | None) -> pd.DataFrame:
+def _rows_of(clip: LabelledClip, person: int | None) -> pd.DataFrame:
     """Return one row for each instant of a clip, ordered by time: of a person, or of the largest face."""
     if person is None:
         return select_face(clip.rows, clip.name).sort_values("time_s")
