@@ -204,10 +204,12 @@ class FaceCrops:
 
     faces: FaceTracks  # N rows
     pixels: Tensor  # (N, side, side, 3) uint8 RGB
+    to_crop: np.ndarray  # (N, 2, 3) float64, from px (x, y, 1) of the picture to px of the crop
 
     def __post_init__(self) -> None:
-        right = self.pixels.ndim == 4 and self.pixels.shape[::3] == (len(self.faces), 3)
-        _require(right, self, f"pixels must be ({len(self.faces)}, side, side, 3)")
+        n = len(self.faces)
+        right = self.pixels.ndim == 4 and self.pixels.shape[::3] == (n, 3) and self.to_crop.shape == (n, 2, 3)
+        _require(right, self, f"pixels must be ({n}, side, side, 3), to_crop ({n}, 2, 3)")
 
     @property
     def clock(self) -> Clock:

@@ -7,6 +7,9 @@ import numpy as np
 from avfer.affect_track import AffectTrack
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.rows import concat, select
+from avfer.types import FaceTracks
+
+MOST_TRACKS = 2**31  # a track's number is less
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +64,17 @@ class AddMeasures:
 
 def measured_rows(affect: AffectTrack, measures: FaceMeasures) -> np.ndarray:
     """Return for each row of affect the row of its measures, -1 for none: (N,) int64."""
-    rows = {key: i for i, key in enumerate(zip(*map(np.ndarray.tolist, _keys(measures)), strict=True))}
-    return np.array([rows.get(key, -1) for key in zip(*map(np.ndarray.tolist, _keys(affect)), strict=True)], np.int64)
+    if not len(measures.faces):
+        return np.full(len(affect), -1)
+    wanted, known = _keys(affect.faces), _keys(measures.faces)
+    order = np.argsort(known)
+    place = np.searchsorted(known[order], wanted).clip(max=len(known) - 1)
+    return np.where(known[order][place] == wanted, order[place], -1)
 
 
-def _keys(rows: AffectTrack | FaceMeasures) -> tuple[np.ndarray, np.ndarray]:
-    return rows.faces.frames, rows.faces.track_ids
+def _keys(faces: FaceTracks) -> np.ndarray:
+    """Return one number for frame and track of each row: (N,) int64."""
+    return faces.frames * MOST_TRACKS + faces.track_ids
 
 
 def _taken(values: np.ndarray, row: np.ndarray) -> np.ndarray:

@@ -57,10 +57,10 @@ class AlignFaces:
         buffer, side = state.add(frames), self.size or DEFAULT_SIZE
         tracks = select_faces(tracks, self.person)
         target = np.array(self.points) * side
-        to_picture = inverse(similarity(tracks.landmarks, target))
+        to_crop = similarity(tracks.landmarks, target)
         crops = [
             warp(buffer.picture(frame), transform, side)
-            for frame, transform in zip(tracks.frames.tolist(), to_picture, strict=True)
+            for frame, transform in zip(tracks.frames.tolist(), inverse(to_crop), strict=True)
         ]
         pixels = torch.stack(crops) if crops else torch.zeros((0, side, side, 3), dtype=torch.uint8)
-        return buffer.since(tracks.clock.stop), FaceCrops(tracks, pixels)
+        return buffer.since(tracks.clock.stop), FaceCrops(tracks, pixels, to_crop)

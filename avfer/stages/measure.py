@@ -15,7 +15,7 @@ from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, NUM_LANDMARKS,
 from avfer.models.weights import sha256
 from avfer.option_types import option_errors
 from avfer.rows import concat, no_faces
-from avfer.signal.geometry import inverse, similarity
+from avfer.signal.geometry import inverse
 from avfer.stages.buffers import split_blocks
 from avfer.types import FaceCrops, FaceTracks
 
@@ -30,7 +30,7 @@ SCORE = (0.5, 0.95)  # of the detector
 
 @dataclass
 class MeasureFaces:
-    """Measure every face with a network that `face_lite` is the embedded one of.
+    """Measure every face with a network, such as the embedded `face_lite`.
 
     Landmarks, roll and gaze are turned from the crop back to the picture. Action units are activations: 0 at rest, 1
     for the strongest movement of the photographs that the network was trained on; they are no FACS intensities. Units
@@ -86,19 +86,18 @@ def no_measures(faces: FaceTracks) -> FaceMeasures:
 
 
 def to_measures(crops: FaceCrops, outputs: FaceOutputs, card: Card) -> FaceMeasures:
-    """Return measures in the picture from outputs in the crop. card: states template and measured units."""
-    faces, side = crops.faces, crops.pixels.shape[1]
-    to_crop = similarity(faces.landmarks, np.array(card.template) * side)
-    back = inverse(to_crop)
-    points = outputs.landmarks.double().numpy() * side
+    """Return measures in the picture from outputs in the crop. card: states the measured units."""
+    back = inverse(crops.to_crop)
+    points = outputs.landmarks.double().numpy() * crops.pixels.shape[1]
     landmarks = points @ back[:, :, :2].transpose(0, 2, 1) + back[:, None, :, 2]
-    turn = np.degrees(np.arctan2(to_crop[:, 1, 0], to_crop[:, 0, 0]))  # clockwise, of the picture in the crop
+    cosine, sine = crops.to_crop[:, 0, 0], crops.to_crop[:, 1, 0]
+    turn = np.degrees(np.arctan2(sine, cosine))  # clockwise, of the picture in the crop
     pose = outputs.rotation.double().numpy()
     pose = np.c_[pose[:, :2], (pose[:, 2] - turn + 180) % 360 - 180]
     gaze = turn_back(outputs.gaze.double().numpy(), turn)
     closed = outputs.activations[:, LIDS].numpy().min(1).clip(0, 1)
     values = np.c_[pose, gaze, closed, quality(crops, pose[:, 0], outputs.presence.double().numpy())]
-    return FaceMeasures(faces, landmarks.astype(np.float32), _units(outputs, card), values.astype(np.float32))
+    return FaceMeasures(crops.faces, landmarks.astype(np.float32), _units(outputs, card), values.astype(np.float32))
 
 
 def _units(outputs: FaceOutputs, card: Card) -> np.ndarray:

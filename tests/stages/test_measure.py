@@ -13,6 +13,7 @@ from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.models.card import Card
 from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceOutputs
 from avfer.rows import select
+from avfer.signal.geometry import similarity
 from avfer.stages.add_measures import AddMeasures
 from avfer.stages.measure import MeasureFaces, to_measures
 from avfer.types import NO_TRACK, FaceCrops, FaceTracks
@@ -30,12 +31,16 @@ def tracks(frames: np.ndarray, ids: np.ndarray, points: np.ndarray, count: int) 
     return FaceTracks(clock(count), frames, box, points.astype(np.float32), np.ones(n, np.float32), ids)
 
 
+def to_crop(points: np.ndarray) -> np.ndarray:
+    return similarity(points, np.array(FIVE) * SIDE)
+
+
 def one_face(turn: float, scale: float, shift: tuple[float, float]) -> FaceCrops:
     """Return the crop of a face that lies in the picture turned clockwise by `turn` degrees."""
     points = np.array([[place(x, y, turn, scale, shift) for x, y in FIVE]])
     zero = np.zeros(1, np.int64)
     pixels = torch.randint(0, 255, (1, SIDE, SIDE, 3), dtype=torch.uint8)
-    return FaceCrops(tracks(zero, zero, points, 1), pixels)
+    return FaceCrops(tracks(zero, zero, points, 1), pixels, to_crop(points))
 
 
 def place(x: float, y: float, turn: float, scale: float, shift: tuple[float, float]) -> tuple[float, float]:
@@ -90,7 +95,7 @@ def crops() -> FaceCrops:
     kept = rng.uniform(size=2 * COUNT) > 0.3
     points = np.array(FIVE) * 80 + rng.normal(0, 1, (int(kept.sum()), 5, 2))
     pixels = torch.randint(0, 255, (int(kept.sum()), SIDE, SIDE, 3), dtype=torch.uint8)
-    return FaceCrops(tracks(frames[kept], ids[kept], points, COUNT), pixels)
+    return FaceCrops(tracks(frames[kept], ids[kept], points, COUNT), pixels, to_crop(points))
 
 
 @pytest.fixture(scope="module")

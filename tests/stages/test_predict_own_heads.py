@@ -30,7 +30,8 @@ def faces(n: int) -> FaceCrops:
         scores=np.ones(n, np.float32),
         track_ids=np.zeros(n, np.int64),
     )
-    return FaceCrops(tracks, torch.tensor(ORANGE, dtype=torch.uint8).expand(n, 16, 16, 3))
+    pixels = torch.tensor(ORANGE, dtype=torch.uint8).expand(n, 16, 16, 3)
+    return FaceCrops(tracks, pixels, np.zeros((n, 2, 3)))
 
 
 def embedded(folder: Path, **options: str) -> EmbedFaces:

@@ -54,7 +54,8 @@ def crops(n: int) -> FaceCrops:
         track_ids=np.concatenate([[0], (np.diff(frames) == 0).astype(np.int64)]),
     )
     random = torch.Generator().manual_seed(4)
-    return FaceCrops(tracks, torch.randint(0, 256, (rows, 96, 96, 3), generator=random, dtype=torch.uint8))
+    pixels = torch.randint(0, 256, (rows, 96, 96, 3), generator=random, dtype=torch.uint8)
+    return FaceCrops(tracks, pixels, np.zeros((rows, 2, 3)))
 
 
 def loaded(name: str, weights: str) -> tuple[EmbedFaces, PredictAffect]:
