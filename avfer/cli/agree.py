@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avfer.catalog import NAMES
-from avfer.cli.shared_options import AsJson
+from avfer.cli.shared_options import AsJson, Overwrite
 from avfer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def agree(
         Path | None,
         typer.Option("--output", metavar="FILE", help="Write the result to this .csv, .json, .md or .html file."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare tables with human codings of the same clips.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avfer.catalog import NAMES
+from avfer.cli.shared_options import Overwrite
 from avfer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def export(
             " times.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a table as the file of another program.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from avfer.cli.commands import command, command_group
+from avfer.cli.shared_options import Overwrite
 from avfer.errors import FAILED, ConfigError
 
 app = command_group("List, inspect, import and verify models.", example="avfer models show aver_lite")
@@ -50,7 +51,7 @@ def import_model(
             "--classes", metavar="A,B,...", help="Classes in the order of the logits, or the name of a corpus."
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Convert a checkpoint of the authors to .safetensors with a card.
 

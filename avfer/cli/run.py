@@ -70,6 +70,7 @@ def run(
 ) -> None:
     """Predict affect in clips and write one table for each."""
     from avfer.export import find_exporter
+    from avfer.export.face_drawing import parse_drawings
     from avfer.jobs import Outcome
 
     names = list(dict.fromkeys(name.strip() for name in formats.split(",")))
@@ -80,7 +81,7 @@ def run(
         jobs = [replace(job, export_options={"overlay": _drawn(draw, job)}) for job in jobs]
         find_exporter("overlay", jobs[0].export_options["overlay"])  # raises ConfigError for an unknown name
     options = clip_settings(start, stop, fps, region, person, baseline)
-    options |= {"landmarks": True} if "landmarks" in (draw or "").split(",") else {}
+    options |= {"landmarks": True} if "landmarks" in parse_drawings(draw or "") else {}
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file; results need a folder")
     outcomes: list[Outcome] = []

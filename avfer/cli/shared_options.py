@@ -79,6 +79,7 @@ StageSettings = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from avfer.cli.commands import command, command_group
+from avfer.cli.shared_options import Overwrite
 from avfer.errors import FAILED, ConfigError
 
 EXAMPLE = "avfer submit check --task va --example sample.txt va.txt"
@@ -58,7 +59,7 @@ def write_submission(
     extend: Annotated[
         bool, typer.Option("--extend", help="Repeat the last value where a table ends before the sample does.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a submission that predicts every row of the sample.
 

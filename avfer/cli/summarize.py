@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avfer.cli.shared_options import Formats, Quiet
+from avfer.cli.shared_options import Formats, Overwrite, Quiet
 from avfer.errors import FAILED, ConfigError, DatasetError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def summarize(
             " frown.column=au04. Can be given several times.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Write statistics of each person in tables, for R and SPSS.
@@ -66,7 +66,6 @@ def summarize(
         raise DatasetError(failures[0] if len(failures) == 1 else f"no table could be read; the first: {failures[0]}")
     summary = join_summaries(summaries)
     for path, name in outputs.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
         with TableWriter(path, name) as writer:
             writer.append(summary)
     if not quiet:

@@ -83,7 +83,9 @@ def read_landmarks(path: Path) -> dict[tuple[int, int], np.ndarray]:
     Raises DatasetError if there is no such file or it holds no landmarks.
     """
     if path.suffix not in READERS or not path.is_file():
-        raise DatasetError(f"there is no table of landmarks at {path}; run with --set measured.landmarks=true")
+        raise DatasetError(
+            f"there are no landmarks at {path}; run with --set measured.landmarks=true --overwrite to make them"
+        )
     table = READERS[path.suffix](path)
     names = [name for name in table.column_names if name[:1] in "xy" and name[1:].isdecimal()]
     if not names or not {"frame", "track"} <= set(table.column_names):

@@ -63,7 +63,8 @@ class EventKind:
         return column
 
 
-# A spontaneous smile lasts 0.5 to 4 s (Frank, Ekman and Friesen 1993), a blink 0.1 to 0.4 s (Caffier et al. 2003).
+# Conventional values, not fitted to any network: a spontaneous smile lasts 0.5 to 4 s (Frank, Ekman and Friesen 1993),
+# a blink 0.1 to 0.4 s (Caffier et al. 2003); both recalled, not re-checked.
 EVENTS: Mapping[str, EventKind] = {
     "smile": EventKind(("au12",), SegmentRule(on=0.5, off=0.3, min_duration=0.2, max_gap=0.2)),
     "blink": EventKind(("eye_closed", "au45"), SegmentRule(on=0.5, off=0.3, max_duration=0.5)),

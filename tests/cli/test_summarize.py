@@ -76,3 +76,9 @@ def test_an_existing_file_is_replaced_on_request(avfer, table, tmp_path):
     output.write_text("old")
     assert avfer("summarize", table, "--output", output, "--overwrite").code == 0
     assert len(pd.read_csv(output)) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_named(avfer, table, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = avfer("summarize", table, "--output", tmp_path / "file" / "out.csv")
+    assert done.code == 3 and "out.csv cannot be written" in done.err and "unexpected" not in done.err
