@@ -1,7 +1,14 @@
 """Tables as `avfer run` writes them, for the tests of exporters: made by hand, with the columns of measured faces."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+import pytest
+
+from avfer.export import HasSideFiles, find_exporter
+from avfer.export.person_rows import clips_of
+from avfer.export.table_segments import EVENTS, find_segments
 
 HOSTILE = "=cmd|' C calc'!A0 <img src=x onerror=alert(1)> --> \"q\" \u202egpj.mp4"
 NUMBERS = ("face_score", "face_x1", "face_y1", "face_x2", "face_y2", "valence", "arousal", "p_neutral", "p_happiness")
@@ -80,3 +87,25 @@ TABLES = {
 def numbers(table: pa.Table, column: str) -> np.ndarray:
     """Return a column as (N,) float64, NaN where it is null."""
     return table[column].cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+every_table = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+
+
+def write(name: str, table: pa.Table, folder: Path, **options: object) -> Path:
+    exporter = find_exporter(name, options)
+    path = folder / f"talk{exporter.suffix}"
+    exporter.write(table, folder / table["clip"][0].as_py(), path)
+    sides = exporter.side_files(table, path) if isinstance(exporter, HasSideFiles) else []
+    assert sorted(folder.iterdir()) == sorted([path, *sides]), "every file is announced, and no temporary one is left"
+    return path
+
+
+def expected_segments(table: pa.Table) -> dict[str, list[tuple[float, float, str]]]:
+    """Return "person 1 smile" -> (start, stop, label) of the segments."""
+    return {
+        f"{person.label} {name}": [(one.start, one.stop, one.label) for one in found]
+        for person in clips_of(table)[0].people
+        for name, kind in EVENTS.items()
+        if (found := find_segments(person, name, kind)) is not None
+    }

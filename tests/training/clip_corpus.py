@@ -3,9 +3,10 @@
 `tests.training.clip_corpus:FilmedClips` is the corpus, `FixedFace` a stage that detects one face filling each frame.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,19 @@ from tests.media_maker import write_clip
 
 STEPS, FPS, SIDE, RATE = 100, 25, 48, 16_000
 NUMBERS: dict[Partition, range] = {"train": range(4), "dev": range(4, 6)}
+SHORT_TRAINING: Mapping[str, Any] = {  # of a small network on these clips, in seconds
+    "backbone": {"name": "timm:resnet10t"},
+    "model_options": {"width": 16, "dropout": 0.0, "modality_dropout": 0.0},
+    "size": 32,
+    "length": 20,
+    "stride": 10,
+    "batch": 6,
+    "epochs": 3,
+    "threads": 1,
+    "augment": "none",
+    "device": "cpu",
+    "optimiser": {"rate": 0.01, "rates": {"backbone": 0.3}},
+}
 PIPELINE = """
 stages:
   frames: {{use: decode_video, from: span}}

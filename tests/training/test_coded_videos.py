@@ -37,17 +37,7 @@ def scores(corpus: str, root: Path, folder: Path) -> dict[str, float]:
         "options": {"split": SPLIT},
         "pipeline": str(clip_corpus.write_pipeline(folder / "toy.yaml")),
         "output": folder / corpus,
-        "backbone": {"name": "timm:resnet10t"},
-        "model_options": {"width": 16, "dropout": 0.0, "modality_dropout": 0.0},
-        "size": 32,
-        "length": 20,
-        "stride": 10,
-        "batch": 6,
-        "epochs": 3,
-        "threads": 1,
-        "augment": "none",
-        "device": "cpu",
-        "optimiser": {"rate": 0.01, "rates": {"backbone": 0.3}},
+        **clip_corpus.SHORT_TRAINING,
     }
     return train(make_config(values, "the test")).scores
 

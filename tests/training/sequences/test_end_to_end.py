@@ -40,17 +40,7 @@ def settings(clips: Path, folder: Path, with_voice: bool = False, hidden: int = 
         "root": clips,
         "pipeline": str(clip_corpus.write_pipeline(folder / "toy.yaml", with_voice, hidden)),
         "output": folder / "out",
-        "backbone": {"name": NET},
-        "model_options": {"width": 16, "dropout": 0.0, "modality_dropout": 0.0},
-        "size": 32,
-        "length": 20,
-        "stride": 10,
-        "batch": 6,
-        "epochs": 3,
-        "threads": 1,
-        "augment": "none",
-        "device": "cpu",
-        "optimiser": {"rate": 0.01, "rates": {"backbone": 0.3}},
+        **clip_corpus.SHORT_TRAINING,
     }
     return make_config(values | changes, "toy")
 
