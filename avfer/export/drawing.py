@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
+from avfer.export.colours import line_colour
 from avfer.export.face_drawing import draw_measures
-from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, class_names, line_colour
+from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, class_names
 
 # Column -> value, of one row of the table; its landmarks (P, 2) px under a key of their own.
 Row = Mapping[str, float | int | str | np.ndarray | None]

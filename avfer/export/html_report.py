@@ -19,14 +19,9 @@ import pyarrow as pa
 from avfer.atomic import atomic_write
 from avfer.errors import WeightsError
 from avfer.export import metadata_of
-from avfer.export.measure_charts import (
-    VIRIDIS,
-    action_unit_chart,
-    action_unit_title,
-    angle_chart,
-    has_values,
-    present_columns,
-)
+from avfer.export.colours import VIRIDIS, expression_colour, line_colour
+from avfer.export.html_page import page_style, wide
+from avfer.export.measure_charts import action_unit_chart, action_unit_title, angle_chart, has_values, present_columns
 from avfer.export.summary import TableSummary, summarize
 from avfer.export.svg import affect_chart, expression_chart, share_chart
 from avfer.export.track_series import (
@@ -35,8 +30,6 @@ from avfer.export.track_series import (
     TrackSeries,
     action_unit_columns,
     class_names,
-    expression_colour,
-    line_colour,
     track_series,
 )
 from avfer.models.weights import builtin_card
@@ -92,6 +85,7 @@ def render_report(table: pa.Table) -> str:
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
         metadata=escape(json.dumps(metadata, ensure_ascii=False)),
         title=escape(metadata.get("clip", "clip")),
+        style=page_style(),
         lead=_lead(summary, metadata),
         tiles=_tiles(summary, counts),
         mapped=_mapped(metadata),
@@ -172,12 +166,12 @@ def _measures(
         gradient = f'<span style="background:linear-gradient(to right,{",".join(VIRIDIS)})"></span>'
         scale = f'<p class="scale">0 {gradient} 1 <span class="ground"></span> no value</p>'
         chart = action_unit_chart(people, action_units, start, stop)
-        sections.append(_section(action_unit_title(action_units, metadata), chart + scale))
+        sections.append(_section(action_unit_title(action_units, metadata), wide(chart) + scale))
     for title, columns in (("Head pose", POSE_COLUMNS), ("Gaze", GAZE_COLUMNS)):
         if shown := present_columns(people, columns):
             chart = angle_chart(people, shown, start, stop)
             known = [(person.label, line_colour(i)) for i, person in enumerate(people) if has_values(person, shown)]
-            sections.append(_section(title, f'<p class="note">{ANGLES}</p>{chart}{_legend(known)}'))
+            sections.append(_section(title, f'<p class="note">{ANGLES}</p>{wide(chart)}{_legend(known)}'))
     return "\n".join(sections)
 
 
@@ -219,4 +213,4 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Return an HTML table; the cells are HTML, so the caller escapes text."""
     head = "".join(f"<th>{name}</th>" for name in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return wide(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")

@@ -8,11 +8,10 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+from avfer.export.colours import VIRIDIS, line_colour
 from avfer.export.svg import LEFT, RIGHT, WIDTH, Values, line_path, svg_image, svg_text, time_axis, time_x
-from avfer.export.track_series import CORRECTED, TrackSeries, line_colour
+from avfer.export.track_series import CORRECTED, TrackSeries
 
-# Viridis in nine steps from 0 to 1: evenly bright steps, which colour-blind readers can order too.
-VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 CELL_HEIGHT, TRACK_GAP = 16, 30  # px, of an action unit and between two tracks
 ANGLE_PANEL, ANGLE_GAP = 96, 34  # px, of a panel of angles and between two panels
 MIN_LIMIT, TICK_DEGREES = 15, 15  # degrees, smallest end of an axis of angles, and what its end is a multiple of

@@ -8,9 +8,10 @@ from html import escape
 import pyarrow as pa
 
 from avfer.export import metadata_of
+from avfer.export.colours import line_colour
 from avfer.export.summary import TableSummary, coverage, summarize
 from avfer.export.svg import affect_chart
-from avfer.export.track_series import line_colour, track_series
+from avfer.export.track_series import track_series
 
 STYLE = """
 .avfer { max-width: 960px; color: #202124; background: #fff; padding: 8px; font: 13px/1.4 system-ui, sans-serif; }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from avfer.export import metadata_of
+from avfer.export.colours import expression_colour, line_colour
 from avfer.export.measure_charts import (
     ANGLES,
     action_unit_name,
@@ -23,8 +24,6 @@ from avfer.export.track_series import (
     TrackSeries,
     action_unit_columns,
     class_names,
-    expression_colour,
-    line_colour,
     track_series,
 )
 

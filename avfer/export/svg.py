@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from avfer.export.track_series import TrackSeries, expression_colour, line_colour
+from avfer.export.colours import expression_colour, line_colour
+from avfer.export.track_series import TrackSeries
 
 WIDTH, LEFT, RIGHT = 960, 86, 14  # px, of a chart over time and its margins
 PANEL, PANEL_GAP, ROW = 150, 34, 22  # px, height of a panel, between panels, of a strip

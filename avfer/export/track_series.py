@@ -1,29 +1,15 @@
-"""The values of each track over time, extracted from a table for charts, and the colours of the charts.
+"""The values of each track over time, extracted from a table for charts.
 
 The report and the plot draw these series; a gap in a track breaks its line, and long clips are averaged.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from colorsys import hls_to_rgb
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
-# Okabe and Ito's palette, which colour-blind readers can distinguish; grey for neutral.
-EXPRESSION_COLOURS = {
-    "neutral": "#9aa0a6",
-    "happiness": "#e69f00",
-    "surprise": "#56b4e9",
-    "sadness": "#0072b2",
-    "anger": "#d55e00",
-    "disgust": "#009e73",
-    "fear": "#cc79a7",
-    "contempt": "#6b4c9a",
-}
-LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-GOLDEN_ANGLE = 0.381966  # of a full turn
 POSE_COLUMNS = ("yaw_deg", "pitch_deg", "roll_deg")
 GAZE_COLUMNS = ("gaze_yaw_deg", "gaze_pitch_deg")
 ACTION_UNIT = re.compile(r"au\d\d")
@@ -101,24 +87,6 @@ def measured_columns(table: pa.Table) -> list[str]:
 def class_names(table: pa.Table) -> list[str]:
     """Return the expressions for which a table has columns of probabilities."""
     return [name.removeprefix("p_") for name in table.column_names if name.startswith("p_")]
-
-
-def expression_colour(expression: str, names: list[str]) -> str:
-    """Return the fixed colour of an expression; one without takes the line colour of its position in `names`."""
-    if expression in EXPRESSION_COLOURS:
-        return EXPRESSION_COLOURS[expression]
-    return LINE_COLOURS[names.index(expression) % len(LINE_COLOURS)] if expression in names else "#9aa0a6"
-
-
-def line_colour(index: int) -> str:
-    """Return the colour of the line of the person at a position in the list of series.
-
-    Beyond LINE_COLOURS the hues advance by the golden angle, so that neighbours in the list differ clearly.
-    """
-    if index < len(LINE_COLOURS):
-        return LINE_COLOURS[index]
-    red, green, blue = hls_to_rgb(index * GOLDEN_ANGLE % 1.0, 0.42, 0.6)
-    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
 def _with_values(table: pa.Table, names: Sequence[str]) -> list[str]:

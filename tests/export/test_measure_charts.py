@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avfer.export.measure_charts import VIRIDIS, action_unit_chart, angle_chart, angle_limit
+from avfer.export.colours import VIRIDIS
+from avfer.export.measure_charts import action_unit_chart, angle_chart, angle_limit
 from avfer.export.svg import LEFT, RIGHT, WIDTH
 from avfer.export.track_series import TrackSeries
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from avfer.baseline import Baseline, corrected_table
+from avfer.export.colours import line_colour
 from avfer.export.svg import affect_chart
-from avfer.export.track_series import TrackSeries, action_unit_columns, expression_colour, line_colour, track_series
+from avfer.export.track_series import TrackSeries, action_unit_columns, track_series
 from tests.export.tracks import make_track
 
 
@@ -71,9 +72,3 @@ def test_expression_spans_cover_the_rows_of_a_person_in_order():
     assert spans[0][0] == 0 and spans[-1][1] == pytest.approx(60 / 25)
     assert all(stop == start for (_, stop, _), (start, _, _) in pairwise(spans))
     assert len({name for _, _, name in spans}) > 1
-
-
-def test_an_expression_without_a_fixed_colour_takes_one_by_its_position():
-    names = ["neutral", "boredom", "interest"]
-    assert expression_colour("boredom", names) != expression_colour("interest", names)
-    assert expression_colour("neutral", names) == "#9aa0a6"

@@ -19,12 +19,12 @@ import pyarrow as pa
 from avfer import __version__
 from avfer.atomic import atomic_write
 from avfer.export import beside
+from avfer.export.colours import line_colour
 from avfer.export.column_facts import action_unit_scale, describe_column, series_columns
 from avfer.export.person_rows import ClipRows
 from avfer.export.single_clip import single_clip
 from avfer.export.table_segments import EVENTS, EventKind, describe, find_segments
 from avfer.export.text_cells import number_cells, write_cells
-from avfer.export.track_series import line_colour
 from avfer.segments import Segments
 
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"

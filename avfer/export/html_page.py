@@ -1,0 +1,89 @@
+"""The HTML page around every report: one file without network, its style from `page.css` beside this module.
+
+The parts take plain text and escape it, except where an argument is said to be HTML. A page runs no script of its own;
+one that does passes it as `script`, with data from `script_data`.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+STYLE = Path(__file__).with_name("page.css")
+
+
+def page_style() -> str:
+    """Return the style sheet of every page, to be put between `<style>` and `</style>`."""
+    return STYLE.read_text(encoding="utf-8")
+
+
+def html_page(title: str, lead: str, content: str, *, script: str = "", head: str = "") -> str:
+    """Return a page as HTML: title, the line below it, and the content.
+
+    title, lead: text; content, head: HTML, of the body and of the head; script: JavaScript that runs at the end.
+    """
+    program = f"<script>\n{script}\n</script>\n" if script else ""
+    below = f'<p class="lead">{escape(lead)}</p>\n' if lead else ""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"{head}<title>{escape(title)} – avfer</title>\n<style>\n{page_style()}</style>\n</head>\n"
+        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{below}{content}\n</main>\n{program}</body>\n</html>\n"
+    )
+
+
+def html_section(title: str, content: str) -> str:
+    """Return a section with a heading.   title: text; content: HTML"""
+    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>"
+
+
+def html_tiles(figures: Iterable[tuple[str, str]]) -> str:
+    """Return key figures side by side.   figures: (name, value) as text"""
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures)
+    return f'<dl class="tiles">{items}</dl>'
+
+
+def html_legend(entries: Iterable[tuple[str, str]]) -> str:
+    """Return the legend of a chart.   entries: (name, colour)"""
+    items = "".join(f'<li><span style="background:{colour}"></span>{escape(name)}</li>' for name, colour in entries)
+    return f'<ul class="key">{items}</ul>'
+
+
+def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in a box that scrolls if it is wider than the page.
+
+    heads, rows: cells as text. Columns without any letter are aligned as numbers.
+    """
+    rows = [tuple(row) for row in rows]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(heads)
+    kinds = [' class="n"' if column and not any(map(_has_letters, column)) else "" for column in columns]
+    head = _cells("th", heads, kinds)
+    body = "".join(_cells("td", row, kinds) for row in rows)
+    return wide(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")
+
+
+def wide(content: str) -> str:
+    """Return HTML in a box that scrolls sideways on narrow screens, with the keyboard too."""
+    return f'<div class="wide" tabindex="0">{content}</div>'
+
+
+def script_data(identifier: str, content: Any) -> str:
+    """Return data for a script of the page as an element that runs nothing.
+
+    content: anything fit for JSON without NaN. The script reads it with
+    `JSON.parse(document.getElementById(identifier).textContent)`; no text in it can end the element or start another.
+    """
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    safe = safe.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return f'<script type="application/json" id="{identifier}">{safe}</script>'
+
+
+def _cells(tag: str, cells: Sequence[str], kinds: Sequence[str]) -> str:
+    parts = (f"<{tag}{kind}>{escape(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+    return f"<tr>{''.join(parts)}</tr>"
+
+
+def _has_letters(cell: str) -> bool:
+    return any(character.isalpha() for character in cell)
