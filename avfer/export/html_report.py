@@ -17,7 +17,6 @@ from string import Template
 import pyarrow as pa
 
 from avfer.atomic import atomic_write
-from avfer.errors import WeightsError
 from avfer.export import metadata_of
 from avfer.export.colours import VIRIDIS, expression_colour, line_colour
 from avfer.export.html_page import page_style, wide
@@ -32,13 +31,9 @@ from avfer.export.track_series import (
     class_names,
     track_series,
 )
-from avfer.models.weights import builtin_card
+from avfer.export.weight_facts import mapped_note, weight_files
 
 METADATA = re.compile(r'<meta name="avfer-metadata" content="([^"]*)">')
-MAPPED = (
-    "{values} are <strong>mapped, not measured</strong>: the embedded networks learned them from expressions by"
-    " published tables. Use them to rank moments, not as measurements."
-)
 ANGLES = "Degrees relative to the camera, with directions as they are seen in the picture."
 PAGE = Path(__file__).with_name("report.html")
 REASONS = {
@@ -106,21 +101,8 @@ def _no_values() -> str:
 
 def _mapped(metadata: dict[str, str]) -> str:
     """Return the note that values are mapped and not measured, if embedded weights made them."""
-    weights: dict[str, str] = json.loads(metadata.get("weights") or "{}")
-    names = [Path(file).stem for file, sha256 in weights.items() if _mapped_card(file, sha256)]
-    measured = metadata.get("au_scale") == "activation"
-    values = "Valence and arousal" if measured else "Valence, arousal and action units"
-    note = MAPPED.format(values=values)
-    return f'<p class="note">{note} ({escape(", ".join(names))})</p>' if names else ""
-
-
-def _mapped_card(file: str, sha256: str) -> bool:
-    """Return whether a file is an embedded one whose network predicts valence, arousal or action units."""
-    try:
-        card = builtin_card(Path(file).stem)
-    except WeightsError:
-        return False
-    return card.sha256 == sha256 and (card.valence_arousal or bool(card.action_units))
+    note = mapped_note(metadata)
+    return f'<p class="note">{escape(note)}</p>' if note else ""
 
 
 def _lead(summary: TableSummary, metadata: dict[str, str]) -> str:
@@ -189,24 +171,18 @@ def _coverage(summary: TableSummary, people: list[TrackSeries]) -> str:
 
 def _provenance(metadata: dict[str, str]) -> str:
     """Return the weights with licences and sha256, the YAML of the pipeline, and all other metadata."""
-    weights: dict[str, str] = json.loads(metadata.get("weights", "{}"))
     files = _table(
         ("weights", "licence", "sha256"),
-        [(escape(name), escape(_licence(name)), f"<code>{escape(sha)}</code>") for name, sha in weights.items()],
+        [
+            (escape(name), escape(licence), f"<code>{escape(sha)}</code>")
+            for name, licence, sha in weight_files(metadata)
+        ],
     )
     elsewhere = {"pipeline", "weights", "clip"}
     facts = [(escape(name), escape(value)) for name, value in metadata.items() if name not in elsewhere]
     pipeline = f"<pre>{escape(metadata.get('pipeline', ''))}</pre>"
     details = f"<details open><summary>The pipeline</summary>{pipeline}</details>"
     return f"{files}\n{details}\n{_table(('fact', 'value'), facts)}"
-
-
-def _licence(file: str) -> str:
-    """Return the licence of an embedded weight file; other files are described by their cards only."""
-    try:
-        return builtin_card(Path(file).stem).licence_weights
-    except WeightsError:
-        return "see its card"
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

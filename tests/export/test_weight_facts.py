@@ -1,0 +1,28 @@
+"""Licences of the weights behind a table, and the note on mapped values."""
+
+import json
+
+from avfer.export.weight_facts import NO_CARD, mapped_note, weight_files
+from avfer.models.weights import builtin_card
+
+
+def metadata(*names: str, **other: str) -> dict[str, str]:
+    return {"weights": json.dumps({f"{name}.safetensors": builtin_card(name).sha256 for name in names})} | other
+
+
+def test_embedded_weights_have_the_licence_of_their_card():
+    (file,) = weight_files(metadata("gru_lite"))
+    assert file.licence == builtin_card("gru_lite").licence_weights != ""
+
+
+def test_a_file_of_the_user_has_no_licence_here_even_under_the_name_of_an_embedded_one():
+    weights = {"mine.safetensors": "1" * 64, "gru_lite.safetensors": "2" * 64}
+    files = weight_files({"weights": json.dumps(weights)})
+    assert [file.licence for file in files] == [NO_CARD, NO_CARD]
+    assert mapped_note({"weights": json.dumps(weights)}) == ""
+
+
+def test_the_note_names_what_is_mapped():
+    assert mapped_note(metadata("gru_lite")).startswith("Valence, arousal and action units are mapped")
+    assert mapped_note(metadata("gru_lite", au_scale="activation")).startswith("Valence and arousal are mapped")
+    assert mapped_note(metadata("identity_lite")) == mapped_note({}) == ""
