@@ -104,6 +104,7 @@ def _facts(name: str, card: Card) -> list[tuple[str, str]]:
         ("MACs", f"{macs} for one input"),
         ("features", str(card.features or "")),
         ("classes", ", ".join(card.classes)),
+        ("temperature", f"{card.temperature:g}" if card.temperature != 1 else ""),
         *((f"order of {o.name}", ", ".join(o.classes) + ("" if o.proven else " (not proven)")) for o in card.orders),
         ("action units", ", ".join(card.action_units)),
         ("mean, std", f"{_numbers(card.mean)}; {_numbers(card.std)} ({card.colour.upper()}, of [0, 1])"),

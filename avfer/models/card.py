@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 MARKS = {  # source of a published number
     "A": "abstract or survey",
@@ -59,6 +59,7 @@ class Card(BaseModel):
     head: str | None = None  # the affect model whose embedded weights read this backbone
     features: int | None = None  # width of the embedding
     classes: list[str] = []  # expressions, in the order of the logits
+    temperature: float = Field(default=1.0, gt=0)  # the logits of expressions are divided by it before the softmax
     assumed: str = ""  # the corpus whose class order is assumed, because the file does not state one
     action_units: list[str] = []  # in the order of the logits
     measured: list[str] = []  # action units whose movement a face measurer states: "AU12"

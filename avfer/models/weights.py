@@ -38,6 +38,7 @@ UNTRAINED: dict[str, Any] = {  # facts of the embedded weights that a fresh netw
     "description": "",
     "head": None,
     "classes": [],
+    "temperature": 1.0,
     "action_units": [],
     "valence_arousal": False,
     "data": "",

@@ -91,15 +91,16 @@ class AffectNetwork:
         )
 
 
-def output_columns(prediction: Prediction) -> Tensor:
+def output_columns(prediction: Prediction, temperature: float = 1.0) -> Tensor:
     """Return N rows of an affect model as columns: valence, arousal, then probabilities.
 
-    -> (N, 2 + K + A): valence and arousal in [-1, 1] (NaN for a model without a head for them), the probabilities of K
+    temperature: of the model's card, by which the logits of expressions are divided (Guo et al. 2017, On Calibration of
+    Modern Neural Networks) -> (N, 2 + K + A): valence and arousal in [-1, 1] (NaN for a model without a head for them), the probabilities of K
     classes, which sum to 1, and of A action units.
     """
     probabilities: list[Tensor] = []
     if prediction.expression_logits is not None:
-        probabilities.append(prediction.expression_logits.softmax(1))
+        probabilities.append((prediction.expression_logits / temperature).softmax(1))
     if prediction.action_unit_logits is not None:
         probabilities.append(prediction.action_unit_logits.sigmoid())
     valence_arousal = prediction.valence_arousal

@@ -104,7 +104,7 @@ def own_outputs(card: Card, prediction: Prediction) -> Tensor:
     if card.valence_arousal and prediction.valence_arousal is not None:
         parts.append(prediction.valence_arousal.clamp(-1, 1))
     if card.classes and prediction.expression_logits is not None:
-        parts.append(prediction.expression_logits.softmax(1))
+        parts.append((prediction.expression_logits / card.temperature).softmax(1))
     if card.action_units and prediction.action_unit_logits is not None:
         parts.append(prediction.action_unit_logits.sigmoid())
     return torch.cat(parts, 1)

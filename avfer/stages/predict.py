@@ -133,7 +133,8 @@ class PredictAffect(_ModelStage):
                 for t in tracks[a:b]
             ]
             prediction, after = network.model.step(*(x[a:b].clone() for x in tensors), hidden=torch.cat(before))
-            columns.append(output_columns(prediction))  # per instant: the last bits of exp depend on the shape
+            # Per instant, because the last bits of exp depend on the shape.
+            columns.append(output_columns(prediction, network.card.temperature))
             hidden.update(zip(tracks[a:b], after.split(1), strict=True))
             last_times.update(dict.fromkeys(tracks[a:b], now))
         newest = max(last_times.values(), default=0.0)
@@ -199,7 +200,7 @@ def _predict_blocks(network: AffectNetwork, rows: FaceFeatures | JointFeatures, 
             )
             seconds = torch.from_numpy(times[index] - times[index[0]]).float().to(network.device)[None]
             out = network.model.sequence(inputs.face[at][None], inputs.voice[at][None], *flags, times=seconds)
-            columns = output_columns(out.map(lambda x: x[0])).cpu().numpy()
+            columns = output_columns(out.map(lambda x: x[0]), network.card.temperature).cpu().numpy()
             values[index[block[index]]] = columns[block[index]]
     chosen = (frames >= start) & (frames < stop)
     part = select(rows, chosen, rows.clock.part(start, stop))

@@ -21,6 +21,7 @@ def trained_card(
             "description": f"Trained by avfer on {corpus.name}. {description}".rstrip(),
             "data": f"{corpus.name} ({corpus.distribution}), partition {config.train}; {corpus.protocol}",
             "licence_weights": f"as the terms of {terms} allow",
+            "temperature": 1.0,  # that of other weights does not fit these
             "published": [],
             "metrics": [],
             "sha256": None,

@@ -1,6 +1,8 @@
 """predict_affect with causal models: one hidden state per track, NaN on rows without face and voice."""
 
+import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError
 from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
-from avfer.models.weights import save
+from avfer.models.weights import read_card, save
 from avfer.stages.predict import MAX_ABSENCE, PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
 from tests.laws import assert_same, clock, part
@@ -102,6 +104,20 @@ def test_probabilities_of_a_face_sum_to_one(models, name):
     assert (np.abs(track.valence[faces]) <= 1).all()
     assert track.classes == tuple(CLASSES)
     assert track.action_unit_names == tuple(UNITS)
+
+
+@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
+def test_the_temperature_of_the_card_softens_the_probabilities_alone(models, name, tmp_path):
+    shutil.copy(models[name].weights, tmp_path / "soft.safetensors")
+    card = read_card(Path(models[name].weights).with_suffix(".json")).model_copy(update={"temperature": 2.0})
+    (tmp_path / "soft.json").write_text(card.model_dump_json())
+    stage = PredictAffect(model=name, weights=str(tmp_path / "soft.safetensors"))
+    stage.load(torch.device("cpu"))
+    soft, plain = predict(stage, crowd()), predict(models[name], crowd())
+    roots = np.sqrt(plain.expressions)
+    np.testing.assert_allclose(soft.expressions, roots / roots.sum(1, keepdims=True), atol=1e-6)
+    np.testing.assert_array_equal(soft.valence, plain.valence)
+    np.testing.assert_array_equal(soft.action_units, plain.action_units)
 
 
 def test_a_voice_without_a_face_has_no_action_units(models):

@@ -34,9 +34,10 @@ def faces(n: int) -> FaceCrops:
     return FaceCrops(tracks, pixels, np.zeros((n, 2, 3)))
 
 
-def embedded(folder: Path, **options: str) -> EmbedFaces:
+def embedded(folder: Path, temperature: float = 1.0, **options: str) -> EmbedFaces:
     """Return embed_faces with a network that outputs mean colours."""
-    path = save(MeanColour(**options), MeanColour.card(**options), folder / "w.safetensors")
+    card = MeanColour.card(**options).model_copy(update={"temperature": temperature})
+    path = save(MeanColour(**options), card, folder / "w.safetensors")
     stage = EmbedFaces(NAME, str(path))
     stage.load(torch.device("cpu"))
     return stage
@@ -62,6 +63,13 @@ def test_every_head_fills_its_columns(tmp_path):
     assert track.classes == tuple(THREE)
     np.testing.assert_allclose(track.action_units[0], [1 / (1 + np.exp(0.6))], atol=1e-6)
     assert track.action_unit_names == ("AU01",)
+
+
+def test_the_temperature_of_the_card_divides_the_logits_of_expressions_only(tmp_path):
+    track, plain = predicted(embedded(tmp_path, temperature=0.5)), predicted(embedded(tmp_path))
+    logits = 4 * np.array([1.0, 0.4, -0.6])
+    np.testing.assert_allclose(track.expressions[0], np.exp(logits) / np.exp(logits).sum(), atol=1e-6)
+    assert (track.action_units == plain.action_units).all() and (track.valence == plain.valence).all()
 
 
 def test_valence_and_arousal_stay_within_one(tmp_path):

@@ -128,6 +128,7 @@ def test_the_card_states_training_data_and_scores(clips, tmp_path):
     card = read_card(tmp_path / "best.json")
     assert card.description.startswith("Trained by avfer on filmed. Labels of valence by 0 s and arousal by 0.4 s were")
     assert card.data == "filmed (made by a test), partition train; labels are the truth"
+    assert card.temperature == 1
     assert card.trained_on == {"face": "aver_lite"} and card.licence_weights.startswith("as the terms of filmed")
     assert [(m.name, m.value, m.protocol.split(", ")[1]) for m in card.metrics] == [("score", 0.25, "partition dev")]
 
