@@ -1,0 +1,291 @@
+/* Charts over time, made with uPlot: one shared part of the clip, one cursor, a click that seeks. */
+const RIGHT = 10; // px, margin
+const TIME_STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
+
+/* Return an element. Texts are set as text and never parsed as HTML. */
+function element(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === "text") node.textContent = value;
+    else if (name === "class") node.className = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name.startsWith("--")) node.style.setProperty(name, value);
+    else node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+/* Return a time as 0:01.24 or 1:02:03; decimals where less than two minutes are shown. */
+function timeText(seconds, span = 0) {
+  const sign = seconds < -0.0005 ? "-" : "", decimals = span > 120 ? 0 : span > 0 && span < 1 ? 3 : span > 0 && span > 10 ? 0 : 2;
+  const total = Math.round(Math.abs(seconds) * 10 ** decimals) / 10 ** decimals;
+  const hours = Math.floor(total / 3600), minutes = Math.floor(total / 60) % 60;
+  const rest = (total % 60).toFixed(decimals).padStart(decimals ? decimals + 3 : 2, "0");
+  return `${sign}${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${rest}`;
+}
+
+/* The colours of the page, which change with the light or dark setting of the system and on paper. */
+class Theme {
+  constructor() { this.read(); }
+
+  read() {
+    const style = getComputedStyle(document.documentElement);
+    for (const name of ["ink", "soft", "line", "ground", "card", "page"]) this[name] = style.getPropertyValue(`--${name}`).trim();
+    this.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  }
+}
+
+/* All charts of the page: they share the shown part of the clip (`view`), the playhead and the cursor. */
+class ChartGroup {
+  constructor(onSeek) {
+    this.onSeek = onSeek;
+    this.theme = new Theme();
+    this.charts = [];
+    this.view = { min: 0, max: 1 };
+    this.limits = { min: 0, max: 1 };
+    this.hover = null; // s, time below the mouse
+    this.time = 0;
+    this.onChange = () => {};
+    this.pending = 0;
+    this.seen = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        const chart = this.charts.find((one) => one.host === entry.target);
+        if (!chart) continue;
+        chart.visible = entry.isIntersecting;
+        if (chart.visible && chart.stale) chart.update();
+      }
+    }, { rootMargin: "200px" });
+    this.sizes = new ResizeObserver(() => this.schedule(true));
+    this.sizes.observe(document.getElementById("charts"));
+  }
+
+  get axisWidth() { return document.documentElement.clientWidth < 700 ? 52 : 76; }
+
+  add(chart) { this.charts.push(chart); this.seen.observe(chart.host); return chart; }
+
+  remove(charts) {
+    for (const chart of charts) { this.seen.unobserve(chart.host); chart.plot.destroy(); chart.host.remove(); }
+    this.charts = this.charts.filter((chart) => !charts.includes(chart));
+  }
+
+  clear() { this.remove([...this.charts]); }
+
+  /* Show a part of the clip, at least 0.2 s or five frames and within the clip. */
+  show(min, max) {
+    const whole = this.limits.max - this.limits.min, span = Math.min(whole, Math.max(0.2, max - min));
+    const start = Math.min(Math.max(this.limits.min, min + (max - min - span) / 2), this.limits.max - span);
+    this.view.min = start;
+    this.view.max = start + span;
+    this.schedule();
+  }
+
+  showAll() { this.show(this.limits.min, this.limits.max); }
+
+  zoom(factor, centre = this.time) {
+    const { min, max } = this.view, at = Math.min(Math.max(centre, min), max);
+    this.show(at - (at - min) * factor, at + (max - at) * factor);
+  }
+
+  /* Draw what is visible in the next frame of the screen. */
+  schedule(resized = false) {
+    this.resized ||= resized;
+    if (this.pending) return;
+    this.pending = requestAnimationFrame(() => {
+      this.pending = 0;
+      for (const chart of this.charts) chart.stale = true;
+      for (const chart of this.charts) if (chart.visible) chart.update(this.resized);
+      this.resized = false;
+      this.movePlayhead(this.time);
+      this.onChange();
+    });
+  }
+
+  drawAll() { for (const chart of this.charts) chart.update(true); }
+
+  movePlayhead(time) {
+    this.time = time;
+    for (const chart of this.charts) if (chart.visible) chart.movePlayhead(time);
+  }
+}
+
+/* One chart of a group.
+   lines(): [{index, values, scale, colour, dash, width, fill}] of what uPlot draws; paint(u, context): own drawing on top;
+   ground(u, context): own drawing below; range: of the y axis; marks: [value, text] on it; showTimes: whether the times
+   are written below; read(instant, y): text of the values at an instant. */
+class TimeChart {
+  constructor(group, clip, host, options) {
+    Object.assign(this, { group, clip, host, options, visible: true, stale: false });
+    this.lines = options.lines ? options.lines() : [];
+    this.plot = new uPlot(this.settings(), this.points(), host);
+    this.playhead = element("div", { class: "playhead" });
+    this.plot.over.append(this.playhead);
+    this.listen();
+  }
+
+  get width() { return Math.max(240, Math.floor(this.host.clientWidth)); }
+
+  get columns() { return Math.max(50, this.width - this.group.axisWidth - RIGHT); }
+
+  points() {
+    const points = linePoints(this.clip, this.lines, this.group.view, this.columns);
+    return this.lines.length ? points : [[this.group.view.min, this.group.view.max]];
+  }
+
+  settings() {
+    const { theme, view } = this.group, options = this.options, marks = options.marks || [];
+    return {
+      width: this.width, height: options.height + (options.showTimes === false ? 0 : 24),
+      padding: [options.showTimes === false ? 1 : 6, RIGHT, options.showTimes === false ? 1 : 0, 0],
+      legend: { show: false },
+      cursor: { sync: { key: "time", scales: ["x", null] }, y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
+      scales: { x: { time: false, range: () => [view.min, view.max] }, y: { range: () => options.range } },
+      axes: [
+        { show: options.showTimes !== false, size: 24, gap: 3, space: 70, incrs: TIME_STEPS, stroke: () => theme.soft, font: theme.font,
+          grid: { show: options.grid !== false, stroke: () => theme.line, width: 1 }, ticks: { show: false },
+          values: (u, splits) => splits.map((at) => timeText(at, splits.length > 1 ? (splits[1] - splits[0]) * 8 : 8)) },
+        { size: () => this.group.axisWidth, gap: 6, stroke: () => theme.soft, font: theme.font, ticks: { show: false },
+          splits: () => marks.map(([at]) => at), values: () => marks.map(([, text]) => text), filter: (u, splits) => splits,
+          grid: { show: options.grid !== false, stroke: () => theme.line, width: 1 } },
+      ],
+      series: [{}, ...this.lines.map((line) => ({
+        stroke: line.colour, width: line.width || 1.6, dash: line.dash, fill: line.fill, points: { show: false }, spanGaps: false,
+      }))],
+      hooks: {
+        drawClear: [(u) => options.ground && this.paint(u, options.ground)],
+        draw: [(u) => options.paint && this.paint(u, options.paint)],
+        setSelect: [(u) => this.select(u)],
+        setCursor: [(u) => this.point(u)],
+      },
+    };
+  }
+
+  paint(u, draw) {
+    u.ctx.save();
+    u.ctx.beginPath();
+    u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
+    u.ctx.clip();
+    draw(u, u.ctx);
+    u.ctx.restore();
+  }
+
+  select(u) {
+    if (u.select.width < 4) return;
+    const min = u.posToVal(u.select.left, "x"), max = u.posToVal(u.select.left + u.select.width, "x");
+    u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    this.group.show(min, max);
+  }
+
+  point(u) {
+    this.group.hover = u.cursor.left >= 0 ? u.posToVal(u.cursor.left, "x") : null;
+    this.group.onChange();
+  }
+
+  listen() {
+    const over = this.plot.over;
+    let pressed = 0;
+    over.addEventListener("mousedown", (event) => { pressed = event.clientX; });
+    over.addEventListener("click", (event) => {
+      if (Math.abs(event.clientX - pressed) > 3) return;
+      this.group.onSeek(this.plot.posToVal(event.clientX - over.getBoundingClientRect().left, "x"));
+    });
+    over.addEventListener("dblclick", () => this.group.showAll());
+    over.addEventListener("wheel", (event) => {
+      const { min, max } = this.group.view, sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
+      if (event.ctrlKey || event.metaKey) {
+        this.group.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.plot.posToVal(event.clientX - over.getBoundingClientRect().left, "x"));
+      } else if (sideways && (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY))) {
+        const shift = (max - min) * Math.sign(sideways) * 0.1;
+        this.group.show(min + shift, max + shift);
+      } else return;
+      event.preventDefault();
+    }, { passive: false });
+  }
+
+  update(resized = false) {
+    this.stale = false;
+    if (resized && this.plot.width !== this.width) this.plot.setSize({ width: this.width, height: this.plot.height });
+    this.plot.setData(this.points(), true);
+    if (resized) this.plot.redraw(false, true);
+  }
+
+  movePlayhead(time) {
+    const { min, max } = this.group.view, inside = time >= min - 1e-6 && time <= max + 1e-6;
+    this.playhead.hidden = !inside;
+    if (inside) this.playhead.style.transform = `translateX(${((time - min) / (max - min)) * this.plot.over.clientWidth}px)`;
+  }
+
+  /* Write the values at the cursor, or at the playhead. */
+  showValues(instant) {
+    if (!this.options.readout) return;
+    const y = this.group.hover !== null && this.plot.cursor.top >= 0 ? this.plot.posToVal(this.plot.cursor.top, "y") : null;
+    this.options.readout.textContent = instant === null ? "" : this.options.read(instant, y);
+  }
+}
+
+/* Return a function that fills spans of time [start, stop] with a hatching. */
+function hatchSpans(group, spans) {
+  return (u, context) => {
+    const tile = document.createElement("canvas"), side = Math.round(6 * devicePixelRatio);
+    tile.width = tile.height = side;
+    const pen = tile.getContext("2d");
+    pen.fillStyle = group.theme.ground;
+    pen.fillRect(0, 0, side, side);
+    pen.strokeStyle = group.theme.line;
+    pen.lineWidth = devicePixelRatio;
+    for (const shift of [-side, 0, side]) { pen.moveTo(shift, side); pen.lineTo(shift + side, 0); }
+    pen.stroke();
+    context.fillStyle = context.createPattern(tile, "repeat");
+    for (const [start, stop] of spans()) {
+      if (stop < group.view.min || start > group.view.max) continue;
+      const left = u.valToPos(Math.max(start, group.view.min), "x", true), right = u.valToPos(Math.min(stop, group.view.max), "x", true);
+      context.fillRect(left, u.bbox.top, Math.max(1, right - left), u.bbox.height);
+    }
+  };
+}
+
+/* Return a function that paints a ribbon of colours between two heights (shares of the chart). */
+function ribbon(group, clip, index, codes, colours, top = 0, bottom = 1) {
+  return (u, context) => {
+    const width = Math.round(u.bbox.width), found = columnCodes(clip, index, codes(), colours.length, group.view, width);
+    const y = u.bbox.top + top * u.bbox.height, height = (bottom - top) * u.bbox.height;
+    context.fillStyle = group.theme.ground;
+    context.fillRect(u.bbox.left, y, width, height);
+    for (let x = 0; x < width;) {
+      const first = x, code = found[x];
+      while (x < width && found[x] === code) x++;
+      if (code < 0) continue;
+      context.fillStyle = typeof colours[code] === "function" ? colours[code]() : colours[code];
+      context.fillRect(u.bbox.left + first, y, x - first, height);
+    }
+  };
+}
+
+/* Return a function that paints action units as a heat map, the first one at the top. */
+function heatMap(group, clip, person, names, palette) {
+  const picture = document.createElement("canvas");
+  return (u, context) => {
+    const width = Math.round(u.bbox.width / devicePixelRatio), values = columnMaxima(clip, person, names, group.view, width);
+    picture.width = width;
+    picture.height = names.length;
+    const pen = picture.getContext("2d"), image = pen.createImageData(width, names.length);
+    const scale = 255 / person.columnScales.get(names.find((name) => person.has(name)));
+    for (let k = 0; k < values.length; k++) {
+      if (values[k] === MISSING) continue;
+      const colour = palette[Math.max(0, Math.min(255, Math.round(values[k] * scale)))];
+      image.data.set(colour, 4 * k);
+    }
+    pen.putImageData(image, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(picture, u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
+  };
+}
+
+/* Return 256 colours [r, g, b, 255] between colours such as "#440154". */
+function gradient(colours) {
+  const parts = colours.map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
+  return Array.from({ length: 256 }, (_, k) => {
+    const place = (k / 255) * (parts.length - 1), low = Math.min(Math.floor(place), parts.length - 2);
+    return [...parts[low].map((value, c) => Math.round(value + (parts[low + 1][c] - value) * (place - low))), 255];
+  });
+}

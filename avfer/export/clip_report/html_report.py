@@ -1,0 +1,145 @@
+"""The playable report of clips as one HTML file: exporter "report", `avfer run --report` and `avfer report`."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape, unescape
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import pyarrow as pa
+
+from avfer.atomic import atomic_write
+from avfer.errors import ConfigError
+from avfer.export import metadata_of
+from avfer.export.clip_report.face_strip import cut_faces
+from avfer.export.clip_report.packed_arrays import SCALE
+from avfer.export.clip_report.report_data import ClipTable, clip_data
+from avfer.export.clip_report.report_video import VideoMode, find_video
+from avfer.export.colours import VIRIDIS
+from avfer.export.html_page import html_page, script_data
+from avfer.export.person_rows import ClipRows, clips_of
+
+METADATA = re.compile(r'<meta name="avfer-metadata" content="([^"]*)">')
+HEAD = 1_000_000  # characters of a page that hold its metadata
+MAX_CLIPS = 200  # of a page
+FOLDER = Path(__file__).parent
+SCRIPTS = ("uplot/uPlot.iife.min.js", "report_data.js", "charts.js", "player.js", "report.js", "texts.js", "start.js")
+STYLES = ("uplot/uPlot.min.css", "report.css")
+
+
+class CodingAgreement(NamedTuple):
+    """Agreement with human codings, as the page shows it; all text."""
+
+    text: str  # what the measures are
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]  # as long as heads
+    notes: Sequence[str]  # reasons to doubt or to limit the scores
+    facts: Sequence[tuple[str, str]]  # how they were computed
+
+
+@dataclass(frozen=True)
+class HtmlReport:
+    """Exporter "report": writes the page of a clip, with its video if that is found.
+
+    The page opens from disk and loads nothing but the linked video; its content security policy refuses all else.
+    """
+
+    suffix: ClassVar[str] = ".html"
+    needs_frames: ClassVar[bool] = False
+    video: VideoMode = "link"  # refer to the clip, hold it in the page, or leave it and all pictures out
+    transcode: bool = False  # write NAME.video.mp4 beside the page if browsers do not play the clip
+
+    def write(self, table: pa.Table, clip: Path, path: Path) -> None:
+        """Write the page. A clip that is missing or damaged is no error: the page says so.
+
+        Raises OutputError if a file cannot be written, ConfigError if the clip is too large to be embedded.
+        """
+        self.write_tables([(table, clip)], path)
+
+    def write_tables(
+        self, tables: Iterable[tuple[pa.Table, Path]], path: Path, agreement: CodingAgreement | None = None
+    ) -> None:
+        """Write one page of several tables, each with the path of its clip, or of the folder of its clips.
+
+        A table may hold several clips. Raises as `write`; ConfigError if there are more than MAX_CLIPS.
+        """
+        parts = [(part, rows, clip) for table, clip in tables for part, rows in split_clips(table, clip.name)]
+        if len(parts) > MAX_CLIPS:
+            raise ConfigError(f"a page holds at most {MAX_CLIPS} clips, got {len(parts)}; give fewer tables")
+        clips: list[ClipTable] = []
+        for number, (part, rows, clip) in enumerate(parts, 1):
+            own = clip / (rows.source or rows.clip) if len(parts) > 1 and clip.is_dir() else clip
+            ending = ".video.mp4" if len(parts) == 1 else f".video{number}.mp4"
+            copy = path.with_name(path.stem + ending) if self.transcode else None
+            video = find_video(own, metadata_of(part.schema), path, self.video, copy)
+            faces = cut_faces(own, rows.people) if video.readable else []
+            clips.append(ClipTable(part, rows, video, faces))
+        with atomic_write(path) as new:
+            new.write_text(render_report(clips, agreement), encoding="utf-8")
+
+    @staticmethod
+    def read_metadata(path: Path) -> dict[str, str]:
+        """Return the metadata of the first table behind a page, empty if the page holds none."""
+        with suppress(OSError, ValueError), path.open(encoding="utf-8") as file:
+            if found := METADATA.search(file.read(HEAD)):
+                return json.loads(unescape(found[1]))
+        return {}
+
+
+def split_clips(table: pa.Table, name: str) -> list[tuple[pa.Table, ClipRows]]:
+    """Return the clips in a table, each with its rows; a table without rows is one clip.
+
+    name: of the clip of a table without rows.
+    """
+    clips = clips_of(table)
+    if not clips:
+        empty = table["time_s"].to_numpy(zero_copy_only=False)
+        return [(table, ClipRows(metadata_of(table.schema).get("clip", name), "", empty, empty, ()))]
+    if len(clips) == 1:
+        return [(table, clips[0])]
+    column = "source" if "source" in table.column_names else "clip"
+    names = table[column].fill_null("").to_pylist()
+    return [(table.filter(pa.array([own in (clip.source, clip.clip) for own in names])), clip) for clip in clips]
+
+
+def render_report(clips: Sequence[ClipTable], agreement: CodingAgreement | None = None) -> str:
+    """Return the page of some clips as HTML.
+
+    Text of tables is part of JSON data that the script sets as text, or escaped. Scripts run by their hash only, so
+    that a script which somebody smuggled into the page would not run.
+    """
+    script = "\n".join(['"use strict";', *map(_read, SCRIPTS)])
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:;"
+        " media-src 'self' file: blob:; connect-src 'none'; base-uri 'none'; form-action 'none'"
+    )
+    first = clips[0]
+    metadata = escape(json.dumps(metadata_of(first.table.schema), ensure_ascii=False))
+    styles = "\n".join(map(_read, STYLES))
+    head = (
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f'<meta name="avfer-metadata" content="{metadata}">\n<style>\n{styles}</style>\n'
+    )
+    data = {
+        "clips": [clip_data(clip) for clip in clips],
+        "viridis": VIRIDIS,
+        "scale": SCALE,
+        "agreement": agreement._asdict() if agreement else None,
+    }
+    videos = "".join(
+        f'<script type="application/octet-stream" id="video-{number}">{clip.video.data}</script>\n'
+        for number, clip in enumerate(clips)
+        if clip.video.data
+    )
+    content = f"{_read('report.html')}\n{script_data('report-data', data)}\n{videos}"
+    return html_page(first.rows.clip, str(data["clips"][0]["lead"]), content, script=script, head=head)
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")

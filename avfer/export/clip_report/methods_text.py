@@ -1,0 +1,133 @@
+"""The texts of a report that a paper needs: what is measured, methods, licences and BibTeX."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from avfer.errors import ConfigError, WeightsError
+from avfer.export.weight_facts import mapped_note, weight_files
+from avfer.models.card import Card
+from avfer.models.weights import builtin_card
+from avfer.pipeline_config import StageSpec, parse_pipeline
+
+MEASURED = (
+    "Action units are measured movements of the face in [0, 1] (activation), not FACS intensities. Head pose and gaze are"
+    " measured relative to the camera."
+)
+EXPRESSIONS = "Expressions are what a face (or a voice) shows to observers, not what the person feels."
+UNKNOWN = (
+    "The table does not state embedded weights: what its numbers mean, and under which licence, stands in the cards of"
+    " the weights that were used."
+)
+STAGES = {  # stage -> what a methods section says about it
+    "detect_faces": "faces were detected",
+    "track_faces": "linked to tracks over time",
+    "identify_persons": "grouped into persons by their appearance",
+    "embed_voice": "the sound was described in windows over time",
+    "smooth_affect": "predictions were smoothed over time",
+}
+ENTRIES = {  # of BibTeX; the key of the entry -> its text
+    "zhang2016mtcnn": """@article{zhang2016mtcnn,
+  author = {Zhang, Kaipeng and Zhang, Zhanpeng and Li, Zhifeng and Qiao, Yu},
+  title = {Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks},
+  journal = {IEEE Signal Processing Letters}, volume = {23}, number = {10}, pages = {1499--1503}, year = {2016},
+  doi = {10.1109/LSP.2016.2603342}
+}""",
+    "barsoum2016ferplus": """@inproceedings{barsoum2016ferplus,
+  author = {Barsoum, Emad and Zhang, Cha and Canton Ferrer, Cristian and Zhang, Zhengyou},
+  title = {Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution},
+  booktitle = {ACM International Conference on Multimodal Interaction (ICMI)}, pages = {279--283}, year = {2016},
+  doi = {10.1145/2993148.2993165}
+}""",
+    "russell1977evidence": """@article{russell1977evidence,
+  author = {Russell, James A. and Mehrabian, Albert},
+  title = {Evidence for a Three-Factor Theory of Emotions},
+  journal = {Journal of Research in Personality}, volume = {11}, number = {3}, pages = {273--294}, year = {1977},
+  doi = {10.1016/0092-6566(77)90037-X}
+}""",
+    "livingstone2018ravdess": """@article{livingstone2018ravdess,
+  author = {Livingstone, Steven R. and Russo, Frank A.},
+  title = {The {Ryerson} Audio-Visual Database of Emotional Speech and Song ({RAVDESS})},
+  journal = {PLoS ONE}, volume = {13}, number = {5}, pages = {e0196391}, year = {2018},
+  doi = {10.1371/journal.pone.0196391}
+}""",
+    "hershey2017cnn": """@inproceedings{hershey2017cnn,
+  author = {Hershey, Shawn and others},
+  title = {{CNN} Architectures for Large-Scale Audio Classification},
+  booktitle = {IEEE International Conference on Acoustics, Speech and Signal Processing (ICASSP)},
+  pages = {131--135}, year = {2017}, doi = {10.1109/ICASSP.2017.7952132}
+}""",
+    "lugaresi2019mediapipe": """@misc{lugaresi2019mediapipe,
+  author = {Lugaresi, Camillo and others},
+  title = {{MediaPipe}: A Framework for Building Perception Pipelines}, year = {2019}, eprint = {1906.08172},
+  archivePrefix = {arXiv}
+}""",
+}
+CITED = {  # embedded weights -> keys of ENTRIES
+    "aver_lite": ["barsoum2016ferplus"],
+    "linear_lite": ["barsoum2016ferplus", "russell1977evidence"],
+    "gru_lite": ["barsoum2016ferplus", "russell1977evidence", "livingstone2018ravdess"],
+    "vggish_lite": ["livingstone2018ravdess", "hershey2017cnn"],
+    "face_lite": ["lugaresi2019mediapipe"],
+}
+
+
+def caveats(metadata: Mapping[str, str]) -> list[str]:
+    """Return what a reader must know about the numbers of a table: what is measured and what is mapped."""
+    mapped = mapped_note(metadata)
+    found = [mapped] if mapped else []
+    found += [MEASURED] if metadata.get("au_scale") == "activation" else []
+    return [*(found or [UNKNOWN]), EXPRESSIONS]
+
+
+def methods(metadata: Mapping[str, str], seconds: float, unit: str) -> str:
+    """Return a paragraph for the methods section of a paper.
+
+    seconds: duration of the clip; unit: what a row covers, "120 frames".
+    """
+    version, name = metadata.get("version", "?"), metadata.get("pipeline_name") or "a pipeline of our own"
+    sha256 = metadata.get("pipeline_sha256", "")
+    parts = [
+        f"The recording ({seconds:.1f} s, {unit}) was analysed with avfer {version}, pipeline {name}"
+        f"{f' (sha256 {sha256[:12]})' if sha256 else ''}"
+        f"{', on the device ' + device if (device := metadata.get('device')) else ''}."
+    ]
+    if steps := [text for stage, text in STAGES.items() if stage in {line.use for line in _stages(metadata)}]:
+        sentence = ", ".join(steps)
+        parts.append(f"{sentence[0].upper()}{sentence[1:]}.")
+    cards = embedded_cards(metadata)
+    if cards:
+        trained = [f"{name} ({card.data})" for name, card in cards.items() if card.data]
+        parts.append(f"The networks were trained on: {'; '.join(trained)}.")
+    return " ".join([*parts, *caveats(metadata)])
+
+
+def bibtex(metadata: Mapping[str, str]) -> str:
+    """Return BibTeX entries of avfer and of what the embedded weights of a table were made from."""
+    version = metadata.get("version", "")
+    own = (
+        f"@software{{avfer,\n  author = {{{{The avfer developers}}}},\n  title = {{avfer}}, version = {{{version}}}\n}}"
+    )
+    keys = [key for name in embedded_cards(metadata) for key in CITED.get(name, [])]
+    detectors = {line.options.get("detector", "mtcnn") for line in _stages(metadata) if line.use == "detect_faces"}
+    if "mtcnn" in detectors:
+        keys.insert(0, "zhang2016mtcnn")
+    return "\n\n".join([own, *(ENTRIES[key] for key in dict.fromkeys(keys))])
+
+
+def embedded_cards(metadata: Mapping[str, str]) -> dict[str, Card]:
+    """Return the cards of the embedded weight files that made a table, by name."""
+    found: dict[str, Card] = {}
+    for file in weight_files(metadata):
+        with suppress(WeightsError):
+            card = builtin_card(Path(file.name).stem)
+            if card.sha256 == file.sha256:
+                found[card.name] = card
+    return found
+
+
+def _stages(metadata: Mapping[str, str]) -> list[StageSpec]:
+    """Return the stages of the pipeline that made a table; none if this avfer cannot read it."""
+    with suppress(ConfigError):
+        return list(parse_pipeline(metadata.get("pipeline", ""), "pipeline").stages)
+    return []

@@ -1,0 +1,183 @@
+"""What a report shows of one clip, computed from its table: people, curves, coverage and texts, as data for JSON."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from avfer.export import metadata_of
+from avfer.export.clip_report import methods_text
+from avfer.export.clip_report.face_strip import BOX_COLUMNS, Face
+from avfer.export.clip_report.packed_arrays import SCALE, compress, pack_rows, pack_times, quantize
+from avfer.export.clip_report.report_video import ReportVideo
+from avfer.export.colours import expression_colour, line_colour
+from avfer.export.column_facts import ACTION_UNIT_NAMES
+from avfer.export.measure_charts import action_unit_name, action_unit_title
+from avfer.export.person_rows import ClipRows, PersonRows, column_numbers
+from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
+from avfer.export.weight_facts import weight_files
+
+VALUES = ("valence", "arousal")
+SCORES = ("quality", "eye_closed", "speaking")  # of a face, in [0, 1]
+SPEECH = "speech"  # of the whole clip, in [0, 1]
+ANGLE_SCALE, UNIT_SCALE, BOX_SCALE = 100.0, 250.0, 1.0  # steps of a degree, of an action unit, of a pixel
+# Status of an instant -> its meaning and its colour, which no expression has.
+STATES = {
+    "read": ("values were read from a face or a voice", "#8a939c"),
+    "no_face": ("no face was found on the frame", "#cfd6dd"),
+    "no_speech": ("nobody speaks, and no face was found or asked for", "#b9c7c9"),
+    "low_quality": ("the face is too small, blurred or turned away", "#b8a6cf"),
+    "no_picture": ("the audio continues without video frames", "#d9cfae"),
+    "no_audio": ("the clip has no audio at this time", "#d3bcae"),
+    "decode_error": ("the frame is damaged, or the first one after lost frames", "#a0003c"),
+    "no value": ("there is no value, and the table does not state why", "#e3d3dd"),
+}
+OTHER_STATE = ("", "#7d6b8a")
+READ = "read"  # status of an instant on which at least one row has values
+UNSTATED = "no value"  # status of an instant without values for which the table states no reason
+
+
+@dataclass(frozen=True, eq=False)
+class ClipTable:
+    """The table of one clip with all that belongs to it."""
+
+    table: pa.Table  # rows of this clip only, with the metadata of its file
+    rows: ClipRows  # the same rows by person
+    video: ReportVideo
+    faces: Sequence[Sequence[Face]]  # of each person in `rows.people`; empty without a video
+
+
+def clip_data(clip: ClipTable) -> dict[str, object]:
+    """Return all that the page shows of a clip, fit for JSON without NaN."""
+    table, rows, metadata = clip.table, clip.rows, metadata_of(clip.table.schema)
+    names, units = class_names(table), action_unit_columns(table)
+    order = _by_presence(rows.people)
+    people = [_person(rows, rows.people[number], names, units, _faces(clip, number)) for number in order]
+    for number, person in enumerate(people):
+        person["colour"] = line_colour(number)
+    start, stop = _range(rows)
+    return {
+        "name": rows.clip,
+        "source": rows.source,
+        "lead": _lead(rows, table, metadata),
+        "times": pack_times(rows.starts),
+        "start": start,
+        "stop": stop,
+        "people": people,
+        "expressions": [{"name": name, "colour": expression_colour(name, names)} for name in names],
+        "units": [{"column": unit, "name": action_unit_name(unit), "text": _unit_text(unit)} for unit in units],
+        "unitTitle": action_unit_title(units, metadata),
+        "status": _status(rows, table),
+        "speech": _speech(rows, table),
+        "video": clip.video.as_data(),
+        "caveats": methods_text.caveats(metadata),
+        "methods": methods_text.methods(metadata, stop - start, _unit(rows, table)),
+        "bibtex": methods_text.bibtex(metadata),
+        "licences": weight_files(metadata),
+        "pipeline": metadata.get("pipeline", ""),
+        "facts": [[key, text] for key, text in metadata.items() if key not in {"pipeline", "weights", "clip"}],
+    }
+
+
+def _by_presence(people: Sequence[PersonRows]) -> list[int]:
+    """Return the positions of people, those with most rows first and rows without a face at the end."""
+    return sorted(range(len(people)), key=lambda number: (not people[number].tracks, -len(people[number]), number))
+
+
+def _faces(clip: ClipTable, number: int) -> Sequence[Face]:
+    return clip.faces[number] if clip.faces else ()
+
+
+def _range(rows: ClipRows) -> tuple[float, float]:
+    """Return where the clip begins and ends in s; a clip without rows lasts a second."""
+    if not len(rows.starts):
+        return 0.0, 1.0
+    return float(rows.starts[0]), float(max(rows.stops[-1], rows.starts[-1] + 1e-3))
+
+
+def _person(
+    rows: ClipRows, person: PersonRows, names: Sequence[str], units: Sequence[str], faces: Sequence[Face]
+) -> dict[str, object]:
+    """Return the packed rows of a person, and a summary of them."""
+    scales = dict.fromkeys(VALUES, SCALE) | dict.fromkeys(SCORES, SCALE) | dict.fromkeys(units, UNIT_SCALE)
+    scales |= dict.fromkeys((*POSE_COLUMNS, *GAZE_COLUMNS), ANGLE_SCALE) | dict.fromkeys(BOX_COLUMNS, BOX_SCALE)
+    values = {name: person.numbers(name) for name in scales}
+    shown = {name: column for name, column in values.items() if np.isfinite(column).any()}
+    labels = person.table["expression"].to_pylist() if "expression" in person.table.column_names else []
+    codes = np.array([names.index(label) if label in names else -1 for label in labels or [None] * len(person)], float)
+    codes[codes < 0] = np.nan
+    packed = [*(quantize(column, scales[name]) for name, column in shown.items()), quantize(codes, 1.0)]
+    counts = Counter(label for label in labels if label)
+    total = max(counts.total(), 1)
+    return {
+        "label": person.label,
+        "tracks": list(person.tracks),
+        "rows": len(person),
+        "share": len(np.unique(person.starts)) / max(len(rows.starts), 1),
+        "means": {name: _mean(values[name]) for name in (*VALUES, "quality")},
+        "expressions": [[name, count / total] for name, count in counts.most_common()],
+        "columns": [[name, scales[name]] for name in shown],
+        "data": pack_rows(np.searchsorted(rows.starts, person.starts), packed),
+        "faces": [[face.time, face.image] for face in faces],
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Return the mean of the finite values, None if there is none."""
+    known = values[np.isfinite(values)]
+    return round(float(known.mean()), 4) if len(known) else None
+
+
+def _lead(rows: ClipRows, table: pa.Table, metadata: Mapping[str, str]) -> str:
+    """Return the line below the title: "130 frames in 5.2 s, 480×480 px, read by avfer 0.1.0"."""
+    start, stop = _range(rows)
+    size = f", {metadata['video_width']}×{metadata['video_height']} px" if "video_width" in metadata else ""
+    version = f", read by avfer {metadata['version']}" if "version" in metadata else ""
+    return f"{_unit(rows, table)} in {stop - start:.1f} s{size}{version}"
+
+
+def _unit(rows: ClipRows, table: pa.Table) -> str:
+    """Return the number of instants with what they are: "130 frames", or "250 rows" of a fixed clock."""
+    frames = "frame" in table.column_names and table["frame"].null_count < len(table)
+    return f"{len(rows.starts)} {'frames' if frames else 'rows'}"
+
+
+def _unit_text(column: str) -> str:
+    """Return the name of an action unit in the Facial Action Coding System: "lip corner puller"."""
+    return ACTION_UNIT_NAMES.get(column[2:4], "")
+
+
+def _status(rows: ClipRows, table: pa.Table) -> dict[str, object]:
+    """Return for each instant whether values were read, else the reason of its first row without them."""
+    instants = np.searchsorted(rows.starts, table["time_s"].to_numpy(zero_copy_only=False))
+    reasons = table["reason"].to_pylist() if "reason" in table.column_names else [None] * len(table)
+    known = np.isfinite(column_numbers(table, "valence"))
+    if "expression" in table.column_names:
+        known |= np.array(table["expression"].is_valid())
+    names = [READ, *dict.fromkeys(reason for reason in reasons if reason), UNSTATED]
+    codes = np.full(len(rows.starts), len(names) - 1, np.uint8)
+    for instant, reason in zip(instants[::-1], reasons[::-1], strict=True):
+        if reason:
+            codes[instant] = min(names.index(reason), 255)
+    codes[instants[known]] = 0
+    counts = np.bincount(codes, minlength=len(names))
+    meanings = [STATES.get(name, OTHER_STATE) for name in names]
+    states = [
+        {"name": name, "text": text, "colour": colour, "count": int(count)}
+        for name, (text, colour), count in zip(names, meanings, counts, strict=True)
+    ]
+    return {"states": states, "codes": compress(codes)}
+
+
+def _speech(rows: ClipRows, table: pa.Table) -> str | None:
+    """Return the packed speech of each instant, the largest of its rows; None if the table has no such values."""
+    values = column_numbers(table, SPEECH)
+    known = np.isfinite(values)
+    if not known.any():
+        return None
+    instants = np.searchsorted(rows.starts, table["time_s"].to_numpy(zero_copy_only=False))
+    speech = np.full(len(rows.starts), -np.inf)
+    np.maximum.at(speech, instants[known], values[known])
+    return compress(quantize(speech, SCALE))
