@@ -9,6 +9,7 @@ Before such a class is called, `check_call` compares the signature of its constr
 Kinds:
     stage                 a step of a pipeline (avfer/stage.py describes what a class needs)
     detector              finds faces in frames
+    speech detector       windows of sound -> probability that somebody speaks
     face measurer         face crops -> landmarks, facial movements, head rotation, gaze
     backbone              face crops -> features, and predictions of the network's own heads
     video model           backbone and affect model in one network, trained together
@@ -43,12 +44,14 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "add_measures": "avfer.stages.add_measures:AddMeasures",
         "embed_faces": "avfer.stages.embed_faces:EmbedFaces",
         "embed_voice": "avfer.stages.embed_voice:EmbedVoice",
+        "detect_speech": "avfer.stages.detect_speech:DetectSpeech",
         "join_features": "avfer.stages.join:JoinFeatures",
         "sample_voice": "avfer.stages.join:SampleVoice",
         "predict_affect": "avfer.stages.predict:PredictAffect",
         "smooth_affect": "avfer.stages.smooth:SmoothAffect",
     },
     "detector": {"mtcnn": "avfer.models.detectors.mtcnn:Mtcnn"},
+    "speech detector": {"silero_vad": "avfer.models.detectors.silero_vad:SileroVad"},
     "backbone": {
         "aver_lite": "avfer.models.backbones.aver_lite:AverLite",
         "identity_lite": "avfer.models.backbones.identity_lite:IdentityLite",
@@ -79,7 +82,9 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
     },
     "voice backbone": {
         "vggish_lite": "avfer.models.backbones.vggish:VggishLite",
+        "voice_lite": "avfer.models.backbones.voice_lite:VoiceLite",
         "prosody": "avfer.models.backbones.prosody:Prosody",
+        "prosody_pitch": "avfer.models.backbones.prosody_pitch:ProsodyPitch",
         "vggish": "avfer.models.backbones.vggish:Vggish",
         "aver_voice": "avfer.models.backbones.aver_voice:AverVoice",
     },
@@ -140,7 +145,7 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "jsonl": "avfer.export.formats.jsonl:JsonLinesFormat",
     },
     "exporter": {
-        "report": "avfer.export.html_report:HtmlReport",
+        "report": "avfer.export.clip_report.html_report:HtmlReport",
         "overlay": "avfer.export.overlay:VideoOverlay",
         "openface": "avfer.export.exporters.openface_table:OpenFaceTable",
         "fex": "avfer.export.exporters.fex_table:FexTable",
@@ -155,7 +160,15 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "segments": "avfer.export.exporters.segment_list:SegmentList",
     },
 }
-MODEL_KINDS = ("detector", "backbone", "video model", "voice backbone", "voice post-processor", "affect model")
+MODEL_KINDS = (
+    "detector",
+    "speech detector",
+    "backbone",
+    "video model",
+    "voice backbone",
+    "voice post-processor",
+    "affect model",
+)
 # Kinds whose names are accepted in place of another kind: aver_voice, for example, predicts affect by itself.
 COMPATIBLE_KINDS: dict[str, tuple[str, ...]] = {
     "backbone": ("video model",),

@@ -22,6 +22,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         text="a dataclass with __call__, or with start and step, that annotates its inputs and its output",
     ),
     "detector": Requirement("torch.nn:Module", "avfer.detector:Detector"),
+    "speech detector": Requirement("torch.nn:Module", "avfer.speech_detector:SpeechDetector"),
     "backbone": Requirement("avfer.models.network:FaceNetwork"),
     "face measurer": Requirement("avfer.models.face_measurer:FaceMeasurer"),
     "video model": Requirement("avfer.models.network:Network"),

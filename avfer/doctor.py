@@ -26,6 +26,7 @@ PACKAGES = (
     "librosa",
     "soxr",
     "facenet-pytorch",
+    "silero-vad",
     "numpy",
     "pandas",
     "pyarrow",
@@ -150,5 +151,6 @@ def _weights() -> Iterator[Finding]:
                 f"sha256 {(card.sha256 or '')[:12]}, {card.licence_weights or 'licence not stated'}",
             )
     yield Finding("weights", "mtcnn", "in facenet-pytorch, MIT")
+    yield Finding("weights", "silero_vad", "in silero-vad, MIT")
     note = "trained on RAVDESS (CC BY-NC-SA 4.0): not for commercial use; the pipeline `vision` does not use them"
     yield Finding("licences", "vggish_lite, gru_lite", note)

@@ -258,6 +258,16 @@ class VoiceFeatures:
 
 
 @dataclass(frozen=True, eq=False)
+class SpeechProbabilities:
+    """The probability that somebody speaks, one row per window of sound."""
+
+    rows: VoiceFeatures  # values are (N, 1) in [0, 1]
+
+    def __post_init__(self) -> None:
+        _require(self.rows.values.shape[1] == 1, self.rows, "values must be (N, 1)")
+
+
+@dataclass(frozen=True, eq=False)
 class JointFeatures:
     """Features of face and voice at the same moments; an instant without a face has one row with NO_TRACK."""
 

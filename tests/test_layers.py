@@ -19,6 +19,7 @@ LAYERS = (
         "catalog",
         "catalog_requirements",
         "detector",
+        "speech_detector",
         "metrics",
         "provenance",
         "types",

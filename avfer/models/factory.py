@@ -103,13 +103,14 @@ class Cost(NamedTuple):
 
 def cost_of(name: str, card: Card) -> Cost:
     """Return parameters and multiply-adds of a network with the options of its card."""
-    with torch.device("cpu" if kind_of(name) == "detector" else "meta"):  # MTCNN loads its own weights
+    with torch.device("cpu" if kind_of(name) in ("detector", "speech detector") else "meta"):  # they load weights
         network = create(name, **card.options)
     return Cost(sum(p.numel() for p in network.parameters()), _macs(name, card, network))
 
 
 def example(kind: str, card: Card, n: int = 1) -> tuple[Tensor, ...]:
-    """Return zeros as inputs of the forward method of n rows; () for detectors, which read pictures of any size.
+    """Return zeros as inputs of the forward method of n rows; () for detectors, which read pictures of any
+    size or sound.
 
     -> (n, 3, S, S) for a backbone, (n, 1, 96, 64) for a voice backbone, (n, D) for a voice post-processor,
     (n, 4, 3, S, S) and with a voice (n, 4, 1, 96, 64) for a video model.
