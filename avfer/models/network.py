@@ -28,6 +28,7 @@ from avfer.catalog_requirements import ANY_NETWORK
 from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.prediction import Prediction
+from avfer.signal.log_mel import LOG_MEL, SoundFrames
 
 
 @dataclass(frozen=True)
@@ -91,18 +92,37 @@ class FaceNetwork(Network):
 
 
 class VoiceNetwork(Network):
-    """A network that reads log-mel patches of sound."""
+    """A network that reads patches of sound, 96 frames each, which are log-mel frames unless it names others.
+
+    A network that compares a patch with those before it carries a state from patch to patch.
+    """
+
+    frames: ClassVar[SoundFrames] = LOG_MEL
 
     def features(self, patches: Tensor, /) -> Tensor:
-        """Return the features. patches: (N, 1, 96, 64) float32 log-mel, time before frequency -> (N, D)."""
+        """Return the features. patches: (N, 1, 96, C) float32 frames, time before their C columns -> (N, D).
+
+        C is 64 for log-mel patches.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define features(patches)")
 
     def voice_features(self, patches: Tensor, /) -> Tensor:
         """Return the features of sound: `features`, which a network of faces and voices has for faces alone.
 
-        patches: (N, 1, 96, 64) float32 log-mel -> (N, D). Such a network overrides this method.
+        patches: (N, 1, 96, C) float32 frames -> (N, D). Such a network overrides this method.
         """
         return self.features(patches)
+
+    def start_voice(self) -> Tensor:
+        """Return the state (H,) before the first patch of a sound; H is 0 for a network without memory."""
+        return torch.zeros(0)
+
+    def step_voice(self, patches: Tensor, state: Tensor, hop: float) -> tuple[Tensor, Tensor]:
+        """Return the features of the next patches of a sound, and the state after them.
+
+        patches: (N, 1, 96, C) float32 frames, one patch every `hop` seconds; state: (H,) -> (N, D), (H,).
+        """
+        return self.voice_features(patches), state
 
 
 class AffectModel(Network):

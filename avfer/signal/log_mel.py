@@ -6,6 +6,8 @@ blocks of a fixed size, counted from the start of the sound, and no value depend
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -22,18 +24,40 @@ PATCH = FRAME + (PATCH_FRAMES - 1) * HOP  # samples that one patch covers: 15,60
 BLOCK = 64  # frames computed at once
 
 
+@dataclass(frozen=True)
+class SoundFrames:
+    """The frames that a voice network reads, one every 10 ms."""
+
+    columns: int  # values of a frame; the first 64 are the log-mel bands
+    reach: int  # samples that a frame is computed from, from its first one on
+    block: Callable[[Tensor], Tensor]  # (stop,) samples in [-1, 1] -> (BLOCK, columns) float32
+
+    @property
+    def stop(self) -> int:
+        """The number of samples that a block is computed from; blocks begin every BLOCK * HOP samples."""
+        return (BLOCK - 1) * HOP + self.reach
+
+    def of(self, wave: Tensor) -> Tensor:
+        """Return all frames of a sound.
+
+        wave: (S,) in [-1, 1], 16 kHz -> (F, columns) float32 with F = 1 + (S - 400) // 160; samples at the end that fill
+        no frame are dropped, and silence follows the last sample.
+        """
+        frames, stride = num_frames(len(wave)), BLOCK * HOP
+        if not frames:
+            return torch.zeros(0, self.columns)
+        blocks = -(-frames // BLOCK)
+        wave = F.pad(wave, (0, max(0, (blocks - 1) * stride + self.stop - len(wave))))
+        return torch.cat([self.block(wave[i * stride : i * stride + self.stop]) for i in range(blocks)])[:frames]
+
+
 def log_mel(wave: Tensor) -> Tensor:
     """Return the log-mel frames of a sound: the logarithm of the mel energies plus 0.01.
 
     wave: (S,) in [-1, 1], 16 kHz -> (F, 64) float32 with F = 1 + (S - 400) // 160; samples at the end that fill no
     frame are dropped.
     """
-    frames = num_frames(len(wave))
-    if not frames:
-        return torch.zeros(0, BANDS)
-    blocks = -(-frames // BLOCK)
-    wave = F.pad(wave, (0, max(0, block_stop(blocks - 1) - len(wave))))
-    return torch.cat([log_mel_block(wave[block_start(i) : block_stop(i)]) for i in range(blocks)])[:frames]
+    return LOG_MEL.of(wave)
 
 
 def log_mel_block(wave: Tensor) -> Tensor:
@@ -51,16 +75,6 @@ def is_silent(patches: Tensor) -> Tensor:
 def num_frames(samples: int) -> int:
     """Return the number of whole frames in a number of samples."""
     return max(0, 1 + (samples - FRAME) // HOP)
-
-
-def block_start(block: int) -> int:
-    """Return the index of the first sample of a block."""
-    return block * BLOCK * HOP
-
-
-def block_stop(block: int) -> int:
-    """Return the index after the last sample of a block; the frames of two blocks overlap there."""
-    return block_start(block + 1) - HOP + FRAME
 
 
 @cache
@@ -86,3 +100,6 @@ def _mel(frequency: Tensor) -> Tensor:
 @cache
 def _window() -> Tensor:
     return torch.hann_window(FRAME, periodic=True, dtype=torch.float64)
+
+
+LOG_MEL = SoundFrames(BANDS, FRAME, log_mel_block)

@@ -9,14 +9,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.models.card import Card
-from avfer.models.network import VoiceNetwork, construct
+from avfer.models.network import VoiceNetwork, construct, find_network
 from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import Number, check_options, option_errors
 from avfer.signal import log_mel
-from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE
+from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE, SoundFrames
 from avfer.stage import Cards
 from avfer.types import AudioBatch, VoiceFeatures
 
@@ -31,9 +30,10 @@ class SoundState:
     count: int  # samples received so far
     samples: Tensor  # (S,) float32 from the first sample of the next block on
     block: int  # blocks of frames computed so far
-    frames: Tensor  # (F, 64) float32 log-mel from the first frame of the next patch on (with long hops, the newest)
+    frames: Tensor  # (F, C) float32 from the first frame of the next patch on (with long hops, the newest)
     frame: int  # index of frames[0]
     patch: int  # patches computed so far
+    memory: Tensor  # (H,) state of the backbone, after these patches
     ended: bool = False  # whether all samples have arrived
     clip_stop: float | None = None  # seconds, end of the whole clip
     skips: tuple[tuple[int, float], ...] = ()  # (sample, seconds): silence that was left out before a sample
@@ -65,6 +65,8 @@ class EmbedVoice:
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
     hop: Annotated[Number, Field(ge=0.01, le=60)] = 0.2  # seconds, a multiple of 0.01
     card: Card = field(init=False, repr=False)  # of the weights
+    frames: SoundFrames = field(init=False, repr=False)  # that the backbone reads
+    network: VoiceNetwork = field(init=False, repr=False)  # set by load()
     _path: Path = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class EmbedVoice:
         if abs(self.hop * 100 - round(self.hop * 100)) > 1e-6:
             raise ConfigError(f"hop: must be a multiple of 0.01 s, such as 0.2, got {self.hop}")
         with option_errors("backbone"):
-            find("voice backbone", self.backbone)
+            self.frames = find_network(self.backbone, VoiceNetwork).frames
         self._path, self.card = locate(self.backbone, self.weights)
         if not self.card.width("voice"):
             raise ConfigError(f"backbone: the card of '{self.backbone}' states no number of voice features")
@@ -89,7 +91,7 @@ class EmbedVoice:
         load_into(network, self._path, self.card)
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (twice as fast on a CPU)
         network.to(device).eval()
-        self.embed = network.voice_features
+        self.network = network
 
     def files(self) -> dict[str, str]:
         """Return the sha256 of the weight file by its name."""
@@ -97,7 +99,8 @@ class EmbedVoice:
 
     def start(self) -> SoundState:
         """Return the state before the first sample."""
-        return SoundState(float("nan"), 0, torch.zeros(0), 0, torch.zeros(0, log_mel.BANDS), 0, 0)
+        frames = torch.zeros(0, self.frames.columns)
+        return SoundState(float("nan"), 0, torch.zeros(0), 0, frames, 0, 0, self.network.start_voice())
 
     def step(self, state: SoundState, sound: AudioBatch) -> tuple[SoundState, VoiceFeatures]:
         """Return the rows of the patches that are complete with this sound.
@@ -109,10 +112,11 @@ class EmbedVoice:
         while (ready := self._ready(state)) and (ready >= BATCH or state.ended):
             count = min(ready, BATCH)
             patches = self._patches(state, count)
-            rows.append(self._vectors(patches)[:count].clone())
-            silent.append(log_mel.is_silent(patches[:count, 0]).numpy())
+            vectors, memory = self._vectors(patches, state.memory)
+            rows.append(vectors[:count].clone())
+            silent.append(log_mel.is_silent(patches[:count, 0, :, : log_mel.BANDS]).numpy())
             centres.append(np.arange(state.patch, state.patch + count))
-            state = self._after(state, count)
+            state = replace(self._after(state, count), memory=memory)
         values = torch.cat(rows) if rows else torch.zeros(0, self.card.width("voice"), device=self.device)
         index = np.concatenate(centres) if centres else np.zeros(0, np.int64)
         reached = float(self._centre(state, state.patch))
@@ -134,10 +138,10 @@ class EmbedVoice:
         samples, block, parts = state.samples, state.block, [state.frames]
         # Sound that is shorter than a patch is continued as silence.
         total = log_mel.num_frames(max(state.count, PATCH)) if state.ended and state.count else 0
-        size, stride = log_mel.block_stop(0), log_mel.block_start(1)
+        size, stride = self.frames.stop, log_mel.BLOCK * log_mel.HOP
         while len(samples) >= size or block * log_mel.BLOCK < total:
             padded = torch.nn.functional.pad(samples[:size], (0, max(0, size - len(samples))))
-            frames = log_mel.log_mel_block(padded)
+            frames = self.frames.block(padded)
             parts.append(frames[: total - block * log_mel.BLOCK] if state.ended else frames)
             samples, block = samples[stride:], block + 1
         return replace(state, samples=samples.clone(), block=block, frames=torch.cat(parts))
@@ -148,17 +152,18 @@ class EmbedVoice:
         return max(0, after // self._hop - state.patch + 1) if after >= 0 else 0
 
     def _patches(self, state: SoundState, count: int) -> Tensor:
-        """Return the next patches as one full batch: (BATCH, 1, 96, 64) log-mel, zeros after the first `count`."""
-        patches = torch.zeros(BATCH, 1, PATCH_FRAMES, log_mel.BANDS)
+        """Return the next patches as one full batch: (BATCH, 1, 96, C), zeros after the first `count`."""
+        patches = torch.zeros(BATCH, 1, PATCH_FRAMES, self.frames.columns)
         for row in range(count):
             first = (state.patch + row) * self._hop - state.frame
             patches[row, 0] = state.frames[first : first + PATCH_FRAMES]
         return patches
 
     @torch.inference_mode()
-    def _vectors(self, patches: Tensor) -> Tensor:
-        """Return the features of a batch of patches.   (BATCH, 1, 96, 64) -> (BATCH, D)"""
-        return self.embed(patches.to(self.device).contiguous(memory_format=torch.channels_last))
+    def _vectors(self, patches: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features of a batch of patches and the state.   (BATCH, 1, 96, C), (H,) -> (BATCH, D), (H,)"""
+        moved = patches.to(self.device).contiguous(memory_format=torch.channels_last)
+        return self.network.step_voice(moved, memory, float(self.hop))
 
     def _after(self, state: SoundState, count: int) -> SoundState:
         """Return the state after the next patches, without the frames that later ones do not need."""

@@ -35,8 +35,10 @@ def test_chunks_change_no_value(stage, cuts):
 
 @pytest.mark.parametrize("cuts", [[], [7], [16_000 * n // 3 for n in range(1, 12)]])
 def test_the_network_gets_full_batches_counted_from_the_start(stage, monkeypatch, cuts):
-    batches, features = [], stage.embed
-    monkeypatch.setattr(stage, "embed", lambda patches: (batches.append(patches), features(patches))[1])
+    batches, features = [], stage.network.voice_features
+    monkeypatch.setattr(
+        stage.network, "voice_features", lambda patches: (batches.append(patches), features(patches))[1]
+    )
     frames = log_mel(wave := noise(4.5))
     embed(stage, chunks(wave, cuts))
     assert [tuple(batch.shape) for batch in batches] == [(BATCH, 1, 96, 64)] * 3
@@ -51,7 +53,7 @@ def test_a_row_equals_the_network_on_its_patch(stage):
     for row in (0, 3, len(values) - 1):
         patch = log_mel(wave[row * 3200 :][:PATCH])[None, None]
         with torch.inference_mode():
-            np.testing.assert_allclose(stage.embed(patch)[0], values[row], atol=1e-5)
+            np.testing.assert_allclose(stage.network.features(patch)[0], values[row], atol=1e-5)
 
 
 @pytest.mark.parametrize("start", [0.0, -0.25, 12.5])

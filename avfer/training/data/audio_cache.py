@@ -17,10 +17,11 @@ from torch import Tensor
 from avfer import stage as stages
 from avfer.datasets.example import Example
 from avfer.models.card import Card
+from avfer.models.network import VoiceNetwork
 from avfer.pipeline import choose_device
 from avfer.pipeline_builder import build
 from avfer.pipeline_config import PipelineSpec
-from avfer.signal.log_mel import BANDS, PATCH_FRAMES
+from avfer.signal.log_mel import BANDS, LOG_MEL, PATCH_FRAMES
 from avfer.stages.embed_voice import EmbedVoice
 from avfer.stages.join import VoiceSeries
 from avfer.training.data.recording_cache import RecordingCache, stage_of, up_to
@@ -55,6 +56,14 @@ class SequenceAudio:
         return {"voice": values.astype(np.float32), "patches": patches, "has_voice": has_voice}
 
 
+class FlattenPatches(VoiceNetwork):
+    """Outputs patches as rows of numbers."""
+
+    def features(self, patches: Tensor) -> Tensor:
+        """patches: (N, 1, 96, 64) -> (N, 6144)."""
+        return patches.reshape(len(patches), -1)
+
+
 @dataclass
 class OutputPatches(EmbedVoice):
     """A stage in place of `embed_voice` that outputs the log-mel patches themselves, one row every `hop` seconds."""
@@ -62,6 +71,7 @@ class OutputPatches(EmbedVoice):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.card = Card(name="log_mel", task="patches", description="", features=PATCH_FRAMES * BANDS)
+        self.frames = LOG_MEL
 
     @property
     def spacing(self) -> int:
@@ -69,9 +79,8 @@ class OutputPatches(EmbedVoice):
         return min(self._hop, PATCH_FRAMES)
 
     def load(self, device: torch.device) -> None:
-        """Set the device; there is no network."""
-        self.device = device
-        self.embed = _flattened
+        """Set the device; the network outputs its patches."""
+        self.device, self.network = device, FlattenPatches()
 
     def files(self) -> dict[str, str]:
         """Return no weight files."""
@@ -160,8 +169,3 @@ class AudioCache:
             if last.last:
                 break
         return parts
-
-
-def _flattened(patches: Tensor) -> Tensor:
-    """Flatten patches as a network's features would be.   (N, 1, 96, 64) -> (N, 6144)."""
-    return patches.contiguous().flatten(1)
