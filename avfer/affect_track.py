@@ -45,6 +45,7 @@ class AffectTrack:
         measures: (N, M) float32; measure_names: M columns, "yaw_deg" (see avfer.face_measures); M is 0 without them.
         landmarks: (N, P, 2) float32 (x, y) px, NaN without a face; P is 0 unless `add_measures` adds them.
         has_voice: (N,) bool, whether the voice was read.
+        low_quality: (N,) bool, whether the affect was dropped because the face cannot be read (`min_quality`).
         source: clip, pipeline and weights; None for rows that were not predicted from a clip.
         baseline: how the resting value of action units is subtracted in the table; None: not at all.
 
@@ -64,6 +65,7 @@ class AffectTrack:
     measures: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, M) float32
     measure_names: tuple[str, ...] = ()  # M columns of the table
     landmarks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2), np.float32))  # (N, P, 2) float32 px
+    low_quality: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # (N,) bool
     source: Provenance | None = None  # clip and pipeline; None for rows that were not predicted from a clip
     baseline: Baseline | None = None  # adds corrected action units to the table; only where the rows are a whole clip
 
@@ -73,6 +75,8 @@ class AffectTrack:
             object.__setattr__(self, "measures", np.zeros((n, 0), np.float32))
         if not self.landmarks.shape[1]:
             object.__setattr__(self, "landmarks", np.zeros((n, 0, 2), np.float32))
+        if not self.low_quality.any():
+            object.__setattr__(self, "low_quality", np.zeros(n, bool))
 
     def __len__(self) -> int:
         return len(self.valence)
@@ -144,9 +148,9 @@ class AffectTrack:
         """Return one row per frame and track, ordered by frame, then track; missing values are null.
 
         An instant without any row gets one row of nulls, so every decoded frame appears. The columns `has_face` and
-        `has_voice` say what a row was read from, and are never null. The column `reason` says why a row has no face;
-        it is null where a face was found. With a `baseline`, corrected columns such as `au12_corrected` follow the
-        action units.
+        `has_voice` say what a row was read from, and are never null. The column `reason` says why a row has no face or
+        no affect; it is null where a face was read. With a `baseline`, corrected columns such as `au12_corrected`
+        follow the action units.
         """
         faces, clock = self.faces, self.clock
         instants = _instants(self)
@@ -180,7 +184,7 @@ class AffectTrack:
             pa.array(ids != NO_TRACK, pa.bool_()),
             pa.array(rows(self.has_voice), pa.bool_()),
             pa.array([(self.source.source or self.source.clip) if self.source else None] * len(order), pa.string()),
-            _reasons(self, instants, ids),
+            _reasons(self, instants, ids, rows(self.low_quality)),
         ]
         table = pa.Table.from_arrays(columns, schema=self.schema())
         return corrected_table(table, self.baseline) if self.baseline else table
@@ -268,10 +272,11 @@ def _top_expressions(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.
     return pa.array(np.asarray(classes, dtype=object)[top], pa.string(), mask=missing)
 
 
-def _reasons(track: AffectTrack, instants: np.ndarray, ids: np.ndarray) -> pa.Array:
-    """Return why each row has no face, null where it has one; rows of a corrupt frame have "decode_error" in any case.
+def _reasons(track: AffectTrack, instants: np.ndarray, ids: np.ndarray, low_quality: np.ndarray) -> pa.Array:
+    """Return why each row has no face or no affect, else null; rows of a corrupt frame have "decode_error" in any case.
 
-    instants: (R,) int64 frame of each row; ids: (R,) int64 track of each row -> (R,) string column.
+    instants: (R,) int64 frame of each row; ids: (R,) int64 track of each row; low_quality: (R,) bool -> (R,) string
+    column with the first reason that applies: decode_error, no_audio, no_picture, no_face, low_quality.
     """
     clock = track.clock
     corrupt = clock.corrupt[instants - clock.first]
@@ -280,5 +285,6 @@ def _reasons(track: AffectTrack, instants: np.ndarray, ids: np.ndarray) -> pa.Ar
     else:
         voiced = np.isin(instants, track.faces.frames[track.has_voice])
         reasons = np.where(voiced, "no_picture", "no_audio")
+    reasons = np.where((reasons == "") & low_quality, "low_quality", reasons)
     reasons = np.where(corrupt, "decode_error", reasons)
     return pa.array(reasons.astype(object), pa.string(), mask=reasons == "")

@@ -6,6 +6,7 @@ import numpy as np
 
 from avfer.affect_track import AffectTrack
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
+from avfer.option_types import Share, check_options
 from avfer.rows import concat, select
 from avfer.types import FaceTracks
 
@@ -26,10 +27,15 @@ class AddMeasures:
 
     The action units are the measured activations, in place of those that a network derived from expressions. A row
     without a face has no measures. `landmarks` adds the points of each face, which `run` and `label` write
-    into a second table.
+    into a second table. Faces whose quality is below `min_quality` keep their measures, but lose valence, arousal and
+    expressions, with the reason `low_quality`; 0 drops none.
     """
 
     landmarks: bool = False  # whether the rows carry the 146 landmarks
+    min_quality: Share = 0.0  # lowest quality of a face, in [0, 1], for which affect is output
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def start(self) -> WaitingMeasures:
         """Return the state without rows."""
@@ -51,15 +57,32 @@ class AddMeasures:
     def _joined(self, affect: AffectTrack, measures: FaceMeasures) -> AffectTrack:
         row = measured_rows(affect, measures)
         landmarks = measures.landmarks if self.landmarks else measures.landmarks[:, :0]
+        values = _taken(measures.values, row)
+        low = values[:, MEASURES.index("quality")] < self.min_quality
         return replace(
-            affect,
+            without_affect(affect, low),
             action_units=_taken(measures.action_units, row),
             action_unit_names=MEASURED_UNITS,
             action_unit_scale="activation",
-            measures=_taken(measures.values, row),
+            measures=values,
             measure_names=MEASURES,
             landmarks=_taken(landmarks, row),
+            low_quality=low,
         )
+
+
+def without_affect(affect: AffectTrack, rows: np.ndarray) -> AffectTrack:
+    """Return affect with NaN for valence, arousal and expressions on some rows. rows: (N,) bool."""
+
+    def known(values: np.ndarray) -> np.ndarray:
+        return np.where(rows.reshape(-1, *[1] * (values.ndim - 1)), np.float32(np.nan), values)
+
+    return replace(
+        affect,
+        valence=known(affect.valence),
+        arousal=known(affect.arousal),
+        expressions=known(affect.expressions),
+    )
 
 
 def measured_rows(affect: AffectTrack, measures: FaceMeasures) -> np.ndarray:

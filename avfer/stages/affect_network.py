@@ -32,17 +32,19 @@ class AffectNetwork:
     model: AffectModel
     card: Card  # of the weights
     device: torch.device  # that computes
+    expression: bool = False  # whether rows without a face get expressions, from the voice alone
 
     @classmethod
-    def load(cls, name: str, weights: str, device: torch.device) -> Self:
+    def load(cls, name: str, weights: str, device: torch.device, expression: bool = False) -> Self:
         """Build a model of the catalog on a device and load its weights.
 
+        expression: whether rows without a face get expressions. They always do if the model reads the voice alone.
         Raises ConfigError for an unknown model, WeightsError for missing or wrong weights.
         """
         path, card = locate(name, weights)
         model = construct(name, AffectModel, card.options)
         load_into(model, path, card)
-        return cls(model.to(device).eval(), card, device)
+        return cls(model.to(device).eval(), card, device, expression or "face" not in card.inputs)
 
     @property
     def width(self) -> int:
@@ -71,19 +73,20 @@ class AffectNetwork:
         return predictable | inputs.has_voice if "voice" in self.card.inputs else predictable
 
     def to_track(self, features: FaceFeatures | JointFeatures, values: np.ndarray) -> AffectTrack:
-        """Return the result of N rows; a row without a face gets no action units.
+        """Return the result of N rows; a row without a face gets no action units, and expressions only if `expression`.
 
         values: (N, `width`) float32, the columns of `output_columns`, NaN where nothing was predicted.
         """
         joint = isinstance(features, JointFeatures)
         n, k = len(values), 2 + len(self.card.classes)
         has_face = features.has_face if joint else np.ones(n, bool)
+        shown = has_face | self.expression
         return AffectTrack(
             clock=features.clock,
             faces=features.faces,
             valence=values[:, 0],
             arousal=values[:, 1],
-            expressions=values[:, 2:k],
+            expressions=np.where(shown[:, None], values[:, 2:k], np.float32(np.nan)),
             classes=tuple(self.card.classes),
             action_units=np.where(has_face[:, None], values[:, k:], np.float32(np.nan)),
             action_unit_names=tuple(self.card.action_units),
@@ -95,8 +98,8 @@ def output_columns(prediction: Prediction, temperature: float = 1.0) -> Tensor:
     """Return N rows of an affect model as columns: valence, arousal, then probabilities.
 
     temperature: of the model's card, by which the logits of expressions are divided (Guo et al. 2017, On Calibration of
-    Modern Neural Networks) -> (N, 2 + K + A): valence and arousal in [-1, 1] (NaN for a model without a head for them), the probabilities of K
-    classes, which sum to 1, and of A action units.
+    Modern Neural Networks) -> (N, 2 + K + A): valence and arousal in [-1, 1] (NaN for a model without a head for them),
+    the probabilities of K classes, which sum to 1, and of A action units.
     """
     probabilities: list[Tensor] = []
     if prediction.expression_logits is not None:

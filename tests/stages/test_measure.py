@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.affect_track import AffectTrack
+from avfer.errors import ConfigError
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.models.card import Card
 from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceOutputs
@@ -151,6 +152,28 @@ def test_rows_have_the_measures_of_their_face_and_none_without_a_face(measures) 
     assert (~faces).any() and np.isnan(joined.measures[~faces]).all() and np.isnan(joined.action_units[~faces]).all()
     assert joined.landmarks.shape == (len(joined), 0, 2)
     assert (joined.valence == affect_of(measures).valence).all()
+
+
+def test_faces_below_the_lowest_quality_keep_their_measures_and_lose_their_affect(measures) -> None:
+    affect, quality = affect_of(measures), MEASURES.index("quality")
+    least = float(np.median(measures.values[:, quality]))
+    joined, every = (feed(AddMeasures(min_quality=q), [affect, measures], []) for q in (least, 0.0))
+    low = joined.measures[:, quality] < least
+    assert 0 < low.sum() < len(measures.faces)
+    assert (np.isnan(joined.valence) == low).all() and (np.isnan(joined.expressions[:, 0]) == low).all()
+    np.testing.assert_array_equal(joined.measures, every.measures)
+    np.testing.assert_array_equal(joined.action_units, every.action_units)
+    table = joined.to_table().to_pydict()
+    faces = joined.faces.track_ids != NO_TRACK
+    expected = np.where(low, "low_quality", np.where(faces, None, "no_face"))
+    assert table["reason"] == expected.tolist()
+    assert {table[name][int(low.argmax())] for name in ("valence", "arousal", "expression")} == {None}
+    assert not every.low_quality.any() and "low_quality" not in every.to_table()["reason"].to_pylist()
+
+
+def test_the_lowest_quality_is_a_share() -> None:
+    with pytest.raises(ConfigError, match=r"min_quality: must be in \[0, 1\], got 1.5"):
+        AddMeasures(min_quality=1.5)
 
 
 def test_the_table_has_the_columns_in_their_order_and_states_the_scale(measures) -> None:
