@@ -17,7 +17,7 @@ from avfer.evaluation.evaluation_report import ActionUnitReport, DimensionReport
 from avfer.evaluation.published_results import MARKS, PublishedTable
 from avfer.evaluation.report_rendering import Section
 from avfer.evaluation.tally import Curve, StepCounts
-from avfer.export.svg import confusion_chart, density_chart, target_chart
+from avfer.export.distribution_charts import confusion_chart, density_chart, target_chart
 from avfer.metrics import Interval
 
 MAX_CURVES = 40  # recordings whose curves are drawn
@@ -170,7 +170,8 @@ def _dimension(name: Dimension, dimension: DimensionReport) -> list[Section]:
     rows = tuple((title, str(n), *(format_score(values.get(m)) for m in REGRESSION)) for title, n, values in lines)
     heads = ("", "steps", *(NAMES[m] for m in REGRESSION))
     outside = f"{dimension.outside} predictions lie outside [-1, 1]." if dimension.outside else ""
-    whole = Section(name.capitalize(), outside, heads, rows, density_chart(dimension.density, name))
+    density = density_chart(dimension.density, f"truth, {name}", "prediction", diagonal=True)
+    whole = Section(name.capitalize(), outside, heads, rows, density)
     return [whole, *_variants(name, dimension)]
 
 

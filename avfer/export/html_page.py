@@ -5,11 +5,13 @@ one that does passes it as `script`, with data from `script_data`.
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 STYLE = Path(__file__).with_name("page.css")
 
 
@@ -28,9 +30,18 @@ def html_page(title: str, lead: str, content: str, *, script: str = "", head: st
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"{head}<title>{escape(title)} – avfer</title>\n<style>\n{page_style()}</style>\n</head>\n"
+        f"<title>{escape(title)} – avfer</title>\n<style>\n{page_style()}</style>\n{head}</head>\n"
         f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{below}{content}\n</main>\n{program}</body>\n</html>\n"
     )
+
+
+def show_controls(text: str) -> str:
+    """Return a text with control characters as codes, also those that reverse the direction of what follows.
+
+    >>> show_controls("clip\\u202e4pm.exe")
+    'clip\\\\u202e4pm.exe'
+    """
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def html_section(title: str, content: str) -> str:
@@ -61,6 +72,12 @@ def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = _cells("th", heads, kinds)
     body = "".join(_cells("td", row, kinds) for row in rows)
     return wide(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")
+
+
+def warning_list(sentences: Iterable[str]) -> str:
+    """Return warnings as a list in a box, or nothing if there are none.   sentences: text"""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<ul class="warning">{items}</ul>' if items else ""
 
 
 def wide(content: str) -> str:

@@ -104,7 +104,7 @@ def status(folder: Path) -> LabelStatus:
     """
     store = open_store(folder)
     corpus, recent = CorpusStatus(run=_run(store)), list[tuple[float, int]]()
-    for _, _, clips in _batches(store, [store.manifest]):
+    for _, _, clips in clip_states(store, [store.manifest]):
         for entry, state, marker in clips:
             corpus.count(entry, state, marker)
             if state is ClipState.DONE:
@@ -124,7 +124,7 @@ def write_totals(store: Store) -> CorpusStatus:
     failures = store.folder / "failures.jsonl"
     with store.atomic_write(store.manifest) as manifest, store.atomic_write(failures) as failures_part:
         with failures_part.open("w", encoding="utf-8") as lines:
-            for table, durations, clips in _batches(store, store.plans):
+            for table, durations, clips in clip_states(store, store.plans):
                 writer = writer or ParquetWriter(manifest, table.schema)
                 column = table.column_names.index("duration")
                 writer.write_table(table.set_column(column, table.schema.field(column), durations))
@@ -138,7 +138,7 @@ def write_totals(store: Store) -> CorpusStatus:
     return corpus
 
 
-def _batches(
+def clip_states(
     store: Store, plans: list[Path]
 ) -> Iterator[tuple[pa.Table, pa.ChunkedArray, list[tuple[Entry, ClipState, Marker]]]]:
     """Yield rows of plans, their durations in seconds (null if unknown), and the state of each clip."""

@@ -1,0 +1,132 @@
+"""Charts of distributions as inline SVG: histograms, the density of two values, a confusion matrix, truth over time.
+
+They take their colours from the style sheet of the page (`page.css`), for light and dark screens and for paper.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from avfer.export.svg import line_path, svg_image, svg_text
+
+BARS_WIDTH, BARS_HEIGHT = 440, 150  # px, of the bars of a histogram with their margin on the left, and their height
+BARS_LEFT, BARS_TOP = 46, 12  # px, margins of a histogram
+DENSITY, MARGIN = 340, 46  # px, side of a density and its margin
+CELL, CLASS_NAMES = 62, 96  # px, of a confusion matrix
+CURVE_WIDTH, CURVE_HEIGHT, CURVE_GAP = 470, 120, 20  # px, of a recording's curve
+ON_MARK = 0.5  # share from which the text of a cell is written in the colour of the page
+LEAST = 0.08  # opacity of a cell with a single value
+
+
+def histogram_chart(counts: np.ndarray, low: float, high: float, name: str, noun: str) -> str:
+    """Draw how many values lie in each of N equal parts of a range, as shares of all values.
+
+    counts: (N,) int; low, high: ends of the range; name: of the value; noun: what is counted, in the plural ("rows").
+    """
+    total, bins = max(int(counts.sum()), 1), len(counts)
+    most = max(int(counts.max(initial=0)), 1)
+    step = (BARS_WIDTH - BARS_LEFT - 10) / bins
+    bottom = BARS_TOP + BARS_HEIGHT
+    parts: list[str] = []
+    for part in (0.0, 0.5, 1.0):
+        y = bottom - part * BARS_HEIGHT
+        parts.append(f'<line class="grid" x1="{BARS_LEFT}" x2="{BARS_WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(svg_text(BARS_LEFT - 6, y + 4, _percent(part * most / total), "end", class_="label"))
+    for number, count in enumerate(counts):
+        left, right = (low + (high - low) * place / bins for place in (number, number + 1))
+        height = BARS_HEIGHT * int(count) / most
+        box = f'x="{BARS_LEFT + number * step + 0.5:.1f}" y="{bottom - height:.1f}" width="{step - 1:.1f}"'
+        title = f"{name} {left:g} to {right:g}: {count:,} {noun} ({_percent(int(count) / total)})"
+        parts.append(f'<rect class="mark" {box} height="{height:.1f}"><title>{escape(title)}</title></rect>')
+    for place in np.linspace(0, 1, 5):
+        x = BARS_LEFT + place * step * bins
+        parts.append(svg_text(x, bottom + 17, f"{low + (high - low) * place:g}", "middle", class_="label"))
+    return svg_image(BARS_WIDTH, bottom + 24, f"Distribution of {name}", parts)
+
+
+def density_chart(counts: np.ndarray, across: str, upwards: str, diagonal: bool = False) -> str:
+    """Draw how often two values in [-1, 1] occur together; the shade grows with the logarithm of the number.
+
+    counts: (C, C) int, a row is a value of `across`, a column of `upwards`, both names; diagonal: draw the line where
+    both are equal.
+    """
+    cells, most = len(counts), np.log1p(counts.max())
+    size, bottom = DENSITY / cells, DENSITY + 10
+    parts = [f'<rect class="zero" x="{MARGIN}" y="10" width="{DENSITY}" height="{DENSITY}" fill="none"/>']
+    for row, column in np.argwhere(counts > 0):
+        x, y = MARGIN + row * size, bottom - (column + 1) * size
+        shade = LEAST + (1 - LEAST) * np.log1p(counts[row, column]) / most
+        box = f'x="{x:.1f}" y="{y:.1f}" width="{size:.1f}" height="{size:.1f}"'
+        parts.append(f'<rect class="mark" {box} fill-opacity="{shade:.2f}"/>')
+    for value in (-1, -0.5, 0, 0.5, 1):
+        place = DENSITY * (value + 1) / 2
+        if not value:
+            parts.append(f'<path class="grid" d="M{MARGIN + place} 10v{DENSITY}M{MARGIN} {bottom - place}h{DENSITY}"/>')
+        parts.append(svg_text(MARGIN + place, bottom + 18, f"{value:g}", "middle", class_="label"))
+        parts.append(svg_text(MARGIN - 6, bottom - place + 4, f"{value:g}", "end", class_="label"))
+    if diagonal:
+        parts.append(f'<path class="zero" d="M{MARGIN} {bottom}L{MARGIN + DENSITY} 10" stroke-dasharray="4 4"/>')
+    parts.append(svg_text(MARGIN + DENSITY / 2, bottom + 36, across, "middle"))
+    turned = f'<g transform="translate(12 {bottom / 2}) rotate(-90)">'
+    parts.append(f"{turned}{svg_text(0, 0, upwards, 'middle')}</g>")
+    return svg_image(MARGIN + DENSITY + 20, bottom + 46, f"{upwards} against {across}", parts)
+
+
+def confusion_chart(counts: np.ndarray, classes: Sequence[str]) -> str:
+    """Draw a confusion matrix with counts and the share of each row, by which the cells are shaded.
+
+    counts: (K, K) int, a row is the truth and a column the prediction; classes: K names.
+    """
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    parts: list[str] = []
+    for row, name in enumerate(classes):
+        y = 50 + row * CELL
+        parts.append(svg_text(CLASS_NAMES - 8, y + CELL / 2 + 4, name, "end"))
+        parts.append(svg_text(CLASS_NAMES + row * CELL + CELL / 2, 40, name, "middle", style="font-size:11px"))
+        for column, share in enumerate(shares[row]):
+            x = CLASS_NAMES + column * CELL
+            box = f'x="{x}" y="{y}" width="{CELL - 2}" height="{CELL - 2}" rx="3"'
+            title = f"{name} predicted as {classes[column]}: {counts[row, column]}"
+            parts.append(f'<rect class="mark" {box} fill-opacity="{0.04 + 0.96 * share:.2f}">')
+            parts.append(f"<title>{escape(title)}</title></rect>")
+            kind = {"class_": "on-mark"} if share > ON_MARK else {}
+            parts.append(svg_text(x + CELL / 2 - 1, y + 28, f"{share:.0%}", "middle", **kind))
+            number = str(counts[row, column])
+            parts.append(svg_text(x + CELL / 2 - 1, y + 44, number, "middle", style="font-size:11px", **kind))
+    parts.append(svg_text(CLASS_NAMES, 16, "across: predicted; downwards: truth; shares of each row"))
+    side = len(classes) * CELL
+    return svg_image(CLASS_NAMES + side + 10, 60 + side, "Confusion matrix", parts)
+
+
+def target_chart(recording: str, dimensions: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> str:
+    """Draw truth (grey) and prediction (blue) of one or two dimensions over time, side by side.
+
+    dimensions: (name, times, truth, prediction); times (P,) s, increasing; truth and prediction (P,) in [-1, 1], where
+    NaN breaks the line and values beyond 1.1 are drawn at the edge.
+    """
+    parts: list[str] = []
+    for number, (name, times, truth, prediction) in enumerate(dimensions):
+        left = 34 + number * (CURVE_WIDTH + CURVE_GAP)
+        parts.append(svg_text(left, 14, f"{recording}: {name}"))
+        for value in (-1.0, 0.0, 1.0):
+            y = _curve_y(np.array([value]))[0]
+            parts.append(f'<path class="grid" d="M{left} {y:.1f}h{CURVE_WIDTH - 34}"/>')
+            parts.append(svg_text(left - 5, y + 4, f"{value:g}", "end", class_="label"))
+        first, last = float(times[0]), float(times[-1])
+        xs = left + (CURVE_WIDTH - 34) * (times - first) / max(last - first, 1e-9)
+        for values, kind, width in ((truth, "truth-line", 2.5), (prediction, "mark-line", 1.3)):
+            parts.append(f'<path class="{kind}" d="{line_path(xs, _curve_y(values))}" stroke-width="{width}"/>')
+        parts.append(svg_text(left, CURVE_HEIGHT + 40, f"{first:g}", class_="label"))
+        parts.append(svg_text(left + CURVE_WIDTH - 34, CURVE_HEIGHT + 40, f"{last:g}", "end", class_="label"))
+    title = f"Prediction and truth over time, {recording}"
+    return svg_image(2 * CURVE_WIDTH + CURVE_GAP + 34, CURVE_HEIGHT + 48, title, parts)
+
+
+def _curve_y(values: np.ndarray) -> np.ndarray:
+    """Return the y (px) of values in a recording's curve, limited to [-1.1, 1.1]: (N,) -> (N,)."""
+    return 22 + CURVE_HEIGHT * (1 - values.clip(-1.1, 1.1)) / 2
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
