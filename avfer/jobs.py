@@ -20,6 +20,7 @@ from avfer.atomic import output_errors
 from avfer.baseline import corrected_parts
 from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
 from avfer.export import UsesSound, find_exporter, find_format, metadata_of
+from avfer.export.privacy import check_numbers_only
 from avfer.export.summary import TableSummary
 from avfer.export.table_writer import TableWriter
 from avfer.inputs import InputFile
@@ -131,6 +132,20 @@ def check_existing(jobs: Sequence[Job], pipeline: "Pipeline") -> None:
             check_kept(existing, dict.fromkeys(existing, pipeline.origin(job.clip.name, state)))
 
 
+def check_numbers(jobs: Sequence[Job]) -> None:
+    """Raise ConfigError if a job of a pipeline with `numbers_only` would write pictures of its clip to a disk."""
+    for job in jobs:
+        for name in job.exports:
+            check_numbers_only(name, find_exporter(name, job.export_options.get(name)))
+        if job.url is not None:
+            raise ConfigError(remote_clip(job.url))
+
+
+def remote_clip(url: str) -> str:
+    """Return the message on a remote clip in a run with `numbers_only`; it would be copied to this machine's disk."""
+    return f"numbers_only: {url} would be copied to this disk while it is read; copy it yourself and name the copy"
+
+
 def clip_to_files(
     job: Job,
     pipeline: "Pipeline",
@@ -149,6 +164,8 @@ def clip_to_files(
     Raises MediaError if the clip cannot be read, OutputError if a file cannot be written, and whatever error a stage
     of the pipeline raises.
     """
+    if pipeline.spec.numbers_only:
+        check_numbers([job])
     tables = {name: path for name, path in job.tables.items() if path not in keep}
     exports = {name: path for name, path in job.exports.items() if path not in keep}
     parts, metadata = list[pa.Table](), dict[str, str]()

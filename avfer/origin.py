@@ -29,16 +29,18 @@ def resolve(spec: PipelineSpec) -> dict[str, Any]:
     """Return a pipeline with the values of all options, those that the YAML leaves out included.
 
     `{"chunk": 1.0, "threads": 1, "output": "affect", "stages": {"boxes": {"use": "detect_faces", "from": ["frames"],
-    "min_size": 40.0, ...}}}`, and the key "baseline" if it is set. Raises ConfigError if a stage or an option is
-    unknown.
+    "min_size": 40.0, ...}}}`, and the keys "baseline" and "numbers_only" if they are set. Raises ConfigError if a
+    stage or an option is unknown.
     """
     baseline = {"baseline": spec.baseline.seconds or "low"} if spec.baseline else {}
+    private = {"numbers_only": True} if spec.numbers_only else {}
     return {
         "chunk": spec.chunk,
         "threads": spec.threads,
         "output": spec.output,
         "stages": {line.name: _resolved(line) for line in spec.stages},
         **baseline,
+        **private,
     }
 
 

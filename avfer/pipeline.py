@@ -81,6 +81,7 @@ class Pipeline:
             parsed_pipeline_sha256=self._parsed_sha256,
             weights=self.files,
             device=str(self.device),
+            numbers_only=self.spec.numbers_only,
         )
 
     def run(

@@ -6,6 +6,7 @@ The YAML has five keys:
     threads: 1                    # CPU threads of each network, default 1
     baseline: low                 # subtract each person's resting value from the action units (avfer.baseline): low,
                                   # or the seconds [start, stop) in which the faces rest; default null: no
+    numbers_only: true            # whatever would write or link a picture of the clip is refused; default false
     stages:                       # in the order in which they read each other
       frames: {use: decode_video, from: span}
       boxes: {use: detect_faces, from: frames, min_size: 40}
@@ -29,8 +30,8 @@ from avfer.errors import ConfigError, unknown
 from avfer.option_types import Number, Threads, validate
 from avfer.yaml_reader import YamlDocument, parse_mapping, shown, write_yaml
 
-KEYS = {"chunk", "threads", "baseline", "stages", "output"}
-SETTINGS = ("chunk", "threads", "baseline")  # keys that overrides can set
+KEYS = {"chunk", "threads", "baseline", "numbers_only", "stages", "output"}
+SETTINGS = ("chunk", "threads", "baseline", "numbers_only")  # keys that overrides can set
 STAGE_KEYS = {"use", "from"}
 MAX_STAGES = 100
 # Options of a clip, which users set without the names of stages: the option, and the stages (`use`) that have it.
@@ -68,6 +69,7 @@ class PipelineSpec:
     output: str  # name of the stage whose output is the result
     where: str  # name of the file, for messages
     baseline: Baseline | None = None  # how resting values are subtracted from the action units
+    numbers_only: bool = False  # no file that is made from a clip may show or link its pictures (avfer.export.privacy)
 
     @property
     def sha256(self) -> str:
@@ -147,7 +149,11 @@ def _pipeline(name: str, text: str, document: YamlDocument) -> PipelineSpec:
         baseline = parse_baseline(data.get("baseline"))
     except ValueError as error:
         raise ConfigError(f"baseline: {error} ({document.where('baseline')})") from None
-    return PipelineSpec(name, text, float(chunk), threads, specs, output, document.file, baseline)
+    private = data.get("numbers_only", False)
+    if not isinstance(private, bool):
+        where = document.where("numbers_only")
+        raise ConfigError(f"numbers_only: must be true or false, got {shown(private)} ({where})")
+    return PipelineSpec(name, text, float(chunk), threads, specs, output, document.file, baseline, private)
 
 
 def _number(key: str, value: Any, kind: Any, document: YamlDocument) -> Any:

@@ -21,6 +21,7 @@ class Provenance:
     weights: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
     device: str = ""  # "cpu", "cuda", ...
     stream: Mapping[str, object] = field(default_factory=dict[str, object])  # facts of the media, with `start_s`
+    numbers_only: bool = False  # no file made from the clip may show or link its pictures
     version: str = __version__  # of avfer
 
     def as_metadata(self) -> dict[str, str]:
@@ -36,6 +37,7 @@ class Provenance:
             "weights": dict(self.weights),
             "device": self.device,
         }
+        metadata |= {"numbers_only": True} if self.numbers_only else {}
         metadata |= {name: value for name, value in self.stream.items() if name not in metadata}
         return {name: _text(value) for name, value in metadata.items()}
 

@@ -50,12 +50,15 @@ def export(
     The video is not needed, but for overlay. openface, fex and praat write a note beside the file that states scales
     and what is blank.
     """
-    from avfer.export import HasSideFiles, find_exporter
+    from avfer.export import HasSideFiles, find_exporter, metadata_of
+    from avfer.export.privacy import check_numbers_only, is_numbers_only
     from avfer.export.table_reader import read_table
 
     exporter = find_exporter(name, _options(settings or []))
     table = read_table(file)
     media = clip or _find_clip(file, table)
+    if is_numbers_only(metadata_of(table.schema)):
+        check_numbers_only(name, exporter)
     _check_clip(exporter, name, media)
     sides = exporter.side_files(table, output) if isinstance(exporter, HasSideFiles) else []
     _check_outputs([output, *sides], file, overwrite)

@@ -14,6 +14,7 @@ from avfer.cli.shared_options import (
     AsJson,
     Baseline,
     Fps,
+    NumbersOnly,
     Person,
     Quiet,
     Region,
@@ -72,6 +73,7 @@ def label(
     fps: Fps = None,
     stills: Stills = False,
     baseline: Baseline = None,
+    numbers_only: NumbersOnly = False,
     device: Annotated[str, DEVICE] = "auto",
     settings: StageSettings = None,
     json_log: Annotated[
@@ -112,7 +114,7 @@ def label(
     options = LabelOptions(
         device, workers, ray, gpus_per_worker, Shard.parse(shard), limits, sound, retry_failed, overwrite, stills
     )
-    given = clip_settings(start, stop, fps, region, person, baseline) | dict(
+    given = clip_settings(start, stop, fps, region, person, baseline, numbers_only) | dict(
         parse_override(text) for text in settings or []
     )
     spec = read_pipeline(_require(pipeline, "PIPELINE"), given)

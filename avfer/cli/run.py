@@ -18,6 +18,7 @@ from avfer.cli.shared_options import (
     Exports,
     Formats,
     Fps,
+    NumbersOnly,
     Person,
     Quiet,
     Region,
@@ -54,6 +55,15 @@ def run(
             "--draw", metavar="LIST", help="Draw on each face of the overlay, with commas: landmarks, pose, gaze."
         ),
     ] = None,
+    blur: Annotated[
+        str | None,
+        typer.Option(
+            "--blur",
+            metavar="others|all",
+            help="Make the faces of the overlay unrecognisable: all, or all but those of the main person (--person N"
+            " chooses one). Faces that are not detected stay visible, and the sound stays as it is.",
+        ),
+    ] = None,
     sound: Sound = None,
     start: Start = None,
     stop: Stop = None,
@@ -62,6 +72,7 @@ def run(
     fps: Fps = None,
     stills: Stills = False,
     baseline: Baseline = None,
+    numbers_only: NumbersOnly = False,
     device: Annotated[str, DEVICE] = "auto",
     settings: StageSettings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")] = False,
@@ -74,13 +85,14 @@ def run(
     from avfer.jobs import Outcome
 
     names = list(dict.fromkeys(name.strip() for name in formats.split(",")))
-    short_forms = {"report": report, "overlay": overlay or draw is not None}
+    drawn = draw is not None or blur is not None
+    short_forms = {"report": report, "overlay": overlay or drawn}
     exporters = [name for name, given in short_forms.items() if given] + (exports or [])
     jobs = _plan(inputs, stills, sound, output, names, list(dict.fromkeys(exporters)))
-    if draw is not None:
-        jobs = [replace(job, export_options={"overlay": _drawn(draw, job)}) for job in jobs]
+    if drawn:
+        jobs = [replace(job, export_options={"overlay": _drawn(draw, blur, job)}) for job in jobs]
         find_exporter("overlay", jobs[0].export_options["overlay"])  # raises ConfigError for an unknown name
-    options = clip_settings(start, stop, fps, region, person, baseline)
+    options = clip_settings(start, stop, fps, region, person, baseline, numbers_only)
     options |= {"landmarks": True} if "landmarks" in parse_drawings(draw or "") else {}
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} is a file; results need a folder")
@@ -94,9 +106,10 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _drawn(draw: str, job: "Job") -> dict[str, str]:
-    """Return the options of the overlay of a clip: what is drawn, and the table of its landmarks."""
-    return {"draw": draw, "landmarks": str(next(iter(job.landmarks.values())))}
+def _drawn(draw: str | None, blur: str | None, job: "Job") -> dict[str, str]:
+    """Return the options of the overlay of a clip: what is drawn, the table of its landmarks, and who is blurred."""
+    drawn = {} if draw is None else {"draw": draw, "landmarks": str(next(iter(job.landmarks.values())))}
+    return drawn | ({} if blur is None else {"blur": blur})
 
 
 def _plan(
@@ -131,12 +144,14 @@ def _run(
 
     from avfer.clip_progress import ClipProgress, outcome_text
     from avfer.export.summary import summary_table
-    from avfer.jobs import check_existing, run_job
+    from avfer.jobs import check_existing, check_numbers, run_job
     from avfer.pipeline import load
     from avfer.progress import open_display
     from avfer.yaml_reader import parse_override
 
     pipeline = load(name, device, **options | dict(parse_override(text) for text in settings))
+    if pipeline.spec.numbers_only:
+        check_numbers(jobs)
     if not overwrite:
         check_existing(jobs, pipeline)
     console = Console(stderr=True)

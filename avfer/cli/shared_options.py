@@ -72,6 +72,12 @@ Baseline = Annotated[
         " seconds.",
     ),
 ]
+NumbersOnly = Annotated[
+    bool,
+    typer.Option(
+        "--numbers-only", help="Write no picture of a clip, anywhere: options that would need one are refused."
+    ),
+]
 StageSettings = Annotated[
     list[str] | None,
     typer.Option(
@@ -90,6 +96,7 @@ def clip_settings(
     region: str | None,
     person: str | None,
     baseline: str | None = None,
+    numbers_only: bool = False,
 ) -> dict[str, Any]:
     """Return the overrides of a pipeline for these options, without those that are not given.
 
@@ -109,6 +116,7 @@ def clip_settings(
         "region": None if region is None else _parse_region(region),
         "person": int(person) if person is not None and person.isdecimal() and len(person) < MAX_DIGITS else person,
         "baseline": None if baseline is None else _parse_baseline(baseline),
+        "numbers_only": numbers_only or None,
     }
     return {name: value for name, value in given.items() if value is not None}
 

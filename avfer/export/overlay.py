@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar, cast
@@ -25,21 +25,28 @@ from avfer.atomic import atomic_write
 from avfer.container import open_container
 from avfer.errors import AvferError, ConfigError, OutputError
 from avfer.export import metadata_of
+from avfer.export.clip_frames import clip_decoder, decoded_batches
 from avfer.export.drawing import Row, draw_rows, rows_by_frame
+from avfer.export.face_blur import Blur, blur_faces, blurred_boxes, main_person
 from avfer.export.face_drawing import LANDMARKS, parse_drawings
 from avfer.export.overlay_audio import OverlayPart, add_audio
+from avfer.export.privacy import check_numbers_only, is_numbers_only
 from avfer.export.table_reader import read_landmarks
 from avfer.media import Media, probe
 from avfer.picture_files import is_sequence
-from avfer.pipeline_builder import stage_options
-from avfer.pipeline_config import parse_pipeline
 from avfer.stages.decode import DecodeVideo, parse_part
-from avfer.types import Clip, Span
 
 TICK = Fraction(1, 90_000)  # s, fine enough for the times of any camera
 MAX_RATE = 240.0  # Hz
-FRAME_BYTES = 48_000_000  # decoded frames in memory at once
-PART_OPTIONS = ("reader", "start_at", "stop_at", "sequence_fps")  # of decode_video; all but those that thin out
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What is drawn on the frames, by the number of the frame."""
+
+    rows: Mapping[int, Sequence[Row]]
+    names: Sequence[str]  # of avfer.export.face_drawing.DRAWINGS
+    blurred: Mapping[int, np.ndarray] = field(default_factory=dict[int, np.ndarray])  # (N, 4) xyxy px
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class VideoOverlay:
     needs_frames: ClassVar[bool] = True
     draw: str = ""  # what to draw on each face beside its box, with commas: landmarks, pose, gaze
     landmarks: str = ""  # path of the table of landmarks, if they are drawn: talk.landmarks.parquet
+    blur: Blur = ""  # whose faces are blurred: all, or others than the main person (avfer.export.face_blur.main_person)
 
     def __post_init__(self) -> None:
         if "landmarks" in parse_drawings(self.draw) and not self.landmarks:
@@ -62,15 +70,15 @@ class VideoOverlay:
 
     def stated_options(self) -> dict[str, str]:
         """Return the options as text for the metadata of the file, beside those of the table."""
-        return {"overlay_draw": ",".join(parse_drawings(self.draw))}
+        return {"overlay_draw": ",".join(parse_drawings(self.draw)), "overlay_blur": self.blur}
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the video; every frame keeps its own time, and the audio keeps its position.
 
         table: the columns of `AffectTrack.to_table` for this clip; rows are assigned to frames by the column `frame`.
         Without a pipeline in its metadata, the whole clip is written.
-        Raises ConfigError if the clip has no video, MediaError if it cannot be read, OutputError if the file cannot
-        be written.
+        Raises ConfigError if the clip has no video or the table has `numbers_only`, MediaError if the clip cannot be
+        read, OutputError if the file cannot be written.
         """
         self._write(table, clip, None if is_sequence(clip) else clip, path)  # pictures have no sound
 
@@ -82,8 +90,14 @@ class VideoOverlay:
         media = probe(clip)
         if media.video is None:
             raise ConfigError(f"'{clip}' has no video to draw on; leave out the exporter 'overlay' (--overlay)")
+        if is_numbers_only(metadata_of(table.schema)):
+            check_numbers_only("overlay", self)
         options = {key: value for key, value in self.stated_options().items() if value}
+        kept = main_person(table) if self.blur == "others" else None
+        options |= {"overlay_not_blurred": f"{kept[0]} {kept[1]}"} if kept else {}
         metadata = metadata_of(table.schema) | options
+        blurred = blurred_boxes(clip, table, self.blur) if self.blur else {}
+        drawing = _Drawing(self._rows(table), parse_drawings(self.draw), blurred)
         recording = media if sound is None or sound == clip else probe(sound)
         with (
             atomic_write(path) as part,
@@ -91,9 +105,9 @@ class VideoOverlay:
             nullcontext() if sound is None else open_container(sound) as source,
         ):
             try:
-                with av.open(file, "w", format="mp4") as target:
+                with av.open(file, "w", format="mp4", options={"movflags": "faststart"}) as target:
                     target.metadata["comment"] = json.dumps(metadata)
-                    _transcode(media, recording, source, target, table, self._rows(table), parse_drawings(self.draw))
+                    _transcode(media, recording, source, target, table, drawing)
             except FFmpegError as error:
                 if file.error is not None:
                     raise file.error from error
@@ -141,15 +155,14 @@ def _transcode(
     source: InputContainer | None,
     target: OutputContainer,
     table: pa.Table,
-    rows: Mapping[int, Sequence[Row]],
-    drawings: Sequence[str],
+    drawing: _Drawing,
 ) -> None:
     """Decode, draw and encode every frame that was read; audio up to a second ahead is muxed after each of them.
 
-    recording: the file with the audio, open as `source`; None: there is none. rows: to draw, by frame.
+    recording: the file with the audio, open as `source`; None: there is none.
     A frame that `decode_video` left out is drawn with the rows of the last frame before it.
     """
-    decoder = _decoder(metadata_of(table.schema))
+    decoder = clip_decoder(metadata_of(table.schema))
     part = _part(recording, decoder)
     frames = {frame for frame in table["frame"].to_pylist() if frame is not None}
     final = max(frames, default=-1)
@@ -157,11 +170,12 @@ def _transcode(
     video, audio = None, None
     last = -1  # tick of the frame before: ticks must increase
     for index, time, image in _decoded_frames(media.path, decoder):
-        shown = rows.get(index, [] if index in frames or index > final else shown)
+        shown = drawing.rows.get(index, [] if index in frames or index > final else shown)
+        image = blur_faces(image, drawing.blurred[index]) if index in drawing.blurred else image
         if video is None:
             audio = add_audio(recording, source, target, part)
             video = _add_video(target, media, image)
-        frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, shown, drawings)), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, shown, drawing.names)), format="rgb24")
         last = max(last + 1, round((time + part.shift) / TICK))
         frame.pts, frame.time_base = last, TICK
         target.mux(video.encode(frame))
@@ -171,16 +185,6 @@ def _transcode(
         target.mux(video.encode())
     if audio is not None:
         audio.mux_until(math.inf)
-
-
-def _decoder(metadata: Mapping[str, str]) -> DecodeVideo:
-    """Return the stage `decode_video` of the pipeline that made a table, for all frames of the part that it read."""
-    with suppress(ConfigError):  # there is no pipeline, or one of another version
-        for line in parse_pipeline(metadata.get("pipeline", ""), "pipeline").stages:
-            if line.use == "decode_video":
-                options = stage_options(line, DecodeVideo)
-                return DecodeVideo(**{name: options[name] for name in PART_OPTIONS if name in options})
-    return DecodeVideo()
 
 
 def _part(recording: Media, decoder: DecodeVideo) -> OverlayPart:
@@ -198,12 +202,9 @@ def _part(recording: Media, decoder: DecodeVideo) -> OverlayPart:
 
 def _decoded_frames(clip: Path, decoder: DecodeVideo) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield index, time (s) and pixels ((H, W, 3) uint8 RGB) of every frame, exactly as the pipeline decodes them."""
-    state, last = decoder.start(), False
-    while not last:
-        state, frames = decoder.step(state, Span(Clip(clip), 0.0, math.inf, FRAME_BYTES))
+    for frames in decoded_batches(clip, decoder):
         for number, time, pixels in zip(frames.clock.frame_numbers, frames.clock.times, frames.pixels, strict=True):
             yield int(number), float(time), pixels.cpu().numpy()
-        last = frames.clock.last
 
 
 def _add_video(target: OutputContainer, media: Media, image: np.ndarray) -> av.VideoStream:

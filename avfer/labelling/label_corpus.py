@@ -17,6 +17,7 @@ from rich.console import Console
 from avfer.errors import AvferError, ConfigError
 from avfer.executors.pool import Limits, LostItem
 from avfer.inputs import InputFile, find_inputs
+from avfer.jobs import remote_clip
 from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.label_clip import Failure, LabelTask, Order
 from avfer.labelling.plan import Plan, write_plan
@@ -26,6 +27,7 @@ from avfer.labelling.store import ClipState, Marker, Store, locked
 from avfer.manifest import find_manifest
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.progress import CorpusProgress, open_display
+from avfer.remote import is_url
 from avfer.sound_files import belongs_to_clip, with_sound
 
 TRIES = 2  # a clip fails after so many workers have crashed or been killed while they labelled it
@@ -104,6 +106,7 @@ def label_corpus(
     manifest = find_manifest(inputs)
     found = find_inputs(inputs, manifest, options.stills)
     clips = (file for file in found if not belongs_to_clip(options.sound, file.path))
+    clips = _check_local(clips) if spec.numbers_only else clips
     files = _check_not_empty(with_sound(file, options.sound) for file in clips)
     recipe = load_recipe(spec, "cpu" if options.ray else options.device)  # wrong options leave no output folder
     with locked(store.locks, store.shard):
@@ -131,6 +134,14 @@ def _totals_written(report: LabelReport) -> Generator[None]:
         report.corpus = write_totals(report.store)
     finally:
         report.store.clean_up()
+
+
+def _check_local(files: Iterator[InputFile]) -> Iterator[InputFile]:
+    """Return the same files. Raises ConfigError if one lies in a remote store."""
+    for file in files:
+        if is_url(file.path):
+            raise ConfigError(remote_clip(file.path))
+        yield file
 
 
 def _check_not_empty(files: Iterator[InputFile]) -> Iterator[InputFile]:

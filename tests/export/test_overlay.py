@@ -24,6 +24,13 @@ def table(count: int) -> pa.Table:
     return make_track([(frame, 1) for frame in range(count)], count).to_table()
 
 
+def with_detector(count: int) -> pa.Table:
+    """Return `table` with a pipeline whose detector needs no network."""
+    detector = "{use: detect_faces, from: frames, detector: 'tests.toy_detector:Squares'}"
+    stages = f"stages:\n  frames: {{use: decode_video, from: span}}\n  boxes: {detector}\noutput: boxes\n"
+    return table(count).replace_schema_metadata({"pipeline": stages})
+
+
 def write_overlay(clip: Path, table: pa.Table, path: Path) -> Path:
     VideoOverlay().write(table, clip, path)
     return path
@@ -225,3 +232,35 @@ def test_a_frame_that_was_left_out_is_drawn_with_the_rows_before_it(tmp_path):
     shown = [picture for _, picture in frames_of(write_overlay(clip, kept, tmp_path / "b.mp4"))]
     drawn = [bool((np.abs(picture.astype(int) - 90) > 60).any()) for picture in shown]
     assert drawn == [False, True, True, True, False, False]
+
+
+def test_an_overlay_states_whose_faces_are_blurred_and_who_is_not(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", stripes(3, 240, 320))
+    for blur, kept in (("", None), ("all", None), ("others", "track 1")):
+        VideoOverlay(blur=blur).write(with_detector(3), clip, tmp_path / "b.mp4")
+        metadata = VideoOverlay.read_metadata(tmp_path / "b.mp4")
+        assert (metadata.get("overlay_blur", ""), metadata.get("overlay_not_blurred")) == (blur, kept)
+
+
+def test_a_blurred_face_has_its_box_and_its_values_drawn_on_the_blur(tmp_path):
+    checks = (np.indices((240, 320)).sum(0) // 6 % 2 * 200).astype(np.uint8)
+    clip = write_clip(tmp_path / "a.mp4", np.repeat(checks[None, :, :, None], 3, 0).repeat(3, 3))
+    VideoOverlay(blur="all").write(with_detector(3), clip, tmp_path / "b.mp4")
+    shown = frames_of(tmp_path / "b.mp4")[0][1].astype(int)
+    assert shown[60:120, 30:90].std() < 8  # the checks are gone
+    assert np.ptp(shown[80, 5:16], 0).max() > 60  # the left side of the box
+    assert np.abs(shown[20:60, 240:] - frames_of(clip)[0][1][20:60, 240:]).mean() < 8
+
+
+def test_an_overlay_can_be_played_before_it_is_loaded_whole(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", stripes(5))
+    content = write_overlay(clip, table(5), tmp_path / "b.mp4").read_bytes()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+
+
+def test_a_table_of_numbers_only_gives_no_overlay(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", stripes(2))
+    private = table(2).replace_schema_metadata({"numbers_only": "true"})
+    with pytest.raises(ConfigError, match=r"numbers_only: 'overlay' .* shows pictures of the clip; leave it out"):
+        write_overlay(clip, private, tmp_path / "b.mp4")
+    assert not (tmp_path / "b.mp4").exists()

@@ -1,0 +1,90 @@
+"""`avfer run --blur` and `--numbers-only`: what is written, what is recorded, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from pyarrow.parquet import read_schema
+
+from avfer.export.overlay import VideoOverlay
+from avfer.pipeline import load
+
+PIPELINE = """\
+stages:
+  frames: {use: decode_video, from: span}
+  boxes: {use: detect_faces, from: frames, detector: "tests.toy_detector:Squares"}
+  affect: {use: "tests.steady_stage:SteadyFace", from: frames}
+output: affect
+"""
+
+
+def test_blur_makes_an_overlay_that_is_not_kept_for_another_choice(avfer, clip, tmp_path):
+    (tmp_path / "squares.yaml").write_text(PIPELINE)
+    words = ["run", tmp_path / "squares.yaml", "--input", clip, "--output", tmp_path / "out"]
+    done = avfer(*words, "--blur", "all")
+    assert done.code == 0, done.err
+    assert [path.name for path in done.paths] == ["talk.parquet", "talk.overlay.mp4"]
+    assert VideoOverlay.read_metadata(done.paths[1])["overlay_blur"] == "all"
+    for other, now in (("others", "others"), ("", "none")):
+        again = avfer(*words, *(["--blur", other] if other else ["--overlay"]))
+        assert again.code == 2 and f"overlay_blur all (now {now})" in again.err
+
+
+def test_an_unknown_blur_exits_with_2_and_names_the_choices(avfer, steady, clip, tmp_path):
+    result = avfer("run", steady, "--input", clip, "--output", tmp_path / "out", "--blur", "none")
+    assert result.code == 2 and "blur" in result.err and "'others' or 'all'" in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_numbers_only_is_recorded_and_writes_the_table_alone(avfer, steady, clip, tmp_path):
+    words = ["run", steady, "--input", clip, "--output", tmp_path / "out"]
+    done = avfer(*words, "--numbers-only")
+    assert done.code == 0, done.err
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["talk.parquet"]
+    assert read_schema(done.paths[0]).metadata[b"numbers_only"] == b"true"
+    again = avfer(*words)
+    assert again.code == 2 and "numbers_only True (now absent)" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--overlay"], "'overlay' (--overlay, --draw, --blur) shows pictures of the clip; leave it out"),
+        (["--draw", "pose"], "'overlay' (--overlay, --draw, --blur) shows pictures"),
+        (["--blur", "all"], "'overlay' (--overlay, --draw, --blur) shows pictures"),
+        (["--export", "tests.cli.test_run_privacy:FirstFrame"], "'tests.cli.test_run_privacy:FirstFrame' shows"),
+    ],
+)
+def test_numbers_only_refuses_what_shows_pictures(avfer, steady, clip, tmp_path, arguments, message):
+    result = avfer("run", steady, "--input", clip, "--output", tmp_path / "out", "--numbers-only", *arguments)
+    assert result.code == 2 and message in result.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "label"])
+def test_numbers_only_refuses_clips_that_would_be_copied_to_the_disk(avfer, steady, clip, tmp_path, command):
+    arguments = [command, steady, "--input", clip.as_uri(), "--output", tmp_path / "out", "--numbers-only"]
+    result = avfer(*arguments)
+    assert result.code == 2 and "would be copied to this disk while it is read; copy it yourself" in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_numbers_only_is_not_exported_with_pictures(avfer, steady, clip, tmp_path):
+    load(steady, "cpu", numbers_only=True).run(clip).save(tmp_path / "talk.parquet")
+    refused = avfer("export", "overlay", tmp_path / "talk.parquet", "--output", tmp_path / "talk.mkv")
+    assert refused.code == 2 and "numbers_only: 'overlay'" in refused.err
+    assert avfer("export", "csv", tmp_path / "talk.parquet", "--output", tmp_path / "talk.csv").code == 0
+
+
+def test_a_pipeline_whose_numbers_only_is_no_truth_value_exits_with_2(avfer, steady, clip, tmp_path):
+    result = avfer("run", steady, "--input", clip, "--set", "numbers_only=perhaps", "--output", tmp_path / "out")
+    assert result.code == 2 and "numbers_only: must be true or false, got" in result.err
+
+
+class FirstFrame:
+    """An exporter from outside avfer that reads the frames."""
+
+    suffix = ".png"
+    needs_frames = True
+
+    def write(self, table: object, clip: Path, path: Path) -> None:
+        """Write nothing; it is never called."""
