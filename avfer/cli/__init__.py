@@ -22,6 +22,7 @@ from avfer.cli.commands import command, command_group
 from avfer.cli.evaluate import evaluate
 from avfer.cli.export import export
 from avfer.cli.label import label
+from avfer.cli.report import report
 from avfer.cli.run import run
 from avfer.cli.summarize import summarize
 from avfer.cli.train import train
@@ -57,6 +58,7 @@ command(
 command(app, "evaluate", example="avfer evaluate aff_wild2 --root /data/Aff-Wild2 --pipeline aver")(evaluate)
 command(app, "agree", example="avfer agree avfer_out/talk.parquet talk.eaf --threshold 0.5")(agree)
 command(app, "label", example="avfer label aver --input corpus/ --output labels/ --workers 2")(label)
+command(app, "report", example="avfer report avfer_out/talk.parquet --output talk.html --clip talk.mp4")(report)
 command(app, "summarize", example="avfer summarize labels/ --window 10 --output labels.csv")(summarize)
 command(app, "export", example="avfer export elan talk.parquet --output talk.eaf --clip talk.mp4")(export)
 command(app, "train", example="avfer train my_labels --set root=/data/mine")(train)

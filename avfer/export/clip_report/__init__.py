@@ -1,8 +1,8 @@
 """The playable report: tables of clips as one self-contained HTML page, with the video beside its curves.
 
 Python computes the data (`report_data`), the texts (`methods_text`), the faces (`face_strip`) and the reference to the
-video (`report_video`); `report.html`, `report.css` and the scripts beside this file show them. `html_report` puts all of
-it into one file.
+video (`report_video`); `report.html`, `report.css` and the scripts beside this file show them. `html_report` puts all
+of it into one file.
 
 The charts are drawn by uPlot 1.6.32 (MIT, in `uplot` with its licence): 51 kB of script, which every page carries, draw
 a curve of 90,000 points in a few milliseconds and synchronise cursor and zoom of any number of charts. Plotly's bundle

@@ -1,5 +1,5 @@
 /* Charts over time, made with uPlot: one shared part of the clip, one cursor, a click that seeks. */
-const RIGHT = 10; // px, margin
+const RIGHT = 24; // px, margin
 const TIME_STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 
 /* Return an element. Texts are set as text and never parsed as HTML. */
@@ -16,14 +16,17 @@ function element(tag, properties = {}, ...children) {
   return node;
 }
 
-/* Return a time as 0:01.24 or 1:02:03; decimals where less than two minutes are shown. */
+/* Return a time as 0:01.24 or 1:02:03; `span`: seconds that are shown, which decide on the decimals. */
 function timeText(seconds, span = 0) {
-  const sign = seconds < -0.0005 ? "-" : "", decimals = span > 120 ? 0 : span > 0 && span < 1 ? 3 : span > 0 && span > 10 ? 0 : 2;
+  const sign = seconds < -0.0005 ? "-" : "", decimals = span > 120 ? 0 : span > 0 && span < 1 ? 3 : 2;
   const total = Math.round(Math.abs(seconds) * 10 ** decimals) / 10 ** decimals;
   const hours = Math.floor(total / 3600), minutes = Math.floor(total / 60) % 60;
   const rest = (total % 60).toFixed(decimals).padStart(decimals ? decimals + 3 : 2, "0");
   return `${sign}${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${rest}`;
 }
+
+/* Return the label of a time in a short clip: "2.5 s". */
+function secondsText(seconds) { return `${Number(seconds.toFixed(3))} s`.replace("-", "−"); }
 
 /* The colours of the page, which change with the light or dark setting of the system and on paper. */
 class Theme {
@@ -48,19 +51,21 @@ class ChartGroup {
     this.time = 0;
     this.onChange = () => {};
     this.pending = 0;
+    this.hatching = null; // tile of the pattern that fills missing spans, in the colours of the theme
     this.seen = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         const chart = this.charts.find((one) => one.host === entry.target);
         if (!chart) continue;
         chart.visible = entry.isIntersecting;
         if (chart.visible && chart.stale) chart.update();
+        if (chart.visible) chart.movePlayhead(this.time);
       }
-    }, { rootMargin: "200px" });
+    }, { rootMargin: "60px" });
     this.sizes = new ResizeObserver(() => this.schedule(true));
     this.sizes.observe(document.getElementById("charts"));
   }
 
-  get axisWidth() { return document.documentElement.clientWidth < 700 ? 52 : 76; }
+  get axisWidth() { return document.documentElement.clientWidth < 700 ? 46 : 58; }
 
   add(chart) { this.charts.push(chart); this.seen.observe(chart.host); return chart; }
 
@@ -101,7 +106,10 @@ class ChartGroup {
     });
   }
 
-  drawAll() { for (const chart of this.charts) chart.update(true); }
+  drawAll() {
+    this.hatching = null;
+    for (const chart of this.charts) chart.update(true);
+  }
 
   movePlayhead(time) {
     this.time = time;
@@ -115,9 +123,9 @@ class ChartGroup {
    are written below; read(instant, y): text of the values at an instant. */
 class TimeChart {
   constructor(group, clip, host, options) {
-    Object.assign(this, { group, clip, host, options, visible: true, stale: false });
+    Object.assign(this, { group, clip, host, options, visible: false, stale: true }); // drawn once it is visible
     this.lines = options.lines ? options.lines() : [];
-    this.plot = new uPlot(this.settings(), this.points(), host);
+    this.plot = new uPlot(this.settings(), [[], ...this.lines.map(() => [])], host);
     this.playhead = element("div", { class: "playhead" });
     this.plot.over.append(this.playhead);
     this.listen();
@@ -135,15 +143,15 @@ class TimeChart {
   settings() {
     const { theme, view } = this.group, options = this.options, marks = options.marks || [];
     return {
-      width: this.width, height: options.height + (options.showTimes === false ? 0 : 24),
+      width: this.width, height: options.height + (options.showTimes === false ? 0 : 28),
       padding: [options.showTimes === false ? 1 : 6, RIGHT, options.showTimes === false ? 1 : 0, 0],
       legend: { show: false },
       cursor: { sync: { key: "time", scales: ["x", null] }, y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
       scales: { x: { time: false, range: () => [view.min, view.max] }, y: { range: () => options.range } },
       axes: [
-        { show: options.showTimes !== false, size: 24, gap: 3, space: 70, incrs: TIME_STEPS, stroke: () => theme.soft, font: theme.font,
+        { show: options.showTimes !== false, size: 28, gap: 8, space: 64, incrs: TIME_STEPS, stroke: () => theme.soft, font: theme.font,
           grid: { show: options.grid !== false, stroke: () => theme.line, width: 1 }, ticks: { show: false },
-          values: (u, splits) => splits.map((at) => timeText(at, splits.length > 1 ? (splits[1] - splits[0]) * 8 : 8)) },
+          values: (u, splits) => splits.map((at) => (this.group.limits.max < 120 ? secondsText(at) : timeText(at, view.max - view.min))) },
         { size: () => this.group.axisWidth, gap: 6, stroke: () => theme.soft, font: theme.font, ticks: { show: false },
           splits: () => marks.map(([at]) => at), values: () => marks.map(([, text]) => text), filter: (u, splits) => splits,
           grid: { show: options.grid !== false, stroke: () => theme.line, width: 1 } },
@@ -223,21 +231,27 @@ class TimeChart {
   }
 }
 
+/* Return a small canvas with slanted lines. */
+function hatchTile(theme) {
+  const tile = document.createElement("canvas"), side = Math.round(6 * devicePixelRatio), pen = tile.getContext("2d");
+  tile.width = tile.height = side;
+  pen.fillStyle = theme.ground;
+  pen.fillRect(0, 0, side, side);
+  pen.strokeStyle = theme.line;
+  pen.lineWidth = devicePixelRatio;
+  for (const shift of [-side, 0, side]) { pen.moveTo(shift, side); pen.lineTo(shift + side, 0); }
+  pen.stroke();
+  return tile;
+}
+
 /* Return a function that fills spans of time [start, stop] with a hatching. */
 function hatchSpans(group, spans) {
   return (u, context) => {
-    const tile = document.createElement("canvas"), side = Math.round(6 * devicePixelRatio);
-    tile.width = tile.height = side;
-    const pen = tile.getContext("2d");
-    pen.fillStyle = group.theme.ground;
-    pen.fillRect(0, 0, side, side);
-    pen.strokeStyle = group.theme.line;
-    pen.lineWidth = devicePixelRatio;
-    for (const shift of [-side, 0, side]) { pen.moveTo(shift, side); pen.lineTo(shift + side, 0); }
-    pen.stroke();
-    context.fillStyle = context.createPattern(tile, "repeat");
-    for (const [start, stop] of spans()) {
-      if (stop < group.view.min || start > group.view.max) continue;
+    const shown = spans().filter(([start, stop]) => stop >= group.view.min && start <= group.view.max);
+    if (!shown.length) return;
+    group.hatching ??= hatchTile(group.theme);
+    context.fillStyle = context.createPattern(group.hatching, "repeat");
+    for (const [start, stop] of shown) {
       const left = u.valToPos(Math.max(start, group.view.min), "x", true), right = u.valToPos(Math.min(stop, group.view.max), "x", true);
       context.fillRect(left, u.bbox.top, Math.max(1, right - left), u.bbox.height);
     }
@@ -269,11 +283,10 @@ function heatMap(group, clip, person, names, palette) {
     picture.width = width;
     picture.height = names.length;
     const pen = picture.getContext("2d"), image = pen.createImageData(width, names.length);
-    const scale = 255 / person.columnScales.get(names.find((name) => person.has(name)));
+    const pixels = new Uint32Array(image.data.buffer), scale = 255 / person.columnScales.get(names.find((name) => person.has(name)));
     for (let k = 0; k < values.length; k++) {
       if (values[k] === MISSING) continue;
-      const colour = palette[Math.max(0, Math.min(255, Math.round(values[k] * scale)))];
-      image.data.set(colour, 4 * k);
+      pixels[k] = palette[Math.max(0, Math.min(255, Math.round(values[k] * scale)))];
     }
     pen.putImageData(image, 0, 0);
     context.imageSmoothingEnabled = false;
@@ -281,11 +294,13 @@ function heatMap(group, clip, person, names, palette) {
   };
 }
 
-/* Return 256 colours [r, g, b, 255] between colours such as "#440154". */
+/* Return 256 colours between colours such as "#440154", each as a pixel of ImageData. */
 function gradient(colours) {
   const parts = colours.map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
-  return Array.from({ length: 256 }, (_, k) => {
+  const bytes = new Uint8ClampedArray(1024);
+  for (let k = 0; k < 256; k++) {
     const place = (k / 255) * (parts.length - 1), low = Math.min(Math.floor(place), parts.length - 2);
-    return [...parts[low].map((value, c) => Math.round(value + (parts[low + 1][c] - value) * (place - low))), 255];
-  });
+    bytes.set([...parts[low].map((value, c) => value + (parts[low + 1][c] - value) * (place - low)), 255], 4 * k);
+  }
+  return new Uint32Array(bytes.buffer);
 }

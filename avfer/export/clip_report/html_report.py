@@ -23,6 +23,7 @@ from avfer.export.clip_report.report_video import VideoMode, find_video
 from avfer.export.colours import VIRIDIS
 from avfer.export.html_page import html_page, script_data
 from avfer.export.person_rows import ClipRows, clips_of
+from avfer.export.privacy import is_numbers_only
 
 METADATA = re.compile(r'<meta name="avfer-metadata" content="([^"]*)">')
 HEAD = 1_000_000  # characters of a page that hold its metadata
@@ -76,7 +77,9 @@ class HtmlReport:
             own = clip / (rows.source or rows.clip) if len(parts) > 1 and clip.is_dir() else clip
             ending = ".video.mp4" if len(parts) == 1 else f".video{number}.mp4"
             copy = path.with_name(path.stem + ending) if self.transcode else None
-            video = find_video(own, metadata_of(part.schema), path, self.video, copy)
+            metadata = metadata_of(part.schema)
+            mode = "none" if is_numbers_only(metadata) else self.video
+            video = find_video(own, metadata, path, mode, copy)
             faces = cut_faces(own, rows.people) if video.readable else []
             clips.append(ClipTable(part, rows, video, faces))
         with atomic_write(path) as new:

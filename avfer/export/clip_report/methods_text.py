@@ -11,8 +11,8 @@ from avfer.models.weights import builtin_card
 from avfer.pipeline_config import StageSpec, parse_pipeline
 
 MEASURED = (
-    "Action units are measured movements of the face in [0, 1] (activation), not FACS intensities. Head pose and gaze are"
-    " measured relative to the camera."
+    "Action units are measured movements of the face in [0, 1] (activation), not FACS intensities. Head pose and gaze"
+    " are measured relative to the camera."
 )
 EXPRESSIONS = "Expressions are what a face (or a voice) shows to observers, not what the person feels."
 UNKNOWN = (
@@ -85,7 +85,7 @@ def methods(metadata: Mapping[str, str], seconds: float, unit: str) -> str:
 
     seconds: duration of the clip; unit: what a row covers, "120 frames".
     """
-    version, name = metadata.get("version", "?"), metadata.get("pipeline_name") or "a pipeline of our own"
+    version, name = metadata.get("version", "?"), metadata.get("pipeline_name") or "of its own"
     sha256 = metadata.get("pipeline_sha256", "")
     parts = [
         f"The recording ({seconds:.1f} s, {unit}) was analysed with avfer {version}, pipeline {name}"

@@ -1,12 +1,11 @@
 /* The page: builds the charts of a clip, and connects them with the player, the mouse and the keyboard. */
 const PEOPLE_PER_PAGE = 12;
 const FACE_HEIGHT = 40, RIBBON_HEIGHT = 16; // px, in the lane of a person
-const UNIT_HEIGHT = 15; // px, of an action unit
+const UNIT_HEIGHT = 14; // px, of an action unit
 const TRAIL = 2; // s, of the path in the plane that is drawn strongly
-const PLANE_POINTS = 1500; // of the path in the plane
-const ANGLES = [["yaw_deg", "yaw (+ right)"], ["pitch_deg", "pitch (+ up)"], ["roll_deg", "roll (+ clockwise)"]];
-const GAZE = [["gaze_yaw_deg", "yaw (+ right)"], ["gaze_pitch_deg", "pitch (+ up)"]];
-const DASHES = [undefined, [7, 4], [2, 3]];
+const PLANE_POINTS = 1500; // of the path in the plane; longer parts are drawn as dots
+const ANGLES = [["yaw_deg", "Yaw", "+ to the right"], ["pitch_deg", "Pitch", "+ up"], ["roll_deg", "Roll", "+ clockwise"]];
+const GAZE = [["gaze_yaw_deg", "Yaw", "+ to the right"], ["gaze_pitch_deg", "Pitch", "+ up"]];
 
 const report = JSON.parse(document.getElementById("report-data").textContent);
 const palette = gradient(report.viridis);
@@ -107,6 +106,7 @@ async function showPeople() {
   buildPanels(people);
   showPeopleTable(people);
   planePath = null;
+  drawOverview();
   group.schedule();
 }
 
@@ -149,8 +149,8 @@ function swatch(colour) { const box = element("span"); box.style.background = co
 function drawFaces(u, context, faces, height) {
   let free = -Infinity;
   for (const [time, image] of faces) {
-    const x = u.valToPos(time, "x", true) - height / 2;
-    if (x < free || !image.complete || x > u.bbox.left + u.bbox.width || x + height < u.bbox.left) continue;
+    const middle = u.valToPos(time, "x", true), x = Math.min(Math.max(middle - height / 2, u.bbox.left), u.bbox.left + u.bbox.width - height);
+    if (x < free || !image.complete || Math.abs(middle - height / 2 - x) > height) continue;
     context.drawImage(image, x, u.bbox.top, height - 1, height - 2);
     free = x + height;
   }
@@ -166,14 +166,14 @@ function buildPanels(people) {
   if (people.some((person) => person.has("valence") || person.has("arousal"))) {
     const key = element("ul", { class: "key" }, element("li", {}, element("span", { class: "hatch" }), `no value for ${chosen ? chosen.label : "this person"}`));
     const box = section("Valence and arousal", key);
-    affectPanel(box, key, "Valence", "valence", ["unpleasant", "pleasant"], people, gaps);
-    affectPanel(box, key, "Arousal", "arousal", ["calm", "excited"], people, gaps);
+    affectPanel(box, key, "Valence", "valence", "unpleasant (−1) to pleasant (+1)", people, gaps);
+    affectPanel(box, key, "Arousal", "arousal", "calm (−1) to excited (+1)", people, gaps);
   }
   if (!chosen) return;
   const own = (column) => chosen.has(column);
   if (clip.units.some((unit) => own(unit.column))) unitPanel(clip.units.filter((unit) => own(unit.column)));
-  anglePanel("Head pose", ANGLES.filter(([column]) => own(column)));
-  anglePanel("Gaze", GAZE.filter(([column]) => own(column)));
+  anglePanels("Head pose", ANGLES.filter(([column]) => own(column)));
+  anglePanels("Gaze", GAZE.filter(([column]) => own(column)));
   speechPanel();
   coveragePanel();
 }
@@ -197,14 +197,14 @@ function lineOf(person, column, colour, rest = {}) {
   return { index: person.index, values: person.columns.get(column), scale: person.columnScales.get(column), colour, ...rest };
 }
 
-function affectPanel(box, before, title, column, [low, high], people, gaps) {
+function affectPanel(box, before, title, column, hint, people, gaps) {
   const drawn = people.filter((person) => person.has(column) && person !== chosen);
   if (chosen && chosen.has(column)) drawn.push(chosen); // on top
-  addPanel(box, before, title, "", {
-    height: 132, range: [-1, 1], marks: [[-1, low], [-0.5, "−0.5"], [0, "0"], [0.5, "+0.5"], [1, high]],
+  addPanel(box, before, title, hint, {
+    height: 132, range: [-1, 1], marks: [[-1, "−1"], [-0.5, "−0.5"], [0, "0"], [0.5, "+0.5"], [1, "+1"]],
     lines: () => drawn.map((person) => lineOf(person, column, person.colour + (person === chosen ? "" : "99"), { width: person === chosen ? 2.2 : 1.2 })),
     ground: hatchSpans(group, () => gaps),
-    read: (instant) => drawn.length > 4 && chosen ? readValue(chosen, column, instant) : drawn.map((person) => readValue(person, column, instant)).filter(Boolean).join("   "),
+    read: (instant) => drawn.length > 4 && chosen ? readValue(chosen, column, instant) : drawn.map((person) => readValue(person, column, instant)).filter(Boolean).join(" · "),
   });
 }
 
@@ -219,7 +219,7 @@ function unitPanel(units) {
   scale.querySelector(".hatch").style.width = "14px";
   const box = section(clip.unitTitle, scale), names = units.map((unit) => unit.column), count = units.length;
   const gaps = missingSpans(clip, chosen, names[0]), ground = hatchSpans(group, () => [[clip.start, clip.stop]]);
-  addPanel(box, scale, chosen.label, "the largest value of each moment that is one pixel wide", {
+  addPanel(box, scale, chosen.label, "zoomed out: the largest value within each pixel", {
     height: UNIT_HEIGHT * count, range: [0, count], grid: false,
     marks: units.map((unit, k) => [count - k - 0.5, unit.name]).reverse(),
     ground: (u, context) => { if (gaps.length) ground(u, context); heatMap(group, clip, chosen, names, palette)(u, context); },
@@ -228,7 +228,7 @@ function unitPanel(units) {
       return listed.map((unit) => {
         const value = chosen.valueAt(unit.column, instant);
         return value === null ? "" : `${unit.name}${y === null ? "" : ` ${unit.text}`} ${value.toFixed(2)}`;
-      }).join("   ");
+      }).filter(Boolean).join(" · ");
     },
   });
 }
@@ -238,30 +238,29 @@ function strongest(units, instant) {
   return [...units].sort((a, b) => value(b) - value(a)).slice(0, 3);
 }
 
-function dashKey(names) {
-  return element("ul", { class: "key" }, ...names.map((name, k) => {
-    const line = element("span", { class: "dash" });
-    line.style.borderTopStyle = ["solid", "dashed", "dotted"][k];
-    return element("li", {}, line, name);
-  }));
+function anglePanels(title, columns) {
+  if (!columns.length) return;
+  const most = columns.map(([column]) => largest(chosen.columns.get(column)) / chosen.columnScales.get(column));
+  const limit = Math.max(15, 15 * Math.ceil(Math.max(...most) / 15)), gaps = missingSpans(clip, chosen, columns[0][0]);
+  const box = section(`${title}, ${chosen.label}`, element("p", { class: "note", text: "Degrees relative to the camera, with directions as seen in the picture." }));
+  for (const [column, name, direction] of columns) {
+    addPanel(box, null, name, direction, {
+      height: 76, range: [-limit, limit], marks: [[-limit, `−${limit}°`], [0, "0°"], [limit, `+${limit}°`]],
+      lines: () => [lineOf(chosen, column, chosen.colour)],
+      ground: hatchSpans(group, () => gaps),
+      read: (instant) => {
+        const value = chosen.valueAt(column, instant);
+        return value === null ? "" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}°`;
+      },
+    });
+  }
 }
 
-function anglePanel(title, columns) {
-  if (!columns.length) return;
-  let limit = 15;
-  for (const [column] of columns) for (const value of chosen.columns.get(column)) if (value !== MISSING) limit = Math.max(limit, Math.abs(value) / chosen.columnScales.get(column));
-  limit = Math.ceil(limit / 15) * 15;
-  const key = dashKey(columns.map(([, name]) => name)), box = section(title, key);
-  const gaps = missingSpans(clip, chosen, columns[0][0]);
-  addPanel(box, key, chosen.label, "degrees relative to the camera, as seen in the picture", {
-    height: 120, range: [-limit, limit], marks: [-limit, -limit / 2, 0, limit / 2, limit].map((at) => [at, `${at > 0 ? "+" : at < 0 ? "−" : ""}${Math.abs(at)}°`]),
-    lines: () => columns.map(([column], k) => lineOf(chosen, column, chosen.colour, { dash: DASHES[k] })),
-    ground: hatchSpans(group, () => gaps),
-    read: (instant) => columns.map(([column, name]) => {
-      const value = chosen.valueAt(column, instant);
-      return value === null ? "" : `${name.split(" ")[0]} ${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}°`;
-    }).join("   "),
-  });
+/* Return the largest distance of the values from 0. */
+function largest(values) {
+  let most = 0;
+  for (let row = 0; row < values.length; row++) if (values[row] !== MISSING && Math.abs(values[row]) > most) most = Math.abs(values[row]);
+  return most;
 }
 
 const SHARES = [[0, "0"], [0.5, "0.5"], [1, "1"]];
@@ -307,7 +306,7 @@ function showTime(time) {
   const { min, max } = group.view;
   if (player.playing && (time > max || time < min)) group.show(time, time + max - min);
   group.movePlayhead(time);
-  fillText(byId("clock"), `${timeText(time)} / ${timeText(clip.stop)}`);
+  fillText(byId("clock"), `${timeText(time)} / ${timeText(clip.stop, clip.stop)}`);
   moveOverview();
   showValues();
   drawPlane();
@@ -322,9 +321,9 @@ function showValues() {
 group.onChange = () => {
   if (!clip) return;
   showValues();
-  fillText(byId("part"), `${timeText(group.view.min)} to ${timeText(group.view.max)}`);
+  fillText(byId("part"), `${timeText(group.view.min, clip.stop)} to ${timeText(group.view.max, clip.stop)}`);
   byId("zoom-out").disabled = byId("zoom-all").disabled = group.view.max - group.view.min >= group.limits.max - group.limits.min - 1e-6;
-  if (planePath?.min !== group.view.min || planePath?.max !== group.view.max) { planePath = null; drawPlane(); drawOverview(); }
+  if (planePath?.min !== group.view.min || planePath?.max !== group.view.max) { planePath = null; drawPlane(); moveOverview(); }
 };
 
 player.onPlaying = (playing) => {
@@ -334,11 +333,13 @@ player.onPlaying = (playing) => {
 
 /* ---- canvases of our own: boxes on the video, overview, plane ---- */
 
+/* Return the cleared context of a canvas with its size in CSS pixels. */
 function canvasOf(canvas) {
   const width = canvas.clientWidth, height = canvas.clientHeight, context = canvas.getContext("2d");
-  canvas.width = Math.round(width * devicePixelRatio);
-  canvas.height = Math.round(height * devicePixelRatio);
-  context.scale(devicePixelRatio, devicePixelRatio);
+  const columns = Math.round(width * devicePixelRatio), rows = Math.round(height * devicePixelRatio);
+  if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
+  context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+  context.clearRect(0, 0, width, height);
   return [context, width, height];
 }
 
@@ -417,10 +418,16 @@ function drawPlane() {
     context.fillText(text, 0, 4);
     context.restore();
   }
-  planePath ??= { ...group.view, points: linePoints(clip, [lineOf(chosen, "valence"), lineOf(chosen, "arousal")], group.view, PLANE_POINTS / 2) };
-  strokePath(context, planePath.points, x, y, chosen.colour + "55", 1.2, -Infinity, Infinity);
-  const trail = linePoints(clip, [lineOf(chosen, "valence"), lineOf(chosen, "arousal")], { min: player.time - TRAIL, max: player.time }, PLANE_POINTS);
-  strokePath(context, trail, x, y, chosen.colour, 2.4, player.time - TRAIL, player.time + 1e-6);
+  planePath ??= { ...group.view, points: planePoints(group.view) };
+  if (planePath.points.length > PLANE_POINTS) {
+    context.fillStyle = `${chosen.colour}30`;
+    const every = Math.ceil(planePath.points.length / (4 * PLANE_POINTS));
+    for (let k = 0; k < planePath.points.length; k += every) {
+      const [, valence, arousal] = planePath.points[k];
+      context.fillRect(x(valence) - 1.5, y(arousal) - 1.5, 3, 3);
+    }
+  } else strokePath(context, planePath.points, x, y, `${chosen.colour}66`, 1.2);
+  strokePath(context, planePoints({ min: player.time - TRAIL, max: player.time + 1e-6 }), x, y, chosen.colour, 2.4);
   const instant = currentInstant();
   for (const person of new Set([...shownPeople(), chosen])) {
     const valence = person.valueAt("valence", instant), arousal = person.valueAt("arousal", instant);
@@ -436,14 +443,22 @@ function drawPlane() {
   fillText(byId("plane-caption"), `${chosen.label}: path of the part shown in the curves; the last ${TRAIL} s before the cursor are drawn strongly.`);
 }
 
-function strokePath(context, [times, valences, arousals], x, y, colour, width, from, to) {
+/* Return [instant, valence, arousal] of each row of the chosen person in a part that has both. */
+function planePoints(view) {
+  const points = [], valences = chosen.columns.get("valence"), arousals = chosen.columns.get("arousal");
+  const first = lowerBound(clip.instants, view.min), last = lowerBound(clip.instants, view.max), scale = chosen.columnScales.get("valence");
+  eachRow(chosen.index, first, last, (row, instant) => {
+    if (valences[row] !== MISSING && arousals[row] !== MISSING) points.push([instant, valences[row] / scale, arousals[row] / scale]);
+  });
+  return points;
+}
+
+/* Draw a path through points, broken where instants lack values. */
+function strokePath(context, points, x, y, colour, width) {
   context.beginPath();
-  let open = false;
-  for (let k = 0; k < times.length; k++) {
-    if (valences[k] === null || arousals[k] === null || times[k] < from || times[k] > to) { open = false; continue; }
-    if (open) context.lineTo(x(valences[k]), y(arousals[k])); else context.moveTo(x(valences[k]), y(arousals[k]));
-    open = true;
-  }
+  points.forEach(([instant, valence, arousal], k) => {
+    if (k && points[k - 1][0] === instant - 1) context.lineTo(x(valence), y(arousal)); else context.moveTo(x(valence), y(arousal));
+  });
   context.strokeStyle = colour;
   context.lineWidth = width;
   context.lineJoin = "round";

@@ -131,21 +131,23 @@ function linePoints(clip, lines, view, width) {
 }
 
 function extremes(line, first, last, width) {
-  const low = new Int16Array(width).fill(32767), high = new Int16Array(width).fill(MISSING);
-  const lowRow = new Int32Array(width), highRow = new Int32Array(width), factor = width / (last - first);
-  eachRow(line.index, first, last, (row, instant) => {
-    const value = line.values[row];
-    if (value === MISSING) return;
-    const bin = Math.floor((instant - first) * factor);
-    if (value < low[bin]) { low[bin] = value; lowRow[bin] = row; }
-    if (value > high[bin]) { high[bin] = value; highRow[bin] = row; }
-  });
-  const out = new Array(2 * width).fill(null);
-  for (let bin = 0; bin < width; bin++) {
-    if (high[bin] === MISSING) continue;
-    const rising = lowRow[bin] <= highRow[bin];
-    out[2 * bin] = (rising ? low[bin] : high[bin]) / line.scale;
-    out[2 * bin + 1] = (rising ? high[bin] : low[bin]) / line.scale;
+  const { index, values, scale } = line, factor = width / (last - first), out = new Array(2 * width).fill(null);
+  const start = index ? lowerBound(index, first) : first, stop = index ? lowerBound(index, last) : last;
+  for (let row = start; row < stop;) {
+    const bin = Math.floor(((index ? index[row] : row) - first) * factor), end = first + (bin + 1) / factor;
+    let low = 32767, high = MISSING, lowRow = 0, highRow = 0;
+    do {
+      const value = values[row];
+      if (value !== MISSING) {
+        if (value < low) { low = value; lowRow = row; }
+        if (value > high) { high = value; highRow = row; }
+      }
+      row++;
+    } while (row < stop && (index ? index[row] : row) < end);
+    if (high === MISSING || bin >= width) continue;
+    const rising = lowRow <= highRow;
+    out[2 * bin] = (rising ? low : high) / scale;
+    out[2 * bin + 1] = (rising ? high : low) / scale;
   }
   return out;
 }
@@ -159,22 +161,27 @@ function eachRow(index, first, last, visit) {
   for (let row = lowerBound(index, first); row < index.length && index[row] < last; row++) visit(row, index[row]);
 }
 
-/* Call a function with row and the pixel columns [from, to) that each row covers in a part of `width` pixels. */
-function eachCell(clip, index, view, width, visit) {
-  const [first, last] = clip.part(view), factor = width / (view.max - view.min);
-  eachRow(index, first, last, (row, instant) => {
-    const from = Math.floor((clip.instants[instant] - view.min) * factor);
-    const to = Math.max(from + 1, Math.floor((clip.stopOf(instant) - view.min) * factor));
-    if (to > 0 && from < width) visit(row, Math.max(0, from), Math.min(width, to));
-  });
+/* Return the rows [start, stop) of a part and the pixel columns [from, to) that each of them covers. */
+function rowCells(clip, index, view, width) {
+  const [first, last] = clip.part(view), factor = width / (view.max - view.min), { instants } = clip;
+  const start = index ? lowerBound(index, first) : first, stop = index ? lowerBound(index, last) : last;
+  const from = new Int32Array(stop - start), to = new Int32Array(stop - start);
+  for (let row = start; row < stop; row++) {
+    const instant = index ? index[row] : row, end = instant + 1 < instants.length ? instants[instant + 1] : clip.stop;
+    const left = Math.floor((instants[instant] - view.min) * factor), right = Math.max(left + 1, Math.floor((end - view.min) * factor));
+    from[row - start] = Math.max(0, left);
+    to[row - start] = Math.min(width, right);
+  }
+  return { start, stop, from, to };
 }
 
 /* Return the most frequent code of each pixel column, -1 without one. Codes are below `kinds`. */
 function columnCodes(clip, index, codes, kinds, view, width) {
   const counts = new Uint16Array(width * kinds), out = new Int16Array(width).fill(-1);
-  eachCell(clip, index, view, width, (row, from, to) => {
-    if (codes[row] >= 0) for (let x = from; x < to; x++) counts[x * kinds + codes[row]]++;
-  });
+  const { start, stop, from, to } = rowCells(clip, index, view, width);
+  for (let row = start; row < stop; row++) {
+    if (codes[row] >= 0) for (let x = from[row - start]; x < to[row - start]; x++) counts[x * kinds + codes[row]]++;
+  }
   for (let x = 0; x < width; x++) {
     let most = 0;
     for (let kind = 0; kind < kinds; kind++) if (counts[x * kinds + kind] > most) { most = counts[x * kinds + kind]; out[x] = kind; }
@@ -184,11 +191,12 @@ function columnCodes(clip, index, codes, kinds, view, width) {
 
 /* Return the largest value of each column and pixel: Int16Array of names.length rows, MISSING without one. */
 function columnMaxima(clip, person, names, view, width) {
-  const out = new Int16Array(names.length * width).fill(MISSING), columns = names.map((name) => person.columns.get(name));
-  eachCell(clip, person.index, view, width, (row, from, to) => {
-    for (let k = 0; k < columns.length; k++) {
-      const value = columns[k] ? columns[k][row] : MISSING;
-      for (let x = k * width + from; x < k * width + to; x++) if (value > out[x]) out[x] = value;
+  const out = new Int16Array(names.length * width).fill(MISSING), { start, stop, from, to } = rowCells(clip, person.index, view, width);
+  names.forEach((name, k) => {
+    const column = person.columns.get(name), shift = k * width;
+    for (let row = start; row < stop; row++) {
+      const value = column[row], right = shift + to[row - start];
+      for (let x = shift + from[row - start]; x < right; x++) if (value > out[x]) out[x] = value;
     }
   });
   return out;

@@ -72,7 +72,9 @@ def find_video(
     try:
         media = probe(clip)
     except MediaError as error:
-        return replace(empty, notes=(f"The video is missing: {error}.",))
+        return replace(
+            empty, notes=(f"The video could not be read when this page was made: {error}. You can choose it below.",)
+        )
     notes = _changes(clip, metadata)
     found = replace(empty, readable=not notes, offset=_offset(media))
     if media.video is not None:

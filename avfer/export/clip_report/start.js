@@ -101,3 +101,4 @@ byId("clip").replaceChildren(...report.clips.map((one, number) => element("optio
 byId("clip-controls").hidden = report.clips.length < 2;
 showAgreement();
 openClip(0);
+window.avferReport = { group, player, choose }; // for tests and the console

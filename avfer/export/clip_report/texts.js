@@ -25,9 +25,9 @@ function showPeopleTable(people) {
   byId("people-table-section").hidden = !people.length;
   const mean = (value) => (value === null ? "–" : signed(value));
   byId("people-table").replaceChildren(textTable(
-    ["person", "tracks", "rows", "of the clip", "valence", "arousal", "quality", "most probable expression"],
-    people.map((person) => [person.label, person.tracks.join(", "), String(person.rows), percent(person.share), mean(person.means.valence), mean(person.means.arousal),
-      person.means.quality === null ? "–" : person.means.quality.toFixed(2), shareBar(person)]), [2, 3, 4, 5, 6]));
+    ["person", "most probable expression", "valence", "arousal", "quality", "of the clip", "rows", "tracks"],
+    people.map((person) => [person.label, shareBar(person), mean(person.means.valence), mean(person.means.arousal),
+      person.means.quality === null ? "–" : person.means.quality.toFixed(2), percent(person.share), String(person.rows), person.tracks.join(", ")]), [2, 3, 4, 5, 6]));
 }
 
 function shareBar(person) {

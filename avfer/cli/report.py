@@ -1,0 +1,122 @@
+"""avfer report: tables as one playable page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avfer.cli.shared_options import Overwrite
+from avfer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+    from avfer.export.clip_report.html_report import CodingAgreement
+
+COLUMNS = ("valence", "arousal", "expression")  # that every table of avfer has
+
+
+def report(
+    tables: Annotated[
+        list[Path],
+        typer.Argument(metavar="TABLE", help="Tables of avfer run or avfer label; a page shows one clip at a time."),
+    ],
+    output: Annotated[Path, typer.Option("--output", metavar="FILE.html", help="The page to write.")],
+    clip: Annotated[
+        Path | None,
+        typer.Option(
+            "--clip",
+            metavar="PATH",
+            help="The video, or the folder with the videos; by default each is searched beside its table, in the folder"
+            " above it and in the current folder.",
+        ),
+    ] = None,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Put the video into the page, so that one file can be passed on.")
+    ] = False,
+    transcode: Annotated[
+        bool,
+        typer.Option("--transcode", help="Write an MP4 beside the page if browsers do not play the video (MKV, HEVC)."),
+    ] = False,
+    numbers_only: Annotated[
+        bool, typer.Option("--numbers-only", help="Leave out the video and all pictures of faces.")
+    ] = False,
+    coding: Annotated[
+        Path | None,
+        typer.Option(
+            "--coding",
+            metavar="CODING",
+            help="Also show the agreement with a human coding, as avfer agree computes it for one table.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", metavar="P", help="Threshold of action units for the agreement.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a page with curves, faces and the video, which follow each other.
+
+    The page opens from disk in any browser and loads nothing but the video, which it links unless --embed is given.
+    """
+    from avfer.export.clip_report.html_report import HtmlReport
+    from avfer.export.table_reader import find_tables, read_table
+
+    _check_output(output, tables, overwrite)
+    if numbers_only and (embed or transcode):
+        raise ConfigError("--numbers-only leaves out the video; do not combine it with --embed or --transcode")
+    files = list(dict.fromkeys(file for path in tables for file in find_tables(path)))
+    read = [(table := read_table(file, COLUMNS), _find_clip(file, table, clip)) for file in files]
+    agreement = _agreement(files, coding, threshold)
+    page = HtmlReport("none" if numbers_only else "embed" if embed else "link", transcode)
+    page.write_tables(read, output, agreement)
+    print(output)
+
+
+def _check_output(output: Path, tables: list[Path], overwrite: bool) -> None:
+    """Raise ConfigError unless the page can be written: its ending, a folder of that name, an existing file."""
+    if output.suffix.lower() not in {".html", ".htm"}:
+        raise ConfigError(f"--output: a page ends in .html, got '{output}'")
+    if output.is_dir():
+        raise ConfigError(f"--output: {output} is a folder; name the file to write")
+    if output.exists() and not overwrite:
+        raise ConfigError(f"{output} exists; give another name with --output, or --overwrite")
+
+
+def _find_clip(file: Path, table: "Table", given: Path | None) -> Path:
+    """Return the clip of a table, or the folder of its clips if it has several; it may be missing.
+
+    given: --clip. Raises ConfigError if that does not exist.
+    """
+    from avfer.export import metadata_of
+
+    if given is not None and not given.exists():
+        raise ConfigError(f"--clip: there is no file or folder at {given}; check the path")
+    if given is not None and not given.is_dir():
+        return given
+    names: list[str] = []
+    for column in ("source", "clip"):
+        values = table[column].drop_null().unique().to_pylist() if column in table.column_names else []
+        if len(values) > 1:
+            return given or file.parent
+        names += values
+    names = [name for name in (*names, metadata_of(table.schema).get("clip", "")) if name] or [file.stem]
+    folders = [given] if given is not None else [file.parent, file.parent.parent, Path()]
+    parts = [part for name in names for part in (name, Path(name).name) if not {"..", "/"} & set(Path(part).parts)]
+    places = [folder / part for folder in folders for part in dict.fromkeys(parts)] or [folders[0] / file.stem]
+    return next((place for place in places if place.is_file()), places[-1])
+
+
+def _agreement(files: list[Path], coding: Path | None, threshold: float | None) -> "CodingAgreement | None":
+    """Return the agreement of one table with a coding. Raises ConfigError if there are several tables."""
+    if coding is None:
+        return None
+    if len(files) != 1:
+        raise ConfigError(f"--coding: compares one table, got {len(files)}; use avfer agree for several")
+    from avfer.evaluation.agreement_report import EXPLAINED, HEADS, agreement_rows
+    from avfer.evaluation.coding_agreement import agree
+    from avfer.export.clip_report.html_report import CodingAgreement
+    from avfer.option_types import Share, check_given_option
+
+    check_given_option("--threshold", threshold, Share)
+    found = agree(files[0], coding, threshold=threshold)
+    return CodingAgreement(EXPLAINED, HEADS, agreement_rows(found), found.notes, list(found.facts.items()))

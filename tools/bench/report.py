@@ -1,0 +1,129 @@
+"""Measure the playable report of a long clip: size, time to make it, first paint and panning in headless Chromium.
+
+`python -m tools.bench.report [--hours 1] [--people 1] [--keep PAGE.html]` makes a table of 25 rows a second and person
+with all columns, writes its page without a video, opens it in Chromium and prints what a user waits for. It needs
+`pip install 'avfer[test]'` and a Chromium (CHROMIUM=path, else the one on the path).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import psutil
+import pyarrow as pa
+
+from avfer.export.clip_report.html_report import HtmlReport
+
+RATE = 25.0  # Hz
+EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+UNITS = ("01", "02", "04", "05", "07", "10", "12", "14", "15", "17", "18", "20", "22", "24", "25", "26", "28", "45")
+ANGLES = ("yaw_deg", "pitch_deg", "roll_deg", "gaze_yaw_deg", "gaze_pitch_deg")
+FIRST_PAINT = """() => {
+  const paint = performance.getEntriesByName("first-contentful-paint")[0];
+  return paint ? paint.startTime : null;
+}"""
+PAN = """async () => {
+  const group = window.avferReport.group, span = group.limits.max - group.limits.min, times = [];
+  group.show(group.limits.min, group.limits.min + span / 4);
+  for (let step = 0; step < 60; step++) {
+    await new Promise(requestAnimationFrame);
+    const start = performance.now();
+    group.show(group.limits.min + step * span / 100, group.limits.min + step * span / 100 + span / 4);
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    times.push(performance.now() - start);
+  }
+  return times;
+}"""
+
+
+def make_table(hours: float, people: int, seed: int = 0) -> pa.Table:
+    """Return a table of `people` faces at RATE with the columns of `aver`; values wander and have gaps."""
+    random = np.random.default_rng(seed)
+    instants = round(hours * 3600 * RATE)
+    rows = instants * people
+    frame, track = np.repeat(np.arange(instants), people), np.tile(np.arange(people), instants)
+
+    def wander(low: float, high: float) -> np.ndarray:
+        steps = random.normal(0, 0.06, (instants, people)).cumsum(0)
+        waves = np.sin(steps) + random.normal(0, 0.03, (instants, people))
+        return (low + (high - low) * (waves.clip(-1, 1) + 1) / 2).astype(np.float32).reshape(rows)
+
+    lost = (frame // 500) % 17 == track % 17  # 20 s without values now and then
+    columns: dict[str, pa.Array] = {
+        "clip": pa.array(["hour.mp4"] * rows),
+        "frame": pa.array(frame, pa.int64()),
+        "time_s": pa.array(frame / RATE),
+        "track": pa.array(track, pa.int32()),
+        "person": pa.array(track, pa.int32()),
+    }
+    for name, place in (("face_x1", 100), ("face_y1", 80), ("face_x2", 260), ("face_y2", 280)):
+        columns[name] = pa.array(place + wander(-20, 20))
+    for name in ("valence", "arousal"):
+        columns[name] = pa.array(wander(-1, 1), mask=lost)
+    codes = ((wander(0, 1) * 7.99).astype(int) // 2 * 2) % len(EXPRESSIONS)
+    columns["expression"] = pa.array(np.array(EXPRESSIONS)[codes])
+    columns |= {f"p_{name}": pa.array(wander(0, 1)) for name in EXPRESSIONS}
+    columns |= {f"au{unit}": pa.array(wander(0, 1) ** 2, mask=lost) for unit in UNITS}
+    columns |= {name: pa.array(wander(-30, 30), mask=lost) for name in ANGLES}
+    columns |= {name: pa.array(wander(0, 1)) for name in ("quality", "eye_closed", "speech", "speaking")}
+    columns["reason"] = pa.nulls(rows, pa.string())
+    facts = {"clip": "hour.mp4", "version": "bench", "au_scale": "activation"}
+    return pa.table(columns).replace_schema_metadata(facts)
+
+
+def measure_page(page: Path) -> dict[str, float]:
+    """Return first paint, complete charts and the frames of a pan of a page, in ms."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1280, "height": 900})
+        start = time.perf_counter()
+        tab.goto(page.as_uri())
+        tab.wait_for_selector("#panels canvas")
+        complete = 1000 * (time.perf_counter() - start)
+        tab.wait_for_timeout(500)
+        paint = tab.evaluate(FIRST_PAINT)
+        before = _cpu_seconds()
+        frames = sorted(tab.evaluate(PAN))
+        used = _cpu_seconds() - before
+        browser.close()
+    return {
+        "first paint ms": paint,
+        "charts complete ms": complete,
+        "pan: median frame ms": frames[len(frames) // 2],
+        "pan: longest frame ms": frames[-1],
+        "pan: CPU ms a frame": 1000 * used / len(frames),
+    }
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU time of all processes of the browser, which other work on the machine does not change."""
+    times = [process.cpu_times() for process in psutil.Process().children(recursive=True)]
+    return sum(used.user + used.system for used in times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--people", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="keep the page here")
+    options = parser.parse_args()
+    table = make_table(options.hours, options.people)
+    with TemporaryDirectory() as folder:
+        page = (options.keep or Path(folder) / "hour.html").resolve()
+        start = time.perf_counter()
+        HtmlReport().write(table, Path("hour.mp4"), page)
+        made = time.perf_counter() - start
+        figures = {"rows": len(table), "made in s": made, "MB": page.stat().st_size / 1e6, **measure_page(page)}
+    print(json.dumps({name: round(value, 2) for name, value in figures.items()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
