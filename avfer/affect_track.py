@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from avfer.baseline import Baseline, corrected_table
+from avfer.null_reasons import reason_column
 from avfer.provenance import Provenance
 from avfer.rows import concat
 from avfer.track_rows import column_values, persons_of, rows_between
@@ -44,6 +45,7 @@ class AffectTrack:
             (probability) or "activation" (measured movement), the key `au_scale` of the table's metadata.
         measures: (N, M) float32; measure_names: M columns, "yaw_deg" (see avfer.face_measures); M is 0 without them.
         landmarks: (N, P, 2) float32 (x, y) px, NaN without a face; P is 0 unless `add_measures` adds them.
+        activity: (N, V) float32 in [0, 1]; activity_names: V columns, "speech" and "speaking"; V is 0 without them.
         has_voice: (N,) bool, whether the voice was read.
         low_quality: (N,) bool, whether the affect was dropped because the face cannot be read (`min_quality`).
         source: clip, pipeline and weights; None for rows that were not predicted from a clip.
@@ -65,6 +67,8 @@ class AffectTrack:
     measures: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, M) float32
     measure_names: tuple[str, ...] = ()  # M columns of the table
     landmarks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2), np.float32))  # (N, P, 2) float32 px
+    activity: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, V) float32
+    activity_names: tuple[str, ...] = ()  # V columns of the table
     low_quality: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # (N,) bool
     source: Provenance | None = None  # clip and pipeline; None for rows that were not predicted from a clip
     baseline: Baseline | None = None  # adds corrected action units to the table; only where the rows are a whole clip
@@ -73,6 +77,8 @@ class AffectTrack:
         n = len(self.valence)
         if not self.measure_names:  # not measured: no column on each row
             object.__setattr__(self, "measures", np.zeros((n, 0), np.float32))
+        if not self.activity_names:
+            object.__setattr__(self, "activity", np.zeros((n, 0), np.float32))
         if not self.landmarks.shape[1]:
             object.__setattr__(self, "landmarks", np.zeros((n, 0, 2), np.float32))
         if not self.low_quality.any():
@@ -80,6 +86,12 @@ class AffectTrack:
 
     def __len__(self) -> int:
         return len(self.valence)
+
+    @property
+    def _speech(self) -> np.ndarray:
+        """The probability of speech on each row: (N,) float32, NaN where it is not known."""
+        known = "speech" in self.activity_names
+        return self.activity[:, self.activity_names.index("speech")] if known else np.full(len(self), np.float32("nan"))
 
     def __getitem__(self, column: str) -> np.ndarray:
         """Return a column of the table for each of the N rows: `track["valence"]`, `track["time_s"]`, `track["au12"]`.
@@ -133,7 +145,8 @@ class AffectTrack:
         columns += [("track", pa.int32()), ("person", pa.int32())]
         columns += [(name, pa.float32()) for name in ("face_score", *BOX_COLUMNS, "valence", "arousal")]
         columns += [("expression", pa.string())]
-        columns += [(name, pa.float32()) for name in (*probabilities, *action_units, *self.measure_names)]
+        numbers = (*probabilities, *action_units, *self.measure_names, *self.activity_names)
+        columns += [(name, pa.float32()) for name in numbers]
         columns += [
             ("has_face", pa.bool_()),
             ("has_voice", pa.bool_()),
@@ -181,10 +194,18 @@ class AffectTrack:
             *(_nullable(probability) for probability in expressions.T),
             *(_nullable(value) for value in action_units.T),
             *(_nullable(value) for value in rows(self.measures).T),
+            *(_nullable(value) for value in rows(self.activity).T),
             pa.array(ids != NO_TRACK, pa.bool_()),
             pa.array(rows(self.has_voice), pa.bool_()),
             pa.array([(self.source.source or self.source.clip) if self.source else None] * len(order), pa.string()),
-            _reasons(self, instants, ids, rows(self.low_quality)),
+            reason_column(
+                clock.pictures,
+                clock.corrupt[instants - clock.first],
+                ids != NO_TRACK,
+                rows(self.has_voice),
+                rows(self._speech),
+                rows(self.low_quality),
+            ),
         ]
         table = pa.Table.from_arrays(columns, schema=self.schema())
         return corrected_table(table, self.baseline) if self.baseline else table
@@ -270,21 +291,3 @@ def _top_expressions(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.
     missing = np.isnan(probabilities).any(axis=1)
     top = np.where(missing, 0, np.nan_to_num(probabilities).argmax(axis=1))
     return pa.array(np.asarray(classes, dtype=object)[top], pa.string(), mask=missing)
-
-
-def _reasons(track: AffectTrack, instants: np.ndarray, ids: np.ndarray, low_quality: np.ndarray) -> pa.Array:
-    """Return why each row has no face or no affect, else null; rows of a corrupt frame have "decode_error" in any case.
-
-    instants: (R,) int64 frame of each row; ids: (R,) int64 track of each row; low_quality: (R,) bool -> (R,) string
-    column with the first reason that applies: decode_error, no_audio, no_picture, no_face, low_quality.
-    """
-    clock = track.clock
-    corrupt = clock.corrupt[instants - clock.first]
-    if clock.pictures:
-        reasons = np.where(ids == NO_TRACK, "no_face", "")
-    else:
-        voiced = np.isin(instants, track.faces.frames[track.has_voice])
-        reasons = np.where(voiced, "no_picture", "no_audio")
-    reasons = np.where((reasons == "") & low_quality, "low_quality", reasons)
-    reasons = np.where(corrupt, "decode_error", reasons)
-    return pa.array(reasons.astype(object), pa.string(), mask=reasons == "")

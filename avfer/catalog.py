@@ -47,6 +47,8 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "detect_speech": "avfer.stages.detect_speech:DetectSpeech",
         "join_features": "avfer.stages.join:JoinFeatures",
         "sample_voice": "avfer.stages.join:SampleVoice",
+        "mask_voice": "avfer.stages.mask_voice:MaskVoice",
+        "find_speakers": "avfer.stages.find_speakers:FindSpeakers",
         "predict_affect": "avfer.stages.predict:PredictAffect",
         "smooth_affect": "avfer.stages.smooth:SmoothAffect",
     },

@@ -16,6 +16,7 @@ class _OnClock(Protocol):
     def clock(self) -> Clock: ...
 
 
+MOST_TRACKS = 2**31  # a track's number is less
 Rows = TypeVar("Rows", bound=_OnClock)  # FaceTracks, or a struct of arrays with a field of FaceTracks
 
 
@@ -67,6 +68,16 @@ def concat_clocks(clocks: Iterable[Clock]) -> Clock:
         pictures=all(c.pictures for c in parts),
         numbers=None if all(c.numbers is None for c in parts) else np.concatenate([c.frame_numbers for c in parts]),
     )
+
+
+def matching_rows(wanted: FaceTracks, known: FaceTracks) -> np.ndarray:
+    """Return for each row of `wanted` the row of `known` with the same frame and track, -1 for none: (N,) int64."""
+    if not len(known):
+        return np.full(len(wanted), -1)
+    keys, sought = (faces.frames * MOST_TRACKS + faces.track_ids for faces in (known, wanted))
+    order = np.argsort(keys)
+    place = np.searchsorted(keys[order], sought).clip(max=len(keys) - 1)
+    return np.where(keys[order][place] == sought, order[place], -1)
 
 
 def no_faces(clock: Clock) -> FaceTracks:

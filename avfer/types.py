@@ -273,12 +273,16 @@ class JointFeatures:
 
     faces: FaceTracks  # N rows
     face: Tensor  # (N, Df) float32, 0 on rows without a face
-    voice: Tensor  # (N, Dv) float32, 0 where there is no sound
+    voice: Tensor  # (N, Dv) float32, 0 where has_voice is False
     has_voice: np.ndarray  # (N,) bool
+    activity: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, A) in [0, 1] or NaN
+    activity_names: tuple[str, ...] = ()  # A columns of the table: "speech", "speaking"
 
     def __post_init__(self) -> None:
-        right = len(self.face) == len(self.voice) == len(self.has_voice) == len(self.faces)
-        _require(right, self, f"face, voice, has_voice must have {len(self.faces)} rows")
+        if not self.activity_names:  # not detected: no column on each row
+            object.__setattr__(self, "activity", np.zeros((len(self.faces), 0), np.float32))
+        right = len(self.face) == len(self.voice) == len(self.has_voice) == len(self.activity) == len(self.faces)
+        _require(right, self, f"face, voice, has_voice, activity must have {len(self.faces)} rows")
 
     @property
     def clock(self) -> Clock:

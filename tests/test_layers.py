@@ -21,6 +21,7 @@ LAYERS = (
         "detector",
         "speech_detector",
         "metrics",
+        "null_reasons",
         "provenance",
         "types",
         "rows",

@@ -7,10 +7,7 @@ import numpy as np
 from avfer.affect_track import AffectTrack
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.option_types import Share, check_options
-from avfer.rows import concat, select
-from avfer.types import FaceTracks
-
-MOST_TRACKS = 2**31  # a track's number is less
+from avfer.rows import concat, matching_rows, select
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +52,7 @@ class AddMeasures:
         return WaitingMeasures(rest, select(measures, later, measures.clock.part(stop, measures.clock.stop))), joined
 
     def _joined(self, affect: AffectTrack, measures: FaceMeasures) -> AffectTrack:
-        row = measured_rows(affect, measures)
+        row = matching_rows(affect.faces, measures.faces)
         landmarks = measures.landmarks if self.landmarks else measures.landmarks[:, :0]
         values = _taken(measures.values, row)
         low = values[:, MEASURES.index("quality")] < self.min_quality
@@ -83,21 +80,6 @@ def without_affect(affect: AffectTrack, rows: np.ndarray) -> AffectTrack:
         arousal=known(affect.arousal),
         expressions=known(affect.expressions),
     )
-
-
-def measured_rows(affect: AffectTrack, measures: FaceMeasures) -> np.ndarray:
-    """Return for each row of affect the row of its measures, -1 for none: (N,) int64."""
-    if not len(measures.faces):
-        return np.full(len(affect), -1)
-    wanted, known = _keys(affect.faces), _keys(measures.faces)
-    order = np.argsort(known)
-    place = np.searchsorted(known[order], wanted).clip(max=len(known) - 1)
-    return np.where(known[order][place] == wanted, order[place], -1)
-
-
-def _keys(faces: FaceTracks) -> np.ndarray:
-    """Return one number for frame and track of each row: (N,) int64."""
-    return faces.frames * MOST_TRACKS + faces.track_ids
 
 
 def _taken(values: np.ndarray, row: np.ndarray) -> np.ndarray:

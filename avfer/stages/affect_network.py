@@ -91,6 +91,8 @@ class AffectNetwork:
             action_units=np.where(has_face[:, None], values[:, k:], np.float32(np.nan)),
             action_unit_names=tuple(self.card.action_units),
             has_voice=features.has_voice if joint else np.zeros(n, bool),
+            activity=features.activity if joint else np.zeros((n, 0), np.float32),
+            activity_names=features.activity_names if joint else (),
         )
 
 

@@ -1,80 +1,17 @@
 """join_features and sample_voice: give each face the voice of its moment, or read the voice at fixed ticks."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from avfer.option_types import Number, check_options
 from avfer.readers.ticks import ticks_outside
 from avfer.rows import blank_faces, concat, no_faces, select
+from avfer.stages.voice_series import VoiceSeries, extended
 from avfer.types import Clock, FaceFeatures, Gaps, JointFeatures, VoiceFeatures
-
-
-@dataclass(frozen=True, eq=False)
-class VoiceSeries:
-    """Features of the voice as a function of time, for as much of it as is known and still needed."""
-
-    values: Tensor  # (M, Dv) float32
-    times: np.ndarray  # (M,) float64 s, centre of each window
-    start: float = math.nan  # seconds, start of the sound
-    stop: float = math.nan  # seconds, end of the sound; known with `last`
-    last: bool = False  # whether no later row follows
-    silent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # (M,), windows of digital silence
-
-    def __post_init__(self) -> None:
-        if not len(self.silent):  # not stated: no window is silent
-            object.__setattr__(self, "silent", np.zeros(len(self.times), bool))
-
-    def is_final(self, times: np.ndarray) -> np.ndarray:
-        """Return for each moment whether no later row can change the voice there.   (T,) s -> (T,) bool"""
-        if self.last:
-            return np.ones(len(times), bool)
-        newest = self.times[-1] if len(self.times) else -math.inf
-        return (times < self.start) | (times <= newest)
-
-    def at(self, times: np.ndarray) -> tuple[Tensor, np.ndarray]:
-        """Return the voice at some moments, and whether there is sound.
-
-        Values are linear between the two nearest rows, constant before the first and after the last row, and 0
-        outside the sound and where both of these rows are silent. times: (T,) float64 s -> (T, Dv) float32, (T,) bool.
-        """
-        sounding = np.zeros(len(times), bool)
-        if len(self.times):
-            sounding = (times >= self.start) & ((times <= self.stop) if self.last else True)
-        if not sounding.any():
-            return self.values.new_zeros(len(times), self.values.shape[1]), sounding
-        right = np.searchsorted(self.times, times, side="right")
-        left, right = np.maximum(right - 1, 0), np.minimum(right, len(self.times) - 1)
-        sounding &= ~(self.silent[left] & self.silent[right])
-        gap = self.times[right] - self.times[left]
-        share = np.where(gap > 0, (times - self.times[left]) / np.where(gap > 0, gap, 1), 0).astype(np.float32)
-        weight = torch.from_numpy(share * sounding).to(self.values.device)[:, None]
-        rest = torch.from_numpy((1 - share) * sounding).to(self.values.device)[:, None]
-        # Two products and a sum, each rounded by itself: fused, the last bit would depend on the place in memory.
-        before, after = self.values[torch.from_numpy(left)] * rest, self.values[torch.from_numpy(right)] * weight
-        return before + after, sounding
-
-    def add(self, voice: VoiceFeatures) -> "VoiceSeries":
-        """Return the series with further rows."""
-        values, times = torch.cat([self.values, voice.values]), np.concatenate([self.times, voice.times])
-        silent = np.concatenate([self.silent, voice.silent])
-        return VoiceSeries(values, times, voice.start, voice.stop, voice.last, silent)
-
-    def since(self, time: float) -> "VoiceSeries":
-        """Return the series without the rows that no moment from `time` (s) on needs."""
-        first = max(0, int(np.searchsorted(self.times, time, side="right")) - 1)
-        values, times, silent = self.values[first:].clone(), self.times[first:], self.silent[first:]
-        return replace(self, values=values, times=times, silent=silent)
-
-
-def _extended(series: VoiceSeries | None, voice: VoiceFeatures) -> VoiceSeries:
-    """Return the series with further rows; None is the series before the first rows."""
-    return (series or VoiceSeries(voice.values[:0], voice.times[:0])).add(voice)
 
 
 def _join(face: FaceFeatures, voice: VoiceSeries) -> JointFeatures:
@@ -97,7 +34,7 @@ class JoinFeatures:
     From the start of the sound to the first centre, and from the last centre to the end of the sound, the nearest
     window is used. Outside the sound, and in digital silence, `has_voice` is False and the voice is 0. An instant
     without a face gets one row with NO_TRACK, so that affect can be predicted from the voice alone. All faces of an
-    instant share the voice, regardless of who speaks.
+    instant share the voice; `mask_voice` and `find_speakers` keep it where somebody and this face speaks.
     """
 
     def start(self) -> JoinState:
@@ -108,7 +45,7 @@ class JoinFeatures:
         """Return the rows whose voice is final by now; all of them once the sound has ended."""
         face = _with_empty_instants(replace(face, own=None))
         face = concat([state.face, face]) if state.face else face
-        series = _extended(state.voice, voice)
+        series = extended(state.voice, voice)
         clock = face.clock
         final = series.is_final(clock.times)
         stop = clock.first + (len(clock) if final.all() else int(final.argmin()))
@@ -161,7 +98,7 @@ class SampleVoice:
 
     def step(self, state: TickState, voice: VoiceFeatures) -> tuple[TickState, JointFeatures]:
         """Return the ticks whose voice is final by now; all of them once the sound has ended."""
-        series = _extended(state.voice, voice)
+        series = extended(state.voice, voice)
         start = voice.clip_start if math.isnan(series.start) else series.start
         gaps = state.gaps + voice.gaps
         stop = state.number if state.ended else max(state.number, self._ticks(series, start, voice.clip_stop))

@@ -23,7 +23,7 @@ from avfer.pipeline_builder import build
 from avfer.pipeline_config import PipelineSpec
 from avfer.signal.log_mel import BANDS, LOG_MEL, PATCH_FRAMES
 from avfer.stages.embed_voice import EmbedVoice
-from avfer.stages.join import VoiceSeries
+from avfer.stages.voice_series import VoiceSeries
 from avfer.training.data.recording_cache import RecordingCache, stage_of, up_to
 from avfer.types import Clip, Span, VoiceFeatures
 

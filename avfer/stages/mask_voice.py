@@ -1,0 +1,67 @@
+"""mask_voice: keep the voice where somebody speaks."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from avfer.option_types import Share, check_options
+from avfer.rows import concat, select
+from avfer.stages.voice_series import VoiceSeries, extended
+from avfer.types import JointFeatures, SpeechProbabilities
+
+
+@dataclass(frozen=True, eq=False)
+class MaskState:
+    """Rows whose speech is not known yet, and the speech that they need."""
+
+    features: JointFeatures | None = None  # rows that wait; None before the first step
+    speech: VoiceSeries | None = None
+
+
+@dataclass
+class MaskVoice:
+    """Add the probability of speech to each row, and drop the voice where it is below `threshold`.
+
+    `speech` is linear between the centres of the two nearest windows of `detect_speech`, and null where there is no
+    sound or digital silence. So music, noise and silence give no affect to rows without a face.
+    """
+
+    threshold: Share = 0.5  # lowest probability of speech with which the voice is used
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def start(self) -> MaskState:
+        """Return the state without rows and speech."""
+        return MaskState()
+
+    def step(
+        self, state: MaskState, features: JointFeatures, speech: SpeechProbabilities
+    ) -> tuple[MaskState, JointFeatures]:
+        """Return the rows whose speech is final by now; all of them once the sound has ended."""
+        rows = concat([state.features, features]) if state.features else features
+        series = extended(state.speech, speech.rows)
+        clock = rows.clock
+        final = series.is_final(clock.times)
+        stop = clock.first + (len(clock) if final.all() else int(final.argmin()))
+        ready = rows.faces.frames < stop
+        masked = self._masked(select(rows, ready, clock.part(clock.first, stop)), series)
+        rest = select(rows, ~ready, clock.part(stop, clock.stop))
+        if len(clock):
+            series = series.since(float(clock.times[min(stop - clock.first, len(clock) - 1)]))
+        return MaskState(rest, series), masked
+
+    def _masked(self, rows: JointFeatures, series: VoiceSeries) -> JointFeatures:
+        values, sounding = series.at(rows.faces.times)
+        speech = np.where(sounding, values[:, 0].numpy(), np.float32(np.nan))
+        return without_voice(
+            replace(rows, activity=speech[:, None], activity_names=("speech",)), ~(speech >= self.threshold)
+        )
+
+
+def without_voice(features: JointFeatures, rows: np.ndarray) -> JointFeatures:
+    """Return features without the voice on some rows. rows: (N,) bool."""
+    has_voice = features.has_voice & ~rows
+    kept = torch.from_numpy(has_voice).to(features.voice.device)[:, None]
+    return replace(features, voice=torch.where(kept, features.voice, 0), has_voice=has_voice)
