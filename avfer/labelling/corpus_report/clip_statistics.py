@@ -104,7 +104,7 @@ def _batches(file: ParquetFile) -> Iterator[pa.RecordBatch]:
     if missing := [name for name in REQUIRED if name not in names]:
         raise ValueError(f"it has no column {', '.join(missing)}")
     columns = [*REQUIRED, *(name for name in OPTIONAL if name in names)]
-    yield from file.iter_batches(BATCH, columns=columns)
+    yield from file.iter_batches(BATCH, columns=columns, use_threads=False)
 
 
 def _add(batch: pa.RecordBatch, clip: ClipStatistics, totals: CorpusDistributions) -> None:

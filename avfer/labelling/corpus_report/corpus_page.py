@@ -67,7 +67,6 @@ def _tiles(corpus: CorpusClips) -> str:
         "Length": _duration(status.media_seconds),
         "Frames": f"{status.instants:,}",
         "With a face": _percent(status.with_face, status.instants),
-        "Rows": f"{status.rows:,}",
     }
     return html_tiles(figures.items())
 
@@ -145,19 +144,18 @@ def _reasons(corpus: CorpusClips) -> str:
 
 def _settings(corpus: CorpusClips) -> str:
     """Return weights with licences, pipeline, and the facts that the clips have in common."""
-    run = corpus.status.run
+    status, run = corpus.status, corpus.status.run
     metadata = corpus.metadata | {"weights": json.dumps(run.get("weights") or {})}
     note = mapped_note(metadata)
     files = html_table(("weights", "licence", "sha256"), weight_files(metadata))
     facts = {
         "versions of avfer": ", ".join(corpus.versions) or str(run.get("version", "")),
-        "devices": ", ".join(
-            f"{device} ({_number(count, 'clip')})" for device, count in corpus.status.devices.most_common()
-        ),
+        "devices": ", ".join(f"{device} ({_number(count, 'clip')})" for device, count in status.devices.most_common()),
         "scale of action units": metadata.get("au_scale", ""),
         "sha256 of the pipeline": str(run.get("pipeline_sha256", "")),
-        "time of all workers": _duration(corpus.status.work_seconds),
-        "size of the tables": f"{corpus.status.bytes / 1e6:,.1f} MB",
+        "time of all workers": _duration(status.work_seconds),
+        "rows of the tables": f"{status.rows:,}",
+        "size of the tables": f"{status.bytes / 1e6:,.1f} MB",
     }
     pipeline = f"<details><summary>The pipeline</summary><pre>{escape(str(run.get('pipeline', '')))}</pre></details>"
     text = f'<p class="note">{escape(note)}</p>' if note else ""
