@@ -51,6 +51,7 @@ class ChartGroup {
     this.time = 0;
     this.onChange = () => {};
     this.pending = 0;
+    this.resting = 0;
     this.hatching = null; // tile of the pattern that fills missing spans, in the colours of the theme
     this.seen = new IntersectionObserver((entries) => {
       for (const entry of entries) {
@@ -103,7 +104,15 @@ class ChartGroup {
       this.resized = false;
       this.movePlayhead(this.time);
       this.onChange();
+      this.drawRest();
     });
+  }
+
+  /* Draw what is out of sight while the browser has nothing else to do. */
+  drawRest() {
+    clearTimeout(this.resting);
+    const chart = this.charts.find((one) => one.stale);
+    if (chart) this.resting = setTimeout(() => { if (chart.stale) chart.update(); this.drawRest(); }, 150);
   }
 
   drawAll() {

@@ -115,13 +115,19 @@ def _person(
         "label": person.label,
         "tracks": list(person.tracks),
         "rows": len(person),
-        "share": len(np.unique(person.starts)) / max(len(rows.starts), 1),
+        "share": _share(rows, person),
         "means": {name: _mean(values[name]) for name in (*VALUES, "quality")},
         "expressions": [[name, count / total] for name, count in counts.most_common()],
         "columns": [[name, scales[name]] for name in shown],
         "data": pack_rows(np.searchsorted(rows.starts, person.starts), packed),
         "faces": [[face.time, face.image] for face in faces],
     }
+
+
+def _share(rows: ClipRows, person: PersonRows) -> float:
+    """Return the share of the instants on which a person has a face or, without one, a value from the voice."""
+    shown = np.ones(len(person), bool) if person.tracks else np.isfinite(person.numbers("valence"))
+    return len(np.unique(person.starts[shown])) / max(len(rows.starts), 1)
 
 
 def _mean(values: np.ndarray) -> float | None:

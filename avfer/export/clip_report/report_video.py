@@ -35,7 +35,8 @@ class ReportVideo:
     offset: float = 0.0  # s, what a player calls the time 0 of the table
     width: int = 0  # px, as displayed; 0: no picture
     height: int = 0  # px
-    notes: tuple[str, ...] = ()  # what a reader must know: missing, changed, not playable
+    notes: tuple[str, ...] = ()  # what a reader must know: missing, changed, transcoded
+    format: str = ""  # the note on a format that many browsers do not play; shown unless the reader's does
     readable: bool = False  # whether faces can be cut out of the file
 
     def as_data(self) -> dict[str, object]:
@@ -49,6 +50,7 @@ class ReportVideo:
             "width": self.width,
             "height": self.height,
             "notes": list(self.notes),
+            "format": self.format,
         }
 
 
@@ -82,7 +84,7 @@ def find_video(
     if fault := unplayable(media):
         if transcoded is None:
             advice = "make the page again with avfer report TABLE --transcode, which writes an MP4 beside it"
-            notes.append(f"Browsers do not play this video ({fault}); {advice}.")
+            found = replace(found, format=f"Many browsers do not play this video ({fault}); {advice}.")
         else:
             found = replace(found, offset=transcode(media, transcoded))
             notes.append(f"The video is shown as {transcoded.name}, because browsers do not play {fault}.")

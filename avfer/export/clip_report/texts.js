@@ -39,7 +39,7 @@ function shareBar(person) {
     bar.append(part);
   }
   const text = person.expressions.slice(0, 3).map(([name, share]) => `${name} ${percent(share)}`).join(", ") || "–";
-  return element("div", {}, bar, text);
+  return element("div", {}, ...(person.expressions.length ? [bar] : []), text);
 }
 
 function showAgreement() {

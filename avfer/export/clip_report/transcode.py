@@ -67,7 +67,9 @@ def _write(
 def _frames(source: InputContainer) -> Iterator[tuple[float, VideoFrame]]:
     """Yield time (s on the container's axis) and frame of the video."""
     stream = video_stream(source)
-    for packet in read_packets(source, stream) if stream is not None else ():
+    if stream is None:
+        return
+    for packet in read_packets(source, stream):
         for frame in decode_packet(stream, packet) or ():
             if (time := time_of(frame, stream)) is not None:
                 yield time, frame

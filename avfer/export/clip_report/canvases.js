@@ -1,0 +1,135 @@
+/* Canvases without uPlot: the boxes on the video, the overview of the clip, the valence-arousal plane. */
+const TRAIL = 2; // s, of the path in the plane that is drawn strongly
+const PLANE_POINTS = 1500; // of the path in the plane; longer parts are drawn as dots
+
+/* Return the cleared context of a canvas with its size in CSS pixels. */
+function canvasOf(canvas) {
+  const width = canvas.clientWidth, height = canvas.clientHeight, context = canvas.getContext("2d");
+  const columns = Math.round(width * devicePixelRatio), rows = Math.round(height * devicePixelRatio);
+  if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
+  context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return [context, width, height];
+}
+
+function drawBoxes() {
+  if (!clip || !player.hasVideo || !clip.video.width) return;
+  const [context, width] = canvasOf(byId("boxes")), scale = width / clip.video.width, instant = currentInstant();
+  if (instant === null) return;
+  context.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
+  for (const person of new Set([...shownPeople(), chosen])) {
+    const [x1, y1, x2, y2] = person ? ["face_x1", "face_y1", "face_x2", "face_y2"].map((name) => person.valueAt(name, instant)) : [null];
+    if (x1 === null || y2 === null) continue;
+    context.strokeStyle = context.fillStyle = person.colour;
+    context.lineWidth = person === chosen ? 3 : 1.5;
+    context.strokeRect(x1 * scale, y1 * scale, (x2 - x1) * scale, (y2 - y1) * scale);
+    const label = person.label, wide = context.measureText(label).width + 8, top = Math.max(0, y1 * scale - 17);
+    context.fillRect(x1 * scale - 1, top, wide, 17);
+    context.fillStyle = "#fff";
+    context.fillText(label, x1 * scale + 3, top + 13);
+  }
+}
+
+function drawOverview() {
+  const [context, width, height] = canvasOf(byId("overview").querySelector("canvas")), whole = group.limits;
+  if (!chosen || !clip.instants.length) return moveOverview();
+  const codes = columnCodes(clip, chosen.index, chosen.expression, Math.max(1, clip.expressions.length), whole, Math.max(1, Math.round(width)));
+  for (let x = 0; x < codes.length; x++) {
+    if (codes[x] < 0) continue;
+    context.fillStyle = clip.expressions[codes[x]].colour;
+    context.fillRect(x, height - 10, 1, 10);
+  }
+  if (chosen.has("valence")) {
+    const [times, values] = linePoints(clip, [lineOf(chosen, "valence")], whole, Math.max(1, Math.round(width)));
+    context.beginPath();
+    times.forEach((time, k) => {
+      if (values[k] === null) return;
+      const x = ((time - whole.min) / (whole.max - whole.min)) * width, y = 2 + ((1 - values[k]) / 2) * (height - 14);
+      if (k && values[k - 1] !== null) context.lineTo(x, y); else context.moveTo(x, y);
+    });
+    context.strokeStyle = group.theme.soft;
+    context.stroke();
+  }
+  return moveOverview();
+}
+
+function moveOverview() {
+  const box = byId("overview"), { min, max } = group.limits, place = (time) => ((time - min) / (max - min)) * 100;
+  const frame = box.querySelector(".window"), zoomed = group.view.max - group.view.min < (max - min) * 0.9999;
+  frame.hidden = !zoomed;
+  frame.style.left = `${place(group.view.min)}%`;
+  frame.style.width = `${Math.max(1, place(group.view.max) - place(group.view.min))}%`;
+  box.querySelector(".playhead").style.transform = `translateX(${(place(player.time) / 100) * box.clientWidth}px)`;
+}
+
+function drawPlane() {
+  const canvas = byId("plane"), shown = chosen && chosen.has("valence") && chosen.has("arousal");
+  byId("plane-section").hidden = !shown;
+  if (!shown || !chosen.index.length) return;
+  const [context, width, height] = canvasOf(canvas), edge = 22, { theme } = group;
+  if (width < 3 * edge) return; // not laid out yet
+  const x = (valence) => edge + ((valence + 1) / 2) * (width - 2 * edge), y = (arousal) => edge + ((1 - arousal) / 2) * (height - 2 * edge);
+  context.strokeStyle = theme.line;
+  context.strokeRect(x(-1), y(1), x(1) - x(-1), y(-1) - y(1));
+  context.beginPath();
+  context.ellipse(x(0), y(0), x(1) - x(0), y(0) - y(1), 0, 0, 2 * Math.PI);
+  for (const [from, to] of [[[-1, 0], [1, 0]], [[0, -1], [0, 1]]]) { context.moveTo(x(from[0]), y(from[1])); context.lineTo(x(to[0]), y(to[1])); }
+  context.stroke();
+  context.fillStyle = theme.soft;
+  context.font = theme.font;
+  context.textAlign = "center";
+  context.fillText("excited", width / 2, 15);
+  context.fillText("calm", width / 2, height - 7);
+  for (const [text, at, turn] of [["unpleasant", 15, -1], ["pleasant", width - 15, 1]]) {
+    context.save();
+    context.translate(at, height / 2);
+    context.rotate((turn * Math.PI) / 2);
+    context.fillText(text, 0, 4);
+    context.restore();
+  }
+  planePath ??= { ...group.view, points: planePoints(group.view) };
+  if (planePath.points.length > PLANE_POINTS) {
+    context.fillStyle = `${chosen.colour}30`;
+    const every = Math.ceil(planePath.points.length / (4 * PLANE_POINTS));
+    for (let k = 0; k < planePath.points.length; k += every) {
+      const [, valence, arousal] = planePath.points[k];
+      context.fillRect(x(valence) - 1.5, y(arousal) - 1.5, 3, 3);
+    }
+  } else strokePath(context, planePath.points, x, y, `${chosen.colour}66`, 1.2);
+  strokePath(context, planePoints({ min: player.time - TRAIL, max: player.time + 1e-6 }), x, y, chosen.colour, 2.4);
+  const instant = currentInstant();
+  for (const person of new Set([...shownPeople(), chosen])) {
+    const valence = person.valueAt("valence", instant), arousal = person.valueAt("arousal", instant);
+    if (valence === null || arousal === null) continue;
+    context.beginPath();
+    context.arc(x(valence), y(arousal), person === chosen ? 6 : 4, 0, 2 * Math.PI);
+    context.fillStyle = person.colour;
+    context.strokeStyle = theme.card;
+    context.lineWidth = 2;
+    context.fill();
+    context.stroke();
+  }
+  fillText(byId("plane-caption"), `${chosen.label}: path of the part shown in the curves; the last ${TRAIL} s before the cursor are drawn strongly.`);
+}
+
+/* Return [instant, valence, arousal] of each row of the chosen person in a part that has both. */
+function planePoints(view) {
+  const points = [], valences = chosen.columns.get("valence"), arousals = chosen.columns.get("arousal");
+  const first = lowerBound(clip.instants, view.min), last = lowerBound(clip.instants, view.max), scale = chosen.columnScales.get("valence");
+  eachRow(chosen.index, first, last, (row, instant) => {
+    if (valences[row] !== MISSING && arousals[row] !== MISSING) points.push([instant, valences[row] / scale, arousals[row] / scale]);
+  });
+  return points;
+}
+
+/* Draw a path through points, broken where instants lack values. */
+function strokePath(context, points, x, y, colour, width) {
+  context.beginPath();
+  points.forEach(([instant, valence, arousal], k) => {
+    if (k && points[k - 1][0] === instant - 1) context.lineTo(x(valence), y(arousal)); else context.moveTo(x(valence), y(arousal));
+  });
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.lineJoin = "round";
+  context.stroke();
+}
