@@ -1,12 +1,13 @@
-"""avfer report: tables as one playable page."""
+"""avfer report: tables as one playable page, or a labelled corpus as one page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avfer.cli.report_corpus import check_corpus_options, labelled_folder, report_corpus
 from avfer.cli.shared_options import Overwrite
-from avfer.errors import ConfigError
+from avfer.errors import DONE, FAILED, ConfigError
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -19,7 +20,11 @@ COLUMNS = ("valence", "arousal", "expression")  # that every table of avfer has
 def report(
     tables: Annotated[
         list[Path],
-        typer.Argument(metavar="TABLE", help="Tables of avfer run or avfer label; a page shows one clip at a time."),
+        typer.Argument(
+            metavar="TABLE|DIR",
+            help="Tables of avfer run or avfer label, for a page that shows one clip at a time; or the output folder of"
+            " avfer label, for a page on all its clips.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", metavar="FILE.html", help="The page to write.")],
     clip: Annotated[
@@ -52,11 +57,16 @@ def report(
     threshold: Annotated[
         float | None, typer.Option("--threshold", metavar="P", help="Threshold of action units for the agreement.")
     ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="With a folder of avfer label: also write the page of each clip into it.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a page with curves, faces and the video, which follow each other.
+    """Write a page on a clip with its video, or on a labelled corpus.
 
-    The page opens from disk in any browser and loads nothing but the video, which it links unless --embed is given.
+    Curves, faces and the video of a clip follow each other. The page opens from disk in any browser and loads nothing
+    but the video, which it links unless --embed is given.
+    For a folder of avfer label, the page lists all clips with their coverage and failures, and their distributions.
     """
     from avfer.export.clip_report.html_report import HtmlReport
     from avfer.export.table_reader import find_tables, read_table
@@ -64,10 +74,17 @@ def report(
     _check_output(output, tables, overwrite)
     if numbers_only and (embed or transcode):
         raise ConfigError("--numbers-only leaves out the video; do not combine it with --embed or --transcode")
+    page = HtmlReport("none" if numbers_only else "embed" if embed else "link", transcode)
+    if folder := labelled_folder(tables):
+        check_corpus_options(each, {"--clip": clip, "--coding": coding, "--threshold": threshold}, page)
+        failures = report_corpus(folder, output, page if each else None, overwrite)
+        print(output)
+        raise typer.Exit(FAILED if failures else DONE)
+    if each:
+        raise ConfigError("--each: needs the output folder of avfer label in place of tables")
     files = list(dict.fromkeys(file for path in tables for file in find_tables(path)))
     read = [(table := read_table(file, COLUMNS), _find_clip(file, table, clip)) for file in files]
     agreement = _agreement(files, coding, threshold)
-    page = HtmlReport("none" if numbers_only else "embed" if embed else "link", transcode)
     page.write_tables(read, output, agreement)
     print(output)
 

@@ -138,10 +138,14 @@ class Store:
 
 def open_store(folder: Path) -> Store:
     """Return the store that an earlier run made. Raises ConfigError if there is none."""
-    store = Store(folder)
-    if not store.run_marker.is_file() or not store.manifest.is_file():
+    if not is_labelled(folder):
         raise ConfigError(f"{folder} has no labels: manifest.parquet is missing; give the --output of avfer label")
-    return store
+    return Store(folder)
+
+
+def is_labelled(folder: Path) -> bool:
+    """Return whether a folder is the output of `avfer label`."""
+    return Store(folder).run_marker.is_file() and Store(folder).manifest.is_file()
 
 
 def read_marker(path: Path) -> Marker | None:

@@ -1,0 +1,38 @@
+"""The reports of the single clips of a labelled folder, which the report of the corpus links."""
+
+from pathlib import Path
+
+from pyarrow.parquet import read_metadata
+
+from avfer.errors import AvferError
+from avfer.export.clip_report.html_report import HtmlReport
+from avfer.export.table_reader import read_table
+from avfer.labelling.status import clip_states
+from avfer.labelling.store import ClipState, Store
+from avfer.progress import ReportProgress
+
+
+def write_clip_reports(store: Store, page: HtmlReport, overwrite: bool, progress: ReportProgress) -> list[str]:
+    """Write the report of each clip with a table to `store.report(ID)`; return why others could not be written.
+
+    page: how pages show the video; overwrite: also write those that exist and are newer than their table. A clip that
+    is missing now, or that lies at a URL, gets a page without its video.
+    """
+    failures: list[str] = []
+    total, number = read_metadata(store.manifest).num_rows, 0
+    for _, _, clips in clip_states(store, [store.manifest]):
+        for entry, state, _ in clips:
+            number += 1
+            if state is ClipState.DONE and (overwrite or not _is_recent(store, entry.id)):
+                try:
+                    page.write(read_table(store.table(entry.id)), Path(entry.path), store.report(entry.id))
+                except AvferError as error:
+                    failures.append(f"{entry.id}: {error}")
+            progress("reports", number, total)
+    return failures
+
+
+def _is_recent(store: Store, name: str) -> bool:
+    """Return whether the report of a clip exists and is not older than its table."""
+    report, table = store.report(name), store.table(name)
+    return report.is_file() and report.stat().st_mtime >= table.stat().st_mtime
