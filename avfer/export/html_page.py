@@ -4,9 +4,11 @@ The parts take plain text and escape it, except where an argument is said to be 
 one that does passes it as `script`, with data from `script_data`.
 """
 
+import base64
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,19 +22,40 @@ def page_style() -> str:
     return STYLE.read_text(encoding="utf-8")
 
 
-def html_page(title: str, lead: str, content: str, *, script: str = "", head: str = "") -> str:
+def html_page(
+    title: str, lead: str, content: str, *, script: str = "", head: str = "", sources: Mapping[str, str] | None = None
+) -> str:
     """Return a page as HTML: title, the line below it, and the content.
 
-    title, lead: text; content, head: HTML, of the body and of the head; script: JavaScript that runs at the end.
+    title, lead: text; content, head: HTML, of the body and of the head; script: JavaScript that runs at the end;
+    sources: what the page may load beside its own parts, as directives of a content security policy.
     """
     program = f"<script>\n{script}\n</script>\n" if script else ""
     below = f'<p class="lead">{escape(lead)}</p>\n' if lead else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, sources or {})}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)} – avfer</title>\n<style>\n{page_style()}</style>\n{head}</head>\n"
         f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{below}{content}\n</main>\n{program}</body>\n</html>\n"
     )
+
+
+def _policy(script: str, sources: Mapping[str, str]) -> str:
+    """Return the content security policy of a page: it loads nothing, and no script runs but its own.
+
+    A script that data smuggled into the page has another hash, so browsers refuse it.
+    """
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
+    directives = {
+        "default-src": "'none'",
+        "script-src": f"'sha256-{digest}'" if script else "'none'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {allowed}" for name, allowed in (directives | dict(sources)).items())
 
 
 def show_controls(text: str) -> str:

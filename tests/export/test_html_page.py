@@ -1,6 +1,9 @@
 """The page around every report: its style, its tables, and data for its script."""
 
+import base64
+import hashlib
 import json
+import re
 from html.parser import HTMLParser
 
 from avfer.export.html_page import html_page, html_table, html_tiles, page_style, script_data
@@ -45,3 +48,11 @@ def test_columns_of_a_table_without_letters_are_aligned_as_numbers():
 
 def test_the_style_of_a_page_loads_nothing():
     assert "url(" not in page_style() and "@import" not in page_style() and "<" not in page_style()
+
+
+def test_a_page_runs_its_own_script_only_and_loads_nothing_unless_it_says_so():
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html_page("a", "", "", script="let a = 1"))[1]
+    digest = base64.b64encode(hashlib.sha256(b"\nlet a = 1\n").digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy
+    assert "script-src 'none'" in html_page("a", "", "")
+    assert "media-src file:" in html_page("a", "", "", sources={"media-src": "file:"})
