@@ -21,9 +21,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(folder.glob("*.whl")))
 
 
-@pytest.mark.parametrize("folder", ["pipelines", "avfer/builtin"])
+@pytest.mark.parametrize(
+    "folder", ["pipelines", "avfer/builtin", "avfer/export/clip_report", "avfer/export/clip_report/uplot"]
+)
 def test_the_wheel_contains_every_file_of(wheel, folder):
-    inside = "avfer/" + Path(folder).name
+    inside = folder if folder.startswith("avfer/") else f"avfer/{folder}"
     wanted = {f"{inside}/{path.name}" for path in (ROOT / folder).iterdir() if path.is_file()}
     assert wanted and wanted <= set(wheel.namelist())
 
@@ -37,7 +39,7 @@ def test_the_wheel_contains_the_package_and_its_licence_only(wheel):
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert tops == {"avfer", next(top for top in tops if top.endswith(".dist-info"))}
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
-    assert "avfer/export/report.html" in wheel.namelist()
+    assert "avfer/export/page.css" in wheel.namelist()
 
 
 def test_the_licence_notes_name_every_weight_file():

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from avfer.export import metadata_of
 from avfer.export.colours import expression_colour, line_colour
-from avfer.export.measure_charts import (
+from avfer.export.measure_labels import (
     ANGLES,
     action_unit_name,
     action_unit_title,

@@ -14,7 +14,7 @@ from avfer.export.colours import expression_colour, line_colour
 from avfer.export.track_series import TrackSeries
 
 WIDTH, LEFT, RIGHT = 960, 86, 14  # px, of a chart over time and its margins
-PANEL, PANEL_GAP, ROW = 150, 34, 22  # px, height of a panel, between panels, of a strip
+PANEL, PANEL_GAP = 150, 34  # px, height of a panel and between panels
 Values = TypeVar("Values", float, np.ndarray)
 
 
@@ -72,27 +72,6 @@ def affect_chart(people: list[TrackSeries], start: float, stop: float) -> str:
     bottom = 18 + 2 * PANEL + PANEL_GAP
     parts += time_axis(bottom, start, stop)
     return svg_image(WIDTH, bottom + 30, "Valence and arousal over time", parts)
-
-
-def expression_chart(people: list[TrackSeries], names: list[str], start: float, stop: float) -> str:
-    """Draw the most probable expression over time, a strip of coloured spans for each person.
-
-    names: all expressions, which determine colours; start, stop: times (s) at the left and right edge. Each span has
-    its name and times as a tooltip.
-    """
-    parts: list[str] = []
-    for row, person in enumerate(people):
-        y = 4 + row * (ROW + 6)
-        label = "voice" if person.label.startswith("voice") else person.label
-        parts.append(svg_text(LEFT - 8, y + 15, label, "end", class_="label"))
-        for first, end, name in person.expression_spans():
-            x, right = time_x(first, start, stop), time_x(min(end, stop), start, stop)
-            box = f'<rect x="{x:.1f}" y="{y}" width="{max(right - x, 0.5):.1f}" height="{ROW}"'
-            title = f"{escape(name)}, {first:.1f} to {end:.1f} s"
-            parts.append(f'{box} fill="{expression_colour(name, names)}"><title>{title}</title></rect>')
-    bottom = 8 + len(people) * (ROW + 6)
-    parts += time_axis(bottom, start, stop)
-    return svg_image(WIDTH, bottom + 30, "Expression over time", parts)
 
 
 def share_chart(shares: Iterable[tuple[str, float]], names: list[str]) -> str:

@@ -63,6 +63,10 @@ class HtmlReport:
     video: VideoMode = "link"  # refer to the clip, hold it in the page, or leave it and all pictures out
     transcode: bool = False  # write NAME.video.mp4 beside the page if browsers do not play the clip
 
+    def stated_options(self) -> dict[str, str]:
+        """Return the options as text for the metadata of the page, beside those of the table."""
+        return {"report_video": {"link": "", "embed": "embedded", "none": "left out"}[self.video]}
+
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the page. A clip that is missing or damaged is no error: the page says so.
 
@@ -87,6 +91,13 @@ class HtmlReport:
             copy = path.with_name(path.stem + ending) if self.transcode else None
             metadata = metadata_of(part.schema)
             mode = "none" if is_numbers_only(metadata) else self.video
+            if mode != self.video and (self.video == "embed" or self.transcode):
+                raise ConfigError(
+                    f"numbers_only: the table of {rows.clip} lets no page hold its video; leave out --embed and"
+                    " --transcode, or make the table without numbers_only"
+                )
+            stated = {key: value for key, value in self.stated_options().items() if value}
+            part = part.replace_schema_metadata({**metadata, **stated} or None)
             video = find_video(own, metadata, path, mode, copy)
             faces = cut_faces(own, rows.people) if video.readable else []
             clips.append(ClipTable(part, rows, video, faces))

@@ -14,7 +14,7 @@ from avfer.export.clip_report.packed_arrays import SCALE, compress, pack_rows, p
 from avfer.export.clip_report.report_video import ReportVideo
 from avfer.export.colours import expression_colour, line_colour
 from avfer.export.column_facts import ACTION_UNIT_NAMES
-from avfer.export.measure_charts import action_unit_name, action_unit_title
+from avfer.export.measure_labels import action_unit_name, action_unit_title
 from avfer.export.person_rows import ClipRows, PersonRows, column_numbers
 from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
 from avfer.export.weight_facts import weight_files
@@ -45,7 +45,7 @@ class ClipTable:
 
     table: pa.Table  # rows of this clip only, with the metadata of its file
     rows: ClipRows  # the same rows by person
-    video: ReportVideo
+    video: ReportVideo  # how the page refers to it, or why it cannot
     faces: Sequence[Sequence[Face]]  # of each person in `rows.people`; empty without a video
 
 

@@ -1,0 +1,177 @@
+"""The playable report of clips: what its page holds, and that no text of a table can become a part of the page."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from avfer.baseline import Baseline, corrected_table
+from avfer.errors import ConfigError
+from avfer.export.clip_report import html_report
+from avfer.export.clip_report.html_report import CodingAgreement, HtmlReport
+from avfer.models.weights import builtin_card
+from avfer.provenance import Provenance
+from tests.export.clip_report.page_data import instants, page_data, person_rows, unpack
+from tests.export.exporter_tables import HOSTILE
+from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track, with_measures
+
+
+class Tags(HTMLParser):
+    """The open tags of a page, the attributes that run or load something, and its text outside of scripts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open, self.loads, self.scripts, self.text = list[str](), list[str](), 0, ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.loads += [name for name, _ in attrs if name in {"src", "href"} or name.startswith("on")]
+        self.scripts += tag == "script"
+        if tag not in {"meta", "input"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += "" if self.open[-1:] == ["script"] else data
+
+
+def write(table: pa.Table, folder: Path, clip: str = "talk.mp4", **options) -> str:
+    """Return the page of a table whose clip is missing."""
+    HtmlReport(**options).write(table, folder / clip, folder / "page.html")
+    return (folder / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_a_page_is_complete_html_that_loads_nothing(tmp_path, name):
+    tags = Tags(write(TRACKS[name].to_table(), tmp_path))
+    assert tags.open == [] and tags.loads == [] and tags.scripts == 2  # the data and the program
+
+
+def test_the_packed_values_are_those_of_the_table(tmp_path):
+    table = with_measures(TWO_PEOPLE)
+    (clip,) = page_data(write(table, tmp_path))["clips"]
+    assert instants(clip) == pytest.approx(np.unique(table["time_s"].to_numpy()), abs=1e-6)
+    for person in clip["people"]:
+        rows = table.filter(pa.array([track in person["tracks"] for track in table["track"].to_pylist()]))
+        index, columns = person_rows(person)
+        assert instants(clip)[index] == pytest.approx(rows["time_s"].to_numpy(), abs=1e-6)
+        for name, tolerance in (("valence", 1e-4), ("arousal", 1e-4), ("au12", 0.003), ("yaw_deg", 0.01)):
+            assert columns[name] == pytest.approx(rows[name].to_numpy(), abs=tolerance), name
+        names = [clip["expressions"][int(code)]["name"] for code in columns["expression"]]
+        assert names == rows["expression"].to_pylist()
+
+
+def test_missing_and_infinite_values_are_missing(tmp_path):
+    table = with_measures(TWO_PEOPLE)
+    values = table["valence"].to_numpy().copy()
+    values[3], values[5] = np.nan, np.inf
+    table = table.set_column(
+        table.column_names.index("valence"), "valence", pa.array(values, mask=np.arange(len(table)) == 7)
+    )
+    _, columns = person_rows(page_data(write(table, tmp_path))["clips"][0]["people"][0])
+    assert np.isnan(columns["valence"]).sum() == 3
+
+
+def test_people_have_their_tracks_shares_and_colours_and_the_largest_comes_first(tmp_path):
+    (clip,) = page_data(write(TWO_PEOPLE.to_table(), tmp_path))["clips"]
+    first, second = clip["people"][:2]
+    assert (first["label"], first["rows"], second["label"]) == ("track 1", 60, "track 2")
+    assert first["share"] == pytest.approx(60 / 70) and second["share"] == pytest.approx(20 / 70)
+    assert len({person["colour"] for person in clip["people"]}) == len(clip["people"])
+    assert first["means"]["valence"] == pytest.approx(np.sin(np.arange(60) / 9 + 1).mean(), abs=1e-3)
+
+
+def test_every_track_of_a_crowd_is_on_the_page(tmp_path):
+    crowd = make_track([(frame, track) for frame in range(3) for track in range(60)], 3)
+    (clip,) = page_data(write(crowd.to_table(), tmp_path))["clips"]
+    assert {person["label"] for person in clip["people"]} == {f"track {track}" for track in range(60)}
+
+
+def test_coverage_counts_every_instant_once(tmp_path):
+    (clip,) = page_data(write(make_track([(frame, 1) for frame in range(60)], 70, corrupt=(65,)).to_table(), tmp_path))[
+        "clips"
+    ]
+    states = {state["name"]: state["count"] for state in clip["status"]["states"] if state["count"]}
+    assert sum(states.values()) == 70 and states["decode_error"] == 1 and states["no_face"] == 9
+    assert len(unpack(clip["status"]["codes"])) == 70
+
+
+def test_action_units_are_titled_by_their_scale_and_correction(tmp_path):
+    def title(table: pa.Table) -> str:
+        return page_data(write(table, tmp_path))["clips"][0]["unitTitle"]
+
+    assert title(with_measures(TWO_PEOPLE, scale="occurrence")) == "Action units: occurrence (probability), 0 to 1"
+    corrected = title(corrected_table(with_measures(TWO_PEOPLE), Baseline()))
+    assert corrected == "Action units: activation (measured movement) minus the person's resting value, 0 to 1"
+
+
+def test_speech_is_packed_where_the_table_has_it(tmp_path):
+    table = TWO_PEOPLE.to_table()
+    assert page_data(write(table, tmp_path))["clips"][0]["speech"] is None
+    table = table.append_column("speech", pa.array(np.full(len(table), 0.25, np.float32)))
+    table = table.append_column("speaking", pa.array(np.full(len(table), 0.5, np.float32)))
+    (clip,) = page_data(write(table, tmp_path))["clips"]
+    assert set(np.frombuffer(unpack(clip["speech"]), "<i2")) == {2500}
+    assert (person_rows(clip["people"][0])[1]["speaking"] == 0.5).all()
+
+
+def test_a_table_without_the_columns_of_faces_and_measures_has_a_page(tmp_path):
+    table = TWO_PEOPLE.to_table().select(["clip", "time_s", "track", "valence", "arousal", "expression"])
+    (clip,) = page_data(write(table, tmp_path))["clips"]
+    assert clip["units"] == [] and [name for name, _ in clip["people"][0]["columns"]] == ["valence", "arousal"]
+
+
+def test_hostile_texts_are_data_that_cannot_leave_their_element(tmp_path):
+    weights = {f"{HOSTILE}</script><script>alert(2)</script>": "ab" * 32}
+    source = Provenance(HOSTILE, pipeline="<!--<script>", device="<b onload=alert(3)>", weights=weights)
+    page = write(make_track([(0, 1)], 1, source=source).to_table(), tmp_path, "other.mp4")
+    tags = Tags(page)
+    assert tags.loads == [] and tags.scripts == 2 and tags.open == []
+    assert page_data(page)["clips"][0]["name"] == HOSTILE
+    assert page_data(page)["clips"][0]["licences"][0][0] == next(iter(weights))
+
+
+def test_values_of_embedded_weights_are_said_to_be_mapped_and_measures_are_not(tmp_path):
+    source = Provenance("a.mp4", weights={"gru_lite.safetensors": builtin_card("gru_lite").sha256 or ""})
+    table = with_measures(make_track([(0, 1)], 1, source=source))
+    (clip,) = page_data(write(table, tmp_path))["clips"]
+    assert clip["caveats"][0].startswith("Valence and arousal are mapped, not measured")
+    assert clip["caveats"][1].startswith("Action units are measured movements")
+    assert "mapped, not measured" in clip["methods"] and "@article{livingstone2018ravdess" in clip["bibtex"]
+    other = make_track([(0, 1)], 1, source=Provenance("a.mp4", weights={"gru_lite.safetensors": "ab" * 32}))
+    assert "does not state embedded weights" in page_data(write(other.to_table(), tmp_path))["clips"][0]["caveats"][0]
+
+
+def test_a_table_of_several_clips_has_one_entry_for_each(tmp_path):
+    tables = [make_track([(0, 1)], 1, source=Provenance(f"{name}.mp4")).to_table() for name in "ab"]
+    both = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
+    assert [clip["name"] for clip in page_data(write(both, tmp_path))["clips"]] == ["a.mp4", "b.mp4"]
+    HtmlReport().write_tables([(table, tmp_path / "no.mp4") for table in tables], tmp_path / "two.html")
+    assert len(page_data((tmp_path / "two.html").read_text())["clips"]) == 2
+
+
+def test_too_many_clips_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(html_report, "MAX_CLIPS", 1)
+    with pytest.raises(ConfigError, match="at most 1 clips, got 2"):
+        HtmlReport().write_tables([(TWO_PEOPLE.to_table(), Path("a.mp4"))] * 2, tmp_path / "a.html")
+    assert not (tmp_path / "a.html").exists()
+
+
+def test_the_metadata_of_the_table_can_be_read_back(tmp_path):
+    write(TWO_PEOPLE.to_table(), tmp_path)
+    found = HtmlReport.read_metadata(tmp_path / "page.html")
+    assert found["clip"] == "talk.mp4" and found["pipeline"] == "stages: {}\n"
+    assert HtmlReport.read_metadata(tmp_path / "absent.html") == {}
+
+
+def test_agreement_is_part_of_the_data(tmp_path):
+    agreement = CodingAgreement(
+        "Kappa is ...", ["column", "value"], [["valence", "0.5"]], ["one clip"], [("clips", "1")]
+    )
+    HtmlReport().write_tables([(TWO_PEOPLE.to_table(), Path("a.mp4"))], tmp_path / "a.html", agreement)
+    found = page_data((tmp_path / "a.html").read_text())["agreement"]
+    assert found["rows"] == [["valence", "0.5"]] and found["notes"] == ["one clip"]
