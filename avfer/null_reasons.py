@@ -31,5 +31,5 @@ def reason_column(
         "no_speech": without_speech,
         "low_quality": low_quality,
     }
-    chosen = np.select([applies[reason] for reason in REASONS], np.array(REASONS, object), None)
-    return pa.array(chosen, pa.string())
+    chosen = np.select([applies[reason] for reason in REASONS], [np.array(reason) for reason in REASONS], np.array(""))
+    return pa.array(chosen.astype(object), pa.string(), mask=chosen == "")

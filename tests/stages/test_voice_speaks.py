@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from avfer.affect_track import AffectTrack
+from avfer.stages.detect_speech import DetectSpeech
 from avfer.stages.embed_voice import EmbedVoice
 from avfer.stages.join import SampleVoice
+from avfer.stages.mask_voice import MaskVoice
 from avfer.stages.predict import PredictAffect
 from avfer.types import AudioBatch
 
@@ -57,6 +59,23 @@ def test_a_minute_of_a_quiet_room_is_neutral_and_calm(stages):
     assert np.abs(track.valence[25:]).max() < 0.15
     assert np.abs(track.arousal[25:]).max() < 0.15
     assert (track.expressions.argmax(1) == track.classes.index("neutral")).all()
+
+
+@pytest.mark.parametrize("level", [3e-4, 0.2])
+def test_noise_without_speech_has_no_affect_and_the_reason_no_speech(stages, level):
+    embed, sample, predict = stages
+    detect = DetectSpeech()
+    detect.load(torch.device("cpu"))
+    wave = torch.randn(3 * 16_000, generator=torch.Generator().manual_seed(4)) * level
+    sound = AudioBatch(wave[None], 16_000, 0.0, 0, last=True, clip_stop=3.0)
+    (_, voice), (_, speech) = embed.step(embed.start(), sound), detect.step(detect.start(), sound)
+    _, ticks = sample.step(sample.start(), voice)
+    mask = MaskVoice()
+    _, rows = mask.step(mask.start(), ticks, speech)
+    table = predict.step(predict.start(), rows)[1].to_table()
+    assert table["reason"].to_pylist() == ["no_speech"] * 75
+    assert table["speech"].null_count == 0 and max(table["speech"].to_pylist()) < 0.2
+    assert table["valence"].null_count == table["arousal"].null_count == table["expression"].null_count == 75
 
 
 def test_silence_after_a_sound_changes_no_earlier_row(stages):
