@@ -95,14 +95,17 @@ def _evaluate(path: str | None, changes: dict[str, Any], overwrite: bool, quiet:
 
 
 def _print_summary(report: "EvaluationReport") -> None:
-    """Print the headline, the protocol and comparable published rows to standard error."""
+    """Print the headline, its warnings, the protocol and comparable published rows to standard error."""
     from avfer.evaluation.report_sections import headline_rows, published_lines, report_title, step_lines
+    from avfer.evaluation.report_warnings import report_warnings
 
     print(report_title(report), file=sys.stderr)
     rows = headline_rows(report)
     width = max(len(name) for name, _, _ in rows)
     for name, value, interval in rows:
         print(f"  {name:<{width}}  {value}  {interval}".rstrip(), file=sys.stderr)
+    for warning in report_warnings(report):
+        print(f"  warning: {warning}", file=sys.stderr)
     protocol = [f"{name}: {fact}" for name, fact in report.facts.items()]
     for line in (*step_lines(report), *protocol, *published_lines(report)):
         print(f"  {line}", file=sys.stderr)

@@ -1,20 +1,14 @@
 """Render a report, given as a list of sections, as Markdown and as one self-contained HTML page."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1d2127; --soft: #5b6470; --line: #d9dde3; --page: #fff; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --soft: #9aa4b1; --line: #353c46; --page: #14171c; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
-p { color: var(--soft); max-width: 48rem } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: .2rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top }
-.number { text-align: right; white-space: nowrap } td.text { overflow-wrap: anywhere }
-th { color: var(--soft); font-weight: 600 }
-.wide { overflow-x: auto } svg { max-width: 100%; height: auto; background: #fff; border-radius: 6px }
-"""
+from avfer.export.html_page import html_page, html_section, html_table, html_tiles, show_controls, warning_list, wide
+from avfer.export.paged_table import Cell, Kind, PagedColumn, PagedTable, paged_table_script, render_paged_table
+
+MAX_ROWS = 200  # of a plain table; a longer one has search and pages
+DASH = "–"  # a cell without a value
 
 
 class Section(NamedTuple):
@@ -26,10 +20,12 @@ class Section(NamedTuple):
     rows: tuple[tuple[str, ...], ...] = ()  # as long as heads
     chart: str = ""  # SVG; only the HTML page shows it
     chart_only: bool = False  # on the HTML page the chart replaces the table
+    warnings: tuple[str, ...] = ()  # sentences above the text
+    command: str = ""  # a command line to copy, below the text
 
 
 def render_markdown(title: str, sections: list[Section]) -> str:
-    """Return the report as Markdown: a heading, the text and the table of each section, without charts.
+    """Return the report as Markdown: a heading, warnings, text and table of each section, without charts.
 
     A section that has only a chart is left out.
     """
@@ -38,27 +34,27 @@ def render_markdown(title: str, sections: list[Section]) -> str:
         if section.chart and not section.rows:
             continue
         parts.append(f"## {section.title}")
+        parts += [f"**Warning:** {warning}" for warning in section.warnings]
         parts += [section.text] if section.text else []
+        parts += [f"```console\n$ {section.command}\n```"] if section.command else []
         if section.rows:
             lines = [section.heads, tuple("---" for _ in section.heads), *section.rows]
             parts.append("\n".join("| " + " | ".join(_escape_cell(cell) for cell in line) + " |" for line in lines))
     return "\n\n".join(parts) + "\n"
 
 
-def render_html(title: str, sections: list[Section]) -> str:
-    """Return the report as one HTML page that loads nothing else: no script, no style sheet, no image.
+def render_html(title: str, sections: list[Section], lead: str = "", figures: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the report as one HTML page that loads nothing else: no style sheet, no image, no script but its own.
 
-    Charts are inline SVG; colours follow the light or dark setting of the reader's system.
+    lead: the line below the title; figures: (name, value) of the key figures at the top.
+
+    Charts are inline SVG; colours follow the light or dark setting of the reader's system. Tables of more than
+    MAX_ROWS rows have search, order and pages.
     """
-    parts = [f"<h1>{escape(title)}</h1>"]
-    for section in sections:
-        parts.append(f"<h2>{escape(section.title)}</h2>")
-        parts += [f"<p>{escape(section.text)}</p>"] if section.text else []
-        if section.rows and not section.chart_only:
-            parts.append(_table(section))
-        parts += [section.chart] if section.chart else []
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+    content = "\n".join(_section(number, section) for number, section in enumerate(sections))
+    tiles = html_tiles(figures) + "\n" if figures else ""
+    paged = any(_is_paged(section) for section in sections)
+    return html_page(title, lead, tiles + content, script=paged_table_script() if paged else "")
 
 
 def _escape_cell(text: str) -> str:
@@ -66,18 +62,34 @@ def _escape_cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _table(section: Section) -> str:
-    """Return the table of a section; columns without any letter are aligned as numbers."""
-    kinds = ["text" if any(map(_has_letters, column)) else "number" for column in zip(*section.rows, strict=True)]
-    head = _row("th", section.heads, kinds)
-    rows = "".join(_row("td", row, kinds) for row in section.rows)
-    return f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+def _section(number: int, section: Section) -> str:
+    """Return a section of the page.   number: of the section, for the name of its table"""
+    parts = [warning_list(section.warnings)]
+    parts += [f'<p class="note">{escape(section.text)}</p>'] if section.text else []
+    parts += [f"<pre>{escape(section.command)}</pre>"] if section.command else []
+    if _is_paged(section):
+        parts.append(render_paged_table(_paged_table(number, section)))
+    elif section.rows and not section.chart_only:
+        parts.append(html_table(section.heads, [[show_controls(cell) for cell in row] for row in section.rows]))
+    parts += [wide(section.chart)] if section.chart else []
+    return html_section(section.title, "\n".join(filter(None, parts)))
 
 
-def _row(tag: str, cells: tuple[str, ...], kinds: list[str]) -> str:
-    parts = (f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
-    return f"<tr>{''.join(parts)}</tr>"
+def _is_paged(section: Section) -> bool:
+    return len(section.rows) > MAX_ROWS and not section.chart_only
 
 
-def _has_letters(cell: str) -> bool:
-    return any(character.isalpha() for character in cell)
+def _paged_table(number: int, section: Section) -> PagedTable:
+    """Return the table of a section; a column of numbers alone is ordered by value."""
+    columns = [_paged_column(cells) for cells in zip(*section.rows, strict=True)]
+    heads = [PagedColumn(head, kind) for head, (kind, _) in zip(section.heads, columns, strict=True)]
+    rows = list(zip(*(cells for _, cells in columns), strict=True))
+    return PagedTable(f"table-{number}", "rows", heads, rows)
+
+
+def _paged_column(cells: Sequence[str]) -> tuple[Kind, list[Cell]]:
+    """Return the kind of a column and its cells: "score" and numbers if every cell is one or a dash, else text."""
+    try:
+        return "score", [None if cell == DASH else float(cell) for cell in cells]
+    except ValueError:
+        return "text", [show_controls(cell) for cell in cells]

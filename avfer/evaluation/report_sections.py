@@ -16,6 +16,7 @@ from avfer.evaluation.alignment import Dimension
 from avfer.evaluation.evaluation_report import ActionUnitReport, DimensionReport, EvaluationReport, ExpressionReport
 from avfer.evaluation.published_results import MARKS, PublishedTable
 from avfer.evaluation.report_rendering import Section
+from avfer.evaluation.report_warnings import absent_note, name_notes, report_warnings
 from avfer.evaluation.tally import Curve, StepCounts
 from avfer.export.distribution_charts import confusion_chart, density_chart, target_chart
 from avfer.metrics import Interval
@@ -114,13 +115,25 @@ def _steps_of(report: EvaluationReport) -> list[tuple[str, StepCounts]]:
 def _headline(report: EvaluationReport) -> Section:
     """The quoted scores with intervals, and beside them the same scores over predicted steps alone."""
     own: dict[str, str] = {}
+    notes = _absent_notes(report)
     for kind, scores in report.scores.items():
         values = scores.mean_own if report.quotes_means(scores) else scores.joined_own
         own |= {_score_name(kind, name): format_score(values.get(name)) for name in QUOTED[kind]}
-    rows = tuple((*row, own.get(row[0], "")) for row in headline_rows(report))
+    rows = tuple((*row, own.get(row[0], ""), notes.get(row[0], "")) for row in headline_rows(report))
     way = "the mean of the recordings" if report.quoted == "recordings" else "the whole partition joined"
     text = f"Headline: {way}, filled steps included. The section Protocol lists what a comparison needs."
-    return Section("Scores", text, ("", "score", "95 % interval", "without filled steps"), rows)
+    heads = ("", "score", "95 % interval", "without filled steps", "note")
+    return Section("Scores", text, heads, rows, warnings=tuple(report_warnings(report)))
+
+
+def _absent_notes(report: EvaluationReport) -> dict[str, str]:
+    """Return the rows of the headline whose macro-F1 contains absent names, with a note on their number."""
+    notes: dict[str, str] = {}
+    if found := report.expression:
+        notes[_score_name("expression", "f1_macro")] = absent_note(found.classes, found.support)
+    if found := report.action_units:
+        notes[_score_name("action_units", "f1_macro")] = absent_note(found.units, found.support)
+    return notes
 
 
 def _published(report: EvaluationReport) -> Iterator[Section]:
@@ -188,34 +201,35 @@ def _variants(name: Dimension, dimension: DimensionReport) -> Iterator[Section]:
 
 def _expression(found: ExpressionReport) -> list[Section]:
     """Scores by class, and the confusion matrix as table and chart."""
-    columns = zip(found.classes, found.support, found.f1, found.recall, found.precision, strict=True)
-    rows = tuple((name, str(n), *(format_score(float(value)) for value in values)) for name, n, *values in columns)
+    scores = zip(found.support, found.f1, found.recall, found.precision, strict=True)
+    values = [(str(n), *(format_score(float(value)) for value in row)) for n, *row in scores]
+    notes = name_notes(found.classes, found.support, found.never_predicted)
+    rows = tuple((name, *row, note) for name, row, note in zip(found.classes, values, notes, strict=True))
     joined, count = found.scores.joined, len(found.classes)
-    mean = ("all", str(found.support.sum()), format_score(joined["f1_macro"]), format_score(joined["uar"]), "")
-    text = f"Macro-F1 is the sum over the fixed list of {count} classes, divided by {count}."
-    if found.never_predicted:
-        text += f" The predictions have no {', '.join(found.never_predicted)}: never predicted."
+    mean = ("all", str(found.support.sum()), format_score(joined["f1_macro"]), format_score(joined["uar"]), "", "")
+    text = (
+        f"Macro-F1 is the sum over the fixed list of {count} classes, divided by {count}; that of an absent class is 0."
+    )
     matrix = zip(found.classes, found.confusion.tolist(), strict=True)
     counts = tuple((name, *map(str, row)) for name, row in matrix)
     heads = ("truth \\ predicted", *found.classes)
     chart = confusion_chart(found.confusion, found.classes)
     return [
-        Section("Expression by class", text, ("class", "support", "F1", "recall", "precision"), (*rows, mean)),
+        Section("Expression by class", text, ("class", "support", "F1", "recall", "precision", "note"), (*rows, mean)),
         Section("Confusion matrix", "", heads, counts, chart, chart_only=True),
     ]
 
 
 def _action_units(found: ActionUnitReport) -> Section:
     """F1 and support of each action unit, and their mean."""
-    rows = [
-        (unit, str(support), format_score(float(f1)), "never predicted" if unit in found.never_predicted else "")
-        for unit, support, f1 in zip(found.units, found.support, found.f1, strict=True)
-    ]
+    notes = name_notes(found.units, found.support, found.never_predicted)
+    columns = zip(found.units, found.support, found.f1, notes, strict=True)
+    rows = [(unit, str(support), format_score(float(f1)), note) for unit, support, f1, note in columns]
     rows.append(("mean", "", format_score(found.scores.joined["f1_macro"]), ""))
     text = f"A unit is predicted where its probability is above {found.threshold:g}; this threshold is not tuned. "
     text += "F1 is 0 for a unit that never occurs. A unit without predictions counts as never occurring."
     mixed = f" {found.mixed} steps with some units unknown were left out." if found.mixed else ""
-    return Section("Action units", text + mixed, ("unit", "support", "F1", ""), tuple(rows))
+    return Section("Action units", text + mixed, ("unit", "support", "F1", "note"), tuple(rows))
 
 
 def _recordings(report: EvaluationReport) -> Iterator[Section]:

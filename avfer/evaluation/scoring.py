@@ -27,7 +27,7 @@ from avfer.evaluation.prediction_sources import PredictionSource, TableFolder
 from avfer.evaluation.protocol_facts import protocol_facts
 from avfer.evaluation.published_results import OtherProtocol, PublishedTable, challenge_score, compare
 from avfer.evaluation.report_rendering import render_html, render_markdown
-from avfer.evaluation.report_sections import report_sections, report_title
+from avfer.evaluation.report_sections import headline_rows, report_sections, report_title
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally
 from avfer.local_paths import local_path
 
@@ -72,7 +72,7 @@ def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
     contents = {
         "report.json": json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "report.md": render_markdown(title, sections),
-        "report.html": render_html(title, sections),
+        "report.html": render_html(title, sections, figures=[row[:2] for row in headline_rows(report)]),
     }
     for name, content in contents.items():
         with atomic_write(folder / name) as part:

@@ -15,7 +15,7 @@ from avfer.export.html_page import script_data
 SCRIPT = Path(__file__).with_name("paged_table.js")
 PAGE_SIZES = {"50": "50 rows", "200": "200 rows", "1000": "1,000 rows"}
 TEXT_KINDS = ("text", "prose", "link", "expression")
-Kind = Literal["text", "prose", "link", "expression", "count", "number", "signed", "share", "seconds"]
+Kind = Literal["text", "prose", "link", "expression", "count", "number", "score", "signed", "share", "seconds"]
 Cell = str | int | float | None
 
 
@@ -23,7 +23,8 @@ class PagedColumn(NamedTuple):
     """A column, and how its cells are shown.
 
     kind: "text"; "prose", a long text; "link", a text that links the target of its row; "expression", a class beside
-    its colour; "count"; "number" and "signed", with two decimals; "share", of [0, 1] in percent; "seconds".
+    its colour; "count"; "number" and "signed", with two decimals; "score", with four; "share", of [0, 1] in percent;
+    "seconds".
     """
 
     title: str

@@ -1,0 +1,75 @@
+"""What limits the meaning of the scores of an evaluation: few recordings behind an interval, names without a label."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from avfer.evaluation.evaluation_report import EvaluationReport
+from avfer.metrics import Interval
+
+FEW_GROUPS = 10  # recordings, subjects or pictures; an interval of fewer is unreliable
+ABSENT = "absent in the labels"
+
+
+def report_warnings(report: EvaluationReport) -> list[str]:
+    """Return the warnings of a report as sentences, the most important first."""
+    return [*_absent_names(report), *_few_groups(report)]
+
+
+def name_notes(names: Sequence[str], support: np.ndarray, never_predicted: Sequence[str]) -> list[str]:
+    """Return a note for each class or action unit: absent in the labels, never predicted, both, or "".
+
+    support: (K,) int, steps of each name in the labels; never_predicted: names that no prediction has a column of.
+    """
+    notes = [
+        (ABSENT if not count else "", "never predicted" if name in never_predicted else "")
+        for name, count in zip(names, support, strict=True)
+    ]
+    return [", ".join(filter(None, note)) for note in notes]
+
+
+def absent_note(names: Sequence[str], support: np.ndarray) -> str:
+    """Return what the F1 of a kind with absent names contains: "2 of 8 absent, F1 0 each"; "" if none is absent."""
+    absent = int((support == 0).sum())
+    return f"{absent} of {len(names)} absent, F1 0 each" if absent else ""
+
+
+def _absent_names(report: EvaluationReport) -> Iterator[str]:
+    """Yield a sentence for each kind whose macro-F1 includes names that no label has."""
+    for kind, found, names in (
+        ("expression", report.expression, report.expression.classes if report.expression else ()),
+        ("action units", report.action_units, report.action_units.units if report.action_units else ()),
+    ):
+        if found is None or not (found.support == 0).any():
+            continue
+        absent = [name for name, count in zip(names, found.support, strict=True) if not count]
+        present = found.f1[found.support > 0]
+        only = f"; the mean F1 of the other {len(present)} is {present.mean():.4f}" if len(present) else ""
+        yield (
+            f"{kind}: no scored step is labelled {_listed(absent)}. Their F1 is 0 by definition and lowers the"
+            f" macro-F1 over all {len(names)}{only}."
+        )
+
+
+def _few_groups(report: EvaluationReport) -> Iterator[str]:
+    """Yield a sentence for each number of groups below FEW_GROUPS, with the kinds whose interval it concerns."""
+    kinds: dict[tuple[int, str], list[str]] = {}
+    for kind, scores in report.scores.items():
+        means = report.quotes_means(scores)
+        intervals: list[Interval] = list((scores.mean_intervals if means else scores.intervals).values())
+        groups = min((interval.groups for interval in intervals), default=FEW_GROUPS)
+        if groups < FEW_GROUPS:
+            kinds.setdefault((groups, "recordings" if means else scores.drawn), []).append(kind.replace("_", " "))
+    for (groups, drawn), names in kinds.items():
+        if groups < 2:
+            yield f"{_listed(names)}: no interval, because all labels come from one {drawn.removesuffix('s')}."
+        else:
+            yield (
+                f"{_listed(names)}: the intervals are drawn from {groups} {drawn} only. With fewer than {FEW_GROUPS},"
+                " they are often too narrow."
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as "a", "a and b" or "a, b and c"."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
