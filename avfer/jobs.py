@@ -113,7 +113,9 @@ def job_of(
     clip = Path(PurePosixPath(file.path).name if url else file.given)
     state = {"size": file.size, "modified": file.modified, "content": file.content_mark} if url else None
     audio = Path(file.sound) if file.sound else None
-    return replace(plan_job(clip, folder, formats, exporters, name), audio=audio, source=file.id, url=url, state=state)
+    planned = plan_job(clip, folder, formats, exporters, name)
+    options = {"report": {"video": "none"}} if url else {}  # the copy of a remote clip is deleted after its run
+    return replace(planned, audio=audio, source=file.id, url=url, state=state, export_options=options)
 
 
 def check_existing(jobs: Sequence[Job], pipeline: "Pipeline") -> None:
