@@ -61,7 +61,8 @@ def run(
             "--blur",
             metavar="others|all",
             help="Make the faces of the overlay unrecognisable: all, or all but those of the main person (--person N"
-            " chooses one). Faces that are not detected stay visible, and the sound stays as it is.",
+            " chooses one). Faces that are not detected stay visible, and the sound stays as it is. A report then has"
+            " no pictures.",
         ),
     ] = None,
     sound: Sound = None,
@@ -90,7 +91,9 @@ def run(
     exporters = [name for name, given in short_forms.items() if given] + (exports or [])
     jobs = _plan(inputs, stills, sound, output, names, list(dict.fromkeys(exporters)))
     if drawn:
-        jobs = [replace(job, export_options={"overlay": _drawn(draw, blur, job)}) for job in jobs]
+        page: dict[str, dict[str, str]] = {} if blur is None else {"report": {"video": "none"}}
+        given = [{**job.export_options, "overlay": _drawn(draw, blur, job), **page} for job in jobs]
+        jobs = [replace(job, export_options=options) for job, options in zip(jobs, given, strict=True)]
         find_exporter("overlay", jobs[0].export_options["overlay"])  # raises ConfigError for an unknown name
     options = clip_settings(start, stop, fps, region, person, baseline, numbers_only)
     options |= {"landmarks": True} if "landmarks" in parse_drawings(draw or "") else {}

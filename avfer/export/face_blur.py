@@ -6,7 +6,8 @@ pipelines, keeps every face whatever its score and length, and fills the gaps of
 face that is not detected at all stays visible.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -125,7 +126,7 @@ def _search(clip: Path, metadata: Mapping[str, str]) -> tuple[np.ndarray, np.nda
     state = track.start()
     numbers, times, followed, searched = [np.zeros(0, np.int64)], [np.zeros(0)], list[FacePlaces](), list[FacePlaces]()
     for frames in decoded_batches(clip, clip_decoder(metadata)):
-        with torch.inference_mode():
+        with _inference():
             found = detect(frames)
             state, tracks = track.step(state, frames, found)
         numbers.append(frames.clock.frame_numbers)
@@ -135,6 +136,18 @@ def _search(clip: Path, metadata: Mapping[str, str]) -> tuple[np.ndarray, np.nda
         searched.append(FacePlaces(found.frames, found.boxes.astype(np.float64), singles))
     seconds = np.maximum.accumulate(np.concatenate(times))  # those of a damaged clip may step back
     return np.concatenate(numbers), seconds, _joined([_concat(followed), _concat(searched)])
+
+
+@contextmanager
+def _inference() -> Generator[None]:
+    """Run torch without gradients and, as a pipeline does, on one thread: more would change the last bits of boxes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _concat(parts: list[FacePlaces]) -> FacePlaces:
