@@ -21,8 +21,8 @@ class SpeechDetector(Protocol):
         ...
 
     def __call__(self, windows: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the probability of speech in consecutive windows, and the state after each of them.
+        """Return the probability of speech in consecutive windows, and the state after the last of them.
 
-        windows: (W, context + window) float32 in [-1, 1]; state: (...) -> (W,) float32 in [0, 1], (W, ...).
+        windows: (W, context + window) float32 in [-1, 1]; state: (...) -> (W,) float32 in [0, 1], (...).
         """
         ...

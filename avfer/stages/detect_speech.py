@@ -111,10 +111,10 @@ class DetectSpeech:
             block = nn.functional.pad(samples[:size], (0, max(0, size - len(samples))))
             windows = block.unfold(0, context + window, window)
             known = min(BLOCK, total - count)
-            found, memories = detector(windows, memory)
+            found, memory = detector(windows, memory)  # after the end, its state is that after padded windows
             probabilities.append(found[:known].double().numpy())
             silent.append((windows[:known, context:].abs().amax(1) <= SILENT_PEAK).numpy())
-            samples, memory, count = samples[BLOCK * window :], memories[known - 1], count + known
+            samples, count = samples[BLOCK * window :], count + known
         return replace(
             state,
             samples=samples.clone(),

@@ -24,7 +24,10 @@ RENAMES = (  # prefixes of tensors in the file -> here
     ("_model.encoder.1.reparam_conv.", "conv2."),
     ("_model.encoder.2.reparam_conv.", "conv3."),
     ("_model.encoder.3.reparam_conv.", "conv4."),
-    ("_model.decoder.rnn.", "lstm_cell."),
+    ("_model.decoder.rnn.weight_ih", "lstm.weight_ih_l0"),
+    ("_model.decoder.rnn.weight_hh", "lstm.weight_hh_l0"),
+    ("_model.decoder.rnn.bias_ih", "lstm.bias_ih_l0"),
+    ("_model.decoder.rnn.bias_hh", "lstm.bias_hh_l0"),
     ("_model.decoder.decoder.2.", "final_conv."),
 )
 BINS = 129  # of the spectrum
@@ -49,7 +52,7 @@ class SileroVad(Network):
         self.conv2 = nn.Conv1d(128, 64, 3, 2, 1)
         self.conv3 = nn.Conv1d(64, 64, 3, 2, 1)
         self.conv4 = nn.Conv1d(64, 128, 3, 1, 1)
-        self.lstm_cell = nn.LSTMCell(WIDTH, WIDTH)
+        self.lstm = nn.LSTM(WIDTH, WIDTH)
         self.final_conv = nn.Conv1d(WIDTH, 1, 1)
         self.load_state_dict(_tensors(weight_path()))
         self.eval().requires_grad_(False)
@@ -74,22 +77,17 @@ class SileroVad(Network):
         return torch.zeros(2, WIDTH)
 
     def forward(self, windows: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the probability of speech in consecutive windows, and the state after each of them.
+        """Return the probability of speech in consecutive windows, and the state after the last of them.
 
         windows: (W, 64 + 512) float32 in [-1, 1], each with the samples before it; state: (2, 128)
-        -> (W,) float32 in [0, 1], (W, 2, 128).
+        -> (W,) float32 in [0, 1], (2, 128).
         """
         x = self.stft_conv(F.pad(windows[:, None], (0, PADDING), "reflect"))
         x = (x[:, :BINS].square() + x[:, BINS:].square()).sqrt()
         for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = convolution(x).relu()
-        hidden, cell = state.split(1)
-        states: list[Tensor] = []
-        for row in x.squeeze(2).split(1):
-            hidden, cell = self.lstm_cell(row, (hidden, cell))
-            states.append(torch.cat([hidden, cell]))
-        after = torch.stack(states)
-        return self.final_conv(after[:, 0].relu()[..., None]).sigmoid().flatten(), after
+        x, after = self.lstm(x.squeeze(2), tuple(state.split(1)))
+        return self.final_conv(x.relu()[..., None]).sigmoid().flatten(), torch.cat(after)
 
 
 def weight_path() -> Path:
