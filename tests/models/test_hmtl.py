@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from avfer.losses.hmtl_losses import puzzle, puzzle_loss, random_orders
-from avfer.models.backbones.hmtl import HEADS, Hmtl, PuzzleHead
+from avfer.models.backbones.hmtl import HEADS, WIDTHS, Hmtl, PuzzleHead
 from avfer.models.factory import from_tensors
 from avfer.models.weights import card_of
 
@@ -105,14 +105,18 @@ def test_a_file_implies_its_options(options):
 
 
 @pytest.mark.slow
-def test_puzzles_are_solved_by_the_whole_network_while_it_learns_expressions():
-    """64 pictures whose colour encodes the place in red and green, and the class in blue; chance is one in nine."""
+def test_puzzles_are_solved_by_the_whole_network_while_it_learns_expressions(monkeypatch):
+    """64 pictures whose colour encodes the place in red and green, and the class in blue; chance is one in nine.
+
+    The trunk is the smallest EfficientNet of timm, of the layers of the others.
+    """
+    monkeypatch.setitem(WIDTHS, "test_efficientnet", 256)
     torch.manual_seed(0)
     label, places = torch.arange(64) % 3, torch.linspace(-2, 2, 33)
     rows, columns = torch.meshgrid(places, places, indexing="ij")
     pictures = torch.stack([rows, columns, torch.zeros(33, 33)]).repeat(64, 1, 1, 1)
     pictures[:, 2] = 2.0 * (label - 1)[:, None, None]
-    network, losses, solved = Hmtl(3, heads=["expression", "puzzle"]).train(), list[float](), 0.0
+    network, losses, solved = Hmtl(3, "test_efficientnet", ["expression", "puzzle"]).train(), list[float](), 0.0
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     for step in range(150):
         order = random_orders(64, 3)
