@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from avfer.export.html_page import html_page, html_section, html_table, html_tiles, show_controls, warning_list, wide
+from avfer.export.html_page import html_page, html_section, html_table, html_tiles, show_controls, warning_list
 from avfer.export.paged_table import Cell, Kind, PagedColumn, PagedTable, paged_table_script, render_paged_table
 
 MAX_ROWS = 200  # of a plain table; a longer one has search and pages
@@ -18,7 +18,7 @@ class Section(NamedTuple):
     text: str = ""
     heads: tuple[str, ...] = ()  # of the table's columns
     rows: tuple[tuple[str, ...], ...] = ()  # as long as heads
-    chart: str = ""  # SVG; only the HTML page shows it
+    chart: str = ""  # SVG, in a box that scrolls if it is wide; only the HTML page shows it
     chart_only: bool = False  # on the HTML page the chart replaces the table
     warnings: tuple[str, ...] = ()  # sentences above the text
     command: str = ""  # a command line to copy, below the text
@@ -71,7 +71,7 @@ def _section(number: int, section: Section) -> str:
         parts.append(render_paged_table(_paged_table(number, section)))
     elif section.rows and not section.chart_only:
         parts.append(html_table(section.heads, [[show_controls(cell) for cell in row] for row in section.rows]))
-    parts += [wide(section.chart)] if section.chart else []
+    parts += [section.chart] if section.chart else []
     return html_section(section.title, "\n".join(filter(None, parts)))
 
 

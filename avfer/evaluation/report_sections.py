@@ -9,7 +9,7 @@ as plain lines.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from avfer.evaluation.alignment import Dimension
@@ -19,6 +19,7 @@ from avfer.evaluation.report_rendering import Section
 from avfer.evaluation.report_warnings import absent_note, name_notes, report_warnings
 from avfer.evaluation.tally import Curve, StepCounts
 from avfer.export.distribution_charts import confusion_chart, density_chart, target_chart
+from avfer.export.html_page import wide
 from avfer.metrics import Interval
 
 MAX_CURVES = 40  # recordings whose curves are drawn
@@ -119,11 +120,21 @@ def _headline(report: EvaluationReport) -> Section:
     for kind, scores in report.scores.items():
         values = scores.mean_own if report.quotes_means(scores) else scores.joined_own
         own |= {_score_name(kind, name): format_score(values.get(name)) for name in QUOTED[kind]}
-    rows = tuple((*row, own.get(row[0], ""), notes.get(row[0], "")) for row in headline_rows(report))
+    rows = [(*row, own.get(row[0], "")) for row in headline_rows(report)]
     way = "the mean of the recordings" if report.quoted == "recordings" else "the whole partition joined"
     text = f"Headline: {way}, filled steps included. The section Protocol lists what a comparison needs."
-    heads = ("", "score", "95 % interval", "without filled steps", "note")
-    return Section("Scores", text, heads, rows, warnings=tuple(report_warnings(report)))
+    heads = ("", "score", "95 % interval", "without filled steps")
+    table = _with_notes(heads, rows, [notes.get(row[0], "") for row in rows])
+    return Section("Scores", text, *table, warnings=tuple(report_warnings(report)))
+
+
+def _with_notes(
+    heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], notes: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return heads and rows of a table with a column of notes, unless there is none."""
+    if not any(notes):
+        return heads, tuple(rows)
+    return (*heads, "note"), tuple((*row, note) for row, note in zip(rows, notes, strict=True))
 
 
 def _absent_notes(report: EvaluationReport) -> dict[str, str]:
@@ -204,32 +215,32 @@ def _expression(found: ExpressionReport) -> list[Section]:
     scores = zip(found.support, found.f1, found.recall, found.precision, strict=True)
     values = [(str(n), *(format_score(float(value)) for value in row)) for n, *row in scores]
     notes = name_notes(found.classes, found.support, found.never_predicted)
-    rows = tuple((name, *row, note) for name, row, note in zip(found.classes, values, notes, strict=True))
+    rows = [(name, *row) for name, row in zip(found.classes, values, strict=True)]
     joined, count = found.scores.joined, len(found.classes)
-    mean = ("all", str(found.support.sum()), format_score(joined["f1_macro"]), format_score(joined["uar"]), "", "")
+    mean = ("all", str(found.support.sum()), format_score(joined["f1_macro"]), format_score(joined["uar"]), "")
     text = (
         f"Macro-F1 is the sum over the fixed list of {count} classes, divided by {count}; that of an absent class is 0."
     )
     matrix = zip(found.classes, found.confusion.tolist(), strict=True)
     counts = tuple((name, *map(str, row)) for name, row in matrix)
-    heads = ("truth \\ predicted", *found.classes)
-    chart = confusion_chart(found.confusion, found.classes)
+    heads = ("class", "support", "F1", "recall", "precision")
+    chart = wide(confusion_chart(found.confusion, found.classes))
     return [
-        Section("Expression by class", text, ("class", "support", "F1", "recall", "precision", "note"), (*rows, mean)),
-        Section("Confusion matrix", "", heads, counts, chart, chart_only=True),
+        Section("Expression by class", text, *_with_notes(heads, [*rows, mean], [*notes, ""])),
+        Section("Confusion matrix", "", ("truth \\ predicted", *found.classes), counts, chart, chart_only=True),
     ]
 
 
 def _action_units(found: ActionUnitReport) -> Section:
     """F1 and support of each action unit, and their mean."""
     notes = name_notes(found.units, found.support, found.never_predicted)
-    columns = zip(found.units, found.support, found.f1, notes, strict=True)
-    rows = [(unit, str(support), format_score(float(f1)), note) for unit, support, f1, note in columns]
-    rows.append(("mean", "", format_score(found.scores.joined["f1_macro"]), ""))
+    columns = zip(found.units, found.support, found.f1, strict=True)
+    rows = [(unit, str(support), format_score(float(f1))) for unit, support, f1 in columns]
+    rows.append(("mean", "", format_score(found.scores.joined["f1_macro"])))
     text = f"A unit is predicted where its probability is above {found.threshold:g}; this threshold is not tuned. "
     text += "F1 is 0 for a unit that never occurs. A unit without predictions counts as never occurring."
     mixed = f" {found.mixed} steps with some units unknown were left out." if found.mixed else ""
-    return Section("Action units", text + mixed, ("unit", "support", "F1", "note"), tuple(rows))
+    return Section("Action units", text + mixed, *_with_notes(("unit", "support", "F1"), rows, [*notes, ""]))
 
 
 def _recordings(report: EvaluationReport) -> Iterator[Section]:
@@ -261,7 +272,7 @@ def _curves(report: EvaluationReport) -> Iterator[Section]:
             target_chart(recording, [(name, curve.times, curve.target, curve.prediction) for name, curve in curves])
             for recording, curves in shown
         ]
-        yield Section("Over time", text, chart="\n".join(charts))
+        yield Section("Over time", text, chart=wide("\n".join(charts)))
 
 
 def _notes_and_weights(report: EvaluationReport) -> Iterator[Section]:

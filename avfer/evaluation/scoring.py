@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from avfer import __version__
 from avfer.atomic import atomic_write
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Partition
@@ -69,10 +70,11 @@ def score(config: EvalConfig, *, overwrite: bool = False, quiet: bool = True) ->
 def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
     """Write report.json, report.md and report.html, each whole or not at all, and return their paths."""
     sections, title = report_sections(report), report_title(report)
+    figures = [(name, value) for name, value, _ in headline_rows(report)]
     contents = {
         "report.json": json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "report.md": render_markdown(title, sections),
-        "report.html": render_html(title, sections, figures=[row[:2] for row in headline_rows(report)]),
+        "report.html": render_html(title, sections, f"Evaluation by avfer {__version__}", figures),
     }
     for name, content in contents.items():
         with atomic_write(folder / name) as part:

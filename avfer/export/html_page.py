@@ -87,11 +87,11 @@ def html_legend(entries: Iterable[tuple[str, str]]) -> str:
 def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in a box that scrolls if it is wider than the page.
 
-    heads, rows: cells as text. Columns without any letter are aligned as numbers.
+    heads, rows: cells as text. Columns without any letter are aligned as numbers, unless all cells are empty.
     """
     rows = [tuple(row) for row in rows]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(heads)
-    kinds = [' class="n"' if column and not any(map(_has_letters, column)) else "" for column in columns]
+    kinds = [' class="n"' if any(column) and not any(map(_has_letters, column)) else "" for column in columns]
     head = _cells("th", heads, kinds)
     body = "".join(_cells("td", row, kinds) for row in rows)
     return wide(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")

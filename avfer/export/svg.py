@@ -24,7 +24,7 @@ def svg_image(width: float, height: float, title: str, parts: list[str]) -> str:
     width, height: px; the image shrinks with the page but never grows. parts: elements of the image, as text.
     """
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" role="img"'
-    head = f'<svg {size} aria-label="{escape(title)}" style="max-width:{width:.0f}px">'
+    head = f'<svg {size} aria-label="{escape(title)}" style="--width:{width:.0f}px;max-width:{width:.0f}px">'
     return "\n".join([head, f"<title>{escape(title)}</title>", *parts, "</svg>"])
 
 
