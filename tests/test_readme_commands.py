@@ -1,8 +1,9 @@
 """Every `$ avfer ...` command of the README files runs, in the order of the text, and exits with 0.
 
-The commands run in a folder that holds what the texts assume: clips, generated twins of the licensed corpora below
-`/data`, and a checkpoint in the layout of DAN's authors. SHORTER makes training and reports small; nothing else of a
-command is changed. Labelling loads its pipeline in this process, where `avfer label` starts one for it.
+The commands run in a folder that holds what the texts assume: clips, codings of two of them, generated twins of the
+licensed corpora below `/data`, and a checkpoint in the layout of DAN's authors. SHORTER makes training and reports
+small; nothing else of a command is changed. Labelling loads its pipeline in this process, where `avfer label` starts
+one for it.
 """
 
 import io
@@ -21,6 +22,7 @@ from skimage import data
 from torch import Tensor
 
 from avfer.labelling.recipe import LoadRecipe
+from tests.codings.made import write_csv, write_elan
 from tests.conftest import Result
 from tests.media_maker import write_clip
 from tests.models import official_file
@@ -57,9 +59,16 @@ def write_clips(folder: Path) -> None:
     samples = np.concatenate(sound, 1)[:, :16000]
     clip = write_clip(folder / "clip.mp4", np.stack(frames), sound=samples, sample_rate=16000)
     write_clip(folder / "interview.wav", sound=samples, sample_rate=16000)
-    for name in ("clips/one.mp4", "corpus/anna/one.mp4", "corpus/bert/two.mp4"):
+    for name in ("clips/talk.mp4", "corpus/anna/one.mp4", "corpus/bert/two.mp4"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(clip, folder / name)
+
+
+def write_codings(folder: Path) -> None:
+    """Write a coding by ELAN of clip.mp4, and one as CSV of corpus/bert/two.mp4."""
+    folder.mkdir()
+    write_elan(folder / "clip.eaf", clip="clip.mp4")
+    write_csv(folder / "two.csv")
 
 
 def write_ferplus(folder: Path) -> None:
@@ -134,6 +143,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything that the commands read."""
     folder = tmp_path_factory.mktemp("readme")
     write_clips(folder)
+    write_codings(folder / "codings")
     write_ferplus(folder / "data" / "ferplus")
     write_my_labels(folder / "data" / "mine", folder / "clip.mp4")
     write_raf_db(folder / "data" / "RAF-DB" / "basic")
@@ -148,6 +158,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.filterwarnings("default::avfer.errors.AvferWarning")  # tables of several pipelines in one folder
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_the_page_runs(
     page: str, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, avfer: Callable[..., Result]
