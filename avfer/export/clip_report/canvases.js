@@ -13,20 +13,22 @@ function canvasOf(canvas) {
 }
 
 function drawBoxes() {
-  if (!clip || !player.hasVideo || !clip.video.width) return;
-  const [context, width] = canvasOf(byId("boxes")), scale = width / clip.video.width, instant = currentInstant();
+  if (!clip || byId("screen").hidden) return;
+  const [context, width, height] = canvasOf(byId("boxes")), instant = currentInstant();
+  const across = width / (clip.video.width || player.video.videoWidth), down = height / (clip.video.height || player.video.videoHeight);
   if (instant === null) return;
   context.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
   for (const person of new Set([...shownPeople(), chosen])) {
-    const [x1, y1, x2, y2] = person ? ["face_x1", "face_y1", "face_x2", "face_y2"].map((name) => person.valueAt(name, instant)) : [null];
-    if (x1 === null || y2 === null) continue;
+    const box = person ? ["face_x1", "face_y1", "face_x2", "face_y2"].map((name) => person.valueAt(name, instant)) : [null];
+    if (box.includes(null)) continue;
+    const [x1, y1, x2, y2] = [box[0] * across, box[1] * down, box[2] * across, box[3] * down];
     context.strokeStyle = context.fillStyle = person.colour;
     context.lineWidth = person === chosen ? 3 : 1.5;
-    context.strokeRect(x1 * scale, y1 * scale, (x2 - x1) * scale, (y2 - y1) * scale);
-    const label = person.label, wide = context.measureText(label).width + 8, top = Math.max(0, y1 * scale - 17);
-    context.fillRect(x1 * scale - 1, top, wide, 17);
+    context.strokeRect(x1, y1, x2 - x1, y2 - y1);
+    const top = Math.max(0, y1 - 17);
+    context.fillRect(x1 - 1, top, context.measureText(person.label).width + 8, 17);
     context.fillStyle = "#fff";
-    context.fillText(label, x1 * scale + 3, top + 13);
+    context.fillText(person.label, x1 + 3, top + 13);
   }
 }
 

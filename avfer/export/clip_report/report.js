@@ -47,18 +47,18 @@ function openVideo(number) {
     for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
     videoUrl = URL.createObjectURL(new Blob([bytes], { type: video.kind }));
   }
-  screen.style.aspectRatio = video.width ? `${video.width} / ${video.height}` : "";
-  screen.classList.toggle("sound", !video.width);
   byId("choose-video").hidden = Boolean(stored || video.reference);
   screen.hidden = true;
   player.open(stored ? videoUrl : video.reference || null, video.offset, group.limits);
 }
 
 player.onReady = () => {
-  if (clip.video.width && !player.video.videoWidth) { player.onFault(); return; } // it plays the sound only
-  byId("screen").hidden = !clip.video.width;
+  const { videoWidth, videoHeight } = player.video, screen = byId("screen");
+  if (clip.video.width && !videoWidth) { player.onFault(); return; } // the browser plays the sound only
+  screen.style.aspectRatio = `${videoWidth} / ${videoHeight}`;
+  screen.hidden = !videoWidth;
   byId("choose-video").hidden = true;
-  document.querySelector(".player").classList.toggle("has-picture", Boolean(clip.video.width));
+  document.querySelector(".player").classList.toggle("has-picture", Boolean(videoWidth));
   byId("video-notes").querySelectorAll(".format, .load-fault").forEach((note) => note.remove());
   drawBoxes();
 };
