@@ -6,7 +6,7 @@ and presence. To add one, derive a class from FaceMeasurer and add one line to a
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -65,15 +65,27 @@ ACTION_UNITS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+VISIBLE_PARTS = ("mouth", "eyes")  # parts of the face that something may cover
+
+
 @dataclass(frozen=True, eq=False)
 class FaceOutputs:
-    """Measures of N faces, in the crop: landmarks, rotation and gaze still have to be turned back to the picture."""
+    """Measures of N faces, in the crop: landmarks, rotation and gaze still have to be turned back to the picture.
+
+    `visible` of a measurer that cannot estimate it is left out; every part then counts as visible.
+    """
 
     landmarks: Tensor  # (N, 146, 2) shares of the crop's side, x and y
     activations: Tensor  # (N, 47), about [0, 1], not clipped
     rotation: Tensor  # (N, 3) yaw, pitch, roll of the head in degrees
     gaze: Tensor  # (N, 2) yaw, pitch in degrees, relative to the camera
     presence: Tensor  # (N,) logit: the crop shows a face
+    visible: Tensor = field(default_factory=lambda: torch.zeros(0, 0))  # (N, 2) logit of each part of VISIBLE_PARTS
+
+    def __post_init__(self) -> None:
+        if not self.visible.numel():
+            everything = self.presence.new_full((len(self.presence), len(VISIBLE_PARTS)), torch.inf)
+            object.__setattr__(self, "visible", everything)
 
 
 class FaceMeasurer(ABC):

@@ -1,5 +1,6 @@
 """measure_faces: landmarks, action units, head pose, gaze, eye closure and quality of every face."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +25,12 @@ LIDS = tuple(ACTIVATIONS.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight
 # Where each part of the quality is 0 and 1; linear between, see `quality`.
 SIZE = (20.0, 80.0)  # px, shorter side of the face's box
 SHARPNESS = (0.006, 0.018)  # mean absolute Laplacian of the luma over its spread: a 96 px crop of 16 px, of 48 px
-SIDEWAYS = (75.0, 30.0)  # degrees, absolute yaw
+CONTRAST = (2.0, 12.0)  # standard deviation of the luma of the inner face, in [0, 255]; 0.1 % of lit faces are below 12
+NOISE = (0.3, 0.08)  # standard deviation of the noise over that of the luma; 0.1 % of lit faces are above 0.08
+SIDEWAYS = (60.0, 30.0)  # degrees, absolute yaw
 SCORE = (0.5, 0.95)  # of the detector
+VISIBLE = (0.1, 0.7)  # probability that the mouth, that the eyes are visible
+INNER = ((0.25, 0.875), (0.1875, 0.8125))  # rows and columns of the inner face, in shares of the crop's side
 
 
 @dataclass
@@ -96,7 +101,7 @@ def to_measures(crops: FaceCrops, outputs: FaceOutputs, card: Card) -> FaceMeasu
     pose = np.c_[pose[:, :2], (pose[:, 2] - turn + 180) % 360 - 180]
     gaze = turn_back(outputs.gaze.double().numpy(), turn)
     closed = outputs.activations[:, LIDS].numpy().min(1).clip(0, 1)
-    values = np.c_[pose, gaze, closed, quality(crops, pose[:, 0], outputs.presence.double().numpy())]
+    values = np.c_[pose, gaze, closed, quality(crops, pose[:, 0], outputs)]
     return FaceMeasures(crops.faces, landmarks.astype(np.float32), _units(outputs, card), values.astype(np.float32))
 
 
@@ -120,18 +125,26 @@ def turn_back(gaze: np.ndarray, turn: np.ndarray) -> np.ndarray:
     return np.degrees(np.stack([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))], 1))
 
 
-def quality(crops: FaceCrops, yaw: np.ndarray, presence: np.ndarray) -> np.ndarray:
-    """Return how far each face can be measured, in [0, 1]: the lowest of five parts.
+def quality(crops: FaceCrops, yaw: np.ndarray, outputs: FaceOutputs) -> np.ndarray:
+    """Return how far each face can be measured, in [0, 1]: the lowest of its parts.
 
-    The parts are the size of the face's box, its sharpness, its turn to the side and the score of the detector, each
-    0 and 1 at the values above and linear between, and the network's probability that the crop shows a face.
-    yaw: (N,) degrees; presence: (N,) logit -> (N,) float64.
+    The parts are the size of the face's box, its sharpness, contrast (low in the dark) and noise, its turn to the side,
+    the score of the detector, and how likely the mouth and the eyes are visible, each 0 and 1 at the values above and
+    linear between; and the network's probability that the crop shows a face. yaw: (N,) degrees -> (N,) float64.
     """
     boxes, scores = crops.faces.boxes.astype(np.float64), crops.faces.scores.astype(np.float64)
     shorter = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     sharp = sharpness(crops.pixels).double().numpy()
-    parts = [_ramp(shorter, SIZE), _ramp(sharp, SHARPNESS), _ramp(np.abs(yaw), SIDEWAYS), _ramp(scores, SCORE)]
-    return np.min([*parts, 1 / (1 + np.exp(-presence.clip(-50, 50)))], 0)
+    contrast, noise = (values.double().numpy() for values in contrast_and_noise(crops.pixels))
+    visible = _ramp(_sigmoid(outputs.visible), VISIBLE)
+    parts = [_ramp(shorter, SIZE), _ramp(sharp, SHARPNESS), _ramp(contrast, CONTRAST), _ramp(noise, NOISE)]
+    parts += [_ramp(np.abs(yaw), SIDEWAYS), _ramp(scores, SCORE), *visible.T, _sigmoid(outputs.presence)]
+    return np.min(parts, 0)
+
+
+def _sigmoid(logits: Tensor) -> np.ndarray:
+    """Return probabilities as float64, whose last bits do not depend on the batch: (...) -> (...)."""
+    return 1 / (1 + np.exp(-logits.double().numpy().clip(-50, 50)))
 
 
 def _ramp(values: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
@@ -148,3 +161,19 @@ def sharpness(pixels: Tensor) -> Tensor:
     inner = luma[:, 1:-1, 1:-1]
     neighbours = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
     return (neighbours / 4 - inner).abs().mean((1, 2)) / luma.std((1, 2)).clamp(min=1e-3)
+
+
+def contrast_and_noise(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the standard deviation of the luma of the inner face, and the share of it that is noise.
+
+    The noise is that of Immerkaer, Fast Noise Variance Estimation, Computer Vision and Image Understanding 64(2), 1996:
+    the mean absolute response to a mask that edges and slopes hardly excite.
+
+    pixels: (N, S, S, 3) uint8 -> (N,) float32 in [0, 128]; (N,) float32 >= 0, 0 for a crop of one colour.
+    """
+    rows, columns = (slice(*(round(share * pixels.shape[1]) for share in ends)) for ends in INNER)
+    luma = pixels[:, rows, columns].float().mean(3)
+    across = luma[:, 2:] - 2 * luma[:, 1:-1] + luma[:, :-2]
+    both = across[:, :, 2:] - 2 * across[:, :, 1:-1] + across[:, :, :-2]
+    contrast = luma.std((1, 2))
+    return contrast, math.sqrt(math.pi / 2) / 6 * both.abs().mean((1, 2)) / contrast.clamp(min=1e-3)

@@ -3,7 +3,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from avfer.models.backbones.face_lite import SIDE, FaceLite, split_outputs
-from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, NUM_LANDMARKS, action_units
+from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, NUM_LANDMARKS, VISIBLE_PARTS, action_units
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,17 @@ def test_predict_returns_the_outputs_as_extras(network):
     assert prediction.features.shape == (2, network.num_features)
     for name, value in vars(outputs).items():
         assert torch.equal(prediction.extras[name], value)
+
+
+@torch.inference_mode()
+def test_the_layer_for_visible_parts_changes_no_other_output(network):
+    whole = FaceLite(visibility=True).eval()
+    whole.load_state_dict(network.state_dict(), strict=False)
+    crops = torch.randn(2, 3, SIDE, SIDE)
+    with_parts, without = whole.outputs(crops), network.outputs(crops)
+    assert with_parts.visible.shape == (2, len(VISIBLE_PARTS)) and with_parts.visible.isfinite().all()
+    assert (without.visible == torch.inf).all()  # every part counts as visible
+    assert all(torch.equal(vars(with_parts)[name], value) for name, value in vars(without).items() if name != "visible")
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """measure_faces and add_measures: back to the picture, the same for any chunks, null without a face."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceOutputs
 from avfer.rows import select
 from avfer.signal.geometry import similarity
 from avfer.stages.add_measures import AddMeasures
-from avfer.stages.measure import MeasureFaces, to_measures
+from avfer.stages.measure import MeasureFaces, quality, to_measures
 from avfer.types import NO_TRACK, FaceCrops, FaceTracks
 from tests.laws import assert_same, clock, feed
 
@@ -36,12 +37,18 @@ def to_crop(points: np.ndarray) -> np.ndarray:
     return similarity(points, np.array(FIVE) * SIDE)
 
 
+def pictures(n: int) -> torch.Tensor:
+    """Return n crops of random soft shapes, of different contrast: (n, SIDE, SIDE, 3) uint8."""
+    coarse = torch.rand((n, 3, 12, 12), generator=torch.Generator().manual_seed(1)) - 0.5
+    soft = torch.nn.functional.interpolate(coarse, (SIDE, SIDE), mode="bicubic")
+    return (128 + soft * torch.linspace(5, 250, n)[:, None, None, None]).clamp(0, 255).permute(0, 2, 3, 1).byte()
+
+
 def one_face(turn: float, scale: float, shift: tuple[float, float]) -> FaceCrops:
     """Return the crop of a face that lies in the picture turned clockwise by `turn` degrees."""
     points = np.array([[place(x, y, turn, scale, shift) for x, y in FIVE]])
     zero = np.zeros(1, np.int64)
-    pixels = torch.randint(0, 255, (1, SIDE, SIDE, 3), dtype=torch.uint8)
-    return FaceCrops(tracks(zero, zero, points, 1), pixels, to_crop(points))
+    return FaceCrops(tracks(zero, zero, points, 1), pictures(2)[1:], to_crop(points))
 
 
 def place(x: float, y: float, turn: float, scale: float, shift: tuple[float, float]) -> tuple[float, float]:
@@ -81,6 +88,31 @@ def test_units_that_the_card_does_not_name_are_nan_and_the_others_lie_in_0_to_1(
     assert np.isnan(np.delete(units, MEASURED_UNITS.index("AU12"))).all()
 
 
+def quality_of(crops: FaceCrops, yaw: float = 0.0, mouth: float = 9.0, eyes: float = 9.0) -> float:
+    found = replace(outputs(), visible=torch.tensor([[mouth, eyes]]))
+    return float(quality(crops, np.array([yaw]), found)[0])
+
+
+def test_each_part_alone_lowers_the_quality() -> None:
+    crops = one_face(0, 100, (0, 0))
+    clear, pixels = quality_of(crops), crops.pixels.float()
+    assert clear > 0.9
+    dark = replace(crops, pixels=(pixels * 0.03).byte())
+    noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0))
+    noisy = replace(crops, pixels=(pixels + 60 * noise).clamp(0, 255).byte())
+    small = replace(crops, faces=replace(crops.faces, boxes=np.float32([[10, 10, 40, 110]])))
+    blurred = torch.nn.functional.avg_pool2d(pixels.permute(0, 3, 1, 2), 25, 1, 12, count_include_pad=False)
+    blurred = replace(crops, pixels=blurred.permute(0, 2, 3, 1).byte())
+    assert max(map(quality_of, (dark, noisy, small, blurred))) < 0.5
+    assert quality_of(crops, yaw=-46) < 0.5
+    assert quality_of(crops, mouth=-1.5) < 0.5 and quality_of(crops, eyes=-1.5) < 0.5
+
+
+def test_a_measurer_that_does_not_know_what_is_visible_lowers_no_quality() -> None:
+    crops = one_face(0, 100, (0, 0))
+    assert quality(crops, np.zeros(1), outputs())[0] == quality_of(crops)
+
+
 @pytest.fixture(scope="module")
 def measure() -> MeasureFaces:
     stage = MeasureFaces()
@@ -95,7 +127,7 @@ def crops() -> FaceCrops:
     ids = np.tile([0, 1], COUNT)
     kept = rng.uniform(size=2 * COUNT) > 0.3
     points = np.array(FIVE) * 80 + rng.normal(0, 1, (int(kept.sum()), 5, 2))
-    pixels = torch.randint(0, 255, (int(kept.sum()), SIDE, SIDE, 3), dtype=torch.uint8)
+    pixels = pictures(int(kept.sum()))
     return FaceCrops(tracks(frames[kept], ids[kept], points, COUNT), pixels, to_crop(points))
 
 
@@ -155,11 +187,12 @@ def test_rows_have_the_measures_of_their_face_and_none_without_a_face(measures) 
 
 
 def test_faces_below_the_lowest_quality_keep_their_measures_and_lose_their_affect(measures) -> None:
-    affect, quality = affect_of(measures), MEASURES.index("quality")
-    least = float(np.median(measures.values[:, quality]))
-    joined, every = (feed(AddMeasures(min_quality=q), [affect, measures], []) for q in (least, 0.0))
-    low = joined.measures[:, quality] < least
-    assert 0 < low.sum() < len(measures.faces)
+    affect, quality, values = affect_of(measures), MEASURES.index("quality"), measures.values.copy()
+    values[:, quality] = np.linspace(0, 1, len(values))
+    measures = replace(measures, values=values)
+    joined, every = (feed(AddMeasures(min_quality=q), [affect, measures], []) for q in (0.5, 0.0))
+    low = joined.measures[:, quality] < 0.5
+    assert low.sum() == len(values) // 2
     assert (np.isnan(joined.valence) == low).all() and (np.isnan(joined.expressions[:, 0]) == low).all()
     np.testing.assert_array_equal(joined.measures, every.measures)
     np.testing.assert_array_equal(joined.action_units, every.action_units)

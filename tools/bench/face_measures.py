@@ -35,10 +35,12 @@ FROM_RENDERS = ("au06", "au09")  # units that the teacher does not know
 
 def load(path: Path) -> FaceLite:
     """Return the network in evaluation mode, with the weights rounded to half precision as they are stored."""
-    model = FaceLite()
     if path.suffix == ".safetensors":
-        load_into(model, path, read_card(path.with_suffix(".json")))
+        card = read_card(path.with_suffix(".json"))
+        model = FaceLite(**card.options)
+        load_into(model, path, card)
     else:
+        model = FaceLite()
         model.load_state_dict(torch.load(path, weights_only=True))
         model.half().float()
     return model.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -64,11 +64,17 @@ class Augmentation:
         self._dct = torch.cos(math.pi * (2 * k[None] + 1) * k[:, None] / 16) * 0.5
         self._dct[0] /= math.sqrt(2)
 
-    def __call__(self, pixels: Tensor, targets: Targets, g: torch.Generator) -> tuple[Tensor, Targets]:
-        """Return crops and targets. pixels: (N, 120, 120, 3) uint8; g: source of all randomness -> (N, 3, 96, 96)."""
+    def __call__(
+        self, pixels: Tensor, targets: Targets, g: torch.Generator, occlude: bool = True
+    ) -> tuple[Tensor, Targets]:
+        """Return crops and targets.
+
+        pixels: (N, 120, 120, 3) uint8; g: source of all randomness; occlude: whether hands and glasses may cover faces
+        -> (N, 3, 96, 96).
+        """
         x, targets = self._move(pixels.permute(0, 3, 1, 2).contiguous().float() / 255, targets, g)
         x = self._colour(x, g)
-        x = self._occlude(x, targets, g)
+        x = self._occlude(x, targets, g) if occlude else x
         x = self._light(x, g)
         x = self._compress(self._coarsen(x, g), g)
         noisy = (torch.rand(len(x), generator=g) < 0.5).nonzero()[:, 0]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from avfer.models.backbones.aver_lite import LUMA, ResidualBlock
 from avfer.models.card import Card
-from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceMeasurer, FaceOutputs
+from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, VISIBLE_PARTS, FaceMeasurer, FaceOutputs
 from avfer.models.network import FaceNetwork, normalised
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate
@@ -26,11 +26,18 @@ class FaceLite(FaceNetwork):
 
     Each crop is standardised by the mean and the spread of its luma, so that exposure and contrast do not matter.
     widths: channels of the stem and of each stage. squeezed: channels of the last cells. hidden: width of the features.
+    visibility: whether a linear layer reads from the last cells which parts of the face can be seen.
     """
 
     luma: Tensor  # (1, 3, 1, 1)
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128, 192), squeezed: int = 64, hidden: int = 320) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (16, 32, 64, 128, 192),
+        squeezed: int = 64,
+        hidden: int = 320,
+        visibility: bool = False,
+    ) -> None:
         super().__init__()
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
         self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
@@ -43,10 +50,11 @@ class FaceLite(FaceNetwork):
         cells = squeezed // 2 * (2 * last) ** 2 + squeezed * last**2
         self.hidden = nn.Sequential(nn.Linear(cells, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
         self.heads = nn.Linear(hidden, 2 * NUM_LANDMARKS + len(ACTIVATIONS) + 3 + 2 + 1)
+        self.visible = nn.Linear(cells, len(VISIBLE_PARTS)) if visibility else None
         self.num_features = hidden
 
-    def features(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) RGB, normalised as the card says -> features (N, D)."""
+    def cells(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 96, 96) RGB, normalised as the card says -> the squeezed last cells (N, 1728)."""
         grey = (crops * self.luma).sum(1, keepdim=True)
         mean = grey.mean((2, 3), keepdim=True)
         spread = grey.std((2, 3), keepdim=True)
@@ -55,13 +63,21 @@ class FaceLite(FaceNetwork):
         for block in self.blocks:
             x = block(x)
             cells.append(x)
-        return self.hidden(
-            torch.cat([squeeze(y).flatten(1) for squeeze, y in zip(self.squeeze, cells[-2:], strict=True)], 1)
-        )
+        return torch.cat([squeeze(y).flatten(1) for squeeze, y in zip(self.squeeze, cells[-2:], strict=True)], 1)
+
+    def features(self, crops: Tensor) -> Tensor:
+        """crops: (N, 3, 96, 96) RGB, normalised as the card says -> features (N, D)."""
+        return self.hidden(self.cells(crops))
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (N, 3, 96, 96) -> all outputs in one row (N, 345), as `outputs` splits them."""
-        return self.heads(self.features(crops))
+        """crops: (N, 3, 96, 96) -> all outputs in one row (N, 345 or 347), as `split_outputs` splits them."""
+        return self._rows(self.cells(crops))[1]
+
+    def _rows(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features (N, D) and all outputs (N, 345 or 347) of the last cells (N, 1728)."""
+        features = self.hidden(cells)
+        rows = self.heads(features)
+        return features, rows if self.visible is None else torch.cat([rows, self.visible(cells)], 1)
 
     def outputs(self, crops: Tensor) -> FaceOutputs:
         """crops: (N, 3, 96, 96) RGB, normalised as the card says -> FaceOutputs of N faces."""
@@ -69,16 +85,17 @@ class FaceLite(FaceNetwork):
 
     def predict(self, crops: Tensor) -> Prediction:
         """crops: (N, 3, 96, 96) -> features (N, D), and the outputs as extras."""
-        features = self.features(crops)
-        return Prediction(features, extras=vars(split_outputs(self.heads(features))))
+        features, rows = self._rows(self.cells(crops))
+        return Prediction(features, extras=vars(split_outputs(rows)))
 
 
 def split_outputs(rows: Tensor) -> FaceOutputs:
-    """Split the outputs of the last layer: (N, 345) float -> FaceOutputs of N faces."""
-    points, activations, rotation, gaze, presence = rows.split([2 * NUM_LANDMARKS, len(ACTIVATIONS), 3, 2, 1], 1)
+    """Split the outputs of the last layers: (N, 345), or (N, 347) with the visible parts -> FaceOutputs of N faces."""
+    sizes = [2 * NUM_LANDMARKS, len(ACTIVATIONS), 3, 2, 1]
+    points, activations, rotation, gaze, presence, visible = rows.split([*sizes, rows.shape[1] - sum(sizes)], 1)
     # The layer's units are small: landmarks lie about the crop's middle, angles count in 30 degrees.
     landmarks = 0.5 + points.reshape(-1, NUM_LANDMARKS, 2)
-    return FaceOutputs(landmarks, activations, 30 * rotation, 30 * gaze, presence[:, 0])
+    return FaceOutputs(landmarks, activations, 30 * rotation, 30 * gaze, presence[:, 0], visible)
 
 
 class FaceLiteMeasurer(FaceMeasurer):
