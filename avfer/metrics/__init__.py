@@ -5,6 +5,7 @@ from avfer.metrics.accumulators import ActionUnitScores, ByRecording, ClassScore
 from avfer.metrics.action_units import UnitScores, au_f1
 from avfer.metrics.agreement import cohen_kappa, icc, krippendorff_alpha, pairwise_ccc, rater_agreement
 from avfer.metrics.bootstrap import Interval, bootstrap, bootstrap_mean
+from avfer.metrics.calibration import expected_calibration_error
 from avfer.metrics.ccc import CONVENTIONS, ccc
 from avfer.metrics.classification import accuracy, confusion_matrix, f1_macro, f1_per_class, uar, war
 from avfer.metrics.regression import SAGR_RULE, mae, pcc, rmse, sagr
@@ -27,6 +28,7 @@ __all__ = [
     "ccc",
     "cohen_kappa",
     "confusion_matrix",
+    "expected_calibration_error",
     "f1_macro",
     "f1_per_class",
     "icc",

@@ -1,0 +1,54 @@
+"""Calibration of class probabilities: how far a probability agrees with how often its class is right.
+
+Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv:1706.04599.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from avfer.errors import MetricError
+from avfer.metrics.validation import Floats, to_array, to_floats
+
+BINS = 15
+
+
+def expected_calibration_error(probabilities: ArrayLike, target: ArrayLike, bins: int = BINS) -> float:
+    """Mean distance between confidence and accuracy, over equal bins of the confidence, weighted by their rows.
+
+    The confidence is the probability of the most probable class. Bin b holds confidences in (b / bins, (b + 1) / bins].
+
+    probabilities: (T, K) in [0, 1]; target: (T,) indices of classes -> () float in [0, 1]; NaN without any row.
+    Raises MetricError if the shapes do not fit, a probability lies outside [0, 1] or a target is no class.
+
+    >>> expected_calibration_error([[0.75, 0.25], [0.25, 0.75]], [0, 0])
+    0.25
+    """
+    confidence, right = confidences(probabilities, target)
+    return float(calibration_error(confidence, right, bins)) if len(right) else float("nan")
+
+
+def confidences(probabilities: ArrayLike, target: ArrayLike) -> tuple[Floats, Floats]:
+    """Return the probability of the most probable class of each row, and 1 where it is the target, else 0: (T,) each.
+
+    probabilities: (T, K) in [0, 1]; target: (T,) indices of classes. Raises as `expected_calibration_error`.
+    """
+    values, labels = to_floats(probabilities), to_array(target)
+    if values.ndim != 2 or labels.shape != values.shape[:1]:
+        raise MetricError(f"probabilities {values.shape} and target {labels.shape} must be (T, K) and (T,)")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise MetricError("probabilities: must be in [0, 1]")
+    if not np.isin(labels, np.arange(values.shape[1])).all():
+        raise MetricError(
+            f"target: must be an index of one of {values.shape[1]} classes; mask sentinels before scoring"
+        )
+    return values.max(1, initial=0.0), (values.argmax(1) == labels).astype(np.float64)
+
+
+def calibration_error(confidence: Floats, right: Floats, bins: int = BINS) -> Floats:
+    """Return the calibration error of rows, or of each draw of rows.
+
+    confidence: (..., T) in [0, 1]; right: (..., T), how far the row is right, in [0, 1] -> (...).
+    """
+    of_row = (np.ceil(confidence * bins) - 1).clip(0, bins - 1)
+    gaps = [np.where(of_row == b, confidence - right, 0.0).sum(-1) for b in range(bins)]
+    return np.abs(gaps).sum(0) / confidence.shape[-1]
