@@ -48,6 +48,21 @@ def test_a_fast_pan_is_no_cut() -> None:
     assert changed(shifted(0), shifted(45), 0.2) is Change.SUSPECT
 
 
+def speaker(clothes: tuple[int, int, int], move: int) -> np.ndarray:
+    """Return a person with patterned clothes of one colour before a wall that is lit from the left: (144, 256, 3)."""
+    picture = np.repeat(np.linspace(40, 220, 256, dtype=np.uint8)[None, :, None], 144, 0).repeat(3, 2)
+    pattern = np.random.default_rng(0).integers(-60, 60, (6, 6, 1))
+    picture[48:, 80:176] = np.clip(np.kron(np.roll(pattern, move, 0), np.ones((16, 16, 1))) + clothes, 0, 255)
+    return picture
+
+
+@pytest.mark.parametrize("seconds", [0.04, 0.2])
+def test_another_speaker_before_the_same_background_is_suspect_and_motion_is_not(seconds: float) -> None:
+    red, moved, green = speaker((150, 60, 60), 0), speaker((150, 60, 60), 1), speaker((50, 110, 60), 1)
+    assert changed(red, moved, seconds) is Change.MOTION
+    assert changed(red, green, seconds) is Change.SUSPECT
+
+
 def test_the_reach_of_motion_grows_with_the_time_between_frames() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (9, 40, 3))
     picture = np.kron(noise, np.ones((16, 16, 1))).astype(np.uint8)  # (144, 640, 3)
