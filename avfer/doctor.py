@@ -36,7 +36,10 @@ READERS = {
     "decord": "pip install 'avfer[decord]'",
     "torchcodec": "pip install 'avfer[torchcodec]', and FFmpeg's libraries",
 }
-NETWORKS = {"ai-edge-litert": "pip install 'avfer[mediapipe]', for measure_faces with network: face_landmarker"}
+NETWORKS = {
+    "ai-edge-litert": "pip install 'avfer[mediapipe]', for measure_faces with network: face_landmarker",
+    "onnxruntime": "pip install 'avfer[onnx]', for engine: onnx",
+}
 
 
 @dataclass(frozen=True)

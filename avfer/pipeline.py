@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, unknown
 from avfer.media import Media, probe
 from avfer.models.card import Card
+from avfer.models.engine import RUNTIMES
 from avfer.origin import input_state, pipeline_sha256
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
@@ -45,9 +47,10 @@ class Pipeline:
         self.steps = build(spec, output)
         self._parsed_sha256 = pipeline_sha256(spec)
         self.device = choose_device(device)
-        for step in self.steps:
-            if isinstance(step.stage, stages.OwnsNetwork):
-                step.stage.load(self.device)
+        with _threads(spec.threads):
+            for step in self.steps:
+                if isinstance(step.stage, stages.OwnsNetwork):
+                    step.stage.load(self.device)
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -57,6 +60,14 @@ class Pipeline:
             if isinstance(step.stage, stages.HasWeightFiles):
                 found |= step.stage.files()
         return found
+
+    @cached_property
+    def engines(self) -> dict[str, str]:
+        """What runs the networks of the stages that can choose it: stage -> "torch 2.11.0" or "onnxruntime 1.32.0"."""
+        chosen = {
+            step.name: step.stage.engine_used for step in self.steps if isinstance(step.stage, stages.ChoosesEngine)
+        }
+        return {name: f"{RUNTIMES[engine]} {version(RUNTIMES[engine])}" for name, engine in chosen.items()}
 
     @property
     def cards(self) -> list[Card]:
@@ -81,6 +92,7 @@ class Pipeline:
             parsed_pipeline_sha256=self._parsed_sha256,
             weights=self.files,
             device=str(self.device),
+            engines=self.engines,
             numbers_only=self.spec.numbers_only,
         )
 
@@ -265,12 +277,18 @@ def _advance(steps: list[Step], states: dict[str, Any], values: Values) -> None:
 
 
 @contextmanager
-def _inference(threads: int) -> Generator[None]:
-    """Run torch without gradients and with a fixed number of threads, because that number changes the last bits."""
+def _threads(count: int) -> Generator[None]:
+    """Run torch with a fixed number of threads, because that number changes the last bits."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(count)
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _inference(threads: int) -> Generator[None]:
+    """Run torch without gradients and with a fixed number of threads."""
+    with _threads(threads), torch.inference_mode():
+        yield

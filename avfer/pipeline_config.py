@@ -42,6 +42,7 @@ CLIP_OPTIONS: dict[str, tuple[str, frozenset[str]]] = {
     "region": ("region", frozenset({"detect_faces"})),
     "person": ("person", frozenset({"align_faces"})),
     "landmarks": ("landmarks", frozenset({"add_measures"})),
+    "engine": ("engine", frozenset({"detect_faces", "identify_persons", "embed_faces", "measure_faces"})),
 }
 Chunk = Annotated[Number, Field(ge=0.01, le=600)]  # seconds
 

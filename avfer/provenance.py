@@ -20,6 +20,7 @@ class Provenance:
     parsed_pipeline_sha256: str = ""  # hexadecimal, of the parsed pipeline with all defaults, see avfer.origin
     weights: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
     device: str = ""  # "cpu", "cuda", ...
+    engines: Mapping[str, str] = field(default_factory=dict[str, str])  # stage -> "torch 2.11.0", "onnxruntime 1.32.0"
     stream: Mapping[str, object] = field(default_factory=dict[str, object])  # facts of the media, with `start_s`
     numbers_only: bool = False  # no file made from the clip may show or link its pictures
     version: str = __version__  # of avfer
@@ -36,6 +37,7 @@ class Provenance:
             "parsed_pipeline_sha256": self.parsed_pipeline_sha256,
             "weights": dict(self.weights),
             "device": self.device,
+            "engines": dict(self.engines),
         }
         metadata |= {"numbers_only": True} if self.numbers_only else {}
         metadata |= {name: value for name, value in self.stream.items() if name not in metadata}

@@ -28,6 +28,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from avfer.models.card import Card
+from avfer.models.engine import Engine
 
 Cards = dict[str, Card]  # cards of the networks that made the features, by modality: "face", "voice"
 
@@ -61,6 +62,13 @@ class HasWeightFiles(Protocol):
     def files(self) -> dict[str, str]:
         """Return the sha256 of every weight file by its file name."""
         ...
+
+
+@runtime_checkable
+class ChoosesEngine(Protocol):
+    """A stage whose network runs by torch or by ONNX Runtime; the provenance of a table names which."""
+
+    engine_used: Engine  # set by load()
 
 
 @runtime_checkable

@@ -44,6 +44,7 @@ class Network(nn.Module):
 
     # Extra outputs (keys of `Prediction.extras`) and abilities (methods) that the network's own losses need.
     offers: frozenset[str] = frozenset()
+    runs_onnx: ClassVar[bool] = False  # whether `engine: onnx` applies; otherwise torch runs the network
     removed: ClassVar[Mapping[str, str]] = {}  # constructor options of earlier versions -> what replaces them
 
     @classmethod

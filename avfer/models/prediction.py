@@ -32,7 +32,7 @@ class Prediction:
 
         function: (N, ...) or (B, T, ...) -> tensor of any shape.
         """
-        return _prediction({name: function(value) for name, value in self.tensors().items()})
+        return Prediction.of({name: function(value) for name, value in self.tensors().items()})
 
     @staticmethod
     def merge(parts: Sequence["Prediction"], function: Callable[[list[Tensor]], Tensor]) -> "Prediction":
@@ -41,10 +41,10 @@ class Prediction:
         `Prediction.merge(blocks, lambda several: torch.cat(several, 1))` joins blocks of (B, T, ...) over time.
         """
         tensors = [part.tensors() for part in parts]
-        return _prediction({name: function([named[name] for named in tensors]) for name in tensors[0]})
+        return Prediction.of({name: function([named[name] for named in tensors]) for name in tensors[0]})
 
-
-def _prediction(tensors: Mapping[str, Tensor]) -> Prediction:
-    """Return the prediction whose `tensors()` these are."""
-    heads = {name: tensors.get(name) for name in HEADS}
-    return Prediction(**heads, extras={name: value for name, value in tensors.items() if name not in HEADS})
+    @staticmethod
+    def of(tensors: Mapping[str, Tensor]) -> "Prediction":
+        """Return the prediction whose `tensors()` these are.   name -> (N, ...) or (B, T, ...)"""
+        heads = {name: tensors.get(name) for name in HEADS}
+        return Prediction(**heads, extras={name: value for name, value in tensors.items() if name not in HEADS})

@@ -237,8 +237,12 @@ def _download(url: str) -> Path:
     address, _, digest = url.partition("#sha256=")
     if not digest:
         raise WeightsError(f"{url}: a URL needs its sha256, as in {address}#sha256=0123...")
-    home = Path(os.environ.get("AVFER_CACHE") or Path.home() / ".cache" / "avfer")
-    path = home / digest / Path(address).name
+def cache_folder() -> Path:
+    """Return the user's cache: AVFER_CACHE if it is set, else ~/.cache/avfer. It need not exist."""
+    return Path(os.environ.get("AVFER_CACHE") or Path.home() / ".cache" / "avfer")
+
+
+    path = cache_folder() / digest / Path(address).name
     if path.exists():
         return path
     with atomic_rename(path) as part:

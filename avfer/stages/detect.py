@@ -10,6 +10,7 @@ from pydantic import Field
 from avfer.catalog import check_call, find
 from avfer.detector import Detector
 from avfer.errors import ConfigError, MediaError
+from avfer.models.engine import Engine, choose_engine
 from avfer.option_types import Count, Number, Share, check_options, option_errors
 from avfer.signal.exposure import brightened, gain
 from avfer.types import FaceDetections, FrameBatch
@@ -63,6 +64,8 @@ class DetectFaces:
     min_score: Share = 0.8
     every: Annotated[Count, Field(ge=1, le=250)] = 10  # frames; as many are kept in memory
     region: Region | None = None  # [x, y, width, height] in px, or in shares of the picture if none is above 1
+    engine: Engine = "torch"  # that runs the detector: torch, or on a CPU onnx (ONNX Runtime), if it allows it
+    engine_used: Engine = field(default="torch", init=False, repr=False)
     _network: Detector | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +78,7 @@ class DetectFaces:
     def load(self, device: torch.device) -> None:
         """Build the detector on a device. The detections carry it on, so a pipeline loads it only once."""
         network = cast(Detector, find("detector", self.detector)().to(device))
+        self.engine_used = choose_engine(network, self.engine, device)
         self._network = network if self.region is None else RegionDetector.within(network, self.region)
 
     def __call__(self, frames: FrameBatch) -> FaceDetections:

@@ -1,5 +1,6 @@
 """embed_faces: one feature vector per face, and the outputs of the heads that the backbone has."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from avfer.models.card import Card
+from avfer.models.engine import Engine, face_predictor
 from avfer.models.network import FaceNetwork, construct, find_network, normalised
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate, sha256
@@ -28,9 +30,11 @@ class EmbedFaces:
 
     backbone: str = "aver_lite"  # name in the catalog, or "package.module:Name" of a FaceNetwork
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
+    engine: Engine = "torch"  # that runs the network: torch, or on a CPU onnx (ONNX Runtime), if the network allows it
+    engine_used: Engine = field(default="torch", init=False, repr=False)
     card: Card = field(init=False, repr=False)
     _path: Path = field(init=False, repr=False)
-    _network: FaceNetwork | None = field(default=None, init=False, repr=False)
+    _predictor: Callable[[Tensor], Prediction] | None = field(default=None, init=False, repr=False)
     _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -52,7 +56,9 @@ class EmbedFaces:
         network = construct(self.backbone, FaceNetwork, self.card.options)
         load_into(network, self._path, self.card)
         network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._network = network
+        self._predictor, self.engine_used = face_predictor(
+            self.backbone, network, self.card.size or 0, self.engine, device
+        )
         self._device = device
 
     def start(self) -> FaceCrops | None:
@@ -80,8 +86,8 @@ class EmbedFaces:
 
     @torch.inference_mode()
     def _predict(self, crops: Tensor) -> Prediction:
-        assert self._network is not None, "load() must be called first"
-        return self._network.predict(crops)
+        assert self._predictor is not None, "load() must be called first"
+        return self._predictor(crops)
 
 
 def own_width(card: Card) -> int:

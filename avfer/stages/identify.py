@@ -1,6 +1,6 @@
 """identify_persons: the same number for the same person throughout a clip, after cuts and absences too."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from pydantic import Field
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
 from avfer.errors import ConfigError
 from avfer.models.card import Card
+from avfer.models.engine import Engine, face_predictor
 from avfer.models.network import FaceNetwork, construct, find_network, normalised
+from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import Count, Number, check_options, option_errors
 from avfer.rows import concat, select
@@ -84,9 +87,11 @@ class IdentifyPersons:
     min_likeness: Annotated[Number, Field(ge=-1, le=1 + COLOUR_WEIGHT)] = 1.0  # fits identity_lite
     ahead: Annotated[Count, Field(ge=0, le=100)] = 6  # frames; as many are kept in memory
     every: Annotated[Number, Field(ge=0.04, le=3600)] = 1.5  # seconds
+    engine: Engine = "torch"  # that runs the network: torch, or on a CPU onnx (ONNX Runtime), if the network allows it
+    engine_used: Engine = field(default="torch", init=False, repr=False)
     card: Card = field(init=False, repr=False)  # of the weights
     _path: Path = field(init=False, repr=False)
-    _network: FaceNetwork | None = field(default=None, init=False, repr=False)
+    _predictor: Callable[[Tensor], Prediction] | None = field(default=None, init=False, repr=False)
     _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,7 +110,9 @@ class IdentifyPersons:
         """Build the network on a device and load its weights."""
         network = construct(self.backbone, FaceNetwork, self.card.options)
         load_into(network, self._path, self.card)
-        self._network = network.eval().requires_grad_(False).to(device)
+        network.eval().requires_grad_(False).to(device)
+        assert self.card.size, "checked when the stage was created"
+        self._predictor, self.engine_used = face_predictor(self.backbone, network, self.card.size, self.engine, device)
         self._device = device
 
     def start(self) -> IdentityState:
@@ -186,12 +193,14 @@ class IdentifyPersons:
 
         Each face is a batch of its own, because the last bits of a network depend on the shape of its batch.
         """
-        assert self._network is not None and self.card.size, "load() must be called first"
+        assert self._predictor is not None and self.card.size, "load() must be called first"
         picture = state.frames.picture(int(rows.frames[row]))
         target = np.array(self.card.template or ARCFACE) * self.card.size
         crop = warp(picture, inverse(similarity(rows.landmarks[row : row + 1], target))[0], self.card.size)
         pixels = normalised(self.card, crop.to(self._device).permute(2, 0, 1)[None])
-        embedding = self._network.features(pixels)[0].float().cpu().numpy()
+        features = self._predictor(pixels).features
+        assert features is not None, "face networks return features"
+        embedding = features[0].float().cpu().numpy()
         return _unit(embedding), np.sqrt(appearance(picture, rows.landmarks[row]).colours)
 
 

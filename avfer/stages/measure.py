@@ -12,6 +12,7 @@ from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.models.card import Card
+from avfer.models.engine import Engine, choose_engine
 from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, NUM_LANDMARKS, FaceMeasurer, FaceOutputs, action_units
 from avfer.models.weights import sha256
 from avfer.option_types import option_errors
@@ -44,6 +45,8 @@ class MeasureFaces:
 
     network: str = "face_lite"  # name in the catalog, or "package.module:Name" of a FaceMeasurer
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
+    engine: Engine = "torch"  # that runs the network: torch, or on a CPU onnx (ONNX Runtime), if the network allows it
+    engine_used: Engine = field(default="torch", init=False, repr=False)
     card: Card = field(init=False, repr=False)
     _path: Path = field(init=False, repr=False)
     _measurer: FaceMeasurer | None = field(default=None, init=False, repr=False)
@@ -63,6 +66,7 @@ class MeasureFaces:
         """Load the network on a device."""
         kind: type[FaceMeasurer] = find("face measurer", self.network)
         self._measurer = kind.load(self._path, self.card, device)
+        self.engine_used = choose_engine(self._measurer, self.engine, device)
 
     def start(self) -> FaceCrops | None:
         """Return the state before the first frame: no crop waits for its block."""

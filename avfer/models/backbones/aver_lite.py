@@ -50,6 +50,7 @@ class AverLite(FaceNetwork):
     num_classes: expressions of the head; dropout: share of the features dropped before the head in training.
     """
 
+    runs_onnx = True
     luma: Tensor  # (1, 3, 1, 1)
 
     def __init__(

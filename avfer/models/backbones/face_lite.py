@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from avfer.models.backbones.aver_lite import LUMA, ResidualBlock
 from avfer.models.card import Card
+from avfer.models.engine import OnnxNetwork, onnx_network
 from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, VISIBLE_PARTS, FaceMeasurer, FaceOutputs
 from avfer.models.network import FaceNetwork, normalised
 from avfer.models.prediction import Prediction
@@ -29,6 +30,7 @@ class FaceLite(FaceNetwork):
     visibility: whether a linear layer reads from the last cells which parts of the face can be seen.
     """
 
+    runs_onnx = True
     luma: Tensor  # (1, 3, 1, 1)
 
     def __init__(
@@ -103,6 +105,7 @@ class FaceLiteMeasurer(FaceMeasurer):
 
     def __init__(self, network: FaceLite, card: Card, device: torch.device) -> None:
         self._network, self._card, self._device = network, card, device
+        self._onnx: OnnxNetwork | None = None
 
     @classmethod
     def locate(cls, weights: str) -> tuple[Path, Card]:
@@ -120,5 +123,10 @@ class FaceLiteMeasurer(FaceMeasurer):
     def outputs(self, crops: Tensor) -> FaceOutputs:
         """Return the measures of N crops. crops: (N, 96, 96, 3) uint8 RGB."""
         pixels = crops.to(self._device).permute(0, 3, 1, 2)
-        outputs = self._network.outputs(normalised(self._card, pixels))
-        return FaceOutputs(*(value.cpu() for value in vars(outputs).values()))
+        inputs = normalised(self._card, pixels)
+        rows = self._network(inputs) if self._onnx is None else self._onnx(inputs)["rows"]
+        return FaceOutputs(*(value.cpu() for value in vars(split_outputs(rows)).values()))
+
+    def use_onnx(self) -> None:
+        """Run the network by ONNX Runtime from now on. Raises MissingExtra if it is not installed."""
+        self._onnx = onnx_network("face_lite", self._network, lambda net, x: {"rows": net(x)}, (2, 3, SIDE, SIDE))

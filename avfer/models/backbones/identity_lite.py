@@ -23,6 +23,7 @@ class IdentityLite(FaceNetwork):
     matter. widths: channels of the stem and of each stage. num_features: width of the embedding.
     """
 
+    runs_onnx = True
     luma: Tensor  # (1, 3, 1, 1)
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96), num_features: int = 128) -> None:

@@ -6,6 +6,8 @@ speed, which are our choice: levels are resized with an antialiased filter, and 
 the picture in which a face of the smallest size has 24 pixels.
 """
 
+from collections.abc import Callable, Sequence
+
 import torch
 import torch.nn.functional as F
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # pyright: ignore[reportMissingTypeStubs]
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.ops import nms, roi_align
 
 from avfer.models.card import Card
+from avfer.models.engine import Outputs, onnx_network
 from avfer.models.network import Network
 from avfer.signal.geometry import drop_duplicates
 
@@ -27,6 +30,9 @@ CHANNEL_BYTES = 80  # of these activations for each pixel: ten channels before a
 SIZES = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # crops in a batch, after padding
 
 
+Call = Callable[[Tensor], Sequence[Tensor]]  # a network: its input to its outputs
+
+
 class Mtcnn(Network):
     """A cascade of three networks: `pnet` proposes, `rnet` rejects, `onet` decides and places five landmarks."""
 
@@ -39,6 +45,9 @@ class Mtcnn(Network):
         self.pnet, self.rnet, self.onet = PNet(), RNet(), ONet()
         self.eval().requires_grad_(False)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._run_pnet: Call = lambda x: tuple(_cell_outputs(self.pnet, x).values())
+        self._run_rnet: Call = self.rnet.forward
+        self._run_onet: Call = self.onet.forward
 
     @classmethod
     def card(cls) -> Card:
@@ -57,6 +66,15 @@ class Mtcnn(Network):
                 "github.com/timesler/facenet-pytorch@787da061, package facenet-pytorch 2.5.3",
             ],
         )
+
+    def use_onnx(self) -> None:
+        """Run the three networks by ONNX Runtime from now on. Raises MissingExtra if it is not installed."""
+        pnet = onnx_network("mtcnn-pnet", self.pnet, _cell_outputs, (1, 3, 3 * CELL, 4 * CELL), free=(2, 3))
+        rnet = onnx_network("mtcnn-rnet", self.rnet, _numbered_outputs, (2, 3, 24, 24))
+        onet = onnx_network("mtcnn-onet", self.onet, _numbered_outputs, (2, 3, self.crop_size, self.crop_size))
+        self._run_pnet = lambda x: tuple(pnet(x).values())
+        self._run_rnet = lambda x: tuple(rnet(x).values())
+        self._run_onet = lambda x: tuple(onet(x).values())
 
     def search(self, picture: Tensor, min_size: float) -> tuple[Tensor, Tensor]:
         """Return all faces of one picture from `min_size` pixels on.
@@ -80,7 +98,7 @@ class Mtcnn(Network):
         crops: (N, 3, 48, 48) uint8 RGB -> scores (N,) in [0, 1], box offsets (N, 4) as shares of the square's
         side, landmarks (N, 5, 2) as shares of it.
         """
-        offsets, points, chances = padded(self.onet, self._normalised(crops))
+        offsets, points, chances = padded(self._run_onet, self._normalised(crops))
         return chances[:, 1], offsets, points.reshape(-1, 2, 5).transpose(1, 2)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
@@ -114,7 +132,7 @@ class Mtcnn(Network):
 
         (1, 3, H, W) uint8, H and W >= 12 -> offsets (1, 4, R, C), probabilities (1, 2, R, C), one for each cell.
         """
-        net, (height, width) = self.pnet, level.shape[2:]
+        height, width = level.shape[2:]
         cells = -(-(height - 2) // STRIDE) - 4  # rows of the output: a pooling that rounds up, then two 3x3 filters
         band = max(1, BAND_BYTES // (CHANNEL_BYTES * STRIDE * width))
         offsets: list[Tensor] = []
@@ -122,18 +140,17 @@ class Mtcnn(Network):
         for top in range(0, cells, band):
             bottom = min(top + band, cells)
             x = self._normalised(level[:, :, STRIDE * top : STRIDE * bottom + CELL - STRIDE])
-            x = net.pool1(net.prelu1(net.conv1(x)))
-            x = net.prelu3(net.conv3(net.prelu2(net.conv2(x))))
-            offsets.append(net.conv4_2(x))
-            logits.append(net.conv4_1(x))
+            band_offsets, band_logits = self._run_pnet(x)
+            offsets.append(band_offsets)
+            logits.append(band_logits)
         # The softmax is computed for all bands together, because its last bits depend on the shape.
-        return torch.cat(offsets, 2), net.softmax4_1(torch.cat(logits, 2))
+        return torch.cat(offsets, 2), torch.cat(logits, 2).softmax(1)
 
     def _reject(self, working: Tensor, boxes: Tensor) -> Tensor:
         """Run the second network: candidates (N, 4) to fewer squares (M, 4), better placed."""
         if not len(boxes):
             return boxes
-        offsets, chances = padded(self.rnet, _crops(working, boxes, 24))
+        offsets, chances = padded(self._run_rnet, _crops(working, boxes, 24))
         chance = chances[:, 1]
         keep = torch.nonzero(chance > 0.7)[:, 0]
         keep = keep[nms(boxes[keep], chance[keep], 0.7)]
@@ -143,7 +160,7 @@ class Mtcnn(Network):
         """Run the third network: squares (N, 4) to boxes (M, 4) and scores (M,), without duplicates."""
         if not len(boxes):
             return boxes, boxes.new_zeros(0)
-        offsets, _, chances = padded(self.onet, _crops(working, boxes, self.crop_size))
+        offsets, _, chances = padded(self._run_onet, _crops(working, boxes, self.crop_size))
         chance = chances[:, 1]
         keep = chance > 0.7
         boxes, chance = _moved(boxes[keep], offsets[keep]), chance[keep]
@@ -151,7 +168,22 @@ class Mtcnn(Network):
         return boxes[keep], chance[keep]
 
 
-def padded(network: nn.Module, crops: Tensor) -> list[Tensor]:
+def _cell_outputs(pnet: PNet, x: Tensor) -> Outputs:
+    """Return the outputs of the first network without its softmax.
+
+    x: (1, 3, H, W) float32 in [-1, 1] -> offsets (1, 4, R, C) and logits (1, 2, R, C), one for each cell.
+    """
+    x = pnet.pool1(pnet.prelu1(pnet.conv1(x)))
+    x = pnet.prelu3(pnet.conv3(pnet.prelu2(pnet.conv2(x))))
+    return {"offsets": pnet.conv4_2(x), "logits": pnet.conv4_1(x)}
+
+
+def _numbered_outputs(network: nn.Module, x: Tensor) -> Outputs:
+    """Return the outputs of a network under names that keep their order. x: its input."""
+    return {f"output{i}": output for i, output in enumerate(network(x))}
+
+
+def padded(network: Call, crops: Tensor) -> list[Tensor]:
     """Run a network on a batch that is padded to one of a few sizes, because oneDNN caches a plan for every size.
 
     Without it, memory would grow for minutes. A large batch passes in parts, so that its memory is bounded.
