@@ -155,5 +155,6 @@ def _weights() -> Iterator[Finding]:
             )
     yield Finding("weights", "mtcnn", "in facenet-pytorch, MIT")
     yield Finding("weights", "silero_vad", "in silero-vad, MIT")
-    note = "trained on RAVDESS (CC BY-NC-SA 4.0): not for commercial use; the pipeline `vision` does not use them"
-    yield Finding("licences", "vggish_lite, gru_lite", note)
+    research = [path.stem for path in cards if not read_card(path).commercial]
+    note = "not for commercial use; the bundled pipelines do not read them unless `weights: research` is set"
+    yield Finding("licences", ", ".join(research), note)

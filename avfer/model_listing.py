@@ -11,13 +11,18 @@ from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
 from avfer.models.card import MARKS, Card
 from avfer.models.factory import cost_of
-from avfer.models.weights import BUILTIN, card_of
+from avfer.models.network import VoiceNetwork, find_network
+from avfer.models.weights import BUILTIN, EMBEDDED, builtin_card, card_of
+from avfer.signal.log_mel import BANDS
 
 
-def print_models() -> None:
+def print_models(commercial: bool | None = None) -> None:
     """Print one line for each model: kind, task, inputs, cost, licence of the weights and published results.
 
-    The letter after a published result states its source, as explained below the table.
+    The letter after a published result states its source, as explained below the table. A model with a second set of
+    embedded weights, for research, has a second line.
+
+    commercial: list only weights whose licence allows commercial use (True), only the others (False), or all.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("name", "kind", "task", "inputs"):
@@ -28,7 +33,9 @@ def print_models() -> None:
         table.add_column(name)
     for kind in MODEL_KINDS:
         for name in NAMES[kind]:
-            table.add_row(*map(escape, _line(kind, name)))
+            for shown, card in _cards(name):
+                if commercial is None or card.commercial == commercial:
+                    table.add_row(*map(escape, _line(kind, name, shown, card)))
     console = _console()
     console.print(table)
     console.print("\ntimm:NAME is the network NAME of timm, as a backbone.", highlight=False)
@@ -38,14 +45,16 @@ def print_models() -> None:
 def print_card(name: str) -> None:
     """Print the facts on the card of a model, a line for each: inputs, classes, data, licences, sources, results.
 
-    name: of the catalog or `timm:NAME`. Raises ConfigError, with the nearest known name, if it is unknown.
+    name: of the catalog or `timm:NAME`; the card of its weights for research follows. Raises ConfigError, with the
+    nearest known name, if it is unknown.
     """
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in _facts(name, card_of(name)):
-        table.add_row(label, escape(text))
-    _console().print(table)
+    for shown, card in _cards(name):
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for label, text in _facts(name, shown, card):
+            table.add_row(label, escape(text))
+        _console().print(table)
 
 
 def print_deviations(name: str, folder: Path) -> bool:
@@ -82,19 +91,25 @@ def print_deviations(name: str, folder: Path) -> bool:
     return not wrong
 
 
-def _line(kind: str, name: str) -> list[str]:
-    """Return the cells of a model in the listing, in the order of the columns."""
-    card = card_of(name)
+def _cards(name: str) -> list[tuple[str, Card]]:
+    """Return the sets of weights of a model: the text that names each, and its card."""
+    research = EMBEDDED["research"].format(name=name)
+    others = [(f"{name} (research)", builtin_card(research))] if (BUILTIN / f"{research}.json").exists() else []
+    return [(name, card_of(name)), *others]
+
+
+def _line(kind: str, name: str, shown: str, card: Card) -> list[str]:
+    """Return the cells of a set of weights in the listing, in the order of the columns."""
     published = ", ".join(f"{p.data} {p.value:g} [{p.mark}]" for p in card.published)
-    return [name, kind, card.task, _inputs(kind, card), *_cost(name, card), _licence(name, card), published or "-"]
+    return [shown, kind, card.task, _inputs(kind, card), *_cost(name, card), _licence(name, card), published or "-"]
 
 
-def _facts(name: str, card: Card) -> list[tuple[str, str]]:
+def _facts(name: str, shown: str, card: Card) -> list[tuple[str, str]]:
     """Return the lines of a card as (label, text); facts that the card lacks are left out."""
     kind = kind_of(name)
     parameters, macs = _cost(name, card)
     facts = [
-        ("name", name),
+        ("name", shown),
         ("kind", kind),
         ("task", card.task),
         ("description", card.description),
@@ -111,9 +126,10 @@ def _facts(name: str, card: Card) -> list[tuple[str, str]]:
         ("data", card.data),
         ("licence of the code", card.licence_code),
         ("licence of the weights", _licence(name, card)),
+        ("use of the weights", "commercial" if card.commercial else "research"),
         ("ONNX", "can be exported" if card.onnx else ""),
         ("sources", "\n".join(card.sources)),
-        ("file", _file(name)),
+        ("file", _file(EMBEDDED["research"].format(name=name) if shown != name else name)),
         ("sha256", card.sha256 or ""),
         *((f"published: {p.data}", f"{p.value:g} {p.metric} [{p.mark}: {MARKS[p.mark]}]") for p in card.published),
         *((f"measured: {m.name}", f"{m.value:.4g} ({m.protocol})") for m in card.metrics),
@@ -141,7 +157,8 @@ def _licence(name: str, card: Card) -> str:
 def _inputs(kind: str, card: Card) -> str:
     """Describe what one call of the network takes: a face crop, a log-mel patch, or features with their widths."""
     if kind == "voice backbone":
-        return "log-mel patch 96x64"
+        columns = find_network(card.name, VoiceNetwork).frames.columns
+        return f"{'log-mel patch' if columns == BANDS else 'patch of voice frames'} 96x{columns}"
     if card.size:
         crop = f"face crop {card.size}x{card.size}"
         return f"{crop}s in sequence" + (", log-mel patches" if "voice" in card.inputs else "") if card.inputs else crop

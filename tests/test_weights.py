@@ -16,7 +16,8 @@ from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import BUILTIN, builtin_card, card_of, load_into, locate, save, sha256
 from avfer.pipeline import load
 
-EMBEDDED = ["aver_lite", "vggish_lite", "prosody", "gru_lite", "linear_lite"]
+FREE = ["aver_lite", "voice_lite", "prosody", "prosody_pitch", "gru_lite", "linear_lite"]
+RESEARCH = ["vggish_lite", "voice_lite.research", "gru_lite.research"]
 BUILT_IN = BUILTIN / "aver_lite.safetensors"
 
 
@@ -27,16 +28,25 @@ class Bomb:
         return exec, ("import pathlib; pathlib.Path('bomb_went_off').touch()",)
 
 
-@pytest.mark.parametrize("name", EMBEDDED)
+@pytest.mark.parametrize("name", FREE + RESEARCH)
 def test_embedded_weights_match_their_cards(name: str) -> None:
     card = builtin_card(name)
     assert card.sha256 == sha256(BUILTIN / f"{name}.safetensors")
     assert card.task and card.description and card.data and card.licence_weights and card.metrics
-    assert ("non-commercial" in card.licence_weights) == (name in {"vggish_lite", "gru_lite"})
+    assert card.commercial == (name in FREE)
+    assert ("non-commercial" in card.licence_weights) == (name in RESEARCH)
 
 
-def test_embedded_weights_take_ten_megabytes_at_most() -> None:
-    assert sum(path.stat().st_size for path in BUILTIN.glob("*.safetensors")) <= 10_000_000
+def test_embedded_weights_take_fourteen_megabytes_at_most() -> None:
+    assert sum(path.stat().st_size for path in BUILTIN.glob("*.safetensors")) <= 14_000_000
+
+
+def test_weights_for_research_have_files_of_their_own() -> None:
+    path, card = locate("gru_lite", "research")
+    assert path.name == "gru_lite.research.safetensors" and card.name == "gru_lite"
+    assert card.inputs["voice"] == locate("voice_lite", "research")[1].features
+    with pytest.raises(WeightsError, match="aver_lite has no research weights in this package; set weights: builtin"):
+        locate("aver_lite", "research")
 
 
 def test_the_face_network_has_three_million_parameters_at_most_and_84_percent_accuracy() -> None:

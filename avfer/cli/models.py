@@ -1,6 +1,7 @@
 """The command `avfer models`: list, show, import, verify."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,18 +12,31 @@ from avfer.cli.shared_options import Overwrite
 from avfer.errors import FAILED, ConfigError
 
 app = command_group("List, inspect, import and verify models.", example="avfer models show aver_lite")
+
+
+class Licence(StrEnum):
+    """What the licence of weights allows."""
+
+    COMMERCIAL = "commercial"
+    RESEARCH = "research"
+
+
 NAME = typer.Argument(metavar="NAME", help="A name from `avfer models list`.")
 
 
 @command(app, "list", example="avfer models list")
-def list_models() -> None:
+def list_models(
+    licence: Annotated[
+        Licence | None, typer.Option("--licence", help="Only weights for commercial use, or only the others.")
+    ] = None,
+) -> None:
     """List all models with inputs, cost, licence and published results.
 
     MACs are multiply-adds for one input. `timm:NAME` can be used as well and is not listed.
     """
     from avfer.model_listing import print_models
 
-    print_models()
+    print_models(None if licence is None else licence is Licence.COMMERCIAL)
 
 
 @command(app, "show", example="avfer models show aver_lite")

@@ -11,6 +11,7 @@ MARKS = {  # source of a published number
     "I": "benchmark index",
     "R": "recalled, not re-checked",
 }
+FREE = ("Apache-2.0", "MIT", "BSD")  # licences that allow commercial use
 IMAGENET_MEAN = [0.485, 0.456, 0.406]  # per channel of RGB, of pixels in [0, 1]
 IMAGENET_STD = [0.229, 0.224, 0.225]
 
@@ -79,6 +80,11 @@ class Card(BaseModel):
     published: list[Published] = []
     metrics: list[Metric] = []
     sha256: str | None = None  # of the weight file
+
+    @property
+    def commercial(self) -> bool:
+        """Whether the licence of the weights allows commercial use: Apache-2.0, MIT or BSD."""
+        return self.licence_weights.startswith(FREE)
 
     def width(self, modality: str) -> int:
         """Return the width of the features that the network makes of the "face" or the "voice"; 0 if unknown."""

@@ -14,8 +14,9 @@ from avfer.catalog import check_call, kind_of
 from avfer.catalog_requirements import ANY_NETWORK
 from avfer.errors import ConfigError, unknown
 from avfer.models.card import Card
-from avfer.models.network import Network, check_removed, find_network
+from avfer.models.network import Network, VoiceNetwork, check_removed, find_network
 from avfer.models.weights import card_of, fill, load_into, locate, official
+from avfer.signal.log_mel import PATCH_FRAMES
 
 
 def create(name: str, num_classes: int | None = None, weights: str | Path | None = None, **options: Any) -> Network:
@@ -90,7 +91,7 @@ def _count(card: Card) -> int:
     return int(card.options.get("num_classes", len(card.classes)))
 
 
-PATCH = (96, 64)  # frames and mel bands that a voice backbone reads
+PATCH = (96, 64)  # frames and mel bands that a video model reads
 FRAMES = 4  # of a video model's example
 
 
@@ -112,14 +113,14 @@ def example(kind: str, card: Card, n: int = 1) -> tuple[Tensor, ...]:
     """Return zeros as inputs of the forward method of n rows; () for detectors, which read pictures of any
     size or sound.
 
-    -> (n, 3, S, S) for a backbone, (n, 1, 96, 64) for a voice backbone, (n, D) for a voice post-processor,
+    -> (n, 3, S, S) for a backbone, (n, 1, 96, C) for a voice backbone, (n, D) for a voice post-processor,
     (n, 4, 3, S, S) and with a voice (n, 4, 1, 96, 64) for a video model.
     """
     side = card.size or 0
     if kind == "backbone":
         return (torch.zeros(n, 3, side, side),)
     if kind == "voice backbone":
-        return (torch.zeros(n, 1, *PATCH),)
+        return (torch.zeros(n, 1, PATCH_FRAMES, find_network(card.name, VoiceNetwork).frames.columns),)
     if kind == "voice post-processor":
         return (torch.zeros(n, card.inputs["voice"]),)
     if kind == "video model":

@@ -1,8 +1,9 @@
 """Weight files and their cards: located, checked against each other, loaded strictly, written.
 
 A weight file that avfer wrote is a safetensors file with a card of the same name beside it
-(`aver_lite.safetensors`, `aver_lite.json`). `weights:` in a pipeline is `builtin` (in the wheel), a path, or a URL
-with its sha256 (`https://.../f.safetensors#sha256=...`, kept in a cache, so that it works offline afterwards).
+(`aver_lite.safetensors`, `aver_lite.json`). `weights:` in a pipeline is `builtin` (in the wheel), `research` (in the
+wheel too, trained on data that is licensed for non-commercial use), a path, or a URL with its sha256
+(`https://.../f.safetensors#sha256=...`, kept in a cache, so that it works offline afterwards).
 A path may also name a checkpoint of the network's authors: its card follows from the names and shapes of its tensors.
 """
 
@@ -33,6 +34,7 @@ from avfer.models.tensor_files import read_tensors
 
 BUILTIN = Path(__file__).parents[1] / "builtin"
 URLS = ("https://", "http://", "file://")
+EMBEDDED = {"builtin": "{name}", "research": "{name}.research"}  # `weights:` -> name of the file in BUILTIN
 MAX_LISTED = 40  # names of tensors that a message lists
 UNTRAINED: dict[str, Any] = {  # facts of the embedded weights that a fresh network does not share
     "description": "",
@@ -101,14 +103,17 @@ def _declared_card(name: str, options: Mapping[str, Any]) -> Card | None:
 def locate(name: str, weights: str) -> tuple[Path, Card]:
     """Return the path and the card of the weights of a network.
 
-    weights: "builtin", a path, or a URL with its sha256. Raises WeightsError if there is no such file or it holds the
-    weights of another network.
+    weights: "builtin", "research", a path, or a URL with its sha256. Raises WeightsError if there is no such file or it
+    holds the weights of another network.
     """
-    if weights == "builtin":
-        path = BUILTIN / f"{name}.safetensors"
+    if weights in EMBEDDED:
+        stem = EMBEDDED[weights].format(name=name)
+        path = BUILTIN / f"{stem}.safetensors"
         if not path.exists():
-            raise WeightsError(f"{name} has no weights in this package; set weights: FILE.safetensors")
-        return path, builtin_card(name)
+            others = [other for other in EMBEDDED if (BUILTIN / f"{EMBEDDED[other].format(name=name)}.json").exists()]
+            way = f"weights: {others[0]}, or weights: FILE.safetensors" if others else "weights: FILE.safetensors"
+            raise WeightsError(f"{name} has no {weights} weights in this package; set {way}")
+        return path, builtin_card(stem)
     path = weight_file(weights)
     beside = path.with_suffix(".json")
     ours = path.suffix == ".safetensors" and beside.exists()
@@ -232,16 +237,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _download(url: str) -> Path:
-    """Return the path in the cache of a URL with its sha256; download the file if it is not there."""
-    address, _, digest = url.partition("#sha256=")
-    if not digest:
-        raise WeightsError(f"{url}: a URL needs its sha256, as in {address}#sha256=0123...")
 def cache_folder() -> Path:
     """Return the user's cache: AVFER_CACHE if it is set, else ~/.cache/avfer. It need not exist."""
     return Path(os.environ.get("AVFER_CACHE") or Path.home() / ".cache" / "avfer")
 
 
+def _download(url: str) -> Path:
+    """Return the path in the cache of a URL with its sha256; download the file if it is not there."""
+    address, _, digest = url.partition("#sha256=")
+    if not digest:
+        raise WeightsError(f"{url}: a URL needs its sha256, as in {address}#sha256=0123...")
     path = cache_folder() / digest / Path(address).name
     if path.exists():
         return path

@@ -40,8 +40,8 @@ class SoundFrames:
     def of(self, wave: Tensor) -> Tensor:
         """Return all frames of a sound.
 
-        wave: (S,) in [-1, 1], 16 kHz -> (F, columns) float32 with F = 1 + (S - 400) // 160; samples at the end that fill
-        no frame are dropped, and silence follows the last sample.
+        wave: (S,) in [-1, 1], 16 kHz -> (F, columns) float32 with F = 1 + (S - 400) // 160; samples at the end that
+        fill no frame are dropped, and silence follows the last sample.
         """
         frames, stride = num_frames(len(wave)), BLOCK * HOP
         if not frames:

@@ -1,5 +1,6 @@
 """prosody_pitch: pitch, loudness, timbre and rhythm of a voice, computed without training."""
 
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from avfer.models.card import Card
 from avfer.models.network import VoiceNetwork
 from avfer.signal.log_mel import SoundFrames
-from avfer.signal.voice_frames import EDGES, LEVELS, PERIODICITY, SEMITONES, VOICE_FRAMES
+from avfer.signal.voice_frames import EDGES, LEVELS, NUM_LEVELS, PERIODICITY, REFERENCE, SEMITONES, VOICE_FRAMES
 
 FRAMES = 100  # a second
 LOUD_RANK, LOUD_RANGE = 91, 22.0  # a frame is active down to 22 dB below the rank 91 of the 96 frames by level
@@ -34,14 +35,15 @@ DESCRIPTORS = (
     "hammarberg",  # dB, strongest band below 2 kHz minus strongest band from 2 to 4 kHz (GeMAPS, to 5 kHz there)
     "slope_low",  # dB per kHz from 50 to 500 Hz (GeMAPS: spectral slope 0 to 500 Hz)
     "slope_middle",  # dB per kHz from 500 to 1500 Hz (GeMAPS)
+    "h1_a3",  # dB, level at the pitch minus the strongest band from 2.3 to 3.4 kHz (GeMAPS: harmonic difference H1-A3)
+    "centroid",  # octaves above 1 kHz, centre of the power up to 4 kHz
+    "spectrum_variation",  # dB, standard deviation over time of the levels of bands minus `level`, mean of the bands
     "flux",  # dB, mean absolute change of the spectrum from frame to frame (eGeMAPS: spectral flux)
     "pace",  # dB, mean absolute change of the level from frame to frame
     "rate",  # peaks of the level a second, about syllables (GeMAPS: rate of loudness peaks)
     *(f"rhythm_{low}_{high}" for low, high in RHYTHMS),  # log energy of changes of the level, in Hz
 )
-PROFILE = tuple(
-    f"band_{low}_{high}" for low, high in zip(EDGES[:-1], EDGES[1:], strict=True)
-)  # dB, relative to `level`
+PROFILE = tuple(f"band_{low}_{high}" for low, high in pairwise(EDGES))  # dB, minus `level`
 RELATIVE = ("level", "pitch", "alpha_ratio", "flux", "pitch_range")  # also minus their running baseline
 NAMES = (*DESCRIPTORS, *PROFILE, *(f"{name}_relative" for name in RELATIVE))
 
@@ -90,29 +92,32 @@ class ProsodyPitch(VoiceNetwork):
         return torch.zeros(1 + len(RELATIVE), device=self.centre.device)
 
     def step_voice(self, patches: Tensor, state: Tensor, hop: float) -> tuple[Tensor, Tensor]:
-        """patches: (N, 1, 96, 82), one every `hop` s, state: (6,) -> scaled descriptors (N, 41), state."""
+        """patches: (N, 1, 96, 82), one every `hop` s, state: (6,) -> scaled descriptors (N, 44), state."""
         described = self.describe(patches[:, 0])
         relative, state = follow(described, state, hop)
         return (torch.cat([described, relative], 1) - self.centre) / self.scale, state
 
     def features(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 82) -> scaled descriptors (N, 41) of patches that follow one another."""
+        """patches: (N, 1, 96, 82) -> scaled descriptors (N, 44) of patches that follow one another."""
         return self.step_voice(patches, self.start_voice(), 0.2)[0]
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Same as `features`: (N, 1, 96, 82) -> (N, 41)."""
+        """Same as `features`: (N, 1, 96, 82) -> (N, 44)."""
         return self.features(patches)
 
     def describe(self, frames: Tensor) -> Tensor:
-        """frames: (N, 96, 82) -> descriptors (N, 36) without the relative ones, not scaled."""
+        """frames: (N, 96, 82) -> descriptors (N, 39) without the relative ones, not scaled."""
         levels = frames[..., LEVELS:]
         power = 10 ** (levels / 10)
         level = 10 * power.sum(2).log10()
         loudest = level.sort(1).values[:, LOUD_RANK, None]
         active = (loudest - LOUD_RANGE - level).neg().div(2).sigmoid()
-        profile = _mean((levels - level[..., None]).clamp(min=-50), active)
-        pitch, voiced = _pitch(frames[..., SEMITONES], frames[..., PERIODICITY], active)
-        low, middle, high = _quantiles(level, active, (0.2, 0.5, 0.8)).unbind(1)
+        shape = (levels - level[..., None]).clamp(min=-50)
+        profile = _mean(shape, active)
+        variation = _mean((shape - profile[:, None]).square(), active).sqrt().mean(1)
+        semitones, periodicity = frames[..., SEMITONES], frames[..., PERIODICITY]
+        pitch, voiced = _pitch(semitones, periodicity, active)
+        low, high = _quantiles(level, active, (0.2, 0.8)).unbind(1)
         mean_level = _mean(level[..., None], active)[:, 0]
         spread = _mean((level - mean_level[:, None]).square()[..., None], active)[:, 0].sqrt()
         smooth = torch.nn.functional.avg_pool1d(level.clamp(min=loudest - 40)[:, None], 7, 1, 3, False, False)[:, 0]
@@ -122,7 +127,9 @@ class ProsodyPitch(VoiceNetwork):
                 pitch,
                 voiced,
                 _balance(power, active),
-                torch.stack([_change(levels - level[..., None], active), _pace(level, active), _rate(smooth)], 1),
+                _harmonics(levels, semitones, periodicity, active),
+                torch.stack([_centroid(power, active), variation], 1),
+                torch.stack([_change(shape, active), _pace(level, active), _rate(smooth)], 1),
                 _rhythm(level.clamp(min=loudest - 40)),
                 profile,
             ],
@@ -146,7 +153,7 @@ def _quantiles(values: Tensor, weights: Tensor, shares: tuple[float, ...]) -> Te
 
 def _pitch(semitones: Tensor, periodicity: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
     """Return pitch, pitch_high, pitch_range, pitch_change, (N, 4), and voiced, harmonicity, (N, 2), from (N, T)."""
-    voiced = ((periodicity - VOICED) / 0.04).sigmoid() * active
+    voiced = _voiced(periodicity, active)
     median = _quantiles(semitones, voiced, (0.5,))
     near = voiced * ((semitones - median).abs() < WIDEST)
     low, middle, high = _quantiles(semitones, near, (0.2, 0.5, 0.8)).unbind(1)
@@ -172,6 +179,29 @@ def _balance(power: Tensor, active: Tensor) -> Tensor:
     hammarberg = decibels[..., :two].amax(2) - decibels[..., two:].amax(2)
     slopes = [_slope(density[..., a:b], centre[a:b]) for a, b in ((0, 4), (4, EDGES.index(1500)))]
     return _mean(torch.stack([alpha, hammarberg, *slopes], 2), active)
+
+
+def _harmonics(levels: Tensor, semitones: Tensor, periodicity: Tensor, active: Tensor) -> Tensor:
+    """Return h1_a3, (N, 1), from the levels of bands, (N, T, B), and three times (N, T)."""
+    hertz = REFERENCE * 2 ** (semitones / 12)
+    edges = torch.tensor(EDGES, dtype=levels.dtype, device=levels.device)
+    band = (torch.searchsorted(edges, hertz.contiguous(), right=True) - 1).clamp(0, NUM_LEVELS - 1)
+    first = levels.gather(2, band[..., None])[..., 0]
+    third = levels[..., EDGES.index(2300) : EDGES.index(3400)].amax(2)
+    voiced = _voiced(periodicity, active)
+    return _mean((first - third)[..., None], voiced) * (voiced.sum(1, keepdim=True) / FULL_VOICE).clamp(max=1)
+
+
+def _centroid(power: Tensor, active: Tensor) -> Tensor:
+    """Return the centre of the power in octaves above 1 kHz: (N, T, B), (N, T) -> (N,)."""
+    edges = torch.tensor(EDGES, dtype=power.dtype, device=power.device)
+    centre = (power @ ((edges[:-1] + edges[1:]) / 2000)) / power.sum(2)
+    return _mean(centre.log2()[..., None], active)[:, 0]
+
+
+def _voiced(periodicity: Tensor, active: Tensor) -> Tensor:
+    """Return how far frames are active and voiced: (N, T), (N, T) -> (N, T) in [0, 1]."""
+    return ((periodicity - VOICED) / 0.04).sigmoid() * active
 
 
 def _slope(values: Tensor, places: Tensor) -> Tensor:
@@ -212,7 +242,7 @@ def _rhythm(level: Tensor) -> Tensor:
 def follow(described: Tensor, state: Tensor, hop: float) -> tuple[Tensor, Tensor]:
     """Return the descriptors of RELATIVE minus their mean over the voice before each patch, and the next state.
 
-    described: (N, 36), one row every `hop` s; state: (6,), see `start_voice`. A difference is multiplied by
+    described: (N, 39), one row every `hop` s; state: (6,), see `start_voice`. A difference is multiplied by
     s / (s + 2), with s seconds of voice before the patch, and is 0 at the first patch. Voiced patches count; with more
     than 60 s of voice, the mean forgets.
     """
