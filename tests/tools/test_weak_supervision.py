@@ -4,29 +4,36 @@ import numpy as np
 import pytest
 import torch
 
-from tools.train.features import Faces, Voice
+from tools.train import sequences
+from tools.train.features import Faces, Voice, sentence_label
 from tools.train.ferplus import CLASSES
 from tools.train.mappings import ACTION_UNITS, action_units, valence_arousal
 from tools.train.ravdess import EMOTIONS, Utterance
-from tools.train.sequences import Composer, voice_class, voice_valence_arousal
+from tools.train.sequences import Composer
 
 
 def utterance(emotion: str, strong: bool = False) -> Utterance:
-    return Utterance(torch.zeros(0), EMOTIONS.index(emotion), strong, "01", "file")
+    return Utterance(torch.zeros(0), EMOTIONS.index(emotion), strong, "01", "03-01-05-01-02-01-01.flac")
 
 
 @pytest.fixture(scope="module")
 def composed():
     """Sequences of faces whose feature is their class (times 10), and of voices whose feature is their class + 1."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sequences, "LARGEST_SWING", 0.0)
+        return composer().draw(200, 40)
+
+
+def composer() -> Composer:
     shares = torch.eye(len(CLASSES))
     yes = torch.ones(len(CLASSES), dtype=torch.bool)
     faces = Faces(shares[None] * 10, shares, torch.arange(len(CLASSES)), yes, ~yes)
     voices = [
-        Voice(torch.full((12, 4), float(voice_class(utterance(name)) + 1)), torch.ones(12), utterance(name))
-        for name in EMOTIONS
+        Voice(torch.full((12, 4), float(label.expression + 1)), torch.ones(12), label)
+        for label in (sentence_label(utterance(name)) for name in EMOTIONS)
     ]
     noises = [Voice(torch.zeros(12, 4), torch.zeros(12), None)]
-    return Composer(faces, [voices], noises, seed=0).draw(200, 40)
+    return Composer(faces, voices, noises, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +60,10 @@ def test_mixed_votes_have_mixed_targets():
 
 
 def test_calm_counts_as_neutral_and_intensity_scales_arousal():
-    assert voice_class(utterance("calm")) == CLASSES.index("neutral")
-    assert voice_valence_arousal(utterance("anger", True))[1] > voice_valence_arousal(utterance("anger", False))[1]
-    assert voice_valence_arousal(utterance("sadness", True)) == voice_valence_arousal(utterance("sadness", False))
+    assert sentence_label(utterance("calm")).expression == CLASSES.index("neutral")
+    strong, normal = (sentence_label(utterance("anger", strong)) for strong in (True, False))
+    assert strong.arousal > normal.arousal > 0 and strong.sentence == "02"
+    assert sentence_label(utterance("sadness", True)) == sentence_label(utterance("sadness", False))
 
 
 def test_targets_are_probabilities_and_within_range(composed):
@@ -97,3 +105,12 @@ def test_arousal_is_the_mean_of_face_and_voice(composed):
     face = torch.from_numpy(valence_arousal(np.eye(len(CLASSES), dtype=np.float32)))[:, 1]
     voice = torch.where(face > 0, 0.8 * face, face)  # of normal intensity
     torch.testing.assert_close(composed.valence_arousal[both][:, 1], (face[shown] + voice[said]) / 2, atol=1e-4, rtol=0)
+
+
+def test_the_mouth_of_a_neutral_face_that_speaks_moves_and_stays_neutral(monkeypatch):
+    monkeypatch.setattr(sequences, "MODES", {"talk": 1.0})
+    talking = composer().draw(20, 40)
+    moved = talking.has_face & talking.has_voice & (talking.face[..., 1:].amax(-1) > 2)
+    assert moved.any()
+    assert (talking.expression[moved][:, CLASSES.index("neutral")] == 1).all()
+    assert not talking.valence_arousal[moved][:, 0].any()

@@ -1,4 +1,4 @@
-"""Compute features of FER+ faces and RAVDESS voices with the frozen networks, once, and cache them in a folder."""
+"""Compute features of FER+ faces and of voices with the frozen networks, once, and cache them in a folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +9,42 @@ import torch
 from torch import Tensor, nn
 
 from avfer.models.backbones.aver_lite import AverLite
-from avfer.models.backbones.vggish import VggishLite
+from avfer.models.backbones.voice_lite import VoiceLite
+from avfer.models.card import Card
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import sha256
-from avfer.signal.log_mel import PATCH_FRAMES, log_mel
-from tools.train.face import augment, to_crops
-from tools.train.ferplus import distributions, load_faces, majority
-from tools.train.ravdess import QUIET, Utterance, at_speed, load_utterances
-from tools.train.voice import change_channel
+from avfer.models.weights import read_card, sha256
+from avfer.signal.log_mel import PATCH_FRAMES
+from avfer.signal.voice_frames import LEVELS, voice_frames
+from tools.train.bursts import load_bursts, session
+from tools.train.face import distort, jitter, to_crops
+from tools.train.ferplus import CLASSES, distributions, load_faces, majority
+from tools.train.mappings import VALENCE_AROUSAL
+from tools.train.ravdess import EMOTIONS, QUIET, Utterance, load_utterances
+from tools.train.sound_changes import change_sound
 
 HOP = 20  # frames between voice patches, as in the pipelines: 0.2 s
-FACE_VERSIONS = 3  # of a training face: one undistorted, two distorted
-VOICE_VERSIONS = 4  # of a training sentence: one original, three with another channel and speed
+FACE_VERSIONS = 2  # of a training face: one undistorted, one distorted
+VOICE_VERSIONS = 2  # of a training voice: one original, one with another speed, room, noise, codec and gain
+STRONG, NORMAL = 1.2, 0.8  # factor of the arousal of a class, where positive, for strong and normal intensity
+VOICE_VALENCE = 0.5  # factor of the valence of a class: voices carry it weakly
+BURST_CLASSES = {  # category of a vocal burst -> expression
+    "Anger": "anger",
+    "Ecstasy": "happiness",
+    "Elation": "happiness",
+    "Triumph": "happiness",
+    "Amusement": "happiness",
+    "Fear": "fear",
+    "Distress": "fear",
+    "Surprise (Negative)": "surprise",
+    "Surprise (Positive)": "surprise",
+    "Sadness": "sadness",
+    "Disappointment": "sadness",
+    "Contentment": "neutral",
+    "Neutral": "neutral",
+    "Relief": "neutral",
+    "Serenity": "neutral",
+    "Sympathy": "neutral",
+}
 
 
 @dataclass(frozen=True)
@@ -35,12 +59,24 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class Voice:
-    """Features of one sentence, a row every 0.2 s."""
+class VoiceLabel:
+    """The targets of one sentence or vocal burst."""
 
-    values: Tensor  # (P, 128) float32
+    expression: int  # index of CLASSES
+    valence: float  # in [-1, 1]
+    arousal: float  # in [-1, 1]
+    speaker: str
+    name: str  # emotion as the corpus names it: "anger"
+    sentence: str = ""  # the text that is spoken, if it is known
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Features of one sentence or vocal burst, a row every 0.2 s."""
+
+    values: Tensor  # (P, D) float32
     speech: Tensor  # (P,) float32 in [0, 1], how much of the patch is voice
-    utterance: Utterance | None  # None: noise or silence
+    label: VoiceLabel | None  # None: noise or silence
 
 
 def load_network(network: nn.Module, path: Path) -> nn.Module:
@@ -66,8 +102,8 @@ def face_features(data: Path, weights: Path, split: str, cache: Path) -> Faces:
         label, has_majority = majority(arrays["votes"])
         faces, versions = torch.from_numpy(pictures[keep]), []
         for version in range(FACE_VERSIONS if split == "train" else 1):
-            with torch.autocast("cpu", torch.bfloat16, enabled=version > 0):
-                parts = [network.features(augment(p, 48) if version else to_crops(p)) for p in faces.split(128)]
+            with torch.autocast("cpu", torch.bfloat16, enabled=split == "train"):
+                parts = [network.features(distorted(p) if version else to_crops(p)) for p in faces.split(128)]
             versions.append(torch.cat(parts).float())
             print(f"{split} faces, version {version}", flush=True)
         in_train = arrays["dup_in_train"] if split != "train" else np.zeros(len(label), bool)
@@ -77,28 +113,68 @@ def face_features(data: Path, weights: Path, split: str, cache: Path) -> Faces:
     return Faces(*torch.load(path, weights_only=True))
 
 
-def voice_features(data: Path, weights: Path, split: str, cache: Path) -> list[list[Voice]]:
-    """Return, for every version, the sentences of a split; the train split has VOICE_VERSIONS versions, others one.
+def distorted(faces: Tensor) -> Tensor:
+    """Return normalised faces, randomly distorted: (N, 48, 48) uint8 -> (N, 3, 48, 48) float32."""
+    return distort(faces, jitter(torch.rand(len(faces)) < 0.5), faces.shape[1])
 
-    data: folder of RAVDESS; weights: file of vggish_lite; cache: folder for the features.
+
+def load_voice(weights: Path) -> tuple[VoiceLite, Card]:
+    """Return voice_lite with the weights of a file, and its card."""
+    card = read_card(weights.with_suffix(".json"))
+    return cast(VoiceLite, load_network(VoiceLite(**card.options), weights)), card
+
+
+def burst_voices(data: Path, weights: Path, split: str, cache: Path) -> list[Voice]:
+    """Return the vocal bursts of a split ("train" or "valid") that have an expression, in all versions.
+
+    data: folder of the bursts; weights: file of voice_lite; cache: folder for frames and features. The bursts of a
+    person follow one another, so that features relative to the voice so far mean the same as in a recording.
     """
-    path = cache / f"voices-{split}-{sha256(weights)[:12]}.pt"
+    path = cache / f"bursts-{split}-{sha256(weights)[:12]}.pt"
+    versions = VOICE_VERSIONS if split == "train" else 1
+    if not path.exists():
+        network, stored = load_voice(weights)[0], list[tuple[Tensor, Tensor, str, str]]()
+        for version in range(versions):
+            bursts = [b for b in load_bursts(data, cache, version) if b.split == split]
+            random = np.random.default_rng(version)
+            for person in sorted({burst.person for burst in bursts}):
+                own = [burst for burst in bursts if burst.person == person]
+                frames, index = session(own, random)
+                values, speech = _voice_rows(network, frames)
+                owner = index[torch.arange(len(values)) * HOP + PATCH_FRAMES // 2]
+                for number, burst in enumerate(own):
+                    if int((owner == number).sum()) >= 2 and burst.category in BURST_CLASSES:
+                        rows = owner == number
+                        stored.append((values[rows], speech[rows], burst.category, person))
+        cache.mkdir(parents=True, exist_ok=True)
+        torch.save(stored, path)
+    return [
+        Voice(values, speech, _burst_label(category, person))
+        for values, speech, category, person in torch.load(path, weights_only=True)
+    ]
+
+
+def sentence_voices(data: Path, weights: Path, split: str, cache: Path) -> list[Voice]:
+    """Return the sentences of a split of RAVDESS, those of the train split in all versions.
+
+    data: folder of RAVDESS; weights: file of voice_lite; cache: folder for the features. Calm counts as neutral.
+    """
+    path = cache / f"sentences-{split}-{sha256(weights)[:12]}.pt"
     utterances = load_utterances(data, split)
     if not path.exists():
-        torch.manual_seed(0)
-        network = cast(VggishLite, load_network(VggishLite(), weights))
+        network, random = load_voice(weights)[0], np.random.default_rng(0)
         versions = VOICE_VERSIONS if split == "train" else 1
         cache.mkdir(parents=True, exist_ok=True)
-        waves = [utterance.wave for utterance in utterances]
-        torch.save([[_features(network, wave, distort=bool(v)) for wave in waves] for v in range(versions)], path)
+        changed = [change_sound(u.wave, random) if v else u.wave for v in range(versions) for u in utterances]
+        torch.save([_voice_rows(network, voice_frames(wave)) for wave in changed], path)
     stored = torch.load(path, weights_only=True)
-    return [[Voice(*pair, u) for pair, u in zip(version, utterances, strict=True)] for version in stored]
+    labels = [sentence_label(u) for u in utterances] * (len(stored) // len(utterances))
+    return [Voice(*rows, label) for rows, label in zip(stored, labels, strict=True)]
 
 
 def pauses(weights: Path, count: int, seed: int) -> list[Voice]:
     """Return the features of silence and of `count` - 1 kinds of noise without voice, five seconds each."""
-    network = cast(VggishLite, load_network(VggishLite(), weights))
-    random = torch.Generator().manual_seed(seed)
+    network, random = load_voice(weights)[0], torch.Generator().manual_seed(seed)
     waves = [torch.zeros(80_000)]
     for _ in range(count - 1):
         white = torch.randn(80_000, generator=random)
@@ -106,19 +182,34 @@ def pauses(weights: Path, count: int, seed: int) -> list[Voice]:
         slow = (slow - slow.mean()) / slow.std()
         share, level = torch.rand(2, generator=random).tolist()
         waves.append((share * white + (1 - share) * slow) * 10 ** (-4.5 + 3 * level))
-    outputs = [_features(network, wave, distort=False) for wave in waves]
+    outputs = [_voice_rows(network, voice_frames(wave)) for wave in waves]
     return [Voice(values, torch.zeros_like(speech), None) for values, speech in outputs]
 
 
-@torch.inference_mode()
-def _features(network: VggishLite, wave: Tensor, distort: bool) -> tuple[Tensor, Tensor]:
-    """Return the features of a waveform and how much of each patch is voice: (S,) -> (P, 128), (P,).
+def _burst_label(category: str, person: str) -> VoiceLabel:
+    """Return the targets of a vocal burst."""
+    valence, arousal = VALENCE_AROUSAL[BURST_CLASSES[category]]
+    return VoiceLabel(CLASSES.index(BURST_CLASSES[category]), VOICE_VALENCE * valence, arousal, person, category)
 
-    distort: change the speed and the channel.
-    """
-    frames = log_mel(at_speed(wave, float(torch.empty(()).uniform_(0.9, 1.1))) if distort else wave)
-    level = 10 * torch.log10((frames.exp() - 0.01).clamp(min=1e-6).pow(2).sum(1))
+
+def sentence_label(utterance: Utterance) -> VoiceLabel:
+    """Return the targets of a sentence of RAVDESS; positive arousal is scaled by the intensity of the performance."""
+    name = EMOTIONS[utterance.emotion]
+    expression = "neutral" if name == "calm" else name
+    valence, arousal = VALENCE_AROUSAL[expression]
+    scaled = arousal * (STRONG if utterance.strong else NORMAL) if arousal > 0 else arousal
+    sentence = Path(utterance.file).stem.split("-")[4]  # the fifth number of the file's name
+    return VoiceLabel(CLASSES.index(expression), VOICE_VALENCE * valence, scaled, utterance.speaker, name, sentence)
+
+
+@torch.inference_mode()
+def _voice_rows(network: VoiceLite, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the features of a sound and how much of each patch is voice: (F, 82) -> (P, D), (P,)."""
+    level = 10 * torch.log10((10 ** (frames[:, LEVELS:] / 10)).sum(1))
     loud = (level > level.max() - QUIET).float()
     speech = (2 * loud.unfold(0, PATCH_FRAMES, HOP).mean(1)).clamp(max=1)
-    changed = change_channel(frames[None])[0] if distort else frames
-    return network.features(changed.unfold(0, PATCH_FRAMES, HOP).transpose(1, 2)[:, None]), speech
+    patches, state, rows = frames.unfold(0, PATCH_FRAMES, HOP).transpose(1, 2)[:, None], network.start_voice(), []
+    for part in patches.split(256):
+        values, state = network.step_voice(part, state, HOP / 100)
+        rows.append(values)
+    return torch.cat(rows), speech

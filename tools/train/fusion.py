@@ -1,10 +1,14 @@
-"""Train gru_lite on composed sequences of faces and voices: `python -m tools.train.fusion FERPLUS RAVDESS OUT`.
+"""Train gru_lite on composed sequences of faces and voices: `python -m tools.train.fusion FERPLUS VOICES OUT`.
 
-`tools/train/sequences.py` composes the sequences, `tools/train/score_fusion.py` computes the scores of the card.
+VOICES is the folder of the vocal bursts; with `--research`, that of RAVDESS. `tools/train/sequences.py` composes the
+sequences, `tools/train/score_fusion.py` computes the scores of the card. Of the voice, gru_lite reads arousal and
+valence alone, as the descriptors of bursts are not those of sentences; with `--research` also the features of
+vggish_lite.
 """
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,15 +16,46 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avfer.models.affect.lite import GruLite
+from avfer.models.backbones.prosody_pitch import NAMES
+from avfer.models.backbones.voice_lite import AFFECT
 from avfer.models.card import Card, Metric
-from avfer.models.weights import save
-from tools.train.features import face_features, pauses, voice_features
-from tools.train.ferplus import CLASSES
+from avfer.models.weights import BUILTIN, EMBEDDED, save
+from tools.train.features import Voice, burst_voices, face_features, load_voice, pauses, sentence_voices
+from tools.train.ferplus import CLASSES, LICENCE
 from tools.train.mappings import ACTION_UNITS, SOURCES, SUPERVISION
 from tools.train.score_fusion import score
 from tools.train.sequences import Composer, Sequences
 
 LENGTH = 128  # steps of a sequence
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """Where the training data and the weights of the frozen networks are."""
+
+    ferplus: Path
+    voices: Path  # folder of the vocal bursts, or of RAVDESS
+    cache: Path  # folder of the features
+    face: Path  # weights of aver_lite
+    voice: Path  # weights of voice_lite
+    research: bool  # whether the voices are those of RAVDESS
+
+    def voices_of(self, split: str) -> list[Voice]:
+        """Return the voices of a split."""
+        load = sentence_voices if self.research else burst_voices
+        return load(self.voices, self.voice, split, self.cache)
+
+
+def read_alone(model: GruLite, research: bool) -> None:
+    """Set the weights of the voice features that are not read to 0, and keep them there in training."""
+    mask = torch.zeros(model.num_voice)
+    mask[:AFFECT] = 1
+    if research:
+        mask[AFFECT + len(NAMES) :] = 1
+    with torch.no_grad():
+        model.voice.weight.mul_(mask)
+        model.voice.weight[:, :AFFECT] *= 8  # two features among many of a spread of 1
+    model.voice.weight.register_hook(lambda gradient: gradient * mask)
 
 
 def loss(model: GruLite, batch: Sequences) -> Tensor:
@@ -34,25 +69,25 @@ def loss(model: GruLite, batch: Sequences) -> Tensor:
     )
 
 
-def train(places: tuple[Path, Path, Path], weights: tuple[Path, Path], steps: int, batch: int, rate: float) -> GruLite:
+def train(corpora: Corpora, steps: int, batch: int, rate: float) -> GruLite:
     """Train and return the network with the best validation loss, rounded to half precision.
 
-    places: folders of FER+, RAVDESS and cached features; weights: files of aver_lite and vggish_lite; batch: sequences
-    in a step; rate: highest learning rate.
+    batch: sequences in a step; rate: highest learning rate.
     """
     torch.manual_seed(0)
-    ferplus, ravdess, cache = places
     splits = {
         split: Composer(
-            face_features(ferplus, weights[0], split, cache),
-            voice_features(ravdess, weights[1], split, cache),
-            pauses(weights[1], 24, seed),
+            face_features(corpora.ferplus, corpora.face, split, corpora.cache),
+            corpora.voices_of(split),
+            pauses(corpora.voice, 24, seed),
             seed,
+            own_affect=not corpora.research,
         )
         for seed, split in enumerate(("train", "valid"))
     }
     checks = [splits["valid"].draw(32, LENGTH) for _ in range(6)]
-    model = GruLite()
+    model = GruLite(num_voice=load_voice(corpora.voice)[1].width("voice"))
+    read_alone(model, corpora.research)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     best, best_state, total, started = float("inf"), model.state_dict(), 0.0, time.time()
@@ -77,51 +112,69 @@ def train(places: tuple[Path, Path, Path], weights: tuple[Path, Path], steps: in
     return model.half().float().eval()  # rounded to half precision, as it will be stored
 
 
-def publish(model: GruLite, results: dict[str, tuple[float, str]], folder: Path) -> None:
+def publish(model: GruLite, results: dict[str, tuple[float, str]], research: bool, folder: Path) -> None:
     """Write weights and card to `folder`.   results: name -> (value, protocol)"""
     print("\n".join(f"{name} {value:.4f} ({protocol})" for name, (value, protocol) in results.items()))
+    voices = "RAVDESS sentences (calm counts as neutral)" if research else "vocal bursts"
+    targets = (
+        "those of its emotion, with half the valence, and with arousal scaled by the intensity of the performance (1.2"
+        " strong, 0.8 normal)"
+        if research
+        else "the arousal and valence that voice_lite reads"
+    )
     card = Card(
         name="gru_lite",
-        trained_on={"face": "aver_lite", "voice": "vggish_lite"},
+        options={"num_voice": model.num_voice},
+        trained_on={"face": "aver_lite", "voice": "voice_lite"},
         task="valence, arousal, expression, action units",
         description=(
-            "A gated recurrent unit over aver_lite face features and vggish_lite voice features. It was trained without"
-            " labelled video, on sequences composed of FER+ faces and RAVDESS voices paired by class (calm counts as"
-            f" neutral; contempt has no voice). {SUPERVISION} The targets of a voice are those of the acted emotion,"
-            " with arousal scaled by the intensity of the performance (1.2 strong, 0.8 normal). Where face and voice"
-            " are present, valence and expression follow the face, and arousal is the mean of both during speech."
+            "A gated recurrent unit over aver_lite face features and voice_lite voice features. It was trained without"
+            f" labelled video, on sequences composed of FER+ faces and {voices}, paired by class. {SUPERVISION} The"
+            f" targets of a voice are {targets}. Where face and voice are"
+            " present, valence and expression follow the face, and arousal is the mean of both during speech. The"
+            " mouths of neutral faces that speak move in the space of features, with neutral targets."
         ),
         inputs={"face": model.num_face, "voice": model.num_voice},
         classes=list(CLASSES),
         action_units=list(ACTION_UNITS),
-        data="FER2013 pictures with FER+ votes, training split; RAVDESS speech, speakers 1-14",
-        licence_weights="CC BY-NC-SA 4.0 (trained on RAVDESS): non-commercial",
+        data="FER2013 pictures with FER+ votes, training split; "
+        + ("RAVDESS speech, speakers 1-14" if research else "EmoGator vocal bursts, 70 persons"),
+        licence_weights="CC BY-NC-SA 4.0 (trained on RAVDESS): non-commercial" if research else LICENCE,
         sources=[
             *SOURCES,
-            "Livingstone and Russo 2018, RAVDESS, doi:10.1371/journal.pone.0196391",
+            "Livingstone and Russo 2018, RAVDESS, doi:10.1371/journal.pone.0196391"
+            if research
+            else "Buhl 2023, EmoGator: a new open source vocal burst dataset, arXiv:2301.00508 (Apache-2.0)",
             "Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder, arXiv:1406.1078",
         ],
         metrics=[
             Metric(name=name, value=round(value, 4), protocol=protocol) for name, (value, protocol) in results.items()
         ],
     )
-    print(save(model, card, folder / f"{card.name}.safetensors", half=True))
+    name = EMBEDDED["research" if research else "builtin"].format(name=card.name)
+    print(save(model, card, folder / f"{name}.safetensors", half=True))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ferplus", type=Path, help="folder with train.npz, valid.npz, test.npz")
-    parser.add_argument("ravdess", type=Path, help="folder with labels.csv and audio/")
+    parser.add_argument("voices", type=Path, help="folder of the vocal bursts, or of RAVDESS: labels.csv and audio/")
     parser.add_argument("out", type=Path, help="folder for the cached features")
+    parser.add_argument("--research", action="store_true", help="VOICES is RAVDESS; write the weights for research")
     parser.add_argument("--face", type=Path, default=Path("avfer/builtin/aver_lite.safetensors"))
-    parser.add_argument("--voice", type=Path, default=Path("avfer/builtin/vggish_lite.safetensors"))
+    parser.add_argument("--voice", type=Path, help="weights of voice_lite; default: the embedded ones")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=Path("avfer/builtin"), help="folder for the weights")
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder for the weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    places, weights = (options.ferplus, options.ravdess, options.out), (options.face, options.voice)
-    network = train(places, weights, options.steps, options.batch, options.rate)
-    publish(network, score(network, places, weights), options.folder)
+    embedded = BUILTIN / f"voice_lite{'.research' if options.research else ''}.safetensors"
+    places = Corpora(
+        options.ferplus, options.voices, options.out, options.face, options.voice or embedded, options.research
+    )
+    network = train(places, options.steps, options.batch, options.rate)
+    test_voices = places.voices_of("test" if options.research else "valid")
+    test_faces = face_features(places.ferplus, places.face, "test", places.cache)
+    publish(network, score(network, test_faces, test_voices), options.research, options.folder)

@@ -1,37 +1,30 @@
 """Score gru_lite on the test splits: faces without voice, voices without face, and its response to a step."""
 
-from collections import defaultdict
-from itertools import product
-from pathlib import Path
-
 import numpy as np
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate
-from tools.train.features import HOP, Faces, Voice, face_features, voice_features
+from tools.train.bursts import AROUSED, CALM
+from tools.train.features import HOP, Faces, Voice
 from tools.train.ferplus import CLASSES
 from tools.train.linear import scores
-from tools.train.ravdess import EMOTIONS
-from tools.train.sequences import voice_class
 from tools.train.voice import recall
 
 FPS = 25
 REPEATS = 10  # steps for which a picture is repeated before it is scored
 
+HIGH = AROUSED | {"anger", "fear", "happiness"}  # categories of bursts, emotions of RAVDESS
+LOW = CALM | {"calm", "neutral", "sadness"}
+
 Scores = dict[str, tuple[float, str]]
 
 
-def score(model: GruLite, places: tuple[Path, Path, Path], weights: tuple[Path, Path]) -> Scores:
-    """Return name -> (value, protocol).
-
-    places: folders of FER+, RAVDESS and cached features; weights: files of aver_lite and vggish_lite.
-    """
-    ferplus, ravdess, cache = places
-    faces = face_features(ferplus, weights[0], "test", cache)
-    voices = voice_features(ravdess, weights[1], "test", cache)[0]
+def score(model: GruLite, faces: Faces, voices: list[Voice]) -> Scores:
+    """Return name -> (value, protocol).   faces, voices: of persons that were not trained on"""
     still = scores(predict_pictures(model, faces.values[0]), faces)
     protocol = f"FER+ test split, each picture repeated for {REPEATS} instants, no voice"
     results = {n: (v, f"{protocol}; {p}") for n, (v, p) in still.items()}
@@ -106,28 +99,25 @@ def predict_voice(model: GruLite, voice: Voice) -> tuple[Tensor, Tensor]:
 
 
 def score_voices(model: GruLite, voices: list[Voice]) -> Scores:
-    """Return how often angry sentences have more arousal than sad ones of the same speaker, and the recall."""
-    arousal: dict[tuple[str, str, bool], list[float]] = defaultdict(list)
-    predictions, targets = [], []
+    """Return how arousal ranks the voices of unseen persons, and the recall of expressions from the voice alone."""
+    labels, arousal, predictions = [v.label for v in voices if v.label], list[float](), list[int]()
     for voice in voices:
-        if voice.utterance is None:
-            continue
-        level, probabilities = predict_voice(model, voice)
-        u = voice.utterance
-        arousal[EMOTIONS[u.emotion], u.speaker, u.strong].append(level.mean().item())
-        predictions.append(int(probabilities.mean(0).argmax()))
-        targets.append(voice_class(u))
-    speakers = sorted({speaker for _, speaker, _ in arousal})
-    results: Scores = {}
-    for name, kinds in (("", (False, True)), (", normal intensity", (False,)), (", strong intensity", (True,))):
-        pairs = [
-            angry > sad
-            for speaker, a, s in product(speakers, kinds, kinds)
-            for angry, sad in product(arousal["anger", speaker, a], arousal["sadness", speaker, s])
-        ]
-        protocol = f"{len(pairs)} pairs of sentences of the same test speaker (19-22), mean arousal while speaking"
-        results[f"arousal of angry above sad voice{name}"] = (float(np.mean(pairs)), protocol)
-    kinds = f"{len(set(targets))} of {len(CLASSES)} expressions"
+        if voice.label:
+            level, probabilities = predict_voice(model, voice)
+            arousal.append(level.mean().item() if len(level) else 0.0)
+            predictions.append(int(probabilities.mean(0).argmax()) if len(level) else 0)
+    levels, results = np.array(arousal), Scores()
+    high, low = (np.array([label.name in names for label in labels]) for names in (HIGH, LOW))
+    people = f"{len({label.speaker for label in labels})} persons that were not trained on, mean arousal while speaking"
+    value = roc_auc_score(high[high | low], levels[high | low])
+    results["auc arousal of high above low voices"] = (value, f"{int((high | low).sum())} voices of {people}")
+    anger, sadness = (np.array([label.name.lower() == name for label in labels]) for name in ("anger", "sadness"))
+    speakers = np.array([label.speaker for label in labels])
+    pairs = (speakers[anger][:, None] == speakers[sadness]).nonzero()
+    above = levels[anger][pairs[0]] > levels[sadness][pairs[1]]
+    results["arousal of angry above sad voice"] = (float(above.mean()), f"{len(above)} pairs of one of {people}")
+    targets = [label.expression for label in labels]
     value = recall(torch.tensor(predictions), torch.tensor(targets))
-    results["uar voice alone"] = (value, f"RAVDESS test speakers, {len(targets)} sentences, {kinds}, calm as neutral")
+    kinds = f"{len(set(targets))} of {len(CLASSES)} expressions"
+    results["uar voice alone"] = (value, f"{len(targets)} voices of persons that were not trained on, {kinds}")
     return results

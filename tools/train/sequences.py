@@ -1,8 +1,10 @@
 """Compose training sequences for gru_lite from still faces and acted voices, as no labelled video may be shipped.
 
 A sequence has 15 to 60 steps per second and a few segments of 0.3 to 4 s. In each segment one FER+ face is repeated and
-varies between its distorted versions, while a RAVDESS sentence is played. At a border both change to the next within at
-most a quarter of a second, so the expression changes, and the person with it.
+varies between its distorted versions, while a sentence or vocal burst is played. At a border both change to the next
+within at most a quarter of a second, so the expression changes, and the person with it. The mouth of a neutral face
+that speaks moves: its features swing towards those of faces with an open mouth, at the pace of syllables, and its
+targets stay neutral.
 """
 
 import math
@@ -16,13 +18,12 @@ from torch import Tensor
 from tools.train.features import HOP, Faces, Voice
 from tools.train.ferplus import CLASSES
 from tools.train.linear import NOISE, targets
-from tools.train.mappings import VALENCE_AROUSAL
-from tools.train.ravdess import EMOTIONS, Utterance
 
 # Content of a sequence and its probability. In "clash" the voice has another class than the face: expression then
-# follows the face, and arousal both.
-MODES = {"face": 0.3, "pair": 0.25, "clash": 0.15, "voice": 0.2, "face and noise": 0.07, "noise": 0.03}
-STRONG, NORMAL = 1.2, 0.8  # factor of the arousal of a class, where positive, for strong and normal intensity
+# follows the face, and arousal both. In "talk" neutral faces speak in any voice.
+MODES = {"face": 0.25, "pair": 0.2, "clash": 0.15, "talk": 0.1, "voice": 0.2, "face and noise": 0.07, "noise": 0.03}
+OPEN_MOUTHS = ("happiness", "surprise", "fear", "disgust")  # expressions whose faces a speaking mouth resembles
+LARGEST_SWING = 0.7  # share of the way from neutral faces to those
 NEUTRAL_VOICES = 3  # times as many as of every other class, if the voice does not follow a face
 VOICE_SHARE = 0.5  # of the voice in the target of arousal, if there is a face too
 
@@ -32,7 +33,7 @@ class Sequences:
     """A batch of sequences and their targets."""
 
     face: Tensor  # (B, T, 256)
-    voice: Tensor  # (B, T, 128)
+    voice: Tensor  # (B, T, D)
     has_face: Tensor  # (B, T) bool
     has_voice: Tensor  # (B, T) bool
     expression: Tensor  # (B, T, 8) probabilities
@@ -68,28 +69,21 @@ class Timeline:
         return self.ramp * of_segments[self.segment] + (1 - self.ramp) * of_segments[self.previous]
 
 
-def voice_class(utterance: Utterance) -> int:
-    """Return the emotion of a sentence as an index of CLASSES; calm counts as neutral."""
-    name = EMOTIONS[utterance.emotion]
-    return CLASSES.index("neutral" if name == "calm" else name)
-
-
-def voice_valence_arousal(utterance: Utterance) -> tuple[float, float]:
-    """Return valence and arousal of the class of a sentence; arousal is scaled by the intensity of the performance."""
-    valence, arousal = VALENCE_AROUSAL[CLASSES[voice_class(utterance)]]
-    return valence, arousal * ((STRONG if utterance.strong else NORMAL) if arousal > 0 else 1)
-
-
 class Composer:
     """Draws sequences from the faces and voices of one split."""
 
-    def __init__(self, faces: Faces, voices: list[list[Voice]], noises: list[Voice], seed: int) -> None:
-        self.faces, self.noises = faces, noises
+    def __init__(
+        self, faces: Faces, voices: list[Voice], noises: list[Voice], seed: int, own_affect: bool = False
+    ) -> None:
+        """own_affect: the targets of a voice are its own first two features, arousal and valence, not its label's."""
+        self.faces, self.noises, self.own_affect = faces, noises, own_affect
         self.valence_arousal, self.action_units = targets(faces.shares)
         self.spread = faces.values[0].std(0)
         self.labels = faces.shares.argmax(1).numpy()
-        labelled = [(voice_class(v.utterance), v) for version in voices for v in version if v.utterance]
-        self.voices = [[v for label, v in labelled if label == k] for k in range(len(CLASSES))]
+        sure = (faces.shares[:, CLASSES.index("neutral")] > 0.7).numpy()
+        self.neutral = np.flatnonzero(sure)
+        self.voices = [[v for v in voices if v.label and v.label.expression == k] for k in range(len(CLASSES))]
+        self.swings = self._swings()
         weights = np.array([float(bool(several)) for several in self.voices])
         weights[CLASSES.index("neutral")] *= NEUTRAL_VOICES
         self.class_weights = weights / weights.sum()
@@ -103,23 +97,32 @@ class Composer:
     def _compose(self, length: int) -> Sequences:
         mode = str(self.random.choice(list(MODES), p=list(MODES.values())))
         line = Timeline.draw(length, self.random)
-        rows = torch.from_numpy(self.random.integers(len(self.valence_arousal), size=len(line.starts)))
+        faces = self.neutral if mode == "talk" else np.arange(len(self.valence_arousal))
+        rows = torch.from_numpy(self.random.choice(faces, size=len(line.starts)))
         voices = [self._voice(mode, self.labels[row]) for row in rows]
         voice, speech = self._voice_features(line, voices)
         has_face, has_voice = self._presence(mode, line.times)
+        speech = torch.ones_like(speech) if self.own_affect else speech
         with_face, speaking = has_face[:, None], (speech * has_voice)[:, None]
-        voice_va = line.blend(
-            torch.tensor([voice_valence_arousal(v.utterance) if v.utterance else (0.0, 0.0) for v in voices])
+        voice_va = (
+            voice[:, :2].flip(1)
+            if self.own_affect
+            else line.blend(
+                torch.tensor([(v.label.valence, v.label.arousal) if v.label else (0.0, 0.0) for v in voices])
+            )
         )
-        label = torch.tensor([voice_class(v.utterance) if v.utterance else 0 for v in voices])
+        label = torch.tensor([v.label.expression if v.label else 0 for v in voices])
         voice_expression = line.blend(F.one_hot(label, len(CLASSES)).float())
         neutral = F.one_hot(torch.zeros(length, dtype=torch.int64), len(CLASSES)).float()
         valence, arousal = line.blend(self.valence_arousal[rows]).unbind(1)
         share = VOICE_SHARE * speaking[:, 0]
         face_va = torch.stack([valence, (1 - share) * arousal + share * voice_va[:, 1]], 1)
         voice_only = (1 - speaking) * neutral + speaking * voice_expression
+        face = self._face_features(line, rows)
+        if mode == "talk":
+            face = face + speaking * self._mouth(line.times)
         return Sequences(
-            self._face_features(line, rows) * with_face,
+            face * with_face,
             voice * has_voice[:, None],
             has_face,
             has_voice,
@@ -138,8 +141,21 @@ class Composer:
         noise = self.random.uniform(0.5, 2) * NOISE * self.spread * torch.randn(length, len(self.spread))
         return (1 - share) * one + share * other + noise
 
+    def _swings(self) -> Tensor:
+        """Return the ways from neutral faces to those of OPEN_MOUTHS in the space of features: (K, 256)."""
+        features = self.faces.values[0]
+        neutral = features[self.neutral].mean(0)
+        return torch.stack([features[self.labels == CLASSES.index(name)].mean(0) - neutral for name in OPEN_MOUTHS])
+
+    def _mouth(self, times: np.ndarray) -> Tensor:
+        """Return how the features of a neutral face change while its mouth speaks: (T,) s -> (T, 256)."""
+        pace, phase, slow = self.random.uniform(2, 7), self.random.uniform(0, 2 * math.pi), self.random.uniform(0.3, 1)
+        opening = np.abs(np.sin(math.pi * pace * times + phase)) * (0.6 + 0.4 * np.sin(2 * math.pi * slow * times))
+        way = torch.from_numpy(self.random.dirichlet(np.ones(len(self.swings)))).float() @ self.swings
+        return torch.from_numpy(opening * self.random.uniform(0, LARGEST_SWING)).float()[:, None] * way
+
     def _voice_features(self, line: "Timeline", voices: list[Voice]) -> tuple[Tensor, Tensor]:
-        """Return voice features, (T, 128), and speech, (T,) in [0, 1], of a sentence for each segment."""
+        """Return voice features, (T, D), and speech, (T,) in [0, 1], of a sentence for each segment."""
         played = [_play(v, line.times - start, self.random) for v, start in zip(voices, line.starts, strict=True)]
         features, speech = (torch.stack([part[i] for part in played]) for i in (0, 1))
         index, ramp = torch.arange(len(line.times)), line.ramp[:, 0]
@@ -165,7 +181,7 @@ class Composer:
 
 
 def _play(voice: Voice, times: np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Repeat a sentence from a random point on: features, (T, 128), and speech, (T,), at `times` (s), interpolated."""
+    """Repeat a sentence from a random point on: features, (T, D), and speech, (T,), at `times` (s), interpolated."""
     last = len(voice.values) - 1
     position = (times / (HOP / 100) + random.uniform(0, last)) % last
     row = torch.from_numpy(position.astype(np.int64))
