@@ -44,13 +44,14 @@ class _ModelStage:
     """A stage that runs an affect model of the catalog."""
 
     model: str  # name in the catalog, or "package.module:Name" of an AffectModel
-    weights: str  # "builtin", a path, or a URL with its sha256
+    weights: str  # "builtin", "research", a path, or a URL with its sha256
+    expression: bool = False  # whether rows without a face get expressions too, from the voice alone
     card: Card = field(init=False, repr=False)  # set by load()
     _network: AffectNetwork | None = field(default=None, init=False, repr=False)
 
     def load(self, device: torch.device) -> None:
         """Build the model on a device and load its weights."""
-        self._network = AffectNetwork.load(self.model, self.weights, device)
+        self._network = AffectNetwork.load(self.model, self.weights, device, self.expression)
         self.card = self._network.card
 
     def files(self) -> dict[str, str]:
@@ -68,15 +69,15 @@ class PredictAffect(_ModelStage):
     """Predict the affect of each row with a causal model, which has one hidden state per track.
 
     All tracks of an instant are one batch, so no value depends on the places where the clip was cut. A row without a
-    face is predicted from the voice alone, without action units; a row without any modality that the model reads is
-    NaN.
+    face is predicted from the voice alone, without action units, and without expressions unless `expression: true` or
+    the model reads the voice alone; a row without any modality that the model reads is NaN.
 
     `model: own` uses the heads that come with the face backbone: the affect model that its card names, otherwise the
     outputs of the backbone itself.
     """
 
     model: str = "gru_lite"  # name in the catalog, "package.module:Name" of an AffectModel, or "own"
-    weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
+    weights: str = "builtin"  # "builtin", "research", a path, or a URL with its sha256
 
     def __post_init__(self) -> None:
         if self.model == OWN and self.weights != "builtin":
@@ -107,7 +108,7 @@ class PredictAffect(_ModelStage):
             _check_features(card, cards[modality], modality)
         with torch.device("meta"):
             causal = construct(self.model, AffectModel, card.options).causal
-        return self if causal else PredictAhead(self.model, self.weights)
+        return self if causal else PredictAhead(self.model, self.weights, self.expression)
 
     def start(self) -> TrackMemory:
         """Return the state without tracks."""

@@ -125,8 +125,20 @@ def test_a_voice_without_a_face_has_no_action_units(models):
     alone = (track.faces.track_ids == NO_TRACK) & track.has_voice
     assert alone.any()
     assert np.isfinite(track.valence[alone]).all()
-    assert np.isfinite(track.expressions[alone]).all()
     assert np.isnan(track.action_units[alone]).all()
+
+
+def test_a_voice_without_a_face_has_an_expression_only_on_request(models):
+    stage, rows = models["gru_lite"], crowd()
+    track = predict(stage, rows)
+    alone = (track.faces.track_ids == NO_TRACK) & track.has_voice
+    assert np.isnan(track.expressions[alone]).all()
+    on_request = PredictAffect("gru_lite", stage.weights, expression=True)
+    on_request.load(torch.device("cpu"))
+    more = predict(on_request, rows)
+    np.testing.assert_allclose(more.expressions[alone].sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(more.expressions[~alone], track.expressions[~alone])
+    np.testing.assert_array_equal(more.arousal, track.arousal)
 
 
 @pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
