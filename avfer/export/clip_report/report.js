@@ -55,7 +55,7 @@ function openVideo(number) {
 player.onReady = () => {
   const { videoWidth, videoHeight } = player.video, screen = byId("screen");
   if (clip.video.width && !videoWidth) { player.onFault(); return; } // the browser plays the sound only
-  screen.style.aspectRatio = `${videoWidth} / ${videoHeight}`;
+  screen.style.setProperty("--ratio", String(videoWidth / (videoHeight || 1)));
   screen.hidden = !videoWidth;
   byId("choose-video").hidden = true;
   document.querySelector(".player").classList.toggle("has-picture", Boolean(videoWidth));
@@ -104,6 +104,7 @@ async function showPeople() {
   showPeopleTable(people);
   planePath = null;
   drawOverview();
+  drawBoxes();
   group.schedule();
 }
 
