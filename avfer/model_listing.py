@@ -33,7 +33,7 @@ def print_models(commercial: bool | None = None) -> None:
         table.add_column(name)
     for kind in MODEL_KINDS:
         for name in NAMES[kind]:
-            for shown, card in _cards(name):
+            for shown, card in sets_of_weights(name):
                 if commercial is None or card.commercial == commercial:
                     table.add_row(*map(escape, _line(kind, name, shown, card)))
     console = _console()
@@ -48,7 +48,7 @@ def print_card(name: str) -> None:
     name: of the catalog or `timm:NAME`; the card of its weights for research follows. Raises ConfigError, with the
     nearest known name, if it is unknown.
     """
-    for shown, card in _cards(name):
+    for shown, card in sets_of_weights(name):
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
@@ -91,7 +91,7 @@ def print_deviations(name: str, folder: Path) -> bool:
     return not wrong
 
 
-def _cards(name: str) -> list[tuple[str, Card]]:
+def sets_of_weights(name: str) -> list[tuple[str, Card]]:
     """Return the sets of weights of a model: the text that names each, and its card."""
     research = EMBEDDED["research"].format(name=name)
     others = [(f"{name} (research)", builtin_card(research))] if (BUILTIN / f"{research}.json").exists() else []

@@ -61,8 +61,8 @@ class EmbedVoice:
     `silent`. Blocks of frames and batches of patches are counted from the start of the sound.
     """
 
-    backbone: str = "vggish_lite"  # name in the catalog, or "package.module:Name" of a VoiceNetwork
-    weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
+    backbone: str = "voice_lite"  # name in the catalog, or "package.module:Name" of a VoiceNetwork
+    weights: str = "builtin"  # "builtin", "research", a path, or a URL with its sha256
     hop: Annotated[Number, Field(ge=0.01, le=60)] = 0.2  # seconds, a multiple of 0.01
     card: Card = field(init=False, repr=False)  # of the weights
     frames: SoundFrames = field(init=False, repr=False)  # that the backbone reads

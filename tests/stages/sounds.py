@@ -23,7 +23,7 @@ def small_embed_voice(folder: Path, **options: float) -> EmbedVoice:
     shape = {"widths": (4, 4, 4, 4, 4), "num_features": WIDTH}
     card = Card(name="vggish_lite", task="test", description="random", options=shape, features=WIDTH)
     path = save(VggishLite(**shape), card, folder / "vggish_lite.safetensors")
-    stage = EmbedVoice(weights=str(path), **options)
+    stage = EmbedVoice("vggish_lite", weights=str(path), **options)
     stage.load(torch.device("cpu"))
     return stage
 

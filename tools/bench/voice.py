@@ -121,7 +121,6 @@ def main() -> None:
     splits = {
         split: sentence_voices(options.ravdess, voice, split, options.cache) for split in ("train", "valid", "test")
     }
-    splits["train"] = splits["train"][: len(splits["train"]) // 2]  # the sentences as they are
     measure_sentences(model, splits["test"], "RAVDESS, speakers 19-22")
     if not options.research:
         measure_sentences(model, [v for voices in splits.values() for v in voices], "RAVDESS, all 22 speakers")

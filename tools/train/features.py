@@ -154,19 +154,20 @@ def burst_voices(data: Path, weights: Path, split: str, cache: Path) -> list[Voi
     ]
 
 
-def sentence_voices(data: Path, weights: Path, split: str, cache: Path) -> list[Voice]:
-    """Return the sentences of a split of RAVDESS, those of the train split in all versions.
+def sentence_voices(data: Path, weights: Path, split: str, cache: Path, changed: bool = False) -> list[Voice]:
+    """Return the sentences of a split of RAVDESS.
 
-    data: folder of RAVDESS; weights: file of voice_lite; cache: folder for the features. Calm counts as neutral.
+    data: folder of RAVDESS; weights: file of voice_lite; cache: folder for the features; changed: each sentence also
+    with another speed, room, noise, codec and gain. Calm counts as neutral.
     """
-    path = cache / f"sentences-{split}-{sha256(weights)[:12]}.pt"
+    path = cache / f"sentences-{split}{'-changed' if changed else ''}-{sha256(weights)[:12]}.pt"
     utterances = load_utterances(data, split)
     if not path.exists():
         network, random = load_voice(weights)[0], np.random.default_rng(0)
-        versions = VOICE_VERSIONS if split == "train" else 1
         cache.mkdir(parents=True, exist_ok=True)
-        changed = [change_sound(u.wave, random) if v else u.wave for v in range(versions) for u in utterances]
-        torch.save([_voice_rows(network, voice_frames(wave)) for wave in changed], path)
+        waves = [utterance.wave for utterance in utterances]
+        waves += [change_sound(wave, random) for wave in waves] if changed else []
+        torch.save([_voice_rows(network, voice_frames(wave)) for wave in waves], path)
     stored = torch.load(path, weights_only=True)
     labels = [sentence_label(u) for u in utterances] * (len(stored) // len(utterances))
     return [Voice(*rows, label) for rows, label in zip(stored, labels, strict=True)]

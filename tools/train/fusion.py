@@ -42,8 +42,9 @@ class Corpora:
 
     def voices_of(self, split: str) -> list[Voice]:
         """Return the voices of a split."""
-        load = sentence_voices if self.research else burst_voices
-        return load(self.voices, self.voice, split, self.cache)
+        if self.research:
+            return sentence_voices(self.voices, self.voice, split, self.cache, changed=split == "train")
+        return burst_voices(self.voices, self.voice, split, self.cache)
 
 
 def read_alone(model: GruLite, research: bool) -> None:

@@ -93,6 +93,7 @@ def predict_voice(model: GruLite, voice: Voice) -> tuple[Tensor, Tensor]:
     row, share = position.long(), position % 1
     values = voice.values[row] * (1 - share)[:, None] + voice.values[row + 1] * share[:, None]
     is_speech = (voice.speech[row] * (1 - share) + voice.speech[row + 1] * share) >= 0.5
+    is_speech = is_speech if is_speech.any() else torch.ones_like(is_speech)
     present = torch.ones(1, len(values), dtype=torch.bool)
     out = model.sequence(values.new_zeros(1, len(values), model.num_face), values[None], ~present, present)
     return out.valence_arousal[0, :, 1][is_speech], out.expression_logits[0].softmax(1)[is_speech]
@@ -104,8 +105,8 @@ def score_voices(model: GruLite, voices: list[Voice]) -> Scores:
     for voice in voices:
         if voice.label:
             level, probabilities = predict_voice(model, voice)
-            arousal.append(level.mean().item() if len(level) else 0.0)
-            predictions.append(int(probabilities.mean(0).argmax()) if len(level) else 0)
+            arousal.append(level.mean().item())
+            predictions.append(int(probabilities.mean(0).argmax()))
     levels, results = np.array(arousal), Scores()
     high, low = (np.array([label.name in names for label in labels]) for names in (HIGH, LOW))
     people = f"{len({label.speaker for label in labels})} persons that were not trained on, mean arousal while speaking"

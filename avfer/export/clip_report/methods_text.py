@@ -57,6 +57,16 @@ ENTRIES = {  # of BibTeX; the key of the entry -> its text
   booktitle = {IEEE International Conference on Acoustics, Speech and Signal Processing (ICASSP)},
   pages = {131--135}, year = {2017}, doi = {10.1109/ICASSP.2017.7952132}
 }""",
+    "buhl2023emogator": """@misc{buhl2023emogator,
+  author = {Buhl, Fred W.},
+  title = {{EmoGator}: A New Open Source Vocal Burst Dataset}, year = {2023}, eprint = {2301.00508},
+  archivePrefix = {arXiv}
+}""",
+    "eyben2016gemaps": """@article{eyben2016gemaps,
+  author = {Eyben, Florian and others},
+  title = {The {Geneva} Minimalistic Acoustic Parameter Set ({GeMAPS}) for Voice Research and Affective Computing},
+  journal = {IEEE Transactions on Affective Computing}, volume = {7}, number = {2}, pages = {190--202}, year = {2016}
+}""",
     "lugaresi2019mediapipe": """@misc{lugaresi2019mediapipe,
   author = {Lugaresi, Camillo and others},
   title = {{MediaPipe}: A Framework for Building Perception Pipelines}, year = {2019}, eprint = {1906.08172},
@@ -66,7 +76,10 @@ ENTRIES = {  # of BibTeX; the key of the entry -> its text
 CITED = {  # embedded weights -> keys of ENTRIES
     "aver_lite": ["barsoum2016ferplus"],
     "linear_lite": ["barsoum2016ferplus", "russell1977evidence"],
-    "gru_lite": ["barsoum2016ferplus", "russell1977evidence", "livingstone2018ravdess"],
+    "gru_lite": ["barsoum2016ferplus", "russell1977evidence", "buhl2023emogator"],
+    "gru_lite.research": ["barsoum2016ferplus", "russell1977evidence", "livingstone2018ravdess"],
+    "voice_lite": ["buhl2023emogator", "eyben2016gemaps"],
+    "voice_lite.research": ["buhl2023emogator", "eyben2016gemaps", "livingstone2018ravdess", "hershey2017cnn"],
     "vggish_lite": ["livingstone2018ravdess", "hershey2017cnn"],
     "face_lite": ["lugaresi2019mediapipe"],
 }

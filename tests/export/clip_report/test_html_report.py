@@ -141,7 +141,7 @@ def test_values_of_embedded_weights_are_said_to_be_mapped_and_measures_are_not(t
     (clip,) = page_data(write(table, tmp_path))["clips"]
     assert clip["caveats"][0].startswith("Valence and arousal are mapped, not measured")
     assert clip["caveats"][1].startswith("Action units are measured movements")
-    assert "mapped, not measured" in clip["methods"] and "@article{livingstone2018ravdess" in clip["bibtex"]
+    assert "mapped, not measured" in clip["methods"] and "@misc{buhl2023emogator" in clip["bibtex"]
     other = make_track([(0, 1)], 1, source=Provenance("a.mp4", weights={"gru_lite.safetensors": "ab" * 32}))
     assert "does not state embedded weights" in page_data(write(other.to_table(), tmp_path))["clips"][0]["caveats"][0]
 
