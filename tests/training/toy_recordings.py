@@ -1,9 +1,5 @@
-"""Recordings whose truth is known: valence in the face, arousal in the voice, labels late by a known delay.
+"""Recordings whose truth is known: valence in the face, arousal in the voice, labels late by a known delay."""
 
-`python -m tests.training.toy_recordings FOLDER EPOCHS` trains on them, resuming from the folder's checkpoint.
-"""
-
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +8,7 @@ import torch
 
 from avfer.losses.affect_labels import AffectLabels
 from avfer.models.affect.temporal import Temporal
-from avfer.progress import no_progress
+from avfer.progress import ReportProgress, no_progress
 from avfer.training.data.feature_cache import SequenceFeatures
 from avfer.training.data.sequence_batches import Recording, Sequences
 from avfer.training.engine.checkpoint import Position
@@ -91,13 +87,9 @@ def settings(**changes: Any) -> TrainConfig:
     return make_config(values | changes, "toy")
 
 
-def run(config: TrainConfig, folder: Path, devices: int = 1, **options: Any) -> Position:
-    """Train a task in `folder`; options: of `task`."""
+def run(
+    config: TrainConfig, folder: Path, devices: int = 1, progress: ReportProgress = no_progress, **options: Any
+) -> Position:
+    """Train a task in `folder`, from its checkpoint if there is one; options: of `task`."""
     config = config.model_copy(update={"output": folder, "devices": devices})
-    return launch(task(config, **options), config, no_progress)
-
-
-if __name__ == "__main__":
-    print("ready", flush=True)
-    epochs = int(sys.argv[2])
-    run(settings(epochs=epochs), Path(sys.argv[1]), options={"dropout": 0.3, "modality_dropout": 0.2})
+    return launch(task(config, **options), config, progress)

@@ -1,11 +1,7 @@
-"""Training with the loop: it learns, resumes after a kill, and several processes agree with one."""
+"""Training with the loop: it learns, resumes after an interruption, and several processes agree with one."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,12 +9,12 @@ import torch
 from avfer.errors import MissingExtra, TrainingError
 from avfer.models.card import Card
 from avfer.models.weights import load_into, read_card
+from avfer.progress import ReportProgress
 from avfer.training.engine import distributed
 from avfer.training.engine.checkpoint import read_checkpoint
 from avfer.training.engine.loop import shuffled_batches
 from tests.training import toy_recordings as toy
-
-ROOT = Path(__file__).parents[3]
+from tests.training.interrupted import Interruption
 
 
 @pytest.mark.parametrize(
@@ -55,29 +51,27 @@ def final(folder: Path) -> dict[str, torch.Tensor]:
     return content["module"]
 
 
-def ended(command: list[str], folder: Path, seconds: float) -> bool:
-    """Start a training run; return whether it ends before it is killed after `seconds`."""
-    with subprocess.Popen([*command, str(folder), "4"], cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        try:
-            assert process.wait(seconds) == 0
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            return False
-        return True
+def interrupt_at(epoch: int, batch: int) -> ReportProgress:
+    """Return a report of progress that raises Interruption after a step, before its checkpoint is written."""
+
+    def report(title: str, done: int, total: int, result: str = "", /) -> None:
+        if title.startswith(f"epoch {epoch}/") and done == batch:
+            raise Interruption
+
+    return report
 
 
-@pytest.mark.slow
-def test_a_run_killed_at_any_time_ends_with_the_same_weights(tmp_path):
+def test_a_run_interrupted_several_times_ends_with_the_same_weights(tmp_path):
+    """test_resume_after_kill.py does the same with real processes that are killed."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
         folder.mkdir()
-    command = [sys.executable, "-m", "tests.training.toy_recordings"]
-    subprocess.run([*command, str(whole), "4"], cwd=ROOT, check=True, capture_output=True)
-    random, kills = np.random.default_rng(0), 0
-    while not ended(command, broken, random.uniform(0.3, 1.5) if kills < 4 else 120):
-        kills += 1
-    assert kills >= 2
+    config, options = toy.settings(epochs=2), {"dropout": 0.3, "modality_dropout": 0.2}
+    toy.run(config, whole, options=options)
+    for epoch, batch in ((1, 1), (1, 6), (2, 3)):
+        with pytest.raises(Interruption):
+            toy.run(config, broken, progress=interrupt_at(epoch, batch), options=options)
+    assert len(toy.run(config, broken, options=options).history) == 2
     first, second = final(whole), final(broken)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
