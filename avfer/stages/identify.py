@@ -26,6 +26,7 @@ from avfer.types import FaceTracks, FrameBatch
 
 SAMPLES = 2  # faces of a new track that are looked at
 COLOUR_WEIGHT = 0.5  # of the overlap of the colours, in [0, 1], beside the cosine of the embeddings
+SLOWEST = 8.0  # times `every`, between two later looks of a long track
 MAX_EXEMPLARS = 8  # looks of a person that are remembered
 MAX_PERSONS = 256  # that are remembered; the one who was absent longest is forgotten first
 MAX_TRACKS = 4096  # whose person is remembered, likewise
@@ -65,7 +66,8 @@ class IdentityState:
     rows: FaceTracks | None = None
     persons: Mapping[int, Person] = field(default_factory=dict[int, Person])
     tracks: Mapping[int, int] = field(default_factory=dict[int, int])  # track -> person
-    due: Mapping[int, float] = field(default_factory=dict[int, float])  # track -> s, time of its next look
+    # Track -> s, time of its next look, and s from there to the one after it.
+    due: Mapping[int, tuple[float, float]] = field(default_factory=dict[int, tuple[float, float]])
     next_id: int = 0  # number of the next new person
 
 
@@ -75,9 +77,9 @@ class IdentifyPersons:
 
     A new track is compared by SAMPLES of its faces from the next `ahead` frames with the looks of all persons so far,
     except those who are visible beside it. The likeness is the cosine of the embeddings plus half the overlap of the
-    colours of face and hair; from `min_likeness` on it is the same person. Every `every` seconds another look of each
-    visible person is remembered. Where a track begins, rows are output up to `ahead` frames late, and never change
-    afterwards.
+    colours of face and hair; from `min_likeness` on it is the same person. After `every` seconds another look of each
+    visible person is remembered, and further ones after gaps that double, up to 8 times `every`. Where a track begins,
+    rows are output up to `ahead` frames late, and never change afterwards.
 
     The network has nothing to do with the one that reads expressions, so training that one anew moves no number.
     """
@@ -86,7 +88,7 @@ class IdentifyPersons:
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
     min_likeness: Annotated[Number, Field(ge=-1, le=1 + COLOUR_WEIGHT)] = 1.0  # fits identity_lite
     ahead: Annotated[Count, Field(ge=0, le=100)] = 6  # frames; as many are kept in memory
-    every: Annotated[Number, Field(ge=0.04, le=3600)] = 1.5  # seconds
+    every: Annotated[Number, Field(ge=0.04, le=3600)] = 1.5  # seconds to the first further look of a track
     engine: Engine = "torch"  # that runs the network: torch, or on a CPU onnx (ONNX Runtime), if the network allows it
     engine_used: Engine = field(default="torch", init=False, repr=False)
     card: Card = field(init=False, repr=False)  # of the weights
@@ -150,7 +152,7 @@ class IdentifyPersons:
         for row in new:
             window = np.flatnonzero((rows.track_ids == rows.track_ids[row]) & (rows.frames <= frame + self.ahead))
             chosen = np.unique(np.linspace(0, len(window) - 1, SAMPLES).round().astype(int))
-            looks.append([self._look(state, rows, int(i)) for i in window[chosen]])
+            looks.append(self._looks(state, rows, window[chosen]))
             beside = rows.track_ids[np.isin(rows.frames, rows.frames[window])]
             blocked.append({state.tracks[track] for track in beside.tolist() if track in state.tracks})
         known = list(state.persons.values())
@@ -167,41 +169,44 @@ class IdentifyPersons:
             number = same.get(i, next_id)
             next_id = max(next_id, number + 1)
             track = int(rows.track_ids[row])
-            tracks[track], due[track] = number, float(rows.times[row]) + self.every
+            tracks[track], due[track] = number, (float(rows.times[row]) + self.every, self.every * 2)
             for embedding, colours in looks[i]:
                 persons[number] = _remember(persons.get(number), number, embedding, colours, frame)
         persons = dict(sorted(persons.items(), key=lambda item: item[1].last)[-MAX_PERSONS:])
-        due = dict(sorted(due.items(), key=lambda item: item[1])[-MAX_TRACKS:])
+        due = dict(sorted(due.items(), key=lambda item: item[1][0])[-MAX_TRACKS:])
         tracks = {track: tracks[track] for track in due}
         return replace(state, persons=persons, tracks=tracks, due=due, next_id=next_id)
 
     def _look_again(self, state: IdentityState, rows: FaceTracks, here: np.ndarray) -> IdentityState:
-        """Remember another look of the persons on a frame whose last one is `every` seconds old."""
+        """Remember another look of the persons on a frame for whom one is due."""
         persons, due = dict(state.persons), dict(state.due)
         for row in here.tolist():
             track, time = int(rows.track_ids[row]), float(rows.times[row])
-            if time < due[track]:
+            next_time, gap = due[track]
+            if time < next_time:
                 continue
             number = state.tracks[track]
-            embedding, colours = self._look(state, rows, row)
+            embedding, colours = self._looks(state, rows, np.array([row]))[0]
             persons[number] = _remember(persons.get(number), number, embedding, colours, int(rows.frames[row]))
-            due[track] = time + self.every
+            due[track] = time + gap, min(gap * 2, SLOWEST * self.every)
         return replace(state, persons=persons, due=due)
 
-    def _look(self, state: IdentityState, rows: FaceTracks, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return embedding and colours of one face: (D,) and (512,) float32, both of length 1.
+    def _looks(self, state: IdentityState, rows: FaceTracks, chosen: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return embedding and colours of some faces: (D,) and (512,) float32, both of length 1.
 
-        Each face is a batch of its own, because the last bits of a network depend on the shape of its batch.
+        chosen: (N,) int64 rows of one track. They are one batch: their number depends on the track alone, and the last
+        bits of a network depend on the shape of its batch.
         """
         assert self._predictor is not None and self.card.size, "load() must be called first"
-        picture = state.frames.picture(int(rows.frames[row]))
         target = np.array(self.card.template or ARCFACE) * self.card.size
-        crop = warp(picture, inverse(similarity(rows.landmarks[row : row + 1], target))[0], self.card.size)
-        pixels = normalised(self.card, crop.to(self._device).permute(2, 0, 1)[None])
+        pictures = [state.frames.picture(int(frame)) for frame in rows.frames[chosen]]
+        to_picture = inverse(similarity(rows.landmarks[chosen], target))
+        crops = [warp(picture, part, self.card.size) for picture, part in zip(pictures, to_picture, strict=True)]
+        pixels = normalised(self.card, torch.stack(crops).to(self._device).permute(0, 3, 1, 2))
         features = self._predictor(pixels).features
         assert features is not None, "face networks return features"
-        embedding = features[0].float().cpu().numpy()
-        return _unit(embedding), np.sqrt(appearance(picture, rows.landmarks[row]).colours)
+        found = zip(features.float().cpu().numpy(), pictures, rows.landmarks[chosen], strict=True)
+        return [(_unit(vector), np.sqrt(appearance(picture, points).colours)) for vector, picture, points in found]
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

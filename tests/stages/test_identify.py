@@ -8,9 +8,12 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import avfer
 from avfer.errors import ConfigError
+from avfer.models.prediction import Prediction
 from avfer.models.weights import builtin_card
 from avfer.rows import no_faces
+from avfer.signal.geometry import ARCFACE
 from avfer.stages.detect import DetectFaces
 from avfer.stages.identify import MAX_EXEMPLARS, MAX_PERSONS, IdentifyPersons, Person
 from avfer.stages.track import TrackFaces
@@ -120,7 +123,7 @@ def test_rows_without_identification_have_no_person() -> None:
 
 def test_the_network_is_small_and_its_card_names_data_and_licence() -> None:
     card = builtin_card("identity_lite")
-    assert sum(p.numel() for p in identify()._network.parameters()) <= 300_000  # pyright: ignore
+    assert sum(p.numel() for p in avfer.create("identity_lite").parameters()) <= 300_000
     assert "not shipped" in card.licence_weights and "news photographs" in card.data
 
 
@@ -150,3 +153,24 @@ def test_rows_wait_only_where_a_track_begins() -> None:
         state, rows = stage.step(state, part(frames, start, stop), part(tracks, start, stop))
         stops.append(rows.clock.stop)
     assert stops == [0, 7, 10]
+
+
+def test_a_long_track_is_looked_at_more_and_more_rarely() -> None:
+    """At 5 frames per second: two faces where it begins, then one after 1.5, 3, 6 and 12 s each."""
+    count, stage = 5 * 50, IdentifyPersons()
+    stage.load(CPU)
+    predictor, batches = stage._predictor, list[int]()  # pyright: ignore[reportPrivateUsage]
+    assert predictor is not None
+
+    def counted(pixels: torch.Tensor) -> Prediction:
+        batches.append(len(pixels))
+        return predictor(pixels)
+
+    stage._predictor = counted  # pyright: ignore[reportPrivateUsage]
+    times = clock(count, fps=5.0)
+    points = np.tile(np.array(ARCFACE, np.float32) * 24, (count, 1, 1))
+    boxes, ones = np.tile(np.float32([0, 0, 24, 24]), (count, 1)), np.ones(count, np.float32)
+    tracks = FaceTracks(times, np.arange(count), boxes, points, ones, np.zeros(count, np.int64))
+    frames = FrameBatch(times, torch.zeros(count, 24, 24, 3, dtype=torch.uint8))
+    assert set(feed(stage, [frames, tracks], [40]).person_ids) == {0}
+    assert batches == [2, *[1] * 6]  # 0; 1.6, 4.6, 10.6, 22.6, 34.6, 46.6 s
