@@ -1,12 +1,13 @@
-"""Measure arousal from the voice alone: `python -m tools.bench.voice RAVDESS BURSTS CACHE [--clips CLIPS]`.
+"""Measure arousal from the voice alone: `python -m tools.bench.voice RAVDESS BURSTS CACHE [--clips CLIPS] [--write]`.
 
 voice_lite and gru_lite of the package read whole recordings of acted sentences, each by itself, and vocal bursts of
 persons that were not trained on. The arousal of a recording is its mean over the moments of speech. Intervals are the
 2.5th and 97.5th percentiles over 1,000 draws of the speakers with replacement. CLIPS is a folder with spoken sentences
-that nobody acted (grid_*.mpg), which the pipeline `voice` reads.
+that nobody acted (grid_*.mpg), which the pipeline `voice` reads. `--write` adds the results to the card of gru_lite.
 """
 
 import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +16,15 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from avfer.models.affect.lite import GruLite
+from avfer.models.card import Metric
 from avfer.models.weights import load_into, locate
 from avfer.pipeline import load
 from tools.train.features import Voice, burst_voices, sentence_voices
 from tools.train.score_fusion import HIGH, LOW, predict_voice
 
 DRAWS = 1000
+PAIRS = "arousal of anger above sadness, share of pairs"
+RANKED = "auc arousal of anger, fear, happiness above calm, sadness, neutral"
 
 
 def read_arousal(model: GruLite, voices: list[Voice]) -> np.ndarray:
@@ -28,18 +32,20 @@ def read_arousal(model: GruLite, voices: list[Voice]) -> np.ndarray:
     return np.array([predict_voice(model, voice)[0].mean().item() for voice in voices])
 
 
-def interval(score: Callable[[np.ndarray], float], speakers: np.ndarray) -> str:
-    """Return a score and its 95 % interval as text.
+def interval(name: str, protocol: str, score: Callable[[np.ndarray], float], speakers: np.ndarray) -> Metric:
+    """Print a score and return it, with its 95 % interval in the protocol.
 
     score: of a selection of voices, (M,) indices; speakers: (N,) of all voices.
     """
     random, names = np.random.default_rng(0), np.unique(speakers)
-    members = [np.flatnonzero(speakers == name) for name in names]
+    members = [np.flatnonzero(speakers == one) for one in names]
     draws = [
         score(np.concatenate([members[i] for i in random.integers(len(names), size=len(names))])) for _ in range(DRAWS)
     ]
     low, high = np.nanpercentile(draws, [2.5, 97.5])
-    return f"{score(np.arange(len(speakers))):.3f} ({low:.3f} to {high:.3f})"
+    value = score(np.arange(len(speakers)))
+    print(f"{name}, {protocol}: {value:.3f} ({low:.3f} to {high:.3f})", flush=True)
+    return Metric(name=name, value=round(value, 4), protocol=f"{protocol}; 95 % interval {low:.3f} to {high:.3f}")
 
 
 def area(levels: np.ndarray, names: np.ndarray) -> Callable[[np.ndarray], float]:
@@ -73,18 +79,19 @@ def pairs_above(levels: np.ndarray, names: np.ndarray, group: np.ndarray) -> Cal
     return score
 
 
-def measure_sentences(model: GruLite, voices: list[Voice], title: str) -> None:
-    """Print the scores of acted sentences."""
+def measure_sentences(model: GruLite, voices: list[Voice], people: str) -> list[Metric]:
+    """Return the scores of acted sentences.   people: who speaks"""
     labels = [voice.label for voice in voices if voice.label]
     levels, names = read_arousal(model, voices), np.array([label.name for label in labels])
     speakers = np.array([label.speaker for label in labels])
     group = np.array([f"{label.speaker} {label.sentence}" for label in labels])
-    pairs = interval(pairs_above(levels, names, group), speakers)
-    print(f"{title}: anger above sadness, pairs of one speaker and sentence: {pairs}")
-    ranked = interval(area(levels, names), speakers)
-    print(f"{title}: AUC of anger, fear, happiness above calm, sadness, neutral: {ranked}")
+    protocol = f"RAVDESS speech, {people}, each sentence by itself, mean while speaking"
     means = ", ".join(f"{name} {levels[names == name].mean():+.2f}" for name in sorted(set(names.tolist())))
-    print(f"{title}: mean arousal: {means}", flush=True)
+    print(f"mean arousal, {protocol}: {means}")
+    return [
+        interval(PAIRS, f"{protocol}, same speaker and text", pairs_above(levels, names, group), speakers),
+        interval(RANKED, protocol, area(levels, names), speakers),
+    ]
 
 
 def measure_clips(folder: Path) -> None:
@@ -110,6 +117,7 @@ def main() -> None:
     parser.add_argument("cache", type=Path, help="folder for the features")
     parser.add_argument("--clips", type=Path, help="folder with grid_*.mpg")
     parser.add_argument("--research", action="store_true", help="measure the weights for research")
+    parser.add_argument("--write", action="store_true", help="add the results to the card of gru_lite")
     options = parser.parse_args()
     torch.set_num_threads(1)
     weights = "research" if options.research else "builtin"
@@ -121,13 +129,18 @@ def main() -> None:
     splits = {
         split: sentence_voices(options.ravdess, voice, split, options.cache) for split in ("train", "valid", "test")
     }
-    measure_sentences(model, splits["test"], "RAVDESS, speakers 19-22")
+    metrics = measure_sentences(model, splits["test"], "speakers 19-22")
     if not options.research:
-        measure_sentences(model, [v for voices in splits.values() for v in voices], "RAVDESS, all 22 speakers")
+        metrics += measure_sentences(model, [v for voices in splits.values() for v in voices], "all 22 speakers")
     bursts = burst_voices(options.bursts, voice, "valid", options.cache)
     levels, labels = read_arousal(model, bursts), [burst.label for burst in bursts if burst.label]
     names, people = (np.array([getattr(label, key) for label in labels]) for key in ("name", "speaker"))
-    print(f"vocal bursts of 10 unseen persons: AUC of high above low: {interval(area(levels, names), people)}")
+    protocol = f"{len(labels)} vocal bursts of 10 persons that were not trained on"
+    metrics.append(interval("auc arousal of high above low categories", protocol, area(levels, names), people))
+    if options.write:
+        kept = [metric for metric in card.metrics if "95 % interval" not in metric.protocol]
+        written = card.model_copy(update={"metrics": [*kept, *metrics]}).model_dump(exclude_defaults=True)
+        path.with_suffix(".json").write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
     if options.clips:
         measure_clips(options.clips)
 
