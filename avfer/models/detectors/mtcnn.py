@@ -46,8 +46,8 @@ class Mtcnn(Network):
         self.eval().requires_grad_(False)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._run_pnet: Call = lambda x: tuple(_cell_outputs(self.pnet, x).values())
-        self._run_rnet: Call = self.rnet.forward
-        self._run_onet: Call = self.onet.forward
+        self._run_rnet: Call = lambda x: self.rnet(x)
+        self._run_onet: Call = lambda x: self.onet(x)
 
     @classmethod
     def card(cls) -> Card:
