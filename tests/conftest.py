@@ -20,6 +20,12 @@ settings.register_profile("avfer", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("avfer")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests, so that no core works alone on a long file at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     """Assert after every test that no thread of avfer is left."""
