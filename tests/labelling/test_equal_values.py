@@ -201,7 +201,7 @@ def test_run_label_and_python_give_equal_values(
 def test_chunks_change_no_value(
     case: Case, wanted: Tables, pipeline: Pipeline, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for chunk in (0.5, 2.0, 10.0):
+    for chunk in (0.5, 10.0):  # and 1.0 in `wanted`
         monkeypatch.setattr(pipeline, "spec", replace(pipeline.spec, chunk=chunk))
         assert in_python(case, pipeline, media) == wanted, chunk
 
