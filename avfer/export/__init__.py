@@ -7,8 +7,9 @@ to add an exporter, write a class with the members of Exporter and one line unde
 name: `--format NAME`, `--export NAME`. A class outside avfer needs no line: it is named `package.module:Name`.
 
 There is one kind of exporter. It gets the table and the path of the clip, in `avfer run` after the clip was read, in
-`avfer export` from a table on disk, whose clip may be gone: only an exporter that `needs_frames` may open the clip,
-all others use its path as a link or not at all. A second kind without a clip would split one list of names in two.
+`avfer export` from a table on disk, whose clip may be gone: only an exporter that `needs_frames` may rely on the clip,
+all others work without it: the report shows its video and faces if it is there, others use its path as a link. A second
+kind without a clip would split one list of names in two.
 """
 
 from collections.abc import Mapping

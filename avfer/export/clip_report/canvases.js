@@ -72,6 +72,7 @@ function drawPlane() {
   if (width < 3 * edge) return; // not laid out yet
   const x = (valence) => edge + ((valence + 1) / 2) * (width - 2 * edge), y = (arousal) => edge + ((1 - arousal) / 2) * (height - 2 * edge);
   context.strokeStyle = theme.line;
+  context.lineWidth = 1;
   context.strokeRect(x(-1), y(1), x(1) - x(-1), y(-1) - y(1));
   context.beginPath();
   context.ellipse(x(0), y(0), x(1) - x(0), y(0) - y(1), 0, 0, 2 * Math.PI);
@@ -89,16 +90,12 @@ function drawPlane() {
     context.fillText(text, 0, 4);
     context.restore();
   }
-  planePath ??= { ...group.view, points: planePoints(group.view) };
-  if (planePath.points.length > PLANE_POINTS) {
-    context.fillStyle = `${chosen.colour}30`;
-    const every = Math.ceil(planePath.points.length / (4 * PLANE_POINTS));
-    for (let k = 0; k < planePath.points.length; k += every) {
-      const [, valence, arousal] = planePath.points[k];
-      context.fillRect(x(valence) - 1.5, y(arousal) - 1.5, 3, 3);
-    }
+  planePath ??= { ...group.view, ...planePoints(group.view) };
+  if (planePath.sparse) {
+    context.fillStyle = `${chosen.colour}40`;
+    for (const [, valence, arousal] of planePath.points) context.fillRect(x(valence) - 1.5, y(arousal) - 1.5, 3, 3);
   } else strokePath(context, planePath.points, x, y, `${chosen.colour}66`, 1.2);
-  strokePath(context, planePoints({ min: player.time - TRAIL, max: player.time + 1e-6 }), x, y, chosen.colour, 2.4);
+  strokePath(context, planePoints({ min: player.time - TRAIL, max: player.time + 1e-6 }).points, x, y, chosen.colour, 2.4);
   const instant = currentInstant();
   for (const person of new Set([...shownPeople(), chosen])) {
     const valence = person.valueAt("valence", instant), arousal = person.valueAt("arousal", instant);
@@ -114,14 +111,16 @@ function drawPlane() {
   fillText(byId("plane-caption"), `${chosen.label}: path of the part shown in the curves; the last ${TRAIL} s before the cursor are drawn strongly.`);
 }
 
-/* Return [instant, valence, arousal] of each row of the chosen person in a part that has both. */
+/* Return [instant, valence, arousal] of the rows of the chosen person in a part that have both; `sparse`: of more than
+   PLANE_POINTS rows, of which about that many are returned. */
 function planePoints(view) {
-  const points = [], valences = chosen.columns.get("valence"), arousals = chosen.columns.get("arousal");
-  const first = lowerBound(clip.instants, view.min), last = lowerBound(clip.instants, view.max), scale = chosen.columnScales.get("valence");
-  eachRow(chosen.index, first, last, (row, instant) => {
-    if (valences[row] !== MISSING && arousals[row] !== MISSING) points.push([instant, valences[row] / scale, arousals[row] / scale]);
-  });
-  return points;
+  const points = [], valences = chosen.columns.get("valence"), arousals = chosen.columns.get("arousal"), { index } = chosen;
+  const start = lowerBound(index, lowerBound(clip.instants, view.min)), stop = lowerBound(index, lowerBound(clip.instants, view.max));
+  const step = Math.max(1, Math.floor((stop - start) / PLANE_POINTS)), scale = chosen.columnScales.get("valence");
+  for (let row = start; row < stop; row += step) {
+    if (valences[row] !== MISSING && arousals[row] !== MISSING) points.push([index[row], valences[row] / scale, arousals[row] / scale]);
+  }
+  return { points, sparse: step > 1 };
 }
 
 /* Draw a path through points, broken where instants lack values. */

@@ -7,7 +7,7 @@ const palette = gradient(report.viridis);
 const byId = (id) => document.getElementById(id);
 const group = new ChartGroup((time) => player.seek(clip.instants.length ? clip.instants[clip.nearest(time)] : time));
 const player = new Player(showTime);
-let clip = null, chosen = null, page = 0, planePath = null, panels = [], lanes = [], videoUrl = null;
+let clip = null, chosen = null, page = 0, planePath = null, panels = [], lanes = [], videoUrl = null, planeTimer = 0, planeView = {};
 
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 const percent = (share) => `${Math.round(100 * share)} %`;
@@ -39,6 +39,7 @@ async function openClip(number) {
 function openVideo(number) {
   const { video } = clip, notes = byId("video-notes"), screen = byId("screen"), stored = byId(`video-${number}`);
   notes.replaceChildren(...video.notes.map((note) => element("p", { class: "warning", text: note })));
+  if (video.remark) notes.append(element("p", { class: "note", text: video.remark }));
   if (video.format) notes.append(element("p", { class: "warning format", text: video.format }));
   if (videoUrl) URL.revokeObjectURL(videoUrl);
   videoUrl = null;
@@ -68,7 +69,7 @@ player.onFault = () => {
   const text = `This browser cannot show ${clip.video.name}: the file was moved, or is in a format that it does not play.` +
     " Choose the file below, or make the page again with avfer report TABLE --transcode.";
   byId("video-notes").querySelectorAll(".load-fault").forEach((note) => note.remove());
-  byId("video-notes").append(element("p", { class: "warning load-fault", text }));
+  if (!clip.video.format) byId("video-notes").append(element("p", { class: "warning load-fault", text })); // else it is stated
   byId("choose-video").hidden = false;
 };
 
@@ -180,7 +181,13 @@ group.onChange = () => {
   showValues();
   fillText(byId("part"), `${timeText(group.view.min, clip.stop)} to ${timeText(group.view.max, clip.stop)}`);
   byId("zoom-out").disabled = byId("zoom-all").disabled = group.view.max - group.view.min >= group.limits.max - group.limits.min - 1e-6;
-  if (planePath?.min !== group.view.min || planePath?.max !== group.view.max) { planePath = null; drawPlane(); moveOverview(); }
+  if (planeView.min !== group.view.min || planeView.max !== group.view.max) {
+    planeView = { ...group.view };
+    planePath = null;
+    clearTimeout(planeTimer);
+    planeTimer = setTimeout(drawPlane, 120); // once the curves rest
+    moveOverview();
+  }
 };
 
 player.onPlaying = (playing) => {

@@ -35,7 +35,8 @@ class ReportVideo:
     offset: float = 0.0  # s, what a player calls the time 0 of the table
     width: int = 0  # px, as displayed; 0: no picture
     height: int = 0  # px
-    notes: tuple[str, ...] = ()  # what a reader must know: missing, changed, transcoded
+    notes: tuple[str, ...] = ()  # what is missing: the file, or the one that the table was made from
+    remark: str = ""  # what file is shown in place of the clip
     format: str = ""  # the note on a format that many browsers do not play; shown unless the reader's does
     readable: bool = False  # whether faces can be cut out of the file
 
@@ -50,6 +51,7 @@ class ReportVideo:
             "width": self.width,
             "height": self.height,
             "notes": list(self.notes),
+            "remark": self.remark,
             "format": self.format,
         }
 
@@ -87,7 +89,9 @@ def find_video(
             found = replace(found, format=f"Many browsers do not play this video ({fault}); {advice}.")
         else:
             found = replace(found, offset=transcode(media, transcoded))
-            notes.append(f"The video is shown as {transcoded.name}, because browsers do not play {fault}.")
+            found = replace(
+                found, remark=f"The video is shown as {transcoded.name}: many browsers do not play {fault}."
+            )
             clip = transcoded
     found = replace(found, notes=tuple(notes))
     return _embedded(found, clip) if mode == "embed" else replace(found, reference=_reference(clip, page))
