@@ -85,11 +85,15 @@ def measure_sentences(model: GruLite, voices: list[Voice], people: str) -> list[
     levels, names = read_arousal(model, voices), np.array([label.name for label in labels])
     speakers = np.array([label.speaker for label in labels])
     group = np.array([f"{label.speaker} {label.sentence}" for label in labels])
+    strength = np.array([f"{label.speaker} {label.sentence} {label.strong}" for label in labels])
     protocol = f"RAVDESS speech, {people}, each sentence by itself, mean while speaking"
     means = ", ".join(f"{name} {levels[names == name].mean():+.2f}" for name in sorted(set(names.tolist())))
     print(f"mean arousal, {protocol}: {means}")
     return [
         interval(PAIRS, f"{protocol}, same speaker and text", pairs_above(levels, names, group), speakers),
+        interval(
+            PAIRS, f"{protocol}, same speaker, text and intensity", pairs_above(levels, names, strength), speakers
+        ),
         interval(RANKED, protocol, area(levels, names), speakers),
     ]
 

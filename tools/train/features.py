@@ -68,6 +68,7 @@ class VoiceLabel:
     speaker: str
     name: str  # emotion as the corpus names it: "anger"
     sentence: str = ""  # the text that is spoken, if it is known
+    strong: bool = False  # acted with strong intensity
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,15 @@ def sentence_label(utterance: Utterance) -> VoiceLabel:
     valence, arousal = VALENCE_AROUSAL[expression]
     scaled = arousal * (STRONG if utterance.strong else NORMAL) if arousal > 0 else arousal
     sentence = Path(utterance.file).stem.split("-")[4]  # the fifth number of the file's name
-    return VoiceLabel(CLASSES.index(expression), VOICE_VALENCE * valence, scaled, utterance.speaker, name, sentence)
+    return VoiceLabel(
+        CLASSES.index(expression),
+        VOICE_VALENCE * valence,
+        scaled,
+        utterance.speaker,
+        name,
+        sentence,
+        utterance.strong,
+    )
 
 
 @torch.inference_mode()
