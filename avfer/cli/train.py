@@ -39,4 +39,5 @@ def train(
             raise Stopped("the last checkpoint is kept: continue with --resume") from None
     scores = ", ".join(f"{name} {value:.4f}" for name, value in trained.scores.items())
     print(f"{trained.epochs} epochs; the best: {scores}", file=sys.stderr)
+    print(f"score it: {trained.evaluation}", file=sys.stderr)
     print(trained.weights)

@@ -66,7 +66,7 @@ def _section(number: int, section: Section) -> str:
     """Return a section of the page.   number: of the section, for the name of its table"""
     parts = [warning_list(section.warnings)]
     parts += [f'<p class="note">{escape(section.text)}</p>'] if section.text else []
-    parts += [f"<pre>{escape(section.command)}</pre>"] if section.command else []
+    parts += [f'<pre class="command">{escape(section.command)}</pre>'] if section.command else []
     if _is_paged(section):
         parts.append(render_paged_table(_paged_table(number, section)))
     elif section.rows and not section.chart_only:

@@ -1,13 +1,15 @@
-"""Charts of distributions as inline SVG: histograms, the density of two values, a confusion matrix, truth over time.
+"""Charts of distributions as inline SVG: histograms, the density of two values, a confusion matrix,
+truth over time, values by epoch.
 
 They take their colours from the style sheet of the page (`page.css`), for light and dark screens and for paper.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
+from avfer.export.colours import line_colour
 from avfer.export.svg import line_path, svg_image, svg_text
 
 BARS_WIDTH, BARS_HEIGHT = 440, 150  # px, of the bars of a histogram with their margin on the left, and their height
@@ -15,6 +17,7 @@ BARS_LEFT, BARS_TOP = 46, 12  # px, margins of a histogram
 DENSITY, MARGIN = 340, 46  # px, side of a density and its margin
 CELL, CLASS_NAMES = 62, 96  # px, of a confusion matrix
 CURVE_WIDTH, CURVE_HEIGHT, CURVE_GAP = 470, 120, 20  # px, of a recording's curve
+EPOCHS_WIDTH, EPOCHS_HEIGHT, EPOCHS_LEFT = 720, 180, 60  # px, of a chart over epochs and its margin
 ON_MARK = 0.5  # share from which the text of a cell is written in the colour of the page
 LEAST = 0.08  # opacity of a cell with a single value
 
@@ -121,6 +124,38 @@ def target_chart(recording: str, dimensions: Sequence[tuple[str, np.ndarray, np.
         parts.append(svg_text(left + CURVE_WIDTH - 34, CURVE_HEIGHT + 40, f"{last:g}", "end", class_="label"))
     title = f"Prediction and truth over time, {recording}"
     return svg_image(2 * CURVE_WIDTH + CURVE_GAP + 34, CURVE_HEIGHT + 48, title, parts)
+
+
+def epoch_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
+    """Draw values by epoch, a line for each name in the colour of `line_colour`.
+
+    series: name -> one value for each of N epochs, N >= 1; non-finite values break a line.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    values = np.array(list(series.values()), float)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    margin = 0.0 if high > low else 0.05 * abs(high) or 1.0
+    levels = MaxNLocator(5).tick_values(low - margin, high + margin)
+    low, high = float(levels[0]), float(levels[-1])
+    bottom, count = EPOCHS_HEIGHT + 12, values.shape[1]
+    xs = EPOCHS_LEFT + (EPOCHS_WIDTH - EPOCHS_LEFT - 14) * np.arange(count) / max(count - 1, 1)
+    parts: list[str] = []
+    for level in levels:
+        y = bottom - EPOCHS_HEIGHT * (level - low) / (high - low)
+        parts.append(f'<line class="grid" x1="{EPOCHS_LEFT}" x2="{EPOCHS_WIDTH - 14}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(svg_text(EPOCHS_LEFT - 6, y + 4, f"{level:.6g}", "end", class_="label"))
+    ticks = np.unique(np.linspace(0, count - 1, 6).round().astype(int))
+    parts += [svg_text(float(xs[epoch]), bottom + 18, str(epoch + 1), "middle", class_="label") for epoch in ticks]
+    for number, (name, row) in enumerate(zip(series, values, strict=True)):
+        ys = np.where(np.isfinite(row), bottom - EPOCHS_HEIGHT * (row - low) / (high - low), np.nan)
+        colour = line_colour(number)
+        style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"'
+        parts.append(f'<path d="{line_path(xs, ys)}" {style}><title>{escape(name)}</title></path>')
+        if count == 1 and np.isfinite(ys[0]):
+            parts.append(f'<circle cx="{xs[0]:.1f}" cy="{ys[0]:.1f}" r="3" fill="{colour}"/>')
+    return svg_image(EPOCHS_WIDTH, bottom + 26, title, parts)
 
 
 def _curve_y(values: np.ndarray) -> np.ndarray:

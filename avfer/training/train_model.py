@@ -12,13 +12,15 @@ from rich.console import Console
 
 from avfer.catalog import kind_of
 from avfer.errors import ConfigError, MissingExtra
+from avfer.models.weights import read_card
 from avfer.progress import ReportProgress, StepProgress, open_display
+from avfer.training.evaluation_command import evaluation_command
 from avfer.training.training_config import TrainConfig, read_config
+from avfer.training.training_report import NOT_SCORES, best_epoch, write_training_report
 
 IMAGE_KEYS = ("losses", "combine", "mix", "balance", "decide", "new_head", "start", "teacher", "triplets", "unlabelled")
 SEQUENCE_KEYS = ("pipeline", "settings", "length", "stride", "delay", "backbone")
 CROP_KEYS = ("augment", "size")
-LOG_COLUMNS = {"epoch", "loss", "rate"}  # columns of the history that are not scores
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Trained:
     weights: Path  # of the best epoch, with a card beside it
     scores: dict[str, float]  # of that epoch on the dev partition
     epochs: int  # that were trained
+    report: Path  # HTML page
+    evaluation: str  # command line that scores the weights on the test partition
 
 
 def train(
@@ -57,10 +61,14 @@ def train(
         raise MissingExtra("training", "lightning-fabric", "train") from error
     with open_display(Console(stderr=True), quiet=progress is not True) as display:
         report = StepProgress(display) if isinstance(progress, bool) else progress
-        position = launch(_task(config, resume, report), config, report)
-    best = max(position.history, key=lambda row: row["score"])
-    scores = {name: value for name, value in best.items() if name not in LOG_COLUMNS}
-    return Trained(config.output, config.output / "best.safetensors", scores, position.epoch)
+        task = _task(config, resume, report)
+        position = launch(task, config, report)
+    weights = config.output / "best.safetensors"
+    card, partition = read_card(weights.with_suffix(".json")), task.scored_partition()
+    command = evaluation_command(config, card, partition.delays)
+    page = write_training_report(config, position.history, card, partition, command)
+    scores = {name: value for name, value in best_epoch(position.history).items() if name not in NOT_SCORES}
+    return Trained(config.output, weights, scores, position.epoch, page, command)
 
 
 def _task(config: TrainConfig, resume: bool, progress: ReportProgress) -> Any:

@@ -79,5 +79,5 @@ def test_long_tables_have_search_and_pages_with_numbers_in_order_of_value():
 
 def test_a_command_can_be_copied_from_every_format():
     section = Section("Next", command="avfer evaluate --corpus <mine>")
-    assert "<pre>avfer evaluate --corpus &lt;mine&gt;</pre>" in render_html("a", [section])
+    assert '<pre class="command">avfer evaluate --corpus &lt;mine&gt;</pre>' in render_html("a", [section])
     assert "```console\n$ avfer evaluate --corpus <mine>\n```" in render_markdown("a", [section])

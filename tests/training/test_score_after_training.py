@@ -44,11 +44,17 @@ def commands_of_readme() -> list[list[str]]:
 def test_a_model_just_trained_is_scored_on_the_test_partition(avfer, corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train, evaluate = [[word.replace("/data/mine", str(corpus)) for word in words] for words in commands_of_readme()]
-    assert avfer(*train, *SMALL, "--set", "pipeline=vision", "--quiet").code == 0
+    trained = avfer(*train, *SMALL, "--set", "pipeline=vision", "--quiet")
+    assert trained.code == 0, trained.err
     vision = [{"aver": "vision"}.get(word, word) for word in evaluate]
-    result = avfer(*vision, "--set", "draws=5", "--quiet")
+    printed = shlex.split(trained.err.splitlines()[-1].partition("score it: ")[2])
+    assert printed == ["avfer", *vision, "--output", "avfer_train/my_labels/evaluation"]
+    page = Path("avfer_train/my_labels/report.html").read_text()
+    assert shlex.join(printed) in page and "Only 1 recording selected the epoch" in page
+    result = avfer(*printed[1:], "--set", "draws=5", "--quiet")
     assert result.code == 0, result.err
-    report = json.loads(Path("avfer_eval/report.json").read_text())
+    out = Path("avfer_train/my_labels/evaluation")
+    report = json.loads((out / "report.json").read_text())
     assert "test" in json.dumps(report) and "best.safetensors" in json.dumps(report)
-    tables = list(Path("avfer_eval/tables").glob("*.parquet"))
+    tables = list((out / "tables").glob("*.parquet"))
     assert [table.stem for table in tables] == ["carl"] and pd.read_parquet(tables[0])["valence"].notna().all()

@@ -27,6 +27,7 @@ from avfer.training.images.image_model import create_network, for_inference
 from avfer.training.images.image_objective import ImageObjective
 from avfer.training.labels import TargetNames
 from avfer.training.model_card import scored_card, trained_card
+from avfer.training.scored_partition import ScoredPartition
 from avfer.training.scores import TargetScores, on_cpu
 from avfer.training.start_files import check_start_files
 from avfer.training.training_config import Augmentation, Target, TrainConfig
@@ -98,6 +99,13 @@ class ImageTask:
         model, card = for_inference(cast(ImageObjective, objective).model, self.card)
         card = scored_card(card, self.config, scores, f"{len(self.dev)} pictures")
         save(model, card, folder / "best.safetensors")
+
+    def scored_partition(self) -> ScoredPartition:
+        """Return what the dev partition contains."""
+        classes = self.card.classes if "expression" in self.config.targets else []
+        units = self.card.action_units if "action_units" in self.config.targets else []
+        names = TargetNames(tuple(classes), tuple(units))
+        return ScoredPartition.of(len(self.dev), "pictures", [self.dev.labels], names)
 
     def _negative_loss(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
         """Return minus the mean loss of the dev partition, with the same random numbers (of masks, say) each time."""

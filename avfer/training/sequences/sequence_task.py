@@ -36,6 +36,7 @@ from avfer.training.engine.optimiser import make_optimiser
 from avfer.training.engine.output_folder import prepare_output
 from avfer.training.labels import DIMENSIONS, TargetNames, labels_of
 from avfer.training.model_card import scored_card, trained_card
+from avfer.training.scored_partition import ScoredPartition
 from avfer.training.scores import TargetScores, on_cpu, with_valence_arousal
 from avfer.training.sequences.delay_search import search_delays
 from avfer.training.sequences.sequence_model import (
@@ -112,6 +113,11 @@ class SequenceTask:
         undone = f", delay {self.delays} s undone" if any(self.delays) else ""
         card = scored_card(self.card, self.config, scores, f"joined{undone}")
         save(model.over_time if isinstance(model, EndToEndNetwork) else model, card, folder / "best.safetensors")
+
+    def scored_partition(self) -> ScoredPartition:
+        """Return what the dev partition contains."""
+        labels = (recording.labels for recording in self.dev)
+        return ScoredPartition.of(len(self.dev), "recordings", labels, self.names, self.delays)
 
     def _undelayed(self, prediction: Prediction, recording: Recording) -> Prediction:
         """Return the prediction of a recording (T, ...) with valence and arousal moved to the time of the labels."""

@@ -1,0 +1,36 @@
+"""What the partition that selects the best epoch contains: how many examples, and which names no label has."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from avfer.losses.affect_labels import AffectLabels
+from avfer.training.labels import TargetNames
+
+
+@dataclass(frozen=True)
+class ScoredPartition:
+    """The content of a partition, as far as it limits the meaning of a score."""
+
+    examples: int
+    noun: str  # what an example is, in the plural: "recordings" or "pictures"
+    absent: tuple[str, ...]  # classes and action units that no valid label has
+    delays: tuple[float, float] = (0.0, 0.0)  # s, by which labels of valence and arousal were moved
+
+    @classmethod
+    def of(
+        cls,
+        examples: int,
+        noun: str,
+        labels: Iterable[AffectLabels],
+        names: TargetNames,
+        delays: tuple[float, float] = (0.0, 0.0),
+    ) -> Self:
+        """Return the content of a partition with some labels, (N, ...) each, in the order of the names."""
+        occurring = set[str]()
+        for part in labels:
+            occurring |= {names.classes[index] for index in part.expression[part.expression_valid].unique().tolist()}
+            present = ((part.action_units > 0) & part.action_units_valid).any(0).tolist()
+            occurring |= {name for name, found in zip(names.action_units, present, strict=True) if found}
+        absent = tuple(name for name in (*names.classes, *names.action_units) if name not in occurring)
+        return cls(examples, noun, absent, delays)
