@@ -87,8 +87,11 @@ def record_metadata(path: Path, kind: object, metadata: Mapping[str, str]) -> No
 
 def _read_metadata(path: Path, kind: object) -> Mapping[str, str]:
     """Return the metadata of the table that a file was made from, empty if nothing is recorded."""
-    if isinstance(kind, CarriesMetadata):
-        return kind.read_metadata(path)
+    return kind.read_metadata(path) if isinstance(kind, CarriesMetadata) else recorded_metadata(path)
+
+
+def recorded_metadata(path: Path) -> Mapping[str, str]:
+    """Return the metadata that lies beside a file, such as `au_scale`; empty if there is none for this content."""
     try:
         content = json.loads(_record(path).read_bytes())
         return content["metadata"] if content["size"] == path.stat().st_size else {}

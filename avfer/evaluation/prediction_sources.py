@@ -16,9 +16,10 @@ import pandas as pd
 from avfer.datasets.example import Corpus, Example, Partition
 from avfer.errors import DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, align, all_columns_of
+from avfer.kept_files import recorded_metadata
 
 TABLE_SUFFIXES = ("parquet", "csv", "jsonl")
-METADATA_FACTS = {  # key in the metadata of a Parquet table -> name of the fact in a report
+METADATA_FACTS = {  # key in the metadata of a table -> name of the fact in a report
     "version": "avfer that made the tables",
     "pipeline_sha256": "sha256 of the pipeline that made them",
     "device": "device that made them",
@@ -115,9 +116,12 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def table_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a Parquet table, empty for other formats. Raises DatasetError for a damaged file."""
+    """Return the metadata of a table, which lies beside it for CSV and JSON lines; empty if none is recorded.
+
+    Raises DatasetError for a damaged Parquet file.
+    """
     if path.suffix != ".parquet":
-        return {}
+        return dict(recorded_metadata(path))
     import pyarrow.parquet
 
     try:

@@ -27,6 +27,11 @@ from avfer.evaluation.submission_check import (
     sample_names,
 )
 
+NOT_MEASURED = (
+    "the network that measured the action units of the table does not measure these. Label the videos with a network"
+    " that has a head for them (avfer models list), or with --set output=affect, whose units follow from expressions"
+)
+
 
 @dataclass(frozen=True)
 class Written:
@@ -105,8 +110,7 @@ def _predict_video(
     Expressions become the index of the most probable class that the table has, action units True above the threshold.
     """
     path = _find_table(video, folder)
-    if task == "au" and threshold is None and table_metadata(path).get("au_scale") == "activation":
-        raise ConfigError(f"{path}: {THRESHOLD_MISSING}: --threshold 0.5")
+    measured = task == "au" and table_metadata(path).get("au_scale") == "activation"
     table = select_face(_read_table(path, video), video, side)
     columns = _value_columns(task, table, video)
     frames = table["frame"].to_numpy(np.int64)
@@ -114,8 +118,11 @@ def _predict_video(
     finite = np.asarray(np.isfinite(given).all(axis=1))
     if absent := [column for column, values in zip(columns, given.T, strict=True) if np.isnan(values).all()]:
         raise DatasetError(
-            f"predictions for {video} have no value of {', '.join(absent)} on any frame; use a model that predicts them"
+            f"predictions for {video} have no value of {', '.join(absent)} on any frame;"
+            f" {NOT_MEASURED if measured else 'use a model that predicts them'}"
         )
+    if measured and threshold is None:
+        raise ConfigError(f"{path}: {THRESHOLD_MISSING}: --threshold 0.5")
     explained = table["reason"].notna().to_numpy() if "reason" in table else np.zeros(len(table), bool)
     _check_frames(~finite & ~explained, frames, video, "are not finite")
     low = 0 if task != "va" else -1

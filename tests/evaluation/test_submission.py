@@ -11,6 +11,8 @@ import pytest
 from avfer.errors import AvferWarning, ConfigError, DatasetError
 from avfer.evaluation.submission import write
 from avfer.evaluation.submission_check import HEADERS, UNITS, check
+from avfer.export import find_format
+from avfer.kept_files import record_metadata
 
 NAMES = [*(f"video59_right/{i:05d}.jpg" for i in (1, 2, 3, 4)), *(f"a b.c/{i:05d}.jpg" for i in (2, 1))]
 ROWS = {"va": "-5,-5", "expr": "-1", "au": ",".join(["-1"] * 12)}
@@ -238,5 +240,14 @@ def test_activations_are_written_only_with_a_stated_threshold(tmp_path, predicti
 
 def test_units_that_are_not_measured_are_named(tmp_path, predictions):
     measured(table(4).assign(au06=np.nan), predictions / "video59.parquet")
-    with pytest.raises(DatasetError, match="no value of au06 on any frame"):
-        write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt", threshold=0.5)
+    with pytest.raises(DatasetError, match=r"no value of au06 on any frame; the network that measured .* output=affect"):
+        write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
+
+
+def test_the_scale_of_a_csv_table_is_read_from_the_record_beside_it(tmp_path, predictions):
+    path = predictions / "video59.csv"
+    (predictions / "video59.parquet").unlink()
+    table(4).to_csv(path, index=False)
+    record_metadata(path, find_format("csv"), {"au_scale": "activation"})
+    with pytest.raises(ConfigError, match=r"activations .* --threshold"):
+        write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
