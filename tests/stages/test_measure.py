@@ -96,7 +96,7 @@ def quality_of(crops: FaceCrops, yaw: float = 0.0, mouth: float = 9.0, eyes: flo
 def test_each_part_alone_lowers_the_quality() -> None:
     crops = one_face(0, 100, (0, 0))
     clear, pixels = quality_of(crops), crops.pixels.float()
-    assert clear > 0.9
+    assert clear > 0.7
     dark = replace(crops, pixels=(pixels * 0.03).byte())
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0))
     noisy = replace(crops, pixels=(pixels + 60 * noise).clamp(0, 255).byte())

@@ -105,16 +105,12 @@ def tinted(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def paste(frame: np.ndarray, face: np.ndarray, row: int, column: int, cell: int) -> None:
-    """Put a face into the middle of a cell; its border continues outwards and fades into the frame.
+    """Put a face into the middle of a cell.
 
-    frame: (H, W, 3); face: (S, S, 3); row, column: number of the cell of `cell` px.
+    frame: (H, W, 3), which is changed; face: (S, S, 3); row, column: number of the cell of `cell` px.
     """
-    margin = (cell - len(face)) // 2
-    wide = np.pad(face, ((margin, margin), (margin, margin), (0, 0)), "edge")
-    ramp = np.minimum(np.arange(len(wide)), np.arange(len(wide))[::-1])
-    share = (np.minimum(ramp[:, None], ramp) / max(margin, 1)).clip(0, 1)[..., None]
-    place = frame[row * cell : row * cell + len(wide), column * cell : column * cell + len(wide)]
-    place += share * (wide - place)
+    top, left = row * cell + (cell - len(face)) // 2, column * cell + (cell - len(face)) // 2
+    frame[top : top + len(face), left : left + len(face)] = face
 
 
 def read_faces(pipe: Pipeline, faces: Sequence[np.ndarray], cell: int, rng: np.random.Generator) -> Read:
