@@ -84,6 +84,7 @@ ACTING: dict[str, tuple[int, ...]] = {
     "disgust": (4, 7, 10, 25),
     "surprise": (1, 2, 25, 26),
 }
+JAW = 2.0  # displacements of an open mouth, which `find_speakers` has to notice; 1 is the opening of the demo clip
 PARTED, DROPPED = 0.3, 0.7  # opening of a speaking mouth from which AU25 (lips part) and AU26 (jaw drop) occur
 
 
@@ -119,7 +120,7 @@ def _places(expression: str, strength: float, opening: float) -> dict[str, np.nd
     """Return the position of every point (px of the portrait), by the name of its group: (n, 2) each."""
     # The portrait smiles. Surprise and happiness are displacements from the portrait, all others from neutral.
     neutral = 1 - strength if expression in {"happiness", "surprise"} else 1.0
-    shares = [(MOVES["neutral"], neutral), (MOVES["open"], opening)]
+    shares = [(MOVES["neutral"], neutral), (MOVES["open"], JAW * opening)]
     shares.append((MOVES["surprise"] if expression == "surprise" else ADDED.get(expression, {}), strength))
     places: dict[str, np.ndarray] = {}
     for name, points in POINTS.items():
