@@ -86,9 +86,25 @@ def test_a_smile_raises_valence_and_happiness(
 
 def test_a_sound_file_gives_rows_on_a_fixed_clock() -> None:
     table = run("d_audio_only.ogg").to_pandas()
-    assert table.frame.isna().all() and (table.reason == "no_picture").all()
+    assert table.frame.isna().all() and set(table.reason) == {"no_picture", "no_speech"}
     assert np.diff(table.time_s).max() == pytest.approx(0.04)
-    assert table.valence.notna().all()
+    assert (table.valence.notna() == (table.reason == "no_picture")).all()
+    assert (table.has_voice == (table.speech >= 0.5)).all() and table.has_voice.mean() > 0.5
+
+
+@pytest.mark.parametrize("name", ["nasa_13013.mp4", "moviepy_chaplin.mp4", "d_black_video_with_speech.mp4"])
+@pytest.mark.parametrize("pipeline", ["aver", "voice"])
+def test_neither_face_nor_speech_gives_an_emotion(name: str, pipeline: str) -> None:
+    table = run(name, pipeline).to_pandas()
+    empty = table[~table.has_face & ~(table.speech >= 0.5).fillna(False)]
+    assert len(empty) and (empty.reason == "no_speech").all()
+    assert empty[["valence", "arousal", "expression"]].isna().all(axis=None)
+
+
+def test_the_one_who_says_a_sentence_speaks_while_it_is_said() -> None:
+    table = run("grid_brbk7n.mpg").to_pandas()
+    assert ((table.speaking >= 0.5) == (table.speech >= 0.5)).mean() > 0.95
+    assert 0.4 < table.has_voice.mean() < 0.7
 
 
 def test_the_voice_pipeline_marks_a_clip_without_sound() -> None:
