@@ -14,13 +14,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 from avfer.models.affect.lite import GruLite
 from avfer.models.card import Metric
 from avfer.models.weights import load_into, locate
 from avfer.pipeline import load
-from tools.train.features import Voice, burst_voices, sentence_voices
+from avfer.signal.voice_frames import voice_frames
+from tools.train.features import Voice, burst_voices, load_voice, sentence_label, sentence_voices, voice_rows
+from tools.train.ravdess import load_utterances
 from tools.train.score_fusion import HIGH, LOW, predict_voice
+from tools.train.sound_changes import add_noise, add_room, encode
 
 DRAWS = 1000
 PAIRS = "arousal of anger above sadness, share of pairs"
@@ -98,6 +102,30 @@ def measure_sentences(model: GruLite, voices: list[Voice], people: str) -> list[
     ]
 
 
+def measure_changes(model: GruLite, root: Path, weights: Path) -> None:
+    """Print how well the arousal of sentences of four speakers is ranked after changes of the sound."""
+    network, utterances = load_voice(weights)[0], load_utterances(root, "test")
+    labels = [sentence_label(utterance) for utterance in utterances]
+    names, speakers = (np.array([getattr(label, key) for label in labels]) for key in ("name", "speaker"))
+    random = np.random.default_rng(0)
+    changes: dict[str, Callable[[Tensor], Tensor]] = {
+        "as they are": lambda wave: wave,
+        "12 dB louder": lambda wave: 4 * wave,
+        "12 dB quieter": lambda wave: wave / 4,
+        "8 kHz, A-law": lambda wave: encode(4 * wave, "a-law", 64_000),
+        "Opus, 8 kbit/s": lambda wave: encode(wave, "opus", 8_000),
+        "a room": lambda wave: add_room(wave, random),
+        "noise 15 dB below": lambda wave: add_noise(wave, random, 15.0),
+    }
+    for title, change in changes.items():
+        rows = [voice_rows(network, voice_frames(change(utterance.wave))) for utterance in utterances]
+        voices = [Voice(*row, label) for row, label in zip(rows, labels, strict=True)]
+        levels = read_arousal(model, voices)
+        interval(
+            RANKED, f"RAVDESS speech, speakers 19-22, {title}, mean {levels.mean():+.2f}", area(levels, names), speakers
+        )
+
+
 def measure_clips(folder: Path) -> None:
     """Print what the pipeline `voice` gives for sentences that nobody acted."""
     pipeline = load("voice")
@@ -121,6 +149,7 @@ def main() -> None:
     parser.add_argument("cache", type=Path, help="folder for the features")
     parser.add_argument("--clips", type=Path, help="folder with grid_*.mpg")
     parser.add_argument("--research", action="store_true", help="measure the weights for research")
+    parser.add_argument("--changes", action="store_true", help="measure changed sounds too: gain, codecs, room, noise")
     parser.add_argument("--write", action="store_true", help="add the results to the card of gru_lite")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -145,6 +174,8 @@ def main() -> None:
         kept = [metric for metric in card.metrics if "95 % interval" not in metric.protocol]
         written = card.model_copy(update={"metrics": [*kept, *metrics]}).model_dump(exclude_defaults=True)
         path.with_suffix(".json").write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
+    if options.changes:
+        measure_changes(model, options.ravdess, voice)
     if options.clips:
         measure_clips(options.clips)
 

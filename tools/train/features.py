@@ -141,7 +141,7 @@ def burst_voices(data: Path, weights: Path, split: str, cache: Path) -> list[Voi
             for person in sorted({burst.person for burst in bursts}):
                 own = [burst for burst in bursts if burst.person == person]
                 frames, index = session(own, random)
-                values, speech = _voice_rows(network, frames)
+                values, speech = voice_rows(network, frames)
                 owner = index[torch.arange(len(values)) * HOP + PATCH_FRAMES // 2]
                 for number, burst in enumerate(own):
                     if int((owner == number).sum()) >= 2 and burst.category in BURST_CLASSES:
@@ -168,7 +168,7 @@ def sentence_voices(data: Path, weights: Path, split: str, cache: Path, changed:
         cache.mkdir(parents=True, exist_ok=True)
         waves = [utterance.wave for utterance in utterances]
         waves += [change_sound(wave, random) for wave in waves] if changed else []
-        torch.save([_voice_rows(network, voice_frames(wave)) for wave in waves], path)
+        torch.save([voice_rows(network, voice_frames(wave)) for wave in waves], path)
     stored = torch.load(path, weights_only=True)
     labels = [sentence_label(u) for u in utterances] * (len(stored) // len(utterances))
     return [Voice(*rows, label) for rows, label in zip(stored, labels, strict=True)]
@@ -184,7 +184,7 @@ def pauses(weights: Path, count: int, seed: int) -> list[Voice]:
         slow = (slow - slow.mean()) / slow.std()
         share, level = torch.rand(2, generator=random).tolist()
         waves.append((share * white + (1 - share) * slow) * 10 ** (-4.5 + 3 * level))
-    outputs = [_voice_rows(network, voice_frames(wave)) for wave in waves]
+    outputs = [voice_rows(network, voice_frames(wave)) for wave in waves]
     return [Voice(values, torch.zeros_like(speech), None) for values, speech in outputs]
 
 
@@ -213,7 +213,7 @@ def sentence_label(utterance: Utterance) -> VoiceLabel:
 
 
 @torch.inference_mode()
-def _voice_rows(network: VoiceLite, frames: Tensor) -> tuple[Tensor, Tensor]:
+def voice_rows(network: VoiceLite, frames: Tensor) -> tuple[Tensor, Tensor]:
     """Return the features of a sound and how much of each patch is voice: (F, 82) -> (P, D), (P,)."""
     level = 10 * torch.log10((10 ** (frames[:, LEVELS:] / 10)).sum(1))
     loud = (level > level.max() - QUIET).float()
