@@ -33,24 +33,26 @@ TASKS = {  # of Aff-Wild2 -> measure of the score
 }
 
 
-def make(corpus: str, folder: Path, seed: int) -> Path:
-    """Generate a twin with the default size in `folder`/corpus; return `folder`."""
-    make_twin.main([corpus, str(folder / "corpus"), f"--seed={seed}"])
+def make(corpus: str, folder: Path, seed: int, *size: str) -> Path:
+    """Generate a twin in `folder`/corpus; return `folder`.
+
+    size: options of tools.make_twin, such as "--subjects=6"; its defaults otherwise.
+    """
+    make_twin.main([corpus, str(folder / "corpus"), f"--seed={seed}", *size])
     return folder
 
 
 def trained(twin: Path, recipe: str, name: str, **settings: object) -> Trained:
-    """Train a recipe on a twin; features of the videos are computed once and shared by all recipes.
+    """Train a recipe on a twin; recipes with the same pipeline share the features of the videos.
 
     name: of the output folder; settings: keys of the recipe that are changed.
     """
     features, output = twin / "features", twin / name
-    if features.exists():
-        shutil.copytree(features, output / "features")
+    features.mkdir(exist_ok=True)
+    shutil.copytree(features, output / "features")
     fixed = {"root": twin / "corpus", "output": output, "device": "cpu"}
     result = train(read_config(RECIPES / f"{recipe}.yaml", fixed | settings))
-    if not features.exists():
-        shutil.copytree(output / "features", features)
+    shutil.copytree(output / "features", features, dirs_exist_ok=True)
     return result
 
 
