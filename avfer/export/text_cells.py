@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # at the start of a cell, spreadsheets read these as a formula
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # at the start of a cell, spreadsheets read these as a formula
 TIME_DIGITS = 6  # decimals of a time in seconds
 
 
@@ -47,11 +47,12 @@ def column_cells(column: pa.ChunkedArray, missing: str = "", decimal: str = ".")
     """Return the values of a column as text cells.
 
     Numbers have the fewest digits that identify them in the type of the column, and `decimal` as decimal mark; text is
-    safe from formulas; truth values are "true" and "false"; null is `missing`.
+    safe from formulas; truth values are "true" and "false"; null and NaN are `missing`.
     """
     if pa.types.is_floating(column.type):
         kind = np.float32 if column.type == pa.float32() else np.float64
-        return [missing if value is None else _plain(kind(value)).replace(".", decimal) for value in column.to_pylist()]
+        numbers = column.to_pylist()
+        return [missing if one is None or one != one else _plain(kind(one)).replace(".", decimal) for one in numbers]
     if pa.types.is_boolean(column.type):
         return [missing if value is None else str(value).lower() for value in column.to_pylist()]
     if pa.types.is_integer(column.type):

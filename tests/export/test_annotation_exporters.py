@@ -138,3 +138,11 @@ def test_segments_are_listed_with_the_rules_that_found_them(tmp_path, table):
     np.testing.assert_allclose(frame[["start_s", "stop_s"]].to_numpy(float), times, atol=5e-7)
     rules = json.loads((tmp_path / "talk.segments.rules.json").read_text())
     assert rules["smile"]["on"] == 0.5 and set(rules) == set(EVENTS)
+
+
+def test_elan_finds_a_clip_in_another_folder(tmp_path):
+    (tmp_path / "codings").mkdir()
+    path = tmp_path / "codings" / "talk.eaf"
+    find_exporter("elan").write(TWO, tmp_path / "videos" / "talk.mp4", path)
+    (media,) = Eaf(path).media_descriptors
+    assert media["RELATIVE_MEDIA_URL"] == "../videos/talk.mp4"

@@ -8,7 +8,7 @@ import pyreadstat
 import pytest
 
 from avfer.export.exporters import fex_table, openface_table
-from tests.export.exporter_tables import HOSTILE, TABLES, TWO, every_table, numbers, write
+from tests.export.exporter_tables import HOSTILE, TABLES, TWO, every_table, make_table, numbers, write
 
 
 @every_table
@@ -108,3 +108,24 @@ def test_a_formula_in_a_cell_appears_as_text(tmp_path):
     (tmp_path / "xlsx").mkdir()
     cell = openpyxl.load_workbook(write("xlsx", table, tmp_path / "xlsx"))["table"]["A2"]
     assert cell.value == HOSTILE and cell.data_type == "s" and cell.hyperlink is None
+
+
+def with_column(values: list[object], kind: pa.DataType) -> pa.Table:
+    """Return a table of two rows with a column "note" of the user's own manifest."""
+    return make_table([0.0, 0.04], [(0, 1), (1, 1)]).append_column("note", pa.array(values, kind))
+
+
+def test_nan_in_a_column_of_the_user_is_a_missing_value(tmp_path):
+    table = with_column([float("nan"), 0.5], pa.float64())
+    assert pd.read_csv(write("csv", table, tmp_path), keep_default_na=False)["note"].tolist() == ["", "0.5"]
+    (tmp_path / "xlsx").mkdir()
+    sheet = openpyxl.load_workbook(write("xlsx", table, tmp_path / "xlsx"))["table"]
+    assert [sheet.cell(row, sheet.max_column).value for row in (2, 3)] == [None, 0.5]
+
+
+def test_text_with_control_characters_and_line_breaks_is_whole(tmp_path):
+    table = with_column(["a\0b", "\n=1+1"], pa.string())
+    frame, _ = pyreadstat.read_sav(write("spss", table, tmp_path))
+    assert frame["note"].tolist() == ["a\ufffdb", "\n=1+1"]
+    (tmp_path / "csv").mkdir()
+    assert pd.read_csv(write("csv", table, tmp_path / "csv"))["note"].tolist()[1] == "'\n=1+1"

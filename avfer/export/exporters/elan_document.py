@@ -6,6 +6,7 @@ that starts with "#", and a missing value is "NaN".
 """
 
 import mimetypes
+import os
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ def _document(tiers: Mapping[tuple[str, str], Segments], clip: Path, linked: lis
     root.set(XSI, SCHEMA)
     header = ET.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     media = mimetypes.guess_type(clip.name)[0] or "unknown"
-    urls = {"MEDIA_URL": _url(clip), "RELATIVE_MEDIA_URL": f"./{_xml_text(clip.name)}"}
+    urls = {"MEDIA_URL": _url(clip), "RELATIVE_MEDIA_URL": _relative_url(clip, linked[0].parent)}
     ET.SubElement(header, "MEDIA_DESCRIPTOR", urls, MIME_TYPE=media)
     for file, kind in zip(linked, ("unknown", "text/xml"), strict=True):
         urls = {"LINK_URL": _url(file), "RELATIVE_LINK_URL": f"./{_xml_text(file.name)}"}
@@ -157,6 +158,15 @@ def _time_series(tracks: Mapping[str, np.ndarray], series: Path, scale: str) -> 
 def _url(path: Path) -> str:
     """Return a file URL as ELAN writes it, without percent signs for spaces."""
     return f"file:///{_xml_text(path.absolute().as_posix().removeprefix('/'))}"
+
+
+def _relative_url(path: Path, folder: Path) -> str:
+    """Return the path of a file relative to a folder as ELAN writes it; its name alone if it is on another drive."""
+    try:
+        relative = Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        relative = path.name
+    return _xml_text(relative if relative.startswith("../") else f"./{relative}")
 
 
 def _xml_text(text: str) -> str:

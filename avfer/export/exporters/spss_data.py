@@ -81,7 +81,7 @@ def _values(column: pa.ChunkedArray) -> list[str] | np.ndarray:
         kind = pa.int8() if pa.types.is_boolean(column.type) else column.type
         numbers = column.cast(kind).cast(pa.float64()).to_numpy(zero_copy_only=False)
         return numbers if column.type != pa.float32() else _shortest(column)
-    return ["" if value is None else str(value) for value in column.to_pylist()]
+    return ["" if value is None else str(value).replace("\0", "\ufffd") for value in column.to_pylist()]  # \0 ends text
 
 
 def _shortest(column: pa.ChunkedArray) -> np.ndarray:

@@ -70,5 +70,5 @@ def _write_rows(sheet: Any, header: Any, rows: Any) -> None:
                 sheet.write_boolean(number, column, value)
             elif isinstance(value, int | float) and np.isfinite(value):
                 sheet.write_number(number, column, value)
-            elif value is not None:
+            elif value is not None and value == value:  # NaN differs from itself, and is missing
                 sheet.write_string(number, column, str(value)[:MAX_TEXT])
