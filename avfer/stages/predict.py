@@ -272,9 +272,10 @@ def _check_features(model: Card, network: Card, modality: str) -> None:
     """
     wanted, width = model.inputs[modality], network.width(modality)
     if wanted != width:
+        trained = model.trained_on.get(modality)
         raise ConfigError(
-            f"{model.name} reads {wanted} features of the {modality}, but {network.name} outputs {width};"
-            f" use the backbone it was trained with, or weights trained on this one"
+            f"{model.name} reads {wanted} features of the {modality}, but {network.name} outputs {width}; use"
+            f" {f'{trained}, ' if trained else ''}the backbone it was trained with, or weights trained on this one"
         )
     backbone = model.trained_on.get(modality, network.name)
     if backbone != network.name:
