@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from facenet_pytorch.models.mtcnn import PNet  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor, nn
 
 from avfer.errors import ConfigError
@@ -25,6 +24,7 @@ from avfer.models.backbones.poster_parts import FaceMaps, LandmarkMaps
 from avfer.models.backbones.poster_v2 import PosterV2
 from avfer.models.backbones.psr import Psr
 from avfer.models.detectors.mtcnn import Mtcnn, padded
+from avfer.models.detectors.mtcnn_networks import PNet
 from avfer.models.network import FaceNetwork
 
 

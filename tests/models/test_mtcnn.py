@@ -1,15 +1,19 @@
 """mtcnn: the cascade against the published implementation, and the last network by itself."""
 
+import subprocess
+import sys
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from facenet_pytorch import MTCNN
+from facenet_pytorch.models import mtcnn as published
 
 from avfer.errors import ConfigError
 from avfer.goldens.adapters import build_mtcnn_part
-from avfer.models.detectors import mtcnn
+from avfer.models.detectors import mtcnn, mtcnn_networks
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.signal.geometry import iou
 from tests.pictures import astronaut, face_at, no_face
@@ -103,3 +107,38 @@ def test_a_large_batch_passes_in_parts_and_keeps_its_order(monkeypatch: pytest.M
     for part, values in enumerate(together):
         expected = torch.cat([one[part] for one in alone])
         torch.testing.assert_close(values[[0, 63, 64, 69]], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("PNet", (1, 3, 60, 81)), ("RNet", (3, 3, 24, 24)), ("ONet", (3, 3, 48, 48))]
+)
+def test_the_networks_are_those_of_facenet_pytorch(name: str, shape: tuple[int, ...]) -> None:
+    ours, theirs = getattr(mtcnn_networks, name)(), getattr(published, name)()
+    x = torch.randn(shape)
+    for found, expected in zip(ours(x), theirs(x), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_boxes_are_suppressed_and_cut_out_as_by_torchvision() -> None:
+    corner, scores, picture = torch.rand(50, 2) * 40, torch.rand(50), torch.rand(1, 3, 64, 64)
+    boxes = torch.cat([corner, corner + 1 + 20 * torch.rand(50, 2)], 1)
+    assert torch.equal(mtcnn_networks.nms(boxes, scores, 0.5), torchvision.ops.nms(boxes, scores, 0.5))
+    expected = torchvision.ops.roi_align(picture, [boxes], 24, sampling_ratio=2, aligned=True)
+    assert torch.equal(mtcnn_networks.roi_align(picture, boxes, 24), expected)
+
+
+@pytest.mark.slow
+def test_loading_a_pipeline_imports_no_package_that_it_does_not_use() -> None:
+    unused = {
+        "torchvision",
+        "torch._dynamo",
+        "facenet_pytorch",
+        "librosa",
+        "pandas",
+        "matplotlib",
+        "timm",
+        "onnxruntime",
+    }
+    code = f"import sys, avfer; avfer.load('aver', device='cpu'); print(sorted({unused} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

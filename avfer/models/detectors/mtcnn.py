@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # pyright: ignore[reportMissingTypeStubs]
 from torch import Tensor, nn
-from torchvision.ops import nms, roi_align
 
 from avfer.models.card import Card
+from avfer.models.detectors.mtcnn_networks import ONet, PNet, RNet, nms, roi_align
 from avfer.models.engine import Outputs, onnx_network
 from avfer.models.network import Network
 from avfer.signal.geometry import drop_duplicates
@@ -45,7 +44,7 @@ class Mtcnn(Network):
         self.pnet, self.rnet, self.onet = PNet(), RNet(), ONet()
         self.eval().requires_grad_(False)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self._run_pnet: Call = lambda x: tuple(_cell_outputs(self.pnet, x).values())
+        self._run_pnet: Call = lambda x: self.pnet.cells(x)
         self._run_rnet: Call = lambda x: self.rnet(x)
         self._run_onet: Call = lambda x: self.onet(x)
 
@@ -173,9 +172,8 @@ def _cell_outputs(pnet: PNet, x: Tensor) -> Outputs:
 
     x: (1, 3, H, W) float32 in [-1, 1] -> offsets (1, 4, R, C) and logits (1, 2, R, C), one for each cell.
     """
-    x = pnet.pool1(pnet.prelu1(pnet.conv1(x)))
-    x = pnet.prelu3(pnet.conv3(pnet.prelu2(pnet.conv2(x))))
-    return {"offsets": pnet.conv4_2(x), "logits": pnet.conv4_1(x)}
+    offsets, logits = pnet.cells(x)
+    return {"offsets": offsets, "logits": logits}
 
 
 def _numbered_outputs(network: nn.Module, x: Tensor) -> Outputs:
@@ -239,5 +237,4 @@ def _crops(picture: Tensor, boxes: Tensor, side: int) -> Tensor:
     limit = boxes.new_tensor([width, height]).repeat(2)
     clipped = torch.minimum(boxes.trunc().clamp(min=0), limit)
     clipped[:, 2:] = torch.maximum(clipped[:, 2:], clipped[:, :2] + 1)
-    crops: Tensor = roi_align(picture, [clipped], side, sampling_ratio=2, aligned=True)  # pyright: ignore
-    return crops.contiguous(memory_format=torch.channels_last)
+    return roi_align(picture, clipped, side).contiguous(memory_format=torch.channels_last)
