@@ -17,8 +17,8 @@ from avfer.types import Clock, FaceTracks, JointFeatures
 
 LIPS = ((13, 14), (82, 87), (312, 317))  # pairs of points on the inner upper and lower lip, of the face mesh
 SIZE = ((33, 263), (10, 4))  # outer corners of the eyes; forehead and nose: alike in a frontal face
-# Standard deviation of a mouth's opening in a second, at rest and while it speaks. Of six people who say a sentence, the
-# median before and after it is the first; 99 % of the frames with speech are above the second.
+# Standard deviation of a mouth's opening in a second, at rest and while it speaks. Of six people who say a sentence,
+# the median before and after it is the first; 99 % of the frames with speech are above the second.
 MOVEMENT = (0.012, 0.028)
 FEWEST = 4  # rows of a track in a window from which a movement can be read
 
