@@ -10,6 +10,8 @@ from avfer.signal.geometry import ARCFACE, inverse, similarity
 SIDE = 32  # px of the sample that is taken from a face
 BINS = 8  # of a colour histogram, per channel
 FLAT = 3.0  # grey levels, contrast below which a face has hardly a pattern
+# (x, y, 1) of the centre of each pixel of the sample: (3, SIDE^2)
+CENTRES = np.stack([*(np.mgrid[:SIDE, :SIDE].reshape(2, -1)[::-1] + 0.5), np.ones(SIDE**2)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,7 @@ def appearance(picture: Tensor, landmarks: np.ndarray) -> Appearance:
     """
     height, width = picture.shape[:2]
     to_picture = inverse(similarity(landmarks[None], np.array(ARCFACE) * SIDE))[0]
-    y, x = np.mgrid[:SIDE, :SIDE].reshape(2, -1) + 0.5
-    points = np.floor(to_picture @ np.stack([x, y, np.ones_like(x)])).astype(np.int64)
+    points = np.floor(to_picture @ CENTRES).astype(np.int64)
     sample = picture.numpy()[points[1].clip(0, height - 1), points[0].clip(0, width - 1)]
     grey = sample.reshape(SIDE // 2, 2, SIDE // 2, 6).mean((1, 3)).astype(np.float32)
     return Appearance(grey, colour_histogram(sample))
