@@ -28,19 +28,19 @@ BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")
 
 
 @dataclass(frozen=True)
-class Face:
+class FaceImage:
     """A face of one person."""
 
     time: float  # s, on the axis of the column `time_s`
     image: str  # JPEG of SIDE x SIDE px as a data URL
 
 
-def cut_faces(clip: Path, people: Sequence[PersonRows]) -> list[list[Face]]:
+def cut_faces(clip: Path, people: Sequence[PersonRows]) -> list[list[FaceImage]]:
     """Return the faces of each person in the order of time; none where the video cannot be read.
 
     clip: the video that the rows were read from; a sequence of pictures gives no faces.
     """
-    found: list[list[Face]] = [[] for _ in people]
+    found: list[list[FaceImage]] = [[] for _ in people]
     boxes = [_Boxes.of(person) for person in people]
     wanted = _wanted_times(boxes)
     if not wanted or is_sequence(clip):
@@ -124,7 +124,7 @@ def _decoded(container: InputContainer, stream: VideoStream, first_s: float) -> 
                 yield time - first_s, frame
 
 
-def _cut_frame(frame: VideoFrame, time: float, people: Sequence[_Boxes], found: list[list[Face]]) -> None:
+def _cut_frame(frame: VideoFrame, time: float, people: Sequence[_Boxes], found: list[list[FaceImage]]) -> None:
     """Append the faces on a frame at a time (s) to those of each person."""
     boxes = [person.at(time) for person in people]
     if all(box is None for box in boxes):
@@ -133,7 +133,7 @@ def _cut_frame(frame: VideoFrame, time: float, people: Sequence[_Boxes], found: 
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     for box, faces in zip(boxes, found, strict=True):
         if box is not None:
-            faces.append(Face(round(time, 4), _cut(picture, box)))
+            faces.append(FaceImage(round(time, 4), _cut(picture, box)))
 
 
 def _cut(picture: Image.Image, box: np.ndarray) -> str:

@@ -16,7 +16,7 @@ MEASURED = (
 )
 EXPRESSIONS = "Expressions are what a face (or a voice) shows to observers, not what the person feels."
 UNKNOWN = (
-    "The table does not state embedded weights: what its numbers mean, and under which licence, stands in the cards of"
+    "The table does not state embedded weights: what its numbers mean, and under which licence, is in the cards of"
     " the weights that were used."
 )
 STAGES = {  # stage -> what a methods section says about it

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from avfer.export import metadata_of
 from avfer.export.clip_report import methods_text
-from avfer.export.clip_report.face_strip import BOX_COLUMNS, Face
+from avfer.export.clip_report.face_strip import BOX_COLUMNS, FaceImage
 from avfer.export.clip_report.packed_arrays import SCALE, compress, pack_rows, pack_times, quantize
 from avfer.export.clip_report.report_video import ReportVideo
 from avfer.export.colours import expression_colour, line_colour
@@ -27,8 +27,8 @@ ANGLE_SCALE, UNIT_SCALE, BOX_SCALE = 100.0, 250.0, 1.0  # steps of a degree, of 
 STATES = {
     "read": ("values were read from a face or a voice", "#8a939c"),
     "no_face": ("no face was found on the frame", "#cfd6dd"),
-    "no_speech": ("nobody speaks, and no face was found or asked for", "#b9c7c9"),
-    "low_quality": ("the face is too small, blurred or turned away", "#b8a6cf"),
+    "no_speech": ("there is no speech, and no face was found or looked for", "#b9c7c9"),
+    "low_quality": ("the face is covered, too small, blurred, dark or turned away", "#b8a6cf"),
     "no_picture": ("the audio continues without video frames", "#d9cfae"),
     "no_audio": ("the clip has no audio at this time", "#d3bcae"),
     "decode_error": ("the frame is damaged, or the first one after lost frames", "#a0003c"),
@@ -46,7 +46,7 @@ class ClipTable:
     table: pa.Table  # rows of this clip only, with the metadata of its file
     rows: ClipRows  # the same rows by person
     video: ReportVideo  # how the page refers to it, or why it cannot
-    faces: Sequence[Sequence[Face]]  # of each person in `rows.people`; empty without a video
+    faces: Sequence[Sequence[FaceImage]]  # of each person in `rows.people`; empty without a video
 
 
 def clip_data(clip: ClipTable) -> dict[str, object]:
@@ -86,7 +86,7 @@ def _by_presence(people: Sequence[PersonRows]) -> list[int]:
     return sorted(range(len(people)), key=lambda number: (not people[number].tracks, -len(people[number]), number))
 
 
-def _faces(clip: ClipTable, number: int) -> Sequence[Face]:
+def _faces(clip: ClipTable, number: int) -> Sequence[FaceImage]:
     return clip.faces[number] if clip.faces else ()
 
 
@@ -98,7 +98,7 @@ def _range(rows: ClipRows) -> tuple[float, float]:
 
 
 def _person(
-    rows: ClipRows, person: PersonRows, names: Sequence[str], units: Sequence[str], faces: Sequence[Face]
+    rows: ClipRows, person: PersonRows, names: Sequence[str], units: Sequence[str], faces: Sequence[FaceImage]
 ) -> dict[str, object]:
     """Return the packed rows of a person, and a summary of them."""
     scales = dict.fromkeys(VALUES, SCALE) | dict.fromkeys(SCORES, SCALE) | dict.fromkeys(units, UNIT_SCALE)

@@ -89,7 +89,7 @@ def view(opened: OpenPage) -> tuple[float, float]:
 
 
 def playhead(opened: OpenPage, chart: int = 2) -> float:
-    """Return the time (s) at the playhead of a chart, as it is seen on the screen."""
+    """Return the time (s) at the playhead of a chart, as it is on the screen."""
     line, plot = opened.page.locator(".u-over .playhead").nth(chart), opened.page.locator(".u-over").nth(chart)
     left, box = line.bounding_box(), plot.bounding_box()
     start, stop = view(opened)
@@ -222,12 +222,14 @@ def test_twelve_tracks_are_all_shown_and_thirty_are_reached_by_pages_and_search(
         assert not opened.page.locator("#people-controls").is_visible()
     with open_page(chromium, tmp_path / "30.html") as opened:
         opened.page.wait_for_function(DRAWN)
-        seen = names(opened.page)
+        listed = names(opened.page)
         while opened.page.locator("#people-after").is_enabled():
             opened.page.locator("#people-after").click()
-            opened.page.wait_for_function(f"() => document.querySelector('.lane strong').textContent !== {seen[-12]!r}")
-            seen += names(opened.page)
-        assert seen == [f"track {track}" for track in range(30)]
+            opened.page.wait_for_function(
+                f"() => document.querySelector('.lane strong').textContent !== {listed[-12]!r}"
+            )
+            listed += names(opened.page)
+        assert listed == [f"track {track}" for track in range(30)]
         opened.page.locator("#people-search").fill("track 27")
         opened.page.wait_for_function("() => document.querySelectorAll('.lane').length === 1")
         assert names(opened.page) == ["track 27"] and opened.errors == []
