@@ -88,7 +88,7 @@ class ProsodyPitch(VoiceNetwork):
         )
 
     def start_voice(self) -> Tensor:
-        """Return the state before the first patch: seconds of voice, then a mean for each name of RELATIVE."""
+        """Return the state before the first patch, (6,): seconds of voice, then a mean for each name of RELATIVE."""
         return torch.zeros(1 + len(RELATIVE), device=self.centre.device)
 
     def step_voice(self, patches: Tensor, state: Tensor, hop: float) -> tuple[Tensor, Tensor]:

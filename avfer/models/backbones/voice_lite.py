@@ -30,7 +30,7 @@ class VoiceLite(VoiceNetwork):
         self.timbre = VggishLite() if timbre else None
 
     def start_voice(self) -> Tensor:
-        """Return the state of prosody_pitch before the first patch."""
+        """Return the state of prosody_pitch before the first patch: (6,)."""
         return self.prosody.start_voice()
 
     def step_voice(self, patches: Tensor, state: Tensor, hop: float) -> tuple[Tensor, Tensor]:
