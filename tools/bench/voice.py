@@ -3,7 +3,8 @@
 voice_lite and gru_lite of the package read whole recordings of acted sentences, each by itself, and vocal bursts of
 persons that were not trained on. The arousal of a recording is its mean over the moments of speech. Intervals are the
 2.5th and 97.5th percentiles over 1,000 draws of the speakers with replacement. CLIPS is a folder with sentences
-that are spoken without acting (grid_*.mpg), which the pipeline `voice` reads. `--write` adds the results to the card of gru_lite.
+that are spoken without acting (grid_*.mpg), which the pipeline `voice` reads. `--write` adds the results to the card
+of gru_lite.
 """
 
 import argparse
