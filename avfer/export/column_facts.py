@@ -79,7 +79,7 @@ FACTS = {
     "has_face": ColumnFacts("Row was read from a face"),
     "has_voice": ColumnFacts("Row was read from the voice"),
     "source": ColumnFacts("Path of the clip below the input"),
-    "reason": ColumnFacts("Why the row has no face"),
+    "reason": ColumnFacts("Why the row has no face or no affect"),
 }
 
 
