@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from avfer.catalog import find
 from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.network import VoiceNetwork, construct, find_network
@@ -74,10 +75,11 @@ class EmbedVoice:
         if abs(self.hop * 100 - round(self.hop * 100)) > 1e-6:
             raise ConfigError(f"hop: must be a multiple of 0.01 s, such as 0.2, got {self.hop}")
         with option_errors("backbone"):
-            self.frames = find_network(self.backbone, VoiceNetwork).frames
+            find("voice backbone", self.backbone)
         self._path, self.card = locate(self.backbone, self.weights)
         if not self.card.width("voice"):
             raise ConfigError(f"backbone: the card of '{self.backbone}' states no number of voice features")
+        self.frames = find_network(self.backbone, VoiceNetwork).frames
 
     @property
     def makes(self) -> Cards:

@@ -146,7 +146,8 @@ def test_aver_voice_predicts_affect_from_the_voice_alone(tmp_path):
     torch.manual_seed(0)
     weights = str(save(create("aver_voice"), card_of("aver_voice"), tmp_path / "aver_voice.safetensors"))
     table = pipeline("voice", "aver_voice", weights, "voice", "raw").run(DEMO).to_pandas()
-    assert table["valence"].notna().all() and table["arousal"].std() > 0
+    assert (table["valence"].notna() == table["has_voice"]).all()
+    assert table["has_voice"].any() and table["arousal"].std() > 0
     assert "expression" not in table or table["expression"].isna().all()
 
 
