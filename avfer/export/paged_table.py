@@ -41,10 +41,10 @@ class PagedTable:
 
     name: str  # of the element, unique on the page
     noun: str  # what a row is, in the plural: "clips"
-    columns: Sequence[PagedColumn]
-    rows: Sequence[Sequence[Cell]]
+    columns: Sequence[PagedColumn]  # C of them
+    rows: Sequence[Sequence[Cell]]  # R of C or C + 1 cells
     order: int = 0  # number of the column by which rows are ordered at first
-    descending: bool = False
+    descending: bool = False  # whether the largest come first
     filter: int | None = None  # number of a column of text of whose values one can be chosen
     colours: Mapping[str, str] | None = None  # of expressions
 
