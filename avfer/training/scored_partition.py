@@ -12,7 +12,7 @@ from avfer.training.labels import TargetNames
 class ScoredPartition:
     """The content of a partition, as far as it limits the meaning of a score."""
 
-    examples: int
+    examples: int  # recordings or pictures
     noun: str  # what an example is, in the plural: "recordings" or "pictures"
     absent: tuple[str, ...]  # classes and action units that no valid label has
     delays: tuple[float, float] = (0.0, 0.0)  # s, by which labels of valence and arousal were moved

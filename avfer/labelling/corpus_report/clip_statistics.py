@@ -28,7 +28,7 @@ class Mean:
     """The mean of numbers that are added part by part."""
 
     total: float = 0.0  # sum
-    count: int = 0
+    count: int = 0  # of the numbers
 
     def add(self, values: np.ndarray) -> None:
         """Add numbers.   values: (N,) float; NaN is left out"""

@@ -56,8 +56,8 @@ class FailureKind(NamedTuple):
 class CorpusClips:
     """The clips of a labelled folder, read by `read_corpus`."""
 
-    status: CorpusStatus
-    distributions: CorpusDistributions = field(default_factory=CorpusDistributions)
+    status: CorpusStatus  # totals
+    distributions: CorpusDistributions = field(default_factory=CorpusDistributions)  # of the rows
     rows: list[list[Cell]] = field(default_factory=list[list[Cell]])  # of COLUMNS, and the address of the clip's report
     failures: list[list[Cell]] = field(default_factory=list[list[Cell]])  # of FAILURE_COLUMNS
     failure_kinds: Counter[FailureKind] = field(default_factory=Counter[FailureKind])  # clips
