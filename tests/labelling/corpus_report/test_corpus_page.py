@@ -12,6 +12,7 @@ from avfer.errors import ConfigError
 from avfer.labelling.corpus_report.corpus_page import write_corpus_report
 from avfer.labelling.entry import Shard
 from avfer.labelling.store import Store, locked
+from avfer.models.weights import builtin_card
 from tests.labelling.labelled_folder import LabelledClip, clip_table, write_labelled_folder
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e.mp4"
@@ -80,7 +81,7 @@ def test_totals_settings_and_licences_are_on_the_page(folder, tmp_path):
     text = report(folder, tmp_path / "corpus.html").text
     assert "Done2" in text and "Failed2" in text and "Left1" in text and "With a face75.0%" in text
     assert "missing in all figures below: 1 clip." in text
-    assert "CC BY-NC-SA 4.0" in text and "mapped, not measured" in text and "stages: {}" in text
+    assert builtin_card("gru_lite").licence_weights in text and "mapped, not measured" in text and "stages: {}" in text
     assert "scale of action unitsactivation" in text
 
 
