@@ -16,7 +16,7 @@ from avfer.models.weights import read_card, sha256
 from avfer.signal.log_mel import PATCH_FRAMES
 from avfer.signal.voice_frames import LEVELS, voice_frames
 from tools.train.bursts import load_bursts, session
-from tools.train.face import distort, jitter, to_crops
+from tools.train.face import augment, to_crops
 from tools.train.ferplus import CLASSES, distributions, load_faces, majority
 from tools.train.mappings import VALENCE_AROUSAL
 from tools.train.ravdess import EMOTIONS, QUIET, Utterance, load_utterances
@@ -104,7 +104,7 @@ def face_features(data: Path, weights: Path, split: str, cache: Path) -> Faces:
         faces, versions = torch.from_numpy(pictures[keep]), []
         for version in range(FACE_VERSIONS if split == "train" else 1):
             with torch.autocast("cpu", torch.bfloat16, enabled=split == "train"):
-                parts = [network.features(distorted(p) if version else to_crops(p)) for p in faces.split(128)]
+                parts = [network.features(augment(p, p.shape[1]) if version else to_crops(p)) for p in faces.split(128)]
             versions.append(torch.cat(parts).float())
             print(f"{split} faces, version {version}", flush=True)
         in_train = arrays["dup_in_train"] if split != "train" else np.zeros(len(label), bool)
@@ -112,11 +112,6 @@ def face_features(data: Path, weights: Path, split: str, cache: Path) -> Faces:
         cache.mkdir(parents=True, exist_ok=True)
         torch.save([torch.stack(versions), *labels], path)
     return Faces(*torch.load(path, weights_only=True))
-
-
-def distorted(faces: Tensor) -> Tensor:
-    """Return normalised faces, randomly distorted: (N, 48, 48) uint8 -> (N, 3, 48, 48) float32."""
-    return distort(faces, jitter(torch.rand(len(faces)) < 0.5), faces.shape[1])
 
 
 def load_voice(weights: Path) -> tuple[VoiceLite, Card]:
