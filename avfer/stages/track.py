@@ -44,8 +44,8 @@ class TrackFaces:
     Then boxes become tracks: a face continues the track of a person if it looks the same and overlaps the expected box
     by an IoU of at least `min_iou` or lies within a reach that grows with time, at most `max_gap` seconds later. A shot
     cut ends the tracks of all faces that do not stay in place. A track that starts with fewer than `min_length`
-    consecutive faces and a mean score below 0.9 is dropped there; where a track begins, rows are output up to
-    `min_length` - 1 frames later.
+    consecutive faces and a mean score below 0.9 is dropped there, unless the clip is shorter, such as a photograph;
+    where a track begins, rows are output up to `min_length` - 1 frames later.
     """
 
     min_iou: Share = 0.3  # of the boxes of a track and a detection
@@ -145,7 +145,7 @@ class TrackFaces:
                 stop = frame
                 break
             start = (rows.track_ids == track) & (rows.frames >= frame) & (rows.frames < frame + self.min_length)
-            if start.sum() < self.min_length and rows.scores[start].mean() < SURE_SCORE:
+            if start.sum() < min(self.min_length, clock.stop) and rows.scores[start].mean() < SURE_SCORE:
                 keep &= ~start
             else:
                 numbers[track], next_number = next_number, next_number + 1

@@ -59,6 +59,13 @@ def test_a_short_track_of_high_score_and_a_long_one_of_low_score_are_kept() -> N
     assert followed([0.7] * 6, []).frames.tolist() == list(range(6))
 
 
+@pytest.mark.parametrize("cuts", [[], [1]])
+def test_a_face_of_low_score_is_kept_in_all_frames_of_a_clip_shorter_than_the_length(cuts: list[int]) -> None:
+    assert followed([0.7], []).frames.tolist() == [0]
+    assert followed([0.7, 0.7, 0.7], cuts).frames.tolist() == [0, 1, 2]
+    assert followed([0.7, 0, 0], cuts).frames.tolist() == []
+
+
 def test_rows_wait_only_where_a_track_begins() -> None:
     frames = FrameBatch(clock(12), torch.full((12, 60, 60, 3), 90, dtype=torch.uint8))
     stage, state, stops = TrackFaces(min_length=5), TrackingState(), list[int]()

@@ -30,7 +30,6 @@ DRAWS = 1000
 FRAME = (720, 1280)  # px, height and width
 HAPPY = CLASSES.index("happiness")
 PLACES = {80: (150, 40.0), 40: (90, 20.0)}  # px of a face -> px of its cell, smallest face that is searched for
-STILLS: dict[str, float] = {"tracks.min_length": 1}  # a frame that is a clip of its own has no longer track
 CHANGES = ("plain", "mask", "sunglasses", "hand on mouth", "dark", "blurred", "noisy")
 
 
@@ -154,7 +153,7 @@ def measure_pasted(split: Split, count: int, device: str) -> None:
     rows = draws(count)
     print(f"{count} faces of FER+ test; crops, {name.stem}: accuracy {interval(crops[rows].mean(1))}")
     for side, (cell, least) in PLACES.items():
-        pipe = avfer.load("vision", device=device, **STILLS | {"boxes.min_size": least})
+        pipe = avfer.load("vision", device=device, **{"boxes.min_size": least})
         read = read_faces(pipe, [tinted(resized(face, side), rng) for face in pictures], cell, rng)
         right = np.where(read.found, np.nan_to_num(read.probabilities).argmax(1) == labels, False).astype(float)
         lost = interval((right[rows] - crops[rows]).mean(1))
@@ -185,7 +184,7 @@ def measure_changed(path: Path, count: int, device: str) -> None:
     rng, jpg, offset = np.random.default_rng(0), z["jpg"].tobytes(), z["offset"]
     chosen = rng.permutation(np.flatnonzero((z["source"] == 2) & (smile > 0.6)))[:count]
     faces = [np.asarray(Image.open(io.BytesIO(jpg[offset[i] : offset[i + 1]])).convert("RGB")) for i in chosen]
-    pipe = avfer.load("vision", device=device, **STILLS)
+    pipe = avfer.load("vision", device=device)
     print(f"{len(chosen)} smiling portraits in colour, faces of about 107 px, through `vision`")
     for kind in CHANGES:
         points = [z["landmarks"][i].astype(float) * len(face) for i, face in zip(chosen, faces, strict=True)]
