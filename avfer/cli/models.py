@@ -27,7 +27,12 @@ NAME = typer.Argument(metavar="NAME", help="A name from `avfer models list`.")
 @command(app, "list", example="avfer models list")
 def list_models(
     licence: Annotated[
-        Licence | None, typer.Option("--licence", help="Only weights for commercial use, or only the others.")
+        Licence | None,
+        typer.Option(
+            "--licence",
+            metavar="commercial|research",
+            help="List only weights for this use.",
+        ),
     ] = None,
 ) -> None:
     """List all models with inputs, cost, licence and published results.

@@ -65,7 +65,7 @@ class DetectFaces:
     every: Annotated[Count, Field(ge=1, le=250)] = 10  # frames; as many are kept in memory
     region: Region | None = None  # [x, y, width, height] in px, or in shares of the picture if none is above 1
     engine: Engine = "torch"  # that runs the detector: torch, or on a CPU onnx (ONNX Runtime), if it allows it
-    engine_used: Engine = field(default="torch", init=False, repr=False)
+    engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
     _network: Detector | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ SILENT_PEAK = 1e-4  # of full scale (-80 dB); digital silence and its dither sta
 class SpeechState:
     """The part of the sound that is still needed: samples that wait for their block, windows for later ones."""
 
-    times: SampleTimes
+    times: SampleTimes  # of the sound so far
     samples: Tensor  # (S,) float32 from the context of the next window on
     memory: Tensor  # of the detector after the newest window
     windows: int = 0  # computed so far

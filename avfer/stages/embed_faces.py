@@ -31,8 +31,8 @@ class EmbedFaces:
     backbone: str = "aver_lite"  # name in the catalog, or "package.module:Name" of a FaceNetwork
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
     engine: Engine = "torch"  # that runs the network: torch, or on a CPU onnx (ONNX Runtime), if the network allows it
-    engine_used: Engine = field(default="torch", init=False, repr=False)
-    card: Card = field(init=False, repr=False)
+    engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
+    card: Card = field(init=False, repr=False)  # of the backbone
     _path: Path = field(init=False, repr=False)
     _predictor: Callable[[Tensor], Prediction] | None = field(default=None, init=False, repr=False)
     _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)

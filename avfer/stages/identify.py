@@ -90,7 +90,7 @@ class IdentifyPersons:
     ahead: Annotated[Count, Field(ge=0, le=100)] = 6  # frames; as many are kept in memory
     every: Annotated[Number, Field(ge=0.04, le=3600)] = 1.5  # seconds to the first further look of a track
     engine: Engine = "torch"  # that runs the network: torch, or on a CPU onnx (ONNX Runtime), if the network allows it
-    engine_used: Engine = field(default="torch", init=False, repr=False)
+    engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
     card: Card = field(init=False, repr=False)  # of the weights
     _path: Path = field(init=False, repr=False)
     _predictor: Callable[[Tensor], Prediction] | None = field(default=None, init=False, repr=False)
