@@ -1,5 +1,6 @@
 """`avfer doctor`: the report on this installation."""
 
+import re
 from importlib.metadata import PackageNotFoundError
 
 from avfer import doctor
@@ -11,11 +12,12 @@ def test_doctor_lists_weights_and_their_licences(avfer):
     assert "aver_lite.safetensors" in result.out and "not for commercial use" in result.out
 
 
-def test_doctor_names_the_extra_that_runs_the_face_landmarker(monkeypatch):
+def test_doctor_names_the_extras_that_run_networks_beside_torch(monkeypatch):
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", absent)
-    (finding,) = doctor._networks()
-    assert (finding.fine, finding.required) == (False, False)
-    assert "pip install 'avfer[mediapipe]'" in finding.detail
+    findings = list(doctor._networks())
+    assert not any(finding.fine or finding.required for finding in findings)
+    extras = [re.findall("pip install 'avfer\\[(.*)\\]'", finding.detail) for finding in findings]
+    assert extras == [["mediapipe"], ["onnx"]]

@@ -35,7 +35,7 @@ VERBS = {  # verb -> its words, and what its --set puts before STAGE.OPTION
         ),
         ("look.weights=absent.pth", "stages.look.weights: absent.pth: no such weight file"),
         ("raw.model=temporl", "stages.raw.model: unknown affect model 'temporl'; did you mean 'temporal'?"),
-        ("raw.model=temporal", "stages.raw.weights: temporal has no weights in this package"),
+        ("raw.model=temporal", "stages.raw.weights: temporal has no builtin weights in this package"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_stage_and_line(avfer, clip, tmp_path, monkeypatch, verb, setting, message):

@@ -111,7 +111,7 @@ def test_a_damaged_picture_raises_an_error(faces):
     ("keys", "message"),
     [
         ({"model": "averlite"}, "did you mean 'aver_lite'"),
-        ({"model": "mae", "weights": "builtin"}, "mae has no weights in this package"),
+        ({"model": "mae", "weights": "builtin"}, "mae has no builtin weights in this package"),
     ],
 )
 def test_a_network_without_weights_raises_an_error(faces, keys, message):

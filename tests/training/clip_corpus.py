@@ -42,7 +42,7 @@ stages:
 output: raw
 """
 FACE_ONLY = "raw: {use: predict_affect, from: look, model: own}"
-WITH_VOICE = """voice: {use: embed_voice, from: sound, hop: 0.1}
+WITH_VOICE = """voice: {use: embed_voice, from: sound, hop: 0.1, backbone: vggish_lite}
   joint: {use: join_features, from: [look, voice]}
   raw: {use: predict_affect, from: joint}"""
 
