@@ -88,9 +88,11 @@ def in_pipeline(config: TrainConfig, trained: Trained, clip: Path) -> pd.DataFra
     stages = {"look": "backbone"} if "face" in inputs or not inputs else {}
     stages |= {"voice": "backbone"} if "voice" in inputs else {}
     stages |= {"raw": "model"} if inputs else {}
-    changes = {f"{stage}.{option}": name for stage, option in stages.items()}
+    changes: dict[str, Any] = {f"{stage}.{option}": name for stage, option in stages.items()}
     weights = {f"{stage}.weights": str(trained.weights) for stage in stages}
     pipeline = config.pipeline if "look" in stages else "voice"
+    if pipeline == "voice":
+        changes["spoken.threshold"] = 0.0  # the clips have noise for a voice
     return load(pipeline, device="cpu", **changes, **weights).run(clip).to_pandas()
 
 
