@@ -37,7 +37,7 @@ class SpeechState:
 
 @dataclass
 class DetectSpeech:
-    """Estimate where somebody speaks in 16 kHz sound, whoever it is and whether visible or not.
+    """Estimate where somebody speaks in 16 kHz sound, in the picture or not.
 
     Each row is a window of the detector, 32 ms for `silero_vad`; its probability is the mean over the windows at most
     0.15 s before and after it, so that a click is no speech and a short pause between words ends none. Rows in a
