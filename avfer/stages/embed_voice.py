@@ -18,6 +18,7 @@ from avfer.option_types import Number, check_options, option_errors
 from avfer.signal import log_mel
 from avfer.signal.log_mel import PATCH, PATCH_FRAMES, SAMPLE_RATE, SoundFrames
 from avfer.stage import Cards
+from avfer.stages.sample_times import SampleTimes
 from avfer.types import AudioBatch, VoiceFeatures
 
 BATCH = 8  # patches in one forward pass, always: the shape of a batch changes the last bits of its outputs
@@ -27,8 +28,7 @@ BATCH = 8  # patches in one forward pass, always: the shape of a batch changes t
 class SoundState:
     """The part of the sound that is still needed: samples that wait for their block, frames for their patch."""
 
-    start: float  # seconds, time of the first sample of all; NaN before it
-    count: int  # samples received so far
+    times: SampleTimes  # of the sound so far
     samples: Tensor  # (S,) float32 from the first sample of the next block on
     block: int  # blocks of frames computed so far
     frames: Tensor  # (F, C) float32 from the first frame of the next patch on (with long hops, the newest)
@@ -37,19 +37,6 @@ class SoundState:
     memory: Tensor  # (H,) state of the backbone, after these patches
     ended: bool = False  # whether all samples have arrived
     clip_stop: float | None = None  # seconds, end of the whole clip
-    skips: tuple[tuple[int, float], ...] = ()  # (sample, seconds): silence that was left out before a sample
-
-    def time(self, sample: np.ndarray) -> np.ndarray:
-        """Return the time of samples in seconds.   sample: (N,) or () float indices -> the same shape"""
-        time = self.start + sample / SAMPLE_RATE
-        for first, seconds in self.skips:
-            time = np.where(sample >= first, time + seconds, time)
-        return time
-
-    @property
-    def stop(self) -> float:
-        """Seconds, end of the sound so far; NaN before the first sample."""
-        return float(self.time(np.asarray(self.count)))
 
 
 @dataclass
@@ -102,7 +89,7 @@ class EmbedVoice:
     def start(self) -> SoundState:
         """Return the state before the first sample."""
         frames = torch.zeros(0, self.frames.columns)
-        return SoundState(float("nan"), 0, torch.zeros(0), 0, frames, 0, 0, self.network.start_voice())
+        return SoundState(SampleTimes(SAMPLE_RATE), torch.zeros(0), 0, frames, 0, 0, self.network.start_voice())
 
     def step(self, state: SoundState, sound: AudioBatch) -> tuple[SoundState, VoiceFeatures]:
         """Return the rows of the patches that are complete with this sound.
@@ -126,8 +113,8 @@ class EmbedVoice:
             values=values,
             times=self._centre(state, index),
             window=PATCH / SAMPLE_RATE,
-            start=state.start,
-            stop=state.stop if state.ended else reached,
+            start=state.times.start,
+            stop=state.times.stop if state.ended else reached,
             last=state.ended,
             clip_stop=state.clip_stop,
             gaps=sound.gaps,
@@ -139,7 +126,7 @@ class EmbedVoice:
         """Compute frames of the waiting samples in whole blocks; after the end of the sound, of all of them."""
         samples, block, parts = state.samples, state.block, [state.frames]
         # Sound that is shorter than a patch is continued as silence.
-        total = log_mel.num_frames(max(state.count, PATCH)) if state.ended and state.count else 0
+        total = log_mel.num_frames(max(state.times.count, PATCH)) if state.ended and state.times.count else 0
         size, stride = self.frames.stop, log_mel.BLOCK * log_mel.HOP
         while len(samples) >= size or block * log_mel.BLOCK < total:
             padded = torch.nn.functional.pad(samples[:size], (0, max(0, size - len(samples))))
@@ -175,7 +162,7 @@ class EmbedVoice:
 
     def _centre(self, state: SoundState, patch: np.ndarray | int) -> np.ndarray:
         """Return the centre of patches in seconds.   patch: (N,) or () indices -> the same shape"""
-        return state.time(np.asarray(patch) * self._hop * log_mel.HOP + PATCH / 2)
+        return state.times.of(np.asarray(patch) * self._hop * log_mel.HOP + PATCH / 2)
 
     @property
     def _hop(self) -> int:
@@ -185,21 +172,10 @@ class EmbedVoice:
 
 def _append(state: SoundState, sound: AudioBatch) -> SoundState:
     """Add the samples of a batch to those that wait."""
-    channels, count = sound.samples.shape
-    if count and (sound.sample_rate != SAMPLE_RATE or channels != 1):
-        raise ConfigError(
-            f"embed_voice: the sound must be mono at {SAMPLE_RATE} Hz, got {channels} channel(s) at"
-            f" {sound.sample_rate} Hz; set sample_rate: {SAMPLE_RATE} and channel: mix on decode_audio"
-        )
-    if count and sound.first != state.count:
-        raise ValueError(f"embed_voice: samples {state.count} to {sound.first} are missing")
-    skipped = sound.start - state.stop if count and state.count else 0.0
     return replace(
         state,
-        skips=(*state.skips, (state.count, round(skipped))) if skipped > 0.5 else state.skips,
-        start=sound.start if count and not state.count else state.start,
-        count=state.count + count,
-        samples=torch.cat([state.samples, sound.samples[0].cpu()]) if count else state.samples,
+        times=state.times.add(sound, "embed_voice"),
+        samples=torch.cat([state.samples, sound.samples[0].cpu()]) if sound.samples.numel() else state.samples,
         ended=state.ended or sound.last,
         clip_stop=sound.clip_stop if sound.clip_stop is not None else state.clip_stop,
     )
