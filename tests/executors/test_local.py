@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import psutil
 import pytest
@@ -88,11 +89,11 @@ def test_workers_that_crash_while_they_load_are_not_replaced_for_ever():
 
 
 def test_closing_a_map_ends_its_workers_and_threads():
-    results = LocalExecutor(2).map(Toy(), taker([("double", 1), ("sleep", 60), ("sleep", 60)]))
-    assert next(results) == (("double", 1), 2)
-    workers = psutil.Process().children()
-    assert len(workers) == 2 and avfer_threads() == ["avfer-worker"] * 2
-    results.close()
+    before = set(psutil.Process().children())  # such as the browser of another test
+    with closing(LocalExecutor(2).map(Toy(), taker([("double", 1), ("sleep", 60), ("sleep", 60)]))) as results:
+        assert next(results) == (("double", 1), 2)
+        workers = set(psutil.Process().children()) - before
+        assert len(workers) == 2 and avfer_threads() == ["avfer-worker"] * 2
     assert not any(worker.is_running() for worker in workers) and avfer_threads() == []
 
 
