@@ -19,7 +19,7 @@ from torch import Tensor
 
 from avfer.models.affect.lite import GruLite
 from avfer.models.card import Metric
-from avfer.models.weights import load_into, locate
+from avfer.models.weights import BUILTIN, EMBEDDED, load_into, locate
 from avfer.pipeline import load
 from avfer.signal.voice_frames import voice_frames
 from tools.train.features import Voice, burst_voices, load_voice, sentence_label, sentence_voices, voice_rows
@@ -149,17 +149,18 @@ def main() -> None:
     parser.add_argument("bursts", type=Path)
     parser.add_argument("cache", type=Path, help="folder for the features")
     parser.add_argument("--clips", type=Path, help="folder with grid_*.mpg")
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder of the weights")
     parser.add_argument("--research", action="store_true", help="measure the weights for research")
     parser.add_argument("--changes", action="store_true", help="measure changed sounds too: gain, codecs, room, noise")
     parser.add_argument("--write", action="store_true", help="add the results to the card of gru_lite")
     options = parser.parse_args()
     torch.set_num_threads(1)
     weights = "research" if options.research else "builtin"
-    path, card = locate("gru_lite", weights)
+    path, card = locate("gru_lite", str(options.folder / f"{EMBEDDED[weights].format(name='gru_lite')}.safetensors"))
     model = GruLite(**card.options)
     load_into(model, path, card)
     model.eval()
-    voice = locate("voice_lite", weights)[0]
+    voice = options.folder / f"{EMBEDDED[weights].format(name='voice_lite')}.safetensors"
     splits = {
         split: sentence_voices(options.ravdess, voice, split, options.cache) for split in ("train", "valid", "test")
     }

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avfer.atomic import atomic_rename
 from avfer.signal.log_mel import SAMPLE_RATE
 from avfer.signal.voice_frames import COLUMNS, LEVELS, voice_frames
 from tools.train.sound_changes import change_sound, read_sound
@@ -51,9 +52,8 @@ def load_bursts(root: Path, cache: Path, version: int, categories: frozenset[str
     path = cache / f"bursts-{len(rows)}-{version}.pt"
     if not path.exists():
         frames = _frames(root, rows, version)
-        cache.mkdir(parents=True, exist_ok=True)
-        torch.save(frames, path.with_suffix(".part"))
-        path.with_suffix(".part").rename(path)
+        with atomic_rename(path) as part:
+            torch.save(frames, part)
     stored = torch.load(path, weights_only=True)
     return [Burst(one, row["person"], row["category"], row["split"]) for one, row in zip(stored, rows, strict=True)]
 

@@ -5,7 +5,7 @@ one pass without flips or crops. Macro recall, and the accuracy without the pict
 are reported as well.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import torch
@@ -47,8 +47,8 @@ def scores(model: AverLite, data: Path) -> list[Metric]:
     ]
 
 
-def main(data: Path, run: Path) -> None:
-    """Score the best network of a run and write it to avfer/builtin.
+def publish(data: Path, run: Path, folder: Path) -> None:
+    """Score the best network of a run and write its weights and card to `folder`.
 
     data: folder with test.npz; run: output folder of tools.train.face.
     """
@@ -80,13 +80,16 @@ def main(data: Path, run: Path) -> None:
         ],
         metrics=metrics,
     )
-    path = save(model, card, BUILTIN / f"{card.name}.safetensors", half=True)
+    path = save(model, card, folder / f"{card.name}.safetensors", half=True)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {sum(p.numel() for p in model.parameters()):,} parameters")
     for metric in metrics:
         print(f"{metric.value:.4f}  {metric.name}  ({metric.protocol})")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with test.npz")
+    parser.add_argument("run", type=Path, help="output folder of tools.train.face")
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder for the weights")
+    options = parser.parse_args()
+    publish(options.data, options.run, options.folder)

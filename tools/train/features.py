@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avfer.atomic import atomic_rename
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.backbones.voice_lite import VoiceLite
 from avfer.models.card import Card
@@ -80,6 +81,12 @@ class Voice:
     label: VoiceLabel | None  # None: noise or silence
 
 
+def write_cache(content: object, path: Path) -> None:
+    """Write tensors to a file of the cache, whole or not at all, so that an interrupted run can continue."""
+    with atomic_rename(path) as part:
+        torch.save(content, part)
+
+
 def load_network(network: nn.Module, path: Path) -> nn.Module:
     """Load the weights of a file into a network and set it to eval mode."""
     expected, tensors = network.state_dict(), read_tensors(path)
@@ -109,8 +116,7 @@ def face_features(data: Path, weights: Path, split: str, cache: Path) -> Faces:
             print(f"{split} faces, version {version}", flush=True)
         in_train = arrays["dup_in_train"] if split != "train" else np.zeros(len(label), bool)
         labels = [torch.from_numpy(array[keep]) for array in (shares, label, has_majority, in_train)]
-        cache.mkdir(parents=True, exist_ok=True)
-        torch.save([torch.stack(versions), *labels], path)
+        write_cache([torch.stack(versions), *labels], path)
     return Faces(*torch.load(path, weights_only=True))
 
 
@@ -142,8 +148,7 @@ def burst_voices(data: Path, weights: Path, split: str, cache: Path) -> list[Voi
                     if int((owner == number).sum()) >= 2 and burst.category in BURST_CLASSES:
                         rows = owner == number
                         stored.append((values[rows], speech[rows], burst.category, person))
-        cache.mkdir(parents=True, exist_ok=True)
-        torch.save(stored, path)
+        write_cache(stored, path)
     return [
         Voice(values, speech, _burst_label(category, person))
         for values, speech, category, person in torch.load(path, weights_only=True)
@@ -160,10 +165,9 @@ def sentence_voices(data: Path, weights: Path, split: str, cache: Path, changed:
     utterances = load_utterances(data, split)
     if not path.exists():
         network, random = load_voice(weights)[0], np.random.default_rng(0)
-        cache.mkdir(parents=True, exist_ok=True)
         waves = [utterance.wave for utterance in utterances]
         waves += [change_sound(wave, random) for wave in waves] if changed else []
-        torch.save([voice_rows(network, voice_frames(wave)) for wave in waves], path)
+        write_cache([voice_rows(network, voice_frames(wave)) for wave in waves], path)
     stored = torch.load(path, weights_only=True)
     labels = [sentence_label(u) for u in utterances] * (len(stored) // len(utterances))
     return [Voice(*rows, label) for rows, label in zip(stored, labels, strict=True)]

@@ -70,21 +70,21 @@ def loss(model: GruLite, batch: Sequences) -> Tensor:
     )
 
 
-def train(corpora: Corpora, steps: int, batch: int, rate: float) -> GruLite:
+def train(corpora: Corpora, steps: int, batch: int, rate: float, seed: int) -> GruLite:
     """Train and return the network with the best validation loss, rounded to half precision.
 
     batch: sequences in a step; rate: highest learning rate.
     """
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     splits = {
         split: Composer(
             face_features(corpora.ferplus, corpora.face, split, corpora.cache),
             corpora.voices_of(split),
-            pauses(corpora.voice, 24, seed),
-            seed,
+            pauses(corpora.voice, 24, own_seed),
+            own_seed,
             own_affect=not corpora.research,
         )
-        for seed, split in enumerate(("train", "valid"))
+        for own_seed, split in enumerate(("train", "valid"), 2 * seed)
     }
     checks = [splits["valid"].draw(32, LENGTH) for _ in range(6)]
     model = GruLite(num_voice=load_voice(corpora.voice)[1].width("voice"))
@@ -162,20 +162,21 @@ if __name__ == "__main__":
     parser.add_argument("voices", type=Path, help="folder of the vocal bursts, or of RAVDESS: labels.csv and audio/")
     parser.add_argument("out", type=Path, help="folder for the cached features")
     parser.add_argument("--research", action="store_true", help="VOICES is RAVDESS; write the weights for research")
-    parser.add_argument("--face", type=Path, default=Path("avfer/builtin/aver_lite.safetensors"))
-    parser.add_argument("--voice", type=Path, help="weights of voice_lite; default: the embedded ones")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder for the weights")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder of all weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    embedded = BUILTIN / f"voice_lite{'.research' if options.research else ''}.safetensors"
-    places = Corpora(
-        options.ferplus, options.voices, options.out, options.face, options.voice or embedded, options.research
+    face, voice = (
+        options.folder / f"{name}.safetensors"
+        for name in ("aver_lite", "voice_lite.research" if options.research else "voice_lite")
     )
-    network = train(places, options.steps, options.batch, options.rate)
+    places = Corpora(options.ferplus, options.voices, options.out, face, voice, options.research)
+    network = train(places, options.steps, options.batch, options.rate, options.seed)
     test_voices = places.voices_of("test" if options.research else "valid")
     test_faces = face_features(places.ferplus, places.face, "test", places.cache)
-    publish(network, score(network, test_faces, test_voices), options.research, options.folder)
+    results = score(network, test_faces, test_voices, options.folder)
+    publish(network, results, options.research, options.folder)

@@ -3,7 +3,7 @@
 Metric learning with an additive cosine margin (CosFace, Wang et al., CVPR 2018, arXiv 1801.09414): every training
 person is a class, persons with one picture included. A fifth of the persons with several pictures is held out; the
 averaged network that separates their pairs best is kept. An interrupted run continues from OUT/last.pt. `--export`
-scores OUT/best.pt on the held-out persons and writes weights and card to avfer/builtin.
+scores OUT/best.pt on the held-out persons and writes weights and card.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from avfer.atomic import atomic_rename
 from avfer.models.backbones.identity_lite import SIDE, IdentityLite
 from avfer.models.card import Card, Metric
 from avfer.models.weights import BUILTIN, save
@@ -47,7 +48,9 @@ def load_people(path: Path, cache: Path) -> tuple[People, People]:
     with np.load(path) as arrays:
         persons = arrays["person"].astype(np.int64)
         if not cache.exists():
-            np.save(cache, _aligned(arrays["jpg"], arrays["offset"], arrays["landmarks"], arrays["landmark_index"]))
+            columns = (arrays[name] for name in ("jpg", "offset", "landmarks", "landmark_index"))
+            with atomic_rename(cache) as part:
+                np.save(part, _aligned(*columns))
     faces = np.load(cache)
     numbers, counts = np.unique(persons, return_counts=True)
     held = numbers[counts > 1][::HELD_OUT]
@@ -192,8 +195,8 @@ def train(data: Path, out: Path, epochs: int, batch: int, rate: float, threads: 
         (out / "next.pt").replace(checkpoint)
 
 
-def export(data: Path, out: Path) -> None:
-    """Score the best network of a run on the held-out persons and write weights and card to avfer/builtin."""
+def export(data: Path, out: Path, folder: Path) -> None:
+    """Score the best network of a run on the held-out persons and write weights and card to `folder`."""
     people, held_out = load_people(data, out / "crops.npy")
     model = IdentityLite()
     model.load_state_dict(torch.load(out / "best.pt", weights_only=True))
@@ -225,7 +228,7 @@ def export(data: Path, out: Path) -> None:
         ],
         metrics=separation(*pair_scores(model.eval(), held_out)),
     )
-    path = save(model, card, BUILTIN / f"{card.name}.safetensors", half=True)
+    path = save(model, card, folder / f"{card.name}.safetensors", half=True)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {sum(p.numel() for p in model.parameters()):,} parameters")
     for metric in card.metrics:
         print(f"{metric.value:.4f}  {metric.name}  ({metric.protocol})")
@@ -239,9 +242,10 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--export", action="store_true", help="write the best network to avfer/builtin")
+    parser.add_argument("--export", action="store_true", help="write the best network to FOLDER")
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder for the weights")
     options = parser.parse_args()
     if options.export:
-        export(options.data, options.out)
+        export(options.data, options.out, options.folder)
     else:
         train(options.data, options.out, options.epochs, options.batch, options.rate, options.threads)

@@ -15,7 +15,7 @@ from avfer.models.affect.lite import LinearLite
 from avfer.models.card import Card, Metric
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import save
+from avfer.models.weights import BUILTIN, save
 from tools.train.features import Faces, face_features
 from tools.train.ferplus import CLASSES, LICENCE
 from tools.train.mappings import ACTION_UNITS, SOURCES, SUPERVISION, action_units, valence_arousal
@@ -80,12 +80,12 @@ def predict(model: LinearLite, values: Tensor) -> Prediction:
     return model.eval().heads(values)
 
 
-def train(data: Path, weights: Path, cache: Path, epochs: int, rate: float) -> LinearLite:
+def train(data: Path, weights: Path, cache: Path, epochs: int, rate: float, seed: int) -> LinearLite:
     """Train the heads and return those with the best validation scores, rounded to half precision.
 
     data: folder of FER+; weights: file of aver_lite; cache: folder of features; rate: initial learning rate.
     """
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     faces = face_features(data, weights, "train", cache)
     valid = face_features(data, weights, "valid", cache)
     target_va, target_units = targets(faces.shares)
@@ -141,12 +141,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with train.npz, valid.npz, test.npz")
     parser.add_argument("out", type=Path, help="folder for the cached features")
-    parser.add_argument("--face", type=Path, default=Path("avfer/builtin/aver_lite.safetensors"))
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=Path("avfer/builtin"), help="folder for the weights")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder of all weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    heads = train(options.data, options.face, options.out, options.epochs, options.rate)
-    publish(heads, options.data, options.face, options.out, options.folder)
+    face = options.folder / "aver_lite.safetensors"
+    heads = train(options.data, face, options.out, options.epochs, options.rate, options.seed)
+    publish(heads, options.data, face, options.out, options.folder)

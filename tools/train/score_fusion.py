@@ -1,5 +1,7 @@
 """Score gru_lite on the test splits: faces without voice, voices without face, and its response to a step."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
@@ -23,18 +25,23 @@ LOW = CALM | {"calm", "neutral", "sadness"}
 Scores = dict[str, tuple[float, str]]
 
 
-def score(model: GruLite, faces: Faces, voices: list[Voice]) -> Scores:
-    """Return name -> (value, protocol).   faces, voices: of persons that were not trained on"""
+def score(model: GruLite, faces: Faces, voices: list[Voice], folder: Path) -> Scores:
+    """Return name -> (value, protocol).
+
+    faces, voices: of persons that were not trained on; folder: of the weights of linear_lite.
+    """
     still = scores(predict_pictures(model, faces.values[0]), faces)
     protocol = f"FER+ test split, each picture repeated for {REPEATS} instants, no voice"
     results = {n: (v, f"{protocol}; {p}") for n, (v, p) in still.items()}
-    return results | compare_with_linear(model, faces) | step_response(model, faces) | score_voices(model, voices)
+    return (
+        results | compare_with_linear(model, faces, folder) | step_response(model, faces) | score_voices(model, voices)
+    )
 
 
 @torch.inference_mode()
-def compare_with_linear(model: GruLite, faces: Faces) -> Scores:
+def compare_with_linear(model: GruLite, faces: Faces, folder: Path) -> Scores:
     """Return how far predictions without voice are from those of linear_lite; both must use the same face network."""
-    path, card = locate("linear_lite", "builtin")
+    path, card = locate("linear_lite", str(folder / "linear_lite.safetensors"))
     linear = LinearLite(**card.options)
     load_into(linear, path, card)
     reference, fused = linear.heads(faces.values[0]), predict_pictures(model, faces.values[0])

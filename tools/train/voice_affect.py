@@ -26,7 +26,7 @@ from avfer.models.weights import BUILTIN, EMBEDDED, save
 from avfer.signal.log_mel import PATCH_FRAMES
 from avfer.signal.voice_frames import LEVELS, voice_frames
 from tools.train.bursts import AROUSED, CALM, PLEASANT, UNPLEASANT, load_bursts, session
-from tools.train.features import HOP, VOICE_VERSIONS, load_network
+from tools.train.features import HOP, VOICE_VERSIONS, load_network, write_cache
 from tools.train.ravdess import EMOTIONS, load_utterances
 from tools.train.sound_changes import change_sound
 from tools.twin.voice import Speaker, voice
@@ -56,7 +56,7 @@ class Rows:
 def stored(path: Path, make: Callable[[], Rows]) -> Rows:
     """Return the rows of a file, which is made first if it does not exist."""
     if not path.exists():
-        torch.save(vars(make()), path)
+        write_cache(vars(make()), path)
     return Rows(**torch.load(path, weights_only=True))
 
 
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("bursts", type=Path, help="folder of the vocal bursts, with labels.csv and audio/")
     parser.add_argument("out", type=Path, help="folder for the frames and descriptors")
     parser.add_argument("--ravdess", type=Path, help="folder of RAVDESS: write the weights for research")
-    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder for the weights")
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder of all weights")
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = stored(options.out / "burst-rows.pt", lambda: burst_rows(options.bursts, options.out))
@@ -239,7 +239,7 @@ def main() -> None:
     print("\n".join(f"{metric.name} {metric.value:.4f} ({metric.protocol})" for metric in metrics))
     if options.ravdess:
         model.timbre = VggishLite()
-        load_network(model.timbre, BUILTIN / "vggish_lite.safetensors")
+        load_network(model.timbre, options.folder / "vggish_lite.safetensors")
     publish(model, metrics, names, options.ravdess is not None, options.folder)
 
 
