@@ -1,6 +1,7 @@
 """Train face_lite on the crops of tools.train.face_measures_data: `python -m tools.train.face_measures CROPS OUT`.
 
-Each batch mixes larger photographs, FER+ faces and renders. Losses are masked where a target is unknown, and those of
+Each batch mixes larger photographs, FER+ faces and renders; `--hair` draws moustaches, beards and other lips on a
+share of them. Losses are masked where a target is unknown, and those of
 activations are divided by the spread of their target, so that small movements count. An interrupted run continues from
 OUT/last.pt, with new render shards if there are any; `--steps` is the length of the cosine schedule and may be raised
 later. The averaged weights are scored on unseen persons and renders and kept as OUT/mean.pt.
@@ -16,15 +17,18 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from avfer.models.backbones.face_lite import FaceLite, split_outputs
+from avfer.models.backbones.face_lite import SIDE, FaceLite, split_outputs
 from avfer.models.face_measurer import ACTIVATIONS
+from tools.train.face_hair import change
 from tools.train.face_measures_augment import Augmentation, Targets, to_crops
 from tools.train.face_measures_corpus import TEST_RENDERS, Corpus, Faces
 from tools.train.face_measures_data import SHARED
 from tools.train.face_measures_targets import mirrored_activations
+from tools.train.face_measures_template import MARGIN
 
 MIXTURE = (20, 14, 30)  # photographs, FER+ faces and renders in one batch
 SQUARE = 4.0  # spreads up to which errors of activations are squared: most movements are 0 on most renders
@@ -116,7 +120,9 @@ def figures(model: torch.nn.Module, faces: Faces) -> str:
 class Batches:
     """Random batches; batch number `step` depends on its number and the faces alone."""
 
-    def __init__(self, corpus: Corpus, renders: Faces) -> None:
+    def __init__(self, corpus: Corpus, renders: Faces, hair: float) -> None:
+        """hair: share of the faces that get hair about the mouth, other lips or darker skin."""
+        self._hair = hair
         self._parts = (corpus.photographs, corpus.ferplus, renders)
         points = [list(corpus.index).index(point) for point in (468, 473)]
         self._augment = Augmentation(corpus.mirrored, mirrored_activations(), (points[0], points[1]))
@@ -130,6 +136,9 @@ class Batches:
         pixels = torch.cat([one.pixels.expand(-1, -1, -1, 3) for one in drawn])
         names = vars(drawn[0].targets)
         targets = Targets(**{name: torch.cat([vars(one.targets)[name] for one in drawn]) for name in names})
+        for row in np.flatnonzero(rng.uniform(size=len(pixels)) < self._hair) if self._hair else ():
+            points = targets.landmarks[row].numpy() * SIDE + MARGIN
+            pixels[row] = torch.from_numpy(change(pixels[row].numpy(), points, rng))
         return self._augment(pixels, targets, g)
 
 
@@ -163,8 +172,13 @@ def parameter_groups(model: torch.nn.Module) -> Sequence[dict[str, object]]:
     ]
 
 
-def train(crops: Path, data: Path, out: Path, steps: int, rate: float, threads: int) -> None:
-    """Train until `steps` batches are done; see the module's text. rate: highest learning rate."""
+def train(
+    crops: Path, data: Path, out: Path, steps: int, rate: float, threads: int, hair: float, start: Path | None
+) -> None:
+    """Train until `steps` batches are done; see the module's text.
+
+    rate: highest learning rate; hair: share of changed faces; start: weights (.safetensors) to begin with.
+    """
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -174,9 +188,13 @@ def train(crops: Path, data: Path, out: Path, steps: int, rate: float, threads: 
     print("faces", [len(part.pixels) for part in parts], len(corpus.held_out.pixels), len(test_renders.pixels))
     shards = corpus.num_shards()
     objective = Objective(torch.stack([spread(part) for part in parts]), landmark_weights(corpus.index))
-    batches = Batches(corpus, renders)
+    batches = Batches(corpus, renders, hair)
     model = FaceLite().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    start_at_mean(model, corpus)
+    if start:
+        tensors = {name: value.float() for name, value in load_file(start).items() if not name.startswith("visible.")}
+        model.load_state_dict(tensors)
+    else:
+        start_at_mean(model, corpus)
     mean_model = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
     optimizer = torch.optim.AdamW(parameter_groups(model), lr=rate)
     first = 0
@@ -221,7 +239,7 @@ def train(crops: Path, data: Path, out: Path, steps: int, rate: float, threads: 
                 print(f"  {name}: {figures(mean_model, faces)}", flush=True)
             if corpus.num_shards() > shards:
                 shards, renders = corpus.num_shards(), corpus.renders(range(TEST_RENDERS))
-                batches = Batches(corpus, renders)
+                batches = Batches(corpus, renders, hair)
                 print(f"  {len(renders.pixels)} renders", flush=True)
             started, total, since = time.time(), 0.0, step + 1
     ahead.shutdown()
@@ -235,5 +253,16 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--hair", type=float, default=0.0, help="share of faces with drawn hair or other lips and skin")
+    parser.add_argument("--start", type=Path, help="weights of face_lite (.safetensors) to begin with")
     options = parser.parse_args()
-    train(options.crops, options.data, options.out, options.steps, options.rate, options.threads)
+    train(
+        options.crops,
+        options.data,
+        options.out,
+        options.steps,
+        options.rate,
+        options.threads,
+        options.hair,
+        options.start,
+    )
