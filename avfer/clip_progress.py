@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avfer.export.summary import instants_text
 from avfer.progress import Display, media_duration
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def outcome_text(outcome: "Outcome") -> str:
         return "failed"
     if outcome.kept or outcome.summary is None:
         return "kept, it existed already (--overwrite replaces it)"
-    rate = outcome.summary.seconds / outcome.seconds
-    unit = "frames" if outcome.summary.has_frames else "rows"
-    return f"{outcome.summary.instants} {unit} in {outcome.seconds:.1f} s, {rate:.1f} times real time"
+    text = f"{instants_text(outcome.summary)} in {outcome.seconds:.1f} s"
+    if not outcome.summary.seconds:  # a photograph has no duration
+        return text
+    return f"{text}, {outcome.summary.seconds / outcome.seconds:.1f} times real time"

@@ -115,11 +115,14 @@ def _listed(text: str, strict: bool) -> Iterator[InputFile]:
         lines = [line.strip() for line in remote.read_bytes(text).decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise ConfigError(f"the list {text} cannot be read: {error}") from error
-    entries = [line for line in lines if line and not line.startswith("#")]
+    entries = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if not entries:
         raise ConfigError(f"the list {text} names no file")
-    for line in entries:
-        yield from _named(_join(base, line), _listed_name(line, base), line, strict)
+    for number, line in entries:
+        try:
+            yield from _named(_join(base, line), _listed_name(line, base), line, strict)
+        except ConfigError as error:
+            raise ConfigError(f"{error} ({text}, line {number})") from error
 
 
 def _named(path: str, name: str, given: str, strict: bool) -> Iterator[InputFile]:

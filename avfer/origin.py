@@ -81,15 +81,19 @@ def differences(found: Mapping[str, str], wanted: Provenance) -> list[str]:
 
     found: the metadata of the file (`Provenance.as_metadata`). What the file does not record is not compared.
     """
+    pipeline = list(_pipeline_difference(found, wanted))
     return [
-        *_pipeline_difference(found, wanted),
-        *_weights_differences(found, wanted),
+        *pipeline,
+        *_weights_differences(found, wanted, same_files=not pipeline),
         *_input_difference(found, wanted),
     ]
 
 
 def _pipeline_difference(found: Mapping[str, str], wanted: Provenance) -> Iterator[str]:
-    """Yield one text if the pipelines differ, with the options that do."""
+    """Yield one text if the pipelines differ, with the options that do.
+
+    Pipelines of different names that differ in more than MAX_LISTED options are only named.
+    """
     before = _resolved_text(found.get("pipeline", ""))
     sha256 = found.get("parsed_pipeline_sha256", "") or (before and before[1])
     if not sha256 or sha256 == wanted.parsed_pipeline_sha256:
@@ -100,6 +104,9 @@ def _pipeline_difference(found: Mapping[str, str], wanted: Provenance) -> Iterat
     if before and now:
         old, new = dict(_flat(before[0])), dict(_flat(now[0]))
         changed = [key for key in (old | new) if old.get(key) != new.get(key)]
+        if found.get("pipeline_name") != wanted.pipeline_name and len(changed) > MAX_LISTED:
+            yield text
+            return
         listed = [f"{key} {old.get(key, 'absent')} (now {new.get(key, 'absent')})" for key in changed[:MAX_LISTED]]
         more = [f"{len(changed) - MAX_LISTED} more"] if len(changed) > MAX_LISTED else []
         text += ": " + ", ".join([*listed, *more])
@@ -123,14 +130,17 @@ def _flat(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from ((key, value) for key, value in resolved.items() if key != "stages")
 
 
-def _weights_differences(found: Mapping[str, str], wanted: Provenance) -> Iterator[str]:
-    """Yield a text for each weight file whose hash differs, among the files that both have."""
+def _weights_differences(found: Mapping[str, str], wanted: Provenance, same_files: bool) -> Iterator[str]:
+    """Yield a text for each weight file whose hash differs, among the files that both have.
+
+    same_files: whether both must have the same files, as those of one pipeline do; else other files are no difference.
+    """
     before: dict[str, str] = json.loads(found.get("weights") or "{}")
-    if before and before.keys() != wanted.weights.keys():
+    if same_files and before and before.keys() != wanted.weights.keys():
         yield f"weights {', '.join(before)} (now {', '.join(wanted.weights)})"
         return
     for name, sha256 in before.items():
-        if sha256 != wanted.weights[name]:
+        if sha256 != wanted.weights.get(name, sha256):
             yield f"weights {name} {sha256[:DIGITS]} (now {wanted.weights[name][:DIGITS]})"
 
 

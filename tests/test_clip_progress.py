@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 import pytest
 
 from avfer.clip_progress import ClipProgress, outcome_text
-from avfer.export.summary import summarize
+from avfer.export.summary import TableSummary, summarize
 from avfer.jobs import Job, Outcome
 from tests.export.tracks import TWO_PEOPLE, split
 
@@ -34,6 +34,7 @@ class Bars:
             Outcome(JOB, seconds=1.0, summary=summarize(TWO_PEOPLE.to_table())),
             "70 frames in 1.0 s, 2.8 times real time",
         ),
+        (Outcome(JOB, seconds=1.0, summary=TableSummary(instants=1, has_frames=True, start=0.0)), "1 frame in 1.0 s"),
     ],
 )
 def test_the_line_of_a_clip_says_how_its_job_ended(outcome, text):

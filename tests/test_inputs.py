@@ -91,6 +91,12 @@ def test_an_input_that_names_nothing_is_an_error(tmp_path, name):
         ids(tmp_path / name)
 
 
+def test_a_wrong_entry_of_a_list_is_reported_with_its_line(tmp_path):
+    (tmp_path / "all.txt").write_text("# mine\n\nabsent.mp4\n")
+    with pytest.raises(ConfigError, match=r"'absent\.mp4'.* \(.*all\.txt, line 3\)$"):
+        ids(tmp_path / "all.txt")
+
+
 def test_a_folder_without_media_files_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="no media file"):
         ids(touch(tmp_path, "a.txtx"))

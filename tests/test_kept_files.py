@@ -123,6 +123,24 @@ def test_an_older_table_is_compared_by_its_yaml():
     assert "affect.pause 1.0 (now 0.0)" in text
 
 
+def test_options_and_weights_of_another_pipeline_are_not_listed():
+    spec = parse_pipeline(PIPELINE, "steady")
+    wanted = Provenance(
+        "a.mp4",
+        pipeline=spec.text,
+        pipeline_name="steady",
+        parsed_pipeline_sha256=pipeline_sha256(spec),
+        weights={"a.safetensors": "11" * 32},
+    )
+    found = {
+        "pipeline": read_pipeline("vision").text,
+        "pipeline_name": "vision",
+        "weights": json.dumps({"b.safetensors": "22" * 32}),
+    }
+    (text,) = differences(found, wanted)
+    assert re.fullmatch(r"pipeline vision \w{8} \(now steady \w{8}\)", text)
+
+
 @pytest.mark.filterwarnings("always")
 def test_a_replaced_csv_is_kept_with_a_warning(avfer, steady, clip, tmp_path):
     avfer("run", steady, "--input", clip, "--output", tmp_path, "--format", "csv")

@@ -122,6 +122,7 @@ def summary_table(summary: TableSummary, title: str, width: int = 100, plain: bo
     curve = 0 if plain else max(6, min(24, (width - 66) // 2))
     table = Table(title=title, title_justify="left", title_style="bold", caption=coverage(summary), box=SIMPLE_HEAD)
     table.caption_justify = "left"
+    table.show_header = bool(summary.people)  # without people only the caption has content
     table.add_column("track", justify="right", no_wrap=True)
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("valence", style="cyan", no_wrap=True)
@@ -143,9 +144,15 @@ def coverage(summary: TableSummary) -> str:
     """
     reasons = "".join(f", {reason} {count}" for reason, count in summary.reasons.most_common())
     if not summary.has_frames:
-        return f"{summary.instants} rows on a fixed clock in {summary.seconds:.1f} s{reasons}"
+        return f"{instants_text(summary)} on a fixed clock in {summary.seconds:.1f} s{reasons}"
     share = summary.with_face / max(summary.instants, 1)
-    return f"{summary.instants} frames in {summary.seconds:.1f} s, a face on {share:.0%}{reasons}"
+    return f"{instants_text(summary)} in {summary.seconds:.1f} s, a face on {share:.0%}{reasons}"
+
+
+def instants_text(summary: TableSummary) -> str:
+    """Return the number of frames, or of rows of a fixed clock: "1 frame", "75 rows"."""
+    unit = "frame" if summary.has_frames else "row"
+    return f"{summary.instants} {unit}" if summary.instants == 1 else f"{summary.instants} {unit}s"
 
 
 def sparkline(values: list[float | None], width: int = 24) -> str:

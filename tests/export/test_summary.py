@@ -38,6 +38,14 @@ def test_an_empty_table_has_an_empty_summary():
     assert TableSummary().seconds == 0
 
 
+def test_a_summary_without_people_is_printed_without_columns():
+    console = Console(width=100)
+    summary = TableSummary(rows=1, instants=1, has_frames=True, start=0.0)
+    with console.capture() as printed:
+        console.print(summary_table(summary, ""))
+    assert printed.get().strip() == "1 frame in 0.0 s, a face on 0%"
+
+
 @pytest.mark.parametrize("name", TRACKS)
 def test_the_terminal_shows_a_line_for_each_person(name):
     console = Console(record=True, width=120, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
@@ -45,7 +53,7 @@ def test_the_terminal_shows_a_line_for_each_person(name):
         console.print(summary_table(summarize(TRACKS[name].to_table()), "talk.mp4", 120))
         printed = console.export_text()
     assert ("voice" in printed) == (name == "voice alone")
-    assert ("frames in" in printed) == (name != "voice alone") and "talk.mp4" in printed
+    assert ("a face on" in printed) == (name != "voice alone") and "talk.mp4" in printed
 
 
 @pytest.mark.parametrize(
