@@ -39,10 +39,10 @@ class SpeechState:
 class DetectSpeech:
     """Estimate where somebody speaks in 16 kHz sound, in the picture or not.
 
-    Each row is a window of the detector, 32 ms for `silero_vad`; its probability is the mean over the windows at most
-    0.15 s before and after it, so that a click is no speech and a short pause between words ends none. Rows in a
-    second of digital silence are marked `silent`. Windows and blocks of them are counted from the start of the sound;
-    the last window is padded with silence.
+    Each row is a window of the detector, 32 ms for `silero_vad`; its probability is the mean over the windows up to
+    about 0.15 s before and after it (five each), so that a click is no speech and a short pause between words ends
+    none. Rows in a second of digital silence are marked `silent`. Windows and blocks of them are counted from the
+    start of the sound; the last window is padded with silence.
     """
 
     detector: str = "silero_vad"  # name in the catalog, or "package.module:Name" of a class like SpeechDetector
@@ -132,12 +132,12 @@ class DetectSpeech:
 def _averages(values: np.ndarray, index: np.ndarray, reach: int) -> np.ndarray:
     """Return the mean of the values at most `reach` places before and after some places, as far as they exist.
 
-    values: (M,) float64, index: (N,) int64 -> (N,) float64. The sums have the same order whatever M is.
+    values: (M,) float64, index: (N,) int64 in [0, M) -> (N,) float64. The sums have the same order whatever M is.
     """
     total, count = np.zeros(len(index)), np.zeros(len(index))
     for shift in range(-reach, reach + 1):
         place = index + shift
         known = (place >= 0) & (place < len(values))
-        total += np.where(known, values[place.clip(0, max(0, len(values) - 1))], 0.0) if len(values) else 0.0
+        total += np.where(known, values[place.clip(0, len(values) - 1)], 0.0)
         count += known
-    return total / count.clip(1)
+    return total / count

@@ -34,6 +34,25 @@ def sentence() -> torch.Tensor:
     return decode.step(decode.start(), Span(Clip(SENTENCE), 0, 1e9))[1].samples[0]
 
 
+class Peak(torch.nn.Module):
+    """A detector whose probability is the largest absolute sample of the window."""
+
+    window, context = 512, 64
+
+    def start(self) -> torch.Tensor:
+        return torch.zeros(1)
+
+    def forward(self, windows: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return windows[:, self.context :].abs().amax(1), state
+
+
+@pytest.fixture(scope="module")
+def peaks() -> DetectSpeech:
+    stage = DetectSpeech("tests.stages.test_detect_speech:Peak")
+    stage.load(torch.device("cpu"))
+    return stage
+
+
 def detect(stage: DetectSpeech, sounds: list[AudioBatch]) -> list[SpeechProbabilities]:
     state, outputs = stage.start(), list[SpeechProbabilities]()
     for sound in sounds:
@@ -97,11 +116,47 @@ def test_only_the_inside_of_digital_silence_is_silent(stage):
     assert values[silent].max() < 0.1
 
 
+@pytest.mark.parametrize("sample", [10 * 512, 11 * 512 - 1])
+def test_a_probability_is_the_mean_of_eleven_windows_of_any_detector(peaks, sample):
+    wave = torch.zeros(40 * 512)
+    wave[sample] = -1.0  # in window 10
+    values, _, _ = whole(detect(peaks, chunks(wave, [])))
+    np.testing.assert_allclose(values, [0] * 5 + [1 / 11] * 11 + [0] * 24, atol=1e-7)
+
+
+def test_at_both_ends_of_the_sound_a_probability_is_the_mean_of_the_windows_that_exist(peaks):
+    wave = torch.zeros(40 * 512)
+    wave[0] = wave[-1] = 1.0
+    values, _, _ = whole(detect(peaks, chunks(wave, [])))
+    edge = [1 / windows for windows in (6, 7, 8, 9, 10, 11)]
+    np.testing.assert_allclose(values, edge + [0] * 28 + edge[::-1], atol=1e-7)
+
+
+@pytest.mark.parametrize("cuts", [[], [64 * 512]])
+def test_a_row_is_silent_if_the_16_windows_on_each_side_are(peaks, cuts):
+    wave = torch.zeros(100 * 512)
+    wave[40 * 512 - 1] = 0.5  # the last sample of window 39, which window 40 reads as its context
+    _, _, silent = whole(detect(peaks, chunks(wave, cuts)))
+    assert np.flatnonzero(~silent).tolist() == list(range(39 - 16, 39 + 17))
+
+
+@pytest.mark.parametrize(("level", "expected"), [(-9e-5, True), (9e-5, True), (-2e-4, False), (2e-4, False)])
+def test_silence_is_any_sound_below_80_db_of_full_scale(peaks, level, expected):
+    _, _, silent = whole(detect(peaks, chunks(torch.full((40 * 512,), level), [])))
+    assert (silent == expected).all()
+
+
+def test_a_detector_that_lacks_a_member_is_an_error():
+    with pytest.raises(ConfigError, match="detector: "):
+        DetectSpeech("torch.nn:ReLU")
+
+
 @pytest.mark.parametrize("start", [0.0, -0.25, 12.5])
 def test_times_are_the_centres_of_windows_of_32_ms(stage, start):
     parts = detect(stage, chunks(noise(1.0), [9000], start))
     np.testing.assert_allclose(whole(parts)[1], start + 0.016 + 0.032 * np.arange(32), atol=1e-9)
     assert parts[-1].rows.last and parts[-1].rows.stop == pytest.approx(start + 1.0)
+    assert {part.rows.window for part in parts} == {0.032}
 
 
 def test_a_clip_without_sound_has_no_row(stage):
