@@ -59,4 +59,5 @@ def test_the_help_of_run_lists_the_formats_and_exporters_of_the_catalog(avfer):
 
 def test_the_help_of_run_says_what_is_mapped_and_not_measured(avfer):
     text = " ".join(avfer("run", "--help").out.split())
-    assert "Valence, arousal and action units of the embedded weights are mapped" in text and "not measured" in text
+    assert "Valence and arousal of the embedded weights are mapped from expressions" in text and "not measured" in text
+    assert "Action units, head pose and gaze are measured." in text
