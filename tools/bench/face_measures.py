@@ -1,9 +1,10 @@
 """Measure face_lite: `python -m tools.bench.face_measures CROPS WEIGHTS`.
 
 Prints, for persons and heads that were never trained on: Pearson's r of each action unit with the teacher (the Face
-Landmarker) on photographs at full size and at 48 px; response to single movements of rendered heads; errors of the
-head's rotation; signs of the gaze; and what separates neutral from happy and disgusted faces of FER+. CROPS is the
-folder of tools.train.face_measures_data, WEIGHTS a state saved by tools.train.face_measures or a .safetensors file.
+Landmarker) on photographs at full size, at 48 px, and with drawn moustaches and beards; response to single movements
+of rendered heads; errors of the head's rotation; signs of the gaze; and what separates neutral from happy and disgusted
+faces of FER+. CROPS is the folder of tools.train.face_measures_data, WEIGHTS a state saved by tools.train.face_measures
+or a .safetensors file.
 """
 
 import argparse
@@ -17,19 +18,24 @@ from PIL import Image
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from avfer.models.backbones.face_lite import FaceLite, split_outputs
+from avfer.models.backbones.face_lite import SIDE, FaceLite, split_outputs
 from avfer.models.card import Metric
+from avfer.models.card_files import read_card
 from avfer.models.face_measurer import ACTION_UNITS, FaceOutputs, action_units
-from avfer.models.weights import load_into, read_card
+from avfer.models.weights import load_into
 from tools.renders.sweeps import SWEEPS, WEIGHTS
+from tools.train.face_hair import change
 from tools.train.face_measures import correlations, predict
 from tools.train.face_measures_corpus import HELD_OUT, TEST_RENDERS, Corpus, read_shards
 from tools.train.face_measures_data import SHARED, align, columns_of
+from tools.train.face_measures_targets import lips_apart
+from tools.train.face_measures_template import MARGIN
 from tools.train.ferplus import CLASSES, majority
 
 UNITS = list(ACTION_UNITS)
 MAIN = ("au01", "au02", "au04", "au05", "au07", "au10", "au12", "au17", "au20", "au25", "au26", "au45")
 STRICT = ("au01", "au02", "au12", "au25", "au26", "au45")  # units that must follow a movement most closely
+MOUTH = ("au10", "au12", "au17", "au20", "au25", "au26")  # units that hair about the mouth can hide
 FROM_RENDERS = ("au06", "au09")  # units that the teacher does not know
 
 
@@ -118,6 +124,28 @@ def persons(model: FaceLite, corpus: Corpus, data: Path) -> list[Metric]:
         row(f"{name}: presence found", [(outputs.presence > 0).float().mean().item()])
         found.append(metric("rotation off, degrees", float(np.mean(error)), f"the same photographs, {name}"))
     return found
+
+
+def hairy(model: FaceLite, corpus: Corpus) -> list[Metric]:
+    """Print r of mouths with the teacher where moustaches, other lips or darker skin are drawn on unseen persons.
+
+    Return the r of each unit, and how far lips are found more apart than they are.
+    """
+    faces, rng = corpus.held_out, np.random.default_rng(0)
+    points = faces.targets.landmarks.numpy() * SIDE + MARGIN
+    drawn = [change(one, at, rng) for one, at in zip(faces.pixels.numpy(), points, strict=True)]
+    outputs = measure(model, torch.from_numpy(np.stack(drawn)))
+    columns = [UNITS.index(unit) for unit in MOUTH]
+    r = correlations(units_of(outputs)[:, columns], action_units(faces.targets.activations).numpy()[:, columns])
+    apart = [lips_apart(one.landmarks.numpy(), corpus.index) for one in (outputs, faces.targets)]
+    gap = 100 * float(np.mean(apart[0] - apart[1]))
+    print(f"{len(drawn)} photographs of unseen persons with drawn hair, other lips or darker skin: r with the teacher")
+    head_row(MOUTH)
+    row("160 px", r)
+    row("lips too far apart, % of face", [gap])
+    protocol = f"{len(drawn)} photographs of unseen persons with drawn hair, other lips or darker skin"
+    found = [metric(f"r {unit}, drawn hair", value, protocol) for unit, value in zip(MOUTH, r, strict=True)]
+    return [*found, metric("lips too far apart, % of the face's height", gap, protocol)]
 
 
 def responses(model: FaceLite, folder: Path) -> list[Metric]:
@@ -238,6 +266,7 @@ def figures(model: FaceLite, crops: Path, data: Path) -> list[Metric]:
     with torch.inference_mode():
         return [
             *persons(model, corpus, data),
+            *hairy(model, corpus),
             *responses(model, crops / "sweeps"),
             *angles(model, corpus, crops / "sweeps"),
             *expressions(model, crops, data),
