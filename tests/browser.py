@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 WIDTHS = (1280, 390)  # px, of a desktop and of a phone
+PATIENCE = 300_000  # ms after which a browser that does not respond is a failure; a busy machine takes long
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ def browser() -> Iterator[Any]:
         pytest.skip("no Chromium is installed")
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=PATIENCE)
         try:
             yield started
         finally:
@@ -45,6 +46,7 @@ def browser() -> Iterator[Any]:
 def open_page(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> Iterator[OpenPage]:
     """Open a file in a window of some width (px), with a light or dark colour scheme."""
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    context.set_default_timeout(PATIENCE)
     opened = OpenPage(context.new_page())
     opened.page.on("console", lambda message: opened.errors.append(message.text))
     opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))

@@ -35,22 +35,17 @@ function drawBoxes() {
 function drawOverview() {
   const [context, width, height] = canvasOf(byId("overview").querySelector("canvas")), whole = group.limits;
   if (!chosen || !clip.instants.length) return moveOverview();
-  const codes = columnCodes(clip, chosen.index, chosen.expression, Math.max(1, clip.expressions.length), whole, Math.max(1, Math.round(width)));
+  const columns = pixelColumns(clip, whole, Math.max(1, Math.round(width)));
+  const codes = columnCodes(chosen.index, chosen.expression, Math.max(1, clip.expressions.length), columns);
   for (let x = 0; x < codes.length; x++) {
     if (codes[x] < 0) continue;
     context.fillStyle = clip.expressions[codes[x]].colour;
     context.fillRect(x, height - 10, 1, 10);
   }
   if (chosen.has("valence")) {
-    const [times, values] = linePoints(clip, [lineOf(chosen, "valence")], whole, Math.max(1, Math.round(width)));
-    context.beginPath();
-    times.forEach((time, k) => {
-      if (values[k] === null) return;
-      const x = ((time - whole.min) / (whole.max - whole.min)) * width, y = 2 + ((1 - values[k]) / 2) * (height - 14);
-      if (k && values[k - 1] !== null) context.lineTo(x, y); else context.moveTo(x, y);
-    });
-    context.strokeStyle = group.theme.soft;
-    context.stroke();
+    const line = lineOf(chosen, "valence"), { low, high } = lineColumns(clip, line, columns), y = (value) => 2 + ((1 - value / line.scale) / 2) * (height - 14);
+    context.fillStyle = group.theme.soft;
+    for (let x = 0; x < low.length; x++) if (low[x] <= high[x]) context.fillRect(x, y(high[x]) - 0.5, 1, y(low[x]) - y(high[x]) + 1);
   }
   return moveOverview();
 }
@@ -61,7 +56,7 @@ function moveOverview() {
   frame.hidden = !zoomed;
   frame.style.left = `${place(group.view.min)}%`;
   frame.style.width = `${Math.max(1, place(group.view.max) - place(group.view.min))}%`;
-  box.querySelector(".playhead").style.transform = `translateX(${(place(player.time) / 100) * box.clientWidth}px)`;
+  box.querySelector(".playhead").style.transform = `translateX(${((place(player.time) / 100) * box.querySelector("canvas").width) / devicePixelRatio}px)`;
 }
 
 function drawPlane() {

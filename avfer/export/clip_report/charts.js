@@ -1,5 +1,7 @@
 /* Charts over time, made with uPlot: one shared part of the clip, one cursor, a click that seeks. */
 const RIGHT = 24; // px, margin
+const LINE_WIDTH = 1.6; // px
+const SPARSE = 2; // px between instants from which on uPlot draws the lines
 const TIME_STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 
 /* Return an element. Texts are set as text and never parsed as HTML. */
@@ -127,12 +129,12 @@ class ChartGroup {
 }
 
 /* One chart of a group.
-   lines(): [{index, values, scale, colour, dash, width, fill}] of what uPlot draws; paint(u, context): own drawing on top;
-   ground(u, context): own drawing below; range: of the y axis; marks: [value, text] on it; showTimes: whether the times
+   lines(): [{index, values, scale, colour, width, fill}]; uPlot draws them where instants are far apart, drawCurves where
+   they are dense; ground(u, context): own drawing below; range: of the y axis; marks: [value, text] on it; showTimes: whether the times
    are written below; read(instant, y): text of the values at an instant. */
 class TimeChart {
   constructor(group, clip, host, options) {
-    Object.assign(this, { group, clip, host, options, visible: false, stale: true }); // drawn once it is visible
+    Object.assign(this, { group, clip, host, options, visible: false, stale: true, dense: false }); // drawn once it is visible
     this.lines = options.lines ? options.lines() : [];
     this.plot = new uPlot(this.settings(), [[], ...this.lines.map(() => [])], host);
     this.playhead = element("div", { class: "playhead" });
@@ -142,11 +144,11 @@ class TimeChart {
 
   get width() { return Math.max(240, Math.floor(this.host.clientWidth)); }
 
-  get columns() { return Math.max(50, this.width - this.group.axisWidth - RIGHT); }
-
+  /* Return what uPlot draws; `dense` curves are drawn by drawCurves, as uPlot's lines through many points are slow. */
   points() {
-    const points = linePoints(this.clip, this.lines, this.group.view, this.columns);
-    return this.lines.length ? points : [[this.group.view.min, this.group.view.max]];
+    const { view, axisWidth } = this.group, [first, last] = this.clip.part(view);
+    this.dense = last - first > Math.max(50, this.plot.width - axisWidth - RIGHT) / SPARSE;
+    return this.dense || !this.lines.length ? [[view.min, view.max], ...this.lines.map(() => [null, null])] : linePoints(this.clip, this.lines, view);
   }
 
   settings() {
@@ -166,11 +168,11 @@ class TimeChart {
           grid: { show: options.grid !== false, stroke: () => theme.line, width: 1 } },
       ],
       series: [{}, ...this.lines.map((line) => ({
-        stroke: line.colour, width: line.width || 1.6, dash: line.dash, fill: line.fill, points: { show: false }, spanGaps: false,
+        stroke: line.colour, width: line.width || LINE_WIDTH, fill: line.fill, points: { show: false }, spanGaps: false,
       }))],
       hooks: {
         drawClear: [(u) => options.ground && this.paint(u, options.ground)],
-        draw: [(u) => options.paint && this.paint(u, options.paint)],
+        draw: [(u) => this.dense && this.paint(u, (plot, context) => drawCurves(plot, context, this.clip, this.lines, view))],
         setSelect: [(u) => this.select(u)],
         setCursor: [(u) => this.point(u)],
       },
@@ -229,87 +231,13 @@ class TimeChart {
   movePlayhead(time) {
     const { min, max } = this.group.view, inside = time >= min - 1e-6 && time <= max + 1e-6;
     this.playhead.hidden = !inside;
-    if (inside) this.playhead.style.transform = `translateX(${((time - min) / (max - min)) * this.plot.over.clientWidth}px)`;
+    if (inside) this.playhead.style.transform = `translateX(${(((time - min) / (max - min)) * this.plot.bbox.width) / devicePixelRatio}px)`;
   }
 
   /* Write the values at the cursor, or at the playhead. */
   showValues(instant) {
     if (!this.options.readout) return;
     const y = this.group.hover !== null && this.plot.cursor.top >= 0 ? this.plot.posToVal(this.plot.cursor.top, "y") : null;
-    this.options.readout.textContent = instant === null ? "" : this.options.read(instant, y);
+    fillText(this.options.readout, instant === null ? "" : this.options.read(instant, y));
   }
-}
-
-/* Return a small canvas with slanted lines. */
-function hatchTile(theme) {
-  const tile = document.createElement("canvas"), side = Math.round(6 * devicePixelRatio), pen = tile.getContext("2d");
-  tile.width = tile.height = side;
-  pen.fillStyle = theme.ground;
-  pen.fillRect(0, 0, side, side);
-  pen.strokeStyle = theme.line;
-  pen.lineWidth = devicePixelRatio;
-  for (const shift of [-side, 0, side]) { pen.moveTo(shift, side); pen.lineTo(shift + side, 0); }
-  pen.stroke();
-  return tile;
-}
-
-/* Return a function that fills spans of time [start, stop] with a hatching. */
-function hatchSpans(group, spans) {
-  return (u, context) => {
-    const shown = spans().filter(([start, stop]) => stop >= group.view.min && start <= group.view.max);
-    if (!shown.length) return;
-    group.hatching ??= hatchTile(group.theme);
-    context.fillStyle = context.createPattern(group.hatching, "repeat");
-    for (const [start, stop] of shown) {
-      const left = u.valToPos(Math.max(start, group.view.min), "x", true), right = u.valToPos(Math.min(stop, group.view.max), "x", true);
-      context.fillRect(left, u.bbox.top, Math.max(1, right - left), u.bbox.height);
-    }
-  };
-}
-
-/* Return a function that paints a ribbon of colours between two heights (shares of the chart). */
-function ribbon(group, clip, index, codes, colours, top = 0, bottom = 1) {
-  return (u, context) => {
-    const width = Math.round(u.bbox.width), found = columnCodes(clip, index, codes(), colours.length, group.view, width);
-    const y = u.bbox.top + top * u.bbox.height, height = (bottom - top) * u.bbox.height;
-    context.fillStyle = group.theme.ground;
-    context.fillRect(u.bbox.left, y, width, height);
-    for (let x = 0; x < width;) {
-      const first = x, code = found[x];
-      while (x < width && found[x] === code) x++;
-      if (code < 0) continue;
-      context.fillStyle = typeof colours[code] === "function" ? colours[code]() : colours[code];
-      context.fillRect(u.bbox.left + first, y, x - first, height);
-    }
-  };
-}
-
-/* Return a function that paints action units as a heat map, the first one at the top. */
-function heatMap(group, clip, person, names, palette) {
-  const picture = document.createElement("canvas");
-  return (u, context) => {
-    const width = Math.round(u.bbox.width / devicePixelRatio), values = columnMaxima(clip, person, names, group.view, width);
-    picture.width = width;
-    picture.height = names.length;
-    const pen = picture.getContext("2d"), image = pen.createImageData(width, names.length);
-    const pixels = new Uint32Array(image.data.buffer), scale = 255 / person.columnScales.get(names.find((name) => person.has(name)));
-    for (let k = 0; k < values.length; k++) {
-      if (values[k] === MISSING) continue;
-      pixels[k] = palette[Math.max(0, Math.min(255, Math.round(values[k] * scale)))];
-    }
-    pen.putImageData(image, 0, 0);
-    context.imageSmoothingEnabled = false;
-    context.drawImage(picture, u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
-  };
-}
-
-/* Return 256 colours between colours such as "#440154", each as a pixel of ImageData. */
-function gradient(colours) {
-  const parts = colours.map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
-  const bytes = new Uint8ClampedArray(1024);
-  for (let k = 0; k < 256; k++) {
-    const place = (k / 255) * (parts.length - 1), low = Math.min(Math.floor(place), parts.length - 2);
-    bytes.set([...parts[low].map((value, c) => value + (parts[low + 1][c] - value) * (place - low)), 255], 4 * k);
-  }
-  return new Uint32Array(bytes.buffer);
 }

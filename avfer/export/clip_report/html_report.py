@@ -30,6 +30,8 @@ FOLDER = Path(__file__).parent
 SCRIPTS = (
     "uplot/uPlot.iife.min.js",
     "report_data.js",  # decodes and reads the numbers
+    "pixel_columns.js",  # reduces the rows to what a pixel column shows
+    "painters.js",
     "charts.js",
     "player.js",
     "report.js",  # opens a clip and chooses people

@@ -64,10 +64,11 @@ function unitPanel(units) {
   scale.querySelector(".hatch").style.width = "14px";
   const box = section(clip.unitTitle, scale), names = units.map((unit) => unit.column), count = units.length;
   const gaps = missingSpans(clip, chosen, names[0]), ground = hatchSpans(group, () => [[clip.start, clip.stop]]);
+  const map = heatMap(group, clip, names.map((name) => lineOf(chosen, name)), palette);
   addPanel(box, scale, chosen.label, "zoomed out: the largest value within each pixel", {
     height: UNIT_HEIGHT * count, range: [0, count], grid: false,
     marks: units.map((unit, k) => [count - k - 0.5, unit.name]).reverse(),
-    ground: (u, context) => { if (gaps.length) ground(u, context); heatMap(group, clip, chosen, names, palette)(u, context); },
+    ground: (u, context) => { if (gaps.length) ground(u, context); map(u, context); },
     read: (instant, y) => {
       const listed = y === null ? strongest(units, instant) : [units[Math.max(0, Math.min(count - 1, Math.floor(count - y)))]];
       return listed.map((unit) => {

@@ -50,16 +50,20 @@ class Player {
     this.playing = playing;
     this.clock = performance.now();
     if (playing) requestAnimationFrame((now) => this.advance(now));
+    else if (this.hasVideo) this.follow(this.video.currentTime - this.offset); // the curves stop at the frame that is shown
     this.onPlaying(playing);
+  }
+
+  follow(time) {
+    this.time = Math.min(Math.max(time, this.range.min), this.range.max);
+    this.onTime(this.time);
   }
 
   advance(now) {
     if (!this.playing) return;
     const passed = Math.max(0, now - this.clock) / 1000;
     this.clock = now;
-    this.time = this.hasVideo ? this.video.currentTime - this.offset : this.time + passed * this.rate;
-    this.time = Math.min(Math.max(this.time, this.range.min), this.range.max);
-    this.onTime(this.time);
+    this.follow(this.hasVideo ? this.video.currentTime - this.offset : this.time + passed * this.rate);
     if (!this.hasVideo && this.time >= this.range.max) this.setPlaying(false);
     requestAnimationFrame((next) => this.advance(next));
   }

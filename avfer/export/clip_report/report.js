@@ -11,7 +11,7 @@ let clip = null, chosen = null, page = 0, planePath = null, panels = [], lanes =
 
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 const percent = (share) => `${Math.round(100 * share)} %`;
-const fillText = (node, text) => { node.textContent = text; };
+const fillText = (node, text) => { if (node.textContent !== text) node.textContent = text; }; // an equal text would be laid out again
 
 /* ---- the clip ---- */
 

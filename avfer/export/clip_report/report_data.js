@@ -10,9 +10,9 @@ async function unpack(text) {
   return new Response(stream).arrayBuffer();
 }
 
-/* Return the number of entries of a sorted array that are smaller than a value. */
-function lowerBound(sorted, value) {
-  let low = 0, high = sorted.length;
+/* Return the number of entries of a sorted array that are smaller than a value; `low`: of which that is known. */
+function lowerBound(sorted, value, low = 0) {
+  let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (sorted[middle] < value) low = middle + 1; else high = middle;
@@ -107,99 +107,17 @@ class ClipModel {
   }
 }
 
-/* Return [times, values of the first line, ...] for uPlot. `lines` are {index, values, scale}: index null means one value
-   for each instant. Up to two instants a pixel are all drawn; more are reduced to the smallest and the largest value of
-   each pixel, in their order, so that no peak is lost. */
-function linePoints(clip, lines, view, width) {
-  const [first, last] = clip.part(view), count = last - first;
-  if (count <= 2 * width) {
-    const times = Array.from(clip.instants.subarray(first, last));
-    return [times, ...lines.map((line) => {
-      const out = new Array(count).fill(null);
-      eachRow(line.index, first, last, (row, instant) => {
-        if (line.values[row] !== MISSING) out[instant - first] = line.values[row] / line.scale;
-      });
-      return out;
-    })];
-  }
-  const times = new Array(2 * width), step = count / width;
-  for (let bin = 0; bin < width; bin++) {
-    times[2 * bin] = clip.instants[first + Math.floor(bin * step)];
-    times[2 * bin + 1] = clip.instants[first + Math.floor((bin + 0.5) * step)];
-  }
-  return [times, ...lines.map((line) => extremes(line, first, last, width))];
-}
-
-function extremes(line, first, last, width) {
-  const { index, values, scale } = line, factor = width / (last - first), out = new Array(2 * width).fill(null);
-  const start = index ? lowerBound(index, first) : first, stop = index ? lowerBound(index, last) : last;
-  for (let row = start; row < stop;) {
-    const bin = Math.floor(((index ? index[row] : row) - first) * factor), end = first + (bin + 1) / factor;
-    let low = 32767, high = MISSING, lowRow = 0, highRow = 0;
-    do {
-      const value = values[row];
-      if (value !== MISSING) {
-        if (value < low) { low = value; lowRow = row; }
-        if (value > high) { high = value; highRow = row; }
-      }
-      row++;
-    } while (row < stop && (index ? index[row] : row) < end);
-    if (high === MISSING || bin >= width) continue;
-    const rising = lowRow <= highRow;
-    out[2 * bin] = (rising ? low : high) / scale;
-    out[2 * bin + 1] = (rising ? high : low) / scale;
-  }
-  return out;
-}
-
-/* Call a function with row and instant of each row between two instants. */
-function eachRow(index, first, last, visit) {
-  if (index === null) {
-    for (let instant = first; instant < last; instant++) visit(instant, instant);
-    return;
-  }
-  for (let row = lowerBound(index, first); row < index.length && index[row] < last; row++) visit(row, index[row]);
-}
-
-/* Return the rows [start, stop) of a part and the pixel columns [from, to) that each of them covers. */
-function rowCells(clip, index, view, width) {
-  const [first, last] = clip.part(view), factor = width / (view.max - view.min), { instants } = clip;
-  const start = index ? lowerBound(index, first) : first, stop = index ? lowerBound(index, last) : last;
-  const from = new Int32Array(stop - start), to = new Int32Array(stop - start);
-  for (let row = start; row < stop; row++) {
-    const instant = index ? index[row] : row, end = instant + 1 < instants.length ? instants[instant + 1] : clip.stop;
-    const left = Math.floor((instants[instant] - view.min) * factor), right = Math.max(left + 1, Math.floor((end - view.min) * factor));
-    from[row - start] = Math.max(0, left);
-    to[row - start] = Math.min(width, right);
-  }
-  return { start, stop, from, to };
-}
-
-/* Return the most frequent code of each pixel column, -1 without one. Codes are below `kinds`. */
-function columnCodes(clip, index, codes, kinds, view, width) {
-  const counts = new Uint16Array(width * kinds), out = new Int16Array(width).fill(-1);
-  const { start, stop, from, to } = rowCells(clip, index, view, width);
-  for (let row = start; row < stop; row++) {
-    if (codes[row] >= 0) for (let x = from[row - start]; x < to[row - start]; x++) counts[x * kinds + codes[row]]++;
-  }
-  for (let x = 0; x < width; x++) {
-    let most = 0;
-    for (let kind = 0; kind < kinds; kind++) if (counts[x * kinds + kind] > most) { most = counts[x * kinds + kind]; out[x] = kind; }
-  }
-  return out;
-}
-
-/* Return the largest value of each column and pixel: Int16Array of names.length rows, MISSING without one. */
-function columnMaxima(clip, person, names, view, width) {
-  const out = new Int16Array(names.length * width).fill(MISSING), { start, stop, from, to } = rowCells(clip, person.index, view, width);
-  names.forEach((name, k) => {
-    const column = person.columns.get(name), shift = k * width;
-    for (let row = start; row < stop; row++) {
-      const value = column[row], right = shift + to[row - start];
-      for (let x = shift + from[row - start]; x < right; x++) if (value > out[x]) out[x] = value;
+/* Return [times, values of the first line, ...] of each instant of a part, for uPlot. `lines` are {index, values, scale}:
+   index null means one value for each instant. */
+function linePoints(clip, lines, view) {
+  const [first, last] = clip.part(view);
+  return [Array.from(clip.instants.subarray(first, last)), ...lines.map(({ index, values, scale }) => {
+    const out = new Array(last - first).fill(null), stop = index ? lowerBound(index, last) : last;
+    for (let row = index ? lowerBound(index, first) : first; row < stop; row++) {
+      if (values[row] !== MISSING) out[(index ? index[row] : row) - first] = values[row] / scale;
     }
-  });
-  return out;
+    return out;
+  })];
 }
 
 /* Return the spans [start, stop] in seconds in which a person has no value in a column. */

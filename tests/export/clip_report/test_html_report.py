@@ -11,7 +11,7 @@ from avfer.baseline import Baseline, corrected_table
 from avfer.errors import ConfigError
 from avfer.export.clip_report import html_report
 from avfer.export.clip_report.html_report import CodingAgreement, HtmlReport
-from avfer.models.weights import builtin_card
+from avfer.models.card_files import builtin_card
 from avfer.provenance import Provenance
 from tests.export.clip_report.page_data import instants, page_data, person_rows, unpack
 from tests.export.exporter_tables import HOSTILE

@@ -13,8 +13,9 @@ from tests.labelling.labelled_folder import LabelledClip, random_table, write_la
 HOSTILE = "<img src=x onerror=alert(1)>\u202e.mp4"
 MANY = 10_000
 FIND = """text => {
-  const field = document.querySelector(".search"); field.value = text;
-  const start = performance.now(); field.dispatchEvent(new Event("input")); return performance.now() - start;
+  const field = document.querySelector(".search"); field.value = text; field.dispatchEvent(new Event("input"));
+  const table = document.querySelector(".paged"), cells = table.querySelectorAll("tbody td:first-child");
+  return { shown: cells.length, first: cells[0].textContent, range: table.querySelector(".range").textContent };
 }"""
 
 pytestmark = pytest.mark.slow
@@ -72,10 +73,15 @@ def test_search_order_and_pages_reach_every_clip(chromium, page_file):
         assert opened.errors == []
 
 
-def test_a_page_of_10000_clips_is_small_and_answers_at_once(chromium, tmp_path):
+def clip_name(number):
+    return f"site{number % 7}/subject_{number % 211:03d}/session{number % 5}/recording_{number:05d}.mp4"
+
+
+def test_a_page_of_10000_clips_is_small_and_searches_all_of_them_before_it_returns(chromium, tmp_path):
+    """What a page must draw does not grow with its clips; `python -m tools.bench.report` measures the times."""
     corpus = CorpusClips(CorpusStatus(clips=MANY, done=MANY))
-    for number in range(MANY):
-        name = f"site{number % 7}/subject_{number % 211:03d}/session{number % 5}/recording_{number:05d}.mp4"
+    names = [clip_name(number) for number in range(MANY)]
+    for number, name in enumerate(names):
         share = number * 37 % 1000 / 1000
         means = (round(share - 0.5, 4), round(0.5 - share, 4), "happiness", 0.5321, 0.8765)
         corpus.rows.append([name, "done", share, share, 30.04, 751, 1, *means, f"./labels/reports/{name}.html"])
@@ -83,8 +89,11 @@ def test_a_page_of_10000_clips_is_small_and_answers_at_once(chromium, tmp_path):
     path.write_text(render_corpus(corpus, "labels"), encoding="utf-8")
     assert path.stat().st_size < 3e6
     with open_page(chromium, path) as opened:
-        paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-        assert opened.page.evaluate(paint) < 5000
-        times = [opened.page.evaluate(FIND, text) for text in ("", "subject_10", "session3 site1")]
-        assert max(times) < 2000  # ms; about 200 on an idle core
+        elements = opened.page.evaluate("document.querySelectorAll('*').length")
+        assert elements < 3000
+        for text in ("", "subject_10", "session3 site1", "recording_09999"):
+            matches = [name for name in names if all(word in name for word in text.split())]
+            found = opened.page.evaluate(FIND, text)
+            assert found["shown"] == min(len(matches), 50) and found["first"] in matches
+            assert f"of {len(matches):,} clips" in found["range"]
         assert opened.errors == []
