@@ -79,7 +79,7 @@ def unknown(kind: str, name: str, known: Iterable[str], outside: bool = False) -
     if outside and dot and all(part.isidentifier() for part in name.split(".")):
         return f"unknown {kind} '{name}'; did you mean '{package}:{attribute}'?"
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"
     return f"unknown {kind} '{name}'; {hint}"
 

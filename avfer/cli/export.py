@@ -1,5 +1,6 @@
 """avfer export: a table to the files of another program."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from avfer.catalog import NAMES
 from avfer.cli.shared_options import Overwrite
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -50,7 +51,7 @@ def export(
     The video is not needed, but for overlay. openface, fex and praat write a note beside the file that states scales
     and what is blank.
     """
-    from avfer.export import HasSideFiles, find_exporter, metadata_of
+    from avfer.export import HasSideFiles, LinksClip, find_exporter, metadata_of
     from avfer.export.privacy import check_numbers_only, is_numbers_only
     from avfer.export.table_reader import read_table
 
@@ -63,6 +64,9 @@ def export(
     sides = exporter.side_files(table, output) if isinstance(exporter, HasSideFiles) else []
     _check_outputs([output, *sides], file, overwrite)
     exporter.write(table, media, output)
+    if isinstance(exporter, LinksClip) and exporter.links_clip and not media.exists():
+        text = f"{output} links the clip at {media}, which does not exist; name the clip with --clip"
+        warnings.warn(text, AvferWarning, stacklevel=2)
     print(output, *sides, sep="\n")
 
 

@@ -83,6 +83,13 @@ class HasSideFiles(Protocol):
 
 
 @runtime_checkable
+class LinksClip(Protocol):
+    """An exporter whose file links the clip by its path, so that the other program opens it with the file."""
+
+    links_clip: ClassVar[bool]
+
+
+@runtime_checkable
 class UsesSound(Protocol):
     """An exporter that also reads the sound of a clip, which may be in a separate file (`avfer run --sound`)."""
 

@@ -39,6 +39,8 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> pa.Table:
     """
     if path.suffix not in READERS:
         raise DatasetError(f"{path} is no table: its name must end in {', '.join(READERS)}")
+    if not path.exists():
+        raise DatasetError(f"there is no table at {path}; check the path")
     try:
         table = READERS[path.suffix](path)
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -17,6 +17,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_all_files_are_printed(avfer, table, tmp_path):
+    (tmp_path / "talk.mp4").touch()
     result = avfer("export", "elan", table, "--output", tmp_path / "out" / "a.eaf")
     assert result.code == 0, result.err
     assert [path.name for path in result.paths] == ["a.eaf", "a_series.csv", "a_tsconf.xml"]
@@ -40,7 +41,15 @@ def test_options_and_events_are_set(avfer, table, tmp_path):
     assert '"on": 0.9' in (tmp_path / "a.rules.json").read_text()
 
 
+@pytest.mark.filterwarnings("always")
+def test_a_link_to_a_clip_that_is_absent_is_a_warning(avfer, table, tmp_path):
+    result = avfer("export", "elan", table, "--output", tmp_path / "a.eaf")
+    assert result.code == 0 and "talk.mp4, which does not exist; name the clip with --clip" in result.err
+    assert "warning" not in avfer("export", "webvtt", table, "--output", tmp_path / "a.vtt").err
+
+
 def test_elan_links_the_named_clip(avfer, table, tmp_path):
+    (tmp_path / "other.mp4").touch()
     avfer("export", "elan", table, "--output", tmp_path / "a.eaf", "--clip", tmp_path / "other.mp4")
     assert "other.mp4" in (tmp_path / "a.eaf").read_text()
 

@@ -46,6 +46,7 @@ class ElanDocument:
     events: Mapping[str, EventKind] = field(default_factory=lambda: EVENTS)
     suffix: ClassVar[str] = ".eaf"
     needs_frames: ClassVar[bool] = False
+    links_clip: ClassVar[bool] = True
 
     def side_files(self, table: pa.Table, path: Path) -> list[Path]:
         """Return the paths of the series and of its configuration."""
