@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from avfer.errors import ConfigError
 from avfer.face_measures import FaceMeasures
+from avfer.models.face_measurer import LANDMARK_INDEX
 from avfer.rows import select
 from avfer.stages.find_speakers import FindSpeakers, mouth_opening
 from avfer.types import NO_TRACK, JointFeatures
@@ -56,9 +57,45 @@ def test_a_mouth_that_moves_in_silence_does_not_speak():
     assert not found.has_voice.any() and (found.activity[:, 1] == 0).all()
 
 
-def test_two_equal_mouths_share_the_speech():
+def test_two_equal_mouths_share_the_speech_and_both_reach_the_threshold():
     found = speakers(*both(TALK, TALK, np.ones(COUNT)))
     np.testing.assert_allclose(found.activity[:, 1], 0.5, atol=1e-6)
+    assert found.has_voice.all()
+
+
+def speaking_of(*deviations: float, window: float = 1.0) -> np.ndarray:
+    """Return `speaking` in the middle of 41 frames at 10 Hz, of mouths that alternate between two openings.
+
+    deviations: of each mouth in the window, which has 11 rows for 1 s: 6 at one opening, 5 at the other, and so a
+    standard deviation of sqrt(120 / 121) times half of their difference; 21 rows for 2 s.
+    """
+    count, rows = 41, round(10 * window) + 1
+    faces = face_rows(count, tuple(range(len(deviations))), fps=10.0)
+    halves = np.array(deviations) / np.sqrt(1 - 1 / rows**2)
+    openings = 0.1 + halves * np.where(np.arange(count) % 2, 1, -1)[:, None]
+    found = speakers(joint(faces, np.ones(count)), mouths(faces, openings.reshape(-1)), window=window)
+    return found.activity[faces.frames == 20, 1]
+
+
+@pytest.mark.parametrize("window", [1.0, 2.0])
+def test_speaking_grows_linearly_with_the_movement_in_the_window(window):
+    for deviation, expected in ((0.012, 0), (0.016, 0.25), (0.020, 0.5), (0.028, 1), (0.05, 1)):
+        np.testing.assert_allclose(speaking_of(deviation, window=window), [expected], atol=1e-5)
+
+
+def test_a_face_has_its_share_with_the_face_that_moves_most_among_the_others():
+    """Movement above rest is 16, 8 and 8, so the shares are 256 / (256 + 64) and 64 / (64 + 256)."""
+    np.testing.assert_allclose(speaking_of(0.028, 0.020, 0.020), [0.8, 0.5 * 0.2, 0.5 * 0.2], atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [3, 4])
+def test_a_track_needs_four_rows_and_without_them_takes_no_share_of_another(rows):
+    measures = both(TALK, TALK, np.ones(COUNT))
+    short = (measures[0].faces.track_ids == 0) | (measures[0].faces.frames < rows)
+    found = speakers(*(select(one, short, one.clock) for one in measures))
+    second = found.faces.track_ids == 1
+    assert np.isnan(found.activity[second, 1]).tolist() == [rows < 4] * rows
+    assert found.activity[~second, 1][0] == (1 if rows < 4 else pytest.approx(0.5, abs=0.25))
 
 
 def test_the_window_reaches_half_a_second_ahead():
@@ -92,6 +129,16 @@ def test_the_opening_depends_neither_on_the_size_nor_on_the_turn_of_the_face():
     np.testing.assert_allclose(mouth_opening(points), [0, 0.1, 0.2, 0.3], atol=1e-6)
     turned = points @ np.array([[0, 3], [-3, 0]], np.float32)
     np.testing.assert_allclose(mouth_opening(turned), [0, 0.1, 0.2, 0.3], atol=1e-6)
+
+
+def test_the_opening_is_the_mean_of_three_pairs_over_the_larger_size():
+    """The pairs are 10, 20 and 60 px apart; the eyes 100 px, forehead and nose 90 px."""
+    points = mouths(face_rows(1, (0,)), np.array([0.1])).landmarks
+    for lower, gap in ((87, 20), (317, 60)):
+        points[:, LANDMARK_INDEX.index(lower), 1] = 70 + gap
+    assert mouth_opening(points) == pytest.approx(30 / 100)
+    assert mouth_opening(points * np.float32([0.5, 1])) == pytest.approx(30 / 90)  # turned to the side
+    assert mouth_opening(points * np.float32([1, 0.5])) == pytest.approx(15 / 100)  # nodding
 
 
 def test_features_without_speech_are_an_error_that_names_the_stage():

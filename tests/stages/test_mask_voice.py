@@ -1,5 +1,6 @@
 """mask_voice: speech at the time of each row, and the voice only where somebody speaks."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -40,6 +41,19 @@ def test_speech_is_linear_between_windows_and_the_voice_is_kept_from_the_thresho
     np.testing.assert_array_equal(found.has_voice, said >= 0.75)
     np.testing.assert_array_equal(found.voice[:, 0] == 1, found.has_voice)
     assert found.activity_names == ("speech",)
+
+
+def test_the_voice_is_kept_from_a_probability_of_one_half_on_by_default():
+    """The first row is before the centre of the first window, so its speech is that of the window."""
+    for said, kept in ((0.5, True), (0.49, False)):
+        assert mask(joint(face_rows(3, (0,))), speech(np.full(4, said))).has_voice[0] == kept
+
+
+def test_speech_gives_no_voice_to_rows_without_one():
+    rows = joint(face_rows(3, (0,)))
+    found = mask(replace(rows, has_voice=np.array([True, False, True])), speech(np.ones(4)))
+    assert found.has_voice.tolist() == [True, False, True]
+    assert found.voice[:, 0].tolist() == [1, 0, 1]
 
 
 def test_a_row_without_a_face_and_without_speech_has_neither():
