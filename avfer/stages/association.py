@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from avfer.signal.appearance import Appearance, likeness
 from avfer.signal.cuts import Change
-from avfer.signal.geometry import iou
+from avfer.signal.geometry import best_pairs, iou
 
 MIN_LIKENESS = {Change.MOTION: 1.45, Change.SUSPECT: 1.82, Change.CUT: 1.82}  # of a face that continues a track
 FAR_LIKENESS = 0.1  # more is required of a face that does not overlap the expected box
@@ -76,8 +75,7 @@ def associate(
         in_place = overlap[i, j] >= CUT_IOU and tracks[i].frame == frame - 1
         if alike >= needed and (change is not Change.CUT or in_place):
             value[i, j] = alike + overlap[i, j]
-    pairs = zip(*linear_sum_assignment(-value), strict=True)
-    return {int(j): tracks[i] for i, j in pairs if value[i, j] > 0}
+    return {j: tracks[i] for i, j in best_pairs(value) if value[i, j] > 0}
 
 
 def _near(tracks: list[Track], expected: np.ndarray, boxes: np.ndarray, time: float) -> np.ndarray:

@@ -1,6 +1,6 @@
 """identify_persons: the same number for the same person throughout a clip, after cuts and absences too."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from avfer.errors import ConfigError
@@ -20,7 +19,7 @@ from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import Count, Number, check_options, option_errors
 from avfer.rows import concat, select
 from avfer.signal.appearance import appearance
-from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
+from avfer.signal.geometry import ARCFACE, best_pairs, inverse, similarity, warp
 from avfer.stages.buffers import FrameBuffer
 from avfer.types import FaceTracks, FrameBatch
 
@@ -28,8 +27,18 @@ SAMPLES = 2  # faces of a new track that are looked at
 COLOUR_WEIGHT = 0.5  # of the overlap of the colours, in [0, 1], beside the cosine of the embeddings
 SLOWEST = 8.0  # times `every`, between two later looks of a long track
 MAX_EXEMPLARS = 8  # looks of a person that are remembered
+BATCH = 32  # faces in one forward pass
 MAX_PERSONS = 256  # that are remembered; the one who was absent longest is forgotten first
 MAX_TRACKS = 4096  # whose person is remembered, likewise
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A face of a person on one frame. Its embedding is computed when the person may be one who appears."""
+
+    colours: np.ndarray  # (512,) float32 histogram, square roots of the shares
+    crop: Tensor | None  # (S, S, 3) uint8 RGB, aligned; None once the embedding is computed
+    embedding: np.ndarray | None = None  # (D,) float32 of length 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,25 +46,13 @@ class Person:
     """The remembered looks of a person."""
 
     id: int  # number of the person
-    embeddings: np.ndarray  # (M, D) float32 of length 1
-    colours: np.ndarray  # (M, 512) float32 histograms, square roots of the shares
+    looks: tuple[Look, ...]  # at most MAX_EXEMPLARS
     last: int  # frame on which the person was looked at last
 
     def likeness(self, embedding: np.ndarray, colours: np.ndarray) -> float:
         """Return the likeness of the most similar look: cosine + COLOUR_WEIGHT x overlap.   (D,), (512,)"""
-        return float((self.embeddings @ embedding + COLOUR_WEIGHT * (self.colours @ colours)).max())
-
-    def remember(self, embedding: np.ndarray, colours: np.ndarray, frame: int) -> "Person":
-        """Return the person with another look; of too many, the one most like the others is dropped.
-
-        embedding: (D,); colours: (512,); frame: index of the frame of the look.
-        """
-        embeddings, histograms = np.vstack([self.embeddings, embedding]), np.vstack([self.colours, colours])
-        if len(embeddings) > MAX_EXEMPLARS:
-            alike = embeddings @ embeddings.T + COLOUR_WEIGHT * histograms @ histograms.T
-            keep = np.arange(len(embeddings)) != (alike - 9.0 * np.eye(len(alike))).max(0).argmax()
-            embeddings, histograms = embeddings[keep], histograms[keep]
-        return replace(self, embeddings=embeddings, colours=histograms, last=frame)
+        embeddings, histograms = _stacked(self.looks)
+        return float((embeddings @ embedding + COLOUR_WEIGHT * (histograms @ colours)).max())
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,8 @@ class IdentifyPersons:
     except those who are visible beside it. The likeness is the cosine of the embeddings plus half the overlap of the
     colours of face and hair; from `min_likeness` on it is the same person. After `every` seconds another look of each
     visible person is remembered, and further ones after gaps that double, up to 8 times `every`. Where a track begins,
-    rows are output up to `ahead` frames late, and never change afterwards.
+    rows are output up to `ahead` frames late, and never change afterwards. The network runs only where a track begins
+    that may show a person who is not visible beside it; until then the crops of the looks are kept.
 
     The network has nothing to do with the one that reads expressions, so training that one anew moves no number.
     """
@@ -112,7 +110,7 @@ class IdentifyPersons:
         """Build the network on a device and load its weights."""
         network = construct(self.backbone, FaceNetwork, self.card.options)
         load_into(network, self._path, self.card)
-        network.eval().requires_grad_(False).to(device)
+        network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         assert self.card.size, "checked when the stage was created"
         self._predictor, self.engine_used = face_predictor(self.backbone, network, self.card.size, self.engine, device)
         self._device = device
@@ -155,27 +153,42 @@ class IdentifyPersons:
             looks.append(self._looks(state, rows, window[chosen]))
             beside = rows.track_ids[np.isin(rows.frames, rows.frames[window])]
             blocked.append({state.tracks[track] for track in beside.tolist() if track in state.tracks})
-        known = list(state.persons.values())
-        excess = np.zeros((len(new), len(known)))
-        for i, samples in enumerate(looks):
-            embedding, colours = (_unit(np.mean(part, 0)) for part in zip(*samples, strict=True))
-            for j, person in enumerate(known):
-                if person.id not in blocked[i]:
-                    excess[i, j] = max(person.likeness(embedding, colours) - self.min_likeness, 0.0)
-        pairs = zip(*linear_sum_assignment(-excess), strict=True)
-        same = {int(i): known[j].id for i, j in pairs if excess[i, j] > 0}
-        persons, tracks, due, next_id = dict(state.persons), dict(state.tracks), dict(state.due), state.next_id
+        persons, same = self._recognise(state.persons, looks, blocked)
+        tracks, due, next_id = dict(state.tracks), dict(state.due), state.next_id
         for i, row in enumerate(new):
             number = same.get(i, next_id)
             next_id = max(next_id, number + 1)
             track = int(rows.track_ids[row])
             tracks[track], due[track] = number, (float(rows.times[row]) + self.every, self.every * 2)
-            for embedding, colours in looks[i]:
-                persons[number] = _remember(persons.get(number), number, embedding, colours, frame)
+            persons[number] = self._remember(persons.get(number), number, looks[i], frame)
         persons = dict(sorted(persons.items(), key=lambda item: item[1].last)[-MAX_PERSONS:])
         due = dict(sorted(due.items(), key=lambda item: item[1][0])[-MAX_TRACKS:])
         tracks = {track: tracks[track] for track in due}
         return replace(state, persons=persons, tracks=tracks, due=due, next_id=next_id)
+
+    def _recognise(
+        self, persons: Mapping[int, Person], looks: list[list[Look]], blocked: list[set[int]]
+    ) -> tuple[dict[int, Person], dict[int, int]]:
+        """Return the persons, and by the index of a new track the number of the known person whom it shows, if any.
+
+        looks: of each new track; it gets their embeddings. blocked: numbers of the persons whom each new track cannot
+        show. The network runs for persons whom at least one new track may show, and not at all if there are none.
+        """
+        persons = dict(persons)
+        known = [number for number in persons if not all(number in numbers for numbers in blocked)]
+        if not known:
+            return persons, {}
+        found = self._embed([*looks, *(list(persons[number].looks) for number in known)])
+        looks[:] = found[: len(looks)]
+        for number, remembered in zip(known, found[len(looks) :], strict=True):
+            persons[number] = replace(persons[number], looks=most_different(remembered))
+        excess = np.zeros((len(looks), len(known)))
+        for i, samples in enumerate(looks):
+            embedding, colours = (_unit(part.mean(0)) for part in _stacked(samples))
+            for j, number in enumerate(known):
+                if number not in blocked[i]:
+                    excess[i, j] = max(persons[number].likeness(embedding, colours) - self.min_likeness, 0.0)
+        return persons, {i: known[j] for i, j in best_pairs(excess) if excess[i, j] > 0}
 
     def _look_again(self, state: IdentityState, rows: FaceTracks, here: np.ndarray) -> IdentityState:
         """Remember another look of the persons on a frame for whom one is due."""
@@ -186,27 +199,49 @@ class IdentifyPersons:
             if time < next_time:
                 continue
             number = state.tracks[track]
-            embedding, colours = self._looks(state, rows, np.array([row]))[0]
-            persons[number] = _remember(persons.get(number), number, embedding, colours, int(rows.frames[row]))
+            look = self._looks(state, rows, np.array([row]))
+            persons[number] = self._remember(persons.get(number), number, look, int(rows.frames[row]))
             due[track] = time + gap, min(gap * 2, SLOWEST * self.every)
         return replace(state, persons=persons, due=due)
 
-    def _looks(self, state: IdentityState, rows: FaceTracks, chosen: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return embedding and colours of some faces: (D,) and (512,) float32, both of length 1.
+    def _remember(self, person: Person | None, number: int, looks: list[Look], frame: int) -> Person:
+        """Return a person, new if None, with further looks; if they are too many, with the most different ones."""
+        remembered = looks if person is None else [*person.looks, *looks]
+        if len(remembered) > MAX_EXEMPLARS:
+            remembered = most_different(self._embed([remembered])[0])
+        return Person(number, tuple(remembered), frame)
 
-        chosen: (N,) int64 rows of one track. They are one batch: their number depends on the track alone, and the last
-        bits of a network depend on the shape of its batch.
-        """
-        assert self._predictor is not None and self.card.size, "load() must be called first"
+    def _looks(self, state: IdentityState, rows: FaceTracks, chosen: np.ndarray) -> list[Look]:
+        """Return some faces without their embeddings.   chosen: (N,) int64 rows"""
+        assert self.card.size, "checked when the stage was created"
         target = np.array(self.card.template or ARCFACE) * self.card.size
-        pictures = [state.frames.picture(int(frame)) for frame in rows.frames[chosen]]
-        to_picture = inverse(similarity(rows.landmarks[chosen], target))
-        crops = [warp(picture, part, self.card.size) for picture, part in zip(pictures, to_picture, strict=True)]
-        pixels = normalised(self.card, torch.stack(crops).to(self._device).permute(0, 3, 1, 2))
-        features = self._predictor(pixels).features
-        assert features is not None, "face networks return features"
-        found = zip(features.float().cpu().numpy(), pictures, rows.landmarks[chosen], strict=True)
-        return [(_unit(vector), np.sqrt(appearance(picture, points).colours)) for vector, picture, points in found]
+        points = rows.landmarks[chosen]
+        looks: list[Look] = []
+        for row, landmarks, transform in zip(chosen, points, inverse(similarity(points, target)), strict=True):
+            picture = state.frames.picture(int(rows.frames[row]))
+            colours = np.sqrt(appearance(picture, landmarks).colours)
+            looks.append(Look(colours, warp(picture, transform, self.card.size)))
+        return looks
+
+    def _embed(self, groups: list[list[Look]]) -> list[list[Look]]:
+        """Return groups of looks with the embeddings of all.
+
+        The batches depend on the tracks alone, not on the chunks: the last bits of a network depend on the shape of
+        its batch.
+        """
+        assert self._predictor is not None, "load() must be called first"
+        crops = [look.crop for looks in groups for look in looks if look.crop is not None]
+        vectors: list[np.ndarray] = []
+        for start in range(0, len(crops), BATCH):
+            pixels = torch.stack(crops[start : start + BATCH]).to(self._device).permute(0, 3, 1, 2)
+            features = self._predictor(normalised(self.card, pixels)).features
+            assert features is not None, "face networks return features"
+            vectors += [_unit(vector) for vector in features.float().cpu().numpy()]
+        new = iter(vectors)
+        return [
+            [look if look.crop is None else replace(look, crop=None, embedding=next(new)) for look in looks]
+            for looks in groups
+        ]
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
@@ -214,8 +249,19 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
-def _remember(person: Person | None, number: int, embedding: np.ndarray, colours: np.ndarray, frame: int) -> Person:
-    """Return a person, new if None, with another look."""
-    if person is None:
-        return Person(number, embedding[None], colours[None], frame)
-    return person.remember(embedding, colours, frame)
+def _stacked(looks: Iterable[Look]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings (N, D) and colours (N, 512) of N looks that have both."""
+    pairs = [(look.embedding, look.colours) for look in looks if look.embedding is not None]
+    return np.stack([embedding for embedding, _ in pairs]), np.stack([colours for _, colours in pairs])
+
+
+def most_different(looks: Iterable[Look]) -> tuple[Look, ...]:
+    """Return at most MAX_EXEMPLARS looks: whenever one is too many, the one most like the others is dropped."""
+    kept: list[Look] = []
+    for look in looks:
+        kept.append(look)
+        if len(kept) > MAX_EXEMPLARS:
+            embeddings, histograms = _stacked(kept)
+            alike = embeddings @ embeddings.T + COLOUR_WEIGHT * histograms @ histograms.T
+            del kept[(alike - 9.0 * np.eye(len(alike))).max(0).argmax()]
+    return tuple(kept)

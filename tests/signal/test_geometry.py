@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 from torchvision.ops import box_iou
 
-from avfer.signal.geometry import drop_duplicates, iou, match_boxes
+from avfer.signal.geometry import best_pairs, drop_duplicates, iou, match_boxes
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -32,6 +33,12 @@ def test_matching_takes_the_best_total_and_drops_weak_pairs() -> None:
     second = np.array([[101, 0, 111, 10], [1, 0, 11, 10], [50, 50, 60, 60]], np.float32)
     assert match_boxes(first, second, 0.3) == [(0, 1), (1, 0)]
     assert match_boxes(first, second, 0.95) == []
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(0, 4))
+def test_best_pairs_are_those_of_scipy_also_for_equal_sums(seed: int, rows: int, columns: int) -> None:
+    values = np.random.default_rng(seed).integers(0, 3, (rows, columns)).astype(float)
+    assert best_pairs(values) == list(zip(*map(np.ndarray.tolist, linear_sum_assignment(-values)), strict=True))
 
 
 def test_of_two_boxes_one_inside_the_other_the_better_is_kept() -> None:
