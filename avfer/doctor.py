@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from avfer import __version__
-from avfer.models.weights import BUILTIN, read_card, sha256
+from avfer.models.card_files import BUILTIN, read_card
+from avfer.models.weights import sha256
 
 PACKAGES = (
     "torch",

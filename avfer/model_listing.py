@@ -10,9 +10,10 @@ from avfer.catalog import MODEL_KINDS, NAMES, kind_of
 from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
 from avfer.models.card import MARKS, Card
+from avfer.models.card_files import BUILTIN, builtin_card
 from avfer.models.factory import cost_of
 from avfer.models.network import VoiceNetwork, find_network
-from avfer.models.weights import BUILTIN, EMBEDDED, builtin_card, card_of
+from avfer.models.weights import EMBEDDED, card_of
 from avfer.signal.log_mel import BANDS
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from avfer.errors import ConfigError, WeightsError
 from avfer.goldens.adapters import ADAPTERS
 from avfer.goldens.golden_files import read_golden
+from avfer.models.card_files import read_card
 from avfer.models.checkpoint_import import import_weights
 from avfer.models.factory import create
-from avfer.models.weights import card_of, locate, read_card
+from avfer.models.weights import card_of, locate
 
 FOLDER = Path(__file__).parent / "golden"
 

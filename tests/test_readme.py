@@ -10,7 +10,7 @@ import pytest
 from avfer.catalog import MODEL_KINDS, NAMES, find
 from avfer.cli import main
 from avfer.configurations import bundled
-from avfer.models.weights import BUILTIN
+from avfer.models.card_files import BUILTIN
 from avfer.pipeline_config import read_pipeline
 
 ROOT = Path(__file__).parents[1]

@@ -12,8 +12,9 @@ from avfer import create
 from avfer.errors import AvferError, ConfigError, WeightsError
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.card import Card
+from avfer.models.card_files import BUILTIN, builtin_card
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import BUILTIN, builtin_card, card_of, load_into, locate, save, sha256
+from avfer.models.weights import card_of, load_into, locate, save, sha256
 from avfer.pipeline import load
 
 FREE = ["aver_lite", "voice_lite", "prosody", "prosody_pitch", "gru_lite", "linear_lite"]

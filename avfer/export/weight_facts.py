@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from avfer.errors import WeightsError
 from avfer.models.card import Card
-from avfer.models.weights import builtin_card
+from avfer.models.card_files import builtin_card
 
 MAPPED = (
     "{values} are mapped, not measured: the embedded networks learned them from expressions by published tables. Use"

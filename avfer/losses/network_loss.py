@@ -24,9 +24,10 @@ from avfer.errors import ConfigError
 from avfer.local_paths import local_path
 from avfer.losses.affect_labels import AffectLabels
 from avfer.models.card import Card
+from avfer.models.card_files import read_card
 from avfer.models.factory import create
 from avfer.models.prediction import Prediction
-from avfer.models.weights import locate, read_card
+from avfer.models.weights import locate
 
 
 class FaceBatch(Protocol):

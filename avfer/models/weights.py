@@ -14,12 +14,10 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -28,11 +26,11 @@ from avfer.atomic import atomic_rename, output_errors
 from avfer.errors import ConfigError, OutputError, WeightsError
 from avfer.local_paths import local_path
 from avfer.models.card import Card
+from avfer.models.card_files import BUILTIN, builtin_card, read_card
 from avfer.models.class_orders import assume
 from avfer.models.network import Network, find_network
 from avfer.models.tensor_files import read_tensors
 
-BUILTIN = Path(__file__).parents[1] / "builtin"
 URLS = ("https://", "http://", "file://")
 EMBEDDED = {"builtin": "{name}", "research": "{name}.research"}  # `weights:` -> name of the file in BUILTIN
 MAX_LISTED = 40  # names of tensors that a message lists
@@ -48,20 +46,6 @@ UNTRAINED: dict[str, Any] = {  # facts of the embedded weights that a fresh netw
     "metrics": [],
     "sha256": None,
 }
-
-
-@cache
-def builtin_card(name: str) -> Card:
-    """Return the card of a network whose weights come in the wheel."""
-    return read_card(BUILTIN / f"{name}.json")
-
-
-def read_card(path: Path) -> Card:
-    """Return the card in a JSON file. Raises WeightsError if it is missing or damaged."""
-    try:
-        return Card.model_validate_json(path.read_text())
-    except (OSError, ValidationError) as error:
-        raise WeightsError(f"{path}: no readable card: {error}") from error
 
 
 def card_of(name: str, **options: Any) -> Card:

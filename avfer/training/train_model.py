@@ -12,7 +12,7 @@ from rich.console import Console
 
 from avfer.catalog import kind_of
 from avfer.errors import ConfigError, MissingExtra
-from avfer.models.weights import read_card
+from avfer.models.card_files import read_card
 from avfer.progress import ReportProgress, StepProgress, open_display
 from avfer.training.evaluation_command import evaluation_command
 from avfer.training.training_config import TrainConfig, read_config

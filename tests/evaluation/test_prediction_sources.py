@@ -10,7 +10,7 @@ from PIL import Image
 from avfer.errors import AvferError, ConfigError, DatasetError, MediaError
 from avfer.evaluation.evaluation_config import EvalConfig, make_config
 from avfer.evaluation.scoring import score
-from avfer.models.weights import builtin_card
+from avfer.models.card_files import builtin_card
 from tests.evaluation.toy_corpus import CLASSES
 from tests.media_maker import stripes, write_clip
 from tests.steady_stage import write_pipeline

@@ -3,7 +3,7 @@
 import json
 
 from avfer.export.weight_facts import NO_CARD, mapped_note, weight_files
-from avfer.models.weights import builtin_card
+from avfer.models.card_files import builtin_card
 
 
 def metadata(*names: str, **other: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from avfer.labelling.entry import PLAN_SCHEMA
 from avfer.labelling.store import Store
-from avfer.models.weights import builtin_card
+from avfer.models.card_files import builtin_card
 
 PIPELINE = "f" * 64
 NAMES = ("neutral", "happiness", "sadness")

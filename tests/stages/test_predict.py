@@ -14,7 +14,8 @@ from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError
 from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
-from avfer.models.weights import read_card, save
+from avfer.models.card_files import read_card
+from avfer.models.weights import save
 from avfer.stages.predict import MAX_ABSENCE, PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
 from tests.laws import assert_same, clock, part

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from avfer.models.card import Card
-from avfer.models.weights import read_card
+from avfer.models.card_files import read_card
 from tools.train.temperature import fit_temperature, write_temperature
 
 

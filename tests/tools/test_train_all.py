@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from avfer.models.weights import BUILTIN
+from avfer.models.card_files import BUILTIN
 from tools.train.all import Records, Step, StepError, run, steps
 
 PLAN = steps(Path("data"), Path("out"), BUILTIN, 1)

@@ -20,7 +20,7 @@ from PIL import Image
 
 import avfer
 from avfer.metrics.calibration import BINS, calibration_error, confidences
-from avfer.models.weights import read_card
+from avfer.models.card_files import read_card
 from avfer.pipeline import Pipeline
 from tools.train.face_occlusions import cover
 from tools.train.ferplus import CLASSES

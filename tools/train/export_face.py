@@ -12,7 +12,8 @@ import torch
 
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.card import Card, Metric
-from avfer.models.weights import BUILTIN, save
+from avfer.models.card_files import BUILTIN
+from avfer.models.weights import save
 from tools.train.face import to_crops
 from tools.train.ferplus import CLASSES, LICENCE, load_faces, majority
 

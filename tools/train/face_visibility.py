@@ -18,8 +18,9 @@ from torch import Tensor
 
 from avfer.models.backbones.face_lite import FaceLite
 from avfer.models.card import Card, Metric
+from avfer.models.card_files import read_card
 from avfer.models.face_measurer import LANDMARK_INDEX, VISIBLE_PARTS
-from avfer.models.weights import read_card, save
+from avfer.models.weights import save
 from tools.bench.face_measures import area_under_curve, load, metric
 from tools.train.face_measures_augment import Augmentation, Targets, to_crops
 from tools.train.face_measures_corpus import HELD_OUT, TEST_RENDERS, read_shards

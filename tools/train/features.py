@@ -12,8 +12,9 @@ from avfer.atomic import atomic_rename
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.backbones.voice_lite import VoiceLite
 from avfer.models.card import Card
+from avfer.models.card_files import read_card
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import read_card, sha256
+from avfer.models.weights import sha256
 from avfer.signal.log_mel import PATCH_FRAMES
 from avfer.signal.voice_frames import LEVELS, voice_frames
 from tools.train.bursts import load_bursts, session

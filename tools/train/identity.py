@@ -23,7 +23,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from avfer.atomic import atomic_rename
 from avfer.models.backbones.identity_lite import SIDE, IdentityLite
 from avfer.models.card import Card, Metric
-from avfer.models.weights import BUILTIN, save
+from avfer.models.card_files import BUILTIN
+from avfer.models.weights import save
 from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 
 ZOOM = 0.82  # of the ArcFace template about its centre, so that the crop shows hair and chin

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from avfer.models.affect.lite import LinearLite
 from avfer.models.card import Card, Metric
+from avfer.models.card_files import BUILTIN
 from avfer.models.prediction import Prediction
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import BUILTIN, save
+from avfer.models.weights import save
 from tools.train.features import Faces, face_features
 from tools.train.ferplus import CLASSES, LICENCE
 from tools.train.mappings import ACTION_UNITS, SOURCES, SUPERVISION, action_units, valence_arousal

@@ -22,7 +22,8 @@ from avfer.models.backbones.prosody_pitch import NAMES, ProsodyPitch
 from avfer.models.backbones.vggish import VggishLite
 from avfer.models.backbones.voice_lite import LIMIT, VoiceLite
 from avfer.models.card import Card, Metric
-from avfer.models.weights import BUILTIN, EMBEDDED, save
+from avfer.models.card_files import BUILTIN
+from avfer.models.weights import EMBEDDED, save
 from avfer.signal.log_mel import PATCH_FRAMES
 from avfer.signal.voice_frames import LEVELS, voice_frames
 from tools.train.bursts import AROUSED, CALM, PLEASANT, UNPLEASANT, load_bursts, session

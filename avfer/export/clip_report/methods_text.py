@@ -7,7 +7,7 @@ from pathlib import Path
 from avfer.errors import ConfigError, WeightsError
 from avfer.export.weight_facts import mapped_note, weight_files
 from avfer.models.card import Card
-from avfer.models.weights import builtin_card
+from avfer.models.card_files import builtin_card
 from avfer.pipeline_config import StageSpec, parse_pipeline
 
 MEASURED = (

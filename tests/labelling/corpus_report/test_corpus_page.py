@@ -12,7 +12,7 @@ from avfer.errors import ConfigError
 from avfer.labelling.corpus_report.corpus_page import write_corpus_report
 from avfer.labelling.entry import Shard
 from avfer.labelling.store import Store, locked
-from avfer.models.weights import builtin_card
+from avfer.models.card_files import builtin_card
 from tests.labelling.labelled_folder import LabelledClip, clip_table, write_labelled_folder
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e.mp4"

@@ -8,7 +8,8 @@ import torch
 
 from avfer.errors import MissingExtra, TrainingError
 from avfer.models.card import Card
-from avfer.models.weights import load_into, read_card
+from avfer.models.card_files import read_card
+from avfer.models.weights import load_into
 from avfer.progress import ReportProgress
 from avfer.training.engine import distributed
 from avfer.training.engine.checkpoint import read_checkpoint

@@ -15,7 +15,7 @@ from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Example, Labels, Notes
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.picture_predictions import load_picture_network, predict_pictures
-from avfer.models.weights import read_card
+from avfer.models.card_files import read_card
 from avfer.progress import no_progress
 from avfer.training.data.image_batches import check_images, read_image
 from avfer.training.images.image_task import ImageTask, image_task

@@ -13,8 +13,8 @@ import yaml
 from PIL import Image
 from torch import nn
 
+from avfer.models.card_files import read_card
 from avfer.models.factory import create
-from avfer.models.weights import read_card
 from avfer.progress import no_progress
 from avfer.training.images.image_model import create_network
 from avfer.training.images.image_task import ImageTask, image_task

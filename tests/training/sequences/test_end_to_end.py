@@ -13,7 +13,7 @@ from PIL import Image
 
 import avfer
 from avfer.errors import ConfigError, DatasetError, TrainingError
-from avfer.models.weights import read_card
+from avfer.models.card_files import read_card
 from avfer.pipeline import load
 from avfer.progress import no_progress
 from avfer.training.data.clip_cache import ClipCache

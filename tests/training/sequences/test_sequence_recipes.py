@@ -12,7 +12,7 @@ import yaml
 from avfer.catalog import find, kind_of
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError
-from avfer.models.weights import read_card
+from avfer.models.card_files import read_card
 from avfer.pipeline import load
 from avfer.pipeline_config import read_pipeline
 from avfer.progress import no_progress

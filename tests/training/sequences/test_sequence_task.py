@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avfer.errors import AvferError, AvferWarning, ConfigError, DatasetError
-from avfer.models.weights import read_card
+from avfer.models.card_files import read_card
 from avfer.progress import no_progress
 from avfer.training.data import recording_cache
 from avfer.training.data.feature_cache import FeatureCache
