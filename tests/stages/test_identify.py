@@ -1,5 +1,7 @@
 """identify_persons: one number for one person, across cuts and absences."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -10,12 +12,13 @@ from hypothesis import strategies as st
 
 import avfer
 from avfer.errors import ConfigError
+from avfer.models.card_files import builtin_card
 from avfer.models.prediction import Prediction
-from avfer.models.weights import builtin_card
 from avfer.rows import no_faces
-from avfer.signal.geometry import ARCFACE
+from avfer.signal.geometry import ARCFACE, warp
+from avfer.stages import identify as module
 from avfer.stages.detect import DetectFaces
-from avfer.stages.identify import MAX_EXEMPLARS, MAX_PERSONS, IdentifyPersons, Person
+from avfer.stages.identify import MAX_EXEMPLARS, MAX_PERSONS, IdentifyPersons, Look, most_different
 from avfer.stages.track import TrackFaces
 from avfer.types import NO_PERSON, FaceTracks, FrameBatch
 from tests.laws import assert_same, clock, feed, part
@@ -110,11 +113,11 @@ def test_a_clip_without_faces_gives_no_rows() -> None:
 
 
 def test_a_person_remembers_the_most_different_looks() -> None:
-    person = Person(0, np.eye(16, dtype=np.float32)[:1], np.ones((1, 4), np.float32) / 2, 0)
-    for i in [*range(1, MAX_EXEMPLARS), 1, 1]:
-        person = person.remember(np.eye(16, dtype=np.float32)[i], np.full(4, 0.5, np.float32), i)
-    assert len(person.embeddings) == MAX_EXEMPLARS
-    assert person.embeddings.sum(0)[:MAX_EXEMPLARS].tolist() == [1] * MAX_EXEMPLARS
+    directions = np.eye(16, dtype=np.float32)
+    order = [*range(MAX_EXEMPLARS), 1, 1]
+    looks = most_different([Look(np.full(4, 0.5, np.float32), None, directions[i]) for i in order])
+    assert len(looks) == MAX_EXEMPLARS
+    assert {look.embedding.argmax() for look in looks if look.embedding is not None} == set(range(MAX_EXEMPLARS))
 
 
 def test_rows_without_identification_have_no_person() -> None:
@@ -143,6 +146,7 @@ def test_options_out_of_range_are_refused(options: dict[str, object], message: s
 
 def test_the_number_of_remembered_persons_is_bounded() -> None:
     assert MAX_PERSONS * MAX_EXEMPLARS * (128 + 512) * 4 < 10e6  # bytes
+    assert MAX_PERSONS * MAX_EXEMPLARS * (64 * 64 * 3 + 512 * 4) < 30e6  # bytes of those who were never compared
 
 
 def test_rows_wait_only_where_a_track_begins() -> None:
@@ -155,22 +159,53 @@ def test_rows_wait_only_where_a_track_begins() -> None:
     assert stops == [0, 7, 10]
 
 
-def test_a_long_track_is_looked_at_more_and_more_rarely() -> None:
-    """At 5 frames per second: two faces where it begins, then one after 1.5, 3, 6 and 12 s each."""
-    count, stage = 5 * 50, IdentifyPersons()
-    stage.load(CPU)
+@contextmanager
+def batches_of(stage: IdentifyPersons) -> Generator[list[int]]:
+    """Collect the number of faces of each batch of the network."""
     predictor, batches = stage._predictor, list[int]()  # pyright: ignore[reportPrivateUsage]
     assert predictor is not None
 
-    def counted(pixels: torch.Tensor) -> Prediction:
+    def predict(pixels: torch.Tensor) -> Prediction:
         batches.append(len(pixels))
         return predictor(pixels)
 
-    stage._predictor = counted  # pyright: ignore[reportPrivateUsage]
+    stage._predictor = predict  # pyright: ignore[reportPrivateUsage]
+    yield batches
+    stage._predictor = predictor  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_long_track_is_looked_at_more_and_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 5 frames per second: two faces where it begins, then one after 1.5, 3, 6 and 12 s each."""
+    count, looked_at = 5 * 60, list[int]()
+
+    def counted(picture: torch.Tensor, to_picture: np.ndarray, side: int) -> torch.Tensor:
+        looked_at.append(int(picture[0, 0, 0]) + 256 * int(picture[0, 0, 1]))
+        return warp(picture, to_picture, side)
+
+    monkeypatch.setattr(module, "warp", counted)
     times = clock(count, fps=5.0)
     points = np.tile(np.array(ARCFACE, np.float32) * 24, (count, 1, 1))
     boxes, ones = np.tile(np.float32([0, 0, 24, 24]), (count, 1)), np.ones(count, np.float32)
     tracks = FaceTracks(times, np.arange(count), boxes, points, ones, np.zeros(count, np.int64))
-    frames = FrameBatch(times, torch.zeros(count, 24, 24, 3, dtype=torch.uint8))
-    assert set(feed(stage, [frames, tracks], [40]).person_ids) == {0}
-    assert batches == [2, *[1] * 6]  # 0; 1.6, 4.6, 10.6, 22.6, 34.6, 46.6 s
+    pixels = torch.zeros(count, 24, 24, 3, dtype=torch.uint8)
+    pixels[..., 0], pixels[..., 1] = (
+        (torch.arange(count)[:, None, None] % 256),
+        torch.arange(count)[:, None, None] // 256,
+    )
+    with batches_of(identify()) as batches:
+        assert set(feed(identify(), [FrameBatch(times, pixels), tracks], [40]).person_ids) == {0}
+    assert looked_at == [0, 6, 8, 23, 53, 113, 173, 233, 293]
+    assert batches == [MAX_EXEMPLARS + 1]  # to choose those that are remembered
+
+
+def test_the_network_does_not_run_for_persons_who_are_all_visible() -> None:
+    frames = batch([np.concatenate([face_at(0), face_at(0)], 1)] * 10)
+    with batches_of(identify()) as batches:
+        assert set(feed(identify(), [frames, tracked(frames)], []).person_ids) == {0, 1}
+    assert batches == []
+
+
+def test_the_network_runs_once_where_a_person_is_back() -> None:
+    with batches_of(identify()) as batches:
+        feed(identify(), list(clip()), [])
+    assert batches == [2 + 2]  # two faces of either track
