@@ -17,7 +17,7 @@ from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceOutputs
 from avfer.rows import select
 from avfer.signal.geometry import similarity
 from avfer.stages.add_measures import AddMeasures
-from avfer.stages.measure import MeasureFaces, quality, to_measures
+from avfer.stages.measure import MeasureFaces, contrast_and_noise, quality, sharpness, to_measures
 from avfer.types import NO_TRACK, FaceCrops, FaceTracks
 from tests.laws import assert_same, clock, feed
 
@@ -82,6 +82,35 @@ def test_a_gaze_to_the_crops_right_looks_down_where_the_head_tilts_clockwise_by_
     assert (yaw, pitch) == (pytest.approx(0, abs=1e-3), pytest.approx(-20, abs=1e-3))
 
 
+def test_a_gaze_up_looks_right_where_the_head_tilts_clockwise_by_90_degrees() -> None:
+    measures = to_measures(one_face(90.0, 100.0, (0.0, 0.0)), outputs(gaze=(0.0, 20.0)), CARD)
+    yaw, pitch = (measures.values[0, MEASURES.index(name)] for name in ("gaze_yaw_deg", "gaze_pitch_deg"))
+    assert (yaw, pitch) == (pytest.approx(20, abs=1e-3), pytest.approx(0, abs=1e-3))
+
+
+def test_pose_and_gaze_of_an_upright_face_are_those_in_the_crop() -> None:
+    found = replace(outputs(gaze=(30.0, 20.0)), rotation=torch.tensor([[12.0, -7.0, 5.0]]))
+    measures = to_measures(one_face(0.0, 100.0, (0.0, 0.0)), found, CARD)
+    names = ("yaw_deg", "pitch_deg", "roll_deg", "gaze_yaw_deg", "gaze_pitch_deg")
+    values = [measures.values[0, MEASURES.index(name)] for name in names]
+    np.testing.assert_allclose(values, [12, -7, 5, 30, 20], atol=1e-4)
+
+
+def test_roll_is_at_most_half_a_turn() -> None:
+    found = replace(outputs(), rotation=torch.tensor([[0.0, 0.0, 30.0]]))
+    measures = to_measures(one_face(170.0, 100.0, (0.0, 0.0)), found, CARD)
+    assert measures.values[0, MEASURES.index("roll_deg")] == pytest.approx(-160, abs=1e-3)
+
+
+@pytest.mark.parametrize(("lids", "closed"), [((0.9, 0.2), 0.2), ((0.1, 0.7), 0.1), ((1.3, 1.2), 1), ((-0.1, 0.5), 0)])
+def test_eyes_are_closed_as_far_as_the_eye_that_is_more_open(lids: tuple[float, float], closed: float) -> None:
+    found = outputs()
+    for name, value in zip(("eyeBlinkLeft", "eyeBlinkRight"), lids, strict=True):
+        found.activations[:, ACTIVATIONS.index(name)] = value
+    measures = to_measures(one_face(0.0, 100.0, (0.0, 0.0)), found, CARD)
+    assert measures.values[0, MEASURES.index("eye_closed")] == pytest.approx(closed)
+
+
 def test_units_that_the_card_does_not_name_are_nan_and_the_others_lie_in_0_to_1() -> None:
     units = to_measures(one_face(0, 100, (0, 0)), outputs(smile=1.3), CARD).action_units[0]
     assert units[MEASURED_UNITS.index("AU12")] == 1
@@ -106,6 +135,59 @@ def test_each_part_alone_lowers_the_quality() -> None:
     assert max(map(quality_of, (dark, noisy, small, blurred))) < 0.5
     assert quality_of(crops, yaw=-46) < 0.5
     assert quality_of(crops, mouth=-1.5) < 0.5 and quality_of(crops, eyes=-1.5) < 0.5
+
+
+def one_half(**changes: object) -> float:
+    """Return the quality of a clear face, of which some parts are half way between their limits."""
+    crops, found = one_face(0, 100, (0, 0)), replace(outputs(), visible=torch.full((1, 2), 9.0))
+    faces = replace(crops.faces, **{name: np.float32(changes[name]) for name in ("boxes", "scores") if name in changes})
+    found = replace(found, **{name: torch.tensor(changes[name]) for name in ("presence", "visible") if name in changes})
+    return float(quality(replace(crops, faces=faces), np.array([changes.get("yaw", 0.0)]), found)[0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"boxes": [[10, 10, 60, 210]]},  # 50 px wide: half way from 20 to 80
+        {"boxes": [[10, 10, 210, 60]]},
+        {"scores": [0.725]},  # from 0.5 to 0.95
+        {"yaw": 45.0},  # from 60 to 30
+        {"yaw": -45.0},
+        {"visible": [[math.log(0.4 / 0.6), 9.0]]},  # probability 0.4, from 0.1 to 0.7
+        {"visible": [[9.0, math.log(0.4 / 0.6)]]},
+        {"presence": [0.0]},
+        {"yaw": 45.0, "scores": [0.725]},  # the lowest counts, not the product
+    ],
+)
+def test_a_part_half_way_between_its_limits_makes_half_the_quality(changes: dict[str, object]) -> None:
+    assert one_half(**changes) == pytest.approx(0.5, abs=1e-5)
+
+
+@pytest.mark.parametrize(("sharp", "contrast", "noise"), [(0.017, 90, 0), (9, 7, 0), (9, 90, 0.19)])
+def test_sharpness_contrast_and_noise_count_from_their_limits(monkeypatch, sharp, contrast, noise) -> None:
+    monkeypatch.setattr("avfer.stages.measure.sharpness", lambda luma: torch.tensor([sharp]))
+    monkeypatch.setattr(
+        "avfer.stages.measure.contrast_and_noise", lambda luma: (torch.tensor([contrast]), torch.tensor([noise]))
+    )
+    assert one_half() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_slope_has_neither_edges_nor_noise_and_its_contrast_is_its_standard_deviation() -> None:
+    slope = torch.arange(40.0).expand(1, 60, 40)
+    contrast, noise = contrast_and_noise(slope)
+    assert contrast.item() == pytest.approx(math.sqrt((40**2 - 1) / 12), rel=1e-3)
+    assert noise.item() == pytest.approx(0, abs=1e-6) and sharpness(slope).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_sharpness_of_a_chessboard_is_twice_its_contrast() -> None:
+    board = 128 + 30 * (-1.0) ** (torch.arange(60)[:, None] + torch.arange(60))
+    assert sharpness(board[None]).item() == pytest.approx(2, rel=1e-3)
+
+
+def test_noise_is_its_share_of_the_standard_deviation() -> None:
+    slope = 4 * torch.arange(60.0).expand(1, 60, 60)
+    contrast, noise = contrast_and_noise(slope + 5 * torch.randn(1, 60, 60, generator=torch.Generator().manual_seed(0)))
+    assert (contrast * noise).item() == pytest.approx(5, rel=0.05)
 
 
 def test_a_measurer_that_does_not_know_what_is_visible_lowers_no_quality() -> None:
