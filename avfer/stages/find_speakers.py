@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 
 from avfer.errors import ConfigError
@@ -50,9 +51,9 @@ class FindSpeakers:
 
     `speaking` is the product of three factors in [0, 1]: the probability of `speech`; the movement of the mouth, which
     is the standard deviation of its opening in a `window` around the row, half of it ahead, between that of a mouth at
-    rest and of one that speaks; and the share of this face in the movement of all faces of the frame, as variances. It
-    is null without a face or sound, and where a track has fewer than four rows in the window: such a face keeps the
-    voice. Rows without a face keep it too.
+    rest and of one that speaks; and the share of this face in its movement plus that of the face that moves most among
+    the others of the frame, as variances. It is null without a face or sound, and where a track has fewer than four
+    rows in the window: such a face keeps the voice. Rows without a face keep it too.
     """
 
     window: Annotated[Number, Field(gt=0, le=60)] = 1.0  # seconds; the rows wait for the half of it
@@ -135,22 +136,33 @@ def _movements(mouths: MouthRows, start: int, stop: int, half: float) -> np.ndar
         rows = own[wanted[own]]
         low = np.searchsorted(times[own], times[rows] - half)
         high = np.searchsorted(times[own], times[rows] + half)
-        opening = mouths.opening[own]
-        for row, a, b in zip(rows, low, high, strict=True):
-            movement[row] = opening[a:b].std() if b - a >= FEWEST else np.nan
+        movement[rows] = _deviations(mouths.opening[own], low, high)
     return movement
+
+
+def _deviations(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each window of a series; NaN for those of fewer than FEWEST values.
+
+    values: (M,); low, high: (N,) int64, window n is values[low[n]:high[n]] -> (N,) float64.
+    """
+    lengths = high - low
+    deviations = np.full(len(low), np.nan)
+    for length in np.unique(lengths[lengths >= FEWEST]):  # one, but for both ends of the track, at a constant rate
+        same = lengths == length
+        deviations[same] = sliding_window_view(values, length)[low[same]].std(axis=1)
+    return deviations
 
 
 def _shares(frames: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return each value over its sum with the largest other value of its frame; 0 if both are 0.
 
-    frames: (N,) int64, ordered; values: (N,), of which NaN counts as 0 for the others -> (N,) float64.
+    frames: (N,) int64, ordered; values: (N,) >= 0, of which NaN counts as 0 for the others -> (N,) float64.
     """
-    shares = np.zeros(len(values))
-    first = np.searchsorted(frames, frames)
-    last = np.searchsorted(frames, frames, side="right")
-    for row in range(len(values)):
-        others = np.nan_to_num(np.concatenate([values[first[row] : row], values[row + 1 : last[row]]]))
-        total = values[row] + others.max(initial=0.0)
-        shares[row] = values[row] / total if total else 0.0
-    return shares
+    filled = np.nan_to_num(values)
+    order = np.lexsort((filled, frames))  # by frame; the largest value of a frame is its last one
+    starts = np.searchsorted(frames, frames)
+    stops = np.searchsorted(frames, frames, side="right")
+    largest, second = order[stops - 1], order[np.maximum(stops - 2, 0)]
+    others = np.where(largest == np.arange(len(values)), filled[second], filled[largest])
+    total = values + np.where(stops - starts > 1, others, 0.0)
+    return np.divide(values, total, out=np.zeros(len(values)), where=total != 0)
