@@ -14,12 +14,12 @@ from avfer.errors import ConfigError
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.models.card import Card
 from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceOutputs
-from avfer.rows import select
+from avfer.rows import concat, select
 from avfer.signal.geometry import similarity
 from avfer.stages.add_measures import AddMeasures
 from avfer.stages.measure import MeasureFaces, contrast_and_noise, quality, sharpness, to_measures
 from avfer.types import NO_TRACK, FaceCrops, FaceTracks
-from tests.laws import assert_same, clock, feed
+from tests.laws import assert_same, clock, feed, part
 
 SIDE = 96
 COUNT = 70
@@ -256,6 +256,17 @@ def test_measures_that_come_later_than_affect_are_joined_to_their_rows(measures)
     _, late = stage.step(state, select(affect, slice(0, 0), affect.clock.part(COUNT, COUNT)), measures)
     assert len(early) == 0
     assert_same(late, feed(stage, [affect, measures], []))
+
+
+def test_measures_that_come_earlier_than_affect_wait_for_it(measures) -> None:
+    affect, stage = affect_of(measures), AddMeasures()
+    nothing = select(affect, slice(0, 0), affect.clock.part(0, 0))
+    state, early = stage.step(stage.start(), nothing, measures)
+    ended = select(measures, slice(0, 0), measures.clock.part(COUNT, COUNT))
+    state, first = stage.step(state, part(affect, 0, 9), ended)
+    _, rest = stage.step(state, part(affect, 9, COUNT), ended)
+    assert (len(early), len(first.clock)) == (0, 9)
+    assert_same(concat([first, rest]), feed(stage, [affect, measures], []))
 
 
 def test_rows_have_the_measures_of_their_face_and_none_without_a_face(measures) -> None:
