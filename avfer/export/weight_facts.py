@@ -13,9 +13,19 @@ from avfer.models.card import Card
 from avfer.models.card_files import builtin_card
 
 MAPPED = (
-    "{values} are mapped, not measured: the embedded networks learned them from expressions by published tables. Use"
-    " them to rank moments, not as measurements."
+    "{values} are mapped, not measured: the embedded networks learned them from votes on the expressions of faces, by"
+    " published tables."
 )
+MIXED = (
+    "During speech, the arousal of the face that speaks is the mean of that and of an estimate from the voice; on rows"
+    " without a face, valence and arousal come from the voice alone. The estimates from the voice were learned from"
+    " sounds of known emotions, not from ratings."
+)
+VOICE_ONLY = (
+    "Valence and arousal are mapped from the voice, not measured: the embedded networks learned them from sounds of"
+    " known emotions, not from ratings."
+)
+ADVICE = "Use them to rank moments, not as measurements."
 NO_CARD = "see its card"
 
 
@@ -34,15 +44,22 @@ def weight_files(metadata: Mapping[str, str]) -> list[WeightFile]:
 
 
 def mapped_note(metadata: Mapping[str, str]) -> str:
-    """Return the note that values are mapped and not measured, empty unless embedded weights predicted them."""
-    names = [
-        Path(file.name).stem
-        for file in weight_files(metadata)
-        if (card := _embedded_card(file.name, file.sha256)) and (card.valence_arousal or card.action_units)
-    ]
+    """Return the note that values are mapped and not measured, empty unless embedded weights predicted them.
+
+    It states what comes from the face, and what from the voice if the table was read from sound.
+    """
+    files = [(file.name, _embedded_card(file.name, file.sha256)) for file in weight_files(metadata)]
+    cards = {Path(name).stem: card for name, card in files if card}
+    models = {name: card for name, card in cards.items() if card.valence_arousal or card.action_units}
+    if not models:
+        return ""
+    used = {card.name for card in cards.values()}
+    reads = {kind for card in models.values() for kind, backbone in card.trained_on.items() if backbone in used}
     measured = metadata.get("au_scale") == "activation"
-    note = MAPPED.format(values="Valence and arousal" if measured else "Valence, arousal and action units")
-    return f"{note} ({', '.join(names)})" if names else ""
+    parts = [MAPPED.format(values="Valence and arousal" if measured else "Valence, arousal and action units")]
+    parts += [MIXED] if "voice" in reads else []
+    parts = [VOICE_ONLY] if reads == {"voice"} else parts
+    return f"{' '.join([*parts, ADVICE])} ({', '.join(models)})"
 
 
 def _licence(name: str, sha256: str) -> str:

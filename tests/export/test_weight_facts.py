@@ -26,3 +26,18 @@ def test_the_note_names_what_is_mapped():
     assert mapped_note(metadata("gru_lite")).startswith("Valence, arousal and action units are mapped")
     assert mapped_note(metadata("gru_lite", au_scale="activation")).startswith("Valence and arousal are mapped")
     assert mapped_note(metadata("identity_lite")) == mapped_note({}) == ""
+
+
+def test_the_note_states_what_comes_from_the_voice():
+    face = mapped_note(metadata("aver_lite", "linear_lite", au_scale="activation"))
+    both = mapped_note(metadata("aver_lite", "voice_lite", "gru_lite", au_scale="activation"))
+    voice = mapped_note(metadata("voice_lite", "gru_lite"))
+    assert "voice" not in face and "expressions of faces" in face
+    assert "expressions of faces" in both and "arousal of the face that speaks is the mean" in both
+    assert voice.startswith("Valence and arousal are mapped from the voice") and "faces" not in voice
+
+
+def test_research_weights_have_the_same_note_as_the_free_ones():
+    free = mapped_note(metadata("aver_lite", "voice_lite", "gru_lite"))
+    research = mapped_note(metadata("aver_lite", "voice_lite.research", "gru_lite.research"))
+    assert research.replace("gru_lite.research", "gru_lite") == free

@@ -60,12 +60,14 @@ def random_table(number: int, rows: int = 50) -> pa.Table:
     )
 
 
-def write_labelled_folder(folder: Path, clips: Sequence[LabelledClip], media: str = "/data/clips") -> Path:
-    """Write plan, markers and tables of clips, whose media would be in the folder `media`."""
+def write_labelled_folder(
+    folder: Path, clips: Sequence[LabelledClip], media: str = "/data/clips", pipeline: str = "stages: {}\n"
+) -> Path:
+    """Write plan, markers and tables of clips, whose media would be in the folder `media`; pipeline: its YAML."""
     store = Store(folder)
     folder.mkdir(parents=True)
     weights = {"gru_lite.safetensors": builtin_card("gru_lite").sha256}
-    run = {"fingerprint": PIPELINE, "version": "9.9", "pipeline": "stages: {}\n", "pipeline_sha256": "e" * 64}
+    run = {"fingerprint": PIPELINE, "version": "9.9", "pipeline": pipeline, "pipeline_sha256": "e" * 64}
     store.run_marker.write_text(json.dumps(run | {"weights": weights}))
     plan = {
         "id": [clip.id for clip in clips],

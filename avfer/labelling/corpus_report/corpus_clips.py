@@ -3,8 +3,10 @@
 Everything is read once, clip by clip, from the plan, the markers and the tables of the folder.
 """
 
+import math
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +15,15 @@ from urllib.parse import quote
 import numpy as np
 from pyarrow.parquet import read_metadata
 
-from avfer.errors import DatasetError
+from avfer.errors import ConfigError, DatasetError
 from avfer.export.html_page import show_controls
 from avfer.export.paged_table import Cell, PagedColumn
 from avfer.labelling.corpus_report.clip_statistics import ClipStatistics, CorpusDistributions, read_clip
 from avfer.labelling.entry import Entry
 from avfer.labelling.status import CorpusStatus, clip_states
 from avfer.labelling.store import ClipState, Marker, Store, read_marker
+from avfer.option_types import parse_seconds
+from avfer.pipeline_config import CLIP_OPTIONS, parse_pipeline
 from avfer.progress import ReportProgress
 
 COLUMNS = (
@@ -45,6 +49,17 @@ WITHOUT_FRAMES = ("no_picture", "no_audio")  # reasons of rows that follow a fix
 UNREADABLE = "unreadable"  # state of a clip whose table is damaged
 
 
+class LabelledPart(NamedTuple):
+    """The part of every clip that was labelled, in seconds."""
+
+    start: float = 0.0
+    stop: float = math.inf  # infinity: the end of the clip
+
+    def length(self, duration: float) -> float:
+        """Return the labelled length of a clip of `duration` seconds, in seconds."""
+        return max(0.0, min(duration, self.stop) - self.start)
+
+
 class FailureKind(NamedTuple):
     """A reason that the clips of a failure have in common, without their own paths."""
 
@@ -57,6 +72,8 @@ class CorpusClips:
     """The clips of a labelled folder, read by `read_corpus`."""
 
     status: CorpusStatus  # totals
+    part: LabelledPart = field(default_factory=LabelledPart)
+    seconds: float = 0.0  # labelled length of all clips that are done
     distributions: CorpusDistributions = field(default_factory=CorpusDistributions)  # of the rows
     rows: list[list[Cell]] = field(default_factory=list[list[Cell]])  # of COLUMNS, and the address of the clip's report
     failures: list[list[Cell]] = field(default_factory=list[list[Cell]])  # of FAILURE_COLUMNS
@@ -73,7 +90,8 @@ def read_corpus(store: Store, output: Path, progress: ReportProgress) -> CorpusC
     store: of `open_store`; output: the file of the report, from which the reports of the clips are linked. A table
     that cannot be read counts as unreadable and is listed with its reason.
     """
-    corpus = CorpusClips(CorpusStatus(run=read_marker(store.run_marker) or {}))
+    run = read_marker(store.run_marker) or {}
+    corpus = CorpusClips(CorpusStatus(run=run), labelled_part(str(run.get("pipeline", ""))))
     total = read_metadata(store.manifest).num_rows
     for _, _, clips in clip_states(store, [store.manifest]):
         for entry, state, marker in clips:
@@ -82,28 +100,45 @@ def read_corpus(store: Store, output: Path, progress: ReportProgress) -> CorpusC
                 _add_done(corpus, entry, marker, store, output)
             elif state is ClipState.FAILED:
                 _add_failure(corpus, entry, marker["stage"], marker["reason"])
-                corpus.rows.append(_row(entry, "failed", {}))
+                corpus.rows.append(_row(corpus, entry, "failed", {}))
             else:
-                corpus.rows.append(_row(entry, "left", {}))
+                corpus.rows.append(_row(corpus, entry, "left", {}))
             progress("clips", corpus.status.clips, total)
     return corpus
 
 
+def labelled_part(pipeline: str) -> LabelledPart:
+    """Return the part of the clips that a pipeline reads: `avfer label --start --stop`, else all.
+
+    pipeline: text of its YAML; one that this avfer cannot read counts as reading whole clips.
+    """
+    with suppress(ConfigError):
+        (start, uses), (stop, _) = CLIP_OPTIONS["start"], CLIP_OPTIONS["stop"]
+        for stage in parse_pipeline(pipeline, "pipeline").stages:
+            if stage.use in uses:
+                last = stage.options.get(stop)
+                first = parse_seconds(stage.options.get(start, 0.0), start)
+                return LabelledPart(first, math.inf if last is None else parse_seconds(last, stop))
+    return LabelledPart()
+
+
 def _add_done(corpus: CorpusClips, entry: Entry, marker: Marker, store: Store, output: Path) -> None:
     """Add a clip with a table; one that cannot be read counts as a failure of its own kind."""
+    corpus.seconds += corpus.part.length(marker["duration"])
     try:
         clip = read_clip(store.table(entry.id), corpus.distributions)
     except DatasetError as error:
         corpus.unreadable += 1
         _add_failure(corpus, entry, "report", str(error))
-        corpus.rows.append(_row(entry, UNREADABLE, marker))
+        corpus.rows.append(_row(corpus, entry, UNREADABLE, marker))
         return
     corpus.metadata = corpus.metadata or clip.metadata
     corpus.versions[marker["version"]] += 1
     if (face := _face_share(marker)) is not None:
         corpus.faces[min(int(face * FACE_BINS), FACE_BINS - 1)] += 1
     report = store.report(entry.id)
-    corpus.rows.append(_row(entry, "done", marker, clip, _address(report, output) if report.is_file() else None))
+    address = _address(report, output) if report.is_file() else None
+    corpus.rows.append(_row(corpus, entry, "done", marker, clip, address))
 
 
 def _add_failure(corpus: CorpusClips, entry: Entry, stage: str, reason: str) -> None:
@@ -113,14 +148,20 @@ def _add_failure(corpus: CorpusClips, entry: Entry, stage: str, reason: str) -> 
 
 
 def _row(
-    entry: Entry, state: str, marker: Marker, clip: ClipStatistics | None = None, address: str | None = None
+    corpus: CorpusClips,
+    entry: Entry,
+    state: str,
+    marker: Marker,
+    clip: ClipStatistics | None = None,
+    address: str | None = None,
 ) -> list[Cell]:
     """Return the cells of COLUMNS for a clip, and the address of its report.
 
     marker: of a clip that is done, else empty; clip: None without a readable table.
     """
     name = show_controls(entry.id)
-    facts: list[Cell] = [_rounded(marker.get("duration")), marker.get("instants")]
+    length = corpus.part.length(marker["duration"]) if marker else None
+    facts: list[Cell] = [_rounded(length), marker.get("instants")]
     if clip is None:
         return [name, state, _rounded(_face_share(marker)), None, *facts, *[None] * 6, address]
     frequent, share = clip.frequent

@@ -29,9 +29,9 @@ from avfer.progress import ReportProgress, no_progress
 
 MAX_KINDS = 20  # reasons of failures that are listed with their number of clips
 CLIP_TEXT = (
-    "Face: share of frames with a face. Values: share of rows with a valence, from the face or the voice. Valence,"
-    " arousal and quality are means of the rows. Expression: the most frequent, with its share of the rows. Clips with"
-    " the fewest faces come first."
+    "Face: share of frames with a face. Values: share of rows with a valence, from the face or the voice. Length: of"
+    " the part that was labelled. Valence, arousal and quality are means of the rows. Expression: the most frequent,"
+    " with its share of the rows. Clips with the fewest faces come first."
 )
 
 
@@ -64,7 +64,7 @@ def _tiles(corpus: CorpusClips) -> str:
         "Done": f"{status.done:,}",
         "Failed": f"{status.failed:,}",
         "Left": f"{status.left:,}",
-        "Length": _duration(status.media_seconds),
+        "Length": _duration(corpus.seconds),
         "Frames": f"{status.instants:,}",
         "With a face": _percent(status.with_face, status.instants),
     }

@@ -70,6 +70,21 @@ def test_every_clip_has_a_row_with_its_state_and_its_means(folder, tmp_path):
     assert page.data["clips"]["columns"][page.data["clips"]["order"]]["title"] == "Face"
 
 
+@pytest.mark.parametrize(
+    ("part", "length"),
+    [("start_at: 0.5", 1.5), ("stop_at: '0:01.25'", 1.25), ("start_at: 0.5, stop_at: 9", 1.5), ("min_size: 40", 2.0)],
+)
+def test_the_length_of_a_clip_is_that_of_its_labelled_part(tmp_path, part, length):
+    use = "detect_faces" if "size" in part else "decode_video"
+    pipeline = f"stages:\n  frames: {{use: {use}, from: span, {part}}}\noutput: frames\n"
+    clips = [LabelledClip(name, clip_table([0.1] * 50)) for name in ("a.mp4", "b.mp4")]
+    folder = write_labelled_folder(tmp_path / "labels", clips, pipeline=pipeline)
+    page = report(folder, tmp_path / "corpus.html")
+    column = [cell["title"] for cell in page.data["clips"]["columns"]].index("Length")
+    assert [row[column] for row in page.data["clips"]["rows"]] == [length] * 2
+    assert f"Length{2 * length:.1f} s" in page.text
+
+
 def test_failures_are_grouped_by_reason_and_listed_by_clip(folder, tmp_path):
     page = report(folder, tmp_path / "corpus.html")
     assert "(clip) cannot be read: it is damagedopen2" in page.text
