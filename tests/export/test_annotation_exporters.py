@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pytest
 import webvtt
 from praatio import data_points, textgrid
 from pympi.Elan import Eaf
@@ -17,12 +19,7 @@ from avfer.export import find_exporter
 from avfer.export.exporters import bids_recording
 from avfer.export.person_rows import clips_of
 from avfer.export.table_segments import EVENTS, read_kinds
-from tests.export.exporter_tables import (
-    TWO,
-    every_table,
-    expected_segments,
-    write,
-)
+from tests.export.exporter_tables import TABLES, TWO, every_table, expected_segments, make_table, write
 
 
 @every_table
@@ -96,6 +93,7 @@ def test_webvtt_has_a_cue_for_each_segment(tmp_path, table):
     ]
     found = [(milliseconds(cue.start), milliseconds(cue.end), cue.voice, cue.text.split()[0]) for cue in cues]
     assert sorted(found) == sorted(wanted)
+    assert [start for start, *_ in found] == sorted(start for start, *_ in found)
 
 
 def milliseconds(clock: str) -> int:
@@ -146,3 +144,119 @@ def test_elan_finds_a_clip_in_another_folder(tmp_path):
     find_exporter("elan").write(TWO, tmp_path / "videos" / "talk.mp4", path)
     (media,) = Eaf(path).media_descriptors
     assert media["RELATIVE_MEDIA_URL"] == "../videos/talk.mp4"
+
+
+def smile(start: float) -> pa.Table:
+    """Return 20 rows of 0.1 s of person 1 from `start` (s) on, with AU12 = sin(1 + i / 5): a smile of 1 s, then none.
+
+    The mean of its ten values is 0.798. The expression is happiness for 1.1 s, then neutral.
+    """
+    return make_table((start + np.arange(20) / 10).round(3).tolist(), [(frame, 1) for frame in range(20)])
+
+
+def test_a_cue_has_the_person_the_event_and_its_mean(tmp_path):
+    blocks = write("webvtt", smile(3723.5), tmp_path).read_text().split("\n\n")
+    assert blocks[2] == "01:02:03.500 --> 01:02:04.500\n<v person 1>smile 80 %"
+
+
+@pytest.mark.parametrize(("start", "cues"), [(-0.25, ["00:00:00.000 --> 00:00:00.750"]), (-1.0, []), (-2.0, [])])
+def test_a_cue_begins_at_0_at_the_earliest_and_one_before_0_is_left_out(tmp_path, start, cues):
+    blocks = write("webvtt", smile(start), tmp_path).read_text().split("\n\n")
+    assert [block.split("\n")[0] for block in blocks if "smile " in block and "-->" in block] == cues
+
+
+def test_a_clip_name_is_no_markup_and_no_arrow_of_webvtt(tmp_path):
+    text = write("webvtt", TABLES["hostile clip name"], tmp_path).read_text()
+    note = text.split("\n\n")[1]
+    assert "-->" not in note and "<" not in note and "--&gt;" in note and "&lt;img" in note
+
+
+@pytest.mark.parametrize(
+    ("start", "found"), [(-0.25, [(0, 750, "smile")]), (-1.0, []), (-2.0, []), (2.0, [(2000, 3000, "smile")])]
+)
+def test_an_annotation_of_elan_begins_at_0_at_the_earliest(tmp_path, start, found):
+    assert Eaf(write("elan", smile(start), tmp_path)).get_annotation_data_for_tier("person 1 smile") == found
+
+
+def test_an_annotation_of_elan_lasts_a_millisecond_at_least(tmp_path):
+    table = make_table([1.0, 1.0001, 1.0002], [(0, 1), (1, 1), (2, None)])
+    path = write("elan", table, tmp_path, events=read_kinds(["smile.min_duration=0"]))
+    assert Eaf(path).get_annotation_data_for_tier("person 1 smile") == [(1000, 1001, "smile")]
+
+
+def test_elan_gets_time_slots_in_order_and_the_rules_of_the_segments(tmp_path):
+    root = ET.parse(write("elan", TWO, tmp_path)).getroot()
+    times = [int(slot.get("TIME_VALUE")) for slot in root.findall("TIME_ORDER/TIME_SLOT")]
+    assert times == sorted(times) and len(times) > 4
+    assert "smile: au12 on 0.5 off 0.3" in root.find("HEADER/PROPERTY[@NAME='avfer segments']").text
+
+
+def test_a_track_of_elan_has_the_range_and_unit_of_its_column(tmp_path):
+    write("elan", smile(0.0), tmp_path)
+    tracks = {track.get("name"): track for track in ET.parse(tmp_path / "talk_tsconf.xml").iter("track")}
+    valence, yaw = tracks["person 1 valence"], tracks["person 1 yaw_deg"]
+    assert valence.find("range").attrib == {"min": "-1", "max": "1"} and not valence.find("units").text
+    assert valence.find("description").text == "Valence, negative to positive"
+    assert yaw.find("units").text == "deg"
+
+
+def test_a_series_of_elan_is_nan_where_the_person_is_absent(tmp_path):
+    write("elan", make_table([0.0, 0.1, 0.2], [(0, 1), (1, 1), (1, 2), (2, 2)]), tmp_path)
+    series = pd.read_csv(tmp_path / "talk_series.csv", sep="\t")
+    assert series["person 1 arousal"].isna().tolist() == [False, False, True]
+    assert series["person 2 arousal"].isna().tolist() == [True, False, False]
+
+
+def test_a_sidecar_of_bids_describes_the_recording(tmp_path):
+    table = make_table([2.0, 2.1, 2.2, 3.0], [(0, 1), (1, 1), (2, 1), (2, 2), (3, 2)])
+    exporter = find_exporter("bids")
+    exporter.write(table, Path("talk.mp4"), tmp_path / "a_physio.tsv.gz")
+    first = json.loads((tmp_path / "a_physio.json").read_text())
+    second = json.loads((tmp_path / "a_recording-person2_physio.json").read_text())
+    assert (first["SamplingFrequency"], first["StartTime"]) == (10.0, 2.0)  # the median step is 0.1 s
+    assert (first["Person"], second["Person"]) == ("person 1", "person 2")
+    assert (first["SourceFile"], first["SoftwareVersions"]) == ("talk.mp4", "0.1.0")
+    assert first["timestamp"]["Units"] == "s" and first["yaw_deg"]["Units"] == "deg"
+    assert (first["valence"]["Minimum"], first["valence"]["Maximum"]) == (-1, 1)
+    lines = gzip.decompress((tmp_path / "a_recording-person2_physio.tsv.gz").read_bytes()).decode().splitlines()
+    arousal = second["Columns"].index("arousal")
+    assert [line.split("\t")[0] for line in lines] == ["2", "2.1", "2.2", "3"]
+    assert [line.split("\t")[arousal] == "n/a" for line in lines] == [True, True, False, False]
+
+
+def test_equal_values_give_equal_bytes_of_bids(tmp_path, monkeypatch):
+    files = []
+    for name, now in (("a", 1e9), ("b", 1.1e9)):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        files.append(write("bids", TWO, tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+
+
+def test_the_person_with_the_most_rows_is_in_the_first_file_of_boris(tmp_path):
+    path = write("boris", make_table([0.0, 0.1, 0.2], [(0, 1), (0, 2), (1, 2), (2, 2)]), tmp_path)
+    header, *rows = path.read_text().splitlines()
+    assert header == "time_s\tvalence\tarousal"
+    assert [row.split("\t")[0] for row in rows] == ["0", "0.1"]  # valence is missing on the last row of the table
+    assert (tmp_path / "talk.boris.person_1.tsv").read_text().count("\n") == 2
+
+
+def test_a_textgrid_covers_the_clip_with_quoted_labels(tmp_path):
+    table = smile(2.0)
+    labels = pa.array(['a "b"'] * 20, pa.string())
+    table = table.set_column(table.column_names.index("expression"), "expression", labels)
+    grid = textgrid.openTextgrid(str(write("praat", table, tmp_path)), includeEmptyIntervals=True)
+    tiers = {name: [(one.start, one.end, one.label) for one in grid.getTier(name).entries] for name in grid.tierNames}
+    assert tiers["person 1 smile"] == [(2.0, 3.0, "smile"), (3.0, 4.0, "")]
+    assert tiers["person 1 blink"] == [(2.0, 3.0, ""), (3.0, 3.1, "blink"), (3.1, 4.0, "")]
+    assert (grid.minTimestamp, grid.maxTimestamp) == (2.0, 4.0)
+    assert 'text = "a ""b"""' in (tmp_path / "talk.TextGrid").read_text()
+
+
+def test_a_pitch_tier_has_the_chosen_column_without_missing_values(tmp_path):
+    """Valence is missing on every seventh row from the fourth on: 3, 10 and 17."""
+    write("praat", smile(2.0), tmp_path, columns=["valence"])
+    lines = (tmp_path / "talk.person_1.valence.PitchTier").read_text().splitlines()
+    assert lines[3:6] == ["xmin = 2", "xmax = 4", "points: size = 17"]
+    assert lines[6] == "points [1]:" and lines[-3] == "points [17]:"
+    assert [path.name for path in tmp_path.glob("*.PitchTier")] == ["talk.person_1.valence.PitchTier"]

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pyreadstat
 import pytest
 
+from avfer.errors import ConfigError
 from avfer.export.exporters import fex_table, openface_table
+from avfer.export.exporters.spss_data import variable_names
 from tests.export.exporter_tables import HOSTILE, TABLES, TWO, every_table, make_table, numbers, write
 
 
@@ -129,3 +131,102 @@ def test_text_with_control_characters_and_line_breaks_is_whole(tmp_path):
     assert frame["note"].tolist() == ["a\ufffdb", "\n=1+1"]
     (tmp_path / "csv").mkdir()
     assert pd.read_csv(write("csv", table, tmp_path / "csv"))["note"].tolist()[1] == "'\n=1+1"
+
+
+def replaced(table: pa.Table, **columns: list[float | int | None]) -> pa.Table:
+    """Return a table with other values in some columns."""
+    for name, values in columns.items():
+        index = table.column_names.index(name)
+        table = table.set_column(index, name, pa.array(values, table.schema.field(name).type))
+    return table
+
+
+def test_a_row_of_fex_has_each_value_in_its_column(tmp_path):
+    table = replaced(make_table([62.5, -0.04], [(0, 1), (1, None)]), face_y2=[50, None], eye_closed=[0.25, None])
+    first, second = pd.read_csv(write("fex", table, tmp_path), dtype=str).to_dict("records")
+    sides = ("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight")
+    assert [first[name] for name in sides] == ["10", "20", "20", "30"]
+    assert (first["AU43"], first["approx_time"], first["Identity"]) == ("0.25", "01:02.500", "Person_1")
+    for name, column in (("Pitch", "pitch_deg"), ("Roll", "roll_deg"), ("Yaw", "yaw_deg"), ("AU01", "au01")):
+        assert float(first[name]) == pytest.approx(table[column][0].as_py(), rel=1e-6)
+    assert second["approx_time"] == "-00:00.040" and second["Identity"] != second["Identity"]
+    units = "01 02 04 05 06 07 09 10 11 12 14 15 17 20 23 24 25 26 28 43"
+    assert fex_table.COLUMNS[147:167] == tuple(f"AU{unit}" for unit in units.split())
+
+
+@pytest.mark.parametrize("name", ["fex", "openface"])
+def test_rows_without_a_decoded_frame_are_left_out_and_counted(tmp_path, name):
+    table = replaced(make_table([0.0, 0.1, 0.2], [(0, 1), (1, None), (2, None)]), frame=[0, None, 2])
+    assert pd.read_csv(write(name, table, tmp_path))["frame"].tolist() == ([0, 2] if name == "fex" else [1, 3])
+    note = (tmp_path / f"talk.{name}.note.txt").read_text()
+    assert "Rows without a decoded frame (sound alone) are left out: 1." in note
+
+
+def test_openface_presence_begins_at_its_threshold_and_is_blank_where_the_unit_is(tmp_path):
+    table = make_table([0.0, 0.1, 0.2], [(0, 1), (1, 1), (2, 1)], scale="occurrence")
+    table = replaced(table, au12=[0.5, 0.49, None], au01=[0.9, 0.1, 0.6])
+    frame = pd.read_csv(write("openface", table, tmp_path), dtype=str)
+    assert frame["AU12_c"].fillna("").tolist() == ["1", "0", ""]
+    assert frame["AU01_c"].tolist() == ["1", "0", "1"]
+
+
+def test_openface_has_the_person_of_a_face_if_every_face_has_one(tmp_path):
+    table = make_table([0.0, 0.1], [(0, 1), (1, 2)])
+    assert pd.read_csv(write("openface", table, tmp_path))["face_id"].tolist() == [1, 2]
+    some = replaced(table, person=[1, None])
+    assert pd.read_csv(write("openface", some, tmp_path))["face_id"].tolist() == [11, 12]
+
+
+def test_openface_has_the_action_units_of_its_csv_in_their_order():
+    units = ["01", "02", "04", "05", "06", "07", "09", "10", "12", "14", "15", "17", "20", "23", "25", "26", "45"]
+    assert openface_table.COLUMNS[-35:-18] == tuple(f"AU{unit}_r" for unit in units)
+    assert openface_table.COLUMNS[-18:] == tuple(f"AU{unit}_c" for unit in [*units[:-1], "28", "45"])
+
+
+def test_consecutive_blank_columns_are_one_range_of_the_note():
+    assert openface_table._ranges(["x_0", "x_1", "x_3", "y_4", "AU09_r"]) == ["x_0 to x_1", "x_3", "y_4", "AU09_r"]
+
+
+def test_times_of_the_list_of_segments_have_six_decimals_at_most(tmp_path):
+    frame = pd.read_csv(write("segments", TWO, tmp_path), dtype=str)
+    for name in ("start_s", "stop_s", "duration_s", "peak_s"):
+        assert frame[name].dropna().str.fullmatch(r"\d+(\.\d{1,6})?").all(), name
+
+
+def test_variables_of_spss_have_different_names_that_it_takes():
+    names = variable_names(["a b", "a_b", "A-B", "2nd", "not", "\u00e9", "x" * 80])
+    assert names == ["a_b", "a_b_2", "A_B_3", "v_2nd", "v_not", "v", "x" * 60]
+
+
+def test_numbers_of_spss_are_the_shortest_decimals_and_angles_state_their_unit(tmp_path):
+    table = replaced(make_table([0.0], [(0, 1)]), valence=[0.3])
+    frame, meta = pyreadstat.read_sav(write("spss", table, tmp_path))
+    assert frame["valence"].tolist() == [0.3]
+    assert meta.column_names_to_labels["yaw_deg"].endswith(" (deg)")
+
+
+def test_a_workbook_states_ranges_and_origin_and_is_equal_for_equal_values(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    table = replaced(make_table([0.0], [(0, 1)]), valence=[0.3])
+    first, second = (write("xlsx", table, tmp_path / name) for name in ("a", "b"))
+    book = openpyxl.load_workbook(first)
+    assert book["table"].freeze_panes == "A2"
+    column = table.column_names.index("valence")
+    assert book["table"].cell(2, column + 1).value == 0.3
+    assert [cell.value for cell in book["columns"][column + 2]][3:] == [-1, 1]
+    about = dict(book["about"].iter_rows(min_row=2, values_only=True))
+    assert (about["clip"], about["version"]) == ("talk.mp4", "0.1.0")
+    assert book.properties.created.year == 2000 and first.read_bytes() == second.read_bytes()
+
+
+def test_a_table_with_more_rows_than_excel_takes_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("avfer.export.exporters.xlsx_workbook.MAX_ROWS", 59)
+    with pytest.raises(ConfigError, match="has 85 rows, and Excel takes 59; export csv instead"):
+        write("xlsx", TWO, tmp_path)
+
+
+def test_a_csv_with_tabs_has_the_header_as_text(tmp_path):
+    table = make_table([0.0], [(0, 1)]).append_column("=1+1", pa.array([2.0], pa.float64()))
+    header, row = write("csv", table, tmp_path, delimiter="tab").read_text().splitlines()
+    assert header.split("\t")[-1] == "'=1+1" and row.split("\t")[-1] == "2"
