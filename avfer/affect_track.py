@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Never
 import numpy as np
 import pyarrow as pa
 
+from avfer.arrow_columns import number_column, text_column
 from avfer.baseline import Baseline, corrected_table
 from avfer.null_reasons import reason_column
 from avfer.provenance import Provenance
@@ -179,13 +180,13 @@ class AffectTrack:
         boxes[ids == NO_TRACK], scores[ids == NO_TRACK] = np.nan, np.nan
         expressions, action_units = rows(self.expressions), rows(self.action_units)
         columns: list[pa.Array] = [
-            pa.array([self.source.clip if self.source else None] * len(order), pa.string()),
-            pa.array(
-                clock.frame_numbers[instants - clock.first], pa.int64(), mask=np.full(len(order), not clock.pictures)
+            _repeated(self.source.clip if self.source else None, len(order)),
+            number_column(
+                clock.frame_numbers[instants - clock.first].astype(np.int64), np.full(len(order), not clock.pictures)
             ),
-            pa.array(clock.times[instants - clock.first], pa.float64()),
-            pa.array(ids, pa.int32(), mask=ids == NO_TRACK),
-            pa.array(persons, pa.int32(), mask=persons == NO_PERSON),
+            number_column(clock.times[instants - clock.first].astype(np.float64)),
+            number_column(ids.astype(np.int32), ids == NO_TRACK),
+            number_column(persons.astype(np.int32), persons == NO_PERSON),
             _nullable(scores),
             *(_nullable(side) for side in boxes.T),
             _nullable(rows(self.valence)),
@@ -195,9 +196,9 @@ class AffectTrack:
             *(_nullable(value) for value in action_units.T),
             *(_nullable(value) for value in rows(self.measures).T),
             *(_nullable(value) for value in rows(self.activity).T),
-            pa.array(ids != NO_TRACK, pa.bool_()),
-            pa.array(rows(self.has_voice), pa.bool_()),
-            pa.array([(self.source.source or self.source.clip) if self.source else None] * len(order), pa.string()),
+            number_column(ids != NO_TRACK),
+            number_column(rows(self.has_voice)),
+            _repeated((self.source.source or self.source.clip) if self.source else None, len(order)),
             reason_column(
                 clock.pictures,
                 clock.corrupt[instants - clock.first],
@@ -281,13 +282,19 @@ def _padded(values: np.ndarray, length: int) -> np.ndarray:
 
 def _nullable(values: np.ndarray) -> pa.Array:
     """Convert (R,) numbers to a float32 column in which NaN is null."""
-    return pa.array(values.astype(np.float32), pa.float32(), mask=np.isnan(values))
+    return number_column(values.astype(np.float32), np.isnan(values))
+
+
+def _repeated(text: str | None, count: int) -> pa.Array:
+    """Return a column of a text, or of nulls for None."""
+    numbers = np.zeros(count, np.int64)
+    return text_column([text or ""], numbers, np.full(count, text is None))
 
 
 def _top_expressions(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.Array:
     """Return the most probable class of each row, null where probabilities are missing: (R, K) -> (R,)."""
     if not classes:
         return pa.nulls(len(probabilities), pa.string())
-    missing = np.isnan(probabilities).any(axis=1)
+    missing = np.asarray(np.isnan(probabilities).any(axis=1))
     top = np.where(missing, 0, np.nan_to_num(probabilities).argmax(axis=1))
-    return pa.array(np.asarray(classes, dtype=object)[top], pa.string(), mask=missing)
+    return text_column(classes, top, missing)

@@ -3,6 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
+from avfer.arrow_columns import text_column
+
 # Where several apply, a row has the first of them.
 REASONS = ("decode_error", "no_audio", "no_picture", "no_face", "no_speech", "low_quality")
 
@@ -31,5 +33,5 @@ def reason_column(
         "no_speech": without_speech,
         "low_quality": low_quality,
     }
-    chosen = np.select([applies[reason] for reason in REASONS], [np.array(reason) for reason in REASONS], np.array(""))
-    return pa.array(chosen.astype(object), pa.string(), mask=chosen == "")
+    first = np.argmax([applies[reason] for reason in REASONS], 0)
+    return text_column(REASONS, first, ~np.any([applies[reason] for reason in REASONS], 0))

@@ -2,7 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+DEMO = Path(__file__).parent / "data" / "demo.mp4"
 HEAVY = {"torch", "scipy", "pandas", "matplotlib"}
 MODULES = (
     "avfer.labelling.corpus_report.corpus_page",
@@ -16,3 +20,21 @@ def test_reports_and_summaries_import_no_network_library() -> None:
     code = f"import sys, {', '.join(MODULES)}; print(sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_a_run_over_a_clip_of_one_face_imports_no_package_that_it_does_not_use(tmp_path: Path) -> None:
+    unused = HEAVY - {"torch"} | {"torchvision", "librosa", "timm"}
+    code = f"""
+import sys
+from pathlib import Path
+
+import pytest
+from avfer.cli import main
+try:
+    main(["run", "aver", "--input", {str(DEMO)!r}, "--output", {str(tmp_path)!r}, "--stop", "1", "--quiet"])
+finally:
+    print(sorted({unused} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -76,7 +76,7 @@ class TableSummary:
         """Count the rows of a part; all rows of one instant must be in the same part."""
         if not len(table):
             return
-        times = table["time_s"].to_numpy()
+        times = np.array(table["time_s"].to_pylist())  # `to_numpy` would import pandas
         tracks = table["track"].to_pylist()
         faces = np.array([track is not None for track in tracks])
         self.rows += len(table)
