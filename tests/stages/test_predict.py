@@ -187,6 +187,15 @@ def test_a_track_starts_again_after_a_long_gap(models, cuts):
     assert track.valence[2] == track.valence[0]
 
 
+@pytest.mark.parametrize("cuts", [[], [2], [2, 11]])
+def test_a_track_is_remembered_for_ten_seconds(models, cuts):
+    followed = predict(models["gru_lite"], same_face([0, 1, 2], 3, fps=1.0))
+    remembered = predict(models["gru_lite"], same_face([0, 1, 11], 13, fps=1.0), cuts)
+    forgotten = predict(models["gru_lite"], same_face([0, 1, 12], 13, fps=1.0), cuts)
+    assert remembered.valence[2] == followed.valence[2] != followed.valence[0]
+    assert forgotten.valence[2] == followed.valence[0]
+
+
 def test_hidden_states_of_old_tracks_are_dropped(models):
     stage = models["gru_lite"]
     features = joint([(t, t // 10, False) for t in range(100)], 100, fps=1.0)

@@ -1,5 +1,8 @@
 """Affect models that look ahead, in a pipeline."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.models.affect.temporal import Temporal
-from avfer.models.weights import save
+from avfer.models.weights import read_card, save
+from avfer.rows import select
 from avfer.stages.predict import PredictAffect, PredictAhead
 from avfer.types import NO_TRACK
 from tests.laws import assert_same, part
@@ -72,3 +76,36 @@ def test_rows_wait_no_longer_than_the_model_needs(stages):
     assert first.clock.stop == (300 - model.ahead) // 32 * 32
     assert state.rows is not None
     assert len(state.rows.clock) == 300 - first.clock.stop + model.past
+
+
+@pytest.mark.parametrize("name", ["tcn", "both directions"])
+def test_people_do_not_influence_each_other(stages, name):
+    both = joint([(t, track, True) for t in range(20) for track in (1, 2)], 20)
+    first = both.faces.track_ids == 1
+    alone = select(both, first, both.clock)
+    together, apart = predict(stages[name], both), predict(stages[name], alone)
+    np.testing.assert_allclose(together.valence[first], apart.valence, atol=1e-6)
+    assert not np.allclose(together.valence[first], together.valence[~first], atol=1e-3)
+
+
+def test_the_temperature_of_the_card_softens_the_probabilities_alone(stages, tmp_path):
+    plain = stages["tcn"]
+    shutil.copy(plain.weights, tmp_path / "soft.safetensors")
+    card = read_card(Path(plain.weights).with_suffix(".json")).model_copy(update={"temperature": 2.0})
+    (tmp_path / "soft.json").write_text(card.model_dump_json())
+    stage = PredictAhead("temporal", str(tmp_path / "soft.safetensors"))
+    stage.load(torch.device("cpu"))
+    soft, hard = predict(stage, crowd()), predict(plain, crowd())
+    roots = np.sqrt(hard.expressions)
+    np.testing.assert_allclose(soft.expressions, roots / roots.sum(1, keepdims=True), atol=1e-6)
+    np.testing.assert_array_equal(soft.action_units, hard.action_units)
+
+
+def test_a_voice_without_a_face_has_an_expression_only_on_request(stages):
+    rows = crowd()
+    more = PredictAffect("temporal", stages["tcn"].weights, expression=True).fit(made(face=5, voice=4))
+    more.load(torch.device("cpu"))
+    plain, found = predict(stages["tcn"], rows), predict(more, rows)
+    alone = (rows.faces.track_ids == NO_TRACK) & rows.has_voice
+    assert alone.any() and np.isnan(plain.expressions[alone]).all()
+    np.testing.assert_allclose(found.expressions[alone].sum(1), 1, atol=1e-5)
