@@ -163,7 +163,7 @@ def _print_status(folder: Path, as_json: bool) -> None:
         return
     corpus, left = current.corpus, current.seconds_left
     print(f"clips    {corpus.clips}: {corpus.done} done, {corpus.failed} failed, {corpus.left} left")
-    print(f"rows     {corpus.rows} in {corpus.bytes / 1e6:.1f} MB, of {corpus.media_seconds / 3600:.2f} hours of media")
+    print(f"rows     {corpus.rows} in {corpus.bytes / 1e6:.1f} MB, from {clock(corpus.media_seconds)} of media")
     runs = f"{current.running or 'no'} active run{'s' * (current.running > 1)}"
     print(f"rate     {current.pace.clips * 60:.1f} clips/min recently; {runs}")
     print(f"left     {clock(left) if left is not None else 'unknown'}")

@@ -129,8 +129,8 @@ class CutRelease:
         annotations, images = find_folder(folder, "annotations"), find_folder(folder, "images")
         if annotations is None:
             raise DatasetError(f"{folder} has no folder 'annotations'; copy it again")
-        there = set(names(annotations))
-        known = [name.removesuffix(CLASS) for name in there if name.endswith(CLASS)]
+        arrays = set(names(annotations))
+        known = [name.removesuffix(CLASS) for name in arrays if name.endswith(CLASS)]
         listed = [name for name in names(images) if name.lower().endswith(PICTURES)] if images else []
         pictures = {Path(name).stem: name for name in listed}
         unlabelled = set(pictures) - set(known)
@@ -140,7 +140,7 @@ class CutRelease:
             if picture is None:
                 notes.add(MISSING_PICTURE, f"{folder}, {stem}", fault=True)
             paths = [annotations / f"{stem}{ending}" for ending in (CLASS, VALENCE, AROUSAL)]
-            if absent := [path for path in paths[1:] if path.name not in there]:
+            if absent := [path for path in paths[1:] if path.name not in arrays]:
                 notes.add(MISSING_LABEL, absent[0], fault=True)
                 continue
             code, valence, arousal = (_read_cell(path) for path in paths)
@@ -215,11 +215,11 @@ def _affect(cell: str, where: str) -> float:
 
 def _column_order(header: list[str], path: Path) -> list[int]:
     """Return where a header has the columns that are read. Raises DatasetError if one is missing."""
-    names_there = [plain(name) for name in header]
-    missing = [name for name in READ_COLUMNS if plain(name) not in names_there]
+    header_names = [plain(name) for name in header]
+    missing = [name for name in READ_COLUMNS if plain(name) not in header_names]
     if missing:
         raise DatasetError(f"{path}, line 1: no column {', '.join(missing)}; found: {', '.join(header)}; copy it again")
-    return [names_there.index(plain(name)) for name in READ_COLUMNS]
+    return [header_names.index(plain(name)) for name in READ_COLUMNS]
 
 
 def _find_list(root: Path, name: str) -> Path | None:

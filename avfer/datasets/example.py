@@ -59,9 +59,7 @@ class Example:
     audio: Path | None = None  # the video itself where its sound track is used
     pictures: tuple[Path | None, ...] = ()  # one for each step, None where missing; empty if there are no pictures
     times: np.ndarray | None = None  # (T,) float64 s; None for pictures, and where labels are indexed by frame
-    frames: np.ndarray | None = (
-        None  # (T,) int64, 0-based index of the decoded frame; None if labels are indexed by time
-    )
+    frames: np.ndarray | None = None  # (T,) int64, decoded frame from 0; None where labels are indexed by time
     side: Side | None = None  # where the person sits in a video of two people; None if unknown
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ CELL, CLASS_NAMES = 62, 96  # px, of a confusion matrix
 CURVE_WIDTH, CURVE_HEIGHT, CURVE_GAP = 470, 120, 20  # px, of a recording's curve
 EPOCHS_WIDTH, EPOCHS_HEIGHT, EPOCHS_LEFT = 720, 180, 60  # px, of a chart over epochs and its margin
 ON_MARK = 0.5  # share from which the text of a cell is written in the colour of the page
-LEAST = 0.08  # opacity of a cell with a single value
+MIN_OPACITY = 0.08  # opacity of a cell with a single value
 
 
 def histogram_chart(counts: np.ndarray, low: float, high: float, name: str, noun: str) -> str:
@@ -59,7 +59,7 @@ def density_chart(counts: np.ndarray, across: str, upwards: str, diagonal: bool 
     parts = [f'<rect class="zero" x="{MARGIN}" y="10" width="{DENSITY}" height="{DENSITY}" fill="none"/>']
     for row, column in np.argwhere(counts > 0):
         x, y = MARGIN + row * size, bottom - (column + 1) * size
-        shade = LEAST + (1 - LEAST) * np.log1p(counts[row, column]) / most
+        shade = MIN_OPACITY + (1 - MIN_OPACITY) * np.log1p(counts[row, column]) / most
         box = f'x="{x:.1f}" y="{y:.1f}" width="{size:.1f}" height="{size:.1f}"'
         parts.append(f'<rect class="mark" {box} fill-opacity="{shade:.2f}"/>')
     for value in (-1, -0.5, 0, 0.5, 1):

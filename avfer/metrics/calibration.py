@@ -1,4 +1,4 @@
-"""Calibration of class probabilities: how far a probability agrees with how often its class is right.
+"""Calibration of class probabilities: how far a probability agrees with how often its class is the target.
 
 Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv:1706.04599.
 """
@@ -23,8 +23,8 @@ def expected_calibration_error(probabilities: ArrayLike, target: ArrayLike, bins
     >>> expected_calibration_error([[0.75, 0.25], [0.25, 0.75]], [0, 0])
     0.25
     """
-    confidence, right = confidences(probabilities, target)
-    return float(calibration_error(confidence, right, bins)) if len(right) else float("nan")
+    confidence, correct = confidences(probabilities, target)
+    return float(calibration_error(confidence, correct, bins)) if len(correct) else float("nan")
 
 
 def confidences(probabilities: ArrayLike, target: ArrayLike) -> tuple[Floats, Floats]:
@@ -44,11 +44,11 @@ def confidences(probabilities: ArrayLike, target: ArrayLike) -> tuple[Floats, Fl
     return values.max(1, initial=0.0), (values.argmax(1) == labels).astype(np.float64)
 
 
-def calibration_error(confidence: Floats, right: Floats, bins: int = BINS) -> Floats:
+def calibration_error(confidence: Floats, correct: Floats, bins: int = BINS) -> Floats:
     """Return the calibration error of rows, or of each draw of rows.
 
-    confidence: (..., T) in [0, 1]; right: (..., T), how far the row is right, in [0, 1] -> (...).
+    confidence: (..., T) in [0, 1]; correct: (..., T) in [0, 1], 1 where the class is the target -> (...).
     """
     of_row = (np.ceil(confidence * bins) - 1).clip(0, bins - 1)
-    gaps = [np.where(of_row == b, confidence - right, 0.0).sum(-1) for b in range(bins)]
+    gaps = [np.where(of_row == b, confidence - correct, 0.0).sum(-1) for b in range(bins)]
     return np.abs(gaps).sum(0) / confidence.shape[-1]

@@ -34,9 +34,9 @@ CONVENTIONS: tuple[Convention, ...] = ("population", "sample", "avec2018")
 class SeriesMoments:
     """Moments of one series without its NaN; every field has the same shape (...)."""
 
-    count: Floats  # values that are not NaN
+    count: Floats  # (...), values that are not NaN
     mean: Floats  # (...)
-    square: Floats  # sum of squared deviations from the mean
+    square: Floats  # (...), sum of squared deviations from the mean
 
     @classmethod
     def of(cls, values: Floats) -> Self:
@@ -60,9 +60,9 @@ class PairMoments:
     count: Floats  # (...), number of steps
     mean_x: Floats  # (...), of the prediction
     mean_y: Floats  # (...), of the target
-    square_x: Floats  # sums of squared deviations from the means
+    square_x: Floats  # (...), sum of squared deviations of the prediction from its mean
     square_y: Floats  # (...), sum of squared deviations of the target from its mean
-    cross: Floats  # sum of the products of the deviations
+    cross: Floats  # (...), sum of the products of both deviations
 
     @classmethod
     def of(cls, x: Floats, y: Floats) -> Self:
@@ -89,7 +89,7 @@ class PairMoments:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Everything that any convention of the CCC needs to know about a prediction x and a target y."""
+    """Moments of a prediction x and a target y, enough for every convention of the CCC."""
 
     steps: Floats  # (...) all steps, with those that have a NaN
     x: SeriesMoments

@@ -59,7 +59,8 @@ def _pitch(frames: Tensor) -> Tensor:
     correlation = product / (own * (energy + FRAME * QUIETEST)).sqrt()
     before, here, after = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
     cost = OCTAVE_COST * torch.log2(lags[1:-1] / SHORTEST)
-    score = torch.where((here >= before) & (here >= after), here - cost, here - cost - 4)
+    no_peak = 4  # taken from lags that are no peak, more than two peaks can differ by
+    score = torch.where((here >= before) & (here >= after), here - cost, here - cost - no_peak)
     best = score.argmax(1, keepdim=True)
     left, middle, right = (part.gather(1, best)[:, 0] for part in (before, here, after))
     bend = left - 2 * middle + right

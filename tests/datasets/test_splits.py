@@ -1,3 +1,5 @@
+"""Splits of RECOLA: those with a name, and those in a file."""
+
 import pytest
 
 from avfer.datasets.corpus import check

@@ -46,22 +46,22 @@ def draws(n: int) -> np.ndarray:
 
 def print_scores(name: str, probabilities: np.ndarray, labels: np.ndarray) -> None:
     """Print accuracy and calibration of some pictures. probabilities: (N, K); labels: (N,)."""
-    confidence, right = confidences(probabilities, labels)
+    confidence, correct = confidences(probabilities, labels)
     rows = draws(len(labels))
-    error = calibration_error(confidence[rows], right[rows])
-    accuracy = interval(right[rows].mean(1))
+    error = calibration_error(confidence[rows], correct[rows])
+    accuracy = interval(correct[rows].mean(1))
     print(f"  {name}, {len(labels)} pictures: accuracy {accuracy}, calibration error {interval(error)}")
 
 
 def print_reliability(probabilities: np.ndarray, labels: np.ndarray) -> None:
-    """Print how often the prediction is right in each bin of its probability. probabilities: (N, K); labels: (N,)."""
-    confidence, right = confidences(probabilities, labels)
+    """Print how often the prediction is correct in each bin of its probability. probabilities: (N, K); labels: (N,)."""
+    confidence, correct = confidences(probabilities, labels)
     bins = (np.ceil(confidence * BINS) - 1).clip(0, BINS - 1)
     for number in np.unique(bins).astype(int):
         own = bins == number
         print(
             f"    {number / BINS:.2f} to {(number + 1) / BINS:.2f}: {own.sum():>5} pictures, mean probability"
-            f" {confidence[own].mean():.3f}, right {right[own].mean():.3f}"
+            f" {confidence[own].mean():.3f}, correct {correct[own].mean():.3f}"
         )
 
 
@@ -155,10 +155,10 @@ def measure_pasted(split: Split, count: int, device: str) -> None:
     for side, (cell, least) in PLACES.items():
         pipe = avfer.load("vision", device=device, **{"boxes.min_size": least})
         read = read_faces(pipe, [tinted(resized(face, side), rng) for face in pictures], cell, rng)
-        right = np.where(read.found, np.nan_to_num(read.probabilities).argmax(1) == labels, False).astype(float)
-        lost = interval((right[rows] - crops[rows]).mean(1))
+        correct = np.where(read.found, np.nan_to_num(read.probabilities).argmax(1) == labels, False).astype(float)
+        lost = interval((correct[rows] - crops[rows]).mean(1))
         print(
-            f"  {side} px, boxes.min_size={least:g}: accuracy {interval(right[rows].mean(1))}, minus crops {lost};"
+            f"  {side} px, boxes.min_size={least:g}: accuracy {interval(correct[rows].mean(1))}, minus crops {lost};"
             f" {100 * (~read.found).mean():.1f} % missed; quality of the found: median {np.nanmedian(read.quality):.2f}"
         )
         print_scores("found faces", read.probabilities[read.found], labels[read.found])

@@ -64,11 +64,9 @@ class PatchDecoder(nn.Module):
 class Mae(FaceNetwork):
     """A vision transformer as encoder, and for pre-training a decoder (`masking`, `reconstruct`).
 
-    patch: px, side of a patch. decoder: add the decoder, which features do not need. mask_ratio: share of the patches
-    that are masked.
-
-    size: of the encoder, "tiny", "small" or "base"; decoder_width, decoder_depth: features of a token, and blocks, of
-    the decoder.
+    size: of the encoder, "tiny", "small" or "base"; patch: px, side of a patch; decoder: add the decoder, which
+    features do not need; decoder_width, decoder_depth: features of a token and number of blocks of the decoder;
+    mask_ratio: share of the patches that are masked, in [0, 1].
     """
 
     def __init__(

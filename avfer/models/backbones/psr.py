@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from avfer.models.backbones.psr_parts import (
     CONVOLUTIONS,
     CUTS,
-    LEAST,
+    MIN_SIDE,
     Edsr,
     Scale,
     SpatialTransformer,
@@ -248,8 +248,8 @@ def _small_side(side: int, multiples: Sequence[int]) -> int:
             f"multiples: must be two or more of 1, 2 and 4, the last for the full size, got {list(multiples)}"
         )
     small = side // 2 ** (len(multiples) - 2)
-    if small < LEAST:
-        raise ValueError(f"side: small pictures of {small} px are below {LEAST} px; make side={side} larger")
+    if small < MIN_SIDE:
+        raise ValueError(f"side: small pictures of {small} px are below {MIN_SIDE} px; make side={side} larger")
     return small
 
 

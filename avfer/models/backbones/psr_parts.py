@@ -14,8 +14,10 @@ DOUBLINGS: dict[Scale, int] = {2: 1, 4: 2}
 RGB_MEAN = (0.4488, 0.4371, 0.4040)  # of the pictures that EDSR's authors trained on, in [0, 1]
 VGG_WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)  # 0: max pool
 CONVOLUTIONS = 13  # of VGG-16
-LEAST = 32  # px, side of the smallest picture that leaves a feature map after all pools
-CUTS = (3, 6, 10, 14, 17, 20, 24, 27, 30, 34, 37)  # layers before a cut of VGG-16, after 1, 2, ... convolutions
+MIN_SIDE = 32  # px, of a picture that leaves a feature map after all five pools
+# Number of layers of VGG-16 before each place where it can be cut: after convolution 1 to 11, and the pool that follows
+# convolution 4, 7 or 10.
+CUTS = (3, 6, 10, 14, 17, 20, 24, 27, 30, 34, 37)
 
 
 class SpatialTransformer(nn.Module):
@@ -65,7 +67,10 @@ def localization_rows(side: int) -> int:
 
 
 def side_of(rows: int) -> int:
-    """Return the side, px, of pictures with so many rows in the last feature map: of four sides the multiple of 4."""
+    """Return the side, px, of pictures whose last feature map in the spatial transformer has so many rows.
+
+    Four sides have the same number of rows; the one that is a multiple of 4 is returned.
+    """
     return 4 * rows + 16
 
 
