@@ -88,7 +88,10 @@ class RecordingCache:
     @contextmanager
     def write(self, path: Path) -> Generator[BinaryIO]:
         """Open a file of the cache for writing, which appears completely or not at all. Raises OutputError."""
-        with atomic_write(path, "free some disk space or set another output:") as part, part.open("wb") as file:
+        with (
+            atomic_write(path, "free some disk space, or choose another folder: --set output=DIR") as part,
+            part.open("wb") as file,
+        ):
             yield file
 
 

@@ -19,6 +19,7 @@ from avfer.yaml_reader import parse_mapping, write_yaml
 
 SETTINGS = "config.yaml"
 MAY_CHANGE = {"output", "device", "threads", "workers", "save_every", "patience"}  # keys that --resume may change
+OTHER_OUTPUT = "choose another folder: --set output=DIR"
 CHECKPOINT_SIZE = 4  # a checkpoint in multiples of the weights: the weights, two moments, and room to spare
 
 
@@ -33,22 +34,22 @@ def prepare_output(config: TrainConfig, resume: bool, module: nn.Module, clip_ca
     folder, settings = config.output, config.output / SETTINGS
     started = (folder / CHECKPOINT).exists()
     if started and not resume:
-        raise ConfigError(f"{folder} holds a training run already: continue it with --resume, or set another output:")
+        raise ConfigError(f"{folder} holds a training run already: continue it with --resume, or {OTHER_OUTPUT}")
     if resume and not started:
         warnings.warn(f"{folder} holds no checkpoint: training starts from the beginning", AvferWarning, stacklevel=2)
     values = config.model_dump(mode="json")
     if started and settings.exists() and (changes := _changes(_read_settings(settings), values)):
         raise ConfigError(
             f"{folder} was started with another configuration ({'; '.join(changes)}): continue with that one"
-            f" ({settings}), or set another output:"
+            f" ({settings}), or {OTHER_OUTPUT}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_room(folder, 2 * CHECKPOINT_SIZE * _bytes(module), clip_cache_bytes)
-        with atomic_write(settings, "set another output:") as part:
+        with atomic_write(settings, OTHER_OUTPUT) as part:
             part.write_text(write_yaml(values))
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be written to: {error.strerror}; set another output:") from error
+        raise ConfigError(f"{folder} cannot be written to: {error.strerror}; {OTHER_OUTPUT}") from error
     except OutputError as error:
         raise ConfigError(str(error)) from error
 
@@ -63,7 +64,7 @@ def _check_room(folder: Path, checkpoints: int, crops: int) -> None:
     free, needed = shutil.disk_usage(folder).free, checkpoints + crops + 2**20
     if free < needed:
         content = "checkpoints and face crops" if crops else "checkpoints"
-        raise ConfigError(f"{folder} has {free >> 20} MB free, {content} need {needed >> 20} MB; set another output:")
+        raise ConfigError(f"{folder} has {free >> 20} MB free, {content} need {needed >> 20} MB; {OTHER_OUTPUT}")
 
 
 def _bytes(module: nn.Module) -> int:

@@ -237,8 +237,8 @@ def _delay_note(delays: Delays) -> str:
 
 
 def _warn_of_missing_inputs(recordings: list[Recording], card: Card) -> None:
-    """Warn of recordings without any face, or without audio, if the model reads it."""
-    for modality, lack in (("face", "have no face"), ("voice", "have no audio")):
+    """Warn of recordings without any face, or without a voice, if the model reads it."""
+    for modality, lack in (("face", "have no face"), ("voice", "have no audio, or no speech in it")):
         present = [r.inputs.has_face if modality == "face" else r.inputs.has_voice for r in recordings]
         empty = [r.id for r, steps in zip(recordings, present, strict=True) if not steps.any()]
         if card.inputs.get(modality) and empty:

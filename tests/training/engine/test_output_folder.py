@@ -64,5 +64,5 @@ def test_a_disk_without_room_for_two_checkpoints_is_refused(tmp_path, monkeypatc
 @pytest.mark.parametrize("place", ["file", "file/below", "read_only"])
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, read_only_folder, place):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"cannot be written.*: .*; set another output:"):
+    with pytest.raises(ConfigError, match=r"cannot be written.*: .*; choose another folder: --set output=DIR"):
         prepare(tmp_path / place)
