@@ -18,7 +18,7 @@ from avfer.signal.log_mel import BANDS, FFT, FRAME, HOP, LOG_MEL, SAMPLE_RATE, S
 
 LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0  # Hz
 REFERENCE = 27.5  # Hz, 0 semitones, as in GeMAPS (Eyben et al. 2016)
-SHORTEST, LONGEST = 32, 267  # samples, lags of the highest and the lowest pitch
+SHORTEST, LONGEST = (round(SAMPLE_RATE / hertz) for hertz in (HIGHEST_PITCH, LOWEST_PITCH))  # samples, their lags
 REACH = FRAME + LONGEST + 1  # samples that the pitch of a frame is computed from, from the first of the frame on
 OCTAVE_COST = 0.05  # taken from the correlation for every octave of the lag
 QUIETEST = 1e-9  # mean square per sample that counts as silence: -90 dB

@@ -10,10 +10,13 @@ from avfer.signal.log_mel import log_mel
 from avfer.signal.voice_frames import (
     EDGES,
     LEVELS,
+    LONGEST,
     PERIODICITY,
     REFERENCE,
     SEMITONES,
+    SHORTEST,
     VOICE_FRAMES,
+    _band_matrix,
     voice_block,
     voice_frames,
 )
@@ -52,6 +55,23 @@ def test_gain_noise_and_telephone_bands_leave_the_pitch_in_its_octave(hertz, cha
         "no fundamental": torch.fft.irfft(spectrum * passed),
     }[change]
     assert (octaves_off(changed, hertz) < 0.05).float().mean() > 0.95
+
+
+def test_a_constant_offset_leaves_pitch_and_periodicity():
+    found, plain = voice_frames(voice(120) + 0.4), voice_frames(voice(120))
+    for column in (SEMITONES, PERIODICITY):
+        np.testing.assert_allclose(found[2:-5, column], plain[2:-5, column], atol=1e-4)
+
+
+def test_every_frequency_belongs_to_one_band_at_most():
+    """Bins of 31.25 Hz: 1000 Hz is the first of the band from 1000 to 1250 Hz, 4000 Hz is in none."""
+    of_bins = _band_matrix().sum(1)
+    assert of_bins.max() == 1 and of_bins.sum() == (4000 - 50) // 31.25
+    assert [_band_matrix()[32, EDGES.index(hertz)].item() for hertz in (800, 1000)] == [0, 1]
+
+
+def test_the_lags_reach_from_500_to_60_hz():
+    assert (SHORTEST, LONGEST) == (32, 267)  # samples: 16000 / 500 and 16000 / 60
 
 
 def test_noise_and_silence_are_not_periodic():

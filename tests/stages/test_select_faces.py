@@ -1,5 +1,6 @@
 """Which faces are predicted: a region of the picture, and the option `person` of align_faces."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from avfer.pipeline import load
 from avfer.stages.align import AlignFaces
 from avfer.stages.detect import RegionDetector
 from avfer.stages.select_faces import select_faces
-from avfer.types import FaceTracks
+from avfer.types import NO_PERSON, FaceTracks
 from tests.laws import clock
 from tests.media_maker import write_clip
 
@@ -41,6 +42,18 @@ def test_faces_are_kept_by_size_place_or_person(person: str | int, rows: list[in
     found = select_faces(tracks(), person)
     np.testing.assert_array_equal(found.boxes, np.array(BOXES, np.float32)[rows])
     assert len(found.clock) == 3
+
+
+def test_the_largest_face_has_the_largest_area_and_is_not_the_widest() -> None:
+    """600 px wide and low, then 500 px high and narrow, then a square of 400 px."""
+    boxes = np.array([[0, 0, 600, 100], [0, 0, 100, 500], [0, 0, 400, 400], [9, 9, 10, 10]], np.float32)
+    whole = replace(tracks(), frames=np.zeros(4, np.int64), boxes=boxes)
+    assert select_faces(whole, "largest").boxes.tolist() == [[0, 0, 400, 400]]
+
+
+def test_a_number_means_a_person_also_where_some_faces_have_none() -> None:
+    found = select_faces(replace(tracks(), person_ids=np.array([NO_PERSON, 1, 0, NO_PERSON])), 0)
+    assert found.frames.tolist() == [1] and found.person_ids.tolist() == [0]
 
 
 def test_a_number_means_a_track_where_persons_are_not_identified() -> None:
