@@ -3,25 +3,27 @@
 voice_lite and gru_lite of the package read whole recordings of acted sentences, each by itself, and vocal bursts of
 persons that were not trained on. The arousal of a recording is its mean over the moments of speech. Intervals are the
 2.5th and 97.5th percentiles over 1,000 draws of the speakers with replacement. CLIPS is a folder with sentences
-that are spoken without acting (grid_*.mpg), which the pipeline `voice` reads. `--write` adds the results to the card
-of gru_lite.
+that are spoken without acting (grid_*.mpg), which the pipelines `voice` and `aver` read. `--write` adds the results to
+the card of gru_lite.
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from avfer.models.affect.lite import GruLite
 from avfer.models.card import Metric
-from avfer.models.weights import BUILTIN, EMBEDDED, load_into, locate
+from avfer.models.card_files import BUILTIN
+from avfer.models.weights import EMBEDDED, load_into, locate
 from avfer.pipeline import load
 from avfer.signal.voice_frames import voice_frames
+from tools.train.cards import add_metrics
 from tools.train.features import Voice, burst_voices, load_voice, sentence_label, sentence_voices, voice_rows
 from tools.train.ravdess import load_utterances
 from tools.train.score_fusion import HIGH, LOW, predict_voice
@@ -142,6 +144,21 @@ def measure_clips(folder: Path) -> None:
         )
 
 
+def measure_faces(folder: Path) -> None:
+    """Print what the pipeline `aver` gives for the same sentences, with their faces."""
+    pipeline, parts = load("aver"), list[pd.DataFrame]()
+    for path in sorted(folder.glob("grid_*.mpg")):
+        table = pipeline.run(path).to_pandas()
+        parts.append(table[table["has_face"]].assign(said=table["speaking"].fillna(0).astype(float) >= 0.5, clip=path))
+    rows = pd.concat(parts)
+    neutral, near = (rows["expression"] == "neutral").mean(), (rows["valence"].abs() <= 0.2).mean()
+    means = rows.astype({"arousal": float}).groupby(["clip", "said"])["arousal"].mean().unstack()
+    rise = means[True] - means[False]
+    print(f"aver, {len(rows)} rows with a face: neutral in {100 * neutral:.1f} %, valence within 0.2 of 0 in", end=" ")
+    print(f"{100 * near:.1f} %; arousal while speaking minus quiet {rise.mean():+.3f} ({rise.min():+.3f} to", end=" ")
+    print(f"{rise.max():+.3f} by clip)", flush=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -173,13 +190,12 @@ def main() -> None:
     protocol = f"{len(labels)} vocal bursts of 10 persons that were not trained on"
     metrics.append(interval("auc arousal of high above low categories", protocol, area(levels, names), people))
     if options.write:
-        kept = [metric for metric in card.metrics if "95 % interval" not in metric.protocol]
-        written = card.model_copy(update={"metrics": [*kept, *metrics]}).model_dump(exclude_defaults=True)
-        path.with_suffix(".json").write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
+        add_metrics(path.with_suffix(".json"), metrics)
     if options.changes:
         measure_changes(model, options.ravdess, voice)
     if options.clips:
         measure_clips(options.clips)
+        measure_faces(options.clips)
 
 
 if __name__ == "__main__":

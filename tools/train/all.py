@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avfer.atomic import atomic_rename
-from avfer.models.weights import BUILTIN
+from avfer.models.card_files import BUILTIN
 
 ROOT = Path(__file__).parents[2]  # of the checkout
 
@@ -126,13 +126,17 @@ def steps(data: Path, out: Path, folder: Path, threads: int) -> tuple[Step, ...]
             (
                 ("tools.train.fusion", ferplus, bursts, features, *here, *several),
                 ("tools.bench.voice", ravdess, bursts, features, "--write", *here),
+                ("tools.bench.fusion", ferplus, ravdess, bursts, features, "--write", *here),
             ),
             reads=weights("aver_lite", "voice_lite", "linear_lite"),
             writes=weights("gru_lite"),
         ),
         Step(
             "gru_lite.research",
-            (("tools.train.fusion", ferplus, ravdess, features, "--research", *here, *several),),
+            (
+                ("tools.train.fusion", ferplus, ravdess, features, "--research", *here, *several),
+                ("tools.bench.fusion", ferplus, ravdess, bursts, features, "--research", "--write", *here),
+            ),
             reads=weights("aver_lite", "voice_lite.research", "linear_lite"),
             writes=weights("gru_lite.research"),
         ),

@@ -25,7 +25,7 @@ MODES = {"face": 0.25, "pair": 0.2, "clash": 0.15, "talk": 0.1, "voice": 0.2, "f
 OPEN_MOUTHS = ("happiness", "surprise", "fear", "disgust")  # expressions whose faces a speaking mouth resembles
 LARGEST_SWING = 0.7  # share of the way from neutral faces to those
 NEUTRAL_VOICES = 3  # times as many as of every other class, if the voice does not follow a face
-VOICE_SHARE = 0.5  # of the voice in the target of arousal, if there is a face too
+EQUAL_SHARE = 0.5  # of the voice in the target of arousal where a face and a voice count alike
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,20 @@ class Composer:
     """Draws sequences from the faces and voices of one split."""
 
     def __init__(
-        self, faces: Faces, voices: list[Voice], noises: list[Voice], seed: int, own_affect: bool = False
+        self,
+        faces: Faces,
+        voices: list[Voice],
+        noises: list[Voice],
+        seed: int,
+        own_affect: bool = False,
+        voice_share: float = EQUAL_SHARE,
     ) -> None:
-        """own_affect: the targets of a voice are its own first two features, arousal and valence, not its label's."""
-        self.faces, self.noises, self.own_affect = faces, noises, own_affect
+        """Prepare for drawing.
+
+        own_affect: the targets of a voice are its own first two features, arousal and valence, not its label's;
+        voice_share: of the voice in the target of arousal where a face and a voice are present, in [0, 1].
+        """
+        self.faces, self.noises, self.own_affect, self.voice_share = faces, noises, own_affect, voice_share
         self.valence_arousal, self.action_units = targets(faces.shares)
         self.spread = faces.values[0].std(0)
         self.labels = faces.shares.argmax(1).numpy()
@@ -89,13 +99,15 @@ class Composer:
         self.class_weights = weights / weights.sum()
         self.random = np.random.default_rng(seed)
 
-    def draw(self, batch: int, length: int) -> Sequences:
-        """Draw `batch` sequences of `length` steps."""
-        several = [self._compose(length) for _ in range(batch)]
+    def draw(self, batch: int, length: int, mode: str | None = None) -> Sequences:
+        """Draw `batch` sequences of `length` steps.   mode: one of MODES; without it each sequence has a random one"""
+        several = [self._compose(length, mode or self._mode()) for _ in range(batch)]
         return Sequences(*(torch.stack([getattr(s, item.name) for s in several]) for item in fields(Sequences)))
 
-    def _compose(self, length: int) -> Sequences:
-        mode = str(self.random.choice(list(MODES), p=list(MODES.values())))
+    def _mode(self) -> str:
+        return str(self.random.choice(list(MODES), p=list(MODES.values())))
+
+    def _compose(self, length: int, mode: str) -> Sequences:
         line = Timeline.draw(length, self.random)
         faces = self.neutral if mode == "talk" else np.arange(len(self.valence_arousal))
         rows = torch.from_numpy(self.random.choice(faces, size=len(line.starts)))
@@ -115,7 +127,7 @@ class Composer:
         voice_expression = line.blend(F.one_hot(label, len(CLASSES)).float())
         neutral = F.one_hot(torch.zeros(length, dtype=torch.int64), len(CLASSES)).float()
         valence, arousal = line.blend(self.valence_arousal[rows]).unbind(1)
-        share = VOICE_SHARE * speaking[:, 0]
+        share = self.voice_share * speaking[:, 0]
         face_va = torch.stack([valence, (1 - share) * arousal + share * voice_va[:, 1]], 1)
         voice_only = (1 - speaking) * neutral + speaking * voice_expression
         face = self._face_features(line, rows)

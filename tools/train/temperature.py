@@ -6,7 +6,6 @@ after `aver_lite`, `linear_lite` or `gru_lite` was trained; `tools.bench.express
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,11 @@ from torch import Tensor
 
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.card import Card
+from avfer.models.card_files import BUILTIN, read_card
 from avfer.models.network import normalised
-from avfer.models.weights import BUILTIN, load_into, read_card
+from avfer.models.weights import load_into
 from avfer.stages.affect_network import AffectNetwork
+from tools.train.cards import update_card
 from tools.train.ferplus import load_faces, majority
 
 INSTANTS = 10  # for which a model with memory reads the same face before its logits are taken
@@ -99,8 +100,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 def write_temperature(path: Path, temperature: float) -> None:
     """Write the temperature to a card, which keeps all else."""
-    card = read_card(path).model_copy(update={"temperature": round(temperature, 3)})
-    path.write_text(json.dumps(card.model_dump(exclude_defaults=True), indent=2, ensure_ascii=False) + "\n")
+    update_card(path, temperature=round(temperature, 3))
 
 
 def main() -> None:
