@@ -136,7 +136,9 @@ class DecodeVideo:
         state.pictures = self._kept(found)
         state.next = next(state.pictures, None)
         if state.next is None:
-            raise MediaError(f"'{clip.path}' has no frame between {self._part[0]:g} and {self._part[1]:g} s")
+            start, stop = self._part
+            until = "" if math.isinf(stop) else f" and before {stop:g} s"
+            raise MediaError(f"'{clip.path}' has no frame at or after {start:g} s{until}; check --start and --stop")
         state.size = state.next.size
 
     def _pictures(self, clip: Clip) -> Iterator[Picture] | None:
