@@ -40,12 +40,25 @@ def appearance(picture: Tensor, landmarks: np.ndarray) -> Appearance:
     picture: (H, W, 3) uint8 RGB; landmarks: (5, 2) px in the order of the ArcFace template. Pixels are not
     interpolated; beyond the border the nearest one is repeated.
     """
+    sample = _sample(picture, landmarks)
+    grey = sample.reshape(SIDE // 2, 2, SIDE // 2, 6).mean((1, 3)).astype(np.float32)
+    return Appearance(grey, colour_histogram(sample))
+
+
+def face_colours(picture: Tensor, landmarks: np.ndarray) -> np.ndarray:
+    """Return the colours of a face alone, those of `appearance`: (512,) float32 that sums to 1.
+
+    picture: (H, W, 3) uint8 RGB; landmarks: (5, 2) px in the order of the ArcFace template.
+    """
+    return colour_histogram(_sample(picture, landmarks))
+
+
+def _sample(picture: Tensor, landmarks: np.ndarray) -> np.ndarray:
+    """Return SIDE^2 pixels of a face, row by row: (SIDE^2, 3) uint8 RGB."""
     height, width = picture.shape[:2]
     to_picture = inverse(similarity(landmarks[None], np.array(ARCFACE) * SIDE))[0]
     points = np.floor(to_picture @ CENTRES).astype(np.int64)
-    sample = picture.numpy()[points[1].clip(0, height - 1), points[0].clip(0, width - 1)]
-    grey = sample.reshape(SIDE // 2, 2, SIDE // 2, 6).mean((1, 3)).astype(np.float32)
-    return Appearance(grey, colour_histogram(sample))
+    return picture.numpy()[points[1].clip(0, height - 1), points[0].clip(0, width - 1)]
 
 
 def likeness(first: Appearance, second: Appearance) -> float:

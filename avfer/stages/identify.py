@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate, sha256
 from avfer.option_types import Count, Number, check_options, option_errors
 from avfer.rows import concat, select
-from avfer.signal.appearance import appearance
+from avfer.signal.appearance import face_colours
 from avfer.signal.geometry import ARCFACE, best_pairs, inverse, similarity, warp
 from avfer.stages.buffers import FrameBuffer
 from avfer.types import FaceTracks, FrameBatch
@@ -126,25 +127,27 @@ class IdentifyPersons:
         state = replace(state, frames=state.frames.add(frames))
         clock = rows.clock
         stop, settled = clock.stop, clock.stop if clock.last else clock.stop - self.ahead
-        persons = np.zeros(len(rows), np.int64)
-        for frame in np.unique(rows.frames).tolist():
-            here = np.flatnonzero(rows.frames == frame)
-            if frame >= settled and any(track not in state.tracks for track in rows.track_ids[here].tolist()):
-                stop = frame  # the faces of a new track that follow are not there yet
-                break
-            state = self._name_new_tracks(state, rows, here)
-            state = self._look_again(state, rows, here)
-            persons[here] = [state.tracks[track] for track in rows.track_ids[here].tolist()]
+        persons, track_ids, times = np.zeros(len(rows), np.int64), rows.track_ids.tolist(), rows.times.tolist()
+        frames_with_faces, starts = np.unique(rows.frames, return_index=True)
+        edges = zip(frames_with_faces.tolist(), pairwise([*starts.tolist(), len(rows)]), strict=True)
+        for frame, (first, last) in edges:
+            here = range(first, last)
+            if any(track_ids[row] not in state.tracks for row in here):
+                if frame >= settled:
+                    stop = frame  # the faces of a new track that follow are not there yet
+                    break
+                state = self._name_new_tracks(state, rows, here)
+            if any(times[row] >= state.due[track_ids[row]][0] for row in here):
+                state = self._look_again(state, rows, here)
+            persons[first:last] = [state.tracks[track_ids[row]] for row in here]
         done = rows.frames < stop
         output = replace(select(rows, done, clock.part(clock.first, stop)), person_ids=persons[done])
         waiting = select(rows, ~done, clock.part(stop, clock.stop))
         return replace(state, frames=state.frames.since(stop), rows=waiting), output
 
-    def _name_new_tracks(self, state: IdentityState, rows: FaceTracks, here: np.ndarray) -> IdentityState:
-        """Give a person to every track that begins on a frame.   here: rows of the frame"""
-        new = [row for row in here.tolist() if int(rows.track_ids[row]) not in state.tracks]
-        if not new:
-            return state
+    def _name_new_tracks(self, state: IdentityState, rows: FaceTracks, here: range) -> IdentityState:
+        """Give a person to every track that begins on a frame, at least one.   here: rows of the frame"""
+        new = [row for row in here if int(rows.track_ids[row]) not in state.tracks]
         frame = int(rows.frames[new[0]])
         looks, blocked = [], []
         for row in new:
@@ -190,10 +193,10 @@ class IdentifyPersons:
                     excess[i, j] = max(persons[number].likeness(embedding, colours) - self.min_likeness, 0.0)
         return persons, {i: known[j] for i, j in best_pairs(excess) if excess[i, j] > 0}
 
-    def _look_again(self, state: IdentityState, rows: FaceTracks, here: np.ndarray) -> IdentityState:
+    def _look_again(self, state: IdentityState, rows: FaceTracks, here: range) -> IdentityState:
         """Remember another look of the persons on a frame for whom one is due."""
         persons, due = dict(state.persons), dict(state.due)
-        for row in here.tolist():
+        for row in here:
             track, time = int(rows.track_ids[row]), float(rows.times[row])
             next_time, gap = due[track]
             if time < next_time:
@@ -219,7 +222,7 @@ class IdentifyPersons:
         looks: list[Look] = []
         for row, landmarks, transform in zip(chosen, points, inverse(similarity(points, target)), strict=True):
             picture = state.frames.picture(int(rows.frames[row]))
-            colours = np.sqrt(appearance(picture, landmarks).colours)
+            colours = np.sqrt(face_colours(picture, landmarks))
             looks.append(Look(colours, warp(picture, transform, self.card.size)))
         return looks
 

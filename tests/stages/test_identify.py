@@ -188,10 +188,8 @@ def test_a_long_track_is_looked_at_more_and_more_rarely(monkeypatch: pytest.Monk
     boxes, ones = np.tile(np.float32([0, 0, 24, 24]), (count, 1)), np.ones(count, np.float32)
     tracks = FaceTracks(times, np.arange(count), boxes, points, ones, np.zeros(count, np.int64))
     pixels = torch.zeros(count, 24, 24, 3, dtype=torch.uint8)
-    pixels[..., 0], pixels[..., 1] = (
-        (torch.arange(count)[:, None, None] % 256),
-        torch.arange(count)[:, None, None] // 256,
-    )
+    index = torch.arange(count)[:, None, None]
+    pixels[..., 0], pixels[..., 1] = index % 256, index // 256
     with batches_of(identify()) as batches:
         assert set(feed(identify(), [FrameBatch(times, pixels), tracks], [40]).person_ids) == {0}
     assert looked_at == [0, 6, 8, 23, 53, 113, 173, 233, 293]
