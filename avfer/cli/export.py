@@ -58,13 +58,15 @@ def export(
     exporter = find_exporter(name, _options(settings or []))
     table = read_table(file)
     media = clip or _find_clip(file, table)
-    if is_numbers_only(metadata_of(table.schema)):
+    numbers_only = is_numbers_only(metadata_of(table.schema))
+    if numbers_only:
         check_numbers_only(name, exporter)
     _check_clip(exporter, name, media)
     sides = exporter.side_files(table, output) if isinstance(exporter, HasSideFiles) else []
     _check_outputs([output, *sides], file, overwrite)
     exporter.write(table, media, output)
-    if isinstance(exporter, LinksClip) and exporter.links_clip and not media.exists():
+    links_clip = isinstance(exporter, LinksClip) and exporter.links_clip and not numbers_only
+    if links_clip and not media.exists():
         text = f"{output} links the clip at {media}, which does not exist; name the clip with --clip"
         warnings.warn(text, AvferWarning, stacklevel=2)
     print(output, *sides, sep="\n")

@@ -75,6 +75,16 @@ def test_a_table_of_numbers_only_is_not_exported_with_pictures(avfer, steady, cl
     assert avfer("export", "csv", tmp_path / "talk.parquet", "--output", tmp_path / "talk.csv").code == 0
 
 
+def test_a_table_of_numbers_only_is_exported_to_elan_without_the_clip(avfer, steady, clip, tmp_path):
+    load(steady, "cpu", numbers_only=True).run(clip).save(tmp_path / "talk.parquet")
+    clip.rename(tmp_path / "gone.mp4")
+    done = avfer("export", "elan", tmp_path / "talk.parquet", "--output", tmp_path / "talk.eaf")
+    assert done.code == 0 and "does not exist" not in done.err
+    document = (tmp_path / "talk.eaf").read_text()
+    assert "MEDIA_DESCRIPTOR" not in document and clip.name not in document
+    assert document.count("LINKED_FILE_DESCRIPTOR") == 2
+
+
 def test_a_pipeline_whose_numbers_only_is_no_truth_value_exits_with_2(avfer, steady, clip, tmp_path):
     result = avfer("run", steady, "--input", clip, "--set", "numbers_only=perhaps", "--output", tmp_path / "out")
     assert result.code == 2 and "numbers_only: must be true or false, got" in result.err

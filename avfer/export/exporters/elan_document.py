@@ -19,10 +19,11 @@ import pyarrow as pa
 
 from avfer import __version__
 from avfer.atomic import atomic_write
-from avfer.export import beside
+from avfer.export import beside, metadata_of
 from avfer.export.colours import line_colour
 from avfer.export.column_facts import action_unit_scale, describe_column, series_columns
 from avfer.export.person_rows import ClipRows
+from avfer.export.privacy import is_numbers_only
 from avfer.export.single_clip import single_clip
 from avfer.export.table_segments import EVENTS, EventKind, describe, find_segments
 from avfer.export.text_cells import number_cells, write_cells
@@ -53,7 +54,7 @@ class ElanDocument:
         return [beside(path, "_series.csv"), beside(path, "_tsconf.xml")]
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
-        """Write all files; the clip is linked and not read.
+        """Write all files; the clip is linked and not read, and with `numbers_only` not linked, as ELAN would show it.
 
         Raises ConfigError for several clips, OutputError if a file cannot be written.
         """
@@ -69,7 +70,8 @@ class ElanDocument:
             _write_xml(part, _time_series(tracks, series, action_unit_scale(table)))
         with atomic_write(path) as part:
             rules = describe(self.events, table)
-            _write_xml(part, _document(_tiers(rows, self.events), clip, [series, configuration], rules))
+            media = None if is_numbers_only(metadata_of(table.schema)) else clip
+            _write_xml(part, _document(_tiers(rows, self.events), media, [series, configuration], rules))
 
 
 def _tracks(clip: ClipRows, columns: list[str]) -> dict[str, np.ndarray]:
@@ -95,15 +97,18 @@ def _tiers(clip: ClipRows, events: Mapping[str, EventKind]) -> dict[tuple[str, s
     }
 
 
-def _document(tiers: Mapping[tuple[str, str], Segments], clip: Path, linked: list[Path], rules: str) -> ET.Element:
-    """Return the document.   linked: files of the time series; rules: of the segments"""
+def _document(
+    tiers: Mapping[tuple[str, str], Segments], clip: Path | None, linked: list[Path], rules: str
+) -> ET.Element:
+    """Return the document.   clip: linked, unless None; linked: files of the time series; rules: of the segments"""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     root = ET.Element("ANNOTATION_DOCUMENT", AUTHOR=f"avfer {__version__}", DATE=now, FORMAT="3.0", VERSION="3.0")
     root.set(XSI, SCHEMA)
     header = ET.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
-    media = mimetypes.guess_type(clip.name)[0] or "unknown"
-    urls = {"MEDIA_URL": _url(clip), "RELATIVE_MEDIA_URL": _relative_url(clip, linked[0].parent)}
-    ET.SubElement(header, "MEDIA_DESCRIPTOR", urls, MIME_TYPE=media)
+    if clip is not None:
+        media = mimetypes.guess_type(clip.name)[0] or "unknown"
+        urls = {"MEDIA_URL": _url(clip), "RELATIVE_MEDIA_URL": _relative_url(clip, linked[0].parent)}
+        ET.SubElement(header, "MEDIA_DESCRIPTOR", urls, MIME_TYPE=media)
     for file, kind in zip(linked, ("unknown", "text/xml"), strict=True):
         urls = {"LINK_URL": _url(file), "RELATIVE_LINK_URL": f"./{_xml_text(file.name)}"}
         ET.SubElement(header, "LINKED_FILE_DESCRIPTOR", urls, MIME_TYPE=kind)
