@@ -157,6 +157,7 @@ class FaceDetections:
     scores: np.ndarray  # (N,) float32 in [0, 1]
     min_size: float  # px, the smallest face that was searched for
     min_score: float  # the lowest score that was kept
+    every: int  # frames; a tracker searches key frames that lie further apart than this in between, where it must
     detector: Detector
 
     def __post_init__(self) -> None:

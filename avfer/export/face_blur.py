@@ -120,6 +120,7 @@ def _search(clip: Path, metadata: Mapping[str, str]) -> tuple[np.ndarray, np.nda
         min_size=min(options.get("min_size", DetectFaces.min_size), MIN_SIZE),
         min_score=0.0,
         every=SEARCH_EVERY,
+        calm=1,
     )
     detect.load(torch.device("cpu"))
     track = TrackFaces(min_score=MIN_SCORE, max_gap=MAX_GAP, min_length=1)

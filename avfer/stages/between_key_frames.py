@@ -1,5 +1,6 @@
 """Faces on the frames between two key frames: interpolated, refined on every frame, searched for where that fails."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avfer.detector import Detector
+from avfer.signal.cuts import thumbnail
 from avfer.signal.exposure import brightened, gain
 from avfer.signal.geometry import drop_duplicates, match_boxes
 
@@ -16,6 +18,9 @@ SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key fr
 LINK_IOU = 0.3  # of boxes on two key frames that show the same face
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
 MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it further are dropped
+NEW_CHANGE = 40.0  # grey levels, from both key frames, of a block of the thumbnail that may show another face
+BLOCK = 4  # px of the thumbnail along each side of a block, some 40 px of a frame at 720p
+SURROUNDINGS = 0.35  # sides of a box around it that may change as well, such as hair
 MIN_SIDE = 4  # px of a square inside the picture; smaller parts are not refined
 
 
@@ -95,6 +100,50 @@ class KeyFrameInterval:
             rows = rows[keep.numpy()]
             faces.append(Faces(refined.boxes[rows], refined.scores[rows], refined.landmarks[rows]))
         return faces, lost
+
+
+def follow(
+    detector: Detector, picture: Callable[[int], Tensor], start: int, before: Faces, stop: int, after: Faces, step: int
+) -> list[Faces] | None:
+    """Return the faces on every `step`-th frame between two key frames, refined where interpolation expects them.
+
+    Return None if that could miss a face: unless each face is on both key frames and sure on all of these frames, and
+    the rest of the picture shows nothing on them that it does not show on one of the key frames.
+    """
+    paths, _ = _paths(start, before, stop, after)
+    sure = min([*before.scores, *after.scores], default=0.0) >= SURE_SCORE
+    if not sure or not all(path.linked for path in paths):
+        return None
+    marks = np.arange(start + step, stop, step)
+    frames, boxes = np.tile(marks, len(paths)), np.concatenate([path.boxes[marks - start] for path in paths])
+    found = refine(detector, picture, frames, boxes)
+    if (found.scores < SURE_SCORE).any() or (_visible(found.boxes, picture, frames) < MIN_VISIBLE).any():
+        return None
+    known = np.concatenate([before.boxes, found.boxes, after.boxes])
+    ends = picture(start), picture(stop - 1)
+    if any(_shows_more(picture(mark), ends, known) for mark in marks.tolist()):
+        return None
+    return [Faces(found.boxes[frames == i], found.scores[frames == i], found.landmarks[frames == i]) for i in marks]
+
+
+def _shows_more(picture: Tensor, others: tuple[Tensor, Tensor], known: np.ndarray) -> bool:
+    """Return whether a frame differs from both of two others at one place outside the known faces.
+
+    pictures: (H, W, 3) uint8; known: (N, 4) xyxy px.
+    """
+    now = thumbnail(picture)
+    rows, columns = now.shape[0] // BLOCK, now.shape[1] // BLOCK
+    changes = [
+        np.abs(now.astype(np.int16) - thumbnail(other)).reshape(rows, BLOCK, columns, BLOCK * 3).mean((1, 3))
+        for other in others
+    ]
+    new = np.minimum(*changes) > NEW_CHANGE
+    height, width = picture.shape[:2]
+    margin = SURROUNDINGS * (known[:, 2:] - known[:, :2])
+    corners = np.concatenate([known[:, :2] - margin, known[:, 2:] + margin], 1) / ([width, height] * 2)
+    for left, top, right, bottom in corners.clip(0, 1) * [columns, rows, columns, rows]:
+        new[int(top) : math.ceil(bottom), int(left) : math.ceil(right)] = False
+    return bool(new.any())
 
 
 def refine(detector: Detector, picture: Callable[[int], Tensor], frames: np.ndarray, boxes: np.ndarray) -> Faces:

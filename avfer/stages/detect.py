@@ -17,6 +17,7 @@ from avfer.types import FaceDetections, FrameBatch
 
 Side = Annotated[Number, Field(ge=0, le=32_768)]  # px, or a share of the picture
 Region = tuple[Side, Side, Side, Side]
+MAX_WAITING_BYTES = 128_000_000  # of the frames from one key frame to the next, if these lie further apart than `every`
 
 
 @dataclass
@@ -52,17 +53,22 @@ class RegionDetector:
 
 @dataclass
 class DetectFaces:
-    """Search every `every`-th frame of the clip for faces; `track_faces` fills the frames between.
+    """Search the key frames of the clip for faces; `track_faces` fills the frames between.
 
-    Faces from about `min_size` pixels on are found; faces with a score below `min_score` are dropped. Key frames are
-    counted from the start of the clip, so cutting the clip into other chunks changes no detection. With a `region`
+    Key frames are `calm` * `every` frames apart, fewer in large pictures, because the frames from one key frame to the
+    next wait in memory. Where a face comes, goes or is unsure, `track_faces` searches every `every`-th frame between
+    them too; `calm` 1 searches each of these frames in any case. Key frames are counted from the start of the clip, so
+    cutting the clip into other chunks changes no detection.
+
+    Faces from about `min_size` pixels on are found; faces with a score below `min_score` are dropped. With a `region`
     only that part of the picture is searched; boxes are in pixels of the whole picture.
     """
 
     detector: str = "mtcnn"  # name in the catalog, or "package.module:Name" of a class that implements Detector
     min_size: Annotated[Number, Field(ge=12, le=4096)] = 40.0  # px; smaller faces cannot be found
     min_score: Share = 0.8
-    every: Annotated[Count, Field(ge=1, le=250)] = 10  # frames; as many are kept in memory
+    every: Annotated[Count, Field(ge=1, le=250)] = 10  # frames
+    calm: Annotated[Count, Field(ge=1, le=10)] = 3  # multiples of `every`, distance while all faces are sure
     region: Region | None = None  # [x, y, width, height] in px, or in shares of the picture if none is above 1
     engine: Engine = "torch"  # that runs the detector: torch, or on a CPU onnx (ONNX Runtime), if it allows it
     engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
@@ -85,7 +91,8 @@ class DetectFaces:
         """Return the faces on the key frames of a batch; none in a clip without video."""
         assert self._network is not None, "load() must be called first"
         clock = frames.clock
-        keys = [frame for frame in range(clock.first, clock.stop) if frame % self.every == 0 and clock.pictures]
+        step = self._distance(frames)
+        keys = [frame for frame in range(clock.first, clock.stop) if frame % step == 0 and clock.pictures]
         pictures = [frames.pixels[frame - clock.first] for frame in keys]
         found = [search(self._network, picture, self.min_size, self.min_score) for picture in pictures]
         return FaceDetections(
@@ -96,8 +103,14 @@ class DetectFaces:
             scores=np.concatenate([scores for _, scores in found] or [np.zeros(0, np.float32)]),
             min_size=self.min_size,
             min_score=self.min_score,
+            every=self.every,
             detector=self._network,
         )
+
+    def _distance(self, frames: FrameBatch) -> int:
+        """Return the number of frames from one key frame to the next."""
+        waiting = self.every * max(1, frames.pixels[:1].nbytes)  # bytes
+        return self.every * max(1, min(self.calm, MAX_WAITING_BYTES // waiting))
 
 
 def search(

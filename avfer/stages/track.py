@@ -11,7 +11,7 @@ from avfer.rows import concat, no_faces, select
 from avfer.signal.appearance import appearance
 from avfer.signal.cuts import Change, change, thumbnail
 from avfer.stages.association import Track, associate, new_track
-from avfer.stages.between_key_frames import SURE_SCORE, Faces, KeyFrameInterval, unrefined
+from avfer.stages.between_key_frames import SURE_SCORE, Faces, KeyFrameInterval, follow, unrefined
 from avfer.stages.buffers import FrameBuffer
 from avfer.stages.detect import search
 from avfer.types import Clock, FaceDetections, FaceTracks, FrameBatch
@@ -97,8 +97,15 @@ class TrackFaces:
         def search_frame(frame: int) -> Faces:
             return unrefined(*search(boxes.detector, picture(frame), boxes.min_size, boxes.min_score))
 
-        interval = KeyFrameInterval(picture, search_frame, boxes.detector, self.min_score, self.max_searches)
-        return interval.fill(state.key, before, stop, search_frame(stop - 1) if after is None else after)
+        after = search_frame(stop - 1) if after is None else after
+        marks = list(range(state.key, stop, boxes.every))
+        between = follow(boxes.detector, picture, state.key, before, stop, after, boxes.every)
+        found = [before, *([search_frame(mark) for mark in marks[1:]] if between is None else between), after]
+        faces: list[Faces] = []
+        for first, last, i in zip(marks, [*marks[1:], stop], range(len(marks)), strict=True):
+            interval = KeyFrameInterval(picture, search_frame, boxes.detector, self.min_score, self.max_searches)
+            faces += interval.fill(first, found[i], last, found[i + 1])
+        return faces
 
     def _follow(self, state: TrackingState, faces: list[Faces], clock: Clock) -> tuple[TrackingState, FaceTracks]:
         """Assign track ids to the faces of consecutive frames."""

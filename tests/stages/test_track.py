@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.rows import concat
 from avfer.stages.between_key_frames import Faces
 from avfer.stages.detect import DetectFaces
 from avfer.stages.track import TrackFaces, TrackingState
 from avfer.types import FaceTracks, FrameBatch
 from tests.laws import clock, feed, part
-from tests.pictures import astronaut, batch, face_at
+from tests.pictures import astronaut, batch, face_at, no_face
 
 CPU = torch.device("cpu")
 POINTS = np.array([[15.0, 18], [25, 18], [20, 24], [16, 30], [24, 30]], np.float32)
@@ -103,3 +104,52 @@ def test_a_face_that_swings_through_the_picture_is_one_track_at_any_rate(fps: fl
 def test_a_face_is_found_in_a_dark_picture(share: float) -> None:
     dark = [np.round(face_at(i) * share).astype(np.uint8) for i in range(12)]
     assert len(tracked(batch(dark))) == 12
+
+
+def test_frames_between_calm_key_frames_are_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = count_searches(monkeypatch)
+    frames = batch([face_at(0)] * 31)
+    rows = tracked(frames)
+    assert len(searched) == 3  # 0, 30, and the last frame in place of the next key frame
+    assert rows.frames.tolist() == list(range(31))
+    assert (rows.scores > 0.9).all()
+
+
+def test_frames_are_searched_every_tenth_time_if_the_distance_is_fixed_or_no_face_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames, searched = batch([no_face()] * 31), count_searches(monkeypatch)
+    tracked(frames)
+    assert len(searched) == 5  # 0, 10, 20, 30 and the last one
+    detect = DetectFaces(calm=1)
+    detect.load(CPU)
+    assert detect(frames).key_frames.tolist() == [0, 10, 20, 30]
+
+
+def test_a_second_face_between_two_calm_key_frames_is_found_on_each_of_its_frames() -> None:
+    pictures = [np.concatenate([face_at(0), face_at(0) if 7 <= i < 24 else no_face()], 1) for i in range(31)]
+    rows = tracked(batch(pictures))
+    right = rows.boxes[:, 0] > 280
+    assert rows.frames[~right].tolist() == list(range(31))
+    assert rows.frames[right].tolist() == list(range(7, 24))
+
+
+def test_key_frames_lie_closer_in_large_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mtcnn, "search", lambda *_: (torch.zeros(0, 4), torch.zeros(0)))
+    detect = DetectFaces()
+    detect.load(CPU)
+    for height, width, distance in ((720, 1280, 30), (1080, 1920, 20), (2160, 3840, 10)):
+        pixels = torch.zeros(1, dtype=torch.uint8).expand(41, height, width, 3)
+        assert detect(FrameBatch(clock(41), pixels)).key_frames.tolist() == list(range(0, 41, distance))
+
+
+def count_searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the detector add an element to the returned list with every search."""
+    calls, search = list[int](), Mtcnn.search
+
+    def counted(network: Mtcnn, picture: torch.Tensor, min_size: float) -> tuple[torch.Tensor, torch.Tensor]:
+        calls.append(1)
+        return search(network, picture, min_size)
+
+    monkeypatch.setattr(Mtcnn, "search", counted)
+    return calls
