@@ -20,7 +20,8 @@ def gain(picture: Tensor) -> float:
     picture: (H, W, 3) uint8 RGB -> 1, or GOAL / (the brightness that 1 % of the pixels reach).
     """
     step = max(1, min(picture.shape[:2]) // SAMPLES)
-    levels = picture.numpy()[step // 2 :: step, step // 2 :: step].mean(2).ravel()
+    sample = picture.numpy()[step // 2 :: step, step // 2 :: step].astype(np.uint16)
+    levels = ((sample[..., 0] + sample[..., 1] + sample[..., 2]) / 3).ravel()
     if not len(levels) or (levels >= DARK).mean() >= BRIGHT_SHARE:
         return 1.0
     bright = float(np.quantile(levels, 1 - BRIGHT_SHARE))
