@@ -144,6 +144,7 @@ def test_elan_finds_a_clip_in_another_folder(tmp_path):
     find_exporter("elan").write(TWO, tmp_path / "videos" / "talk.mp4", path)
     (media,) = Eaf(path).media_descriptors
     assert media["RELATIVE_MEDIA_URL"] == "../videos/talk.mp4"
+    assert media["MEDIA_URL"] == f"file://{tmp_path}/videos/talk.mp4"
 
 
 def smile(start: float) -> pa.Table:
@@ -157,6 +158,18 @@ def smile(start: float) -> pa.Table:
 def test_a_cue_has_the_person_the_event_and_its_mean(tmp_path):
     blocks = write("webvtt", smile(3723.5), tmp_path).read_text().split("\n\n")
     assert blocks[2] == "01:02:03.500 --> 01:02:04.500\n<v person 1>smile 80 %"
+
+
+def test_a_cue_without_a_probability_has_no_number(tmp_path):
+    table = smile(0.0).drop_columns(["p_happiness"])
+    texts = [cue.raw_text for cue in webvtt.read(str(write("webvtt", table, tmp_path)))]
+    assert "<v person 1>happiness" in texts
+
+
+def test_a_cue_lasts_a_millisecond_at_least(tmp_path):
+    table = make_table([1.0, 1.0001, 1.0002], [(0, 1), (1, 1), (2, None)])
+    text = write("webvtt", table, tmp_path, events=read_kinds(["smile.min_duration=0"])).read_text()
+    assert "00:00:01.000 --> 00:00:01.001\n<v person 1>smile" in text
 
 
 @pytest.mark.parametrize(("start", "cues"), [(-0.25, ["00:00:00.000 --> 00:00:00.750"]), (-1.0, []), (-2.0, [])])
@@ -198,6 +211,13 @@ def test_a_track_of_elan_has_the_range_and_unit_of_its_column(tmp_path):
     assert valence.find("range").attrib == {"min": "-1", "max": "1"} and not valence.find("units").text
     assert valence.find("description").text == "Valence, negative to positive"
     assert yaw.find("units").text == "deg"
+
+
+def test_a_constant_series_of_elan_has_a_range(tmp_path):
+    write("elan", make_table([0.0], [(0, 1)]), tmp_path)
+    for track in ET.parse(tmp_path / "talk_tsconf.xml").iter("track"):
+        limits = track.find("range").attrib
+        assert float(limits["min"]) < float(limits["max"]), track.get("name")
 
 
 def test_a_series_of_elan_is_nan_where_the_person_is_absent(tmp_path):
@@ -251,6 +271,14 @@ def test_a_textgrid_covers_the_clip_with_quoted_labels(tmp_path):
     assert tiers["person 1 blink"] == [(2.0, 3.0, ""), (3.0, 3.1, "blink"), (3.1, 4.0, "")]
     assert (grid.minTimestamp, grid.maxTimestamp) == (2.0, 4.0)
     assert 'text = "a ""b"""' in (tmp_path / "talk.TextGrid").read_text()
+
+
+def test_a_textgrid_without_events_has_one_empty_tier(tmp_path):
+    """Praat opens no grid without a tier."""
+    table = smile(2.0).drop_columns(["au12", "au45", "eye_closed", "expression"])
+    grid = textgrid.openTextgrid(str(write("praat", table, tmp_path)), includeEmptyIntervals=True)
+    assert list(grid.tierNames) == ["segments"]
+    assert [(one.start, one.end, one.label) for one in grid.getTier("segments").entries] == [(2.0, 4.0, "")]
 
 
 def test_a_pitch_tier_has_the_chosen_column_without_missing_values(tmp_path):

@@ -187,6 +187,22 @@ def test_consecutive_blank_columns_are_one_range_of_the_note():
     assert openface_table._ranges(["x_0", "x_1", "x_3", "y_4", "AU09_r"]) == ["x_0 to x_1", "x_3", "y_4", "AU09_r"]
 
 
+def test_a_decimal_comma_is_in_every_number_with_a_fraction(tmp_path):
+    table = replaced(make_table([0.5], [(0, 1)]), valence=[-0.25], face_x1=[3])
+    header, row = write("csv", table, tmp_path, delimiter="semicolon", decimal="comma").read_text().splitlines()
+    cells = dict(zip(header.split(";"), row.split(";"), strict=True))
+    assert [cells[name] for name in ("time_s", "valence", "face_x1", "frame")] == ["0,5", "-0,25", "3", "0"]
+
+
+def test_texts_are_cut_to_what_other_programs_take(tmp_path):
+    table = with_column(["x" * 40_000, "b"], pa.string()).rename_columns({"note": "x" + "\u00e9" * 200})
+    sheet = openpyxl.load_workbook(write("xlsx", table, tmp_path))["table"]
+    assert len(sheet.cell(2, sheet.max_column).value) == 32_767
+    (tmp_path / "spss").mkdir()
+    _, meta = pyreadstat.read_sav(write("spss", table, tmp_path / "spss"))
+    assert meta.column_labels[-1] == "x" + "\u00e9" * 127  # 255 bytes: the next character has two
+
+
 def test_times_of_the_list_of_segments_have_six_decimals_at_most(tmp_path):
     frame = pd.read_csv(write("segments", TWO, tmp_path), dtype=str)
     for name in ("start_s", "stop_s", "duration_s", "peak_s"):
