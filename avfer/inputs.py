@@ -1,7 +1,8 @@
 """Resolve `--input`: files, folders, globs, .txt lists and manifests, on this machine or at URLs that fsspec opens.
 
 `avfer label` uses `find_inputs`, a stream that checks every file; `avfer run` uses `find_clips`, a list.
-Both walk folders in the same fixed order (by name at every level) and skip hidden files and folders.
+Both walk folders in the same fixed order (by name at every level) and skip hidden files and folders, and the videos
+that avfer wrote beside its tables and pages. Such a video can be named itself.
 
 | input                  | files                                         | ids                                     |
 | talk.mp4               | that file, whatever its suffix                | talk.mp4                                |
@@ -18,7 +19,7 @@ import hashlib
 import os
 import stat
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import has_magic, iglob
 from pathlib import Path, PurePosixPath
@@ -31,6 +32,8 @@ from avfer.picture_files import find_pictures, is_picture, is_sequence
 from avfer.remote import MEDIA_SUFFIXES
 
 MAX_LISTED = 5  # faults that one message lists
+# Endings of the videos that avfer writes -> those of the files that they lie beside.
+OWN_VIDEOS = {".overlay.mp4": (".parquet", ".csv", ".jsonl"), ".video.mp4": (".html",)}
 
 
 @dataclass(frozen=True)
@@ -232,13 +235,20 @@ def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Ite
     identity = (status.st_dev, status.st_ino)
     if identity in above:
         return
+    names = {entry.name for entry in entries}
     for entry in entries:
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or _is_own_video(entry.name, names):
             continue
         if is_folder(entry):
             yield from _walk(folder / entry.name, strict, (*above, identity))
         elif Path(entry.name).suffix.lower() in MEDIA_SUFFIXES or _is_lost_folder(entry):
             yield folder / entry.name
+
+
+def _is_own_video(name: str, names: Collection[str]) -> bool:
+    """Return whether avfer wrote a video: the file whose results it shows lies beside it, among `names`."""
+    own = [(name.removesuffix(ending), others) for ending, others in OWN_VIDEOS.items() if name.endswith(ending)]
+    return any(f"{stem}{other}" in names for stem, others in own for other in others)
 
 
 def _is_lost_folder(entry: "os.DirEntry[str]") -> bool:

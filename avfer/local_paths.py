@@ -14,7 +14,9 @@ MAX_PATH = 4096  # bytes
 
 
 def local_path(text: str | Path) -> Path:
-    """Return a path with `~` replaced by the home folder. Raises ConfigError as `check_path`."""
+    """Return a path with `~` replaced by the home folder. Raises ConfigError as `check_path`, and for an empty text."""
+    if not str(text):
+        raise ConfigError("a path is empty, and would be the current folder; write . for that one")
     return check_path(Path(os.path.expanduser(text)))  # noqa: PTH111  (it leaves an unknown `~user` as it is)
 
 

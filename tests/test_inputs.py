@@ -29,6 +29,19 @@ def test_ids_in_a_folder_are_relative_to_it(tmp_path):
     assert ids(tmp_path) == ["a/b.mp4", "b.mp4"]
 
 
+def test_videos_that_avfer_wrote_beside_tables_and_pages_are_no_inputs(tmp_path):
+    touch(tmp_path, "a.mp4", "a.csv", "a.overlay.mp4", "a.html", "a.video.mp4", "b/my.overlay.mp4", "b/my.video.mp4")
+    assert ids(tmp_path) == ["a.mp4", "b/my.overlay.mp4", "b/my.video.mp4"]
+    assert ids(tmp_path / "a.overlay.mp4") == ["a.overlay.mp4"]
+
+
+def test_an_empty_input_is_not_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(touch(tmp_path, "a.mp4"))
+    with pytest.raises(ConfigError, match=r"a path is empty.* write \. for that one"):
+        ids("")
+    assert ids(".") == ["a.mp4"]
+
+
 def test_ids_of_a_pattern_are_relative_to_its_last_folder_without_a_wildcard(tmp_path):
     touch(tmp_path, "x/s1/a.mp4", "x/s2/a.mp4", "x/s2/b.wav")
     assert ids(tmp_path / "x/*/*.mp4") == ["s1/a.mp4", "s2/a.mp4"]

@@ -8,6 +8,7 @@ from avfer.catalog import NAMES
 from avfer.errors import ConfigError
 
 MAX_DIGITS = 20  # of a person's number; Python converts no more than a few thousand
+MAX_FPS = 1000  # Hz, as `sequence_fps` of decode_video
 PIPELINE = typer.Argument(metavar="PIPELINE", help="A YAML file, or the name of a bundled one: aver, vision, voice.")
 INPUT = typer.Option(
     "--input",
@@ -100,8 +101,8 @@ def clip_settings(
 ) -> dict[str, Any]:
     """Return the overrides of a pipeline for these options, without those that are not given.
 
-    Raises ConfigError if a time of `start`, `stop` or `baseline` is not a time, if `stop` is not later than `start`, or
-    if `region` is not four numbers.
+    Raises ConfigError if a time of `start`, `stop` or `baseline` is not a time, if `stop` is not later than `start`, if
+    `fps` is out of range, or if `region` is not four numbers.
     """
     from avfer.option_types import parse_seconds
 
@@ -109,6 +110,8 @@ def clip_settings(
     last = None if stop is None else parse_seconds(stop, "--stop")
     if last is not None and last <= (first or 0.0):
         raise ConfigError(f"--stop: must be later than the start ({first or 0.0:g} s), got {last:g} s")
+    if fps is not None and not 0 < fps <= MAX_FPS:
+        raise ConfigError(f"--fps: must be in (0, {MAX_FPS}] Hz, got {fps:g}")
     given: dict[str, Any] = {
         "start": first,
         "stop": last,

@@ -71,6 +71,8 @@ class Golden:
 
 def read_golden(folder: Path) -> Golden:
     """Return the golden in a folder. Raises ConfigError if manifest.json or golden.npz is missing or damaged."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: not a golden folder: there is no folder; check the path")
     try:
         manifest = read_manifest(folder)
         with np.load(folder / "golden.npz") as stored:

@@ -72,7 +72,7 @@ def test_label_names_a_wrong_option_with_its_stage_and_line_and_makes_no_folder(
             "stages.faces.person: must be in [0, 2147483648), got 9999999999 (vision",
         ),
         (["--person", "9" * 5000], "stages.faces.person: must be"),
-        (["--fps", "0"], "stages.frames.sequence_fps: must be in (0, 1000], got 0.0"),
+        (["--fps", "0"], "--fps: must be in (0, 1000] Hz, got 0"),
     ],
 )
 def test_a_wrong_option_of_the_clip_is_named(avfer, clip, tmp_path, option, message):
