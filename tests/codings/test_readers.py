@@ -130,6 +130,65 @@ def test_an_observation_of_several_media_files_is_left_out(tmp_path):
         assert len(read_codings(path)) == 1
 
 
+def project_of(path, events, **observation):
+    """Return a project with one observation of a.mp4; AU12 and expression are states."""
+    content = json.loads(write_boris_project(path, MARKS, clip="a.mp4").read_text())
+    content["observations"]["first"] |= {"events": events, **observation}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_states_of_two_subjects_and_of_two_modifiers_run_at_the_same_time(tmp_path):
+    events = [
+        *([1.0, "Anna", "AU12", "a"], [2.0, "Ben", "AU12", "a"], [3.0, "Anna", "AU12", "a"], [4.0, "Ben", "AU12", "a"]),
+        *([5.0, "Ben", "AU12", "b"], [6.0, "Ben", "AU12", "c"], [7.0, "Ben", "AU12", "b"], [8.0, "Ben", "AU12", "c"]),
+    ]
+    (coding,) = read_codings(project_of(tmp_path / "a.boris", events))
+    marks = {tier.subject: [*zip(tier.starts, tier.stops, tier.values, strict=True)] for tier in coding.tiers}
+    assert marks == {"Anna": [(1, 3, "a")], "Ben": [(2, 4, "a"), (5, 7, "b"), (6, 8, "c")]}
+
+
+def test_modifiers_that_were_not_chosen_are_no_value(tmp_path):
+    events = [[float(i), "", "expression", value] for i, value in enumerate(["None| happy ", "None| happy ", "", ""])]
+    (coding,) = read_codings(project_of(tmp_path / "a.boris", events))
+    assert coding.tiers[0].values == ("happy", "")
+
+
+def test_an_observation_of_pictures_is_left_out(tmp_path):
+    path = project_of(tmp_path / "a.boris", [[0.0, "", "AU12", ""], [1.0, "", "AU12", ""]], type="IMAGES")
+    with (
+        pytest.warns(AvferWarning, match="observation 'first' is of pictures: left out"),
+        pytest.raises(DatasetError, match="no tier with any mark"),
+    ):
+        read_codings(path)
+
+
+def test_a_state_may_start_in_an_export_when_the_one_before_stops(tmp_path):
+    path = write_boris_tabular(tmp_path / "a.tsv", [("AU12", 0.5, 1.5, ""), ("AU12", 1.5, 2.0, "")])
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1], lines[3], lines[2], lines[4]]) + "\n")  # the start comes first
+    (coding,) = read_codings(path)
+    assert marks_of(coding) == [("AU12", 0.5, 1.5, ""), ("AU12", 1.5, 2.0, "")]
+
+
+def test_an_export_of_an_observation_with_two_media_files_is_left_out(tmp_path):
+    path = write_boris_tabular(tmp_path / "a.tsv", [("AU12", 0.5, 1.5, ""), ("AU01", 0.5, 1.5, "")])
+    lines = path.read_text().replace("talk.mp4", "second.mp4", 1).splitlines()
+    lines[1] = lines[1].replace("\ttalk.mp4\t", "\tsecond.mp4\t")
+    path.write_text("\n".join(lines) + "\n")
+    with (
+        pytest.warns(AvferWarning, match="'first' runs over 2 media files"),
+        pytest.raises(DatasetError, match="no tier with any mark"),
+    ):
+        read_codings(path)
+
+
+def test_an_empty_cell_of_a_table_of_times_is_no_mark(tmp_path):
+    (tmp_path / "a.csv").write_text("time_s,valence,au12\n0.0,0.5,\n0.1,,1\n")
+    (coding,) = read_codings(tmp_path / "a.csv")
+    assert marks_of(coding) == [("valence", 0.0, 0.0, "0.5"), ("au12", 0.1, 0.1, "1")]
+
+
 def test_a_table_of_times_has_a_tier_of_points_for_each_column(tmp_path):
     (tmp_path / "a.csv").write_text("clip;time_s;valence;AU12\nv/a.mp4;0,0;0.5;1\n".replace("0,0", "0.0"))
     (coding,) = read_codings(tmp_path / "a.csv")

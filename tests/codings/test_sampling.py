@@ -6,7 +6,7 @@ import pytest
 from avfer.codings.coding import Coding, Mark, Tier
 from avfer.codings.columns import CodedColumn, column_of, parse_mapping
 from avfer.codings.sampling import marks_at, sample_coding
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, DatasetError
 
 TIMES = np.arange(10) / 10
 
@@ -45,6 +45,39 @@ def test_a_unit_of_points_is_known_at_its_points_only(tmp_path):
     coding = coding_of(tmp_path, ("AU12", [(0.1, 0.1, "0"), (0.2, 0.2, "2.5"), (0.3, 0.3, "nan")], {}))
     found = sample_coding(coding, TIMES, {})["au12"]
     assert np.array_equal(found[:5], [np.nan, 0, 1, np.nan, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("absent", ["0", "No", "none", "ABSENT", "off", "false", "-", "0.0"])
+def test_a_unit_can_be_marked_as_absent(tmp_path, absent):
+    coding = coding_of(tmp_path, ("AU12", [(0.1, 0.3, absent), (0.3, 0.5, "yes"), (0.5, 0.7, "")], {}))
+    assert sample_coding(coding, TIMES, {})["au12"].tolist() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
+
+
+def test_a_unit_is_known_in_the_spans_of_all_its_tiers(tmp_path):
+    first = ("AU12", [(0.0, 0.1, "x")], {"span": (0.0, 0.3)})
+    second = ("au 12", [(0.7, 0.8, "x")], {"span": (0.6, 0.9)})
+    found = sample_coding(coding_of(tmp_path, first, second), TIMES, {})["au12"]
+    assert np.array_equal(found, [1, 0, 0, np.nan, np.nan, np.nan, 0, 1, 0, np.nan], equal_nan=True)
+
+
+def test_moments_without_a_mark_have_the_class_of_rest_in_the_part_that_is_coded(tmp_path):
+    coding = coding_of(tmp_path, ("expression", [(0.2, 0.4, "happy")], {"span": (0.1, 0.6)}))
+    found = sample_coding(coding, TIMES, {}, rest="neutral")["expression"]
+    assert found.tolist() == [None, "neutral", "happiness", "happiness", "neutral", "neutral", *[None] * 4]
+
+
+def test_the_offset_is_added_to_the_times_of_the_coding(tmp_path):
+    coding = coding_of(tmp_path, ("AU12", [(0.0, 0.2, "x")], {}))
+    assert sample_coding(coding, TIMES, {}, offset=0.3)["au12"].tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
+
+
+def test_valence_and_arousal_lie_in_minus_one_to_one(tmp_path):
+    marks = [(0.0, 0.1, "-1"), (0.1, 0.2, "1.0")]
+    found = sample_coding(coding_of(tmp_path, ("valence", marks, {})), TIMES, {})["valence"]
+    assert found[:2].tolist() == [-1, 1] and np.isnan(found[2:]).all()
+    for value in ("1.01", "-1.5"):
+        with pytest.raises(DatasetError, match=r"must be in \[-1, 1\], got"):
+            sample_coding(coding_of(tmp_path, ("arousal", [(0.0, 0.1, value)], {})), TIMES, {})
 
 
 def test_tiers_of_single_classes_are_one_expression(tmp_path):

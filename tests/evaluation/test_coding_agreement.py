@@ -144,6 +144,48 @@ def test_coded_moments_without_a_prediction_are_counted_and_not_scored(tmp_path)
     assert [(s.moments, s.unpredicted) for s in found.scores if s.column == "valence"] == [(30, 10)] * 3
 
 
+def test_probabilities_of_units_are_occurrences_above_one_half(tmp_path):
+    """AU12 is 0.4 on frames 0-24 and 0.6 on 25-44; coded on 20-34, it is hit on ten frames as with 0.1 and 0.9."""
+    au12 = np.where(np.arange(FRAMES) < 25, 0.4, np.where(np.arange(FRAMES) < 45, 0.6, 0.5)).astype(np.float32)
+    found = agree(save_table(tmp_path / "talk.parquet", make_table(au12=au12)), write_csv(tmp_path / "talk.csv"))
+    assert values_of(found)["au12", "f1"] == pytest.approx(20 / 35)
+
+
+def test_the_mean_f1_is_that_of_the_units_that_are_coded_as_present(tmp_path):
+    """AU01 is predicted on 25 frames and coded on all of 0 to 39, 15 hits; AU02 is never coded; AU12 as above."""
+    happy = np.where(np.arange(FRAMES) < 25, 0.1, 0.9).astype(np.float32)
+    au01 = np.where(np.arange(FRAMES) < 40, happy, np.nan).astype(np.float32)
+    table = save_table(tmp_path / "talk.parquet", make_table(au01=au01, au02=happy))
+    marks = [("AU01", 0.0, 1.6, "1"), ("AU02", 0.0, 1.0, "0"), ("AU12", 0.8, 1.4, "1")]
+    found = agree(table, write_csv(tmp_path / "talk.csv", marks))
+    values, f1 = values_of(found), [2 * 15 / (15 + 40), 20 / 35]
+    assert [values["au01", "f1"], values["au12", "f1"]] == pytest.approx(f1) and np.isnan(values["au02", "f1"])
+    assert values["action units", "f1_macro"] == pytest.approx(sum(f1) / 2)
+    counts = {score.column: (score.moments, score.unpredicted) for score in found.scores}
+    assert counts == {"au01": (40, 10), "au02": (50, 0), "au12": (50, 0), "action units": (140, 10)}
+
+
+def test_a_clip_without_a_prediction_of_a_unit_does_not_count_for_it(tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "codings").mkdir()
+    marks = [("AU01", 0.8, 1.4, "1"), ("AU12", 0.8, 1.4, "1")]
+    for name, known in (("a", True), ("b", False)):
+        au01 = np.where(known, np.where(np.arange(FRAMES) < 25, 0.1, 0.9), np.nan).astype(np.float32)
+        save_table(tmp_path / "tables" / f"{name}.parquet", make_table(f"{name}.mp4", au01=au01))
+        write_csv(tmp_path / "codings" / f"{name}.csv", marks)
+    found = agree(tmp_path / "tables", tmp_path / "codings")
+    counts = {score.column: (score.clips, score.moments, score.unpredicted) for score in found.scores}
+    assert counts["au01"] == (1, 50, 50) and counts["au12"] == (2, 100, 0)
+
+
+def test_expressions_without_a_prediction_are_counted_where_they_are_coded(tmp_path):
+    """Coded on frames 0-39; not predicted on 35-49, of which five are coded."""
+    names = [None if frame >= 35 else "neutral" if frame < 25 else "happiness" for frame in range(FRAMES)]
+    table = save_table(tmp_path / "talk.parquet", make_table(expression=names))
+    found = agree(table, write_csv(tmp_path / "talk.csv"))
+    assert {(s.moments, s.unpredicted) for s in found.scores if s.column == "expression"} == {(35, 5)}
+
+
 def test_the_largest_face_is_compared_unless_a_person_is_chosen(tmp_path):
     large = make_table()
     small = make_table(
