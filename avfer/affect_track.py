@@ -47,7 +47,7 @@ class AffectTrack:
         measures: (N, M) float32; measure_names: M columns, "yaw_deg" (see avfer.face_measures); M is 0 without them.
         landmarks: (N, P, 2) float32 (x, y) px, NaN without a face; P is 0 unless `add_measures` adds them.
         activity: (N, V) float32 in [0, 1]; activity_names: V columns, "speech" and "speaking"; V is 0 without them.
-        has_voice: (N,) bool, whether the voice was read.
+        has_voice: (N,) bool, whether the voice was read; reads_voice: whether the pipeline reads it at all.
         low_quality: (N,) bool, whether the affect was dropped because the face cannot be read (`min_quality`).
         source: clip, pipeline and weights; None for rows that were not predicted from a clip.
         baseline: how the resting value of action units is subtracted in the table; None: not at all.
@@ -71,6 +71,7 @@ class AffectTrack:
     activity: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, V) float32
     activity_names: tuple[str, ...] = ()  # V columns of the table
     low_quality: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # (N,) bool
+    reads_voice: bool = True  # False for a pipeline of faces alone
     source: Provenance | None = None  # clip and pipeline; None for rows that were not predicted from a clip
     baseline: Baseline | None = None  # adds corrected action units to the table; only where the rows are a whole clip
 
@@ -148,12 +149,8 @@ class AffectTrack:
         columns += [("expression", pa.string())]
         numbers = (*probabilities, *action_units, *self.measure_names, *self.activity_names)
         columns += [(name, pa.float32()) for name in numbers]
-        columns += [
-            ("has_face", pa.bool_()),
-            ("has_voice", pa.bool_()),
-            ("source", pa.string()),
-            ("reason", pa.string()),
-        ]
+        columns += [(name, pa.bool_()) for name in ("has_face", "has_voice")]
+        columns += [(name, pa.string()) for name in ("source", "reason")]
         metadata = self.source.as_metadata() if self.source else {}
         metadata |= {"au_scale": self.action_unit_scale} if self.action_unit_names else {}
         return pa.schema([pa.field(name, kind) for name, kind in columns], metadata=metadata or None)
@@ -206,6 +203,7 @@ class AffectTrack:
                 rows(self.has_voice),
                 rows(self._speech),
                 rows(self.low_quality),
+                self.reads_voice,
             ),
         ]
         table = pa.Table.from_arrays(columns, schema=self.schema())
@@ -287,8 +285,7 @@ def _nullable(values: np.ndarray) -> pa.Array:
 
 def _repeated(text: str | None, count: int) -> pa.Array:
     """Return a column of a text, or of nulls for None."""
-    numbers = np.zeros(count, np.int64)
-    return text_column([text or ""], numbers, np.full(count, text is None))
+    return text_column([text or ""], np.zeros(count, np.int64), np.full(count, text is None))
 
 
 def _top_expressions(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.Array:

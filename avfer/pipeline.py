@@ -1,6 +1,7 @@
 """A running pipeline: its stages process a clip chunk by chunk, decoding and face detection ahead of the rest."""
 
 import math
+import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -13,10 +14,12 @@ import torch
 
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
+from avfer.cores import available_cores
 from avfer.errors import ConfigError, unknown
 from avfer.media import Media, probe
 from avfer.models.card import Card
 from avfer.models.engine import RUNTIMES
+from avfer.option_types import Threads, check_given_option
 from avfer.origin import input_state, pipeline_sha256
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
@@ -26,8 +29,8 @@ from avfer.readers.arrays import array_media, clip_arrays
 from avfer.types import Clip, FrameBatch, Span
 
 Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
-TRIM_EVERY = 32  # spans between two releases of free memory
-CHUNK_BYTES = 24_000_000  # of pixels in one step at most, but at least one frame
+TRIM_EVERY = 8  # spans between two releases of free memory
+CHUNK_BYTES = 12_000_000  # of pixels in one step at most, but at least one frame
 
 
 class Pipeline:
@@ -38,15 +41,20 @@ class Pipeline:
 
     Raises ConfigError, WeightsError or MissingExtra if a stage, a weight file or a library is missing or wrong.
 
-    spec: the pipeline to build; device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+    spec: the pipeline to build; device: "auto", "cpu", "cuda", "cuda:N" or "mps"; max_threads: CPU threads that compute
+    at the same time, None for as many as this process has cores. No value depends on it.
     """
 
-    def __init__(self, spec: PipelineSpec, device: str = "auto", output: type = AffectTrack) -> None:
+    def __init__(
+        self, spec: PipelineSpec, device: str = "auto", output: type = AffectTrack, max_threads: int | None = None
+    ) -> None:
         self.spec = spec
         self.name = spec.name
         self.steps = build(spec, output)
         self._parsed_sha256 = pipeline_sha256(spec)
         self.device = choose_device(device)
+        at_once = (available_cores() if max_threads is None else max_threads) // spec.threads
+        self._computing = threading.Semaphore(max(1, at_once))  # one place for each step that runs now
         with _threads(spec.threads):
             for step in self.steps:
                 if isinstance(step.stage, stages.OwnsNetwork):
@@ -170,7 +178,7 @@ class Pipeline:
         rows = self._process(detected, Phase.ROWS)
         try:
             while True:
-                with _inference(self.spec.threads):
+                with _threads(self.spec.threads), torch.inference_mode():
                     part = next(rows).pop(self.spec.output)
                 yield part
                 if part.clock.last:
@@ -189,7 +197,8 @@ class Pipeline:
         while True:
             start = place.number * chunk
             values: Values = {"span": Span(clip, start, start + chunk, CHUNK_BYTES)}
-            _advance(steps, states, values)
+            with self._computing:
+                _advance(steps, states, values)
             yield values
             del values
             place = place.after(min((_next_time(step.stage, states[step.name]) for step in steps), default=0.0), chunk)
@@ -203,7 +212,7 @@ class Pipeline:
             for i, values in enumerate(earlier):
                 if i % TRIM_EVERY == 0:
                     release_free_memory()
-                with torch.inference_mode():
+                with self._computing, torch.inference_mode():
                     _advance(steps, states, values)
                 yield values
                 del values
@@ -237,13 +246,14 @@ def _next_time(stage: Any, state: Any) -> float:
     return stage.next_time(state) if isinstance(stage, stages.SkipsGaps) else -math.inf
 
 
-def load(name: str | Path, device: str = "auto", **options: Any) -> Pipeline:
-    """Load a pipeline by the name of a bundled one or the path of a YAML file.
+def load(name: str | Path, device: str = "auto", *, max_threads: int | None = None, **options: Any) -> Pipeline:
+    """Load a pipeline by the name of a bundled one or the path of a YAML file; max_threads: see `Pipeline`.
 
     `options` override the YAML: `load("aver", **{"tracks.max_gap": 1.0})`. Raises ConfigError, WeightsError or
     MissingExtra before any frame is decoded.
     """
-    return Pipeline(read_pipeline(name, options), device)
+    check_given_option("max_threads", max_threads, Threads)
+    return Pipeline(read_pipeline(name, options), device, max_threads=max_threads)
 
 
 def choose_device(name: str) -> torch.device:
@@ -285,10 +295,3 @@ def _threads(count: int) -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _inference(threads: int) -> Generator[None]:
-    """Run torch without gradients and with a fixed number of threads."""
-    with _threads(threads), torch.inference_mode():
-        yield

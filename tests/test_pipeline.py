@@ -1,7 +1,9 @@
 """The pipeline: chunks, threads, devices, and the chunk law of the bundled pipelines."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avfer import pipeline as module
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, MediaError
 from avfer.pipeline import Pipeline, choose_device, load
@@ -67,13 +70,51 @@ def test_a_stream_with_a_baseline_is_refused_before_it_begins(tmp_path: Path) ->
         load(tmp_path / "toy.yaml", baseline="low").stream(DEMO)
 
 
-def test_an_error_of_the_decoding_thread_reaches_the_caller(tmp_path: Path) -> None:
-    (tmp_path / "toy.yaml").write_text(TOY.replace("count: 30", "count: 30, fails_at: 20"))
-    pipeline, parts = load(tmp_path / "toy.yaml"), list[AffectTrack]()
+@pytest.mark.parametrize("max_threads", [1, 3])
+@pytest.mark.parametrize(
+    ("stage", "before", "after"),
+    [
+        ("frames", "count: 30", "count: 30, fails_at: 20"),
+        ("raw", "TimeAsValence", "FailsLate"),
+        ("affect", "use: smooth_affect, from: raw, window: 0.5", 'use: "tests.toy_stages:RowsFailLate", from: raw'),
+    ],
+)
+def test_an_error_in_any_thread_reaches_the_caller(
+    tmp_path: Path, stage: str, before: str, after: str, max_threads: int
+) -> None:
+    assert before in TOY
+    (tmp_path / "toy.yaml").write_text(TOY.replace(before, after))
+    pipeline, parts = load(tmp_path / "toy.yaml", max_threads=max_threads), list[AffectTrack]()
     with pytest.raises(ValueError, match="the disk is on fire") as caught:
         parts.extend(pipeline.stream(DEMO))
-    assert failing_stage(caught.value) == "frames"
+    assert failing_stage(caught.value) == stage
     assert avfer_threads() == []
+
+
+@pytest.mark.parametrize("max_threads", [1, 2])
+def test_no_more_steps_run_at_once_than_threads_are_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_threads: int
+) -> None:
+    running, counts, advance = list[int](), set[int](), module._advance  # pyright: ignore[reportPrivateUsage]
+
+    def counted(*arguments: Any) -> None:
+        running.append(1)
+        time.sleep(0.02)  # as a network would take
+        counts.add(len(running))
+        advance(*arguments)
+        running.pop()
+
+    monkeypatch.setattr(module, "_advance", counted)
+    (tmp_path / "toy.yaml").write_text(TOY)
+    track = load(tmp_path / "toy.yaml", max_threads=max_threads).run(DEMO)
+    assert max(counts) == max_threads
+    assert track.faces.frames.tolist() == list(range(30))
+
+
+def test_a_wrong_number_of_threads_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(TOY)
+    with pytest.raises(ConfigError, match=r"max_threads: must be in \[1, 256\], got 0"):
+        load(tmp_path / "toy.yaml", max_threads=0)
 
 
 def test_a_closed_stream_ends_its_threads(toy: Pipeline) -> None:

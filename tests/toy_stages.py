@@ -64,6 +64,26 @@ class TimeAsValence:
 
 
 @dataclass
+class FailsLate(TimeAsValence):
+    """Raises at frame 20."""
+
+    def __call__(self, frames: FrameBatch) -> AffectTrack:
+        if frames.clock.stop > 20:
+            raise ValueError("the disk is on fire")
+        return super().__call__(frames)
+
+
+@dataclass
+class RowsFailLate:
+    """Returns its rows, and raises at frame 20."""
+
+    def __call__(self, rows: AffectTrack) -> AffectTrack:
+        if rows.clock.stop > 20:
+            raise ValueError("the disk is on fire")
+        return rows
+
+
+@dataclass
 class NeedsFeatures:
     """Takes features, which no other stage of this file outputs."""
 

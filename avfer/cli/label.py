@@ -23,6 +23,7 @@ from avfer.cli.shared_options import (
     Start,
     Stills,
     Stop,
+    Threads,
     clip_settings,
 )
 from avfer.errors import FAILED, ConfigError
@@ -75,6 +76,7 @@ def label(
     baseline: Baseline = None,
     numbers_only: NumbersOnly = False,
     device: Annotated[str, DEVICE] = "auto",
+    threads: Threads = None,
     settings: StageSettings = None,
     json_log: Annotated[
         bool, typer.Option("--json-log", help="Print every event as a line of JSON on standard error.")
@@ -112,7 +114,17 @@ def label(
 
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
     options = LabelOptions(
-        device, workers, ray, gpus_per_worker, Shard.parse(shard), limits, sound, retry_failed, overwrite, stills
+        device,
+        workers,
+        ray,
+        gpus_per_worker,
+        Shard.parse(shard),
+        limits,
+        sound,
+        retry_failed,
+        overwrite,
+        stills,
+        threads,
     )
     given = clip_settings(start, stop, fps, region, person, baseline, numbers_only) | dict(
         parse_override(text) for text in settings or []

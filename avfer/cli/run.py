@@ -27,6 +27,7 @@ from avfer.cli.shared_options import (
     Start,
     Stills,
     Stop,
+    Threads,
     clip_settings,
 )
 from avfer.errors import FAILED, ConfigError
@@ -75,6 +76,7 @@ def run(
     baseline: Baseline = None,
     numbers_only: NumbersOnly = False,
     device: Annotated[str, DEVICE] = "auto",
+    threads: Threads = None,
     settings: StageSettings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")] = False,
     as_json: AsJson = False,
@@ -102,7 +104,7 @@ def run(
     outcomes: list[Outcome] = []
     begin = time.perf_counter()
     try:
-        _run(pipeline, jobs, device, options, settings or [], overwrite, quiet, outcomes)
+        _run(pipeline, jobs, device, threads, options, settings or [], overwrite, quiet, outcomes)
     finally:  # an interrupted run still prints what it has finished
         _print(outcomes, time.perf_counter() - begin, as_json)
     if any(outcome.error is not None for outcome in outcomes):
@@ -136,6 +138,7 @@ def _run(
     name: str,
     jobs: "list[Job]",
     device: str,
+    threads: int | None,
     options: dict[str, Any],
     settings: list[str],
     overwrite: bool,
@@ -148,11 +151,14 @@ def _run(
     from avfer.clip_progress import ClipProgress, outcome_text
     from avfer.export.summary import summary_table
     from avfer.jobs import check_existing, check_numbers, run_job
+    from avfer.option_types import Threads as ThreadCount
+    from avfer.option_types import check_given_option
     from avfer.pipeline import load
     from avfer.progress import open_display
     from avfer.yaml_reader import parse_override
 
-    pipeline = load(name, device, **options | dict(parse_override(text) for text in settings))
+    check_given_option("--threads", threads, ThreadCount)
+    pipeline = load(name, device, max_threads=threads, **options | dict(parse_override(text) for text in settings))
     if pipeline.spec.numbers_only:
         check_numbers(jobs)
     if not overwrite:

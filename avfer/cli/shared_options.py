@@ -85,6 +85,15 @@ StageSettings = Annotated[
         "--set", metavar="STAGE.OPTION=VALUE", help="Change an option of the pipeline; can be given several times."
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        help="CPU threads that compute at the same time, in avfer label those of each worker; default: the cores of"
+        " this machine or container, shared among the workers. No value depends on it.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]

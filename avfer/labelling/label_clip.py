@@ -69,6 +69,7 @@ class LabelTask:
     pipeline: str  # fingerprint
     store: Store  # the folder of the labels
     sound: str | None = None  # rule for separate sound files
+    threads: int | None = None  # CPU threads that compute at the same time; None: as many as the process has cores
 
     def with_device(self, device: str) -> Self:
         """Return the same task for another device."""
@@ -81,7 +82,7 @@ class LabelTask:
         """
         from avfer.pipeline import Pipeline
 
-        pipeline = Pipeline(self.spec, self.device)
+        pipeline = Pipeline(self.spec, self.device, max_threads=self.threads)
         if fingerprint(self.spec, pipeline.files) != self.pipeline:
             raise ConfigError(
                 "weights or avfer differ among the workers, or have changed since the run began; install the same on"

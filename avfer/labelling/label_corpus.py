@@ -21,7 +21,7 @@ from avfer.jobs import remote_clip
 from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.label_clip import Failure, LabelTask, Order
 from avfer.labelling.plan import Plan, write_plan
-from avfer.labelling.recipe import LabelOptions, Recipe, choose_executor, load_recipe
+from avfer.labelling.recipe import LabelOptions, Recipe, choose_executor, count_workers, load_recipe
 from avfer.labelling.status import CorpusStatus, write_totals
 from avfer.labelling.store import ClipState, Marker, Store, locked
 from avfer.manifest import find_manifest
@@ -66,6 +66,7 @@ def label(
     sound: str | None = None,
     stills: bool = False,
     device: str = "auto",
+    max_threads: int | None = None,
     progress: bool = False,
     **options: Any,
 ) -> CorpusStatus:
@@ -75,6 +76,7 @@ def label(
     inputs: files, folders, globs, a .txt list, or a manifest (.csv, .parquet), here or as URLs.
     output: the folder for tables and markers. shard: "2/3" labels the second third of the clips only.
     workers: at most so many processes or, with ray (an address or "local"), actors; None: one for each core or GPU.
+    max_threads: CPU threads of each worker at the same time; None: the cores, shared among the workers.
     max_seconds: for one clip. max_memory: GB for one worker. Clips beyond a limit fail.
     sound: where the sound of clips lies if that is a separate file, "auto" or a pattern (see avfer.sound_files).
     stills: whether each picture in a folder of pictures is a clip of its own; else the folder is one clip.
@@ -86,7 +88,9 @@ def label(
     texts = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
     part = Shard.parse(shard)
-    label_options = LabelOptions(device, workers, ray, 1.0, part, limits, sound, retry_failed, overwrite, stills)
+    label_options = LabelOptions(
+        device, workers, ray, 1.0, part, limits, sound, retry_failed, overwrite, stills, max_threads
+    )
     report = LabelReport(Store(Path(output), label_options.shard))
     spec = read_pipeline(pipeline, options)
     with open_display(Console(stderr=True), quiet=not progress, keep_bars=True) as display:
@@ -178,9 +182,10 @@ class _Run:
         self._progress.begin(len(self._plan), kept, failed, sum(map(self._plan.size, remaining)))
         if not remaining:
             return
-        recipe = self._recipe
-        task = LabelTask(recipe.spec, recipe.device, recipe.fingerprint, self._store, self._options.sound)
-        executor = choose_executor(self._options, self._recipe, len(remaining))
+        recipe, options = self._recipe, self._options
+        _, threads = count_workers(options, recipe, len(remaining))
+        task = LabelTask(recipe.spec, recipe.device, recipe.fingerprint, self._store, options.sound, threads)
+        executor = choose_executor(options, recipe, len(remaining))
         for order, result in executor.map(task, self._next_order(remaining)):
             self._record(order, result)
 

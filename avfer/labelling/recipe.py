@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -11,10 +10,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 
 from avfer import __version__
+from avfer.cores import available_cores
+from avfer.errors import ConfigError
 from avfer.executors.local import LocalExecutor
 from avfer.executors.pool import Executor, Limits
 from avfer.labelling.entry import Shard
-from avfer.option_types import Count, Number, check_given_option
+from avfer.option_types import Count, Number, Threads, check_given_option
 from avfer.pipeline_config import PipelineSpec
 
 
@@ -97,11 +98,15 @@ class LabelOptions:
     retry_failed: bool = False  # label clips again that failed before
     overwrite: bool = False  # label all clips again
     stills: bool = False  # each picture of a sequence is a clip of its own
+    threads: int | None = None  # CPU threads of each worker; None: the cores of this machine, shared among the workers
 
     def check(self) -> None:
-        """Raise ConfigError if --workers, --gpus-per-worker, --max-seconds or --max-memory is out of its range."""
+        """Raise ConfigError if a number is out of its range, or if options exclude each other."""
+        if self.ray and self.threads is not None:
+            raise ConfigError("--threads: leave it out with --ray, where each worker has the cores that it is lent")
         memory = self.limits.memory
         check_given_option("--workers", self.workers, Annotated[Count, Field(gt=0, le=4096)])
+        check_given_option("--threads", self.threads, Threads)
         check_given_option("--gpus-per-worker", self.gpus_per_worker, Annotated[Number, Field(gt=0, le=64)])
         check_given_option("--max-seconds", self.limits.seconds, Annotated[Number, Field(gt=0)])
         check_given_option("--max-memory", None if memory is None else memory / 1e9, Annotated[Number, Field(gt=0)])
@@ -111,8 +116,6 @@ def choose_executor(options: LabelOptions, recipe: Recipe, clips: int) -> Execut
     """Return an executor with no more workers than clips: a Ray cluster if `options.ray` is set, else processes.
 
     clips: how many are left, at least 1.
-
-    By default a CPU has one worker for each `threads` cores of the pipeline, a GPU one worker.
     """
     threads = recipe.spec.threads
     if options.ray:
@@ -121,10 +124,17 @@ def choose_executor(options: LabelOptions, recipe: Recipe, clips: int) -> Execut
         most = min(clips, options.workers or clips)
         ray_options = RayOptions(options.ray, most, options.device, options.gpus_per_worker)
         return RayExecutor(ray_options, options.limits, threads)
-    workers = options.workers or (available_cores() // threads if recipe.device == "cpu" else 1)
-    return LocalExecutor(max(1, min(clips, workers)), options.limits, threads)
+    return LocalExecutor(count_workers(options, recipe, clips)[0], options.limits, threads)
 
 
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def count_workers(options: LabelOptions, recipe: Recipe, clips: int) -> tuple[int, int]:
+    """Return how many workers a run has on this machine, and the CPU threads of each.
+
+    What the options leave open is chosen so that all threads fit the cores of this process: a CPU has a worker for each
+    core, or for as many as the threads of a network or `threads` take; a GPU has one. On Ray the threads are those of a
+    network. clips: how many are left, at least 1.
+    """
+    cores, needed = available_cores(), options.threads or recipe.spec.threads
+    workers = options.workers or (cores // needed if recipe.device == "cpu" else 1)
+    workers = max(1, min(clips, workers))
+    return workers, needed if options.threads or options.ray else max(needed, cores // workers)

@@ -213,6 +213,7 @@ def test_unfinished_files_of_a_killed_run_are_removed(label, corpus, tmp_path):
         ({"shard": "4/3"}, "I/N"),
         ({"shard": "one"}, "I/N"),
         ({"workers": 0}, "--workers"),
+        ({"max_threads": 0}, "--threads"),
         ({"max_seconds": 0}, "--max-seconds"),
         ({"max_memory": -1}, "--max-memory"),
         ({"affect.pauze": 1}, "did you mean 'pause'"),

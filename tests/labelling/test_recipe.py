@@ -1,0 +1,40 @@
+"""How many workers and threads a labelling run has."""
+
+import pytest
+
+from avfer.errors import ConfigError
+from avfer.labelling import recipe as module
+from avfer.labelling.recipe import LabelOptions, Recipe, count_workers
+from avfer.pipeline_config import read_pipeline
+
+
+@pytest.mark.parametrize(
+    ("options", "network_threads", "device", "clips", "expected"),
+    [
+        (LabelOptions(), 1, "cpu", 100, (8, 1)),
+        (LabelOptions(), 1, "cpu", 3, (3, 2)),
+        (LabelOptions(), 2, "cpu", 100, (4, 2)),
+        (LabelOptions(workers=2), 1, "cpu", 100, (2, 4)),
+        (LabelOptions(workers=16), 1, "cpu", 100, (16, 1)),
+        (LabelOptions(threads=4), 1, "cpu", 100, (2, 4)),
+        (LabelOptions(threads=100), 1, "cpu", 100, (1, 100)),
+        (LabelOptions(workers=3, threads=4), 1, "cpu", 100, (3, 4)),
+        (LabelOptions(), 1, "cuda", 100, (1, 8)),
+    ],
+)
+def test_threads_of_all_workers_fit_the_cores_unless_options_say_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+    options: LabelOptions,
+    network_threads: int,
+    device: str,
+    clips: int,
+    expected: tuple[int, int],
+) -> None:
+    monkeypatch.setattr(module, "available_cores", lambda: 8)
+    spec = read_pipeline("aver", {"threads": network_threads})
+    assert count_workers(options, Recipe(spec, {}, device, ""), clips) == expected
+
+
+def test_threads_and_ray_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match="--threads: leave it out with --ray"):
+        LabelOptions(ray="local", threads=2).check()
