@@ -13,7 +13,8 @@ Item = TypeVar("Item")
 THREAD_NAME = "avfer-prefetch"
 MAX_READY = 1  # items that wait for the reader, beside the one that is computed
 MAPPED_BYTES = 8_000_000  # blocks of at least this size are returned to the operating system when they are freed
-M_MMAP_THRESHOLD = -3  # of mallopt, in malloc.h
+KEPT_BYTES = 32_000_000  # of free memory that stays with the process, so that networks do not map it anew in each call
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 
 
 def prefetch(source: Generator[Item], is_large: Callable[[Item], bool] = lambda _: False) -> Generator[Item]:
@@ -108,6 +109,7 @@ def map_large_blocks() -> None:
     library = _glibc()
     if library is not None:
         library.mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
+        library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)  # fixed at 128 kB by the line before
 
 
 @cache
