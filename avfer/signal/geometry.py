@@ -1,6 +1,7 @@
 """Geometry of faces: overlap and assignment of boxes, and the similarity transform that turns a face upright."""
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -52,6 +53,8 @@ def drop_duplicates(boxes: Tensor, scores: Tensor, max_cover: float) -> Tensor:
     A box is dropped if its intersection with a better one exceeds `max_cover` of the smaller area of the two, so a
     box inside another counts as a duplicate, which IoU would miss. boxes: (N, 4) xyxy px, scores: (N,) -> (K,) int64.
     """
+    if len(boxes) < 2:
+        return torch.arange(len(boxes))
     order = scores.argsort(descending=True, stable=True)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     corner = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(
@@ -102,26 +105,37 @@ def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:
     are interpolated bilinearly. picture: (H, W, 3) uint8; to_picture: (2, 3) maps crop pixels to frame pixels; side:
     px of the crop -> (side, side, 3) uint8.
     """
-    height, width = picture.shape[:2]
-    corners = to_picture @ np.array([[0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]], np.float64)
-    left, top = (
-        max(0, min(limit - 2, math.floor(v) - 1)) for v, limit in zip(corners.min(1), (width, height), strict=True)
-    )
-    right, bottom = (
-        max(low + 2, min(limit, math.ceil(v) + 1))
-        for v, limit, low in zip(corners.max(1), (width, height), (left, top), strict=True)
-    )
+    (a, b, c), (d, e, f) = to_picture.tolist()
+    left, right = _covered(a * side, b * side, c, picture.shape[1])
+    top, bottom = _covered(d * side, e * side, f, picture.shape[0])
+    width, height = right - left, bottom - top
     part = picture[top:bottom, left:right].permute(2, 0, 1)[None]
-    scale = float(np.hypot(*to_picture[:, 0]))  # frame pixels per crop pixel
+    scale = math.hypot(a, d)  # frame pixels per crop pixel
     if scale > 1:
-        size = (math.ceil((bottom - top) / scale), math.ceil((right - left) / scale))
-        part = F.interpolate(part, size, mode="bilinear", antialias=True)
-    # pixel centres of the crop in [-1, 1] across the part, as affine_grid expects them
-    theta = np.zeros((2, 3))
-    for axis, (low, high) in enumerate(((left, right), (top, bottom))):
-        theta[axis, :2] = to_picture[axis, :2] * side / (high - low)
-        middle = to_picture[axis, :2].sum() * side / 2 + to_picture[axis, 2]
-        theta[axis, 2] = 2 * (middle - low) / (high - low) - 1
-    grid = F.affine_grid(torch.from_numpy(theta.astype(np.float32))[None], [1, 3, side, side], align_corners=False)
+        part = F.interpolate(
+            part, (math.ceil(height / scale), math.ceil(width / scale)), mode="bilinear", antialias=True
+        )
+    # from pixel centres in [-1, 1] across the crop to those across the part
+    across = [a * side / width, b * side / width, 2 * ((a + b) * side / 2 + c - left) / width - 1]
+    down = [d * side / height, e * side / height, 2 * ((d + e) * side / 2 + f - top) / height - 1]
+    grid = (_pixel_centres(side) @ torch.tensor([across, down]).T).view(1, side, side, 2)
     crop = F.grid_sample(part.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
     return crop[0].permute(1, 2, 0).round().to(torch.uint8)
+
+
+def _covered(across: float, down: float, start: float, limit: int) -> tuple[int, int]:
+    """Return the first pixel of a frame that a crop shows along one axis, and the one after the last.
+
+    across, down: px from one corner of the crop to the next along this axis; start: px, of the first corner; limit: px,
+    side of the frame.
+    """
+    corners = start, start + across, start + down, start + across + down
+    low = max(0, min(limit - 2, math.floor(min(corners)) - 1))
+    return low, max(low + 2, min(limit, math.ceil(max(corners)) + 1))
+
+
+@cache
+def _pixel_centres(side: int) -> Tensor:
+    """Return (x, y, 1) of the centres of a crop's pixels, -1 to 1 across the crop: (side * side, 3) float32."""
+    centres = F.affine_grid(torch.eye(2, 3)[None], [1, 1, side, side], align_corners=False).view(-1, 2)
+    return torch.cat([centres, torch.ones(len(centres), 1)], 1)
