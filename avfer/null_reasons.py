@@ -16,18 +16,20 @@ def reason_column(
     has_voice: np.ndarray,
     speech: np.ndarray,
     low_quality: np.ndarray,
+    reads_voice: bool,
 ) -> pa.Array:
     """Return the first reason that applies to each of R rows, null for a row that was read from a face.
 
     pictures: whether rows are frames, and not ticks of a fixed clock; corrupt: (R,) bool, the frame is damaged;
     has_face, has_voice: (R,) bool, what the row was read from; speech: (R,) in [0, 1], NaN where there is no sound or
-    speech was not looked for; low_quality: (R,) bool -> (R,) string column.
+    speech was not looked for; low_quality: (R,) bool; reads_voice: whether the pipeline reads the voice
+    -> (R,) string column.
     """
     without_speech = ~has_face & ~has_voice & ~np.isnan(speech)
     without_face = ~has_face & ~without_speech
     applies = {
         "decode_error": corrupt,
-        "no_audio": without_face & ~has_voice & (not pictures),
+        "no_audio": without_face & ~has_voice & (not pictures and reads_voice),
         "no_picture": without_face & (not pictures),
         "no_face": without_face,
         "no_speech": without_speech,

@@ -95,6 +95,11 @@ def test_rows_of_a_fixed_clock_have_times_but_no_frame(voice, reason):
     assert {row["reason"] for row in rows} == {reason}
 
 
+def test_a_tick_of_a_pipeline_of_faces_alone_has_the_reason_no_picture():
+    track = replace(make_track([], 2, pictures=False), reads_voice=False)
+    assert [row["reason"] for row in rows_of(track)] == ["no_picture"] * 2
+
+
 def test_a_tick_without_rows_has_the_reason_no_audio():
     assert [row["reason"] for row in rows_of(make_track([], 2, pictures=False))] == ["no_audio"] * 2
 

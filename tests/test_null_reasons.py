@@ -6,10 +6,11 @@ import pytest
 from avfer.null_reasons import REASONS, reason_column
 
 
-def reason(pictures: bool = True, **facts: float) -> str | None:
+def reason(pictures: bool = True, reads_voice: bool = True, **facts: float) -> str | None:
     """Return the reason of one row; by default it has neither face nor voice, and speech was not looked for."""
     row = {"corrupt": False, "has_face": False, "has_voice": False, "speech": np.nan, "low_quality": False} | facts
-    return reason_column(pictures, **{name: np.array([value]) for name, value in row.items()})[0].as_py()
+    columns = {name: np.array([value]) for name, value in row.items()}
+    return reason_column(pictures, reads_voice=reads_voice, **columns)[0].as_py()
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,7 @@ def reason(pictures: bool = True, **facts: float) -> str | None:
         ({"speech": 0.1}, "no_speech"),
         ({"speech": 0.1, "corrupt": True}, "decode_error"),
         ({"pictures": False}, "no_audio"),
+        ({"pictures": False, "reads_voice": False}, "no_picture"),
         ({"pictures": False, "has_voice": True}, "no_picture"),
         ({"pictures": False, "has_voice": True, "speech": 0.9}, "no_picture"),
         ({"pictures": False, "speech": 0.1}, "no_speech"),

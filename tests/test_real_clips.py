@@ -113,6 +113,10 @@ def test_the_voice_pipeline_marks_a_clip_without_sound() -> None:
     assert table.time_s.max() == pytest.approx(4.0, abs=0.1)
 
 
+def test_a_pipeline_of_faces_alone_marks_a_sound_file_as_without_picture() -> None:
+    assert (run("d_audio_only.ogg", "vision").to_pandas().reason == "no_picture").all()
+
+
 def test_an_mp4_without_its_index_is_an_error() -> None:
     with pytest.raises(MediaError, match=r"d_truncated\.mp4"):
         run("d_truncated.mp4")

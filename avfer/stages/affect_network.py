@@ -93,6 +93,7 @@ class AffectNetwork:
             has_voice=features.has_voice if joint else np.zeros(n, bool),
             activity=features.activity if joint else np.zeros((n, 0), np.float32),
             activity_names=features.activity_names if joint else (),
+            reads_voice=joint,
         )
 
 

@@ -240,6 +240,7 @@ class PredictOwnHeads:
             action_units=own[:, stop:],
             action_unit_names=tuple(self.card.action_units),
             has_voice=np.zeros(n, bool),
+            reads_voice=False,
         )
 
 
