@@ -40,6 +40,17 @@ def test_the_last_row_of_a_clip_counts_for_a_median_step():
     assert events([0, 0, 0.9]) == [(0.2, 0.3)]
 
 
+def test_a_row_covers_two_and_a_half_median_steps_at_most_where_steps_are_long():
+    """Steps of 10, 10, 20 and 60 s; their median is 15 s."""
+    assert row_stops(np.array([0.0, 10, 20, 40, 100])).tolist() == [10, 20, 40, 77.5, 115]
+
+
+def test_an_event_of_the_longest_and_of_the_shortest_duration_is_kept():
+    assert events([0, 0.9, 0.9, 0.9, 0], min_duration=0.3, max_duration=0.3) == [(0.1, 0.4)]
+    assert stretches("-aaa-", min_duration=0.3, max_duration=0.3) == [("a", 0.1, 0.4)]
+    assert stretches("-aaaa-", max_duration=0.3) == []
+
+
 def test_a_single_row_is_an_event_of_a_frame():
     assert events([0.9]) == [(0.0, 0.04)]
 

@@ -68,7 +68,7 @@ def change(before: np.ndarray, after: np.ndarray, seconds: float) -> Change:
     if correlation >= MAX_CORRELATION or difference <= MIN_CHANGE:
         return Change.MOTION if overlap >= SAME_COLOURS else Change.SUSPECT
     limit = MAX_LIKENESS - LIKENESS_LOSS * min(max(seconds - SHORT_GAP, 0.0), 1.0)
-    if overlap >= limit or overlap + _block_correlation(first, second, seconds) >= limit:
+    if overlap + _block_correlation(first, second, seconds) >= limit:
         return Change.SUSPECT
     return Change.CUT
 

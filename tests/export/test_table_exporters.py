@@ -10,6 +10,7 @@ import pytest
 from avfer.errors import ConfigError
 from avfer.export.exporters import fex_table, openface_table
 from avfer.export.exporters.spss_data import variable_names
+from avfer.export.text_cells import column_cells
 from tests.export.exporter_tables import HOSTILE, TABLES, TWO, every_table, make_table, numbers, write
 
 
@@ -110,6 +111,11 @@ def test_a_formula_in_a_cell_appears_as_text(tmp_path):
     (tmp_path / "xlsx").mkdir()
     cell = openpyxl.load_workbook(write("xlsx", table, tmp_path / "xlsx"))["table"]["A2"]
     assert cell.value == HOSTILE and cell.data_type == "s" and cell.hyperlink is None
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_a_cell_that_begins_like_a_formula_has_an_apostrophe(start):
+    assert column_cells(pa.chunked_array([[f"{start}1", f"1{start}"]])) == [f"'{start}1", f"1{start}"]
 
 
 def with_column(values: list[object], kind: pa.DataType) -> pa.Table:

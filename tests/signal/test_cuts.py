@@ -72,5 +72,31 @@ def test_the_reach_of_motion_grows_with_the_time_between_frames() -> None:
     assert changed(before, other, 0.2) <= changed(before, other, 0.04)
 
 
+@pytest.mark.parametrize("seconds", [0.04, 0.2, 1.25])
+def test_the_same_colours_in_other_places_are_a_cut(seconds: float) -> None:
+    """The colours overlap by 1.0, the blocks correlate by 0.2 to 0.3: together less than 1.5."""
+    first = thumbnail(torch.from_numpy(np.ascontiguousarray(shifted(0))))
+    other = np.random.default_rng(0).permutation(first.reshape(-1, 3)).reshape(first.shape)
+    assert change(first, other, seconds) is Change.CUT
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.2, Change.CUT), (1.25, Change.SUSPECT)])
+def test_after_a_second_a_lower_likeness_may_be_motion(seconds: float, expected: Change) -> None:
+    """A mirrored picture: the colours overlap by 1.0, the blocks correlate by 0.73; the limit is 1.75, then 1.5."""
+    first = thumbnail(torch.from_numpy(np.ascontiguousarray(shifted(0))))
+    assert change(first, first[:, ::-1], seconds) is expected
+
+
+def test_a_small_change_is_no_cut_whatever_changes() -> None:
+    """The noise of two dark pictures: grey levels from 0 to 15, whose mean absolute difference is 5.3."""
+    first, second = np.random.default_rng(0).integers(0, 16, (2, 72, 128, 3)).astype(np.uint8)
+    assert change(first, second, 0.04) is Change.MOTION
+
+
+def test_a_thumbnail_has_the_pixel_in_the_middle_of_each_of_its_parts() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (3 * 72, 3 * 128, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(thumbnail(torch.from_numpy(picture)), picture[1::3, 1::3])
+
+
 def test_a_small_picture_gives_a_thumbnail_of_the_same_size() -> None:
     assert thumbnail(torch.zeros(5, 7, 3, dtype=torch.uint8)).shape == (72, 128, 3)
