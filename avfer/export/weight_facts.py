@@ -13,8 +13,8 @@ from avfer.models.card import Card
 from avfer.models.card_files import builtin_card
 
 MAPPED = (
-    "{values} are mapped, not measured: the embedded networks learned them from votes on the expressions of faces, by"
-    " published tables."
+    "{values} are mapped, not measured: the embedded network ({names}) learned them from votes on the expressions of"
+    " faces, by published tables."
 )
 MIXED = (
     "During speech, the arousal of the face that speaks is the mean of that and of an estimate from the voice; on rows"
@@ -22,8 +22,8 @@ MIXED = (
     " sounds of known emotions, not from ratings."
 )
 VOICE_ONLY = (
-    "Valence and arousal are mapped from the voice, not measured: the embedded networks learned them from sounds of"
-    " known emotions, not from ratings."
+    "Valence and arousal are mapped from the voice, not measured: the embedded network ({names}) learned them from"
+    " sounds of known emotions, not from ratings."
 )
 ADVICE = "Use them to rank moments, not as measurements."
 NO_CARD = "see its card"
@@ -55,11 +55,12 @@ def mapped_note(metadata: Mapping[str, str]) -> str:
         return ""
     used = {card.name for card in cards.values()}
     reads = {kind for card in models.values() for kind, backbone in card.trained_on.items() if backbone in used}
+    if reads == {"voice"}:
+        return f"{VOICE_ONLY.format(names=', '.join(models))} {ADVICE}"
     measured = metadata.get("au_scale") == "activation"
-    parts = [MAPPED.format(values="Valence and arousal" if measured else "Valence, arousal and action units")]
-    parts += [MIXED] if "voice" in reads else []
-    parts = [VOICE_ONLY] if reads == {"voice"} else parts
-    return f"{' '.join([*parts, ADVICE])} ({', '.join(models)})"
+    values = "Valence and arousal" if measured else "Valence, arousal and action units"
+    parts = [MAPPED.format(values=values, names=", ".join(models)), *([MIXED] if "voice" in reads else []), ADVICE]
+    return " ".join(parts)
 
 
 def _licence(name: str, sha256: str) -> str:

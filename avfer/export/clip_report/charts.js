@@ -64,11 +64,23 @@ class ChartGroup {
         if (chart.visible) chart.movePlayhead(this.time);
       }
     }, { rootMargin: "60px" });
-    this.sizes = new ResizeObserver(() => this.schedule(true));
+    this.columns = null; // pixel columns of the last chart, which most others share
+    this.measureAxis();
+    this.sizes = new ResizeObserver(() => { this.measureAxis(); this.schedule(true); });
     this.sizes.observe(document.getElementById("charts"));
   }
 
-  get axisWidth() { return document.documentElement.clientWidth < 700 ? 46 : 58; }
+  /* Set the width of the y axes; it is stored, as reading a size while drawing makes the browser lay out the page. */
+  measureAxis() { this.axisWidth = document.documentElement.clientWidth < 700 ? 46 : 58; }
+
+  /* Return the pixel columns of the shown part for a chart of a width in pixels. */
+  columnsOf(clip, width) {
+    const { min, max } = this.view, last = this.columns;
+    if (!last || last.clip !== clip || last.min !== min || last.max !== max || last.width !== width) {
+      this.columns = { clip, min, max, ...pixelColumns(clip, this.view, width) };
+    }
+    return this.columns;
+  }
 
   add(chart) { this.charts.push(chart); this.seen.observe(chart.host); return chart; }
 
@@ -172,7 +184,7 @@ class TimeChart {
       }))],
       hooks: {
         drawClear: [(u) => options.ground && this.paint(u, options.ground)],
-        draw: [(u) => this.dense && this.paint(u, (plot, context) => drawCurves(plot, context, this.clip, this.lines, view))],
+        draw: [(u) => this.dense && this.paint(u, (plot, context) => drawCurves(plot, context, this.clip, this.lines, this.group.columnsOf(this.clip, Math.round(u.bbox.width))))],
         setSelect: [(u) => this.select(u)],
         setCursor: [(u) => this.point(u)],
       },

@@ -27,9 +27,9 @@ function hatchSpans(group, spans) {
 }
 
 /* Draw lines as a bar in each pixel column, from their smallest to their largest value there: many times faster than a
-   stroked path, whose cost grows with every turn of the line, and the same to the eye. */
-function drawCurves(u, context, clip, lines, view) {
-  const columns = pixelColumns(clip, view, Math.round(u.bbox.width)), { left, top, height } = u.bbox, zero = u.valToPos(0, "y", true), one = u.valToPos(1, "y", true);
+   stroked path, whose cost grows with every turn of the line; steep parts are a little thinner. */
+function drawCurves(u, context, clip, lines, columns) {
+  const { left, top, height } = u.bbox, zero = u.valToPos(0, "y", true), one = u.valToPos(1, "y", true);
   for (const line of lines) {
     const { low, high } = lineColumns(clip, line, columns), step = (one - zero) / line.scale, half = ((line.width || LINE_WIDTH) * devicePixelRatio) / 2;
     if (line.fill) {
@@ -44,7 +44,7 @@ function drawCurves(u, context, clip, lines, view) {
 /* Return a function that paints a ribbon of colours between two heights (shares of the chart). */
 function ribbon(group, clip, index, codes, colours, top = 0, bottom = 1) {
   return (u, context) => {
-    const width = Math.round(u.bbox.width), found = columnCodes(index, codes(), colours.length, pixelColumns(clip, group.view, width));
+    const width = Math.round(u.bbox.width), found = columnCodes(index, codes(), colours.length, group.columnsOf(clip, width));
     const y = u.bbox.top + top * u.bbox.height, height = (bottom - top) * u.bbox.height;
     context.fillStyle = group.theme.ground;
     context.fillRect(u.bbox.left, y, width, height);
@@ -63,7 +63,7 @@ function heatMap(group, clip, lines, palette) {
   const picture = document.createElement("canvas"), pen = picture.getContext("2d"), scale = 255 / lines[0].scale;
   let image = null, pixels = null;
   return (u, context) => {
-    const width = Math.round(u.bbox.width / devicePixelRatio), values = columnMaxima(lines, pixelColumns(clip, group.view, width));
+    const width = Math.round(u.bbox.width / devicePixelRatio), values = columnMaxima(lines, group.columnsOf(clip, width));
     if (!image || image.width !== width) {
       Object.assign(picture, { width, height: lines.length });
       image = pen.createImageData(width, lines.length);

@@ -1,6 +1,6 @@
 /* What each pixel column of a chart shows of the rows that lie in it. The work of a frame grows with the pixels of a chart
    and, owing to the blocks, hardly with the rows of the table. */
-const BLOCK = 8; // rows whose smallest and largest value are stored together
+const BLOCK_BITS = 3, BLOCK = 1 << BLOCK_BITS; // rows whose smallest and largest value are stored together
 
 /* Return the pixel columns of a part of a clip: `edges`, their width + 1 limits in s, and for each edge the first instant
    at or after it (`starts`). */
@@ -25,7 +25,7 @@ function rowStarts(index, starts) {
 function blockExtremes(values) {
   const count = Math.ceil(values.length / BLOCK), low = new Int16Array(count).fill(-MISSING - 1), high = new Int16Array(count).fill(MISSING);
   for (let row = 0; row < values.length; row++) {
-    const value = values[row], block = Math.floor(row / BLOCK);
+    const value = values[row], block = row >> BLOCK_BITS;
     if (value === MISSING) continue;
     if (value < low[block]) low[block] = value;
     if (value > high[block]) high[block] = value;
@@ -33,33 +33,44 @@ function blockExtremes(values) {
   return { low, high };
 }
 
+/* Return the largest value of the rows [from, to), MISSING without one; `high` is that of blockExtremes. */
+function rowMaximum(values, high, from, to) {
+  const first = (from + BLOCK - 1) >> BLOCK_BITS, last = to >> BLOCK_BITS, whole = first < last; // blocks within the rows
+  let most = MISSING;
+  for (let row = from; row < (whole ? first << BLOCK_BITS : to); row++) if (values[row] > most) most = values[row];
+  for (let block = first; block < last; block++) if (high[block] > most) most = high[block];
+  if (whole) for (let row = last << BLOCK_BITS; row < to; row++) if (values[row] > most) most = values[row];
+  return most;
+}
+
+/* Return the smallest value of the rows [from, to), -MISSING - 1 without one; `low` is that of blockExtremes. */
+function rowMinimum(values, low, from, to) {
+  const first = (from + BLOCK - 1) >> BLOCK_BITS, last = to >> BLOCK_BITS, whole = first < last;
+  let least = -MISSING - 1;
+  for (let row = from; row < (whole ? first << BLOCK_BITS : to); row++) if (values[row] < least && values[row] !== MISSING) least = values[row];
+  for (let block = first; block < last; block++) if (low[block] < least) least = low[block];
+  if (whole) for (let row = last << BLOCK_BITS; row < to; row++) if (values[row] < least && values[row] !== MISSING) least = values[row];
+  return least;
+}
+
 /* Return the smallest and largest value of a line in each pixel column, `low` > `high` where it has none. No peak is lost.
    The line joins neighbouring instants, so a column also holds the values at which the line crosses its edges. */
 function lineColumns(clip, line, columns) {
   const { edges, starts, width } = columns, { index, values } = line, { instants } = clip, rows = rowStarts(index, starts);
-  const low = new Float32Array(width).fill(Infinity), high = new Float32Array(width).fill(-Infinity);
-  const widen = (x, least, most) => { if (least < low[x]) low[x] = least; if (most > high[x]) high[x] = most; };
-  line.blocks ??= blockExtremes(values);
+  const low = new Float32Array(width), high = new Float32Array(width), blocks = (line.blocks ??= blockExtremes(values));
   for (let x = 0; x < width; x++) {
-    for (let row = rows[x]; row < rows[x + 1];) {
-      const block = row / BLOCK;
-      if (row % BLOCK === 0 && row + BLOCK <= rows[x + 1]) {
-        if (line.blocks.low[block] <= line.blocks.high[block]) widen(x, line.blocks.low[block], line.blocks.high[block]);
-        row += BLOCK;
-      } else {
-        if (values[row] !== MISSING) widen(x, values[row], values[row]);
-        row++;
-      }
-    }
+    low[x] = rowMinimum(values, blocks.low, rows[x], rows[x + 1]);
+    high[x] = rowMaximum(values, blocks.high, rows[x], rows[x + 1]);
   }
+  const widen = (x, value) => { if (value < low[x]) low[x] = value; if (value > high[x]) high[x] = value; };
   for (let x = 0; x <= width; x++) {
     const row = rows[x], instant = starts[x];
     if (row === 0 || row >= values.length || values[row - 1] === MISSING || values[row] === MISSING) continue;
     if (index && (index[row - 1] !== instant - 1 || index[row] !== instant)) continue;
     const share = (edges[x] - instants[instant - 1]) / (instants[instant] - instants[instant - 1]);
     const crossing = values[row - 1] + (values[row] - values[row - 1]) * share;
-    if (x > 0) widen(x - 1, crossing, crossing);
-    if (x < width) widen(x, crossing, crossing);
+    if (x > 0) widen(x - 1, crossing);
+    if (x < width) widen(x, crossing);
   }
   return { low, high };
 }
@@ -93,15 +104,7 @@ function columnMaxima(lines, columns) {
   const { width } = columns, out = new Int16Array(lines.length * width).fill(MISSING), { from, to } = shownRows(lines[0].index, columns);
   lines.forEach((line, k) => {
     const { values } = line, { high } = (line.blocks ??= blockExtremes(values));
-    for (let x = 0; x < width; x++) {
-      let most = MISSING;
-      for (let row = from[x]; row < to[x];) {
-        const whole = row % BLOCK === 0 && row + BLOCK <= to[x], value = whole ? high[row / BLOCK] : values[row];
-        if (value > most) most = value;
-        row += whole ? BLOCK : 1;
-      }
-      out[k * width + x] = most;
-    }
+    for (let x = 0; x < width; x++) out[k * width + x] = rowMaximum(values, high, from[x], to[x]);
   });
   return out;
 }
