@@ -140,6 +140,7 @@ def install(folder: Path, name: str, requires: str) -> None:
         ("torch.hub", "belongs to the installed package torch, which does not require avfer"),
         ("pip", "belongs to the installed package pip"),
         ("avfer.__main__", "is not the name of a module"),
+        ("__main__.os", "is not the name of a module"),
         ("..os", "is not the name of a module"),
         ("", "is not the name of a module"),
         ("nowhere.at", "no module 'nowhere' can be found; install it, or add its folder to PYTHONPATH"),
@@ -165,6 +166,49 @@ def test_an_installed_package_may_be_imported_if_it_requires_avfer(tmp_path, mon
     with pytest.raises(ConfigError, match="must be a subclass" if allowed else "does not require avfer"):
         find("backbone", f"{name}:Net")
     assert trace.exists() == allowed
+
+
+@pytest.mark.parametrize("text", ["AVFER>=0.1", "Avfer[ray]"])
+def test_a_requirement_of_avfer_may_be_written_in_any_case(tmp_path, monkeypatch, text):
+    install(tmp_path, "plugin_case", text)
+    leave_trace(tmp_path, "plugin_case")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("avfer.allowed_imports.site.getsitepackages", lambda: [str(tmp_path)])
+    check_import("plugin_case")
+
+
+def test_a_namespace_that_a_stranger_shares_may_not_be_imported(tmp_path, monkeypatch):
+    """Two installed packages have modules in one namespace; only one of them requires avfer."""
+    for name, requires in (("plugin_ours", "avfer"), ("plugin_theirs", "numpy")):
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: {requires}\n"
+        )
+        (info / "RECORD").write_text(f"plugin_shared/{name}.py,,\n")
+    (tmp_path / "plugin_shared").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("avfer.allowed_imports.site.getsitepackages", lambda: [str(tmp_path)])
+    with pytest.raises(ConfigError, match="which does not require avfer"):
+        check_import("plugin_shared.plugin_ours")
+
+
+def test_an_installed_module_of_no_package_may_not_be_imported(tmp_path, monkeypatch):
+    leave_trace(tmp_path, "plugin_lost")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("avfer.allowed_imports.site.getsitepackages", lambda: [str(tmp_path)])
+    with pytest.raises(ConfigError, match="belongs to no installed package, which does not require avfer"):
+        check_import("plugin_lost")
+
+
+def test_a_namespace_that_is_installed_in_part_may_not_be_imported(tmp_path, monkeypatch):
+    """A folder of the user has the name of an installed package, which Python joins to one namespace."""
+    for place in ("mine", "installed"):
+        (tmp_path / place / "plugin_joined").mkdir(parents=True)
+        monkeypatch.syspath_prepend(tmp_path / place)
+    monkeypatch.setattr("avfer.allowed_imports.site.getsitepackages", lambda: [str(tmp_path / "installed")])
+    with pytest.raises(ConfigError, match="belongs to no installed package"):
+        check_import("plugin_joined.stages")
 
 
 @pytest.mark.parametrize("kind", sorted(NAMES))
