@@ -2,7 +2,7 @@
 
 The clips are one face at 1280x720 with sound (`720p`), one face at 3840x2160 (`4k`) and twenty faces at 1920x1080
 (`faces`). Single samples vary with the number of chunks in flight, so mean and range of each twentieth of the clip are
-printed, then the growth between the second and the last quarter and the peak. Exit code 1 if the peak exceeds --limit.
+printed, then the growth between the second and the last tenth and the peak. Exit code 1 if the peak exceeds --limit.
 """
 
 import argparse
@@ -66,10 +66,10 @@ def measure(clip: Path, seconds: float, name: str) -> list[tuple[float, float]]:
 
 
 def growth(samples: list[tuple[float, float]]) -> float:
-    """Return how much more memory (MB) the last quarter of a clip needs than the second one, in the mean."""
+    """Return how much more memory (MB) the last tenth of a clip needs than the second one, in the mean."""
     end = samples[-1][0]
-    second = [size for at, size in samples if 0.25 * end <= at < 0.5 * end]
-    last = [size for at, size in samples if at >= 0.75 * end]
+    second = [size for at, size in samples if 0.1 * end <= at < 0.2 * end]
+    last = [size for at, size in samples if at >= 0.9 * end]
     return mean(last) - mean(second)
 
 
@@ -87,7 +87,7 @@ def main() -> None:
     maker.join()
     samples = measure(clip, options.seconds, options.pipeline)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(f"growth from the second to the last quarter, means: {growth(samples):+.0f} MB")
+    print(f"growth from the second to the last tenth, means: {growth(samples):+.0f} MB")
     print(f"peak: {peak:.0f} MB")
     sys.exit(peak > options.limit)
 
