@@ -193,10 +193,17 @@ def test_a_namespace_that_a_stranger_shares_may_not_be_imported(tmp_path, monkey
         check_import("plugin_shared.plugin_ours")
 
 
-def test_an_installed_module_of_no_package_may_not_be_imported(tmp_path, monkeypatch):
-    leave_trace(tmp_path, "plugin_lost")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("avfer.allowed_imports.site.getsitepackages", lambda: [str(tmp_path)])
+@pytest.mark.parametrize("place", ["site", "user site", "link"])
+def test_an_installed_module_of_no_package_may_not_be_imported(tmp_path, monkeypatch, place):
+    """It lies in a folder of installed packages, or a link of the user leads there."""
+    (tmp_path / "installed").mkdir()
+    leave_trace(tmp_path / "installed", "plugin_lost")
+    (tmp_path / "plugin_lost.py").symlink_to(tmp_path / "installed" / "plugin_lost.py")
+    monkeypatch.syspath_prepend(tmp_path if place == "link" else tmp_path / "installed")
+    folders = str(tmp_path / "installed"), str(tmp_path / "none")
+    site, user = reversed(folders) if place == "user site" else folders
+    monkeypatch.setattr("avfer.allowed_imports.site.getsitepackages", lambda: [site])
+    monkeypatch.setattr("avfer.allowed_imports.site.getusersitepackages", lambda: user)
     with pytest.raises(ConfigError, match="belongs to no installed package, which does not require avfer"):
         check_import("plugin_lost")
 

@@ -48,6 +48,46 @@ def test_ids_of_a_pattern_are_relative_to_its_last_folder_without_a_wildcard(tmp
     assert ids(tmp_path / "x/s*") == ["s1/a.mp4", "s2/a.mp4", "s2/b.wav"]
 
 
+def test_two_stars_of_a_pattern_match_folders_of_any_depth(tmp_path):
+    touch(tmp_path, "a.mp4", "x/b.mp4", "x/y/c.mp4", "x/y/d.wav")
+    assert ids(tmp_path / "**/*.mp4") == ["a.mp4", "x/b.mp4", "x/y/c.mp4"]
+
+
+def test_a_pattern_may_match_a_folder_without_media_files(tmp_path):
+    touch(tmp_path, "s1/a.mp4", "s2/notes.txt")
+    assert ids(tmp_path / "s*") == ["s1/a.mp4"]
+
+
+def test_a_suffix_may_be_in_capitals(tmp_path):
+    assert ids(touch(tmp_path, "A.MP4", "b.WaV")) == ["A.MP4", "b.WaV"]
+
+
+def test_the_column_id_of_a_manifest_names_a_clip_and_its_path_otherwise(tmp_path):
+    touch(tmp_path, "x/a.mp4", "x/b.mp4")
+    (tmp_path / "m.csv").write_text("path,id\nx/a.mp4,one\nx/b.mp4,two\n")
+    assert ids(tmp_path / "m.csv") == ["one", "two"]
+    (tmp_path / "m.csv").write_text("path\nx/a.mp4\nx/b.mp4\n")
+    assert ids(tmp_path / "m.csv") == ["x/a.mp4", "x/b.mp4"]
+
+
+def test_five_wrong_rows_of_a_manifest_are_listed_and_the_others_counted(tmp_path):
+    (tmp_path / "m.csv").write_text("path\n" + "".join(f"{number}.mp4\n" for number in range(7)))
+    with pytest.raises(ConfigError) as error:
+        ids(tmp_path / "m.csv")
+    assert str(error.value).count("does not exist") == 5 and str(error.value).endswith("(and 2 more)")
+
+
+def test_a_sequence_of_pictures_has_the_size_of_all_and_the_time_of_the_newest(tmp_path):
+    touch(tmp_path, "frames/1.png", "frames/2.png", "frames/3.png")
+    for number, time in ((1, 5), (2, 9), (3, 7)):
+        os.utime(tmp_path / "frames" / f"{number}.png", (time, time))
+    (before,) = find_clips([str(tmp_path / "frames")])
+    assert (before.id, before.size, before.modified) == ("frames", 3 * len("frames/1.png"), 9)
+    os.utime(tmp_path / "frames/3.png", (8, 8))
+    (after,) = find_clips([str(tmp_path / "frames")])
+    assert after.content_mark != before.content_mark
+
+
 def test_ids_in_a_list_are_the_lines_of_the_list(tmp_path):
     touch(tmp_path, "lists/a/1.mp4", "lists/b/2.mp4", "else/3.mp4")
     (tmp_path / "lists/all.txt").write_text(f"# mine\na/1.mp4\n\nb\n../else/3.mp4\n{tmp_path}/else/3.mp4\n")

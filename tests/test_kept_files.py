@@ -51,7 +51,17 @@ def test_comments_order_and_written_defaults_do_not_change_the_hash_of_a_pipelin
     assert pipeline_sha256(parse_pipeline(PIPELINE, "a")) == pipeline_sha256(parse_pipeline(other, "b"))
 
 
-@pytest.mark.parametrize("setting", [{"boxes.min_size": 24}, {"tracks.max_gap": 1.0}, {"threads": 2}, {"chunk": 3.0}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"boxes.min_size": 24},
+        {"tracks.max_gap": 1.0},
+        {"threads": 2},
+        {"chunk": 3.0},
+        {"numbers_only": True},
+        {"baseline": "low"},
+    ],
+)
 def test_any_option_changes_the_hash_of_a_pipeline(setting):
     assert pipeline_sha256(read_pipeline("vision", setting)) != pipeline_sha256(read_pipeline("vision"))
 
@@ -148,6 +158,29 @@ def test_a_replaced_csv_is_kept_with_a_warning(avfer, steady, clip, tmp_path):
     result = avfer("run", steady, "--input", clip, "--output", tmp_path, "--format", "csv")
     assert result.code == 0 and (tmp_path / "talk.csv").read_text() == "mine"
     assert "talk.csv does not record what made it and is kept as it is" in result.err
+
+
+def test_baselines_of_other_seconds_change_the_hash_of_a_pipeline():
+    hashes = {pipeline_sha256(read_pipeline("vision", {"baseline": value})) for value in ("low", [0, 2], [0, 3])}
+    assert len(hashes) == 3
+
+
+def test_the_state_of_pictures_is_their_size_and_the_time_of_the_newest(tmp_path):
+    for name, time in (("1.png", 5), ("2.png", 9), ("3.png", 7)):
+        (tmp_path / name).write_bytes(b"12")
+        os.utime(tmp_path / name, (time, time))
+    assert input_state(tmp_path) == {"size": 6, "modified": 9}
+
+
+def test_three_files_that_differ_are_named_and_the_others_counted(tmp_path):
+    exporter, found = find_exporter("report"), json.dumps({"version": "1", "clip": "b.mp4"}).replace('"', "&quot;")
+    paths = [tmp_path / f"{number}.html" for number in range(5)]
+    for path in paths:
+        path.write_text(f'<meta name="avfer-metadata" content="{found}">')
+    with pytest.raises(ConfigError) as error:
+        check_kept(dict.fromkeys(paths, exporter), dict.fromkeys(paths, Provenance("a.mp4")))
+    assert str(error.value).count("was made by input b.mp4 (now a.mp4)") == 3
+    assert "; and 2 more files; choose another --output" in str(error.value)
 
 
 def test_the_state_of_an_input_includes_its_sound_file(tmp_path):

@@ -1,5 +1,6 @@
 """The summary of a table and its printout on a terminal."""
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from rich.console import Console
@@ -44,6 +45,54 @@ def test_a_summary_without_people_is_printed_without_columns():
     with console.capture() as printed:
         console.print(summary_table(summary, ""))
     assert printed.get().strip() == "1 frame in 0.0 s, a face on 0%"
+
+
+def table_of(*rows: tuple[float, int | None, float | None, float | None, str | None]) -> pa.Table:
+    """Return a table of rows (time_s, track, valence, arousal, expression), one a frame."""
+    names = ("time_s", "track", "valence", "arousal", "expression")
+    kinds = (pa.float64(), pa.int32(), pa.float32(), pa.float32(), pa.string())
+    columns = [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
+    table = pa.table(dict(zip(names, columns, strict=True)))
+    reasons = [None if row[1] is not None else "no_face" for row in rows]
+    return table.append_column("frame", pa.array(range(len(rows)))).append_column(
+        "reason", pa.array(reasons, pa.string())
+    )
+
+
+def printed(table: pa.Table) -> str:
+    console = Console(width=120)
+    with console.capture() as text:
+        console.print(summary_table(summarize(table), "", 120))
+    return text.get()
+
+
+def test_a_curve_has_a_mean_for_each_fifth_of_a_second():
+    rows = [(0.0, 1, 0.1, 0.0, None), (0.19, 1, 0.3, 0.0, None), (0.2, 1, -0.5, 0.5, None), (0.85, 1, 1.0, 0.1, None)]
+    person = summarize(table_of(*rows)).people[1]
+    assert person.curve(0) == pytest.approx([0.2, -0.5, None, None, 1.0])
+    assert person.curve(1) == pytest.approx([0.0, 0.5, None, None, 0.1])
+
+
+def test_the_means_are_those_of_rows_with_both_values():
+    rows = [(0.0, 1, 0.5, 0.1, "fear"), (0.1, 1, None, 0.9, None), (0.2, 1, 0.3, None, None), (0.3, 1, 0.1, 0.3, None)]
+    person = summarize(table_of(*rows)).people[1]
+    assert (person.rows, person.known, person.means) == (4, 2, (pytest.approx(0.3), pytest.approx(0.2)))
+
+
+def test_the_two_most_frequent_expressions_are_printed_with_their_shares_of_all_known_ones():
+    names = ["fear", "fear", "fear", "joy", "joy", "anger", None, None]
+    text = printed(table_of(*((i / 10, 1, 0.0, 0.0, name) for i, name in enumerate(names))))
+    assert "fear 50%, joy 33%" in text and "anger" not in text
+
+
+def test_the_people_with_most_rows_are_printed_first_and_eight_at_most():
+    rows = [(i / 10, track, 0.0, 0.0, None) for track in range(11) for i in range(track + 1)]
+    lines = [line.split() for line in printed(table_of(*rows)).splitlines()]
+    people = [
+        (int(line[0]), int(line[1])) for line in lines if len(line) > 2 and line[0].isdigit() and line[2] == "+0.00"
+    ]
+    assert people == [(track, track + 1) for track in (10, 9, 8, 7, 6, 5, 4, 3)]
+    assert ["...", "3", "more"] in lines
 
 
 @pytest.mark.parametrize("name", TRACKS)
