@@ -49,7 +49,7 @@ def test_retry_failed_tries_only_failed_clips_again(label, corpus, in_process, t
     os.utime(corpus / "a.mp4")
     assert label("corpus", retry_failed=True).failed == 0
     assert in_process.given == ["bad.mp4"]
-    assert failures(tmp_path / "out") == {}
+    assert failures(tmp_path / "out") == {} and list((tmp_path / "out/failed").rglob("*.json")) == []
 
 
 def test_a_failed_clip_is_not_tried_again_by_default(label, corpus, in_process):
@@ -90,6 +90,12 @@ def test_another_version_labels_all_clips_again(label, corpus, in_process, monke
     monkeypatch.setattr("avfer.labelling.recipe.__version__", "9")
     label("corpus")
     assert len(in_process.given) == 4
+
+
+def test_large_clips_come_first(label, corpus, in_process):
+    label("corpus")
+    sizes = [(corpus / name).stat().st_size for name in in_process.given]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) > 2
 
 
 def test_overwrite_labels_all_clips_again(label, corpus, in_process):

@@ -57,6 +57,14 @@ def test_changed_columns_are_replaced_without_the_pipeline(label, listed, in_pro
     assert in_process.given == []
 
 
+def test_overwrite_runs_the_pipeline_although_only_columns_changed(label, listed, in_process, tmp_path, monkeypatch):
+    label("m.csv")
+    listed.write_text(ROWS.replace("31", "32"))
+    monkeypatch.setattr("avfer.labelling.label_clip._ClipLabeller._replace_columns", None)
+    assert label("m.csv", overwrite=True).done == 2
+    assert set(labels(tmp_path / "out")["x/b.mp4"]["age"].to_pylist()) == {32}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from avfer.errors import ConfigError
-from avfer.inputs import find_inputs
+from avfer.inputs import InputFile, find_inputs
 from avfer.labelling import plan as planning
 from avfer.labelling.entry import Shard
 from avfer.labelling.plan import read_batches, read_plan, write_plan
@@ -37,11 +38,36 @@ def test_only_files_whose_size_or_time_has_changed_are_read(corpus, tmp_path, mo
     monkeypatch.setattr(
         planning.hashlib, "file_digest", lambda file, kind: (read_names.append(file.name), digest(file, kind))[1]
     )
+    modified = (corpus / "5.mp4").stat().st_mtime
     os.utime(corpus / "3.mp4", (1, 1))
     (corpus / "4.mp4").write_bytes(b"other")
+    (corpus / "5.mp4").write_bytes(b"of another size at the same time")
+    os.utime(corpus / "5.mp4", (modified, modified))
     second = planned(corpus, store)
-    assert sorted(name[-5:] for name in read_names) == ["3.mp4", "4.mp4"]
-    assert {name for name in first if first[name].hash != second[name].hash} == {"4.mp4"}
+    assert sorted(name[-5:] for name in read_names) == ["3.mp4", "4.mp4", "5.mp4"]
+    assert {name for name in first if first[name].hash != second[name].hash} == {"4.mp4", "5.mp4"}
+
+
+def test_another_division_into_shards_knows_the_hashes_from_the_manifest(corpus, tmp_path, monkeypatch):
+    store = Store(tmp_path / "out")
+    first = planned(corpus, store)
+    shutil.copy(store.plan, store.manifest)
+    monkeypatch.setattr(planning.hashlib, "file_digest", None)
+    found = [planned(corpus, Store(tmp_path / "out", Shard(index, 2))) for index in (1, 2)]
+    assert found[0] | found[1] == first
+
+
+def test_the_hash_of_a_clip_includes_its_sound_file(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"pictures")
+    hashes = set[str | None]()
+    for moment, sound in enumerate((None, b"one", b"two")):
+        if sound:
+            (tmp_path / "a.wav").write_bytes(sound)
+        path = str(tmp_path / "a.wav") if sound else None
+        file = InputFile("a.mp4", str(tmp_path / "a.mp4"), "a.mp4", 11, float(moment), sound=path)
+        (entry,) = write_plan([file], None, Store(tmp_path / "out"))
+        hashes.add(entry.hash)
+    assert len(hashes) == 3
 
 
 def test_a_file_that_cannot_be_read_is_planned_without_a_hash(corpus, tmp_path, monkeypatch):
@@ -50,6 +76,8 @@ def test_a_file_that_cannot_be_read_is_planned_without_a_hash(corpus, tmp_path, 
 
     monkeypatch.setattr(planning.hashlib, "file_digest", deny)
     assert {entry.hash for entry in planned(corpus, Store(tmp_path / "out")).values()} == {None}
+    monkeypatch.undo()
+    assert None not in {entry.hash for entry in planned(corpus, Store(tmp_path / "out")).values()}
 
 
 def test_a_plan_is_read_back_row_by_row_and_in_batches(corpus, tmp_path, monkeypatch):
