@@ -1,19 +1,25 @@
 """Generate a twin of a licensed corpus: its layout and file formats, drawn people, and known ground truth.
 
 Run it as `python tools/make_twin.py recola DIR [--seed 1] [--subjects 9] [--seconds 60]`. The same seed gives the same
-bytes. The truth is written to DIR/truth.json.
+bytes. The truth is written to DIR/truth.json. `recola_harmonic` is `recola` with voices that are made another way.
 """
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__" and __package__ is None:
     sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file
 
 from tools.twin import aff_wild2, recola
+from tools.twin.harmonic_voice import harmonic_voice
 
-MAKERS = {"recola": recola.make, "aff_wild2": aff_wild2.make}
+MAKERS = {
+    "recola": recola.make,
+    "recola_harmonic": partial(recola.make, voice=harmonic_voice),
+    "aff_wild2": aff_wild2.make,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

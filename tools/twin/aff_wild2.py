@@ -17,7 +17,7 @@ from tools.twin.expressions import EXPRESSIONS
 from tools.twin.face import PICTURE, Drawings, Person, draw_frames
 from tools.twin.media import write_video
 from tools.twin.signals import Shown, affect, episodes, opening, talking
-from tools.twin.voice import Speaker, voice
+from tools.twin.voice import formant_voice
 
 FPS = 30
 TRAIN, VALIDATION = "Train_Set", "Validation_Set"
@@ -70,7 +70,7 @@ def _video(
     people = [_person(random, one, spans, seconds) for one in names]
     films = [_film(root, drawings, one) for one in people]
     frames = (np.concatenate(parts, 1) for parts in zip(*films, strict=True))
-    audio = voice(random, Speaker.drawn(random), arousal, spans, FPS)
+    audio = formant_voice(random, arousal, spans, FPS)
     write_video(root / "batch1" / f"{name}.mp4", frames, PICTURE * len(people), FPS, audio)
     labels = [PersonLabels.of(random, one.name, one.shown, one.mouth, arousal) for one in people]
     return [each.only_where(one.present) for each, one in zip(labels, people, strict=True)]

@@ -13,17 +13,28 @@ from avfer.datasets.gold_standard import avec
 from tools.twin.face import PICTURE, Drawings, Person, draw_frames, valence_shown
 from tools.twin.media import write_audio, write_video
 from tools.twin.signals import RATERS, affect, opening, ratings, talking, times_of
-from tools.twin.voice import Speaker, voice
+from tools.twin.voice import formant_voice
 
 FPS = 25
 DELAYS = {"arousal": 2.0, "valence": 2.8}  # s between a signal and its ratings
 HEADER = "@relation gold_standard\n@attribute Instance_name string\n@attribute frameTime numeric\n"
 
 
-def make(root: Path, seed: int, subjects: int, seconds: float, report: Callable[[str], None]) -> None:
+# (random numbers, arousal (T,), spans of speech in s, frames per second) -> sound (S,) float32 at RATE
+Voice = Callable[[np.random.Generator, np.ndarray, list[tuple[float, float]], int], np.ndarray]
+
+
+def make(
+    root: Path,
+    seed: int,
+    subjects: int,
+    seconds: float,
+    report: Callable[[str], None],
+    voice: Voice = formant_voice,
+) -> None:
     """Write the recordings: two thirds are train_1, train_2, ..., the others dev_1, dev_2, ...
 
-    seconds: length of each recording; report: called with a line of text after each recording.
+    seconds: length of each recording; report: called with a line of text after each recording; voice: speaks.
     """
     drawings = Drawings(("happiness", "sadness"))
     num_train = max(1, subjects * 2 // 3)
@@ -32,7 +43,7 @@ def make(root: Path, seed: int, subjects: int, seconds: float, report: Callable[
     for number, name in enumerate(names):
         random = np.random.default_rng([seed, number])
         affect_over_time = dict(zip(("valence", "arousal"), affect(random, seconds, FPS), strict=True))
-        _record(root, name, random, drawings, affect_over_time)
+        _record(root, name, random, drawings, affect_over_time, voice)
         at = np.append(times_of(seconds, FPS), seconds)
         for dimension, signal in affect_over_time.items():
             _write_ratings(root, name, dimension, at, ratings(random, signal, DELAYS[dimension], at, FPS))
@@ -44,12 +55,17 @@ def make(root: Path, seed: int, subjects: int, seconds: float, report: Callable[
 
 
 def _record(
-    root: Path, name: str, random: np.random.Generator, drawings: Drawings, affect_over_time: dict[str, np.ndarray]
+    root: Path,
+    name: str,
+    random: np.random.Generator,
+    drawings: Drawings,
+    affect_over_time: dict[str, np.ndarray],
+    voice: Voice,
 ) -> None:
     """Write the video, whose face shows valence, and the audio, whose voice carries arousal; (T,) each."""
     seconds = len(affect_over_time["valence"]) / FPS
     spans = talking(random, seconds)
-    audio = voice(random, Speaker.drawn(random), affect_over_time["arousal"], spans, FPS)
+    audio = voice(random, affect_over_time["arousal"], spans, FPS)
     person, mouth = Person.drawn(random, seconds, FPS), opening(random, spans, seconds, FPS)
     shown = valence_shown(affect_over_time["valence"])
     frames = (frame for whole, _ in draw_frames(drawings, person, shown, mouth) for frame in whole)

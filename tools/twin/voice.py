@@ -29,6 +29,13 @@ class Speaker:
         return self.pace * 2 ** (-PACE * arousal)
 
 
+def formant_voice(
+    random: np.random.Generator, arousal: np.ndarray, spans: list[tuple[float, float]], fps: int
+) -> np.ndarray:
+    """Synthesise the speech of a speaker drawn at random, as `voice` does."""
+    return voice(random, Speaker.drawn(random), arousal, spans, fps)
+
+
 def voice(
     random: np.random.Generator, speaker: Speaker, arousal: np.ndarray, spans: list[tuple[float, float]], fps: int
 ) -> np.ndarray:
