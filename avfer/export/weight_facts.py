@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from avfer.errors import WeightsError
+from avfer.errors import ConfigError, WeightsError
 from avfer.models.card import Card
 from avfer.models.card_files import builtin_card
+from avfer.yaml_reader import parse_mapping
 
 MAPPED = (
     "{values} are mapped, not measured: the embedded network ({names}) learned them from votes on the expressions of"
@@ -27,6 +28,8 @@ VOICE_ONLY = (
 )
 ADVICE = "Use them to rank moments, not as measurements."
 NO_CARD = "see its card"
+NETWORK_KEYS = ("model", "backbone", "network")  # options of a stage that name its network
+EMBEDDED = {"builtin": "", "research": ".research"}  # value of `weights:` -> end of the name of the file in the package
 
 
 class WeightFile(NamedTuple):
@@ -46,10 +49,15 @@ def weight_files(metadata: Mapping[str, str]) -> list[WeightFile]:
 def mapped_note(metadata: Mapping[str, str]) -> str:
     """Return the note that values are mapped and not measured, empty unless embedded weights predicted them.
 
-    It states what comes from the face, and what from the voice if the table was read from sound.
+    It states what comes from the face, and what from the voice if the table was read from sound. Weights that an
+    earlier version of avfer embedded count too.
     """
-    files = [(file.name, _embedded_card(file.name, file.sha256)) for file in weight_files(metadata)]
-    cards = {Path(name).stem: card for name, card in files if card}
+    embedded = _embedded_names(metadata)
+    cards: dict[str, Card] = {}
+    for file in weight_files(metadata):
+        name = Path(file.name).stem
+        if card := _embedded_card(name, "" if name in embedded else file.sha256):
+            cards[name] = card
     models = {name: card for name, card in cards.items() if card.valence_arousal or card.action_units}
     if not models:
         return ""
@@ -64,14 +72,32 @@ def mapped_note(metadata: Mapping[str, str]) -> str:
 
 
 def _licence(name: str, sha256: str) -> str:
-    card = _embedded_card(name, sha256)
+    card = _embedded_card(Path(name).stem, sha256)
     return card.licence_weights if card else NO_CARD
 
 
-def _embedded_card(name: str, sha256: str) -> Card | None:
-    """Return the card of an embedded file; None for a file of the user, also one of the same name."""
+def _embedded_names(metadata: Mapping[str, str]) -> frozenset[str]:
+    """Return the names, without ending, of the weights that the pipeline of a table took from the package."""
     try:
-        card = builtin_card(Path(name).stem)
+        stages = parse_mapping(metadata.get("pipeline", ""), "pipeline", "stages:").content.get("stages")
+    except ConfigError:
+        return frozenset()
+    lines = [options for options in stages.values() if isinstance(options, dict)] if isinstance(stages, dict) else []
+    return frozenset(
+        f"{options[key]}{EMBEDDED[options['weights']]}"
+        for options in lines
+        for key in NETWORK_KEYS
+        if key in options and options.get("weights") in EMBEDDED
+    )
+
+
+def _embedded_card(name: str, sha256: str) -> Card | None:
+    """Return the card of an embedded file; None for a file of the user, also one of the same name.
+
+    name: of the file, without ending; sha256: its hash, empty to accept any.
+    """
+    try:
+        card = builtin_card(name)
     except WeightsError:
         return None
-    return card if card.sha256 == sha256 else None
+    return card if sha256 in {"", card.sha256} else None

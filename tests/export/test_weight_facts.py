@@ -22,6 +22,14 @@ def test_a_file_of_the_user_has_no_licence_here_even_under_the_name_of_an_embedd
     assert mapped_note({"weights": json.dumps(weights)}) == ""
 
 
+def test_embedded_weights_of_an_earlier_version_have_the_note_but_no_licence_of_the_present_ones():
+    pipeline = "stages: {raw: {use: predict_affect, from: look, model: gru_lite, weights: %s}}"
+    found = {"weights": json.dumps({"gru_lite.safetensors": "2" * 64}), "pipeline": pipeline % "builtin"}
+    assert mapped_note(found) == mapped_note(metadata("gru_lite"))
+    assert weight_files(found)[0].licence == NO_CARD
+    assert mapped_note(found | {"pipeline": pipeline % "mine/gru_lite.safetensors"}) == ""
+
+
 def test_the_note_names_what_is_mapped():
     assert mapped_note(metadata("gru_lite")).startswith("Valence, arousal and action units are mapped")
     assert mapped_note(metadata("gru_lite", au_scale="activation")).startswith("Valence and arousal are mapped")
