@@ -11,7 +11,7 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
 from avfer.export.colours import line_colour
-from avfer.export.face_drawing import draw_measures
+from avfer.export.face_drawing import EYE_CLOSED, draw_measures
 from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, class_names
 
 # Column -> value, of one row of the table; its landmarks (P, 2) px under a key of their own.
@@ -27,8 +27,8 @@ def rows_by_frame(table: pa.Table) -> dict[int, list[Row]]:
     Rows without a frame (audio alone) are left out.
     """
     rows: dict[int, list[Row]] = {}
-    angles = [name for name in (*POSE_COLUMNS, *GAZE_COLUMNS) if name in table.column_names]
-    for row in table.select([*COLUMNS, *angles, *(f"p_{name}" for name in class_names(table))]).to_pylist():
+    measures = [name for name in (*POSE_COLUMNS, *GAZE_COLUMNS, EYE_CLOSED) if name in table.column_names]
+    for row in table.select([*COLUMNS, *measures, *(f"p_{name}" for name in class_names(table))]).to_pylist():
         if row["frame"] is not None:
             rows.setdefault(row["frame"], []).append(row)
     return rows

@@ -18,6 +18,7 @@ LANDMARKS = "landmarks"  # key of a row with its points: (P, 2) px
 # Okabe and Ito's palette: the axes to the head's side, over its crown, and out of its face; the gaze.
 SIDE, CROWN, FACE, GAZE, POINT = "#d55e00", "#009e73", "#56b4e9", "#f0e442", "#ffffff"
 EDGE = (0, 0, 0, 150)
+EYE_CLOSED, CLOSED = "eye_closed", 0.5  # column, and value from which on the gaze has no meaning and is not drawn
 AXIS_LENGTH, GAZE_LENGTH = 0.5, 0.9  # of the longer side of the face's box
 EYE_LINE = 0.4  # of the height of the box, from its top
 
@@ -73,7 +74,8 @@ def draw_measures(pen: ImageDraw.ImageDraw, row: Mapping[str, object], drawings:
         for end, colour in zip(head_axes(*pose), (SIDE, CROWN, FACE), strict=True):
             _draw_arrow(pen, (middle, (top + bottom) / 2), end * AXIS_LENGTH * size, colour, width)
     gaze = [_number(row.get(name)) for name in GAZE_COLUMNS]
-    if "gaze" in drawings and np.isfinite(gaze).all():
+    is_closed = _number(row.get(EYE_CLOSED)) >= CLOSED
+    if "gaze" in drawings and np.isfinite(gaze).all() and not is_closed:
         eyes = (middle, top + EYE_LINE * (bottom - top))
         _draw_arrow(pen, eyes, gaze_direction(*gaze) * GAZE_LENGTH * size, GAZE, width)
 

@@ -47,6 +47,14 @@ def test_a_missing_angle_leaves_its_drawing_out(row):
     assert image.getbbox() is None
 
 
+@pytest.mark.parametrize(("closed", "drawn"), [(0.2, True), (0.9, False), (None, True)])
+def test_closed_eyes_have_no_gaze(closed, drawn):
+    image = Image.new("RGB", (200, 200))
+    row = BOX | LEVEL | {"gaze_yaw_deg": 20.0, "gaze_pitch_deg": 0.0, "eye_closed": closed}
+    draw_measures(ImageDraw.Draw(image, "RGBA"), row, ("gaze",))
+    assert (image.getbbox() is not None) == drawn
+
+
 def test_drawings_are_a_list_of_known_names():
     assert parse_drawings("pose, gaze,pose") == ("pose", "gaze") and parse_drawings("") == ()
     with pytest.raises(ConfigError, match="draw: unknown drawing 'poze'; did you mean 'pose'"):
