@@ -39,12 +39,22 @@ def talking_720p(path: Path, seconds: float) -> Path:
 
 def one_face_4k(path: Path, seconds: float) -> Path:
     """Write a clip of `seconds` with one face, unless it exists: 3840x2160, 25 fps, H.264."""
-    return _looped(path, seconds, [_grid(picture, (3840, 2160), 1, 1) for picture in _demo_pictures()])
+    return faces_in_cells(path, seconds, (3840, 2160), 1, 1)
 
 
 def twenty_faces_1080p(path: Path, seconds: float) -> Path:
     """Write a clip of `seconds` with twenty faces in a grid, unless it exists: 1920x1080, 25 fps, H.264."""
-    return _looped(path, seconds, [_grid(picture, (1920, 1080), 5, 4) for picture in _demo_pictures()])
+    return faces_in_cells(path, seconds, (1920, 1080), 5, 4)
+
+
+def faces_in_cells(path: Path, seconds: float, size: tuple[int, int], columns: int, rows: int) -> Path:
+    """Write a silent clip of `seconds` with a face in each cell of a grid, unless it exists: 25 fps, H.264.
+
+    size: width and height, px.
+    """
+    if path.exists():
+        return path
+    return _looped(path, seconds, [_grid(picture, size, columns, rows) for picture in _demo_pictures()])
 
 
 def _demo_pictures() -> list[Image.Image]:
