@@ -1,8 +1,9 @@
 """Measure the playable report of a long clip: size, time to make it, first paint and panning in headless Chromium.
 
 `python -m tools.bench.report [--hours 1] [--people 1] [--keep PAGE.html]` makes a table of 25 rows a second and person
-with all columns, writes its page without a video, opens it in Chromium and prints what a user waits for. It needs
-`pip install 'avfer[test]'` and a Chromium (CHROMIUM=path, else the one on the path).
+with all columns, writes its page without a video, opens it in Chromium and prints what a user waits for; `--clips N`
+does so for the report of a corpus. It needs `pip install 'avfer[test]'` and a Chromium (CHROMIUM=path, else the one on
+the path).
 """
 
 import argparse
@@ -10,6 +11,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +22,9 @@ import psutil
 import pyarrow as pa
 
 from avfer.export.clip_report.html_report import HtmlReport
+from avfer.labelling.corpus_report.corpus_clips import CorpusClips
+from avfer.labelling.corpus_report.corpus_page import render_corpus
+from avfer.labelling.status import CorpusStatus
 
 RATE = 25.0  # Hz
 EXPRESSIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
@@ -47,6 +53,14 @@ PAN = """async () => {
     times.push(performance.now() - start);
   }
   return times;
+}"""
+
+
+SEARCH = """(text) => {
+  const field = document.querySelector(".search"), start = performance.now();
+  field.value = text;
+  field.dispatchEvent(new Event("input"));
+  return performance.now() - start;
 }"""
 
 
@@ -92,12 +106,7 @@ def measure_page(page: Path) -> dict[str, float]:
     is the time from a move to the end of its drawing, up to 16.7 ms of which are waiting for the screen; `main thread`
     is the CPU time that the page takes for it, which other work on the machine hardly changes.
     """
-    from playwright.sync_api import sync_playwright
-
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    with open_tab() as (browser, tab):
         start, started = time.perf_counter(), _cpu_seconds()
         tab.goto(page.as_uri())
         tab.wait_for_selector("#panels canvas")
@@ -113,7 +122,6 @@ def measure_page(page: Path) -> dict[str, float]:
             frames += tab.evaluate(PAN)
             used += _cpu_seconds() - before
         threads = sorted(main_thread_frames(json.loads(browser.stop_tracing())))[-len(frames) :]  # others draw nothing
-        browser.close()
     return {
         "first paint ms": paint,
         "charts complete ms": complete,
@@ -124,6 +132,40 @@ def measure_page(page: Path) -> dict[str, float]:
         "pan: longest main thread CPU ms": max(threads),
         "pan: CPU ms a frame": 1000 * used / len(frames),
     }
+
+
+def measure_corpus(page: Path) -> dict[str, float]:
+    """Return first paint and the longest of some searches of the report of a corpus, in ms."""
+    with open_tab() as (_, tab):
+        tab.goto(page.as_uri())
+        tab.wait_for_selector(".paged tbody tr")
+        times = [tab.evaluate(SEARCH, text) for text in ("", "subject_10", "session3 site1") * 3]
+        return {"first paint ms": tab.evaluate(FIRST_PAINT), "longest search ms": max(times)}
+
+
+def make_corpus(clips: int) -> str:
+    """Return the report of a corpus of labelled clips."""
+    corpus = CorpusClips(CorpusStatus(clips=clips, done=clips))
+    for number in range(clips):
+        name = f"site{number % 7}/subject_{number % 211:03d}/session{number % 5}/recording_{number:05d}.mp4"
+        share = number * 37 % 1000 / 1000
+        means = (round(share - 0.5, 4), round(0.5 - share, 4), "happiness", 0.5321, 0.8765)
+        corpus.rows.append([name, "done", share, share, 30.04, 751, 1, *means, f"./labels/reports/{name}.html"])
+    return render_corpus(corpus, "labels")
+
+
+@contextmanager
+def open_tab() -> Iterator[tuple[Any, Any]]:
+    """Yield a browser and an empty page of it, of the size of a small desktop."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            yield browser, browser.new_page(viewport={"width": 1280, "height": 900})
+        finally:
+            browser.close()
 
 
 def main_thread_frames(trace: dict[str, Any]) -> list[float]:
@@ -147,15 +189,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--people", type=int, default=1)
+    parser.add_argument("--clips", type=int, help="measure the report of a corpus of so many clips instead")
     parser.add_argument("--keep", type=Path, help="keep the page here")
     options = parser.parse_args()
-    table = make_table(options.hours, options.people)
     with TemporaryDirectory() as folder:
         page = (options.keep or Path(folder) / "hour.html").resolve()
         start = time.perf_counter()
-        HtmlReport().write(table, Path("hour.mp4"), page)
-        made = time.perf_counter() - start
-        figures = {"rows": len(table), "made in s": made, "MB": page.stat().st_size / 1e6, **measure_page(page)}
+        if options.clips:
+            page.write_text(make_corpus(options.clips), encoding="utf-8")
+        else:
+            HtmlReport().write(make_table(options.hours, options.people), Path("hour.mp4"), page)
+        figures = {"made in s": time.perf_counter() - start, "MB": page.stat().st_size / 1e6}
+        figures |= measure_corpus(page) if options.clips else measure_page(page)
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}, indent=1))
 
 
