@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -155,7 +155,7 @@ def make_corpus(clips: int) -> str:
 
 
 @contextmanager
-def open_tab() -> Iterator[tuple[Any, Any]]:
+def open_tab() -> Generator[tuple[Any, Any]]:
     """Yield a browser and an empty page of it, of the size of a small desktop."""
     from playwright.sync_api import sync_playwright
 
