@@ -1,5 +1,7 @@
 """Frames by PyAV: every format, true times, damage flagged; and the interface of a frame that all readers share."""
 
+import math
+import weakref
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,14 +55,31 @@ class Picture(Protocol):
         ...
 
 
-def stack_rgb(pictures: Sequence[Picture], size: tuple[int, int]) -> Tensor:
+class FrameMemory:
+    """Memory of decoded frames, which is used again once no tensor needs it: to map it anew costs more than a copy."""
+
+    def __init__(self) -> None:
+        self._free: list[np.ndarray] = []  # blocks, flat uint8
+
+    def allocate(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return an array (uint8) with any content. Its memory is used again once nothing refers to the array."""
+        size = math.prod(shape)
+        block = self._free.pop() if self._free else np.empty(0, np.uint8)
+        if len(block) < size:
+            block = np.empty(size, np.uint8)
+        pixels = block[:size].reshape(shape)
+        weakref.finalize(pixels, self._free.append, block).atexit = False
+        return pixels
+
+
+def stack_rgb(pictures: Sequence[Picture], size: tuple[int, int], memory: FrameMemory) -> Tensor:
     """Return all frames at one size (height, width): (T, H, W, 3) uint8 RGB.
 
     A single frame, as large ones come, is not copied if its rows lie in memory without gaps.
     """
     if len(pictures) == 1:
         return torch.from_numpy(np.require(pictures[0].rgb(size)[None], requirements=["C", "W"]))
-    pixels = np.empty((len(pictures), *size, 3), np.uint8)
+    pixels = memory.allocate((len(pictures), *size, 3))
     for place, picture in zip(pixels, pictures, strict=True):
         place[...] = picture.rgb(size)
     return torch.from_numpy(pixels)

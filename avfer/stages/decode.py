@@ -18,7 +18,7 @@ from avfer.option_types import Count, Number, check_options, parse_seconds
 from avfer.picture_files import is_sequence
 from avfer.readers import images, indexed, seek
 from avfer.readers.arrays import array_pictures
-from avfer.readers.pyav import Picture, stack_rgb
+from avfer.readers.pyav import FrameMemory, Picture, stack_rgb
 from avfer.readers.sound import sound_duration
 from avfer.readers.ticks import ticks_outside
 from avfer.types import Clip, Clock, FrameBatch, Gaps, Span
@@ -53,6 +53,7 @@ class VideoState:
     count: int = 0  # frames or ticks that were output
 
 
+    memory: FrameMemory = field(default_factory=FrameMemory)  # of the frames
 @dataclass
 class DecodeVideo:
     """Output the frames of a clip with their presentation times; without video, the ticks of a fixed clock.
@@ -115,7 +116,7 @@ class DecodeVideo:
             numbers=np.array([picture.number for picture in ready], np.int64) if self._leaves_out_frames else None,
         )
         state.count = clock.stop
-        return state, FrameBatch(clock, stack_rgb(ready, state.size))
+        return state, FrameBatch(clock, stack_rgb(ready, state.size, state.memory))
 
     def next_time(self, state: VideoState) -> float:
         """Return the time of the next frame or tick in seconds, infinity at the end of the clip."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from avfer.errors import MediaError
 from avfer.readers import seek
-from avfer.readers.pyav import stack_rgb
+from avfer.readers.pyav import FrameMemory, stack_rgb
 from tests.media_maker import cut_off, flip, leave_out, rewrite, spoil, stripes, tone, write_clip
 from tests.stages.decoding import (
     CLIPS,
@@ -246,6 +246,17 @@ def test_every_frame_of_a_real_clip_has_the_containers_time(row: dict[str, str])
 def test_a_frame_has_the_same_pixels_alone_and_in_a_chunk(tmp_path: Path, width: int, rotation: int):
     drawn = np.random.default_rng(0).integers(0, 255, (4, 48, width, 3), np.uint8)
     frames = list(seek.pictures(write_clip(tmp_path / "a.mp4", drawn, rotation=rotation)))
-    chunk = stack_rgb(frames, frames[0].size)
+    chunk = stack_rgb(frames, frames[0].size, FrameMemory())
     for number, frame in enumerate(frames):
-        assert torch.equal(stack_rgb([frame], frame.size)[0], chunk[number])
+        assert torch.equal(stack_rgb([frame], frame.size, FrameMemory())[0], chunk[number])
+
+
+def test_the_memory_of_frames_is_used_again_only_once_no_tensor_needs_it() -> None:
+    memory = FrameMemory()
+    pixels = torch.from_numpy(memory.allocate((2, 4, 4, 3)))
+    place, frame = pixels.data_ptr(), pixels[1]
+    del pixels
+    other = torch.from_numpy(memory.allocate((2, 4, 4, 3)))  # one frame is still in use
+    assert other.data_ptr() != place
+    del frame
+    assert torch.from_numpy(memory.allocate((1, 4, 4, 3))).data_ptr() == place
