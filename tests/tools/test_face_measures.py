@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from avfer.models.backbones.face_landmarker import square_around
-from avfer.models.backbones.face_lite import SIDE
+from avfer.models.backbones.face_lite import SIDE, FaceLite
 from avfer.models.face_measurer import ACTIVATIONS
 from tools.bench.face_measures import area_under_curve
+from tools.train.export_face_measures import blended
 from tools.train.face_measures import Objective, correlations, masked
 from tools.train.face_measures_augment import CANVAS, Augmentation, Targets, turn_gaze
 from tools.train.face_measures_data import align, turned
@@ -137,3 +138,12 @@ def test_correlation_is_per_column():
 
 def test_area_under_the_curve_counts_pairs_in_order():
     assert area_under_curve(np.array([2.0, 3.0]), np.array([1.0, 2.0])) == pytest.approx(3.5 / 4)
+
+
+def test_the_written_network_lies_between_the_start_and_the_end_of_a_run():
+    start, end = FaceLite(visibility=True), FaceLite()
+    first, last = start.heads.weight, end.heads.weight
+    for share, wanted in ((0.0, first), (1.0, last), (0.25, 0.75 * first + 0.25 * last)):
+        written = blended(start, end, share)
+        assert torch.allclose(written.heads.weight, wanted.half().float(), atol=1e-4)
+        assert not written.training
