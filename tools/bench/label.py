@@ -4,7 +4,8 @@ In each of `--rounds` rounds the same clips are labelled in three ways: by the p
 `avfer run` does) and by `avfer label --workers 1`, both pinned to one core, then by `--workers 2` on two cores. Rates
 exclude start-up: they count from the moment at which every worker has finished its first clip. Ratios are computed
 within a round, which reduces the influence of other processes. The time between two clips of a single worker, which
-scheduling costs at most, is measured from the completion markers.
+scheduling costs at most, is measured from the completion markers, and so is the share of the whole run that goes into
+starting, switching and ending: `--clips 1000 --seconds 2 --rounds 1` for many short clips.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.bench.clips import talking_720p
@@ -70,14 +72,26 @@ def loop_rate(pipeline: str, clips: Path, cores: set[int]) -> float:
     return rate([float(line) for line in output.split()], 1)
 
 
-def label_rate(pipeline: str, clips: Path, workers: int, cores: set[int]) -> tuple[float, float]:
-    """Return the clips per minute of `avfer label`, and the share of a single worker's time between clips."""
+@dataclass(frozen=True)
+class Labelling:
+    """How long `avfer label` took."""
+
+    clips_per_minute: float  # since every worker had finished its first clip
+    idle: float  # share of a single worker's time between clips
+    lost: float  # share of the whole run, from the command to its end, in which the workers process no clip
+
+
+def run_label(pipeline: str, clips: Path, workers: int, cores: set[int]) -> Labelling:
+    """Run `avfer label` over the clips and return how long it took."""
+    start = time.time()
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "avfer", "label", pipeline, "--input", str(clips), "--output", out]
         run_pinned([*command, "--workers", str(workers), "--device", "cpu", "--quiet"], cores)
+        seconds = time.time() - start
         markers = [json.loads(path.read_bytes()) for path in Path(out, "done").glob("*.json")]
-    finished = [marker["finished"] for marker in markers]
-    return rate(finished, workers), idle(sorted((marker["finished"], marker["seconds"]) for marker in markers))
+    ends = sorted((marker["finished"], marker["seconds"]) for marker in markers)
+    lost = 1 - sum(work for _, work in ends) / (workers * seconds)
+    return Labelling(rate([end for end, _ in ends], workers), idle(ends), lost)
 
 
 def idle(clips: list[tuple[float, float]]) -> float:
@@ -103,15 +117,16 @@ def main() -> None:
     options = parser.parse_args()
     clips = corpus(Path(tempfile.gettempdir()), options.clips, options.seconds)
     first, second = sorted(os.sched_getaffinity(0))[:2]
-    loops, ones, twos, gaps = list[float](), list[float](), list[float](), list[float]()
+    loops, ones, twos, gaps, lost = (list[float]() for _ in range(5))
     for number in range(options.rounds):
         start = time.perf_counter()
         loops.append(loop_rate(options.pipeline, clips, {first}))
-        one, gap = label_rate(options.pipeline, clips, 1, {first})
-        two, _ = label_rate(options.pipeline, clips, 2, {first, second})
-        ones.append(one)
-        twos.append(two)
-        gaps.append(100 * gap)
+        one = run_label(options.pipeline, clips, 1, {first})
+        two = run_label(options.pipeline, clips, 2, {first, second})
+        ones.append(one.clips_per_minute)
+        twos.append(two.clips_per_minute)
+        gaps.append(100 * one.idle)
+        lost.append(100 * two.lost)
         rates = f"{loops[-1]:.1f}, {ones[-1]:.1f}, {twos[-1]:.1f} clips/min"
         print(f"round {number + 1}: {rates}; {time.perf_counter() - start:.0f} s", flush=True)
     print(f"\n{options.clips} clips of {options.seconds:g} s, 1280x720, {options.pipeline}: median (range) of rounds")
@@ -122,6 +137,7 @@ def main() -> None:
     losses = [100 * (1 - one / loop) for loop, one in zip(loops, ones, strict=True)]
     print(f"| two workers compared with one | {median_and_range(gains, 2)} |")
     print(f"| cost of scheduling, compared with the loop | {median_and_range(losses, 1)} % |")
+    print(f"| starting, switching and ending, two workers | {median_and_range(lost, 1)} % of their time |")
     print(f"| time between clips | {median_and_range(gaps, 2)} % of a worker's time |")
     hours = [1000 / (two / 60 * options.seconds) for two in twos]  # for 1000 h of media
     print(f"| 1,000 hours of such video on two cores | {statistics.median(hours):.0f} hours |")
