@@ -1,5 +1,6 @@
 """The second table of a clip: landmarks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -9,7 +10,10 @@ import pytest
 
 from avfer.cli import main
 from avfer.export.table_reader import find_tables
-from avfer.models.face_measurer import LANDMARK_INDEX
+from avfer.landmark_tables import landmark_table
+from avfer.models.face_measurer import LANDMARK_INDEX, NUM_LANDMARKS
+from avfer.types import NO_TRACK
+from tests.export.tracks import make_track
 
 DEMO = Path(__file__).parent / "data" / "demo.mp4"
 SECOND = ["--stop", "0.4", "--set", "measured.landmarks=true"]
@@ -26,6 +30,20 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("landmarks")
     assert exit_code(["run", "vision", "--input", str(DEMO), "--output", str(folder), "--quiet", *SECOND]) == 0
     return folder
+
+
+def test_a_table_has_a_row_for_each_face_of_a_part_by_frame_then_track() -> None:
+    """Frames 2 and 3 of a clip read at every fifth frame; the second row of frame 2 has no face."""
+    track = make_track([(2, 7), (2, NO_TRACK), (2, 4), (3, 4)], 2, first=2)
+    clock = replace(track.clock, numbers=np.array([10, 15]))
+    points = np.arange(4 * NUM_LANDMARKS * 2, dtype=np.float32).reshape(4, NUM_LANDMARKS, 2)
+    points[1] = np.nan
+    faces = replace(track.faces, clock=clock)
+    rows = landmark_table(replace(track, clock=clock, faces=faces, landmarks=points)).to_pylist()
+    found = [(row["clip"], row["frame"], row["time_s"], row["track"]) for row in rows]
+    assert found == [("talk.mp4", 10, 0.08, 4), ("talk.mp4", 10, 0.08, 7), ("talk.mp4", 15, 0.12, 4)]
+    first, last = f"x{LANDMARK_INDEX[0]}", f"y{LANDMARK_INDEX[-1]}"
+    assert [(row[first], row[last]) for row in rows] == [(points[i, 0, 0], points[i, -1, 1]) for i in (2, 0, 3)]
 
 
 def test_run_writes_a_row_of_landmarks_for_each_face(written: Path) -> None:

@@ -4,12 +4,13 @@ import json
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from avfer.errors import AvferWarning, ConfigError
-from avfer.export.person_statistics import join_summaries, summarize_people, weighted_quantile
+from avfer.export.person_statistics import join_summaries, measures, summarize_people, weighted_quantile
 from avfer.export.table_segments import EVENTS, EventKind
 from avfer.segments import SegmentRule
 from tests.export.small_tables import small_table
@@ -33,6 +34,26 @@ def test_statistics_are_weighted_by_time_at_a_variable_frame_rate():
     variance = (0.1 * mean**2 + 0.3 * (1 - mean) ** 2 + 0.2 * (0.5 - mean) ** 2) / 0.6
     assert row["valence_sd"] == pytest.approx(math.sqrt(variance))
     assert (row["valence_q05"], row["valence_median"], row["valence_q95"]) == (0.0, 0.5, 1.0)
+
+
+def test_quantiles_are_those_of_the_time():
+    """Twenty rows of 0.1 s with the values 0 to 19: a twentieth of the time lies at or below the first."""
+    (row,) = summary([face(i / 10, i / 20) for i in range(20)])
+    found = [row[f"valence_{name}"] for name in ("q05", "q25", "median", "q75", "q95")]
+    assert found == pytest.approx([0, 4 / 20, 9 / 20, 14 / 20, 18 / 20])
+
+
+def test_a_row_at_the_start_of_a_window_belongs_to_it():
+    """0.3 / 0.1 is 2.9999999999999996 in binary numbers."""
+    rows = summary([face(i / 10) for i in range(11)], window=0.1)
+    assert [(row["window"], row["frames"]) for row in rows] == [(number, 1) for number in range(11)]
+
+
+def test_all_measures_of_a_table_are_summarized():
+    names = ["valence", "arousal", "au04", "au12_corrected", "yaw_deg", "gaze_yaw_deg", "eye_closed", "quality"]
+    names += ["face_score", "speech", "speaking"]
+    others = ["face_x1", "p_joy", "track", "time_s", "frame", "expression", "valence2"]
+    assert measures(pa.table({name: [0.0] for name in [*names, *others]})) == names
 
 
 def test_missing_values_have_no_weight():
@@ -65,6 +86,7 @@ def test_two_people_have_a_row_each_and_coverage_of_the_same_clip():
     first, second = summary(rows)
     assert (first["tracks"], first["coverage"], first["valence_mean"]) == ("1", pytest.approx(0.5), 0.5)
     assert (second["tracks"], second["coverage"], second["valence_mean"]) == ("2", pytest.approx(0.25), -0.5)
+    assert first["frames"] == second["frames"] == 4
 
 
 def test_the_voice_alone_has_a_row_of_its_own():

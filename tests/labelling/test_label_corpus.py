@@ -1,12 +1,16 @@
 """The rules of labelling, without processes: which clips are done, kept, done again, failed and reported."""
 
+import errno
 import json
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from avfer.atomic import output_errors
 from avfer.errors import ConfigError, OutputError
 from avfer.labelling.entry import Shard
 from tests.labelling.corpora import failures, labels, mtimes, values, write_corpus
@@ -254,6 +258,37 @@ def test_a_read_only_folder_ends_the_run_at_once(in_process, steady, corpus, rea
     with pytest.raises(OutputError, match="cannot be written"):
         label(steady, corpus, read_only_folder / "out", device="cpu")
     assert in_process.given == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_table_that_the_folder_cannot_take_ends_the_run(label, corpus, tmp_path, monkeypatch, number):
+    monkeypatch.setattr("avfer.labelling.label_clip.atomic_rename", raise_for_every_file(number))
+    with pytest.raises(OutputError, match=os.strerror(number)):
+        label("corpus")
+    assert list((tmp_path / "out/failed").rglob("*.json")) == []
+
+
+def test_a_clip_whose_name_the_folder_cannot_take_fails_alone(label, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("avfer.labelling.label_clip.atomic_rename", raise_for_every_file(errno.ENAMETOOLONG))
+    assert label("corpus").failed == 4
+    assert failures(tmp_path / "out")["a.mp4"]["stage"] == "write"
+
+
+def raise_for_every_file(number: int) -> Callable[..., object]:
+    def fail(path: Path, **_: object) -> None:
+        with output_errors(path):
+            raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_a_reason_of_several_lines_becomes_one(label, corpus, tmp_path, monkeypatch):
+    def fail(*_: object, **options: object) -> None:
+        raise ValueError("first line\n  second\tline")
+
+    monkeypatch.setattr("avfer.labelling.label_clip.clip_to_files", fail)
+    label("corpus")
+    assert failures(tmp_path / "out")["a.mp4"]["reason"] == "unexpected ValueError: first line second line"
 
 
 def test_processes_write_the_same_values_as_this_process(steady, corpus, tmp_path, request):

@@ -112,6 +112,46 @@ def test_a_file_of_other_code_is_made_again() -> None:
     torch.testing.assert_close(run(x)["y"], 2 * network(x), rtol=0, atol=1e-5)
 
 
+def test_a_file_with_other_outputs_is_made_again() -> None:
+    network, _ = slopes("names")
+    run = onnx_network("names", network, lambda net, x: {"z": net(x)}, (1, 3, 8, 8), free=(0, 2, 3))
+    assert run(torch.zeros(1, 3, 8, 8)).keys() == {"z"}
+
+
+def test_networks_and_free_axes_have_files_of_their_own(cache: Path) -> None:
+    network, _ = slopes("files")
+    slopes("files")
+    onnx_network("files", network, lambda net, x: {"y": net(x)}, (1, 3, 8, 8), free=(0,))
+    assert len(list(cache.rglob("files-*.onnx"))) == 3
+    run = onnx_network("files", network, lambda net, x: {"y": net(x)}, (1, 3, 8, 8), free=(0, 2, 3))
+    assert run(torch.zeros(1, 3, 20, 9))["y"].shape == (1, 4, 18, 7)
+
+
+def test_large_outputs_may_differ_in_proportion() -> None:
+    network = Slopes().eval().requires_grad_(False)
+    run = onnx_network("large", network, lambda net, x: {"y": 1e6 * net(x)}, (1, 3, 8, 8))
+    x = torch.randn(1, 3, 8, 8)
+    torch.testing.assert_close(run(x)["y"], 1e6 * network(x), rtol=1e-4, atol=100)
+
+
+class OnlyOnnx:
+    """A detector that can run by ONNX Runtime, and counts how often it was let do so."""
+
+    calls = 0
+
+    def use_onnx(self) -> None:
+        self.calls += 1
+
+
+@pytest.mark.parametrize(
+    ("engine_name", "device", "used"), [("onnx", "cpu", "onnx"), ("torch", "cpu", "torch"), ("onnx", "cuda", "torch")]
+)
+def test_onnx_runs_on_request_and_on_the_cpu_only(engine_name, device, used) -> None:
+    network = OnlyOnnx()
+    assert choose_engine(network, engine_name, torch.device(device)) == used
+    assert network.calls == (used == "onnx")
+
+
 def test_other_values_than_those_of_torch_are_refused() -> None:
     with pytest.raises(WeightsError, match="does not compute the same as torch; set engine: torch"):
         onnx_network("random", Slopes().eval(), lambda net, x: {"y": net(x) + torch.rand(1)}, (1, 3, 8, 8))
