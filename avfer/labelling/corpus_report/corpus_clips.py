@@ -72,7 +72,7 @@ class CorpusClips:
     """The clips of a labelled folder, read by `read_corpus`."""
 
     status: CorpusStatus  # totals
-    part: LabelledPart = field(default_factory=LabelledPart)
+    part: LabelledPart = field(default_factory=LabelledPart)  # that was labelled, of every clip
     seconds: float = 0.0  # labelled length of all clips that are done
     distributions: CorpusDistributions = field(default_factory=CorpusDistributions)  # of the rows
     rows: list[list[Cell]] = field(default_factory=list[list[Cell]])  # of COLUMNS, and the address of the clip's report
