@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from avfer.errors import ConfigError, MediaError
+from avfer.errors import AvferWarning, ConfigError, MediaError
 from avfer.inputs import find_clips
 from avfer.media import probe
 from avfer.picture_files import find_pictures, is_sequence
@@ -55,6 +55,13 @@ def test_a_folder_or_a_pattern_of_pictures_is_one_clip(folder: Path, pattern: st
     assert not batch.clock.corrupt.any() and batch.clock.last
     media = probe(folder / pattern)
     assert media.video is not None and (media.video.width, media.video.height, media.audio) == (96, 64, None)
+
+
+def test_a_video_keeps_its_rate_with_a_warning_that_names_the_right_option(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.mp4", stripes(4))
+    with pytest.warns(AvferWarning, match="videos keep their own.*the option fps"):
+        batch = decode(tmp_path / "a.mp4", sequence_fps=10.0)
+    np.testing.assert_allclose(batch.clock.times, np.arange(4) / 25)
 
 
 def test_a_damaged_picture_keeps_its_place_and_is_marked(folder: Path) -> None:

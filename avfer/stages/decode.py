@@ -1,6 +1,7 @@
 """decode_video: the frames of a clip with their true times."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ import torch
 from pydantic import Field
 
 from avfer.container import audio_stream, open_container
-from avfer.errors import ConfigError, MediaError, MissingExtra, unknown
+from avfer.errors import AvferWarning, ConfigError, MediaError, MissingExtra, unknown
 from avfer.media import probe
 from avfer.option_types import Count, Number, check_options, parse_seconds
 from avfer.picture_files import is_sequence
@@ -25,6 +26,7 @@ from avfer.types import Clip, Clock, FrameBatch, Gaps, Span
 
 Rate = Annotated[Number, Field(gt=0, le=1000)]  # Hz
 Time = Number | str  # seconds, or hh:mm:ss
+SEQUENCE_FPS = 25.0  # Hz
 TICK_RATE = 25  # Hz, clock of a clip without video
 READERS: dict[str, Callable[[Path, float], Iterator[Picture]]] = {  # file, start (s) -> frames
     "pyav": seek.pictures,
@@ -51,9 +53,9 @@ class VideoState:
     size: tuple[int, int] = (0, 0)  # (height, width) px of the first frame; all others are scaled to it
     ticks: _Ticks | None = None  # of a clip without video
     count: int = 0  # frames or ticks that were output
-
-
     memory: FrameMemory = field(default_factory=FrameMemory)  # of the frames
+
+
 @dataclass
 class DecodeVideo:
     """Output the frames of a clip with their presentation times; without video, the ticks of a fixed clock.
@@ -76,7 +78,7 @@ class DecodeVideo:
     fps: Rate | None = None  # Hz, the highest rate of frames that are kept
     start_at: Time = 0.0  # seconds, or hh:mm:ss
     stop_at: Time | None = None  # seconds or hh:mm:ss, excluded; None: the end of the clip
-    sequence_fps: Rate = 25.0  # Hz, of a clip that is a sequence of pictures
+    sequence_fps: Rate = SEQUENCE_FPS  # Hz, of a clip that is a sequence of pictures
     _part: tuple[float, float] = field(init=False, repr=False)  # start_at and stop_at in seconds
 
     def __post_init__(self) -> None:
@@ -150,6 +152,13 @@ class DecodeVideo:
             return images.pictures(clip.path, self.sequence_fps)
         if probe(clip.path).video is None:
             return None
+        if self.sequence_fps != SEQUENCE_FPS:
+            warnings.warn(
+                "sequence_fps (--fps) is the rate of picture sequences, and videos keep their own; to read fewer frames"
+                " of a video, set the option fps of its stage decode_video",
+                AvferWarning,
+                stacklevel=2,
+            )
         return READERS[self.reader](clip.path, self._part[0])
 
     def _kept(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
