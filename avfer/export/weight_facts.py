@@ -18,9 +18,9 @@ MAPPED = (
     " faces, by published tables."
 )
 MIXED = (
-    "During speech, the arousal of the face that speaks is the mean of that and of an estimate from the voice; on rows"
-    " without a face, valence and arousal come from the voice alone. The estimates from the voice were learned from"
-    " sounds of known emotions, not from ratings."
+    "During speech, the arousal of the face that speaks weighs an estimate from the voice too; on rows without a face,"
+    " valence and arousal come from the voice alone. The estimates from the voice were learned from sounds of known"
+    " emotions, not from ratings."
 )
 VOICE_ONLY = (
     "Valence and arousal are mapped from the voice, not measured: the embedded network ({names}) learned them from"
