@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from avfer.errors import ConfigError, DatasetError
@@ -56,6 +57,35 @@ def test_a_segment_has_the_column_and_its_values():
     assert fear["mean"] is None, "its probability is null"
 
 
+def test_a_segment_has_the_track_on_which_it_starts():
+    rows = [row | {"track": 4 if i < 3 else 9} for i, row in enumerate(one_person())]
+    tracks = [(track, label) for _, track, _, label, *_ in found(rows)]
+    assert tracks == [(4, "smile"), (4, "blink"), (4, "joy"), (9, "fear")]
+
+
+def test_the_mean_of_an_expression_is_that_of_its_probability_on_each_row():
+    rows = [row | {"p_joy": value} for row, value in zip(one_person(), (0.5, 0.6, 1.0, 0.1, 0.1, 0.1), strict=True)]
+    (joy,) = (row for row in segment_table(small_table(rows)).to_pylist() if row["label"] == "joy")
+    assert (joy["mean"], joy["peak"], joy["peak_s"]) == (pytest.approx(0.7), pytest.approx(1.0), pytest.approx(0.2))
+
+
+def test_blinks_are_read_from_eye_closed_or_else_from_au45_and_last_half_a_second_at_most():
+    closed = [0.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.0, 0.0, 0.0, 0.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.0]
+    rows = [{"time_s": i / 10, "track": 1, "eye_closed": value} for i, value in enumerate(closed)]
+    table = small_table(rows, ("expression", "au12"))
+    other = table.append_column("au45", pa.array([0.0] * len(rows), pa.float32()))
+    renamed = table.rename_columns({"eye_closed": "au45"})
+    for one, column in ((table, "eye_closed"), (other, "eye_closed"), (renamed, "au45")):
+        (blink,) = segment_table(one).to_pylist()
+        assert (blink["column"], blink["start_s"], round(blink["stop_s"], 3)) == (column, 0.1, 0.6)
+
+
+def test_a_segment_has_the_path_of_its_clip():
+    table = small_table(one_person())
+    table = table.append_column("source", pa.array(["s1/a.mp4"] * len(table)))
+    assert {(row["clip"], row["source"]) for row in segment_table(table).to_pylist()} == {("a.mp4", "s1/a.mp4")}
+
+
 def test_without_its_columns_a_kind_has_no_segments():
     assert {row[2] for row in found(one_person(), ("au12", "eye_closed"))} == {"expression"}
 
@@ -101,6 +131,7 @@ def test_settings_change_the_rules_and_add_events():
         ("smle.on=0.7", "unknown event 'smle'; did you mean 'smile'"),
         ("smile.onn=0.7", "unknown option 'onn'; did you mean 'on'"),
         ("smile.on=high", "must be a number, got 'high'"),
+        ("smile.on=true", "must be a number, got True"),
         ("smile.on=0.1", "smile.on=0.1: off: must be <= on"),
         ("smile", "KEY=VALUE"),
     ],

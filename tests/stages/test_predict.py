@@ -1,6 +1,7 @@
 """predict_affect with causal models: one hidden state per track, NaN on rows without face and voice."""
 
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -154,6 +155,16 @@ def test_rows_without_face_and_voice_are_nan(models, name):
 def test_a_model_of_the_face_alone_predicts_nothing_from_the_voice(models):
     track = predict(models["linear_lite"], crowd())
     np.testing.assert_array_equal(np.isnan(track.valence), track.faces.track_ids == NO_TRACK)
+
+
+def test_speech_and_speaking_go_through_to_the_affect(models):
+    rows = crowd()
+    activity = np.linspace(0, 1, 2 * len(rows.faces), dtype=np.float32).reshape(-1, 2)
+    track = predict(
+        models["gru_lite"], replace(rows, activity=activity, activity_names=("speech", "speaking")), [7, 40]
+    )
+    assert track.activity_names == ("speech", "speaking")
+    np.testing.assert_array_equal(track.activity, activity)
 
 
 def test_people_do_not_influence_each_other(models):
