@@ -22,7 +22,7 @@ from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
 from avfer.export import UsesSound, find_exporter, find_format, metadata_of
 from avfer.export.privacy import check_numbers_only
 from avfer.export.summary import TableSummary
-from avfer.export.table_writer import TableWriter
+from avfer.export.table_writer import TableWriter, appended
 from avfer.inputs import InputFile
 from avfer.kept_files import check_kept, record_metadata
 from avfer.landmark_tables import LandmarkTables, landmarks_beside
@@ -170,7 +170,7 @@ def clip_to_files(
         check_numbers([job])
     tables = {name: path for name, path in job.tables.items() if path not in keep}
     exports = {name: path for name, path in job.exports.items() if path not in keep}
-    parts, metadata = list[pa.Table](), dict[str, str]()
+    whole, metadata = None, dict[str, str]()
     with ExitStack() as stack, closing(_stream(job, pipeline)) as tracks:
         writers = [stack.enter_context(TableWriter(path, name)) for name, path in tables.items()]
         landmarks = LandmarkTables(stack, {name: job.landmarks[name] for name in tables if name in job.landmarks})
@@ -185,13 +185,13 @@ def clip_to_files(
                 writer.append(table)
             result.summary.add(table)
             if exports:  # a table is small compared with frames: about 5 MB for half an hour of one face
-                parts.append(table)
+                whole = appended(whole, table)
     result.duration = result.duration or result.summary.stop
     result.written.extend([*tables.values(), *landmarks.written])
     for name, path in tables.items():
         record_metadata(path, find_format(name), metadata)
-    if exports:
-        _export(job, exports, pa.concat_tables(parts), result)
+    if whole is not None:
+        _export(job, exports, whole, result)
 
 
 def run_job(

@@ -11,6 +11,7 @@ from avfer.atomic import atomic_rename, output_errors
 from avfer.errors import OutputError
 from avfer.export import TableFormat, find_format
 
+MAX_PIECES = 64  # of a table that grows; each takes about 1 kB for each column, whatever its number of rows
 ROWS_PER_WRITE = 8192  # whatever the size of the parts, so that the bytes of the file do not depend on it
 
 
@@ -52,7 +53,7 @@ class TableWriter:
         Raises OutputError if they cannot be written. Leaving the `with` block raises it too if nothing was appended.
         """
         self.rows += len(table)
-        pending = table if self._pending is None else pa.concat_tables([self._pending, table])
+        pending = appended(self._pending, table)
         with output_errors(self.path):
             while len(pending) >= ROWS_PER_WRITE:
                 self._write(pending.slice(0, ROWS_PER_WRITE))
@@ -91,3 +92,10 @@ class TableWriter:
             if opened is not None:
                 with suppress(OSError, ValueError, pa.ArrowException):
                     opened.close()
+
+
+def appended(table: pa.Table | None, part: pa.Table) -> pa.Table:
+    """Return the rows of both tables as one table of at most MAX_PIECES pieces; `table` is None at the beginning."""
+    whole = part if table is None else pa.concat_tables([table, part])
+    pieces = whole.column(0).num_chunks if whole.num_columns else 0
+    return whole if pieces <= MAX_PIECES else whole.combine_chunks()

@@ -4,13 +4,14 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from avfer.catalog import NAMES
 from avfer.errors import ConfigError, OutputError
 from avfer.export import find_format, table_writer
-from avfer.export.table_writer import TableWriter
+from avfer.export.table_writer import MAX_PIECES, TableWriter, appended
 from tests.export.tracks import make_track, split
 
 FORMATS = list(NAMES["format"])
@@ -104,3 +105,11 @@ def test_a_full_disk_is_an_output_error(small_disk, suffix):
 def test_a_read_only_folder_is_an_output_error(read_only_folder):
     with pytest.raises(OutputError, match="cannot be written"):
         TRACK.save(read_only_folder / "a.csv")
+
+
+def test_a_growing_table_has_few_pieces_and_all_rows() -> None:
+    table = None
+    for number in range(200):
+        table = appended(table, pa.table({"a": [number], "b": [str(number)]}))
+        assert table["a"].num_chunks <= MAX_PIECES
+    assert table is not None and table["b"].to_pylist() == [str(number) for number in range(200)]
