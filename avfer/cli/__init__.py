@@ -53,7 +53,8 @@ command(
     "run",
     example="avfer run aver --input clips/ --start 0:30 --report",
     note="Valence and arousal of the embedded weights are mapped from expressions by published tables, and arousal in"
-    " speech also from the voice; they are not measured: rank moments by them. Action units, head pose and gaze are measured.",
+    " speech also from the voice; they are not measured: rank moments by them. Action units, head pose and gaze are"
+    " measured.",
 )(run)
 command(app, "evaluate", example="avfer evaluate aff_wild2 --root /data/Aff-Wild2 --pipeline aver")(evaluate)
 command(app, "agree", example="avfer agree avfer_out/talk.parquet talk.eaf --threshold 0.5")(agree)

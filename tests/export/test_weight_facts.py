@@ -41,7 +41,8 @@ def test_the_note_states_what_comes_from_the_voice():
     both = mapped_note(metadata("aver_lite", "voice_lite", "gru_lite", au_scale="activation"))
     voice = mapped_note(metadata("voice_lite", "gru_lite"))
     assert "voice" not in face and "expressions of faces" in face
-    assert "expressions of faces" in both and "arousal of the face that speaks weighs an estimate from the voice" in both
+    assert "expressions of faces" in both
+    assert "arousal of the face that speaks weighs an estimate from the voice" in both
     assert voice.startswith("Valence and arousal are mapped from the voice") and "faces" not in voice
 
 
