@@ -5,7 +5,7 @@ import torch
 from avfer.models.backbones.face_landmarker import square_around
 from avfer.models.backbones.face_lite import SIDE, FaceLite
 from avfer.models.face_measurer import ACTIVATIONS
-from tools.bench.face_measures import area_under_curve
+from tools.bench.face_measures import UNITS, along, area_under_curve
 from tools.train.export_face_measures import blended
 from tools.train.face_measures import Objective, correlations, masked
 from tools.train.face_measures_augment import CANVAS, Augmentation, Targets, turn_gaze
@@ -147,3 +147,12 @@ def test_the_written_network_lies_between_the_start_and_the_end_of_a_run():
         written = blended(start, end, share)
         assert torch.allclose(written.heads.weight, wanted.half().float(), atol=1e-4)
         assert not written.training
+
+
+def test_units_that_move_along_by_more_than_half_are_named_with_their_share():
+    gain = np.zeros((2, len(UNITS)))
+    gain[0, UNITS.index("au12")], gain[0, UNITS.index("au25")], gain[0, UNITS.index("au10")] = 0.8, -0.6, 0.4
+    gain[1, UNITS.index("au06")], gain[1, UNITS.index("au12")] = 0.1, 0.1  # not measured
+    found = along(["au12", "au06"], gain, "two heads")
+    assert [(one.name, one.value) for one in found] == [("au25 where au12 moves", pytest.approx(-0.75))]
+    assert found[0].protocol == "two heads, share of the gain of au12"

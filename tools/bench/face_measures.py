@@ -151,7 +151,7 @@ def hairy(model: FaceLite, corpus: Corpus) -> list[Metric]:
 def responses(model: FaceLite, folder: Path) -> list[Metric]:
     """Print how each action unit follows its movement on rendered heads, and which others move along.
 
-    Return the rank correlations and gains.
+    Return the rank correlations, the gains, and the units that move along.
     """
     paths = sorted(folder.glob("[0-9]*[0-9].npz"))
     gain, rank = np.zeros((len(paths), len(SWEEPS), len(UNITS))), np.zeros((len(paths), len(SWEEPS)))
@@ -179,22 +179,35 @@ def responses(model: FaceLite, folder: Path) -> list[Metric]:
         f"    strict units: lowest {min(means[names.index(n)] for n in STRICT):.3f}; the others: mean"
         f" {np.mean([means[names.index(n)] for n in others]):.3f}; AU06 and AU09 apart"
     )
-    for k, name in enumerate(names):
-        moved = gain[:, k].mean(0) / own[k]
-        along = [
-            f"{UNITS[j]} {moved[j]:+.2f}"
-            for j in np.argsort(-np.abs(moved))
-            if UNITS[j] != name and abs(moved[j]) > 0.5
-        ]
-        if along:
-            print(f"    {name} also moves {', '.join(along)} (shares of its own gain)")
-    print(f"    AU12 above neutral on the same head: {np.mean(smiles):.3f} of {len(smiles)} pairs")
     protocol = f"{len(paths)} rendered heads that were not trained on, one movement at weights 0 to 1"
+    moves = along(names, gain.mean(0), protocol)
+    print(f"    AU12 above neutral on the same head: {np.mean(smiles):.3f} of {len(smiles)} pairs")
     found = [
         metric(f"Spearman {name}", value, f"{protocol}, within heads") for name, value in zip(names, means, strict=True)
     ]
     found += [metric(f"gain {name}", value, protocol) for name, value in zip(names, own, strict=True)]
-    return [*found, metric("AU12 above neutral, same head", float(np.mean(smiles)), f"{protocol}, {len(smiles)} pairs")]
+    smiling = metric("AU12 above neutral, same head", float(np.mean(smiles)), f"{protocol}, {len(smiles)} pairs")
+    return [*found, *moves, smiling]
+
+
+def along(names: Sequence[str], gain: np.ndarray, protocol: str) -> list[Metric]:
+    """Print which units move by more than half as much as the one that a head moves; return those that are measured.
+
+    names: the moved units; gain: (len(names), len(UNITS)) mean change of each unit from weight 0 to 1.
+    """
+    found: list[Metric] = []
+    for name, gains in zip(names, gain, strict=True):
+        shares = gains / gains[UNITS.index(name)]
+        others = [j for j in np.argsort(-np.abs(shares)) if UNITS[j] != name and abs(shares[j]) > 0.5]
+        if others:
+            moved = ", ".join(f"{UNITS[j]} {shares[j]:+.2f}" for j in others)
+            print(f"    {name} also moves {moved} (shares of its own gain)")
+        found += [
+            metric(f"{UNITS[j]} where {name} moves", shares[j], f"{protocol}, share of the gain of {name}")
+            for j in others
+            if name not in FROM_RENDERS and UNITS[j] not in FROM_RENDERS
+        ]
+    return found
 
 
 def angles(model: FaceLite, corpus: Corpus, folder: Path) -> list[Metric]:
