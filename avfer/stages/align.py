@@ -31,7 +31,7 @@ class AlignFaces:
     """
 
     size: Annotated[Count, Field(ge=8, le=1024)] | None = None  # px, side of a crop
-    template: Literal["card", "arcface"] = "card"  # "arcface": the `points` below, whatever the card states
+    template: Literal["card", "arcface"] = "card"  # of the card of the backbone, or "arcface": the option `points`
     points: Points = ARCFACE  # template as (x, y) shares of the side, in the landmarks' order
     person: Person = "all"  # all, largest, leftmost, or the number of a person
 

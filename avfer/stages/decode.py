@@ -73,11 +73,11 @@ class DecodeVideo:
     pictures, or a pattern such as `frames/%04d.png`, is a clip with `sequence_fps` pictures a second.
     """
 
-    reader: str = "pyav"
-    every: Annotated[Count, Field(ge=1, le=100_000)] = 1  # frames
+    reader: str = "pyav"  # library that decodes: pyav, decord or torchcodec
+    every: Annotated[Count, Field(ge=1, le=100_000)] = 1  # keep each frame whose number is a multiple of this
     fps: Rate | None = None  # Hz, the highest rate of frames that are kept
     start_at: Time = 0.0  # seconds, or hh:mm:ss
-    stop_at: Time | None = None  # seconds or hh:mm:ss, excluded; None: the end of the clip
+    stop_at: Time | None = None  # seconds or hh:mm:ss, excluded; null: the end of the clip
     sequence_fps: Rate = SEQUENCE_FPS  # Hz, of a clip that is a sequence of pictures
     _part: tuple[float, float] = field(init=False, repr=False)  # start_at and stop_at in seconds
 

@@ -63,7 +63,7 @@ class DecodeAudio:
     sample_rate: Annotated[Count, Field(ge=1000, le=384_000)] = 16000  # Hz
     channel: Channel = "mix"  # mean of all channels; left, right, or the number of a channel from 1
     start_at: Time = 0.0  # seconds, or hh:mm:ss; 0: sound before the first frame is kept
-    stop_at: Time | None = None  # seconds or hh:mm:ss, excluded; None: the end of the clip
+    stop_at: Time | None = None  # seconds or hh:mm:ss, excluded; null: the end of the clip
     _part: tuple[float, float] = field(init=False, repr=False)  # start_at and stop_at in seconds
 
     def __post_init__(self) -> None:

@@ -66,11 +66,11 @@ class DetectFaces:
 
     detector: str = "mtcnn"  # name in the catalog, or "package.module:Name" of a class that implements Detector
     min_size: Annotated[Number, Field(ge=12, le=4096)] = 40.0  # px; smaller faces cannot be found
-    min_score: Share = 0.8
-    every: Annotated[Count, Field(ge=1, le=250)] = 10  # frames
-    calm: Annotated[Count, Field(ge=1, le=10)] = 3  # multiples of `every`, distance while all faces are sure
+    min_score: Share = 0.8  # lowest score of a face on a key frame
+    every: Annotated[Count, Field(ge=1, le=250)] = 10  # frames between searches where a face comes, goes or is unsure
+    calm: Annotated[Count, Field(ge=1, le=10)] = 3  # times `every`: frames between key frames while all faces are sure
     region: Region | None = None  # [x, y, width, height] in px, or in shares of the picture if none is above 1
-    engine: Engine = "torch"  # that runs the detector: torch, or on a CPU onnx (ONNX Runtime), if it allows it
+    engine: Engine = "torch"  # what runs the detector: torch, or onnx (ONNX Runtime) on a CPU, if it allows it
     engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
     _network: Detector | None = field(default=None, init=False, repr=False)
 

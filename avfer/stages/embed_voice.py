@@ -51,7 +51,7 @@ class EmbedVoice:
 
     backbone: str = "voice_lite"  # name in the catalog, or "package.module:Name" of a VoiceNetwork
     weights: str = "builtin"  # "builtin", "research", a path, or a URL with its sha256
-    hop: Annotated[Number, Field(ge=0.01, le=60)] = 0.2  # seconds, a multiple of 0.01
+    hop: Annotated[Number, Field(ge=0.01, le=60)] = 0.2  # seconds from one row to the next, a multiple of 0.01
     card: Card = field(init=False, repr=False)  # of the weights
     frames: SoundFrames = field(init=False, repr=False)  # that the backbone reads
     network: VoiceNetwork = field(init=False, repr=False)  # set by load()

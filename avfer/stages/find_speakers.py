@@ -56,7 +56,7 @@ class FindSpeakers:
     rows in the window: such a face keeps the voice. Rows without a face keep it too.
     """
 
-    window: Annotated[Number, Field(gt=0, le=60)] = 1.0  # seconds; the rows wait for the half of it
+    window: Annotated[Number, Field(gt=0, le=60)] = 1.0  # seconds of movement that count; rows wait for half of them
     threshold: Share = 0.5  # lowest `speaking` with which a face keeps the voice
 
     def __post_init__(self) -> None:

@@ -85,10 +85,10 @@ class IdentifyPersons:
 
     backbone: str = "identity_lite"  # name in the catalog, or "package.module:Name" of a FaceNetwork
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
-    min_likeness: Annotated[Number, Field(ge=-1, le=1 + COLOUR_WEIGHT)] = 1.0  # fits identity_lite
-    ahead: Annotated[Count, Field(ge=0, le=100)] = 6  # frames; as many are kept in memory
+    min_likeness: Annotated[Number, Field(ge=-1, le=1 + COLOUR_WEIGHT)] = 1.0  # of the same person; fits identity_lite
+    ahead: Annotated[Count, Field(ge=0, le=100)] = 6  # frames by which a new track is identified; as many are in memory
     every: Annotated[Number, Field(ge=0.04, le=3600)] = 1.5  # seconds to the first further look of a track
-    engine: Engine = "torch"  # that runs the network: torch, or on a CPU onnx (ONNX Runtime), if the network allows it
+    engine: Engine = "torch"  # what runs the network: torch, or onnx (ONNX Runtime) on a CPU, if the network allows it
     engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
     card: Card = field(init=False, repr=False)  # of the weights
     _path: Path = field(init=False, repr=False)

@@ -45,7 +45,7 @@ class MeasureFaces:
 
     network: str = "face_lite"  # name in the catalog, or "package.module:Name" of a FaceMeasurer
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
-    engine: Engine = "torch"  # that runs the network: torch, or on a CPU onnx (ONNX Runtime), if the network allows it
+    engine: Engine = "torch"  # what runs the network: torch, or onnx (ONNX Runtime) on a CPU, if the network allows it
     engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
     card: Card = field(init=False, repr=False)
     _path: Path = field(init=False, repr=False)

@@ -29,7 +29,7 @@ class SmoothAffect:
     A window of 0 s changes nothing. Missing values (NaN) stay missing and do not enter any mean.
     """
 
-    window: Annotated[Number, Field(ge=0, le=600)] = 0.4  # seconds
+    window: Annotated[Number, Field(ge=0, le=600)] = 0.4  # seconds, width of the whole window; 0: no smoothing
 
     def __post_init__(self) -> None:
         check_options(self)

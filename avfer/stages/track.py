@@ -48,11 +48,11 @@ class TrackFaces:
     where a track begins, rows are output up to `min_length` - 1 frames later.
     """
 
-    min_iou: Share = 0.3  # of the boxes of a track and a detection
-    max_gap: Seconds = 0.5  # seconds
-    min_score: Share = 0.6
+    min_iou: Share = 0.3  # overlap (IoU) with the expected box of its track from which on a face continues it
+    max_gap: Seconds = 0.5  # seconds without a face after which a track ends
+    min_score: Share = 0.6  # lowest score of a face between key frames
     max_searches: Annotated[Count, Field(ge=0, le=250)] = 5  # searches of whole frames between two key frames
-    min_length: Annotated[Count, Field(ge=1, le=100)] = 5  # frames; as many rows and crops are kept in memory
+    min_length: Annotated[Count, Field(ge=1, le=100)] = 5  # frames; a start with fewer, unsure faces is dropped
 
     def __post_init__(self) -> None:
         check_options(self)
