@@ -20,16 +20,12 @@ from pyarrow.parquet import read_table
 
 from avfer import remote
 from avfer.errors import ConfigError
+from avfer.export.table_reader import is_own_column
 from avfer.local_paths import check_path
 from avfer.yaml_reader import shown
 
 SUFFIXES = (".csv", ".parquet")
-# Columns of the tables and of the plan, which avfer fills itself.
-RESERVED = re.compile(
-    r"clip|frame|time_s|track|face_(score|[xy][12])|valence|arousal|expression|reason|part|p_.*|au\d\d|"
-    r"person|has_face|has_voice|source|"
-    r"id|path|size|modified|hash|duration"
-)
+PLAN_COLUMNS = re.compile(r"id|path|size|modified|hash|duration|part|p_.*")  # beside those of the tables
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def read_manifest(text: str) -> Manifest:
     if "path" not in names:
         raise ConfigError(f"the manifest {text} has no column 'path', but {', '.join(names)}")
     own = table.drop_columns([name for name in ("path", "id") if name in names])
-    reserved = [name for name in own.column_names if RESERVED.fullmatch(name)]
+    reserved = [name for name in own.column_names if PLAN_COLUMNS.fullmatch(name) or is_own_column(name)]
     if reserved:
         raise ConfigError(f"the manifest {text} has a column '{reserved[0]}', which avfer fills itself; rename it")
     paths = _texts(table, "path", text)

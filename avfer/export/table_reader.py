@@ -115,6 +115,11 @@ READERS: dict[str, Callable[[Path], pa.Table]] = {
 }
 
 
+def is_own_column(name: str) -> bool:
+    """Return whether avfer fills a column of this name itself, so that no column of the user may have it."""
+    return _type_of(name) is not None
+
+
 def _type_of(name: str) -> pa.DataType | None:
     """Return the type of a column of avfer, None for one of the user's own."""
     return TYPES.get(name) or (pa.float32() if NUMBERS.fullmatch(name) else None)

@@ -72,6 +72,7 @@ def test_overwrite_runs_the_pipeline_although_only_columns_changed(label, listed
         ("path\n", "no rows"),
         ("path,age\n,3\n", "a row without a path"),
         ("path,valence\nx/a.mp4,1\n", "'valence', which avfer fills itself"),
+        ("path,quality\nx/a.mp4,1\n", "'quality', which avfer fills itself"),
         ("path,duration\nx/a.mp4,1\n", "'duration', which avfer fills itself"),
         ("path\nx/a.mp4\nx/gone.mp4\nx\n", r"gone\.mp4' does not exist.*'.*x' is not a regular file"),
         ("id,path\n../up,x/a.mp4\n", "cannot name a clip"),
