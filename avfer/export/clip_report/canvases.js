@@ -103,7 +103,7 @@ function drawPlane() {
     context.fill();
     context.stroke();
   }
-  fillText(byId("plane-caption"), `${chosen.label}: path of the part shown in the curves; the last ${TRAIL} s before the cursor are drawn strongly.`);
+  fillText(byId("plane-caption"), clip.video.still ? "The point of the chosen face is larger." : `${chosen.label}: path of the part shown in the curves; the last ${TRAIL} s before the cursor are drawn strongly.`);
 }
 
 /* Return [instant, valence, arousal] of the rows of the chosen person in a part that have both; `sparse`: of more than

@@ -1,7 +1,5 @@
 """Small pictures of each person's face at several times of a clip, cut out of its video."""
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,8 +11,9 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from PIL import Image
 
-from avfer.container import decode_packet, open_container, quarter_turns, read_packets, time_of, video_stream
+from avfer.container import decode_packet, open_container, read_packets, time_of, video_stream
 from avfer.errors import MediaError
+from avfer.export.clip_report.frame_picture import jpeg_url, upright_picture
 from avfer.export.person_rows import PersonRows
 from avfer.media import probe
 from avfer.picture_files import is_sequence
@@ -100,7 +99,8 @@ def _frames_at(
     stream = video_stream(container)
     if stream is None or not stream.time_base:
         return
-    budget, position, frames = DECODED, -np.inf, iter(())
+    budget, position = DECODED, min(0.0, wanted[0]) - 1e-4  # where the container is when it opens
+    frames = _decoded(container, stream, first_s)
     for target in wanted:
         if target <= position:
             continue
@@ -129,8 +129,7 @@ def _cut_frame(frame: VideoFrame, time: float, people: Sequence[_Boxes], found: 
     boxes = [person.at(time) for person in people]
     if all(box is None for box in boxes):
         return
-    pixels = np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns(frame))
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture = upright_picture(frame)
     for box, faces in zip(boxes, found, strict=True):
         if box is not None:
             faces.append(FaceImage(round(time, 4), _cut(picture, box)))
@@ -141,7 +140,4 @@ def _cut(picture: Image.Image, box: np.ndarray) -> str:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half = max(2.0, (0.5 + MARGIN) * float(max(box[2] - box[0], box[3] - box[1])))
     corners = (round(x - half), round(y - half), round(x + half), round(y + half))
-    face = picture.crop(corners).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    file = io.BytesIO()
-    face.save(file, "JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return jpeg_url(picture.crop(corners).resize((SIDE, SIDE), Image.Resampling.BILINEAR), QUALITY)

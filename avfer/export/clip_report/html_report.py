@@ -36,6 +36,7 @@ SCRIPTS = (
     "player.js",
     "report.js",  # opens a clip and chooses people
     "panels.js",
+    "face_values.js",  # shows a photograph
     "canvases.js",
     "texts.js",
     "start.js",  # connects everything
@@ -55,7 +56,7 @@ class CodingAgreement(NamedTuple):
 
 @dataclass(frozen=True)
 class HtmlReport:
-    """Exporter "report": writes the page of a clip, with its video if that is found.
+    """Exporter "report": writes the page of a clip, with its video or photograph if that is found.
 
     The page opens from disk and loads nothing but the linked video; its content security policy refuses all else.
     """

@@ -93,15 +93,15 @@ def caveats(metadata: Mapping[str, str]) -> list[str]:
     return [*(found or [UNKNOWN]), EXPRESSIONS]
 
 
-def methods(metadata: Mapping[str, str], seconds: float, unit: str) -> str:
+def methods(metadata: Mapping[str, str], recording: str) -> str:
     """Return a paragraph for the methods section of a paper.
 
-    seconds: duration of the clip; unit: what a row covers, "120 frames".
+    recording: what was analysed, "recording (5.2 s, 120 frames)" or "picture".
     """
     version, name = metadata.get("version", "?"), metadata.get("pipeline_name") or "of its own"
     sha256 = metadata.get("pipeline_sha256", "")
     parts = [
-        f"The recording ({seconds:.1f} s, {unit}) was analysed with avfer {version}, pipeline {name}"
+        f"The {recording} was analysed with avfer {version}, pipeline {name}"
         f"{f' (sha256 {sha256[:12]})' if sha256 else ''}"
         f"{', on the device ' + device if (device := metadata.get('device')) else ''}."
     ]

@@ -8,6 +8,7 @@ class Player {
     this.time = 0; // s, on the axis of the table
     this.offset = 0; // s, what the video calls time 0 of the table
     this.range = { min: 0, max: 1 };
+    this.still = false; // whether the clip is a photograph
     this.rate = 1;
     this.clock = 0;
     const video = this.video;
@@ -19,11 +20,11 @@ class Player {
     this.onReady = this.onFault = this.onPlaying = () => {};
   }
 
-  /* Take a URL as the video; null: none. */
-  open(url, offset, range) {
+  /* Take a URL as the video; null: none. `still`: there is nothing to play. */
+  open(url, offset, range, still = false) {
     this.pause();
     this.hasVideo = false;
-    Object.assign(this, { offset, range, time: range.min });
+    Object.assign(this, { offset, range, still, time: range.min });
     if (url === null) { this.video.removeAttribute("src"); this.video.load(); } else this.video.src = url;
     this.onTime(this.time);
   }
@@ -34,7 +35,7 @@ class Player {
     this.onTime(this.time);
   }
 
-  toggle() { if (this.playing) this.pause(); else this.play(); }
+  toggle() { if (this.still) return; if (this.playing) this.pause(); else this.play(); }
 
   play() {
     if (this.time >= this.range.max - 0.05) this.seek(this.range.min);

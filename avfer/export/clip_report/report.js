@@ -48,9 +48,10 @@ function openVideo(number) {
     for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
     videoUrl = URL.createObjectURL(new Blob([bytes], { type: video.kind }));
   }
-  byId("choose-video").hidden = Boolean(stored || video.reference);
+  byId("choose-video").hidden = Boolean(stored || video.reference || video.still);
   screen.hidden = true;
-  player.open(stored ? videoUrl : video.reference || null, video.offset, group.limits);
+  showPhotograph(video);
+  player.open(stored ? videoUrl : video.reference || null, video.offset, group.limits, video.still);
 }
 
 player.onReady = () => {
@@ -100,9 +101,12 @@ async function showPeople() {
   fillText(byId("people-page"), found.length ? `${first + 1} to ${first + people.length} of ${found.length}` : "no person found");
   byId("people-before").disabled = page === 0;
   byId("people-after").disabled = page >= pages - 1;
-  buildLanes(people);
-  buildPanels(people);
-  showPeopleTable(people);
+  if (clip.video.still) showFaceValues(people);
+  else {
+    buildLanes(people);
+    buildPanels(people);
+    showPeopleTable(people);
+  }
   planePath = null;
   drawOverview();
   drawBoxes();
@@ -116,11 +120,13 @@ function personText(person) {
   return parts.join(" · ");
 }
 
+function emptyText() { return clip.people.length ? "No person has this name." : "No values were predicted; see Coverage for the reasons."; }
+
 function buildLanes(people) {
   group.remove(lanes.filter((lane) => group.charts.includes(lane)));
   lanes = [];
   byId("lanes").replaceChildren();
-  if (!people.length) byId("lanes").append(element("p", { class: "empty", text: clip.people.length ? "No person has this name." : "No values were predicted; see Coverage for the reasons." }));
+  if (!people.length) byId("lanes").append(element("p", { class: "empty", text: emptyText() }));
   people.forEach((person, number) => {
     const host = element("div", { class: "panel" }), readout = element("output");
     const button = element("button", { type: "button", onclick: () => choose(person), "aria-pressed": String(person === chosen) },

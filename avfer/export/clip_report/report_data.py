@@ -61,7 +61,7 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
     return {
         "name": rows.clip,
         "source": rows.source,
-        "lead": _lead(rows, table, metadata),
+        "lead": _lead(clip, metadata),
         "times": pack_times(rows.starts),
         "start": start,
         "stop": stop,
@@ -73,7 +73,7 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
         "speech": _speech(rows, table),
         "video": clip.video.as_data(),
         "caveats": methods_text.caveats(metadata),
-        "methods": methods_text.methods(metadata, stop - start, _unit(rows, table)),
+        "methods": methods_text.methods(metadata, _recording(clip, stop - start)),
         "bibtex": methods_text.bibtex(metadata),
         "licences": weight_files(metadata),
         "pipeline": metadata.get("pipeline", ""),
@@ -136,12 +136,18 @@ def _mean(values: np.ndarray) -> float | None:
     return round(float(known.mean()), 4) if len(known) else None
 
 
-def _lead(rows: ClipRows, table: pa.Table, metadata: Mapping[str, str]) -> str:
+def _lead(clip: ClipTable, metadata: Mapping[str, str]) -> str:
     """Return the line below the title: "130 frames in 5.2 s, 480×480 px, read by avfer 0.1.0"."""
-    start, stop = _range(rows)
+    start, stop = _range(clip.rows)
     size = f", {metadata['video_width']}×{metadata['video_height']} px" if "video_width" in metadata else ""
     version = f", read by avfer {metadata['version']}" if "version" in metadata else ""
-    return f"{_unit(rows, table)} in {stop - start:.1f} s{size}{version}"
+    extent = "picture" if clip.video.still else f"{_unit(clip.rows, clip.table)} in {stop - start:.1f} s"
+    return f"{extent}{size}{version}"
+
+
+def _recording(clip: ClipTable, seconds: float) -> str:
+    """Return what was analysed: "picture", or "recording (5.2 s, 130 frames)"."""
+    return "picture" if clip.video.still else f"recording ({seconds:.1f} s, {_unit(clip.rows, clip.table)})"
 
 
 def _unit(rows: ClipRows, table: pa.Table) -> str:

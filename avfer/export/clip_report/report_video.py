@@ -1,4 +1,4 @@
-"""The video of a report: whether it is the one that the table was made from, and how the page refers to it."""
+"""The video or photograph of a report: whether the table was made from it, and how the page refers to it."""
 
 import base64
 import json
@@ -11,9 +11,10 @@ from typing import Literal
 from urllib.parse import quote
 
 from avfer.errors import ConfigError, MediaError
+from avfer.export.clip_report.frame_picture import photograph_url
 from avfer.export.clip_report.transcode import transcode
 from avfer.media import Media, probe
-from avfer.picture_files import is_sequence
+from avfer.picture_files import is_picture, is_sequence
 
 VideoMode = Literal["link", "embed", "none"]
 MAX_EMBEDDED = 300_000_000  # bytes; browsers cannot hold much longer text
@@ -32,6 +33,8 @@ class ReportVideo:
     reference: str = ""  # URL of the file relative to the page; empty if there is none, or it is embedded
     data: str = ""  # the file as base64, if it is embedded
     kind: str = ""  # MIME type of the embedded file
+    still: bool = False  # the clip is a photograph: the page shows it without a player
+    picture: str = ""  # the photograph as a data URL
     offset: float = 0.0  # s, what a player calls the time 0 of the table
     width: int = 0  # px, as displayed; 0: no picture
     height: int = 0  # px
@@ -47,6 +50,8 @@ class ReportVideo:
             "reference": self.reference,
             "embedded": bool(self.data),
             "kind": self.kind,
+            "still": self.still,
+            "picture": self.picture,
             "offset": self.offset,
             "width": self.width,
             "height": self.height,
@@ -64,11 +69,12 @@ def find_video(
     clip: where the video should be; metadata: of the table; page: the file that the page is written to; transcoded: an
     MP4 to write if the video is in a format that browsers do not play.
 
+    A photograph becomes a part of the page in every mode but "none".
     A video that is missing, damaged or changed since is no error: the result says so in its notes.
     Raises ConfigError if a file of more than MAX_EMBEDDED bytes should be embedded, OutputError if the MP4 cannot be
     written.
     """
-    empty = _from_metadata(clip.name, metadata)
+    empty = replace(_from_metadata(clip.name, metadata), still=is_picture(clip) and not is_sequence(clip))
     if mode == "none":
         return replace(empty, notes=("The page was made without the video and without pictures.",))
     if is_sequence(clip):
@@ -76,13 +82,14 @@ def find_video(
     try:
         media = probe(clip)
     except MediaError as error:
-        return replace(
-            empty, notes=(f"The video could not be read when this page was made: {error}. You can choose it below.",)
-        )
+        kind, advice = ("picture", "") if empty.still else ("video", " You can choose it below.")
+        return replace(empty, notes=(f"The {kind} could not be read when this page was made: {error}.{advice}",))
     notes = _changes(clip, metadata)
     found = replace(empty, readable=not notes, offset=_offset(media))
     if media.video is not None:
         found = replace(found, width=media.video.width, height=media.video.height)
+    if found.still:
+        return replace(found, picture=photograph_url(clip), notes=tuple(notes))
     if fault := unplayable(media):
         if transcoded is None:
             advice = "make the page again with avfer report TABLE --transcode, which writes an MP4 beside it"
@@ -134,8 +141,9 @@ def _changes(clip: Path, metadata: Mapping[str, str]) -> list[str]:
     now = clip.stat().st_size
     if before in (None, now):
         return []
+    kind, shown = ("picture", "values") if is_picture(clip) else ("video", "curves")
     return [
-        f"The video has changed since the table was made ({before} bytes then, {now} now): it may not fit the curves,"
+        f"The {kind} has changed since the table was made ({before} bytes then, {now} now): it may not fit the {shown},"
         " and no faces are shown. Run the clip again."
     ]
 

@@ -68,7 +68,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, summary")) return;
   if (event.key === " " && event.target.closest("button")) return; // presses the button
   const action = KEYS[event.key] || KEYS[event.key.toLowerCase()];
-  if (!action || !clip) return;
+  if (!action || !clip || (clip.video.still && !event.key.startsWith("Arrow"))) return;
   event.preventDefault();
   action(event);
 });

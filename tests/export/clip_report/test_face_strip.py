@@ -69,3 +69,15 @@ def test_a_clip_that_cannot_be_read_gives_no_faces(tmp_path):
     clip, people = make_clip(tmp_path / "a.mp4", 3)
     clip.write_bytes(b"damaged")
     assert cut_faces(clip, people) == [[], []] and cut_faces(tmp_path / "gone.mp4", people) == [[], []]
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_a_photograph_has_the_face_of_each_person(tmp_path, ending):
+    pixels = np.full((96, 160, 3), 90, np.uint8)
+    pixels[30:70, 10:50] = COLOURS[0]
+    Image.fromarray(pixels).save(tmp_path / f"face.{ending}")
+    table = small_table([{"time_s": 0.0, "track": 0, "person": 0}])
+    for side, value in (("x1", 10.0), ("y1", 30.0), ("x2", 50.0), ("y2", 70.0)):
+        table = table.append_column(f"face_{side}", [[value]])
+    ((face,),) = cut_faces(tmp_path / f"face.{ending}", clips_of(table)[0].people)
+    assert colour(face.image) == pytest.approx(COLOURS[0], abs=12)

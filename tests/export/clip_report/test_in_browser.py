@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from avfer.export.clip_report.html_report import HtmlReport
 from avfer.export.person_rows import clips_of
@@ -249,6 +250,28 @@ def test_a_clip_without_a_video_plays_on_a_clock_and_takes_a_chosen_file(chromiu
         found = "() => Math.abs(document.querySelector('video').currentTime - 3) < 0.05"
         opened.page.wait_for_function(found)
         assert opened.errors == [] and opened.requests[0].startswith("blob:")
+
+
+def test_a_photograph_is_shown_with_the_values_of_its_faces_and_without_a_player(chromium, tmp_path, clip):
+    Image.new("RGB", (160, 120), (200, 30, 30)).save(tmp_path / "face.jpg")
+    picture = with_measures(make_track([(0, 0), (0, 1)], 1), COLUMNS)
+    HtmlReport().write_tables([(picture, tmp_path / "face.jpg"), (talk_table(), clip)], tmp_path / "page.html")
+    shown = "() => document.querySelector('.screen img')?.complete && document.querySelector('.face-values')"
+    with open_page(chromium, tmp_path / "page.html") as opened:
+        opened.page.wait_for_function(shown)
+        page = opened.page
+        assert page.locator(".screen img").is_visible() and not page.locator(".transport").first.is_visible()
+        assert page.locator(".face-values th img").count() == 2 and page.locator(".u-over").count() == 0
+        assert page.locator(".face-values tr").nth(2).text_content().startswith("Valence+")
+        page.locator(".face-values button").nth(1).click()
+        page.wait_for_selector(".face-values th:nth-child(3) button[aria-pressed=true]")
+        assert opened.scroll_width == 1280
+        page.locator("#clip-after").click()
+        page.wait_for_function(READY)
+        assert page.locator("#play").is_visible() and page.locator("img").count() == 0 and opened.errors == []
+        page.locator("#clip-before").click()
+        page.wait_for_function(shown)
+        assert not page.locator("#play").is_visible() and not page.locator("#people-table-section").is_visible()
 
 
 def test_a_video_that_was_moved_after_the_page_was_made_is_a_message(chromium, tmp_path, clip):

@@ -1,11 +1,13 @@
 """The video of a report: linked, embedded, missing, changed, not playable, and its copy as MP4."""
 
 import base64
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avfer.errors import ConfigError
 from avfer.export.clip_report import report_video
@@ -83,3 +85,21 @@ def test_a_transcoded_copy_keeps_the_times_and_starts_with_the_sound(tmp_path):
 def test_a_clip_that_browsers_play_is_not_transcoded(clip, tmp_path):
     found = find_video(clip, {}, tmp_path / "page.html", transcoded=tmp_path / "page.video.mp4")
     assert found.reference.endswith("my%20talk%231.mp4") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tiff"])  # browsers show no TIFF
+def test_a_photograph_is_a_part_of_the_page_and_has_nothing_to_play(tmp_path, ending):
+    path = tmp_path / f"face.{ending}"
+    Image.new("RGB", (1600, 800), (200, 30, 30)).save(path)
+    found = find_video(path, state(path), tmp_path / "page.html")
+    assert found.still and found.readable and found.reference == found.format == "" and found.notes == ()
+    picture = Image.open(io.BytesIO(base64.b64decode(found.picture.partition("base64,")[2])))
+    assert picture.format == "JPEG" and picture.size == (1280, 640)
+    assert np.asarray(picture)[320, 640] == pytest.approx((200, 30, 30), abs=4)
+    assert find_video(path, state(path), tmp_path / "page.html", "none").picture == ""
+
+
+def test_a_photograph_that_is_missing_is_a_note_without_a_file_to_choose(tmp_path):
+    found = find_video(tmp_path / "gone.png", {}, tmp_path / "page.html")
+    assert found.still and found.notes[0].startswith("The picture could not be read")
+    assert "choose" not in found.notes[0]
