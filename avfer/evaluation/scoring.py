@@ -10,7 +10,7 @@ from avfer import __version__
 from avfer.atomic import atomic_write
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Partition
-from avfer.errors import DatasetError
+from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import DIMENSIONS, Dimension
 from avfer.evaluation.chain_fitting import score_variants
 from avfer.evaluation.collect import Collected, collect
@@ -31,6 +31,8 @@ from avfer.evaluation.report_rendering import render_html, render_markdown
 from avfer.evaluation.report_sections import headline_rows, report_sections, report_title
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally
 from avfer.local_paths import local_path
+
+REPORT_NAME = "report.json"
 
 
 def evaluate(
@@ -61,6 +63,7 @@ def score(config: EvalConfig, *, overwrite: bool = False, quiet: bool = True) ->
     """Return the report without writing it; a pipeline still writes its tables. Arguments and errors as `evaluate`."""
     corpus = open_corpus(config.corpus, local_path(config.root), **config.options)
     _check_partition(corpus, config.partition)
+    _check_folder(config, corpus)
     source = _open_source(config, overwrite, quiet)
     found = collect(config, source.predictions(corpus, config.partition))
     _check_found(config, corpus, found)
@@ -72,7 +75,7 @@ def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
     sections, title = report_sections(report), report_title(report)
     figures = [(name, value) for name, value, _ in headline_rows(report)]
     contents = {
-        "report.json": json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        REPORT_NAME: json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "report.md": render_markdown(title, sections),
         "report.html": render_html(title, sections, f"Evaluation by avfer {__version__}", figures),
     }
@@ -101,6 +104,22 @@ def _check_partition(corpus: Corpus, partition: Partition) -> None:
     if partition not in corpus.partitions:
         available = ", ".join(corpus.partitions) or "none"
         raise DatasetError(f"{corpus.name} at {corpus.root} has no partition {partition}; available: {available}")
+
+
+def _check_folder(config: EvalConfig, corpus: Corpus) -> None:
+    """Raise ConfigError if no folder is configured and the default one holds the report of another corpus."""
+    if "output" in config.model_fields_set:
+        return
+    path = config.output / REPORT_NAME
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["corpus"]
+    except (OSError, ValueError, KeyError, TypeError):  # there is no report, or it is damaged
+        return
+    if before != corpus.name:
+        raise ConfigError(
+            f"{path} is the report of {before}; give the report of {corpus.name} a folder of its own:"
+            f" --output {config.output / corpus.name}"
+        )
 
 
 def _check_found(config: EvalConfig, corpus: Corpus, found: Collected) -> None:

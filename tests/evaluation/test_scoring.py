@@ -336,3 +336,21 @@ def test_p_of_an_earlier_challenge_follows_its_own_rule(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path, "expression"))
     report = score(configured(tmp_path, challenge=2020, options={"kinds": "expression", "called": "aff_wild2"}))
     assert report.challenge and report.challenge.rule == "0.67 f1_macro + 0.33 accuracy"
+
+
+def test_the_default_folder_keeps_the_report_of_another_corpus(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_truth(tmp_path / "tables", Toy(tmp_path))
+    config = make_config(
+        configured(tmp_path).model_dump(include={"corpus", "root", "partition", "predictions"}), "here"
+    )
+    path = tmp_path / "avfer_eval" / "report.json"
+    avfer.evaluate(config, draws=50)
+    avfer.evaluate(config, draws=50)  # the report of the same corpus is replaced
+    other = json.dumps(json.loads(path.read_text()) | {"corpus": "recola"})
+    path.write_text(other)
+    with pytest.raises(ConfigError, match=r"is the report of recola; give .*--output avfer_eval/toy"):
+        avfer.evaluate(config, draws=50)
+    assert path.read_text() == other
+    avfer.evaluate(config, draws=50, output=Path("avfer_eval"))  # where the folder is chosen
+    assert path.read_text() != other
