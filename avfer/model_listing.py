@@ -9,7 +9,7 @@ from rich.table import Table
 from avfer.catalog import MODEL_KINDS, NAMES, kind_of
 from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
-from avfer.models.card import MARKS, Card
+from avfer.models.card import MARKS, Card, Published
 from avfer.models.card_files import BUILTIN, builtin_card
 from avfer.models.factory import cost_of
 from avfer.models.network import VoiceNetwork, find_network
@@ -40,7 +40,8 @@ def print_models(commercial: bool | None = None) -> None:
     console = _console()
     console.print(table)
     console.print("\ntimm:NAME is the network NAME of timm, as a backbone.", highlight=False)
-    console.print("published: " + "; ".join(f"[{mark}] {text}" for mark, text in MARKS.items()), markup=False)
+    marks = "; ".join(f"[{mark}] {text}" for mark, text in MARKS.items())
+    console.print(f"published: accuracy in % unless another measure is named; {marks}", markup=False)
 
 
 def print_card(name: str) -> None:
@@ -101,7 +102,7 @@ def sets_of_weights(name: str) -> list[tuple[str, Card]]:
 
 def _line(kind: str, name: str, shown: str, card: Card) -> list[str]:
     """Return the cells of a set of weights in the listing, in the order of the columns."""
-    published = ", ".join(f"{p.data} {p.value:g} [{p.mark}]" for p in card.published)
+    published = ", ".join(figure(p) for p in card.published)
     return [shown, kind, card.task, _inputs(kind, card), *_cost(name, card), _licence(name, card), published or "-"]
 
 
@@ -117,7 +118,7 @@ def _facts(name: str, shown: str, card: Card) -> list[tuple[str, str]]:
         ("layout", card.layout),
         ("inputs", _inputs(kind, card)),
         ("parameters", parameters),
-        ("MACs", f"{macs} for one input"),
+        ("MACs", "" if macs == "-" else f"{macs} for one input"),
         ("features", str(card.features or "")),
         ("classes", ", ".join(card.classes)),
         ("temperature", f"{card.temperature:g}" if card.temperature != 1 else ""),
@@ -136,6 +137,16 @@ def _facts(name: str, shown: str, card: Card) -> list[tuple[str, str]]:
         *((f"measured: {m.name}", f"{m.value:.4g} ({m.protocol})") for m in card.metrics),
     ]
     return [(label, text) for label, text in facts if text and (label != "mean, std" or card.mean)]
+
+
+def figure(published: Published) -> str:
+    """Return a published number with its mark, and with its metric unless that is the accuracy in %.
+
+    >>> figure(Published(data="RAF-DB", value=92.05, mark="R"))
+    'RAF-DB 92.05 [R]'
+    """
+    metric = "" if published.metric == "accuracy %" else f"{published.metric} "
+    return f"{published.data} {metric}{published.value:g} [{published.mark}]"
 
 
 def _numbers(values: list[float]) -> str:
@@ -161,8 +172,10 @@ def _inputs(kind: str, card: Card) -> str:
         columns = find_network(card.name, VoiceNetwork).frames.columns
         return f"{'log-mel patch' if columns == BANDS else 'patch of voice frames'} 96x{columns}"
     if card.size:
-        crop = f"face crop {card.size}x{card.size}"
-        return f"{crop}s in sequence" + (", log-mel patches" if "voice" in card.inputs else "") if card.inputs else crop
+        side = f"{card.size}x{card.size}"
+        if not card.inputs:
+            return f"face crop {side}"
+        return f"face crops {side} in sequence" + (", log-mel patches" if "voice" in card.inputs else "")
     return ", ".join(f"{name} ({width})" for name, width in card.inputs.items()) or "picture"
 
 

@@ -11,7 +11,7 @@ from avfer.catalog import MODEL_KINDS, NAMES
 from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
 from avfer.goldens.verification import Deviation
-from avfer.models.card import Published
+from avfer.model_listing import figure
 from avfer.models.factory import cost_of
 from avfer.models.weights import card_of
 from tests.test_goldens import MODELS as GOLDENS
@@ -35,12 +35,6 @@ def main() -> None:
         goldens = ", ".join(golden for golden, owner in GOLDENS.items() if owner == name) or "-"
         worst = largest_deviation(rows[name]) if name in rows else "-"
         print(f"| `{name}` | {published} | {cost.parameters / 1e6:.2f} M | {macs} | {goldens} | {worst} |")
-
-
-def figure(published: Published) -> str:
-    """Return a published number with its mark, and with its metric unless that is the accuracy."""
-    metric = "" if published.metric == "accuracy %" else f"{published.metric} "
-    return f"{published.data} {metric}{published.value:g} [{published.mark}]"
 
 
 def rows_of(name: str) -> list[Deviation]:
