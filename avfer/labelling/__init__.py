@@ -1,5 +1,5 @@
 """Label a corpus: run a pipeline over every clip on several workers, and resume after any interruption.
 
-`run` plans the clips (`plan`), checks the pipeline in a process of its own (`recipe`) and maps `label_clip` over the
-clips that are left; `store` knows the files and markers of the output folder, from which `status` and `merge` work.
+`label_corpus` plans the clips (`plan`), checks the pipeline in a process of its own (`recipe`) and maps `label_clip`
+over the clips that are left; `store` has the files and markers of the output folder, which `status` and `merge` read.
 """

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from avfer.errors import ConfigError
 
-# Columns of the plan; those of the user's manifest follow them.
 MAX_DIGITS = 20  # characters of I/N
+# Columns of the plan; those of the user's manifest follow them.
 PLAN_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

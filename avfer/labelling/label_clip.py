@@ -23,6 +23,7 @@ from pyarrow.parquet import ParquetFile, read_metadata
 
 from avfer import __version__, remote
 from avfer.atomic import atomic_rename, output_errors
+from avfer.clip_warnings import collected_warnings
 from avfer.errors import AvferError, ConfigError, OutputError
 from avfer.export.table_writer import TableWriter
 from avfer.jobs import ClipResult, Job, clip_to_files
@@ -46,6 +47,7 @@ class Failure:
     reason: str  # one line
     stage: str  # of the pipeline; or fetch, open, write, worker
     trace: str  # traceback
+    warnings: tuple[str, ...] = ()  # of the pipeline before the error
 
 
 class Order(NamedTuple):
@@ -98,22 +100,23 @@ class _ClipLabeller:
         self._task, self._store, self._pipeline = task, task.store, pipeline
 
     def label(self, order: Order) -> Marker | Failure:
-        """Label a clip and return its done marker, or the reason why it has no table.
+        """Label a clip and return its done marker with the warnings, or the reason why it has no table.
 
         Any error of the clip or the pipeline becomes a Failure. Raises OutputError if the output folder cannot be
         written for a reason that would concern every clip: no space left, a read-only file system, ...
         """
         _, entry, state = order
-        start = time.perf_counter()
+        start, found = time.perf_counter(), list[str]()
         try:
-            marker = self._replace_columns(entry) if state is ClipState.COLUMNS else self._run_pipeline(entry)
+            with collected_warnings(found):
+                marker = self._replace_columns(entry) if state is ClipState.COLUMNS else self._run_pipeline(entry)
         except Exception as error:
             if isinstance(error, OutputError) and _concerns_folder(error):
                 raise
-            return failure_from(error)
+            return replace(failure_from(error), warnings=tuple(found))
         marker |= {"seconds": round(time.perf_counter() - start, 3), "finished": time.time()}
         self._store.mark_done(entry, marker)
-        return marker
+        return marker | {"warnings": found}
 
     def _run_pipeline(self, entry: Entry) -> Marker:
         """Run the pipeline, write the table of a clip with the user's columns, and return its done marker.

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from avfer.clip_warnings import ClipWarnings
 from avfer.errors import AvferError, ConfigError
 from avfer.executors.pool import Limits, LostItem
 from avfer.inputs import InputFile, find_inputs
@@ -42,6 +43,7 @@ class LabelReport:
     written: "array[int]" = field(default_factory=lambda: array("L"))  # rows of the plan whose tables are written
     failed: int = 0  # clips of this run's plan without a table, whether they failed now or earlier
     corpus: CorpusStatus | None = None  # totals of all shards
+    warnings: ClipWarnings = field(default_factory=ClipWarnings)  # of the pipeline on the clips of this run
 
     @property
     def tables(self) -> Iterator[Path]:
@@ -82,8 +84,9 @@ def label(
     stills: whether each picture in a folder of pictures is a clip of its own; else the folder is one clip.
     progress: show a bar on a terminal or in a notebook, elsewhere a line for each clip, on standard error.
 
-    A clip that cannot be labelled is counted in the result, and described in `failures.jsonl`. Raises ConfigError,
-    WeightsError or MissingExtra before any work, and OutputError if the output folder cannot be written.
+    A clip that cannot be labelled is counted in the result, and described in `failures.jsonl`. Each distinct warning of
+    the pipeline becomes one AvferWarning with the number of clips. Raises ConfigError, WeightsError or MissingExtra
+    before any work, and OutputError if the output folder cannot be written.
     """
     texts = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
@@ -95,6 +98,7 @@ def label(
     spec = read_pipeline(pipeline, options)
     with open_display(Console(stderr=True), quiet=not progress, keep_bars=True) as display:
         label_corpus(spec, [str(text) for text in texts], label_options, report, CorpusProgress(display))
+    report.warnings.issue()
     assert report.corpus is not None
     return report.corpus
 
@@ -222,9 +226,11 @@ class _Run:
         """Count the result of a clip, report it, and write the marker of a failure."""
         entry = order.entry
         if isinstance(result, dict):
+            self._report.warnings.add(entry.id, result["warnings"])
             self._report.written.append(order.row)
             self._progress.done(entry.id, entry.size, result["rows"], result["seconds"], result["host"])
         elif isinstance(result, Failure):
+            self._report.warnings.add(entry.id, result.warnings)
             self._record_failure(entry, result)
         else:
             self._record_loss(order, result)

@@ -103,7 +103,7 @@ class LabelOptions:
     def check(self) -> None:
         """Raise ConfigError if a number is out of its range, or if options exclude each other."""
         if self.ray and self.threads is not None:
-            raise ConfigError("--threads: leave it out with --ray, where each worker has the cores that it is lent")
+            raise ConfigError("--threads: leave it out with --ray, where Ray assigns cores to each worker")
         memory = self.limits.memory
         check_given_option("--workers", self.workers, Annotated[Count, Field(gt=0, le=4096)])
         check_given_option("--threads", self.threads, Threads)

@@ -8,7 +8,7 @@
       failed/ID.json       why a clip has no table
       failures.jsonl       all of these in one file
       corpus.json          totals and coverage
-      reports/ID.html      the report of a clip, if `avfer report --clips` wrote it
+      reports/ID.html      the report of a clip, if `avfer report --each` wrote it
       .plans/ .locks/ .parts/     for each shard: its plan, its lock, and its unfinished files
 
 The markers in done/ and failed/ decide; manifest.parquet, failures.jsonl and corpus.json can be rebuilt from them.
@@ -60,7 +60,7 @@ class Store:
         return self.folder / "landmarks" / f"{name}.parquet"
 
     def report(self, name: str) -> Path:
-        """Return the path of the report of a clip, written only by `avfer report FOLDER --clips`."""
+        """Return the path of the report of a clip, written only by `avfer report FOLDER --each`."""
         return self.folder / "reports" / f"{name}.html"
 
     def done(self, name: str) -> Path:
