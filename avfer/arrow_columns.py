@@ -1,6 +1,6 @@
-"""Columns of a table from NumPy arrays, made from their bytes.
+"""Make Arrow columns from the bytes of NumPy arrays.
 
-`pyarrow.array` and `pyarrow.scalar` import pandas whenever it is installed, which takes 0.3 s and 50 MB.
+`pyarrow.array` and `pyarrow.scalar` would import pandas whenever it is installed, which takes 0.3 s and 50 MB.
 """
 
 from collections.abc import Sequence

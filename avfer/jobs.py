@@ -18,6 +18,7 @@ import pyarrow as pa
 from avfer import remote
 from avfer.atomic import output_errors
 from avfer.baseline import corrected_parts
+from avfer.clip_warnings import collected_warnings
 from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
 from avfer.export import UsesSound, find_exporter, find_format, metadata_of
 from avfer.export.privacy import check_numbers_only
@@ -54,7 +55,7 @@ class Job:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """All files, the tables first."""
+        """The tables, then the files of the exporters; without the tables of landmarks."""
         return (*self.tables.values(), *self.exports.values())
 
 
@@ -73,10 +74,11 @@ class Outcome:
     """How a job ended."""
 
     job: Job
-    done: list[Path] = field(default_factory=list[Path])  # files that exist now, in the order of job.outputs
+    done: list[Path] = field(default_factory=list[Path])  # files that exist now: of job.outputs, then landmarks
     kept: bool = False  # True if all of them existed before and nothing was run
     error: str | None = None  # one line, if the job failed
     note: str | None = None  # which file was left out, and why
+    warnings: list[str] = field(default_factory=list[str])  # of the pipeline on this clip
     seconds: float = 0.0  # time the job took
     summary: TableSummary | None = None  # None if nothing was run or the job failed before its tables were complete
 
@@ -206,7 +208,7 @@ def run_job(
         return Outcome(job, done=keep, kept=True)
     outcome, result, start = Outcome(job), ClipResult(), time.perf_counter()
     try:
-        with _local(job) as local:
+        with collected_warnings(outcome.warnings), _local(job) as local:
             clip_to_files(local, pipeline, result, keep=keep, on_part=on_part)
     except Exception as error:
         if debugging():

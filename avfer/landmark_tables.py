@@ -25,10 +25,10 @@ def landmarks_beside(table: Path) -> Path:
 
 
 def landmark_table(track: "AffectTrack") -> pa.Table:
-    """Return one row for each face, ordered by frame, then track; the rows have no others.
+    """Return the landmarks of a part of a clip: a row for each face that has them, ordered by frame, then track.
 
     Columns: clip, frame, time_s, track as in the table of the clip, then float32 px of the displayed picture, `x1` and
-    `y1` for point 1 of MediaPipe's face mesh, 292 columns in all.
+    `y1` for point 1 of MediaPipe's face mesh and so on: 292 columns for 146 points.
     """
     from avfer.models.face_measurer import LANDMARK_INDEX
 
@@ -50,9 +50,9 @@ def landmark_table(track: "AffectTrack") -> pa.Table:
 
 
 class LandmarkTables:
-    """Writes the landmarks of a clip; a pipeline that adds none makes no file.
+    """Writes the landmarks of a clip; no file is made if the pipeline adds none.
 
-    stack: closes the files, which appear whole, when the clip is finished. files: format -> file.
+    stack: completes the files when the clip is finished. files: format -> file.
     """
 
     def __init__(self, stack: ExitStack, files: Mapping[str, Path]) -> None:

@@ -54,7 +54,7 @@ class Pipeline:
         self._parsed_sha256 = pipeline_sha256(spec)
         self.device = choose_device(device)
         at_once = (available_cores() if max_threads is None else max_threads) // spec.threads
-        self._computing = threading.Semaphore(max(1, at_once))  # one place for each step that runs now
+        self._computing = threading.Semaphore(max(1, at_once))  # steps that may run at the same time
         with _threads(spec.threads):
             for step in self.steps:
                 if isinstance(step.stage, stages.OwnsNetwork):
@@ -87,7 +87,7 @@ class Pipeline:
         return replace(self.origin(media.path.name, input_state(media.path, sound)), stream=media.facts())
 
     def origin(self, clip: str, state: Mapping[str, object]) -> Provenance:
-        """Return what would make the table of a clip; the clip is not read.
+        """Return the provenance that the table of a clip would have, without reading the clip.
 
         clip: file name. state: size and time of the input, as of `avfer.origin.input_state`.
         """
@@ -157,7 +157,7 @@ class Pipeline:
         audio: Any = None,
         sample_rate: int | None = None,
     ) -> Iterator[AffectTrack]:
-        """Yield the rows as `stream` does, also of a pipeline with a baseline, which is not applied."""
+        """Yield the rows as `stream` does, without the baseline, so that a pipeline with one is accepted too."""
         if isinstance(clip, str | Path):
             media = probe(Path(clip))
             whole = Clip(media.path, sound)
@@ -225,7 +225,7 @@ def _is_large(values: Values) -> bool:
 
 @dataclass(frozen=True)
 class _Place:
-    """Which chunk of a clip is decoded next."""
+    """The chunk of a clip that is decoded next."""
 
     number: int = 0
     reached: float = -math.inf  # s, start of the next frame or sample when this chunk was chosen
@@ -233,8 +233,8 @@ class _Place:
     def after(self, next_time: float, chunk: float) -> "_Place":
         """Return the place for a step that outputs the frame or sample at `next_time` seconds.
 
-        It stays in the same chunk while that holds more frames than fit into one step, and leaves out chunks without
-        content, so that a gap in a clip costs no step.
+        The chunk stays the same while it has more frames than fit into one step. Chunks without content are left out,
+        so a gap in a clip costs no step.
         """
         wanted = math.floor(next_time / chunk) if math.isfinite(next_time) else self.number + 1
         more = wanted <= self.number and next_time > self.reached

@@ -38,7 +38,7 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
     Each stage is created with its options and connected to its inputs. Then it is fitted to the stages that read it
     and to the networks whose features it reads, if it declares that it depends on them. Raises ConfigError, with the
     place in the YAML, for unknown stages or options, invalid values, inputs of another type than a stage takes, and
-    an output that is no `output`.
+    a pipeline whose result is not of the type `output`.
     """
     built = {line.name: create_stage(line) for line in spec.stages}
     _check_connections(spec, built, output)

@@ -3,7 +3,7 @@
 `open_display` returns a display: `TerminalBars`, `PlainLines`, `JsonLines` or the silent `Display`. A reporter writes
 to it: `avfer.clip_progress.ClipProgress` for `avfer run` and `avfer evaluate`, `CorpusProgress` for `avfer label`,
 `StepProgress` for `avfer train`, `show_progress` for `Pipeline.run`. Library code that only counts steps takes a
-`ReportProgress` callable and knows neither.
+`ReportProgress` callable and depends on no display.
 """
 
 import json

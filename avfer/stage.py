@@ -111,7 +111,7 @@ class SkipsGaps(Protocol):
     """A stateful stage that decodes, and knows when its next output begins; gaps before that cost no step."""
 
     def next_time(self, state: Any) -> float:
-        """Return the time in seconds of the next frame or sample that is not output yet, infinity if there is none."""
+        """Return the time in seconds of the next frame or sample to output, infinity if none is left."""
         ...
 
 

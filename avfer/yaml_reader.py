@@ -1,4 +1,4 @@
-"""Read YAML from anybody: every configuration and every value of `--set` is parsed here, with bounds.
+"""Read YAML that may come from a stranger: every configuration and every value of `--set` is parsed here.
 
 The result consists of mappings with plain keys, lists, texts, integers, floats, booleans and None. Refused are: other
 tags (`!!python/object`, `!!timestamp`), repeated keys, aliases inside their own anchor, and documents beyond the MAX_
@@ -163,7 +163,7 @@ class _BoundedLoader(yaml.SafeLoader):
 
 
 def _check_node(node: Any) -> None:
-    """Raise YAMLError for a node of another tag, a long number, or a text with characters that no path can have."""
+    """Raise _RefusedError for a node of another tag, a long number, or a text with characters that no path can have."""
     if node.tag not in TAGS:
         _refuse(f"the tag {shown(node.tag.removeprefix(CORE))} is not allowed", node)
     if not isinstance(node, yaml.ScalarNode):

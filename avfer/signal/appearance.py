@@ -1,4 +1,4 @@
-"""The appearance of a face on one frame, cheap enough for every frame: is this the face of the frame before?"""
+"""The appearance of a face on one frame, to recognise it on the next one; cheap enough for every frame."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from avfer.signal.geometry import ARCFACE, inverse, similarity
 
 SIDE = 32  # px of the sample that is taken from a face
 BINS = 8  # of a colour histogram, per channel
-FLAT = 3.0  # grey levels, contrast below which a face has hardly a pattern
+FLAT = 3.0  # grey levels, contrast below which a face has hardly any pattern
 # (x, y, 1) of the centre of each pixel of the sample: (3, SIDE^2)
 CENTRES = np.stack([*(np.mgrid[:SIDE, :SIDE].reshape(2, -1)[::-1] + 0.5), np.ones(SIDE**2)])
 

@@ -46,14 +46,14 @@ def change(before: np.ndarray, after: np.ndarray, seconds: float) -> Change:
     """Return how much a frame differs from the frame `seconds` before it.
 
     A picture that keeps its places (a lamp is switched on: the pixels still correlate) or that changes by less than
-    RECOLOURED_CHANGE belongs to the same shot. One that keeps its places but roughly, and not its colours, is suspect:
+    RECOLOURED_CHANGE belongs to the same shot. One that keeps its places only roughly, and not its colours, is suspect:
     another speaker may have taken the place of the first before the same background. On 39 real clips at their own
-    rate, 10 and 5 frames per second, no frame with a face is suspect for that.
+    rate, 10 and 5 frames per second, no frame with a face is suspect for this reason.
 
     Otherwise two signs are added: the overlap of the colour histograms, which motion and pans hardly change, and the
     correlation of blocks with the best place within reach in the picture before; the reach grows with the time between
     the frames. On the same clips the sum was at least 1.81 within a shot, and below 1.75 at 99 % of the cuts between
-    scenes. At most MIN_CHANGE is never a cut.
+    scenes. A change of at most MIN_CHANGE is never a cut.
 
     before, after: (72, 128, 3) uint8 thumbnails.
     """
