@@ -6,10 +6,9 @@ To add a table format, write a class with the members of TableFormat and one lin
 to add an exporter, write a class with the members of Exporter and one line under "exporter". `avfer run` finds both by
 name: `--format NAME`, `--export NAME`. A class outside avfer needs no line: it is named `package.module:Name`.
 
-There is one kind of exporter. It gets the table and the path of the clip, in `avfer run` after the clip was read, in
-`avfer export` from a table on disk, whose clip may be gone: only an exporter that `needs_frames` may rely on the clip,
-all others work without it: the report shows its video and faces if it is there, others use its path as a link. A second
-kind without a clip would split one list of names in two.
+Every exporter gets the table and the path of the clip. `avfer run` calls it after the clip was read, `avfer export`
+with a table from disk, whose clip may be missing. So only an exporter that `needs_frames` may rely on the clip. All
+others work without it: the report shows video and faces if the clip exists, others write its path as a link.
 """
 
 from collections.abc import Mapping

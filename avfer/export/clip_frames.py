@@ -13,7 +13,7 @@ from avfer.stages.decode import DecodeVideo
 from avfer.types import Clip, FrameBatch, Span
 
 FRAME_BYTES = 48_000_000  # decoded frames in memory at once
-PART_OPTIONS = ("reader", "start_at", "stop_at", "sequence_fps")  # of decode_video; all but those that thin out
+PART_OPTIONS = ("reader", "start_at", "stop_at", "sequence_fps")  # of decode_video, none that thins frames out
 
 
 def options_of_stage(metadata: Mapping[str, str], use: str, kind: type) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The segments of each person in a table: smiles, blinks, stretches of an expression, and events of any column.
 
-`segment_table` is the one event maker of avfer: `AffectTrack.segments`, the summaries and all exporters of segments
-use it. `avfer.segments` has the rules.
+`AffectTrack.segments`, the summaries and all exporters of segments use `find_segments`; `avfer.segments` has the rules.
 """
 
 import json
