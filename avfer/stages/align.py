@@ -1,7 +1,7 @@
 """align_faces: crop each face, rotated upright and scaled by its five landmarks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,12 +13,20 @@ from avfer.option_types import Count, Number, check_options
 from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 from avfer.stage import HasCard
 from avfer.stages.buffers import FrameBuffer
-from avfer.stages.select_faces import Person, select_faces
+from avfer.stages.select_faces import Person, persons_found, select_faces, warn_if_absent
 from avfer.types import FaceCrops, FaceTracks, FrameBatch
 
 Coordinate = Annotated[Number, Field(ge=-1, le=2)]  # share of the side of a crop
 Points = Annotated[tuple[tuple[Coordinate, Coordinate], ...], Field(min_length=5, max_length=5)]
 DEFAULT_SIZE = 112  # px, if neither an option nor a card states the size
+
+
+@dataclass(frozen=True)
+class AlignState:
+    """Frames whose tracks are not complete yet, and the persons of the clip so far."""
+
+    buffer: FrameBuffer = field(default_factory=FrameBuffer)
+    persons: frozenset[int] = frozenset()  # numbers; empty unless the option `person` is a number
 
 
 @dataclass
@@ -27,7 +35,7 @@ class AlignFaces:
 
     Size and template come from the card of the backbone that reads the crops, unless options state them. `person`
     chooses the faces that are cut out and predicted: all, the largest or the leftmost of each frame, or those of the
-    person with a number.
+    person with a number. If a clip has no such person, an AvferWarning names those that it has.
     """
 
     size: Annotated[Count, Field(ge=8, le=1024)] | None = None  # px, side of a crop
@@ -48,13 +56,16 @@ class AlignFaces:
         points = tuple(cards[0].template) if self.template == "card" and cards[0].template else self.points
         return replace(self, size=self.size or cards[0].size, points=points)
 
-    def start(self) -> FrameBuffer:
-        """Return a buffer without frames."""
-        return FrameBuffer()
+    def start(self) -> AlignState:
+        """Return the state without frames."""
+        return AlignState()
 
-    def step(self, state: FrameBuffer, frames: FrameBatch, tracks: FaceTracks) -> tuple[FrameBuffer, FaceCrops]:
+    def step(self, state: AlignState, frames: FrameBatch, tracks: FaceTracks) -> tuple[AlignState, FaceCrops]:
         """Return the crops of `tracks`; frames for which the tracks are not complete stay in the buffer."""
-        buffer, side = state.add(frames), self.size or DEFAULT_SIZE
+        buffer, side = state.buffer.add(frames), self.size or DEFAULT_SIZE
+        persons = state.persons | persons_found(tracks) if isinstance(self.person, int) else state.persons
+        if tracks.clock.last:
+            warn_if_absent(self.person, persons)
         tracks = select_faces(tracks, self.person)
         target = np.array(self.points) * side
         to_crop = similarity(tracks.landmarks, target)
@@ -63,4 +74,4 @@ class AlignFaces:
             for frame, transform in zip(tracks.frames.tolist(), inverse(to_crop), strict=True)
         ]
         pixels = torch.stack(crops) if crops else torch.zeros((0, side, side, 3), dtype=torch.uint8)
-        return buffer.since(tracks.clock.stop), FaceCrops(tracks, pixels, to_crop)
+        return AlignState(buffer.since(tracks.clock.stop), persons), FaceCrops(tracks, pixels, to_crop)

@@ -1,5 +1,6 @@
 """Which faces are predicted: a region of the picture, and the option `person` of align_faces."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
-from avfer.errors import ConfigError, MediaError
+from avfer.errors import AvferWarning, ConfigError, MediaError
 from avfer.pipeline import load
+from avfer.signal.geometry import ARCFACE
 from avfer.stages.align import AlignFaces
 from avfer.stages.detect import RegionDetector
 from avfer.stages.select_faces import select_faces
-from avfer.types import NO_PERSON, FaceTracks
-from tests.laws import clock
+from avfer.types import NO_PERSON, FaceTracks, FrameBatch
+from tests.laws import clock, feed
 from tests.media_maker import write_clip
 
 DEMO = Path(__file__).parents[1] / "data" / "demo.mp4"
@@ -66,6 +68,16 @@ def test_a_number_means_a_track_where_persons_are_not_identified() -> None:
 def test_an_unknown_choice_of_faces_is_refused(person: object) -> None:
     with pytest.raises(ConfigError, match="person"):
         AlignFaces(person=person)
+
+
+def test_a_person_that_a_clip_does_not_have_is_a_warning_with_those_that_it_has() -> None:
+    pictures = FrameBatch(clock(3), torch.zeros((3, 96, 128, 3), dtype=torch.uint8))
+    rows = replace(tracks(), landmarks=np.tile(np.float32(ARCFACE) * 40, (4, 1, 1)))
+    with pytest.warns(AvferWarning, match=r"no face has the number 3; the clip has: 0, 1$"):
+        feed(AlignFaces(size=16, person=3), [pictures, rows], [1, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        feed(AlignFaces(size=16, person=1), [pictures, rows], [1, 2])
 
 
 @pytest.fixture
