@@ -46,6 +46,7 @@ LAYERS = (
         "sound_files",
         "progress",
         "clip_progress",
+        "clip_warnings",
     }
     | {"model_listing", "pipeline_listing", "doctor", "executors"},
     {"labelling"},

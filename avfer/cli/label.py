@@ -149,10 +149,12 @@ def _require(value: T | None, name: str) -> T:
 
 
 def _print_report(report: "LabelReport", as_json: bool) -> None:
-    """Print the totals on standard error, and the tables (or one JSON object) on standard output.
+    """Print warnings and totals on standard error, and the tables (or one JSON object) on standard output.
 
     Keys of the object: outputs, the tables that this run wrote; corpus, the content of corpus.json.
     """
+    for line in report.warnings.lines():
+        print(f"avfer: warning: {line}", file=sys.stderr)
     tables = list(map(str, report.tables))
     corpus = report.corpus
     if corpus and not as_json:

@@ -178,11 +178,18 @@ def _run(
 
 
 def _print(outcomes: "list[Outcome]", seconds: float, as_json: bool) -> None:
-    """Print failures and notes on standard error, and the files (or one JSON object) on standard output.
+    """Print warnings, failures and notes on standard error, and the files (or one JSON object) on standard output.
 
     Keys of the object: outputs, the files that exist; failures, [{"input": ..., "reason": ...}]; kept, the inputs whose
     files existed before; rows, of all new tables; seconds. Nothing is printed before the first outcome.
     """
+    from avfer.clip_warnings import ClipWarnings
+
+    found = ClipWarnings()
+    for outcome in outcomes:
+        found.add(outcome.job.given, outcome.warnings)
+    for line in found.lines():
+        print(f"avfer: warning: {line}", file=sys.stderr)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         print(f"avfer: {outcome.job.given} failed: {outcome.error}", file=sys.stderr)

@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avfer.clip_warnings import ClipWarnings
 from avfer.datasets.example import Corpus, Notes, Partition
 from avfer.errors import ConfigError, MediaError
 from avfer.evaluation.alignment import AlignedPredictions
@@ -67,6 +68,10 @@ class PipelineSource:
                 progress.begin(job.clip)
                 outcomes.append(run_job(job, self._pipeline, self._overwrite, progress.advance))
                 progress.end(outcomes[-1])
+        found = ClipWarnings()
+        for outcome in outcomes:
+            found.add(outcome.job.given, outcome.warnings)
+        found.issue()
         return outcomes
 
 

@@ -86,3 +86,10 @@ def test_an_overlay_has_the_sound_that_was_used(avfer, pipeline, inputs, tmp_pat
     assert done.code == 0, done.err
     with av.open(str(done.paths[1])) as container:
         assert {stream.type for stream in container.streams} == {"video", "audio"}
+
+
+def test_a_warning_of_the_pipeline_is_shown_once_with_the_number_of_clips(avfer, steady, clip, tmp_path):
+    other = write_clip(tmp_path / "other.mp4", stripes(4))
+    result = avfer("run", steady, "--input", clip, other, "--output", tmp_path / "out", "--fps", "5")
+    assert result.code == 0 and result.err.count("avfer: warning: ") == 1
+    assert f"(2 clips; the first is {clip})" in result.err

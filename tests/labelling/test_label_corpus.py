@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from avfer.atomic import output_errors
-from avfer.errors import ConfigError, OutputError
+from avfer.errors import AvferWarning, ConfigError, OutputError
 from avfer.labelling.entry import Shard
 from tests.labelling.corpora import failures, labels, mtimes, values, write_corpus
 
@@ -36,6 +36,15 @@ def test_python_shows_progress_on_request(label, corpus, in_process, capsys):
     assert capsys.readouterr().err == ""
     label("corpus", progress=True, overwrite=True)
     assert "[4/4]" in capsys.readouterr().err
+
+
+def test_a_warning_of_the_pipeline_is_shown_once_with_the_number_of_clips(label, corpus, steady, avfer, tmp_path):
+    with pytest.warns(AvferWarning, match=r"--fps\) is the rate .*\(3 clips; the first is .*mp4\)") as issued:
+        label("corpus", sequence_fps=5)
+    assert len(issued) == 1
+    command = ("label", steady, "--input", corpus, "--output", tmp_path / "new", "--fps", "5", "--device", "cpu")
+    assert avfer(*command).err.count("avfer: warning: ") == 1
+    assert "warnings" not in (tmp_path / "new/done/a.mp4.json").read_text()
 
 
 def test_a_second_run_gives_nothing_to_workers(label, corpus, in_process, tmp_path):
