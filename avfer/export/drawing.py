@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from avfer.export.colours import line_colour
 from avfer.export.face_drawing import EYE_CLOSED, draw_measures
-from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, class_names
+from avfer.export.track_series import BOX_COLUMNS, GAZE_COLUMNS, POSE_COLUMNS, class_names
 
 # Column -> value, of one row of the table; its landmarks (P, 2) px under a key of their own.
 Row = Mapping[str, float | int | str | np.ndarray | None]
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 PANEL, INK, FAINT = (16, 20, 26, 190), (255, 255, 255, 255), (255, 255, 255, 90)  # RGBA
-COLUMNS = ("frame", "track", "face_x1", "face_y1", "face_x2", "face_y2", "valence", "arousal", "expression")
+COLUMNS = ("frame", "track", *BOX_COLUMNS, "valence", "arousal", "expression")
 
 
 def rows_by_frame(table: pa.Table) -> dict[int, list[Row]]:
@@ -56,7 +56,7 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row], drawings: Sequence[str] = 
 
 def _draw_face(pen: ImageDraw.ImageDraw, row: Row, font: Font, size: int) -> None:
     """Draw the box of a face and, below it, the panel with its values.   size: px, height of the text"""
-    box = [float(row[side] or 0) for side in ("face_x1", "face_y1", "face_x2", "face_y2")]
+    box = [float(row[side] or 0) for side in BOX_COLUMNS]
     track = int(row["track"] or 0)
     pen.rounded_rectangle(box, radius=size // 2, outline=line_colour(track), width=max(2, size // 5))
     _draw_panel(pen, (box[0], box[3] + size // 3), f"{track}", row, font, size)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ImageDraw
 
 from avfer.errors import ConfigError, unknown
-from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS
+from avfer.export.track_series import BOX_COLUMNS, GAZE_COLUMNS, POSE_COLUMNS
 
 Point = tuple[float, float]  # (x, y) px, y down
 DRAWINGS = ("landmarks", "pose", "gaze")
@@ -60,7 +60,7 @@ def draw_measures(pen: ImageDraw.ImageDraw, row: Mapping[str, object], drawings:
 
     row: of the table, with a box; its landmarks under LANDMARKS. drawings: some of DRAWINGS.
     """
-    left, top, right, bottom = (_number(row[side]) for side in ("face_x1", "face_y1", "face_x2", "face_y2"))
+    left, top, right, bottom = (_number(row[side]) for side in BOX_COLUMNS)
     size = max(right - left, bottom - top)
     width = max(2, round(size / 60))  # px, of a line
     middle = (left + right) / 2

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")  # px, left, upper, right and lower side
 POSE_COLUMNS = ("yaw_deg", "pitch_deg", "roll_deg")
 GAZE_COLUMNS = ("gaze_yaw_deg", "gaze_pitch_deg")
 ACTION_UNIT = re.compile(r"au\d\d")

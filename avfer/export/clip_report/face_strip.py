@@ -15,6 +15,7 @@ from avfer.container import decode_packet, open_container, read_packets, time_of
 from avfer.errors import MediaError
 from avfer.export.clip_report.frame_picture import jpeg_url, upright_picture
 from avfer.export.person_rows import PersonRows
+from avfer.export.track_series import BOX_COLUMNS
 from avfer.media import probe
 from avfer.picture_files import is_sequence
 
@@ -23,7 +24,6 @@ FACES = 400  # of a page at most, beside the one that each person has
 DECODED = 1200  # frames that are decoded on the way to these times; then the key frame before each of them is taken
 NEAR = 2.0  # s, up to which decoding goes on instead of seeking
 SIDE, MARGIN, QUALITY = 72, 0.2, 74  # px; share of the box around it; of the JPEG
-BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from avfer.export import metadata_of
 from avfer.export.clip_report import methods_text
-from avfer.export.clip_report.face_strip import BOX_COLUMNS, FaceImage
+from avfer.export.clip_report.face_strip import FaceImage
 from avfer.export.clip_report.packed_arrays import SCALE, compress, pack_rows, pack_times, quantize
 from avfer.export.clip_report.report_video import ReportVideo
 from avfer.export.colours import expression_colour, line_colour
 from avfer.export.column_facts import ACTION_UNIT_NAMES
 from avfer.export.measure_labels import action_unit_name, action_unit_title
 from avfer.export.person_rows import ClipRows, PersonRows, column_numbers
-from avfer.export.track_series import GAZE_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
+from avfer.export.track_series import BOX_COLUMNS, GAZE_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
 from avfer.export.weight_facts import weight_files
 
 VALUES = ("valence", "arousal")

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from avfer.affect_track import BOX_COLUMNS
 from avfer.catalog import find
 from avfer.datasets.example import Example
 from avfer.errors import ConfigError, DatasetError
@@ -137,7 +138,7 @@ def at_steps(example: Example, rows: dict[str, np.ndarray]) -> SequenceFeatures:
     if not len(rows["frames"]):
         return _without_rows(example, rows)
     table = pd.DataFrame({"frame": rows["frames"], "time_s": rows["times"], "track": rows["tracks"]})
-    for column, name in enumerate(("face_x1", "face_y1", "face_x2", "face_y2")):
+    for column, name in enumerate(BOX_COLUMNS):
         table[name] = rows["boxes"][:, column]
     table["row"] = np.arange(len(table), dtype=np.float64)
     aligned = align(example, table, ["row"])
