@@ -55,7 +55,7 @@ class Pipeline:
         self.device = choose_device(device)
         at_once = (available_cores() if max_threads is None else max_threads) // spec.threads
         self._computing = threading.Semaphore(max(1, at_once))  # steps that may run at the same time
-        with _threads(spec.threads):
+        with torch_threads(spec.threads):
             for step in self.steps:
                 if isinstance(step.stage, stages.OwnsNetwork):
                     step.stage.load(self.device)
@@ -178,7 +178,7 @@ class Pipeline:
         rows = self._process(detected, Phase.ROWS)
         try:
             while True:
-                with _threads(self.spec.threads), torch.inference_mode():
+                with torch_threads(self.spec.threads), torch.inference_mode():
                     part = next(rows).pop(self.spec.output)
                 yield part
                 if part.clock.last:
@@ -287,8 +287,8 @@ def _advance(steps: list[Step], states: dict[str, Any], values: Values) -> None:
 
 
 @contextmanager
-def _threads(count: int) -> Generator[None]:
-    """Run torch with a fixed number of threads, because that number changes the last bits."""
+def torch_threads(count: int) -> Generator[None]:
+    """Run the block with a fixed number of threads in torch, because that number changes the last bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

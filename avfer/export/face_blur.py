@@ -6,8 +6,7 @@ pipelines, keeps every face whatever its score and length, and fills the gaps of
 face that is not detected at all stays visible.
 """
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,8 @@ from PIL import Image
 
 from avfer.export import metadata_of
 from avfer.export.clip_frames import clip_decoder, decoded_batches, options_of_stage
+from avfer.export.track_series import BOX_COLUMNS
+from avfer.pipeline import torch_threads
 from avfer.stages.detect import DetectFaces
 from avfer.stages.track import TrackFaces
 
@@ -31,7 +32,6 @@ HOLD = 0.25  # s before the first and after the last detection of a face in whic
 PADDING = 1.6  # of the sides of a box: the ellipse that is blurred contains the whole box, hair and chin
 CELLS = 4  # mean colours along each side of the padded box
 SAME_IOU, SAME_COVER = 0.4, 0.6  # of the box of the person who is kept, and of a found box, that are one face
-SIDES = ("face_x1", "face_y1", "face_x2", "face_y2")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def main_person(table: pa.Table) -> tuple[str, int] | None:
     identified = "person" in faces.column_names and faces["person"].null_count < len(faces)
     column = "person" if identified else "track"
     faces = faces.filter(faces[column].is_valid())
-    left, top, right, bottom = (faces[side].to_numpy(zero_copy_only=False).astype(np.float64) for side in SIDES)
+    left, top, right, bottom = (faces[side].to_numpy(zero_copy_only=False).astype(np.float64) for side in BOX_COLUMNS)
     ids, rows = np.unique(faces[column].to_numpy(), return_inverse=True)
     return column, int(ids[np.bincount(rows, (right - left) * (bottom - top)).argmax()])
 
@@ -127,7 +127,7 @@ def _search(clip: Path, metadata: Mapping[str, str]) -> tuple[np.ndarray, np.nda
     state = track.start()
     numbers, times, followed, searched = [np.zeros(0, np.int64)], [np.zeros(0)], list[FacePlaces](), list[FacePlaces]()
     for frames in decoded_batches(clip, clip_decoder(metadata)):
-        with _inference():
+        with torch_threads(1), torch.inference_mode():
             found = detect(frames)
             state, tracks = track.step(state, frames, found)
         numbers.append(frames.clock.frame_numbers)
@@ -137,18 +137,6 @@ def _search(clip: Path, metadata: Mapping[str, str]) -> tuple[np.ndarray, np.nda
         searched.append(FacePlaces(found.frames, found.boxes.astype(np.float64), singles))
     seconds = np.maximum.accumulate(np.concatenate(times))  # those of a damaged clip may step back
     return np.concatenate(numbers), seconds, _joined([_concat(followed), _concat(searched)])
-
-
-@contextmanager
-def _inference() -> Generator[None]:
-    """Run torch without gradients and, as a pipeline does, on one thread: more would change the last bits of boxes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _concat(parts: list[FacePlaces]) -> FacePlaces:
@@ -175,7 +163,7 @@ def _table_places(table: pa.Table, numbers: np.ndarray, kept: tuple[str, int] | 
     faces = faces.filter(faces["frame"].is_valid())
     frames = faces["frame"].to_numpy()
     rows = np.isin(frames, numbers)
-    boxes = np.stack([faces[side].to_numpy(zero_copy_only=False).astype(np.float64) for side in SIDES], 1)
+    boxes = np.stack([faces[side].to_numpy(zero_copy_only=False).astype(np.float64) for side in BOX_COLUMNS], 1)
     rows &= np.isfinite(boxes).all(1)
     positions = np.searchsorted(numbers, frames[rows])
     places = FacePlaces(positions, boxes[rows], faces["track"].to_numpy()[rows].astype(np.int64))
