@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from avfer.errors import ConfigError, WeightsError
 from avfer.models.card import Card
-from avfer.models.card_files import builtin_card
+from avfer.models.card_files import EMBEDDED, builtin_card
 from avfer.yaml_reader import parse_mapping
 
 MAPPED = (
@@ -29,7 +29,6 @@ VOICE_ONLY = (
 ADVICE = "Use them to rank moments, not as measurements."
 NO_CARD = "see its card"
 NETWORK_KEYS = ("model", "backbone", "network")  # options of a stage that name its network
-EMBEDDED = {"builtin": "", "research": ".research"}  # value of `weights:` -> end of the name of the file in the package
 
 
 class WeightFile(NamedTuple):
@@ -84,7 +83,7 @@ def _embedded_names(metadata: Mapping[str, str]) -> frozenset[str]:
         return frozenset()
     lines = [options for options in stages.values() if isinstance(options, dict)] if isinstance(stages, dict) else []
     return frozenset(
-        f"{options[key]}{EMBEDDED[options['weights']]}"
+        EMBEDDED[options["weights"]].format(name=options[key])
         for options in lines
         for key in NETWORK_KEYS
         if key in options and options.get("weights") in EMBEDDED

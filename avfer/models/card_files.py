@@ -9,6 +9,7 @@ from avfer.errors import WeightsError
 from avfer.models.card import Card
 
 BUILTIN = Path(__file__).parents[1] / "builtin"  # folder of the weights in the wheel and of their cards
+EMBEDDED = {"builtin": "{name}", "research": "{name}.research"}  # `weights:` -> name of the file in BUILTIN
 
 
 @cache

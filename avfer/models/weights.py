@@ -26,13 +26,12 @@ from avfer.atomic import atomic_rename, output_errors
 from avfer.errors import ConfigError, OutputError, WeightsError
 from avfer.local_paths import local_path
 from avfer.models.card import Card
-from avfer.models.card_files import BUILTIN, builtin_card, read_card
+from avfer.models.card_files import BUILTIN, EMBEDDED, builtin_card, read_card
 from avfer.models.class_orders import assume
 from avfer.models.network import Network, find_network
 from avfer.models.tensor_files import read_tensors
 
 URLS = ("https://", "http://", "file://")
-EMBEDDED = {"builtin": "{name}", "research": "{name}.research"}  # `weights:` -> name of the file in BUILTIN
 MAX_LISTED = 40  # names of tensors that a message lists
 UNTRAINED: dict[str, Any] = {  # facts of the embedded weights that a fresh network does not share
     "description": "",
