@@ -20,6 +20,7 @@ from avfer.errors import AvferWarning, ConfigError
 from avfer.export import metadata_of
 from avfer.export.person_rows import ClipRows, PersonRows, clips_of
 from avfer.export.table_segments import EVENTS, EXPRESSION, METADATA, EventKind, describe, find_segments, parameters
+from avfer.export.track_series import class_names
 from avfer.segments import Segment
 
 MEASURES = re.compile(
@@ -121,7 +122,7 @@ def _schema(table: pa.Table, kinds: Mapping[str, EventKind]) -> pa.Schema:
     """Return the names and types of the columns, which depend on those of the table only."""
     statistics = ("s", "mean", "sd", *QUANTILES)
     names = [f"{measure}_{name}" for measure in measures(table) for name in statistics]
-    if expressions := _expressions(table):
+    if expressions := class_names(table):
         names += ["expression_s", *(f"share_{name}" for name in expressions)]
     columns = [*FIXED, *(pa.field(name, pa.float64()) for name in names)]
     for name in kinds:
@@ -178,7 +179,7 @@ def _clip_rows(clip: ClipRows, window: float | None, kinds: Mapping[str, EventKi
             durations = person.stops[rows] - person.starts[rows]
             for name, series in values.items():
                 row |= _moments(name, series[rows], durations)
-            row |= _shares(labels[rows], durations, _expressions(person.table))
+            row |= _shares(labels[rows], durations, class_names(person.table))
             for name, found in events.items():
                 row |= found.counts(name, number, rows, durations)
             yield row
@@ -249,8 +250,3 @@ def _shares(labels: np.ndarray, durations: np.ndarray, names: list[str]) -> dict
         return {}
     shares = {f"share_{name}": float(durations[labels == name].sum()) / total for name in names} if total else {}
     return {"expression_s": total} | shares
-
-
-def _expressions(table: pa.Table) -> list[str]:
-    """Return the expressions of a table: its columns of probabilities."""
-    return [name.removeprefix("p_") for name in table.column_names if name.startswith("p_")]
