@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Never
 import numpy as np
 import pyarrow as pa
 
-from avfer.arrow_columns import number_column, text_column
+from avfer.arrow_columns import number_column, repeated_text, text_column
 from avfer.baseline import Baseline, corrected_table
 from avfer.null_reasons import reason_column
 from avfer.provenance import Provenance
@@ -177,7 +177,7 @@ class AffectTrack:
         boxes[ids == NO_TRACK], scores[ids == NO_TRACK] = np.nan, np.nan
         expressions, action_units = rows(self.expressions), rows(self.action_units)
         columns: list[pa.Array] = [
-            _repeated(self.source.clip if self.source else None, len(order)),
+            repeated_text(self.source.clip if self.source else None, len(order)),
             number_column(
                 clock.frame_numbers[instants - clock.first].astype(np.int64), np.full(len(order), not clock.pictures)
             ),
@@ -195,7 +195,7 @@ class AffectTrack:
             *(_nullable(value) for value in rows(self.activity).T),
             number_column(ids != NO_TRACK),
             number_column(rows(self.has_voice)),
-            _repeated((self.source.source or self.source.clip) if self.source else None, len(order)),
+            repeated_text((self.source.source or self.source.clip) if self.source else None, len(order)),
             reason_column(
                 clock.pictures,
                 clock.corrupt[instants - clock.first],
@@ -281,11 +281,6 @@ def _padded(values: np.ndarray, length: int) -> np.ndarray:
 def _nullable(values: np.ndarray) -> pa.Array:
     """Convert (R,) numbers to a float32 column in which NaN is null."""
     return number_column(values.astype(np.float32), np.isnan(values))
-
-
-def _repeated(text: str | None, count: int) -> pa.Array:
-    """Return a column of a text, or of nulls for None."""
-    return text_column([text or ""], np.zeros(count, np.int64), np.full(count, text is None))
 
 
 def _top_expressions(probabilities: np.ndarray, classes: tuple[str, ...]) -> pa.Array:

@@ -40,6 +40,11 @@ def text_column(names: Sequence[str], numbers: np.ndarray, missing: np.ndarray |
     return _column(pa.string(), content, missing, len(rows))
 
 
+def repeated_text(text: str | None, count: int) -> pa.Array:
+    """Return a string column of `count` rows with the same text, or of nulls for None."""
+    return text_column([text or ""], np.zeros(count, np.int64), np.full(count, text is None))
+
+
 def _column(kind: pa.DataType, content: list[pa.Buffer], missing: np.ndarray | None, length: int) -> pa.Array:
     """Return a column of a type from the buffers of its values; missing: (R,) bool or None."""
     valid = _bits(~missing) if missing is not None and missing.any() else None

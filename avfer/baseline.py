@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, ParquetWriter
 
+from avfer.arrow_columns import number_column
 from avfer.atomic import output_errors
 from avfer.errors import ConfigError
 from avfer.option_types import Seconds, validate
@@ -178,5 +179,5 @@ def _with_corrected(table: pa.Table, schema: pa.Schema, resting: RestingValues) 
     for name, values in resting.items():
         rest = np.array([values.get(int(key), np.float32(np.nan)) for key in found], np.float32)
         corrected = np.maximum(_numbers(table, name) - rest[inverse], 0)
-        columns[name + SUFFIX] = pa.array(corrected, pa.float32(), mask=np.isnan(corrected))
+        columns[name + SUFFIX] = number_column(corrected.astype(np.float32), np.isnan(corrected))
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)

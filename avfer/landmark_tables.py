@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from avfer.arrow_columns import number_column, repeated_text
 from avfer.export.table_reader import LANDMARKS
 from avfer.export.table_writer import TableWriter
 
@@ -37,14 +38,14 @@ def landmark_table(track: "AffectTrack") -> pa.Table:
     rows = rows[np.lexsort((faces.track_ids[rows], faces.frames[rows]))]
     instants = faces.frames[rows] - clock.first
     columns: dict[str, pa.Array] = {
-        "clip": pa.array([track.source.clip if track.source else None] * len(rows), pa.string()),
-        "frame": pa.array(clock.frame_numbers[instants], pa.int64()),
-        "time_s": pa.array(clock.times[instants], pa.float64()),
-        "track": pa.array(faces.track_ids[rows], pa.int32()),
+        "clip": repeated_text(track.source.clip if track.source else None, len(rows)),
+        "frame": number_column(clock.frame_numbers[instants].astype(np.int64)),
+        "time_s": number_column(clock.times[instants].astype(np.float64)),
+        "track": number_column(faces.track_ids[rows].astype(np.int32)),
     }
     for column, point in enumerate(LANDMARK_INDEX):
         for axis, name in enumerate("xy"):
-            columns[f"{name}{point}"] = pa.array(track.landmarks[rows, column, axis], pa.float32())
+            columns[f"{name}{point}"] = number_column(track.landmarks[rows, column, axis].astype(np.float32))
     metadata = track.source.as_metadata() if track.source else None
     return pa.table(columns).replace_schema_metadata(metadata)
 
