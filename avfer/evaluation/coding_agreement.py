@@ -15,6 +15,7 @@ from avfer.codings.columns import DIMENSIONS, EXPRESSION
 from avfer.datasets.table_rows import EXPRESSIONS
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.coded_recordings import CodedRecording, CodingOptions, read_pairs, read_recordings
+from avfer.evaluation.evaluation_config import OCCURRENCE_THRESHOLD
 from avfer.metrics.action_units import UnitCounts, count_units
 from avfer.metrics.agreement import interval_alpha_of, kappa_of, nominal_alpha_of
 from avfer.metrics.bootstrap import LEVEL, S, bootstrap
@@ -22,7 +23,6 @@ from avfer.metrics.classification import Confusion, count_classes
 from avfer.metrics.regression import RegressionSums
 from avfer.metrics.validation import Floats
 
-OCCURRENCE_THRESHOLD = 0.5  # of a probability
 FEW_CLIPS = 10  # an interval of fewer clips is unreliable
 MEAN_UNIT = "action units"  # row of the mean over all units
 
