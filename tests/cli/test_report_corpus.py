@@ -48,6 +48,14 @@ def test_a_clip_whose_page_cannot_be_written_is_named_and_the_corpus_is_shown(av
     table.write_bytes(b"\0" * table.stat().st_size)
     done = avfer("report", folder, "--output", tmp_path / "corpus.html", "--each")
     assert done.code == 3 and "s/talk.mp4: " in done.err and done.paths == [tmp_path / "corpus.html"]
+    assert "reports: 1 failed, 1 without a table\n" in done.err
+    assert "clips: 1 done (1 with a damaged table), 1 failed, 0 left\n" in done.err
+
+
+def test_the_progress_counts_written_and_kept_pages_apart_from_clips_without_a_table(avfer, folder, tmp_path):
+    for number, word in enumerate(("written", "kept")):
+        done = avfer("report", folder, "--output", tmp_path / f"{number}.html", "--each")
+        assert f"reports: 1 {word}, 1 without a table\n" in done.err
 
 
 @pytest.mark.parametrize(

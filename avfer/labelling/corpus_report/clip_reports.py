@@ -1,5 +1,6 @@
 """The reports of the single clips of a labelled folder, which the report of the corpus links."""
 
+from collections import Counter
 from pathlib import Path
 
 from pyarrow.parquet import read_metadata
@@ -11,6 +12,8 @@ from avfer.labelling.status import clip_states
 from avfer.labelling.store import ClipState, Store
 from avfer.progress import ReportProgress
 
+ENDS = ("written", "kept", "failed", "without a table")  # of the report of a clip
+
 
 def write_clip_reports(store: Store, page: HtmlReport, overwrite: bool, progress: ReportProgress) -> list[str]:
     """Write the report of each clip with a table to `store.report(ID)`; return why others could not be written.
@@ -19,17 +22,29 @@ def write_clip_reports(store: Store, page: HtmlReport, overwrite: bool, progress
     is missing now, or that lies at a URL, gets a page without its video.
     """
     failures: list[str] = []
-    total, number = read_metadata(store.manifest).num_rows, 0
+    total, number, counts = read_metadata(store.manifest).num_rows, 0, Counter[str]()
     for _, _, clips in clip_states(store, [store.manifest]):
         for entry, state, _ in clips:
             number += 1
-            if state is ClipState.DONE and (overwrite or not _is_recent(store, entry.id)):
+            if state is not ClipState.DONE:
+                counts["without a table"] += 1
+            elif not overwrite and _is_recent(store, entry.id):
+                counts["kept"] += 1
+            else:
                 try:
                     page.write(read_table(store.table(entry.id)), Path(entry.path), store.report(entry.id))
                 except AvferError as error:
                     failures.append(f"{entry.id}: {error}")
-            progress("reports", number, total)
+                    counts["failed"] += 1
+                else:
+                    counts["written"] += 1
+            progress("reports", number, total, _count_text(counts))
     return failures
+
+
+def _count_text(counts: Counter[str]) -> str:
+    """Return the numbers of clips by what became of their reports: "3 written, 1 without a table"."""
+    return ", ".join(f"{counts[name]} {name}" for name in ENDS if counts[name])
 
 
 def _is_recent(store: Store, name: str) -> bool:

@@ -103,8 +103,15 @@ def read_corpus(store: Store, output: Path, progress: ReportProgress) -> CorpusC
                 corpus.rows.append(_row(corpus, entry, "failed", {}))
             else:
                 corpus.rows.append(_row(corpus, entry, "left", {}))
-            progress("clips", corpus.status.clips, total)
+            progress("clips", corpus.status.clips, total, _count_text(corpus))
     return corpus
+
+
+def _count_text(corpus: CorpusClips) -> str:
+    """Return how many clips were done, have failed, are left and have an unreadable table."""
+    status = corpus.status
+    unreadable = f" ({corpus.unreadable} with a damaged table)" if corpus.unreadable else ""
+    return f"{status.done} done{unreadable}, {status.failed} failed, {status.left} left"
 
 
 def labelled_part(pipeline: str) -> LabelledPart:
