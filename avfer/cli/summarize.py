@@ -51,7 +51,8 @@ def summarize(
     """Write statistics of each person in tables, for R and SPSS.
 
     The result has one row for each clip and person, or for each window: mean, SD, quantiles, share of each expression,
-    rate and duration of smiles and blinks, coverage and quality. All values are weighted by time.
+    rate and duration of smiles and blinks, coverage and quality. All values are weighted by time; gaze counts while the
+    eyes are open (eye_closed below 0.5).
     """
     from avfer.export.person_statistics import join_summaries
     from avfer.export.table_reader import find_tables

@@ -11,8 +11,9 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
 from avfer.export.colours import line_colour
-from avfer.export.face_drawing import EYE_CLOSED, draw_measures
-from avfer.export.track_series import BOX_COLUMNS, GAZE_COLUMNS, POSE_COLUMNS, class_names
+from avfer.export.face_drawing import draw_measures
+from avfer.export.open_eyes import EYE_CLOSED, GAZE_COLUMNS
+from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, class_names
 
 # Column -> value, of one row of the table; its landmarks (P, 2) px under a key of their own.
 Row = Mapping[str, float | int | str | np.ndarray | None]

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import ImageDraw
 
 from avfer.errors import ConfigError, unknown
-from avfer.export.track_series import BOX_COLUMNS, GAZE_COLUMNS, POSE_COLUMNS
+from avfer.export.open_eyes import CLOSED, EYE_CLOSED, GAZE_COLUMNS
+from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS
 
 Point = tuple[float, float]  # (x, y) px, y down
 DRAWINGS = ("landmarks", "pose", "gaze")
@@ -18,7 +19,6 @@ LANDMARKS = "landmarks"  # key of a row with its points: (P, 2) px
 # Okabe and Ito's palette: the axes to the head's side, over its crown, and out of its face; the gaze.
 SIDE, CROWN, FACE, GAZE, POINT = "#d55e00", "#009e73", "#56b4e9", "#f0e442", "#ffffff"
 EDGE = (0, 0, 0, 150)
-EYE_CLOSED, CLOSED = "eye_closed", 0.5  # column, and value from which on the gaze has no meaning and is not drawn
 AXIS_LENGTH, GAZE_LENGTH = 0.5, 0.9  # of the longer side of the face's box
 EYE_LINE = 0.4  # of the height of the box, from its top
 

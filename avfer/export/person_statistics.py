@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from avfer.errors import AvferWarning, ConfigError
 from avfer.export import metadata_of
+from avfer.export.open_eyes import meaningful_numbers
 from avfer.export.person_rows import ClipRows, PersonRows, clips_of
 from avfer.export.table_segments import EVENTS, EXPRESSION, METADATA, EventKind, describe, find_segments, parameters
 from avfer.export.track_series import class_names
@@ -61,7 +62,8 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     - frames: instants of the clip in the window; present_s: time covered by the person's rows; coverage: the share of
       present_s in the time of all instants, in [0, 1];
     - for each measure X such as valence, au12, yaw_deg or quality: X_s (time with a value), X_mean, X_sd (population),
-      X_q05, X_q25, X_median, X_q75, X_q95 (smallest value at or below which that share of the time lies);
+      X_q05, X_q25, X_median, X_q75, X_q95 (smallest value at or below which that share of the time lies); gaze has a
+      value while the eyes are open, `eye_closed` below 0.5;
     - expression_s: time with an expression; share_happiness, ...: share of each in it, they sum to 1;
     - for each kind of event such as smile: smile_count, smile_per_min (of the time with a value of its column),
       smile_mean_s (duration), smile_total_s; null if the table has no column for it or no value of it;
@@ -170,7 +172,7 @@ def _clip_rows(clip: ClipRows, window: float | None, kinds: Mapping[str, EventKi
     numbers = _window_numbers(clip.starts, window)
     for person in clip.people:
         own = _window_numbers(person.starts, window)
-        values = {name: person.numbers(name) for name in measures(person.table)}
+        values = {name: meaningful_numbers(person.table, name) for name in measures(person.table)}
         labels = _labels(person.table)
         events = {name: _Events.of(person, name, kind, window) for name, kind in kinds.items()}
         for number in np.unique(numbers):

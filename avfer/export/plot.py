@@ -18,8 +18,8 @@ from avfer.export.measure_labels import (
     has_values,
     present_columns,
 )
+from avfer.export.open_eyes import GAZE_COLUMNS
 from avfer.export.track_series import (
-    GAZE_COLUMNS,
     POSE_COLUMNS,
     TrackSeries,
     action_unit_columns,

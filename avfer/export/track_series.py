@@ -1,6 +1,7 @@
 """The values of each track over time, extracted from a table for charts.
 
-The report and the plot draw these series; a gap in a track breaks its line, and long clips are averaged.
+The report and the plot draw these series; a gap in a track breaks its line, and long clips are averaged. Gaze
+has values where the eyes are open.
 """
 
 import re
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
+
 BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")  # px, left, upper, right and lower side
 POSE_COLUMNS = ("yaw_deg", "pitch_deg", "roll_deg")
-GAZE_COLUMNS = ("gaze_yaw_deg", "gaze_pitch_deg")
 ACTION_UNIT = re.compile(r"au\d\d")
 CORRECTED = "_corrected"  # end of the name of an action unit minus the resting value of its person
 GAP = 2.5  # median time steps; a longer step is a gap in a track
@@ -114,7 +116,7 @@ def _series(table: pa.Table, track: int, measures: Sequence[str], max_points: in
     ends = times[np.append(starts[1:], len(times)) - 1]
     gaps = np.flatnonzero(times[starts[1:]] - ends[:-1] > GAP * step) + 1
     means = {
-        name: np.insert(_group_means(_numbers(table, name), starts), gaps, np.nan)
+        name: np.insert(_group_means(meaningful_numbers(table, name).astype(np.float32), starts), gaps, np.nan)
         for name in ("valence", "arousal", *measures)
     }
     return TrackSeries(

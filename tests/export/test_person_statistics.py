@@ -56,6 +56,22 @@ def test_all_measures_of_a_table_are_summarized():
     assert measures(pa.table({name: [0.0] for name in [*names, *others]})) == names
 
 
+def test_the_gaze_of_closed_eyes_does_not_count_and_every_other_value_does():
+    rows = [face(0.0, eye_closed=0.1), face(0.1, eye_closed=0.5), face(0.2, eye_closed=0.9), face(0.3)]
+    angles = {
+        "gaze_yaw_deg": [10.0, 50.0, 50.0, 20.0],
+        "gaze_pitch_deg": [2.0, -40.0, -40.0, 4.0],
+        "yaw_deg": [8.0] * 4,
+    }
+    table = small_table(rows)
+    for name, values in angles.items():
+        table = table.append_column(name, pa.array(values, pa.float32()))
+    (row,) = summarize_people(table).to_pylist()
+    assert (row["gaze_yaw_deg_mean"], row["gaze_pitch_deg_mean"]) == pytest.approx((15.0, 3.0))
+    assert (row["gaze_yaw_deg_q95"], row["gaze_yaw_deg_s"]) == pytest.approx((20.0, 0.2))
+    assert (row["yaw_deg_s"], row["eye_closed_mean"]) == pytest.approx((0.4, 0.5))
+
+
 def test_missing_values_have_no_weight():
     (row,) = summary([face(0.0, 0.2), face(0.1), face(0.2, 0.4)])
     assert (row["valence_s"], row["present_s"]) == (pytest.approx(0.2), pytest.approx(0.3))

@@ -11,7 +11,7 @@ from avfer.baseline import Baseline, corrected_table
 from avfer.export.colours import line_colour
 from avfer.export.svg import affect_chart
 from avfer.export.track_series import TrackSeries, action_unit_columns, track_series
-from tests.export.tracks import make_track
+from tests.export.tracks import make_track, with_measures
 
 
 def test_a_gap_in_a_track_breaks_its_line():
@@ -26,6 +26,15 @@ def test_long_clips_are_averaged_to_few_points():
     (person,) = track_series(long.to_table(), max_points=100)
     assert len(person.times) <= 101 and person.rows == 5000
     assert np.all(np.diff(person.times) > 0) and np.nanmax(np.abs(person.valence)) <= 1
+
+
+def test_the_gaze_of_closed_eyes_is_not_averaged():
+    table = with_measures(make_track([(frame, 1) for frame in range(8)], 8), ("gaze_yaw_deg", "yaw_deg"))
+    table = table.append_column("eye_closed", pa.array([0.0, 0.9] * 4, pa.float32()))
+    angles = pa.array([10.0, 70.0] * 4, pa.float32())
+    table = table.set_column(table.column_names.index("gaze_yaw_deg"), "gaze_yaw_deg", angles)
+    (person,) = track_series(table, max_points=4)
+    assert person.measures["gaze_yaw_deg"].tolist() == [10.0] * 4 and person.measures["yaw_deg"].tolist() == [20.0] * 4
 
 
 def test_the_person_with_most_rows_comes_first():

@@ -78,12 +78,12 @@ TRACKS = {
 def with_measures(
     track: AffectTrack, columns: Sequence[str] = ("au01", "au12", "yaw_deg", "gaze_yaw_deg"), scale: str = "activation"
 ) -> pa.Table:
-    """Return the table of a result with measured columns: 0.5 (20 degrees) on every row with a face, else null."""
+    """Return the table of a result with measures: 0.5, 20 degrees, or eyes closed by 0.25, where there is a face."""
     table = track.to_table()
     table = table.drop_columns([name for name in table.column_names if name.startswith("au")])
     known = table["has_face"].to_numpy()
     for name in columns:
-        value = 20.0 if name.endswith("_deg") else 0.5
+        value = 20.0 if name.endswith("_deg") else 0.25 if name == "eye_closed" else 0.5
         table = table.append_column(name, pa.array(np.full(len(table), value, np.float32), mask=~known))
     metadata: dict[bytes, bytes] = table.schema.metadata or {}
     return table.replace_schema_metadata(metadata | {b"au_scale": scale.encode()})

@@ -88,7 +88,7 @@ function anglePanels(title, columns) {
   if (!columns.length) return;
   const most = columns.map(([column]) => largest(chosen.columns.get(column)) / chosen.columnScales.get(column));
   const limit = Math.max(15, 15 * Math.ceil(Math.max(...most) / 15)), gaps = missingSpans(clip, chosen, columns[0][0]);
-  const box = section(`${title}, ${chosen.label}`, element("p", { class: "note", text: "Degrees relative to the camera, with directions as seen in the picture." }));
+  const box = section(`${title}, ${chosen.label}`, element("p", { class: "note", text: `Degrees relative to the camera, with directions as seen in the picture.${columns[0][0] === GAZE[0][0] ? " No value while the eyes are closed." : ""}` }));
   for (const [column, name, direction] of columns) {
     addPanel(box, null, name, direction, {
       height: 76, range: [-limit, limit], marks: [[-limit, `−${limit}°`], [0, "0°"], [limit, `+${limit}°`]],

@@ -15,8 +15,9 @@ from avfer.export.clip_report.report_video import ReportVideo
 from avfer.export.colours import expression_colour, line_colour
 from avfer.export.column_facts import ACTION_UNIT_NAMES
 from avfer.export.measure_labels import action_unit_name, action_unit_title
+from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
 from avfer.export.person_rows import ClipRows, PersonRows, column_numbers
-from avfer.export.track_series import BOX_COLUMNS, GAZE_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
+from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
 from avfer.export.weight_facts import weight_files
 
 VALUES = ("valence", "arousal")
@@ -103,7 +104,7 @@ def _person(
     """Return the packed rows of a person, and a summary of them."""
     scales = dict.fromkeys(VALUES, SCALE) | dict.fromkeys(SCORES, SCALE) | dict.fromkeys(units, UNIT_SCALE)
     scales |= dict.fromkeys((*POSE_COLUMNS, *GAZE_COLUMNS), ANGLE_SCALE) | dict.fromkeys(BOX_COLUMNS, BOX_SCALE)
-    values = {name: person.numbers(name) for name in scales}
+    values = {name: meaningful_numbers(person.table, name) for name in scales}
     shown = {name: column for name, column in values.items() if np.isfinite(column).any()}
     labels = person.table["expression"].to_pylist() if "expression" in person.table.column_names else []
     codes = np.array([names.index(label) if label in names else -1 for label in labels or [None] * len(person)], float)

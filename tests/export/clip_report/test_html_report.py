@@ -65,6 +65,16 @@ def test_the_packed_values_are_those_of_the_table(tmp_path):
         assert names == rows["expression"].to_pylist()
 
 
+def test_the_gaze_of_closed_eyes_is_missing(tmp_path):
+    table = with_measures(TWO_PEOPLE)
+    table = table.append_column("eye_closed", pa.array(np.float32(table["frame"].to_numpy() % 2)))
+    for person in page_data(write(table, tmp_path))["clips"][0]["people"]:
+        _, columns = person_rows(person)
+        closed = columns["eye_closed"] == 1
+        assert np.isnan(columns["gaze_yaw_deg"][closed]).all() and closed.any()
+        assert np.isfinite(columns["gaze_yaw_deg"][~closed]).all() and np.isfinite(columns["yaw_deg"]).all()
+
+
 def test_missing_and_infinite_values_are_missing(tmp_path):
     table = with_measures(TWO_PEOPLE)
     values = table["valence"].to_numpy().copy()
