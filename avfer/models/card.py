@@ -1,6 +1,6 @@
 """The card of a network or weight file: the facts that users need, and the settings that stages read."""
 
-from collections.abc import Mapping
+from inspect import signature
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,9 +16,14 @@ IMAGENET_MEAN = [0.485, 0.456, 0.406]  # per channel of RGB, of pixels in [0, 1]
 IMAGENET_STD = [0.229, 0.224, 0.225]
 
 
-def changed_options(options: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-    """Return the options whose value differs from the default: name -> (value, default) to name -> value."""
-    return {name: value for name, (value, default) in options.items() if value != default}
+def changed_options(network: type, **options: Any) -> dict[str, Any]:
+    """Return the options whose values differ from the defaults of a network's constructor.
+
+    options: name of a parameter -> value; a list equals a default tuple with the same items.
+    """
+    defaults = {name: parameter.default for name, parameter in signature(network).parameters.items()}
+    plain = {name: list(default) if isinstance(default, tuple) else default for name, default in defaults.items()}
+    return {name: value for name, value in options.items() if value != plain[name]}
 
 
 class Metric(BaseModel):

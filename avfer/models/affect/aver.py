@@ -59,7 +59,7 @@ class Aver(AffectModel):
     @classmethod
     def card(cls, num_face: int = 32, num_voice: int = 256, **options: Any) -> Card:
         """Return the card for these constructor options."""
-        widths = changed_options({"num_face": (num_face, 32), "num_voice": (num_voice, 256)})
+        widths = changed_options(Aver, num_face=num_face, num_voice=num_voice)
         return Card(
             name="aver",
             task="valence and arousal over time",

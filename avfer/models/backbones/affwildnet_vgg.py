@@ -54,14 +54,18 @@ class AffWildNetVgg(FaceNetwork):
         width: int = WIDTH,
     ) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 0), "num_hidden": (num_hidden, NUM_HIDDEN)}
-        options |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         checks = {2000: (0.841, 0.788), 4096: (0.849, 0.801)}.get(num_hidden, ())
         return Card(
             name="affwildnet_vgg",
             task="valence and arousal",
             description=f"VGG-Face that predicts valence and arousal of one picture, without a bound. {DUMPED}",
-            options=changed_options(options),
+            options=changed_options(
+                AffWildNetVgg,
+                num_classes=num_classes,
+                num_hidden=num_hidden,
+                num_features=num_features,
+                width=width,
+            ),
             features=num_hidden,
             valence_arousal=True,
             size=vgg_face.SIDE,

@@ -55,15 +55,19 @@ class AverStudent(ExpressionEmbedding):
         layer: Layer = "embedding",
     ) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 8), "backbone": (backbone, "densenet201")}
-        options |= {"num_features": (num_features, 32), "layer": (layer, "embedding")}
         return shared_card(
             num_classes,
             num_features,
             layer,
             name="aver_student",
             description=DESCRIPTION,
-            options=changed_options(options),
+            options=changed_options(
+                AverStudent,
+                num_classes=num_classes,
+                backbone=backbone,
+                num_features=num_features,
+                layer=layer,
+            ),
             layout="a DenseNet as recalled of the paper; which one, and the heads, are our choice",
             data="ImageNet (trunk), AffectNet, Google FEC, unlabelled faces of the authors",
             licence_weights="none published",

@@ -46,14 +46,13 @@ class AverTeacher(ExpressionEmbedding):
     @classmethod
     def card(cls, num_classes: int = 8, num_features: int = 32, layer: Layer = "embedding") -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 8), "num_features": (num_features, 32), "layer": (layer, "embedding")}
         return shared_card(
             num_classes,
             num_features,
             layer,
             name="aver_teacher",
             description=DESCRIPTION,
-            options=changed_options(options),
+            options=changed_options(AverTeacher, num_classes=num_classes, num_features=num_features, layer=layer),
             layout="trunk as in facenet-pytorch; where it is cut, the dense block and both heads are our choice",
             data="VGGFace2 (trunk), Google FEC, AffectNet",
             licence_code="Apache-2.0; trunk MIT (facenet-pytorch)",

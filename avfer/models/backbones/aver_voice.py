@@ -40,13 +40,12 @@ class AverVoice(VoiceNetwork, AffectModel):
     @classmethod
     def card(cls, num_features: int = 256, dropout: float = 0.3) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_features": (num_features, 256), "dropout": (dropout, 0.3)}
         return Card(
             name="aver_voice",
             task="valence and arousal of the voice, and features",
             description="The convolutions of VGGish, their maps averaged over time and frequency, and a layer of"
             " features; fine-tuned on RECOLA. `start: {pretrained: FILE}` takes the convolutions from vggish.",
-            options=changed_options(options),
+            options=changed_options(AverVoice, num_features=num_features, dropout=dropout),
             inputs={"voice": num_features},
             trained_on={"voice": "aver_voice"},
             features=num_features,

@@ -107,12 +107,11 @@ class Dan(FaceNetwork):
     @classmethod
     def card(cls, num_classes: int = 7, num_heads: int = 4) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 7), "num_heads": (num_heads, 4)}
         return Card(
             name="dan",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(options),
+            options=changed_options(Dan, num_classes=num_classes, num_heads=num_heads),
             features=WIDTH,
             classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,

@@ -106,13 +106,12 @@ class EfficientFace(FaceNetwork):
     @classmethod
     def card(cls, num_classes: int = 7, corpus: Corpus | None = None) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 7), "corpus": (corpus, None)}
         mean, std = statistics(num_classes, corpus)
         return Card(
             name="efficientface",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(options),
+            options=changed_options(EfficientFace, num_classes=num_classes, corpus=corpus),
             features=FEATURES,
             classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,

@@ -108,8 +108,6 @@ class Hmtl(FaceNetwork):
         grid: Literal[2, 3] = 3,
     ) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 8), "backbone": (backbone, "efficientnet_b0")}
-        options |= {"heads": (list(heads), ["expression"]), "grid": (grid, 3)}
         known = ORDERS if "expression" in heads else []
         return Card(
             name="hmtl",
@@ -117,7 +115,7 @@ class Hmtl(FaceNetwork):
             description="EfficientNet trained on labels and on pretext tasks at once: heads=[expression, puzzle,"
             " inpainting] adds those of training, valence_arousal the other supervised one. The authors published no"
             " weights, and code for expression and puzzles alone.",
-            options=changed_options(options),
+            options=changed_options(Hmtl, num_classes=num_classes, backbone=backbone, heads=list(heads), grid=grid),
             features=WIDTHS[backbone],
             classes=classes_of(known, num_classes),
             orders=known,

@@ -95,16 +95,21 @@ class Mae(FaceNetwork):
         mask_ratio: float = 0.75,
     ) -> Card:
         """Return the card for these constructor options."""
-        options = {"size": (size, "base"), "patch": (patch, 16), "decoder": (decoder, False)}
-        options |= {"decoder_width": (decoder_width, 512), "decoder_depth": (decoder_depth, 8)}
-        options |= {"mask_ratio": (mask_ratio, 0.75)}
         return Card(
             name="mae",
             task="features of faces, learned without labels",
             description="A vision transformer pre-trained by filling in hidden patches; it gives its class token as"
             " features and has no classes. With decoder=True it can be pre-trained and fills patches in; its weights"
             " then go into pf_vit.",
-            options=changed_options(options),
+            options=changed_options(
+                Mae,
+                size=size,
+                patch=patch,
+                decoder=decoder,
+                decoder_width=decoder_width,
+                decoder_depth=decoder_depth,
+                mask_ratio=mask_ratio,
+            ),
             features=vit.WIDTHS[size],
             size=vit.SIDE,
             mean=IMAGENET_MEAN,
@@ -133,7 +138,7 @@ class Mae(FaceNetwork):
             depth = count_numbered(ours, "decoder.blocks.")
             width = ours["decoder.embed.weight"].shape[0]
             options |= {"decoder": True}
-            options |= changed_options({"decoder_width": (width, 512), "decoder_depth": (depth, 8)})
+            options |= changed_options(Mae, decoder_width=width, decoder_depth=depth)
         return options, ours
 
     def masking(self, n: int, random: torch.Generator | None = None) -> Masking:

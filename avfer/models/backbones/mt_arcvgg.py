@@ -79,7 +79,7 @@ class MtArcVgg(FaceNetwork):
             update={
                 "name": "mt_arcvgg",
                 "description": DESCRIPTION,
-                "options": base.options | changed_options({"num_embedding": (num_embedding, NUM_EMBEDDING)}),
+                "options": base.options | changed_options(MtArcVgg, num_embedding=num_embedding),
                 "features": num_embedding,
                 "layout": "trunk and tasks as in the paper, recalled; crops, embedding, scale and tanh are our choice",
                 "sources": [*base.sources, "Deng et al., ArcFace, CVPR 2019, arXiv 1801.07698"],

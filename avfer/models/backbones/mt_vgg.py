@@ -55,13 +55,17 @@ class MtVgg(FaceNetwork):
         width: int = WIDTH,
     ) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
-        options |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         return Card(
             name="mt_vgg",
             task="expression, valence and arousal, action units",
             description="VGG-Face with a head for each of three tasks, trained where pictures have labels of some.",
-            options=changed_options(options),
+            options=changed_options(
+                MtVgg,
+                num_classes=num_classes,
+                num_action_units=num_action_units,
+                num_features=num_features,
+                width=width,
+            ),
             features=num_features,
             classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,

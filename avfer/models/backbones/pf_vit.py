@@ -88,15 +88,20 @@ class PfVit(FaceNetwork):
         drop_path: float = 0.0,
     ) -> Card:
         """Return the card for these constructor options."""
-        options: dict[str, tuple[Any, Any]] = {"drop_path": (drop_path, 0.0)}
-        options |= {"num_classes": (num_classes, 7), "size": (size, "base")}
-        options |= {"patch": (patch, 16), "separator": (separator, True), "generator": (generator, False)}
         results, mark = (SEPARATED if size == "base" else (), "A") if separator else (BASELINE[size], "C")
         return Card(
             name="pf_vit",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(options),
+            options=changed_options(
+                PfVit,
+                drop_path=drop_path,
+                num_classes=num_classes,
+                size=size,
+                patch=patch,
+                separator=separator,
+                generator=generator,
+            ),
             features=vit.WIDTHS[size],
             classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,

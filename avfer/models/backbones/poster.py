@@ -88,14 +88,13 @@ class Poster(FaceNetwork):
     @classmethod
     def card(cls, num_classes: int = 7, variant: Variant = "raf_db", depth: int = 8) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 7), "variant": (variant, "raf_db"), "depth": (depth, 8)}
         orders = ORDERS[variant]
         results = PUBLISHED[variant] if depth == 8 else {}
         return Card(
             name="poster",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(options),
+            options=changed_options(Poster, num_classes=num_classes, variant=variant, depth=depth),
             features=WIDTH,
             classes=classes_of(orders, num_classes),
             orders=orders,

@@ -123,14 +123,20 @@ class Psr(FaceNetwork):
         pool: bool = True,
     ) -> Card:
         """Return the card for these constructor options."""
-        options = {"num_classes": (num_classes, 7), "side": (side, 100), "multiples": (list(multiples), [1, 2, 1])}
-        options |= {"cut": (cut, 24), "adaptive_side": (adaptive_side, None)}
-        options |= {"pixel_range": (pixel_range, False), "pool": (pool, True)}
         return Card(
             name="psr",
             task="expression",
             description=DESCRIPTION,
-            options=changed_options(options),
+            options=changed_options(
+                Psr,
+                num_classes=num_classes,
+                side=side,
+                multiples=list(multiples),
+                cut=cut,
+                adaptive_side=adaptive_side,
+                pixel_range=pixel_range,
+                pool=pool,
+            ),
             features=FEATURES,
             classes=classes_of(ORDERS, num_classes),
             orders=ORDERS,

@@ -68,7 +68,7 @@ class Vggish(VoiceNetwork):
             name="vggish",
             task="features of sound",
             description=DESCRIPTION,
-            options=changed_options({"relu": (relu, True), "num_classes": (num_classes, 0)}),
+            options=changed_options(Vggish, relu=relu, num_classes=num_classes),
             features=WIDTH,
             layout="as in the PyTorch port; the classifier is ours",
             onnx=True,

@@ -111,8 +111,7 @@ class AffWildNetVggGru(AffWildNet):
     @classmethod
     def card(cls, num_hidden: int = NUM_HIDDEN, num_features: int = NUM_FEATURES, width: int = WIDTH) -> Card:
         """Return the card for these constructor options."""
-        widths = {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
-        options = changed_options({"num_hidden": (num_hidden, NUM_HIDDEN)} | widths)
+        options = changed_options(AffWildNetVggGru, num_hidden=num_hidden, num_features=num_features, width=width)
         return _card("affwildnet_vgg_gru", options, num_features, (0.811, 0.725), PUBLISHED)
 
     @classmethod
@@ -142,7 +141,7 @@ class AffWildNetResNetGru(AffWildNet):
     @classmethod
     def card(cls, num_hidden: int = NUM_HIDDEN, width: int = WIDTH) -> Card:
         """Return the card for these constructor options."""
-        options = changed_options({"num_hidden": (num_hidden, NUM_HIDDEN), "width": (width, WIDTH)})
+        options = changed_options(AffWildNetResNetGru, num_hidden=num_hidden, width=width)
         return _card("affwildnet_resnet_gru", options, 32 * width, (0.776, 0.701), [])
 
     @classmethod

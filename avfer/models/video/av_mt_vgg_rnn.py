@@ -69,16 +69,21 @@ class AvMtVggRnn(FaceNetwork, VoiceNetwork, AffectModel):
         width: int = WIDTH,
     ) -> Card:
         """Return the card for these constructor options."""
-        options: dict[str, Any] = {"num_classes": (num_classes, 7), "num_action_units": (num_action_units, 8)}
-        options |= {"valence_arousal": (valence_arousal, "tanh")}
-        options |= {"voice": (voice, True), "num_hidden": (num_hidden, NUM_HIDDEN)}
-        options |= {"num_features": (num_features, NUM_FEATURES), "width": (width, WIDTH)}
         read = ("face", "voice") if voice else ("face",)
         return Card(
             name="av_mt_vgg_rnn",
             task="expression, valence and arousal, action units over time",
             description=DESCRIPTION,
-            options=changed_options(options),
+            options=changed_options(
+                AvMtVggRnn,
+                num_classes=num_classes,
+                num_action_units=num_action_units,
+                valence_arousal=valence_arousal,
+                voice=voice,
+                num_hidden=num_hidden,
+                num_features=num_features,
+                width=width,
+            ),
             inputs=dict.fromkeys(read, num_features),
             trained_on=dict.fromkeys(read, "av_mt_vgg_rnn"),
             classes=classes_of(ORDERS, num_classes),
