@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from avfer.atomic import atomic_rename
 from avfer.errors import MissingExtra, WeightsError
+from avfer.models.batch_norms import fold_batch_norms
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import HEADS, Prediction
 from avfer.models.weights import cache_folder
@@ -194,8 +195,10 @@ def face_predictor(name: str, network: FaceNetwork, side: int, engine: Engine, d
     """Return the function that computes the outputs of a face network, and the engine that runs it.
 
     name: of the network; network: in evaluation mode on the device; side: px of its crops. ONNX Runtime runs networks
-    that declare it (`runs_onnx`) on a CPU, without extra outputs; torch runs all others.
+    that declare it (`runs_onnx`) on a CPU, without extra outputs; torch runs all others. Batch norms are folded into
+    the convolutions of `network`.
     """
+    fold_batch_norms(network)
     if engine == "torch" or device.type != "cpu" or not network.runs_onnx:
         return network.predict, "torch"
     run = onnx_network(name, network, _heads, (2, 3, side, side))

@@ -45,6 +45,7 @@ class Network(nn.Module):
     # Extra outputs (keys of `Prediction.extras`) and abilities (methods) that the network's own losses need.
     offers: frozenset[str] = frozenset()
     runs_onnx: ClassVar[bool] = False  # whether `engine: onnx` applies; otherwise torch runs the network
+    norms_follow: ClassVar[bool] = False  # whether every 2D batch norm reads the convolution registered before it
     removed: ClassVar[Mapping[str, str]] = {}  # constructor options of earlier versions -> what replaces them
 
     @classmethod

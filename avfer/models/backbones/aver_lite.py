@@ -51,6 +51,7 @@ class AverLite(FaceNetwork):
     """
 
     runs_onnx = True
+    norms_follow = True
     luma: Tensor  # (1, 3, 1, 1)
 
     def __init__(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from avfer.models.backbones.aver_lite import LUMA, ResidualBlock
+from avfer.models.batch_norms import fold_batch_norms
 from avfer.models.card import Card
 from avfer.models.engine import OnnxNetwork, onnx_network
 from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, VISIBLE_PARTS, FaceMeasurer, FaceOutputs
@@ -31,6 +32,7 @@ class FaceLite(FaceNetwork):
     """
 
     runs_onnx = True
+    norms_follow = True
     luma: Tensor  # (1, 3, 1, 1)
 
     def __init__(
@@ -117,7 +119,8 @@ class FaceLiteMeasurer(FaceMeasurer):
         """Build the network on a device and load its weights. Raises WeightsError if they do not fit."""
         network = FaceLite(**card.options)
         load_into(network, path, card)
-        network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        fold_batch_norms(network.eval().requires_grad_(False))
+        network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return cls(network, card, device)
 
     def outputs(self, crops: Tensor) -> FaceOutputs:

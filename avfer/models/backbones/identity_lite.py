@@ -24,6 +24,7 @@ class IdentityLite(FaceNetwork):
     """
 
     runs_onnx = True
+    norms_follow = True
     luma: Tensor  # (1, 3, 1, 1)
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96), num_features: int = 128) -> None:
