@@ -65,7 +65,7 @@ LOWER, UPPER = {"ge": "[", "gt": "("}, {"le": "]", "lt": ")"}  # bounds of a ran
 KEY_ERROR = "key_error"  # pydantic's type of the errors of `key_error`
 
 
-def describe(details: ErrorDetails, kind: Any) -> str:
+def describe_error(details: ErrorDetails, kind: Any) -> str:
     """Return what a value must be, and the value: "must be in [0, 1], got 2".
 
     details: an error of pydantic; kind: the type or the model that was validated.
@@ -150,7 +150,7 @@ def first_problem(error: ValidationError, content: Any, model: type[BaseModel]) 
     if details["type"] == "value_error":
         return Problem(path, _at(path, details["msg"].removeprefix("Value error, ")))
     if details["type"] not in TYPE_ERRORS:
-        return Problem(path, _at(path, describe(details, model)))
+        return Problem(path, _at(path, describe_error(details, model)))
     same = [e for e in errors if e["type"] in TYPE_ERRORS and _path(content, e["loc"]) == path]
     return Problem(path, _at(path, _describe_types(same, model)))
 
@@ -192,7 +192,7 @@ def validate(kind: Any, value: Any) -> Any:
         errors = error.errors()
         bounds = [e for e in errors if e["type"] not in TYPE_ERRORS]
         same = [e for e in errors if e["input"] is errors[0]["input"]]
-        raise ValueError(describe(bounds[0], kind) if bounds else _describe_types(same, kind)) from None
+        raise ValueError(describe_error(bounds[0], kind) if bounds else _describe_types(same, kind)) from None
     except PydanticUserError:
         raise ValueError(f"cannot be set, because its type {kind!r} has no values in YAML") from None
 

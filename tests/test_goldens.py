@@ -14,7 +14,7 @@ from avfer.goldens.golden_files import (
     GoldenCase,
     fill_tensor,
     read_golden,
-    read_manifest,
+    read_golden_manifest,
     sample_input,
 )
 from avfer.goldens.verification import GoldenAdapter, deviations
@@ -59,7 +59,9 @@ def test_every_golden_has_a_network():
 def test_outputs_lie_within_the_tolerance(name, threads):
     rows = verify(MODELS[name], read_golden(FOLDER / name))
     listed = [
-        (case["name"], output["name"]) for case in read_manifest(FOLDER / name)["cases"] for output in case["outputs"]
+        (case["name"], output["name"])
+        for case in read_golden_manifest(FOLDER / name)["cases"]
+        for output in case["outputs"]
     ]
     assert [(row.case, row.output) for row in rows] == listed
     assert [row for row in rows if not row.fine] == []

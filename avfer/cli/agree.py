@@ -76,7 +76,7 @@ def agree(
     The result has Cohen's kappa, Krippendorff's alpha, CCC and F1 with bootstrap intervals over clips. Tiers and
     behaviours are compared with the column that they are named after.
     """
-    from avfer.codings.columns import parse_mapping
+    from avfer.codings.columns import parse_tier_mapping
     from avfer.evaluation.agreement_report import check_suffix, write_agreement
     from avfer.evaluation.coded_recordings import CodingOptions
     from avfer.evaluation.coding_agreement import agree
@@ -88,7 +88,7 @@ def agree(
         check_suffix(output)
         if output.exists() and not overwrite:
             raise ConfigError(f"{output} exists; give another name, or --overwrite")
-    options = CodingOptions(parse_mapping(mapping or []), subject, person, offset, rest, coding_format)
+    options = CodingOptions(parse_tier_mapping(mapping or []), subject, person, offset, rest, coding_format)
     agreement = agree(table, coding, options, threshold)
     for note in agreement.notes:
         print(f"avfer: warning: {note}", file=sys.stderr)

@@ -60,7 +60,7 @@ CodedColumn(name='expression', class_name='awe'), None)
     return CodedColumn(EXPRESSION, class_name(word)) if class_name(word) in EXPRESSIONS else None
 
 
-def parse_mapping(texts: list[str]) -> dict[str, CodedColumn]:
+def parse_tier_mapping(texts: list[str]) -> dict[str, CodedColumn]:
     """Return the columns of tiers that a user mapped.   texts: "smile=AU12", "lachen=happiness"
 
     Raises ConfigError for a text without `=`, an unknown column, or a tier that is mapped twice.

@@ -22,7 +22,7 @@ from avfer.codings.columns import (
     check_mapping,
     class_name,
     column_of,
-    parse_mapping,
+    parse_tier_mapping,
     tiers_by_column,
 )
 from avfer.codings.sampling import sample_coding
@@ -80,7 +80,7 @@ class CodedVideos(Corpus):
         self.root = check_root(root)
         self.notes = Notes()
         self.distribution = f"codings of {self.coding}"
-        self._mapping = parse_mapping([f"{tier}={column}" for tier, column in (tiers or {}).items()])
+        self._mapping = parse_tier_mapping([f"{tier}={column}" for tier, column in (tiers or {}).items()])
         self._subject, self._offset, self._rest, self._rate = subject, offset, rest, rate
         self._clips = self._find_clips()
         check_mapping([clip.coding for clip in self._clips], self._mapping)

@@ -85,7 +85,7 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
         index, own = _match_times(cast(np.ndarray, example.times), rows["time_s"].to_numpy(np.float64))
     given: dict[str, np.ndarray] = {}
     for column in columns:
-        cells = column_values(rows, column, example.id)
+        cells = numeric_column(rows, column, example.id)
         given[column] = np.where(own, cells[index], np.nan) if len(rows) else np.full(len(example), np.nan)
     return AlignedPredictions.from_values(example, given, _step_length(example, rows), len(table) - len(rows))
 
@@ -123,7 +123,7 @@ def fill_gaps(values: np.ndarray) -> np.ndarray:
     return pd.Series(values).ffill().bfill().to_numpy(np.float64)
 
 
-def column_values(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
+def numeric_column(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
     """Return a column as (N,) float64, NaN where it is empty or absent.
 
     name: recording or video, for the error. Raises DatasetError if the column has text that is not numeric.
@@ -170,7 +170,7 @@ def _check_key(example: Example, table: pd.DataFrame) -> pd.DataFrame:
     key = "frame" if _has_common_frames(example, table) else "time_s"
     if key not in table:
         raise DatasetError(f"predictions for {example.id} have no column {key}; add it")
-    cells = column_values(table, key, example.id)
+    cells = numeric_column(table, key, example.id)
     if np.isnan(cells).any():
         raise DatasetError(f"predictions for {example.id}: {np.isnan(cells).sum()} rows have no {key}; fill them in")
     return table

@@ -17,7 +17,7 @@ from avfer.codings.coding import Coding
 from avfer.codings.columns import EXPRESSION, CodedColumn, check_mapping
 from avfer.codings.sampling import sample_coding
 from avfer.errors import ConfigError, DatasetError
-from avfer.evaluation.alignment import column_values, select_face
+from avfer.evaluation.alignment import numeric_column, select_face
 from avfer.export.column_facts import action_unit_scale
 from avfer.export.table_reader import find_tables, read_table
 
@@ -182,6 +182,6 @@ def _rows_of(clip: LabelledClip, person: int | None) -> pd.DataFrame:
 def _predicted(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
     """Return a column, (T,): names or None for the expression, else float64 with NaN."""
     if column != EXPRESSION:
-        return column_values(rows, column, name)
+        return numeric_column(rows, column, name)
     found = rows[EXPRESSION].astype(object)
     return found.where(found.notna(), None).to_numpy()

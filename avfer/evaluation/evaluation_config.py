@@ -12,7 +12,7 @@ from avfer.errors import ConfigError, unknown
 from avfer.local_paths import LocalPath
 from avfer.metrics.abaw import FIRST_YEAR, LAST_YEAR
 from avfer.metrics.ccc import Convention
-from avfer.option_types import Count, Seconds, Share, describe
+from avfer.option_types import Count, Seconds, Share, describe_error
 from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Headline = Literal["joined", "recordings"]
@@ -115,7 +115,9 @@ def make_config(content: Mapping[str, Any], where: str, document: YamlDocument |
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]
         problem = (
-            "must be given; add it to the configuration" if first["type"] == "missing" else describe(first, EvalConfig)
+            "must be given; add it to the configuration"
+            if first["type"] == "missing"
+            else describe_error(first, EvalConfig)
         )
         raise ConfigError(f"{'.'.join(path)}: {problem} ({document.where(*path)})") from None
     if len(config.sources) != 1:

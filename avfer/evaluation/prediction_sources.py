@@ -78,7 +78,7 @@ class TableFolder:
                 continue
             unit_scale = self._read_metadata(path).get("au_scale", "")
             expression = example.labels.get("expression")
-            table = read_table(path)
+            table = read_predictions(path)
             if expression:
                 table = with_probabilities(table, expression.names)
             yield replace(align(example, table, columns), unit_scale=unit_scale)
@@ -104,7 +104,7 @@ class TableFolder:
         return metadata
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_predictions(path: Path) -> pd.DataFrame:
     """Read a table of predictions: Parquet, CSV or JSON lines. Raises DatasetError if the file cannot be read."""
     readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": _read_json_lines}
     try:

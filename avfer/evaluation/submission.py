@@ -14,9 +14,9 @@ from avfer.atomic import atomic_write
 from avfer.datasets.aff_wild2_layout import side_of, without_side
 from avfer.datasets.example import Side
 from avfer.errors import ConfigError, DatasetError
-from avfer.evaluation.alignment import column_values, fill_gaps, select_face
+from avfer.evaluation.alignment import fill_gaps, numeric_column, select_face
 from avfer.evaluation.evaluation_config import OCCURRENCE_THRESHOLD
-from avfer.evaluation.prediction_sources import TABLE_SUFFIXES, THRESHOLD_MISSING, read_table, table_metadata
+from avfer.evaluation.prediction_sources import TABLE_SUFFIXES, THRESHOLD_MISSING, read_predictions, table_metadata
 from avfer.evaluation.submission_check import (
     EXPRESSIONS,
     MAX_DIGITS,
@@ -114,7 +114,7 @@ def _predict_video(
     table = select_face(_read_table(path, video), video, side)
     columns = _value_columns(task, table, video)
     frames = table["frame"].to_numpy(np.int64)
-    given = np.stack([column_values(table, column, video) for column in columns], 1)
+    given = np.stack([numeric_column(table, column, video) for column in columns], 1)
     finite = np.asarray(np.isfinite(given).all(axis=1))
     if absent := [column for column, values in zip(columns, given.T, strict=True) if np.isnan(values).all()]:
         raise DatasetError(
@@ -163,8 +163,8 @@ def _find_table(video: str, folder: Path) -> Path:
 
 def _read_table(path: Path, video: str) -> pd.DataFrame:
     """Return the table of a video. Raises DatasetError unless each row has a frame number."""
-    table = read_table(path)
-    frames = column_values(table, "frame", video)
+    table = read_predictions(path)
+    frames = numeric_column(table, "frame", video)
     if not len(table) or np.isnan(frames).any():
         raise DatasetError(f"{path} has rows without a frame number, or no rows; make it again")
     _check_frames((frames < 0) | (frames % 1 != 0), frames, video, "have a frame that is not an integer >= 0")

@@ -20,7 +20,15 @@ from avfer.errors import AvferWarning, ConfigError
 from avfer.export import metadata_of
 from avfer.export.open_eyes import meaningful_numbers
 from avfer.export.person_rows import ClipRows, PersonRows, clips_of
-from avfer.export.table_segments import EVENTS, EXPRESSION, METADATA, EventKind, describe, find_segments, parameters
+from avfer.export.table_segments import (
+    EVENTS,
+    EXPRESSION,
+    METADATA,
+    EventKind,
+    describe_rules,
+    find_segments,
+    parameters,
+)
 from avfer.export.track_series import class_names
 from avfer.segments import Segment
 
@@ -77,7 +85,7 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
         raise ConfigError(f"window: must be > 0 s, got {window}")
     kinds = {name: kind for name, kind in kinds.items() if EXPRESSION not in kind.columns}
     schema = _schema(table, kinds)
-    rules = describe(kinds, table)
+    rules = describe_rules(kinds, table)
     last = {"au_scale": metadata_of(table.schema).get("au_scale"), "event_rules": rules}
     rows = [row | last for clip in clips_of(table) for row in _clip_rows(clip, window, kinds)]
     facts = {"window_s": json.dumps(window), METADATA: json.dumps(parameters(kinds, table))}

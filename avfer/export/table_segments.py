@@ -109,7 +109,7 @@ def parameters(kinds: Mapping[str, EventKind], table: pa.Table) -> dict[str, dic
     return {name: {"column": kind.column_in(table), **_used(kind)} for name, kind in kinds.items()}
 
 
-def describe(kinds: Mapping[str, EventKind], table: pa.Table) -> str:
+def describe_rules(kinds: Mapping[str, EventKind], table: pa.Table) -> str:
     """Return the rules as one line: "smile: au12 on 0.5 off 0.3 min_duration 0.2 max_gap 0.2; blink: ..."."""
     texts: list[str] = []
     for name, facts in parameters(kinds, table).items():

@@ -74,7 +74,7 @@ def read_golden(folder: Path) -> Golden:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: not a golden folder: there is no folder; check the path")
     try:
-        manifest = read_manifest(folder)
+        manifest = read_golden_manifest(folder)
         with np.load(folder / "golden.npz") as stored:
             arrays = {name: stored[name] for name in stored.files}
         patterns = manifest.get("fill", {}).get("constructed", [])
@@ -87,7 +87,7 @@ def read_golden(folder: Path) -> Golden:
         raise ConfigError(f"{folder}: not a golden folder (manifest.json and golden.npz): {reason}") from error
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_golden_manifest(folder: Path) -> dict[str, Any]:
     """Return the content of manifest.json in a golden folder. Raises OSError or ValueError if it cannot be read."""
     return json.loads((folder / "manifest.json").read_text())
 

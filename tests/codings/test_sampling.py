@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avfer.codings.coding import Coding, Mark, Tier
-from avfer.codings.columns import CodedColumn, column_of, parse_mapping
+from avfer.codings.columns import CodedColumn, column_of, parse_tier_mapping
 from avfer.codings.sampling import marks_at, sample_coding
 from avfer.errors import ConfigError, DatasetError
 
@@ -104,13 +104,13 @@ def test_a_tier_is_about_the_column_it_is_named_after(name, column):
 
 
 def test_a_mapping_names_tier_and_column():
-    assert parse_mapping(["a=b=AU1"]) == {"a=b": CodedColumn("au01")}
+    assert parse_tier_mapping(["a=b=AU1"]) == {"a=b": CodedColumn("au01")}
 
 
 @pytest.mark.parametrize("texts", [["smile"], ["=AU12"], ["smile=gesture"], ["a=AU12", "a=AU01"]])
 def test_a_wrong_mapping_is_an_error(texts):
     with pytest.raises(ConfigError, match="--map"):
-        parse_mapping(texts)
+        parse_tier_mapping(texts)
 
 
 def test_a_tier_of_an_export_is_about_its_person():

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from avfer.errors import ConfigError, DatasetError
-from avfer.export.table_segments import EVENTS, EventKind, describe, read_kinds, segment_table
+from avfer.export.table_segments import EVENTS, EventKind, describe_rules, read_kinds, segment_table
 from avfer.segments import SegmentRule
 from tests.export.small_tables import small_table
 from tests.export.tracks import TRACKS, TWO_PEOPLE
@@ -112,7 +112,7 @@ def test_the_metadata_has_the_rules_and_those_of_the_table():
 
 def test_the_rules_are_one_line_of_text():
     kinds = {"smile": EventKind(("au12",), SegmentRule(on=0.6)), "nod": EventKind(("pitch_deg",))}
-    text = describe(kinds, small_table([]))
+    text = describe_rules(kinds, small_table([]))
     assert text == (
         "smile: au12 on 0.6 off 0.3 min_duration 0 max_gap 0; nod: no column on 0.5 off 0.3 min_duration 0 max_gap 0"
     )

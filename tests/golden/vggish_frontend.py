@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from avfer.goldens.golden_files import read_golden, read_manifest
+from avfer.goldens.golden_files import read_golden, read_golden_manifest
 
 HERE = Path(__file__).parent / "vggish-frontend"
 
 
 def manifest() -> dict[str, Any]:
-    return read_manifest(HERE)
+    return read_golden_manifest(HERE)
 
 
 def arrays() -> dict[str, np.ndarray]:

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from avfer.goldens.golden_files import read_manifest
+from avfer.goldens.golden_files import read_golden_manifest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def official(golden: str) -> dict[str, torch.Tensor]:
     """Return tensors with the names, shapes and dtypes of a golden's state dict, each a single number expanded."""
-    listed = read_manifest(GOLDEN / golden)["state_dict"]
+    listed = read_golden_manifest(GOLDEN / golden)["state_dict"]
     return {name: torch.ones((), dtype=getattr(torch, kind)).expand(shape) for name, shape, kind in listed}
 
 

@@ -9,7 +9,7 @@ import torch
 from timm.layers.drop import DropPath
 from torch import nn
 
-from avfer.goldens.golden_files import read_manifest
+from avfer.goldens.golden_files import read_golden_manifest
 from avfer.models.backbones.poster_v2 import PosterV2, WindowFusion, offsets
 from avfer.models.class_orders import AFFECTNET, choose
 from avfer.models.factory import cost_of, from_tensors
@@ -33,7 +33,7 @@ def test_parameters_and_multiply_adds_are_those_of_the_published_network(num_cla
 
 def test_parameters_are_as_many_as_in_the_authors_files(network):
     frozen = sum(p.numel() for p in network.landmarks.parameters())
-    unread = read_manifest(GOLDEN / "posterpp-7")["parameters"]["never_reached_in_forward"]
+    unread = read_golden_manifest(GOLDEN / "posterpp-7")["parameters"]["never_reached_in_forward"]
     points = sum(p.numel() for p in network.landmarks.output_layer.parameters())
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     assert trained == 58_316_594 - frozen - (unread - points)
@@ -95,7 +95,7 @@ def test_no_class_order_is_used_by_default(golden):
 
 @pytest.mark.parametrize(("scale", "side"), [(1, 28), (2, 14), (3, 7)])
 def test_the_index_is_that_of_the_official_files(network, scale, side):
-    wanted = read_manifest(GOLDEN / "posterpp-7")["weights"]["exceptions"]["crc32_int64"]
+    wanted = read_golden_manifest(GOLDEN / "posterpp-7")["weights"]["exceptions"]["crc32_int64"]
     index = network.scales[scale - 1].bias.index
     assert torch.equal(index, offsets(side))
     assert zlib.crc32(index.numpy().tobytes()) == wanted[f"attn{scale}.relative_position_index"]

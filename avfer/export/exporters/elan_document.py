@@ -25,7 +25,7 @@ from avfer.export.column_facts import action_unit_scale, describe_column, series
 from avfer.export.person_rows import ClipRows
 from avfer.export.privacy import is_numbers_only
 from avfer.export.single_clip import single_clip
-from avfer.export.table_segments import EVENTS, EventKind, describe, find_segments
+from avfer.export.table_segments import EVENTS, EventKind, describe_rules, find_segments
 from avfer.export.text_cells import number_cells, write_cells
 from avfer.segments import Segments
 
@@ -69,7 +69,7 @@ class ElanDocument:
         with atomic_write(configuration) as part:
             _write_xml(part, _time_series(tracks, series, action_unit_scale(table)))
         with atomic_write(path) as part:
-            rules = describe(self.events, table)
+            rules = describe_rules(self.events, table)
             media = None if is_numbers_only(metadata_of(table.schema)) else clip
             _write_xml(part, _document(_tiers(rows, self.events), media, [series, configuration], rules))
 

@@ -17,7 +17,7 @@ from avfer.export import beside
 from avfer.export.column_facts import series_columns
 from avfer.export.person_rows import ClipRows, PersonRows
 from avfer.export.single_clip import single_clip
-from avfer.export.table_segments import EVENTS, EventKind, describe, find_segments
+from avfer.export.table_segments import EVENTS, EventKind, describe_rules, find_segments
 from avfer.export.text_cells import number_cell, time_cell
 
 Interval = tuple[float, float, str]  # start and stop in s, label
@@ -51,7 +51,7 @@ class PraatTextGrid:
                 if (segments := find_segments(person, name, kind)) is not None:
                     tiers[f"{person.label} {name}"] = [(one.start, one.stop, one.label) for one in segments]
         with atomic_write(beside(path, ".note.txt")) as part:
-            part.write_text(f"Segments: {describe(self.events, table)}\n", encoding="utf-8")
+            part.write_text(f"Segments: {describe_rules(self.events, table)}\n", encoding="utf-8")
         for person, name in self._series(rows):
             with atomic_write(_series_path(path, person, name)) as part:
                 part.write_text(_pitch_tier(person.starts, person.numbers(name), start, stop), encoding="utf-8")

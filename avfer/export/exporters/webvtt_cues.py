@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from avfer.atomic import atomic_write
 from avfer.export.single_clip import single_clip
-from avfer.export.table_segments import EVENTS, EventKind, describe, find_segments
+from avfer.export.table_segments import EVENTS, EventKind, describe_rules, find_segments
 
 
 @dataclass
@@ -36,7 +36,7 @@ class WebVttCues:
                     if stop > 0:
                         text = f"<v {_escape(person.label)}>{_escape(segment.label)}{share}"
                         cues.append((start, max(stop, start + 1), text))
-        blocks = [f"WEBVTT\n\nNOTE\n{_escape(clip.name)}; {_escape(describe(self.events, table))}"]
+        blocks = [f"WEBVTT\n\nNOTE\n{_escape(clip.name)}; {_escape(describe_rules(self.events, table))}"]
         blocks += [f"{_clock(start)} --> {_clock(stop)}\n{text}" for start, stop, text in sorted(cues)]
         with atomic_write(path) as part:
             part.write_text("\n\n".join(blocks) + "\n", encoding="utf-8", newline="\n")

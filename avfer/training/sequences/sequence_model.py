@@ -165,7 +165,7 @@ def whole_network(config: TrainConfig, names: TargetNames) -> CreatedModel:
     return CreatedModel(WholeNetwork(network, card), card)
 
 
-def output_names(config: TrainConfig, examples: list[Example]) -> TargetNames:
+def target_names(config: TrainConfig, examples: list[Example]) -> TargetNames:
     """Return classes and action units of the labels, in the order of `weights:` if there are some.
 
     Raises ConfigError if the weights have other classes or lack an action unit.

@@ -45,8 +45,8 @@ from avfer.training.sequences.sequence_model import (
     EndToEndNetwork,
     affect_model,
     cnn_rnn,
-    output_names,
     standardise,
+    target_names,
     whole_network,
 )
 from avfer.training.sequences.sequence_objective import SequenceObjective
@@ -187,7 +187,7 @@ def _over_features(config: TrainConfig, examples: list[Example]) -> _Setup:
     """Set up an affect model over features."""
     cache = FeatureCache(config.pipeline, dict(config.settings), config.output / "features", config.device)
     cache.check(examples)
-    names = output_names(config, examples)
+    names = target_names(config, examples)
     torch.manual_seed(config.seed)
     created = affect_model(config, cache.widths, names)
     card = created.card.model_copy(update={"trained_on": cache.backbones})
@@ -199,7 +199,7 @@ def _end_to_end(config: TrainConfig, examples: list[Example]) -> _Setup:
     spec = read_pipeline(config.pipeline, dict(config.settings) or None)
     folder = config.output / "crops"
     torch.manual_seed(config.seed)
-    names = output_names(config, examples)
+    names = target_names(config, examples)
     if kind_of(config.model) == "affect model":
         assert config.backbone is not None
         audio = AudioCache(spec, False, folder, config.device) if has_voice_features(spec) else None
