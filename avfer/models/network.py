@@ -15,7 +15,7 @@ Its weights are a .safetensors file with a card (.json) beside it. Training writ
     save(MeanColour(), card, Path("colour.safetensors"))
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, ClassVar, TypeVar
@@ -184,9 +184,15 @@ def normalised(card: Card, pixels: Tensor) -> Tensor:
 
     pixels: (N, 3, H, W) RGB in [0, 255] -> (N, 3, H, W) float32.
     """
-    mean = torch.tensor(card.mean, device=pixels.device)[:, None, None] * 255
-    std = torch.tensor(card.std, device=pixels.device)[:, None, None] * 255
+    mean, std = (_of_channels(values, pixels.device) for values in (card.mean, card.std))
     return ((pixels.flip(1) if card.colour == "bgr" else pixels) - mean) / std
+
+
+def _of_channels(values: Sequence[float], device: torch.device) -> Tensor | float:
+    """Return values in [0, 1] times 255: (3, 1, 1), or one number if all are equal, which is faster to subtract."""
+    if len(set(values)) == 1:
+        return values[0] * 255
+    return torch.tensor(values, device=device)[:, None, None] * 255
 
 
 N = TypeVar("N", bound=Network)

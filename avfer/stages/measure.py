@@ -160,7 +160,14 @@ def _ramp(values: np.ndarray, ends: tuple[float, float]) -> np.ndarray:
 def inner_luma(pixels: Tensor) -> Tensor:
     """Return the luma of the inner face, without background: (N, S, S, 3) uint8 -> (N, R, C) float32 in [0, 255]."""
     rows, columns = (slice(*(round(share * pixels.shape[1]) for share in ends)) for ends in INNER)
-    return pixels[:, rows, columns].float().mean(3)
+    red, green, blue = pixels[:, rows, columns].float().unbind(3)
+    return (red + green + blue) / 3
+
+
+def _deviation(luma: Tensor) -> Tensor:
+    """Return the standard deviation of each picture, much faster than Tensor.std: (N, R, C) -> (N,)."""
+    pixels = luma.flatten(1)
+    return torch.linalg.vector_norm(pixels - pixels.mean(1, keepdim=True), dim=1) / math.sqrt(pixels.shape[1] - 1)
 
 
 def sharpness(luma: Tensor) -> Tensor:
@@ -170,7 +177,7 @@ def sharpness(luma: Tensor) -> Tensor:
     """
     inner = luma[:, 1:-1, 1:-1]
     neighbours = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
-    return (neighbours / 4 - inner).abs().mean((1, 2)) / luma.std((1, 2)).clamp(min=1e-3)
+    return (neighbours / 4 - inner).abs().mean((1, 2)) / _deviation(luma).clamp(min=1e-3)
 
 
 def contrast_and_noise(luma: Tensor) -> tuple[Tensor, Tensor]:
@@ -183,5 +190,5 @@ def contrast_and_noise(luma: Tensor) -> tuple[Tensor, Tensor]:
     """
     across = luma[:, 2:] - 2 * luma[:, 1:-1] + luma[:, :-2]
     both = across[:, :, 2:] - 2 * across[:, :, 1:-1] + across[:, :, :-2]
-    contrast = luma.std((1, 2))
+    contrast = _deviation(luma)
     return contrast, math.sqrt(math.pi / 2) / 6 * both.abs().mean((1, 2)) / contrast.clamp(min=1e-3)

@@ -4,6 +4,8 @@ A residual network (He et al., CVPR 2016) with the shortcuts of ResNet-D (He et 
 The layout is our own.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,6 +14,18 @@ from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in the grey pictures of FER2013
+
+
+def luma_statistics(crops: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the luma of crops, and its mean and standard deviation in each crop.
+
+    crops: (N, 3, S, S); weights: (1, 3, 1, 1) of the colours -> (N, 1, S, S), (N, 1, 1, 1), (N, 1, 1, 1).
+    """
+    grey = F.conv2d(crops, weights)
+    mean = grey.mean((2, 3), keepdim=True)
+    # Tensor.std takes seven times as long.
+    spread = torch.linalg.vector_norm(grey - mean, dim=(2, 3), keepdim=True) / math.sqrt(grey[0].numel() - 1)
+    return grey, mean, spread
 
 
 class ResidualBlock(nn.Module):
@@ -75,9 +89,7 @@ class AverLite(FaceNetwork):
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, S, S) RGB, normalised as the card says -> features (N, D)."""
-        grey = (crops * self.luma).sum(1, keepdim=True)
-        mean = grey.mean((2, 3), keepdim=True)
-        spread = grey.std((2, 3), keepdim=True)
+        grey, mean, spread = luma_statistics(crops, self.luma)
         return self.blocks(self.stem((grey - mean) / (spread + 1e-3))).mean((2, 3))
 
     def predict(self, crops: Tensor) -> Prediction:

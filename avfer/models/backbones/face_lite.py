@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from avfer.models.backbones.aver_lite import LUMA, ResidualBlock
+from avfer.models.backbones.aver_lite import LUMA, ResidualBlock, luma_statistics
 from avfer.models.batch_norms import fold_batch_norms
 from avfer.models.card import Card
 from avfer.models.engine import OnnxNetwork, onnx_network
@@ -59,9 +59,7 @@ class FaceLite(FaceNetwork):
 
     def cells(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) RGB, normalised as the card says -> the squeezed last cells (N, 1728)."""
-        grey = (crops * self.luma).sum(1, keepdim=True)
-        mean = grey.mean((2, 3), keepdim=True)
-        spread = grey.std((2, 3), keepdim=True)
+        _, mean, spread = luma_statistics(crops, self.luma)
         x = self.stem((crops - mean) / (spread + 1e-2))
         cells: list[Tensor] = []
         for block in self.blocks:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.models.backbones.aver_lite import LUMA, ResidualBlock
+from avfer.models.backbones.aver_lite import LUMA, ResidualBlock, luma_statistics
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
 
@@ -45,9 +45,7 @@ class IdentityLite(FaceNetwork):
 
     def features(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 64, 64) RGB, normalised as the card says -> directions (N, D) of length 1."""
-        grey = (crops * self.luma).sum(1, keepdim=True)
-        mean = grey.mean((2, 3), keepdim=True)
-        spread = grey.std((2, 3), keepdim=True)
+        grey, mean, spread = luma_statistics(crops, self.luma)
         cells = self.places(self.blocks(self.stem((grey - mean) / (spread + 1e-3))))
         return F.normalize(self.embedding(self.norm(cells.flatten(1))), dim=1)
 
