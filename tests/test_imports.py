@@ -189,7 +189,7 @@ def test_the_command_writes_the_file_and_prints_its_path(avfer, tmp_path, file):
     assert (result.code, result.out.strip()) == (0, str(output))
     assert "classes: neutral, happiness" in result.err
     again = avfer("models", "import", "efficientface", file, "--output", output)
-    assert again.code == 2 and "exists; choose another --output" in again.err
+    assert again.code == 2 and "exists; give another name with --output, or --overwrite" in again.err
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avfer.catalog import NAMES
-from avfer.cli.shared_options import AsJson, Overwrite
-from avfer.errors import ConfigError
+from avfer.cli.shared_options import AsJson, Overwrite, check_replaceable
 
 if TYPE_CHECKING:
     from avfer.evaluation.coding_agreement import Agreement
@@ -86,8 +85,7 @@ def agree(
     check_option("--offset", offset, Number)
     if output is not None:
         check_suffix(output)
-        if output.exists() and not overwrite:
-            raise ConfigError(f"{output} exists; give another name, or --overwrite")
+        check_replaceable(output, overwrite)
     options = CodingOptions(parse_tier_mapping(mapping or []), subject, person, offset, rest, coding_format)
     agreement = agree(table, coding, options, threshold)
     for note in agreement.notes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avfer.catalog import NAMES
-from avfer.cli.shared_options import Overwrite
+from avfer.cli.shared_options import Overwrite, check_replaceable
 from avfer.errors import AvferWarning, ConfigError
 
 if TYPE_CHECKING:
@@ -106,5 +106,4 @@ def _check_outputs(outputs: list[Path], table: Path, overwrite: bool) -> None:
             raise ConfigError(f"--output: {path} is the table that is exported; give another name")
         if path in outputs[:number]:
             raise ConfigError(f"--output: {path} would be written twice; give a name with another ending")
-        if path.exists() and not overwrite:
-            raise ConfigError(f"{path} exists; give another name with --output, or --overwrite")
+        check_replaceable(path, overwrite)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from avfer.cli.commands import command, command_group
-from avfer.cli.shared_options import Overwrite
-from avfer.errors import FAILED, ConfigError
+from avfer.cli.shared_options import Overwrite, check_replaceable
+from avfer.errors import FAILED
 
 app = command_group("List, inspect, import and verify models.", example="avfer models show aver_lite")
 
@@ -83,8 +83,7 @@ def import_model(
     from avfer.option_types import Count, check_given_option
 
     check_given_option("--num-classes", num_classes, Annotated[Count, Field(ge=1, le=100_000)])
-    if output.exists() and not overwrite:
-        raise ConfigError(f"{output} exists; choose another --output, or pass --overwrite to replace it")
+    check_replaceable(output, overwrite)
     imported = import_weights(name, file, output, num_classes, classes)
     for note in imported.notes:
         print(f"avfer: warning: {note}", file=sys.stderr)

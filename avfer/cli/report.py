@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avfer.cli.report_corpus import check_corpus_options, labelled_folder, report_corpus
-from avfer.cli.shared_options import Overwrite
+from avfer.cli.shared_options import Overwrite, check_replaceable
 from avfer.errors import DONE, FAILED, ConfigError
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def _check_output(output: Path, tables: list[Path], overwrite: bool) -> None:
         raise ConfigError(f"--output: a page ends in .html, got '{output}'")
     if output.is_dir():
         raise ConfigError(f"--output: {output} is a folder; name the file to write")
-    if output.exists() and not overwrite:
-        raise ConfigError(f"{output} exists; give another name with --output, or --overwrite")
+    check_replaceable(output, overwrite)
 
 
 def _find_clip(file: Path, table: "Table", given: Path | None) -> Path:

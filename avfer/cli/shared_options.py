@@ -1,5 +1,6 @@
 """Options that several commands take, each defined once, and what the options of a clip set in its pipeline."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -90,13 +91,19 @@ Threads = Annotated[
     typer.Option(
         "--threads",
         metavar="N",
-        help="CPU threads that compute at the same time, in avfer label those of each worker; default: the cores of"
-        " this machine or container, shared among the workers. No value depends on it.",
+        help="CPU threads that compute at the same time (avfer label: in each worker). Default: all cores of this"
+        " machine or container, shared among the workers. The results do not depend on it.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+
+
+def check_replaceable(output: Path, overwrite: bool) -> None:
+    """Raise ConfigError if the file to write exists and `overwrite` is False."""
+    if output.exists() and not overwrite:
+        raise ConfigError(f"{output} exists; give another name with --output, or --overwrite")
 
 
 def clip_settings(

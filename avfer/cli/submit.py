@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from avfer.cli.commands import command, command_group
-from avfer.cli.shared_options import Overwrite
+from avfer.cli.shared_options import Overwrite, check_replaceable
 from avfer.errors import FAILED, ConfigError
 
 EXAMPLE = "avfer submit check --task va --example sample.txt va.txt"
@@ -28,7 +28,10 @@ TaskOption = Annotated[
     typer.Option("--task", metavar="va|expr|au", help="Valence and arousal, expressions, or action units."),
 ]
 ExampleOption = Annotated[
-    Path, typer.Option("--example", metavar="FILE", help="The organisers' sample file: its rows, in its order.")
+    Path,
+    typer.Option(
+        "--example", metavar="FILE", help="The organisers' sample file; a submission has its rows in its order."
+    ),
 ]
 
 
@@ -69,8 +72,7 @@ def write_submission(
     from avfer.option_types import Share, check_given_option
 
     check_given_option("--threshold", threshold, Share)
-    if output.exists() and not overwrite:
-        raise ConfigError(f"{output} exists; give another name, or --overwrite")
+    check_replaceable(output, overwrite)
     if not predictions.is_dir():
         raise ConfigError(f"no folder with predictions at {predictions}; check the path behind --predictions")
     written = write(task.value, example, predictions, output, extend=extend, threshold=threshold)

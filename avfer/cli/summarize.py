@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avfer.cli.shared_options import Formats, Overwrite, Quiet
-from avfer.errors import FAILED, ConfigError, DatasetError
+from avfer.cli.shared_options import Formats, Overwrite, Quiet, check_replaceable
+from avfer.errors import FAILED, DatasetError
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -90,9 +90,8 @@ def _outputs(output: Path, formats: str, overwrite: bool) -> dict[Path, str]:
     else:
         outputs = {output: output.suffix.removeprefix(".")}
         find_format(outputs[output])
-    existing = [path for path in outputs if path.exists()]
-    if existing and not overwrite:
-        raise ConfigError(f"{existing[0]} exists; give another name with --output, or --overwrite")
+    for path in outputs:
+        check_replaceable(path, overwrite)
     return outputs
 
 
