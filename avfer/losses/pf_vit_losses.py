@@ -78,8 +78,8 @@ class PokerFaceLoss(NetworkLoss):
         return forward_pass.shared("poker_faces", lambda: network.generator(extras["residue_tokens"]))
 
     @staticmethod
-    def judged(forward_pass: ForwardPass) -> Any:
-        """Return the discriminator's judgement of the poker faces, without gradients for the discriminator."""
+    def discriminator_output(forward_pass: ForwardPass) -> Any:
+        """Return the discriminator's output for the poker faces, without gradients for the discriminator."""
         discriminator = forward_pass.network.discriminator
         fixed = {name: value.detach() for name, value in discriminator.named_parameters()}
         return functional_call(discriminator, fixed, (PokerFaceLoss.poker_faces(forward_pass),))
@@ -103,7 +103,7 @@ class AdversarialLoss(PokerFaceLoss):
         discriminator = forward_pass.network.discriminator
         real = discriminator(forward_pass.pixels).realness
         generated = discriminator(self.poker_faces(forward_pass).detach()).realness
-        generator_loss = hinge_generator(self.judged(forward_pass).realness)
+        generator_loss = hinge_generator(self.discriminator_output(forward_pass).realness)
         return hinge_discriminator(real, generated) + generator_loss
 
 
@@ -141,7 +141,7 @@ class NeutralityLoss(PokerFaceLoss):
         discriminator_loss = expression_loss(logits, labels.expression, labels.expression_valid)
         is_neutral = labels.expression_valid & (labels.expression == self.neutral)
         poker_faces = self.poker_faces(forward_pass)
-        generator_loss = neutrality(self.judged(forward_pass).expression_logits, self.neutral)
+        generator_loss = neutrality(self.discriminator_output(forward_pass).expression_logits, self.neutral)
         return discriminator_loss + generator_loss + unchanged(poker_faces, forward_pass.pixels, is_neutral)
 
 
