@@ -44,7 +44,7 @@ def html_page(
 def _policy(script: str, sources: Mapping[str, str]) -> str:
     """Return the content security policy of a page: it loads nothing, and no script runs but its own.
 
-    A script that data smuggled into the page has another hash, so browsers refuse it.
+    A script that is injected through the data has another hash, so browsers refuse it.
     """
     digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
     directives = {

@@ -11,9 +11,8 @@ from avfer.rows import concat, no_faces, select
 from avfer.signal.appearance import appearance
 from avfer.signal.cuts import Change, change, thumbnail
 from avfer.stages.association import Track, associate, new_track
-from avfer.stages.between_key_frames import SURE_SCORE, Faces, KeyFrameInterval, follow, unrefined
+from avfer.stages.between_key_frames import SURE_SCORE, Faces, KeyFrameInterval, SearchableFrames, follow, unrefined
 from avfer.stages.buffers import FrameBuffer
-from avfer.stages.detect import search
 from avfer.types import Clock, FaceDetections, FaceTracks, FrameBatch
 
 
@@ -92,18 +91,14 @@ class TrackFaces:
 
         At the end of the clip no key frame follows and `after` is None: the last frame is searched in its place.
         """
-        picture = state.frames.picture
-
-        def search_frame(frame: int) -> Faces:
-            return unrefined(*search(boxes.detector, picture(frame), boxes.min_size, boxes.min_score))
-
-        after = search_frame(stop - 1) if after is None else after
+        clip = SearchableFrames(state.frames.picture, boxes.detector, boxes.min_size, boxes.min_score)
+        after = clip.search(stop - 1) if after is None else after
         marks = list(range(state.key, stop, boxes.every))
-        between = follow(boxes.detector, picture, state.key, before, stop, after, boxes.every)
-        found = [before, *([search_frame(mark) for mark in marks[1:]] if between is None else between), after]
+        between = follow(clip, state.key, before, stop, after, boxes.every)
+        found = [before, *([clip.search(mark) for mark in marks[1:]] if between is None else between), after]
         faces: list[Faces] = []
         for first, last, i in zip(marks, [*marks[1:], stop], range(len(marks)), strict=True):
-            interval = KeyFrameInterval(picture, search_frame, boxes.detector, self.min_score, self.max_searches)
+            interval = KeyFrameInterval(clip, self.min_score, self.max_searches)
             faces += interval.fill(first, found[i], last, found[i + 1])
         return faces
 
@@ -137,7 +132,7 @@ class TrackFaces:
     def _output(self, state: TrackingState, tracks: FaceTracks) -> tuple[TrackingState, FaceTracks]:
         """Add tracked rows to those that wait, and output the rows that are old enough, numbered in order of output.
 
-        A track is judged at its first row, by the rows of the `min_length` frames from there on.
+        Whether a track is kept is decided at its first row, by the rows of the `min_length` frames from there on.
         """
         rows = tracks if state.waiting is None else concat([state.waiting, tracks])
         clock = rows.clock
