@@ -50,8 +50,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C, H, W) -> (N, D, H / stride, W / stride)."""
-        y = F.relu(self.norm1(self.conv1(x)))
-        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+        y = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        y = self.norm2(self.conv2(y))
+        y += self.shortcut(x)
+        return F.relu(y, inplace=True)
 
 
 class AverLite(FaceNetwork):
@@ -77,7 +79,7 @@ class AverLite(FaceNetwork):
     ) -> None:
         super().__init__()
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
-        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))
         blocks: list[nn.Module] = []
         for width_in, width, depth in zip(widths[:-1], widths[1:], depths, strict=True):
             blocks += [ResidualBlock(width_in, width, 2)]
