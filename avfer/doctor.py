@@ -11,14 +11,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from avfer import __version__
+from avfer.listing_console import listing_console
 from avfer.models.card_files import BUILTIN, read_card
 from avfer.models.weights import sha256
 
+WIDTH = 200  # characters of a line in a file or a pipe
 PACKAGES = (
     "torch",
     "torchvision",
@@ -68,8 +69,7 @@ def examine() -> bool:
         section = "" if finding.section == last else f"[bold]{finding.section}[/]"
         table.add_row(section, mark, escape(finding.name), escape(finding.detail))
         last = finding.section
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+    listing_console(WIDTH).print(table)
     return all(finding.fine or not finding.required for finding in findings)
 
 

@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from avfer.catalog import MODEL_KINDS, NAMES, kind_of
 from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
+from avfer.listing_console import listing_console
 from avfer.models.card import MARKS, Card, Published
 from avfer.models.card_files import BUILTIN, builtin_card
 from avfer.models.factory import cost_of
 from avfer.models.network import VoiceNetwork, find_network
 from avfer.models.weights import EMBEDDED, card_of
 from avfer.signal.log_mel import BANDS
+
+WIDTH = 240  # characters of a line in a file or a pipe
 
 
 def print_models(commercial: bool | None = None) -> None:
@@ -37,7 +39,7 @@ def print_models(commercial: bool | None = None) -> None:
             for shown, card in sets_of_weights(name):
                 if commercial is None or card.commercial == commercial:
                     table.add_row(*map(escape, _line(kind, name, shown, card)))
-    console = _console()
+    console = listing_console(WIDTH)
     console.print(table)
     console.print("\ntimm:NAME is the network NAME of timm, as a backbone.", highlight=False)
     marks = "; ".join(f"[{mark}] {text}" for mark, text in MARKS.items())
@@ -56,7 +58,7 @@ def print_card(name: str) -> None:
         table.add_column(overflow="fold")
         for label, text in _facts(name, shown, card):
             table.add_row(label, escape(text))
-        _console().print(table)
+        listing_console(WIDTH).print(table)
 
 
 def print_deviations(name: str, folder: Path) -> bool:
@@ -79,7 +81,7 @@ def print_deviations(name: str, folder: Path) -> bool:
             remark = f"{remark} in {row.precision}; float32 of this machine exceeds the tolerance".strip()
         found = "-" if row.left_out else f"{row.found:.1e}"
         table.add_row(*map(escape, (row.case, row.output, found, f"{row.allowed:.1e}", remark)))
-    console = _console()
+    console = listing_console(WIDTH)
     console.print(table)
     compared = [row for row in deviations if not row.left_out]
     if not compared:
@@ -191,9 +193,3 @@ def _abbreviated(count: int) -> str:
         if count >= unit:
             return f"{count / unit:.2f} {name}"
     return str(count)
-
-
-def _console() -> Console:
-    """Return a console on standard output, wide enough for whole lines if that is a file or a pipe."""
-    console = Console()
-    return console if console.is_terminal else Console(width=240)

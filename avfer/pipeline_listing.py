@@ -15,17 +15,17 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, Literal
 
 from pydantic.fields import FieldInfo
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from avfer.catalog import find
 from avfer.configurations import FOLDERS, bundled
+from avfer.listing_console import listing_console
 from avfer.origin import resolve
 from avfer.pipeline_config import StageSpec, read_pipeline
 from avfer.yaml_reader import write_yaml
 
-WIDTH = 200  # characters of a line where the output is no terminal
+WIDTH = 200  # characters of a line in a file or a pipe
 TYPES = {str: "text", bool: "true or false", int: "integer", float: "number", tuple: "list", types.NoneType: "null"}
 BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >=", "max_length": "length <="}
 
@@ -38,7 +38,7 @@ def print_pipelines() -> None:
     for name in bundled("pipeline"):
         first = (FOLDERS["pipeline"] / f"{name}.yaml").read_text(encoding="utf-8").partition("\n")[0]
         table.add_row(name, first.removeprefix("#").strip())
-    _console().print(table)
+    listing_console(WIDTH).print(table)
 
 
 def print_pipeline(name: str) -> None:
@@ -47,7 +47,7 @@ def print_pipeline(name: str) -> None:
     Raises ConfigError if there is no such pipeline, or it is invalid.
     """
     spec = read_pipeline(name)
-    values, console = resolve(spec)["stages"], _console()
+    values, console = resolve(spec)["stages"], listing_console(WIDTH)
     console.print(spec.text.rstrip(), markup=False, highlight=False, soft_wrap=True)
     console.print("\nOptions: --set STAGE.OPTION=VALUE", markup=False, highlight=False)
     for line in spec.stages:
@@ -123,8 +123,3 @@ def _as_yaml(value: Any) -> str:
 def _lists(value: Any) -> Any:
     """Return the value with lists in place of tuples, at every level."""
     return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)

@@ -15,11 +15,9 @@ from avfer.cli.commands import command, command_group
 from avfer.errors import FAILED
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from avfer.datasets.corpus import CorpusCheck
 
-WIDTH = 240  # characters of a line where the output is not a terminal
+WIDTH = 240  # characters of a line in a file or a pipe
 ALWAYS_SHOWN = frozenset({"examples", "steps", "pictures missing", "media missing"})  # rows printed even if all are 0
 
 app = command_group(
@@ -37,6 +35,7 @@ def list_corpora() -> None:
 
     from avfer.catalog import NAMES, find
     from avfer.datasets.corpus import options_of
+    from avfer.listing_console import listing_console
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("name", "options", "what is read"):
@@ -44,7 +43,7 @@ def list_corpora() -> None:
     for name in NAMES["corpus"]:
         kind = find("corpus", name)
         table.add_row(name, ", ".join(options_of(kind)) or "-", _summary(kind))
-    _console().print(table)
+    listing_console(WIDTH).print(table)
 
 
 @command(app, "check", example="avfer corpora check recola /data/RECOLA")
@@ -108,6 +107,8 @@ def _print(found: "CorpusCheck", root: Path) -> None:
     """Print a check for people: a table of counts, then one line for each note, fault and leak."""
     from rich.table import Table
 
+    from avfer.listing_console import listing_console
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
     for partition in found.partitions:
@@ -115,7 +116,7 @@ def _print(found: "CorpusCheck", root: Path) -> None:
     for label, cells in _count_rows(found):
         table.add_row(label, *cells)
     print(f"{found.corpus} in {root}\ndistribution: {found.distribution}\nprotocol: {found.protocol}\n")
-    _console().print(table)
+    listing_console(WIDTH).print(table)
     print()
     for note, count in found.notes.counts.items():
         mark = "FAULT" if note in found.notes.faults else "note"
@@ -161,11 +162,3 @@ def _no_leak(found: "CorpusCheck") -> str:
 def _summary(kind: type) -> str:
     """Return the first line of the docstring of a corpus."""
     return (kind.__doc__ or "").strip().split("\n")[0]
-
-
-def _console() -> "Console":
-    """Return a console that does not wrap lines if the output is a file or a pipe."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
