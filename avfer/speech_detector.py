@@ -17,7 +17,7 @@ class SpeechDetector(Protocol):
     context: int  # samples before a window that are read with it
 
     def start(self) -> Tensor:
-        """Return the state before the first window, of any shape."""
+        """Return the state before the first window: (...) float32, of a shape that the detector chooses."""
         ...
 
     def __call__(self, windows: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

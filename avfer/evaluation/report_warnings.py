@@ -29,7 +29,10 @@ def name_notes(names: Sequence[str], support: np.ndarray, never_predicted: Seque
 
 
 def absent_note(names: Sequence[str], support: np.ndarray) -> str:
-    """Return what the F1 of a kind with absent names contains: "2 of 8 absent, F1 0 each"; "" if none is absent."""
+    """Return what the F1 of a kind with absent names contains: "2 of 8 absent, F1 0 each"; "" if none is absent.
+
+    support: (K,) int, steps of each name in the labels.
+    """
     absent = int((support == 0).sum())
     return f"{absent} of {len(names)} absent, F1 0 each" if absent else ""
 
