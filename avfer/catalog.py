@@ -191,11 +191,15 @@ def find(kind: str, name: str) -> type[Any]:
         return _find_timm(name)
     if ":" in name:
         return _find_outside(kind, name)
-    kinds = (kind, *COMPATIBLE_KINDS.get(kind, ()))
-    places = {name: place for one in kinds for name, place in NAMES[one].items()}
-    if name not in places:
+    return _load(place_of(kind, name))
+
+
+def place_of(kind: str, name: str) -> str:
+    """Return "module:Class" of a name; nothing is imported. Raises ConfigError as `find` for an unknown name."""
+    places = {name: place for one in (kind, *COMPATIBLE_KINDS.get(kind, ())) for name, place in NAMES[one].items()}
+    if name not in places and ":" not in name:
         raise ConfigError(unknown(kind, name, places, outside=True))
-    return _load(places[name])
+    return places.get(name, name)
 
 
 def check_call(kind: str, name: str, found: type[Any], options: Iterable[str] = ()) -> None:
@@ -281,11 +285,9 @@ def kind_of(name: str) -> str:
 
     Raises ConfigError, with the nearest known name, if the name is unknown.
     """
-    for kind in MODEL_KINDS:
-        if name in NAMES[kind]:
-            return kind
-    if ":" in name:
-        return "backbone"
+    kind = next((kind for kind in MODEL_KINDS if name in NAMES[kind]), "backbone" if ":" in name else "")
+    if kind:
+        return kind
     raise ConfigError(unknown("model", name, (known for kind in MODEL_KINDS for known in NAMES[kind]), outside=True))
 
 

@@ -18,7 +18,7 @@ from pydantic import AllowInfNan, BaseModel, BeforeValidator, Field, PydanticUse
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError, PydanticKnownError
 
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, unknown
 from avfer.yaml_reader import shown
 
 
@@ -34,6 +34,7 @@ Count = Annotated[int, BeforeValidator(_refuse_bool)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Seconds = Annotated[Number, Field(ge=0, le=86_400)]
 Threads = Annotated[Count, Field(ge=1, le=256)]
+DEVICES = ("auto", "cpu", "cuda", "mps")  # "cuda:1" is the second of a kind
 
 
 MESSAGES = {  # pydantic's type of an error -> what the value must be
@@ -224,6 +225,12 @@ def option_errors(option: str) -> Generator[None]:
         yield
     except ConfigError as error:
         raise ConfigError(f"{option}: {error}") from error
+
+
+def check_device(name: str) -> None:
+    """Raise ConfigError unless a text names a kind of device, such as "cuda:1"; this machine may lack it."""
+    if name.partition(":")[0] not in DEVICES:
+        raise ConfigError(unknown("device", name, DEVICES))
 
 
 def check_options(stage: Any) -> None:

@@ -15,11 +15,11 @@ import torch
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
 from avfer.cores import available_cores
-from avfer.errors import ConfigError, unknown
+from avfer.errors import ConfigError
 from avfer.media import Media, probe
 from avfer.models.card import Card
 from avfer.models.engine import RUNTIMES
-from avfer.option_types import Threads, check_given_option
+from avfer.option_types import Threads, check_device, check_given_option
 from avfer.origin import input_state, pipeline_sha256
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
@@ -264,9 +264,8 @@ def choose_device(name: str) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    check_device(name)
     kind = name.partition(":")[0]
-    if kind not in available:
-        raise ConfigError(unknown("device", name, ("auto", *available)))
     if not available[kind]:
         raise ConfigError(f"this machine has no device '{name}'; --device auto takes the best available one")
     return torch.device(name)

@@ -79,10 +79,13 @@ def evaluate(
 
 
 def _evaluate(path: str | None, changes: dict[str, Any], overwrite: bool, quiet: bool, as_json: bool) -> None:
-    from avfer.evaluation.evaluation_config import make_config, read_config
-    from avfer.evaluation.scoring import score, write_report
+    from avfer.evaluation.evaluation_config import check_names, make_config, read_config
 
     config = make_config(_nest(changes), "avfer evaluate") if path is None else read_config(path, _nest(changes))
+    check_names(config)
+
+    from avfer.evaluation.scoring import score, write_report  # imports torch, which takes seconds
+
     report = score(config, overwrite=overwrite, quiet=quiet)
     paths = write_report(report, config.output)
     if not quiet:

@@ -51,6 +51,10 @@ def show_model(name: Annotated[str, NAME]) -> None:
     The card also has the measured results. Crop size, mean, standard deviation and order of the channels come from here
     when a pipeline uses the model.
     """
+    from avfer.catalog import kind_of
+
+    kind_of(name)  # an unknown name is an error before torch is imported, which takes seconds
+
     from avfer.model_listing import print_card
 
     print_card(name)
@@ -102,6 +106,10 @@ def verify_model(
     The exit code is 3 if any output differs. Model and outputs use the same deterministic weights, so no checkpoint is
     needed.
     """
+    from avfer.catalog import kind_of
+
+    kind_of(name)  # an unknown name is an error before torch is imported, which takes seconds
+
     from avfer.model_listing import print_deviations
 
     if not print_deviations(name, folder):

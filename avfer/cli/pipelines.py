@@ -25,6 +25,10 @@ def show_pipeline(
 
     Each option has its value, default, type, range and unit.
     """
-    from avfer.pipeline_listing import print_pipeline
+    from avfer.configurations import find_configuration
+
+    find_configuration("pipeline", name)
+
+    from avfer.pipeline_listing import print_pipeline  # imports torch, which takes seconds
 
     print_pipeline(name)

@@ -146,19 +146,24 @@ def _run(
     outcomes: "list[Outcome]",
 ) -> None:
     """Run the jobs one after another and append an outcome for each to `outcomes`."""
-    from rich.console import Console
+    from avfer.option_types import Threads as ThreadCount
+    from avfer.option_types import check_device, check_given_option
+    from avfer.pipeline_config import read_pipeline
+    from avfer.yaml_reader import parse_override
+
+    check_given_option("--threads", threads, ThreadCount)
+    check_device(device)
+    spec = read_pipeline(name, options | dict(parse_override(text) for text in settings))
+
+    from rich.console import Console  # from here on torch is imported, which takes seconds
 
     from avfer.clip_progress import ClipProgress, outcome_text
     from avfer.export.summary import summary_table
     from avfer.jobs import check_existing, check_numbers, run_job
-    from avfer.option_types import Threads as ThreadCount
-    from avfer.option_types import check_given_option
-    from avfer.pipeline import load
+    from avfer.pipeline import Pipeline
     from avfer.progress import open_display
-    from avfer.yaml_reader import parse_override
 
-    check_given_option("--threads", threads, ThreadCount)
-    pipeline = load(name, device, max_threads=threads, **options | dict(parse_override(text) for text in settings))
+    pipeline = Pipeline(spec, device, max_threads=threads)
     if pipeline.spec.numbers_only:
         check_numbers(jobs)
     if not overwrite:

@@ -24,14 +24,16 @@ def train(
 
     The weights come with a card and are ready for a pipeline.
     """
-    from rich.console import Console
-
-    from avfer.progress import StepProgress, open_display
-    from avfer.training.train_model import train as run_training
     from avfer.training.training_config import read_config
     from avfer.yaml_reader import parse_override
 
     recipe = read_config(config, dict(parse_override(text) for text in settings or []))
+
+    from rich.console import Console  # from here on torch is imported, which takes seconds
+
+    from avfer.progress import StepProgress, open_display
+    from avfer.training.train_model import train as run_training
+
     with open_display(Console(stderr=True), quiet) as display:
         try:
             trained = run_training(recipe, resume, StepProgress(display))

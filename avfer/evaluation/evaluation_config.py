@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from avfer.catalog import kind_of, place_of
 from avfer.configurations import find_configuration, read_text
 from avfer.datasets.example import Partition
 from avfer.errors import ConfigError, unknown
@@ -124,6 +125,15 @@ def make_config(content: Mapping[str, Any], where: str, document: YamlDocument |
         given = " and ".join(config.sources) or "none"
         raise ConfigError(f"{where}: give exactly one of pipeline, model and predictions, not {given}")
     return config
+
+
+def check_names(config: EvalConfig) -> None:
+    """Raise ConfigError, with the nearest known name, for an unknown corpus, pipeline or model; nothing is loaded."""
+    place_of("corpus", config.corpus)
+    if config.pipeline is not None:
+        find_configuration("pipeline", config.pipeline)
+    if config.model is not None:
+        kind_of(config.model)
 
 
 def _merge(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

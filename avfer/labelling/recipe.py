@@ -15,7 +15,7 @@ from avfer.errors import ConfigError
 from avfer.executors.local import LocalExecutor
 from avfer.executors.pool import Executor, Limits
 from avfer.labelling.entry import Shard
-from avfer.option_types import Count, Number, Threads, check_given_option
+from avfer.option_types import Count, Number, Threads, check_device, check_given_option
 from avfer.pipeline_config import PipelineSpec
 
 
@@ -104,6 +104,8 @@ class LabelOptions:
         """Raise ConfigError if a number is out of its range, or if options exclude each other."""
         if self.ray and self.threads is not None:
             raise ConfigError("--threads: leave it out with --ray, where Ray assigns cores to each worker")
+        if not self.ray:
+            check_device(self.device)
         memory = self.limits.memory
         check_given_option("--workers", self.workers, Annotated[Count, Field(gt=0, le=4096)])
         check_given_option("--threads", self.threads, Threads)

@@ -39,14 +39,34 @@ def test_help_needs_no_heavy_package_and_little_time():
     assert all(verb in done.stdout for verb in ("run", "models", "doctor"))
 
 
-def test_a_wrong_path_is_an_error_before_torch_is_imported():
+WRONG = {  # command -> message
+    "run aver --input absent.mp4": "no file, folder or pattern 'absent.mp4'",
+    "run avr --input {clip} --output {folder}": "unknown pipeline 'avr'; did you mean 'aver'?",
+    "run aver --input {clip} --output {folder} --set lok.backbone=dan": "unknown stage 'lok'; did you mean 'look'?",
+    "run aver --input {clip} --output {folder} --device cdua": "unknown device 'cdua'; did you mean 'cuda'?",
+    "label avr --input {clip} --output {folder}": "unknown pipeline 'avr'; did you mean 'aver'?",
+    "label aver --input {clip} --output {folder} --device cdua": "unknown device 'cdua'; did you mean 'cuda'?",
+    "evaluate aff_wild --root {folder}": "unknown evaluation 'aff_wild'; did you mean 'aff_wild2'?",
+    "evaluate recola --root {folder} --pipeline avr": "unknown pipeline 'avr'; did you mean 'aver'?",
+    "evaluate recola --root {folder} --model dn": "unknown model 'dn'; did you mean 'dan'?",
+    "evaluate --corpus reola --root {folder} --partition dev --pipeline aver": "unknown corpus 'reola'; did you mean",
+    "train my_lables": "unknown recipe 'my_lables'; did you mean 'my_labels'?",
+    "models show aver_lte": "unknown model 'aver_lte'; did you mean 'aver_lite'?",
+    "pipelines show avr": "unknown pipeline 'avr'; did you mean 'aver'?",
+}
+
+
+def test_a_wrong_path_or_name_is_an_error_before_torch_is_imported(clip, tmp_path):
+    commands = [text.format(clip=clip, folder=tmp_path).split() for text in WRONG]
     code = (
-        "import sys\nfrom avfer.cli import main\n"
-        "try: main(['run', 'aver', '--input', 'absent.mp4'])\nexcept SystemExit as left: print(left.code)\n"
+        f"import sys\nfrom avfer.cli import main\nfor command in {commands}:\n"
+        "    try: main(command)\n    except SystemExit as left: print(left.code)\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["2", "False"]
+    for message, line in zip(WRONG.values(), done.stderr.splitlines(), strict=True):
+        assert message in line
+    assert done.stdout.split() == ["2"] * len(WRONG) + ["False"]
 
 
 def test_version_prints_the_version(avfer):
