@@ -185,7 +185,7 @@ def normalised(card: Card, pixels: Tensor) -> Tensor:
     pixels: (N, 3, H, W) RGB in [0, 255] -> (N, 3, H, W) float32.
     """
     mean, std = (_of_channels(values, pixels.device) for values in (card.mean, card.std))
-    return ((pixels.flip(1) if card.colour == "bgr" else pixels) - mean) / std
+    return ((pixels.flip(1) if card.colour == "bgr" else pixels) - mean).div_(std)
 
 
 def _of_channels(values: Sequence[float], device: torch.device) -> Tensor | float:

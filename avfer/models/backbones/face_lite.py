@@ -44,15 +44,15 @@ class FaceLite(FaceNetwork):
     ) -> None:
         super().__init__()
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
-        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))
         self.blocks = nn.ModuleList(ResidualBlock(width_in, width, 2) for width_in, width in pairwise(widths))
         last = SIDE // 2 ** len(widths)
         self.squeeze = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+            nn.Sequential(nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
             for width, channels in ((widths[-2], squeezed // 2), (widths[-1], squeezed))
         )
         cells = squeezed // 2 * (2 * last) ** 2 + squeezed * last**2
-        self.hidden = nn.Sequential(nn.Linear(cells, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+        self.hidden = nn.Sequential(nn.Linear(cells, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True))
         self.heads = nn.Linear(hidden, 2 * NUM_LANDMARKS + len(ACTIVATIONS) + 3 + 2 + 1)
         self.visible = nn.Linear(cells, len(VISIBLE_PARTS)) if visibility else None
         self.num_features = hidden
@@ -60,7 +60,7 @@ class FaceLite(FaceNetwork):
     def cells(self, crops: Tensor) -> Tensor:
         """crops: (N, 3, 96, 96) RGB, normalised as the card says -> the squeezed last cells (N, 1728)."""
         _, mean, spread = luma_statistics(crops, self.luma)
-        x = self.stem((crops - mean) / (spread + 1e-2))
+        x = self.stem((crops - mean).div_(spread + 1e-2))
         cells: list[Tensor] = []
         for block in self.blocks:
             x = block(x)
