@@ -47,9 +47,10 @@ def card_of(metrics: list[Metric], features: int) -> Card:
             "Small residual network for faces of 96x96 px in colour or grey. Activations of movements lie between 0"
             " (rest) and 1 (the strongest in the training photographs) and are no FACS intensities. It must not be used"
             " to judge a person's character, honesty or health. Known failures: AU05, AU07 and AU24 hardly move on"
-            " renders; a dark upper lip under a moustache is taken for an open mouth (AU26 of one such speaker: r 0.54"
-            " with the teacher, AU25 0.80); the gaze has no meaning while the eyes are closed. AU06 and AU09 are not"
-            " measured, because a smile raises both."
+            " renders, and AU01, AU05, AU07, AU16, AU17, AU24, AU25 and AU26 move others along there by more than half"
+            " as much (the figures name them); a dark upper lip under a moustache is taken for an open mouth (AU26 of"
+            " one such speaker: r 0.54 with the teacher, AU25 0.80); the gaze has no meaning while the eyes are closed."
+            " AU06 and AU09 are not measured, because a smile raises both."
         ),
         features=features,
         size=SIDE,
