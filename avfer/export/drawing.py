@@ -1,7 +1,7 @@
 """Draw predictions on a frame: face boxes, track ids, expressions, and gauges of valence and arousal.
 
-Box and line colours follow the track id, with the palette of the charts. All sizes are multiples of the height of the
-text, so an overlay looks the same at any resolution.
+Boxes and panels have the colour of the track id, from the palette of the charts. All sizes are multiples of the height
+of the text, so an overlay looks the same at any resolution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,14 @@ from PIL import Image, ImageDraw, ImageFont
 from avfer.export.colours import line_colour
 from avfer.export.face_drawing import draw_measures
 from avfer.export.open_eyes import EYE_CLOSED, GAZE_COLUMNS
+from avfer.export.panel_places import place_panel
 from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, class_names
 
 # Column -> value, of one row of the table; its landmarks (P, 2) px under a key of their own.
 Row = Mapping[str, float | int | str | np.ndarray | None]
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 PANEL, INK, FAINT = (16, 20, 26, 190), (255, 255, 255, 255), (255, 255, 255, 90)  # RGBA
+WIDTH, HEIGHT = 11, 3.7  # of a panel, in heights of the text
 COLUMNS = ("frame", "track", *BOX_COLUMNS, "valence", "arousal", "expression")
 
 
@@ -46,21 +48,34 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row], drawings: Sequence[str] = 
     pen = ImageDraw.Draw(picture, "RGBA")
     size = max(9, round(min(picture.size) / 36))  # px, height of the text
     font = ImageFont.load_default(size)
+    seen = [row for row in rows if row["track"] is not None]
+    for row in seen:
+        draw_measures(pen, row, drawings)
+    for row in seen:
+        width, colour = max(2, size // 5), line_colour(int(row["track"] or 0))
+        pen.rounded_rectangle(_box(row), radius=size // 2, outline=colour, width=width)
+    for row, corner in zip(seen, _panel_corners(seen, size, picture.size), strict=True):
+        _draw_panel(pen, corner, f"{row['track']}", row, font, size)
     for row in rows:
-        if row["track"] is not None:
-            draw_measures(pen, row, drawings)
-            _draw_face(pen, row, font, size)
-        elif row["valence"] is not None:
-            _draw_panel(pen, (size, picture.height - 4 * size), "voice", row, font, size)
+        if row["track"] is None and row["valence"] is not None:
+            corner = (min(size, max(0, picture.width - WIDTH * size)), max(0, picture.height - (HEIGHT + 0.3) * size))
+            _draw_panel(pen, corner, "voice", row, font, size)
     return np.asarray(picture)
 
 
-def _draw_face(pen: ImageDraw.ImageDraw, row: Row, font: Font, size: int) -> None:
-    """Draw the box of a face and, below it, the panel with its values.   size: px, height of the text"""
-    box = [float(row[side] or 0) for side in BOX_COLUMNS]
-    track = int(row["track"] or 0)
-    pen.rounded_rectangle(box, radius=size // 2, outline=line_colour(track), width=max(2, size // 5))
-    _draw_panel(pen, (box[0], box[3] + size // 3), f"{track}", row, font, size)
+def _box(row: Row) -> list[float]:
+    """Return the box of a face, xyxy px."""
+    return [float(row[side] or 0) for side in BOX_COLUMNS]
+
+
+def _panel_corners(rows: Sequence[Row], size: int, canvas: tuple[int, int]) -> list[tuple[float, float]]:
+    """Return the upper left corner of the panel of each face, (x, y) px.   size: px, height of the text"""
+    faces, panel = np.array([_box(row) for row in rows]).reshape(-1, 4), (WIDTH * size, HEIGHT * size)
+    taken = np.zeros((0, 4))
+    for face in faces:
+        x, y = place_panel(face, panel, canvas, faces, taken, size // 3)
+        taken = np.concatenate([taken, [[x, y, x + panel[0], y + panel[1]]]])
+    return [(x, y) for x, y in taken[:, :2].tolist()]
 
 
 def _draw_panel(
@@ -68,14 +83,12 @@ def _draw_panel(
 ) -> None:
     """Draw a panel with name, expression with its probability, and gauges of valence and arousal.
 
-    corner: (x, y) px, upper left; the panel is moved as far as needed to lie inside the image. Null values are left
-    out.
+    corner: (x, y) px, upper left. Null values are left out.
     """
-    width, height = 11 * size, 3.7 * size
-    canvas = pen.im.size
-    x = min(max(corner[0], 0), max(canvas[0] - width, 0))
-    y = min(max(corner[1], 0), max(canvas[1] - height, 0))
-    pen.rounded_rectangle((x, y, x + width, y + height), radius=size // 3, fill=PANEL)
+    x, y = corner
+    edge = None if row["track"] is None else line_colour(int(row["track"] or 0))
+    place = (x, y, x + WIDTH * size, y + HEIGHT * size)
+    pen.rounded_rectangle(place, radius=size // 3, fill=PANEL, outline=edge, width=max(1, size // 8))
     expression = row["expression"]
     probability = row[f"p_{expression}"] if expression else None
     label = f"{name}  {expression} {probability:.0%}" if expression and isinstance(probability, float) else name
