@@ -12,7 +12,8 @@ from torch import Tensor
 from avfer.detector import Detector
 from avfer.signal.cuts import thumbnail
 from avfer.signal.exposure import brightened, gain
-from avfer.signal.geometry import drop_duplicates, match_boxes
+from avfer.signal.geometry import drop_duplicates, iou, match_boxes
+from avfer.stages.detect import search, search_part
 
 SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
 LINK_IOU = 0.3  # of boxes on two key frames that show the same face
@@ -21,6 +22,7 @@ MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it furth
 NEW_CHANGE = 40.0  # grey levels, from both key frames, of a block of the thumbnail that may show another face
 BLOCK = 4  # px of the thumbnail along each side of a block, some 40 px of a frame at 720p
 SURROUNDINGS = 0.35  # sides of a box around it that may change as well, such as hair
+PART_MARGIN = 0.25  # shorter sides of the frame that are searched around such blocks, at least
 MIN_SIDE = 4  # px of a square inside the picture; smaller parts are not refined
 
 
@@ -51,14 +53,34 @@ class _Path:
     linked: bool  # the face was found on both key frames
 
 
+@dataclass(frozen=True)
+class SearchableFrames:
+    """Frames by their index in the clip, and how they are searched for faces."""
+
+    picture: Callable[[int], Tensor]  # pixels of a frame: (H, W, 3) uint8 RGB
+    detector: Detector
+    min_size: float  # px, smallest face
+    min_score: float  # smallest score of a face that is searched for, in [0, 1]
+
+    def search(self, frame: int) -> Faces:
+        """Return the faces of a whole frame."""
+        return unrefined(*search(self.detector, self.picture(frame), self.min_size, self.min_score))
+
+    def has_new_face(self, frame: int, part: np.ndarray, known: np.ndarray) -> bool:
+        """Return whether a search of a part of a frame finds a face that none of the known boxes overlaps.
+
+        part: (4,) int64 xyxy px inside the frame; known: (N, 4) xyxy px.
+        """
+        boxes, _ = search_part(self.detector, self.picture(frame), part, self.min_size, self.min_score)
+        return bool((iou(boxes, known).max(1, initial=0) < LINK_IOU).any())
+
+
 @dataclass
 class KeyFrameInterval:
     """The frames between two key frames; it can be split by searching frames in the middle, `max_searches` times."""
 
-    picture: Callable[[int], Tensor]  # pixels of a frame by its index in the clip: (H, W, 3) uint8 RGB
-    search: Callable[[int], Faces]  # searches a whole frame by its index in the clip
-    detector: Detector  # refines faces on the frames between
-    min_score: float  # smallest score of a face, in [0, 1]
+    frames: SearchableFrames
+    min_score: float  # smallest score of a face after its refinement, in [0, 1]
     max_searches: int
 
     def fill(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
@@ -80,7 +102,7 @@ class KeyFrameInterval:
         """Search the frame in the middle and fill both halves."""
         self.max_searches -= 1
         middle = (start + stop) // 2
-        found = self.search(middle)
+        found = self.frames.search(middle)
         return self.fill(start, before, middle, found) + self.fill(middle, found, stop, after)
 
     def _refine(self, paths: list[_Path], start: int, stop: int) -> tuple[list[Faces], bool]:
@@ -88,8 +110,9 @@ class KeyFrameInterval:
         frames = np.concatenate([np.arange(path.start, path.stop) for path in paths] or [np.zeros(0, np.int64)])
         boxes = np.concatenate([path.boxes for path in paths] or [np.zeros((0, 4), np.float32)])
         linked = np.repeat(np.array([path.linked for path in paths], bool), [len(path.boxes) for path in paths])
-        refined = refine(self.detector, self.picture, frames, boxes)
-        good = (refined.scores >= self.min_score) & (_visible(refined.boxes, self.picture, frames) >= MIN_VISIBLE)
+        picture = self.frames.picture
+        refined = refine(self.frames.detector, picture, frames, boxes)
+        good = (refined.scores >= self.min_score) & (_visible(refined.boxes, picture, frames) >= MIN_VISIBLE)
         lost = bool((linked & ~good & (frames > start)).any())
         faces: list[Faces] = []
         for frame in range(start, stop):
@@ -102,13 +125,11 @@ class KeyFrameInterval:
         return faces, lost
 
 
-def follow(
-    detector: Detector, picture: Callable[[int], Tensor], start: int, before: Faces, stop: int, after: Faces, step: int
-) -> list[Faces] | None:
+def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: Faces, step: int) -> list[Faces] | None:
     """Return the faces on every `step`-th frame between two key frames, refined where interpolation expects them.
 
     Return None if that could miss a face: unless each face is on both key frames and sure on all of these frames, and
-    the rest of the picture shows nothing on them that it does not show on one of the key frames.
+    no other face is found where they show something that neither key frame shows.
     """
     paths, _ = _paths(start, before, stop, after)
     sure = min([*before.scores, *after.scores], default=0.0) >= SURE_SCORE
@@ -116,26 +137,28 @@ def follow(
         return None
     marks = np.arange(start + step, stop, step)
     frames, boxes = np.tile(marks, len(paths)), np.concatenate([path.boxes[marks - start] for path in paths])
-    found = refine(detector, picture, frames, boxes)
-    if (found.scores < SURE_SCORE).any() or (_visible(found.boxes, picture, frames) < MIN_VISIBLE).any():
+    found = refine(clip.detector, clip.picture, frames, boxes)
+    if (found.scores < SURE_SCORE).any() or (_visible(found.boxes, clip.picture, frames) < MIN_VISIBLE).any():
         return None
     known = np.concatenate([before.boxes, found.boxes, after.boxes])
-    ends = picture(start), picture(stop - 1)
-    if any(_shows_more(picture(mark), ends, known) for mark in marks.tolist()):
-        return None
+    ends = thumbnail(clip.picture(start)), thumbnail(clip.picture(stop - 1))
+    for mark in marks.tolist():
+        part = _new_part(clip.picture(mark), ends, known)
+        if part is not None and clip.has_new_face(mark, part, found.boxes[frames == mark]):
+            return None
     return [Faces(found.boxes[frames == i], found.scores[frames == i], found.landmarks[frames == i]) for i in marks]
 
 
-def _shows_more(picture: Tensor, others: tuple[Tensor, Tensor], known: np.ndarray) -> bool:
-    """Return whether a frame differs from both of two others at one place outside the known faces.
+def _new_part(picture: Tensor, others: tuple[np.ndarray, np.ndarray], known: np.ndarray) -> np.ndarray | None:
+    """Return a part of a frame around all places, outside the known faces, that differ from both of two other frames.
 
-    pictures: (H, W, 3) uint8; known: (N, 4) xyxy px.
+    Return None if there is no such place. picture: (H, W, 3) uint8; others: thumbnails of two frames; known: (N, 4)
+    xyxy px -> (4,) int64 xyxy px inside the frame.
     """
     now = thumbnail(picture)
     rows, columns = now.shape[0] // BLOCK, now.shape[1] // BLOCK
     changes = [
-        np.abs(now.astype(np.int16) - thumbnail(other)).reshape(rows, BLOCK, columns, BLOCK * 3).mean((1, 3))
-        for other in others
+        np.abs(now.astype(np.int16) - other).reshape(rows, BLOCK, columns, BLOCK * 3).mean((1, 3)) for other in others
     ]
     new = np.minimum(*changes) > NEW_CHANGE
     height, width = picture.shape[:2]
@@ -143,7 +166,12 @@ def _shows_more(picture: Tensor, others: tuple[Tensor, Tensor], known: np.ndarra
     corners = np.concatenate([known[:, :2] - margin, known[:, 2:] + margin], 1) / ([width, height] * 2)
     for left, top, right, bottom in corners.clip(0, 1) * [columns, rows, columns, rows]:
         new[int(top) : math.ceil(bottom), int(left) : math.ceil(right)] = False
-    return bool(new.any())
+    if not new.any():
+        return None
+    places = np.argwhere(new)[:, ::-1] * np.array([width / columns, height / rows])
+    first, last = places.min(0), places.max(0) + np.array([width / columns, height / rows])
+    grown = max(PART_MARGIN * min(height, width), *(last - first))
+    return np.concatenate([first - grown, last + grown]).clip(0, [width, height] * 2).astype(np.int64)
 
 
 def refine(detector: Detector, picture: Callable[[int], Tensor], frames: np.ndarray, boxes: np.ndarray) -> Faces:

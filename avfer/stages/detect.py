@@ -123,3 +123,18 @@ def search(
     boxes, scores = detector.search(brightened(picture, gain(picture)), min_size)
     keep = scores >= min_score
     return boxes[keep].numpy(), scores[keep].numpy()
+
+
+def search_part(
+    detector: Detector, picture: torch.Tensor, part: np.ndarray, min_size: float, min_score: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the faces that `search` finds in a part of a frame, or in the whole region of a RegionDetector.
+
+    picture: (H, W, 3) uint8 RGB; part: (4,) int64 xyxy px inside it -> boxes (N, 4) float32 xyxy px of the whole frame,
+    scores (N,) float32 in [0, 1].
+    """
+    if isinstance(detector, RegionDetector):
+        return search(detector, picture, min_size, min_score)
+    left, top, right, bottom = part.tolist()
+    boxes, scores = search(detector, picture[top:bottom, left:right].contiguous(), min_size, min_score)
+    return boxes + np.array([left, top, left, top], np.float32), scores

@@ -134,6 +134,17 @@ def test_a_second_face_between_two_calm_key_frames_is_found_on_each_of_its_frame
     assert rows.frames[right].tolist() == list(range(7, 24))
 
 
+def test_a_change_without_a_face_is_searched_around_its_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = count_searches(monkeypatch)
+    pictures = [np.concatenate([face_at(0), no_face()], 1) for _ in range(31)]
+    pictures[10][:40, 480:520] = 255
+    rows = tracked(batch(pictures))
+    whole = 200 * 560
+    assert searched.count(whole) == 3  # 0, 30 and the last frame
+    assert len(searched) == 4 and min(searched) < whole / 3
+    assert rows.frames.tolist() == list(range(31))
+
+
 def test_key_frames_lie_closer_in_large_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Mtcnn, "search", lambda *_: (torch.zeros(0, 4), torch.zeros(0)))
     detect = DetectFaces()
@@ -144,11 +155,11 @@ def test_key_frames_lie_closer_in_large_pictures(monkeypatch: pytest.MonkeyPatch
 
 
 def count_searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let the detector add an element to the returned list with every search."""
+    """Let the detector add the number of pixels that it searches to the returned list."""
     calls, search = list[int](), Mtcnn.search
 
     def counted(network: Mtcnn, picture: torch.Tensor, min_size: float) -> tuple[torch.Tensor, torch.Tensor]:
-        calls.append(1)
+        calls.append(picture[..., 0].numel())
         return search(network, picture, min_size)
 
     monkeypatch.setattr(Mtcnn, "search", counted)
