@@ -13,7 +13,9 @@ AvferError
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+MAX_LISTED = 5  # items that a message lists unless it states another number
 
 
 class AvferError(Exception):
@@ -82,6 +84,16 @@ def unknown(kind: str, name: str, known: Iterable[str], outside: bool = False) -
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"
     return f"unknown {kind} '{name}'; {hint}"
+
+
+def shortened(items: Sequence[str], most: int = MAX_LISTED, separator: str = ", ") -> str:
+    """Return the first items of a list as one text, and how many more there are.
+
+    >>> shortened(["a.mp4", "b.mp4", "c.mp4"], most=2)
+    'a.mp4, b.mp4, and 1 more'
+    """
+    more = [f"and {len(items) - most} more"] if len(items) > most else []
+    return separator.join([*items[:most], *more])
 
 
 def debugging() -> bool:

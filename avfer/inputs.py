@@ -25,13 +25,12 @@ from glob import has_magic, iglob
 from pathlib import Path, PurePosixPath
 
 from avfer import remote
-from avfer.errors import AvferWarning, ConfigError, MediaError
+from avfer.errors import AvferWarning, ConfigError, MediaError, shortened
 from avfer.local_paths import check_path, is_file, is_folder, local_path
 from avfer.manifest import Manifest, find_manifest
 from avfer.picture_files import find_pictures, is_picture, is_sequence
 from avfer.remote import MEDIA_SUFFIXES
 
-MAX_LISTED = 5  # faults that one message lists
 # Endings of the videos that avfer writes -> those of the files that they lie beside.
 OWN_VIDEOS = {".overlay.mp4": (".parquet", ".csv", ".jsonl"), ".video.mp4": (".html",)}
 
@@ -99,8 +98,7 @@ def _manifest_files(manifest: Manifest) -> Iterator[InputFile]:
         except ConfigError as error:
             faults.append(str(error))
     if faults:
-        more = f" (and {len(faults) - MAX_LISTED} more)" if len(faults) > MAX_LISTED else ""
-        raise ConfigError(f"{manifest.name}: {'; '.join(faults[:MAX_LISTED])}{more}")
+        raise ConfigError(f"{manifest.name}: {shortened(faults, separator='; ')}")
 
 
 def _expand(text: str, strict: bool) -> Iterator[InputFile]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from avfer import __version__
 from avfer.atomic import atomic_write
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, shortened
 from avfer.export import CarriesMetadata
 
 if TYPE_CHECKING:  # this imports torch
@@ -56,9 +56,8 @@ def check_kept(existing: Mapping[Path, object], wanted: "Mapping[Path, Provenanc
             warn = f"{path} was {made} and is kept; --overwrite makes it again"
             warnings.warn(warn, AvferWarning, stacklevel=2)
     if faults:
-        more = f"; and {len(faults) - MAX_LISTED} more files" if len(faults) > MAX_LISTED else ""
         advice = "choose another --output, or use --overwrite to make it again"
-        raise ConfigError(f"{'; '.join(faults[:MAX_LISTED])}{more}; {advice}")
+        raise ConfigError(f"{shortened(faults, MAX_LISTED, '; ')}; {advice}")
 
 
 def _option_differences(found: Mapping[str, str], kind: object) -> list[str]:

@@ -74,7 +74,7 @@ def test_five_wrong_rows_of_a_manifest_are_listed_and_the_others_counted(tmp_pat
     (tmp_path / "m.csv").write_text("path\n" + "".join(f"{number}.mp4\n" for number in range(7)))
     with pytest.raises(ConfigError) as error:
         ids(tmp_path / "m.csv")
-    assert str(error.value).count("does not exist") == 5 and str(error.value).endswith("(and 2 more)")
+    assert str(error.value).count("does not exist") == 5 and str(error.value).endswith("; and 2 more")
 
 
 def test_a_sequence_of_pictures_has_the_size_of_all_and_the_time_of_the_newest(tmp_path):

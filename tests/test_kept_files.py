@@ -180,7 +180,7 @@ def test_three_files_that_differ_are_named_and_the_others_counted(tmp_path):
     with pytest.raises(ConfigError) as error:
         check_kept(dict.fromkeys(paths, exporter), dict.fromkeys(paths, Provenance("a.mp4")))
     assert str(error.value).count("was made by input b.mp4 (now a.mp4)") == 3
-    assert "; and 2 more files; choose another --output" in str(error.value)
+    assert "; and 2 more; choose another --output" in str(error.value)
 
 
 def test_the_state_of_an_input_includes_its_sound_file(tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from avfer.datasets.example import Notes, Partition
-from avfer.errors import DatasetError
+from avfer.errors import DatasetError, shortened
 from avfer.local_paths import check_path, is_file, is_folder
 
 JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # and all hidden names: .DS_Store, ._face.jpg
@@ -177,8 +177,7 @@ def check_root(root: Path | str) -> Path:
 def not_found(corpus: str, root: Path, looked_for: Iterable[str]) -> DatasetError:
     """Return the error for a root without a known layout of a corpus; it lists the files looked for and those found."""
     there = [path.name + "/" * is_folder(path) for path in entries(root)]
-    listed = ", ".join(there[:MAX_LISTED])
-    listed += f" and {len(there) - MAX_LISTED} more" if len(there) > MAX_LISTED else ""
+    listed = shortened(there, MAX_LISTED)
     return DatasetError(
         f"no {corpus} in '{root}': looked for {', '.join(looked_for)}; found: {listed or 'nothing'}; "
         "give the folder that contains one of the former"

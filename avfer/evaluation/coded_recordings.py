@@ -16,7 +16,7 @@ from avfer.codings import coding_suffixes, read_codings
 from avfer.codings.coding import Coding
 from avfer.codings.columns import EXPRESSION, CodedColumn, check_mapping
 from avfer.codings.sampling import sample_coding
-from avfer.errors import ConfigError, DatasetError
+from avfer.errors import ConfigError, DatasetError, shortened
 from avfer.evaluation.alignment import numeric_column, select_face
 from avfer.export.column_facts import action_unit_scale
 from avfer.export.table_reader import find_tables, read_table
@@ -158,9 +158,7 @@ def _match(clips: list[LabelledClip], codings: list[Coding]) -> Pairing:
 
 
 def _names(names: Sequence[str] | Mapping[str, LabelledClip]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - MAX_NAMES} more" if len(listed) > MAX_NAMES else ""
-    return ", ".join(listed[:MAX_NAMES]) + more
+    return shortened(list(names), MAX_NAMES)
 
 
 def _people(rows: pd.DataFrame) -> list[int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from avfer.datasets.example import Example, Labels
-from avfer.errors import ConfigError, DatasetError, MetricError
+from avfer.errors import ConfigError, DatasetError, MetricError, shortened
 from avfer.evaluation.alignment import DIMENSIONS, AlignedPredictions, Kind, columns_of, kinds_of
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import undo_delay
@@ -165,6 +165,6 @@ def _check_complete(config: EvalConfig, found: Collected, kind: Kind) -> None:
     if not labelled or len(missing) == labelled:
         del found.tallies[kind]
     elif missing and config.absent == "refuse":
-        names = ", ".join(missing[:MAX_LISTED]) + (", ..." if len(missing) > MAX_LISTED else "")
+        names = shortened(missing, MAX_LISTED)
         problem = f"{len(missing)} of {labelled} labelled recordings have no prediction of {kind}: {names}"
         raise DatasetError(f"{problem}; predict them, or set absent: neutral, which scores and counts them as neutral")

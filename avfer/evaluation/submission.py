@@ -13,7 +13,7 @@ import pandas as pd
 from avfer.atomic import atomic_write
 from avfer.datasets.aff_wild2_layout import side_of, without_side
 from avfer.datasets.example import Side
-from avfer.errors import ConfigError, DatasetError
+from avfer.errors import ConfigError, DatasetError, shortened
 from avfer.evaluation.alignment import fill_gaps, numeric_column, select_face
 from avfer.evaluation.evaluation_config import OCCURRENCE_THRESHOLD
 from avfer.evaluation.prediction_sources import TABLE_SUFFIXES, THRESHOLD_MISSING, read_predictions, table_metadata
@@ -84,8 +84,7 @@ def write(
         filled += frame != used or not given.own[used]
         rows.append(",".join([name, *(_format_value(task, value) for value in given.values[used])]))
     if missing and not extend:
-        listed = ", ".join(missing[:MAX_LISTED]) + (", ..." if len(missing) > MAX_LISTED else "")
-        problem = f"{len(missing)} of {len(names)} rows have no prediction: {listed}"
+        problem = f"{len(missing)} of {len(names)} rows have no prediction: {shortened(missing, MAX_LISTED)}"
         raise DatasetError(f"{problem}; predict all frames, or use --extend to repeat the last value")
     with atomic_write(output) as part:
         part.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
@@ -145,8 +144,7 @@ def _predict_video(
 def _check_frames(wrong: np.ndarray, frames: np.ndarray, video: str, problem: str) -> None:
     """Raise DatasetError, with the frames, if any row is wrong.   wrong: (N,) bool, frames: (N,)"""
     if wrong.any():
-        more = ", ..." if wrong.sum() > MAX_LISTED else ""
-        listed = ", ".join(f"{frame:g}" for frame in frames[wrong][:MAX_LISTED]) + more
+        listed = shortened([f"{frame:g}" for frame in frames[wrong]], MAX_LISTED)
         raise DatasetError(
             f"predictions for {video}: {int(wrong.sum())} rows {problem} (frames {listed}); predict it again"
         )

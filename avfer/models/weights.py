@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avfer.atomic import atomic_rename, output_errors
-from avfer.errors import ConfigError, OutputError, WeightsError
+from avfer.errors import ConfigError, OutputError, WeightsError, shortened
 from avfer.local_paths import local_path
 from avfer.models.card import Card
 from avfer.models.card_files import BUILTIN, EMBEDDED, builtin_card, read_card
@@ -167,7 +167,7 @@ def fill(
         "not known": sorted(map(in_file, found.keys() - wanted.keys())),
         "of another shape": sorted(f"{in_file(name)} {found[name]} for {wanted[name]}" for name in wrong),
     }
-    parts = [f"{len(names)} {what} ({_listed(names)})" for what, names in problems.items() if names]
+    parts = [f"{len(names)} {what} ({shortened(names, MAX_LISTED)})" for what, names in problems.items() if names]
     if parts:
         raise WeightsError(f"{prefix}: tensors {'; '.join(parts)}")
     module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, strict=False)
@@ -188,10 +188,6 @@ def _names_in_file(tensors: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) 
         return known.get(ours) or (f"{theirs}.{last}" if theirs and dot else ours)
 
     return in_file
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:MAX_LISTED]) + (f", and {len(names) - MAX_LISTED} more" if names[MAX_LISTED:] else "")
 
 
 def save(module: nn.Module, card: Card, path: Path, *, half: bool = False) -> Path:

@@ -1,14 +1,13 @@
 """The partitions of an experiment, with their labels checked before anything is trained."""
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Example
-from avfer.errors import AvferWarning, ConfigError, DatasetError
+from avfer.errors import AvferWarning, ConfigError, DatasetError, shortened
 from avfer.progress import ReportProgress, no_progress
 from avfer.training.training_config import TrainConfig
 
@@ -17,7 +16,6 @@ LABELS = {  # target -> groups of labels; one kind of each group is needed
     "expression": (("expression", "votes"),),
     "action_units": (("action_units",),),
 }
-MAX_LISTED = 5  # names that a message lists
 
 
 def read_partitions(
@@ -37,12 +35,12 @@ def read_partitions(
     if shared:
         raise DatasetError(
             f"{len(shared)} subject(s) of {config.root} are in '{config.train}' and in '{config.dev}'"
-            f" ({_listed(map(str, shared))}), so the score would not be of unseen people;"
+            f" ({shortened(sorted(map(str, shared)))}), so the score would not be of unseen people;"
             f" `avfer corpora check {config.corpus} {config.root}` lists all"
         )
     if "expression" in config.targets and (new := _classes(dev) - _classes(train)):
         message = f"'{config.dev}' has expressions that '{config.train}' lacks and that cannot be learned: "
-        warnings.warn(message + _listed(new), AvferWarning, stacklevel=2)
+        warnings.warn(message + shortened(sorted(new)), AvferWarning, stacklevel=2)
     for name, examples in ((config.train, train), (config.dev, dev)):
         progress(name, 1, 1, _inventory(examples, config))
     for note, count in corpus.notes.counts.items():
@@ -132,10 +130,3 @@ def _classes(examples: list[Example]) -> set[str]:
         index = labels.values[labels.valid] if labels.values.ndim == 1 else np.flatnonzero(labels.values.any(0))
         found.update(labels.names[i] for i in np.unique(index).astype(int))
     return found
-
-
-def _listed(names: Iterable[str]) -> str:
-    """Return the first names, sorted, and how many more there are."""
-    ordered = sorted(names)
-    rest = f" and {len(ordered) - MAX_LISTED} more" if len(ordered) > MAX_LISTED else ""
-    return ", ".join(ordered[:MAX_LISTED]) + rest

@@ -16,12 +16,10 @@ import numpy as np
 from avfer.atomic import atomic_write
 from avfer.catalog import find
 from avfer.datasets.example import Example
-from avfer.errors import ConfigError, DatasetError, MediaError
+from avfer.errors import ConfigError, DatasetError, MediaError, shortened
 from avfer.media import probe
 from avfer.pipeline_config import PipelineSpec, StageSpec
 from avfer.stages.embed_voice import EmbedVoice
-
-MAX_LISTED = 5  # faults that a message names
 
 
 class SequenceInputs(Protocol):
@@ -110,7 +108,7 @@ def check_media(examples: Iterable[Example]) -> None:
             except MediaError as error:
                 faults.append(str(error))
     if faults:
-        listed = "; ".join(faults[:MAX_LISTED]) + ("; ..." if len(faults) > MAX_LISTED else "")
+        listed = shortened(faults, separator="; ")
         raise DatasetError(f"{len(faults)} unreadable recording(s): {listed}. Copy them again, or remove their labels")
 
 

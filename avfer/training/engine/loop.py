@@ -13,14 +13,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from avfer.errors import MetricError, TrainingError
+from avfer.errors import MetricError, TrainingError, shortened
 from avfer.progress import ReportProgress
 from avfer.training.engine.checkpoint import Position, TrainingState, read_checkpoint
 from avfer.training.engine.optimiser import ascend, make_optimiser, make_schedule
 from avfer.training.engine.output_folder import log_epochs
 from avfer.training.training_config import TrainConfig
 
-MAX_LISTED = 5  # items of a batch that an error names
 WAY_OUT = (
     "; earlier checkpoints are kept: train with a lower optimiser.rate into another output:, or repair the items of the"
     " batch and continue with --resume"
@@ -170,7 +169,7 @@ def _unwrapped(module: Any) -> nn.Module:
 def _check_loss(loss: float, number: int, position: Position, items: list[str]) -> None:
     """Raise TrainingError if the loss of batch `number` (from 0) with these items is non-finite."""
     if not math.isfinite(loss):
-        listed = f" ({', '.join(items[:MAX_LISTED])}{', ...' if len(items) > MAX_LISTED else ''})" if items else ""
+        listed = f" ({shortened(items)})" if items else ""
         raise TrainingError(f"the loss of batch {number + 1} of epoch {position.epoch + 1} is {loss}{listed}{WAY_OUT}")
 
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from avfer.catalog import kind_of
 from avfer.datasets.example import Example
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, shortened
 from avfer.evaluation.post_processing import undo_delay
 from avfer.losses.affect_labels import AffectLabels
 from avfer.losses.label_losses import occurrence_weights
@@ -29,7 +29,7 @@ from avfer.training.data.audio_cache import AudioCache
 from avfer.training.data.augmentation import augmented_alike
 from avfer.training.data.clip_cache import AudioOnlyCache, ClipCache
 from avfer.training.data.feature_cache import FeatureCache
-from avfer.training.data.labelled_partitions import MAX_LISTED, read_partitions
+from avfer.training.data.labelled_partitions import read_partitions
 from avfer.training.data.recording_cache import InputSource, has_voice_features
 from avfer.training.data.sequence_batches import Delays, Recording, SequenceBatch, Sequences
 from avfer.training.engine.optimiser import make_optimiser
@@ -242,5 +242,5 @@ def _warn_of_missing_inputs(recordings: list[Recording], card: Card) -> None:
         present = [r.inputs.has_face if modality == "face" else r.inputs.has_voice for r in recordings]
         empty = [r.id for r, steps in zip(recordings, present, strict=True) if not steps.any()]
         if card.inputs.get(modality) and empty:
-            listed = ", ".join(empty[:MAX_LISTED]) + (", ..." if len(empty) > MAX_LISTED else "")
-            warnings.warn(f"{len(empty)} of {len(recordings)} recordings {lack}: {listed}", AvferWarning, stacklevel=2)
+            message = f"{len(empty)} of {len(recordings)} recordings {lack}: {shortened(empty)}"
+            warnings.warn(message, AvferWarning, stacklevel=2)

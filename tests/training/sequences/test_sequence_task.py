@@ -103,7 +103,9 @@ def test_a_delay_that_leaves_no_label_is_refused(clips, tmp_path):
 
 
 @pytest.mark.filterwarnings("always::avfer.errors.AvferWarning")
-@pytest.mark.parametrize(("hidden", "warnings"), [(1, ["6 of 6 recordings have no face: 0, 1, 2, 3, 4, ..."]), (2, [])])
+@pytest.mark.parametrize(
+    ("hidden", "warnings"), [(1, ["6 of 6 recordings have no face: 0, 1, 2, 3, 4, and 1 more"]), (2, [])]
+)
 def test_recordings_without_any_face_cause_a_warning(clips, tmp_path, hidden, warnings, recwarn):
     pipeline = write_pipeline(tmp_path / "dark.yaml", hidden=hidden)
     task = make_task(settings(clips, tmp_path, pipeline=str(pipeline)))
