@@ -23,9 +23,9 @@ DEFAULT_SIZE = 112  # px, if neither an option nor a card states the size
 
 @dataclass(frozen=True)
 class AlignState:
-    """Frames whose tracks are not complete yet, and the persons of the clip so far."""
+    """The frames that are still needed, and the persons of the clip so far."""
 
-    buffer: FrameBuffer = field(default_factory=FrameBuffer)
+    buffer: FrameBuffer = field(default_factory=FrameBuffer)  # frames whose tracks are not complete yet
     persons: frozenset[int] = frozenset()  # numbers; empty unless the option `person` is a number
 
 

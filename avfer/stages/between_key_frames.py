@@ -58,7 +58,7 @@ class SearchableFrames:
     """Frames by their index in the clip, and how they are searched for faces."""
 
     picture: Callable[[int], Tensor]  # pixels of a frame: (H, W, 3) uint8 RGB
-    detector: Detector
+    detector: Detector  # that searches a whole frame or a part of it
     min_size: float  # px, smallest face
     min_score: float  # smallest score of a face that is searched for, in [0, 1]
 
