@@ -1,6 +1,9 @@
 """Overlap of boxes, against torchvision."""
 
+import sys
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +42,12 @@ def test_matching_takes_the_best_total_and_drops_weak_pairs() -> None:
 def test_best_pairs_are_those_of_scipy_also_for_equal_sums(seed: int, rows: int, columns: int) -> None:
     values = np.random.default_rng(seed).integers(0, 3, (rows, columns)).astype(float)
     assert best_pairs(values) == list(zip(*map(np.ndarray.tolist, linear_sum_assignment(-values)), strict=True))
+
+
+def test_the_best_pairs_of_few_boxes_need_no_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)  # an import raises
+    assert best_pairs(np.array([[0.9, 0.8], [0.7, 0.0]])) == [(0, 1), (1, 0)]
+    assert best_pairs(np.array([[0.2, 0.0], [0.9, 0.8], [0.7, 0.0]])) == [(1, 1), (2, 0)]
 
 
 def test_of_two_boxes_one_inside_the_other_the_better_is_kept() -> None:
