@@ -222,7 +222,7 @@ class TrainConfig(Strict):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        """Refuse removed losses, losses that all have the weight 0, and sharpness over accumulated batches."""
+        """Raise ValueError for a removed loss, if nothing is to be learned, and for SAM over accumulated batches."""
         if "orthogonality" in self.losses:
             raise ValueError("losses: orthogonality was removed: pf_vit separates orthogonally by itself; leave it out")
         if not self.losses and not any(getattr(self.loss, target) for target in self.targets):

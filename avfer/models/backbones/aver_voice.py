@@ -75,7 +75,7 @@ class AverVoice(VoiceNetwork, AffectModel):
         self.trunk.load_state_dict(pretrained.trunk.state_dict())
 
     def features(self, patches: Tensor) -> Tensor:
-        """patches: (N, 1, 96, 64) log-mel, time before frequency -> (N, 256)."""
+        """patches: (N, 1, 96, 64) log-mel, time before frequency -> features (N, D)."""
         return self.embedding(self.trunk(patches).mean((2, 3))).relu()
 
     def forward(self, patches: Tensor) -> Tensor:

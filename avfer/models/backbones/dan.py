@@ -36,7 +36,7 @@ RENAMES = [  # the authors' names -> ours
 ]
 DESCRIPTION = """ResNet-18 and independent attention heads, whose outputs the losses of training compare. \
 AffectNet and RAF-DB number their classes differently. Use float32: head values are sums over 512 channels, which \
-half precision may not hold."""
+can exceed the range of half precision."""
 
 
 class SpatialAttention(nn.Module):

@@ -58,9 +58,9 @@ CARD = Card(
     name="face_landmarker",
     task="landmarks, facial movements, head rotation and gaze of a face",
     description="MediaPipe's Face Landmarker, from a file that is not part of avfer. The activations are its"
-    " blendshapes and no FACS intensities; au25 is the distance of the lips. There is no live blendshape for au06 and"
-    " au09; au05 and au14 hardly move, au15 is weak. The gaze follows from the blendshapes of the eyes. It must not be"
-    " used to judge a person's character, honesty or health.",
+    " blendshapes and no FACS intensities; au25 is the distance of the lips. The blendshapes for au06 and au09 stay"
+    " near 0 on every face, so both are not measured; au05 and au14 hardly move, au15 is weak. The gaze follows from"
+    " the blendshapes of the eyes. It must not be used to judge a person's character, honesty or health.",
     size=CROP_SIDE,
     template=list(TEMPLATE),
     measured=[f"AU{unit[2:]}" for unit in ACTION_UNITS if unit not in ("au06", "au09")],
@@ -219,7 +219,7 @@ class FaceLandmarkers(FaceMeasurer):
     def outputs(self, crops: Tensor) -> FaceOutputs:
         """Return the measures of N crops, which depend on nothing but each crop.
 
-        crops: (N, S, S, 3) uint8 RGB, aligned to TEMPLATE. Activations that no live blendshape states are NaN.
+        crops: (N, S, S, 3) uint8 RGB, aligned to TEMPLATE. Activations without a usable blendshape are NaN.
         """
         count, side = len(self._networks), crops.shape[1]
 

@@ -46,10 +46,9 @@ size has 32 px patches in its fine-tuned form: patch=32."""
 class PfVit(FaceNetwork):
     """An encoder, a separator, a head, and for training a generator and a discriminator.
 
-    patch: px, side of a patch. separator=False is the published
-    baseline, encoder and head alone. drop_path: chance to skip the last layer of the encoder in training.
-
-    num_classes: expressions of the head; size: of the encoder, "tiny", "small" or "base".
+    num_classes: expressions of the head; size: of the encoder, "tiny", "small" or "base"; patch: px, side of a patch.
+    separator: False is the published baseline, encoder and head alone. generator: add generator and discriminator.
+    drop_path: chance to skip the last layer of the encoder in training.
     """
 
     removed: ClassVar[Mapping[str, str]] = {"separation": ORTHOGONAL}

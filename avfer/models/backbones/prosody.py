@@ -63,7 +63,7 @@ class Prosody(VoiceNetwork):
                 loudness.sort(1).values[:, list(RANKS)],
                 spectrum - spectrum.mean(1, keepdim=True),
                 torch.stack([flux, pace], 1),
-                _rhythm(loudness),
+                rhythm(loudness, FLOOR),
             ],
             1,
         )
@@ -77,9 +77,12 @@ class Prosody(VoiceNetwork):
         return self.features(patches)
 
 
-def _rhythm(loudness: Tensor) -> Tensor:
-    """Return the log energy of changes of loudness in four bands of speed. loudness: (N, T) -> (N, 4)."""
+def rhythm(loudness: Tensor, floor: float) -> Tensor:
+    """Return the log energy of changes of loudness in four bands of speed.
+
+    loudness: (N, T), floor: is added to the energy -> (N, 4).
+    """
     steady = loudness - loudness.mean(1, keepdim=True)
     window = torch.hann_window(loudness.shape[1], device=loudness.device)
     energy = torch.fft.rfft(steady * window).abs().square()
-    return torch.stack([energy[:, low:high].sum(1) for low, high in RHYTHMS], 1).add(FLOOR).log()
+    return torch.stack([energy[:, low:high].sum(1) for low, high in RHYTHMS], 1).add(floor).log()

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from avfer.models.backbones.prosody import RHYTHMS, rhythm
 from avfer.models.card import Card
 from avfer.models.network import VoiceNetwork
 from avfer.signal.log_mel import SoundFrames
@@ -18,7 +19,7 @@ WIDEST = 8.0  # semitones from the median of the patch; farther frames are octav
 LARGEST_STEP = 3.0  # semitones from frame to frame; larger ones are errors
 SPEECH_PITCH = 33.0  # semitones (185 Hz): the pitch that a patch without voiced frames is given
 FULL_VOICE = 20.0  # voiced frames from which on pitch counts fully
-RHYTHMS = ((1, 3), (3, 5), (5, 8), (8, 14))  # cycles a patch, about Hz: phrases, syllables, and faster
+ENERGY_FLOOR = 1.0  # dB², is added to the energy of the rhythm
 MEMORY, PRIOR = 60.0, 2.0  # seconds of voice that the running baseline spans, and after which it counts half
 
 DESCRIPTORS = (
@@ -130,7 +131,7 @@ class ProsodyPitch(VoiceNetwork):
                 _harmonics(levels, semitones, periodicity, active),
                 torch.stack([_centroid(power, active), variation], 1),
                 torch.stack([_change(shape, active), _pace(level, active), _rate(smooth)], 1),
-                _rhythm(level.clamp(min=loudest - 40)),
+                rhythm(level.clamp(min=loudest - 40), ENERGY_FLOOR),
                 profile,
             ],
             1,
@@ -229,14 +230,6 @@ def _rate(smooth: Tensor) -> Tensor:
     loud = smooth > smooth.amax(1, keepdim=True) - 15
     height = ((smooth - lowest - 2) / 2).clamp(0, 1)  # between 2 and 4 dB a peak begins to count
     return ((smooth == widest) & loud).to(smooth.dtype).mul(height).sum(1) * (FRAMES / smooth.shape[1])
-
-
-def _rhythm(level: Tensor) -> Tensor:
-    """Return the log energy of changes of the level in bands of speed: (N, T) -> (N, 4)."""
-    steady = level - level.mean(1, keepdim=True)
-    window = torch.hann_window(level.shape[1], device=level.device)
-    energy = torch.fft.rfft(steady * window).abs().square()
-    return torch.stack([energy[:, low:high].sum(1) for low, high in RHYTHMS], 1).add(1.0).log()
 
 
 def follow(described: Tensor, state: Tensor, hop: float) -> tuple[Tensor, Tensor]:

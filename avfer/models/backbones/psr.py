@@ -90,7 +90,8 @@ class Psr(FaceNetwork):
         super().__init__()
         if cut not in CUTS:
             raise ValueError(f"cut: must be one of {CUTS}, got {cut}")
-        layers, statistics = vgg_layers(), (IMAGENET_MEAN, IMAGENET_STD) if pixel_range else None
+        layers = vgg_layers()
+        statistics = (IMAGENET_MEAN, IMAGENET_STD) if pixel_range else None
         self.stn = SpatialTransformer(side)
         self.small_side = _small_side(side, multiples)
         self.swapped: bool = adaptive_side is not None and side < adaptive_side / 1.5

@@ -16,7 +16,7 @@ LIMIT = 4.0  # standard deviations, to which descriptors are clamped before they
 
 
 class VoiceLite(VoiceNetwork):
-    """Arousal and valence of a voice in [-1, 1], then the 44 descriptors of which a linear layer reads them.
+    """Arousal and valence of a voice in [-1, 1], then the 44 descriptors from which a linear layer reads them.
 
     timbre: whether the 128 features of vggish_lite follow, as in the weights that were trained on acted speech.
     """

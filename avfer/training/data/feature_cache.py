@@ -114,12 +114,15 @@ class FeatureCache:
         """Run the pipeline on a clip and write the rows of all its faces."""
         parts: list[Rows] = list(self.pipeline.values(clip))
         rows = concat([replace(part, own=None) if isinstance(part, FaceFeatures) else part for part in parts])
-        is_joint = isinstance(rows, JointFeatures)
-        no_voice = np.zeros((len(rows.faces), 0), np.float32)
+        if isinstance(rows, JointFeatures):
+            face, voice, has_voice = rows.face, rows.voice.cpu().numpy(), rows.has_voice
+        else:
+            count = len(rows.faces)
+            face, voice, has_voice = rows.values, np.zeros((count, 0), np.float32), np.zeros(count, bool)
         columns = {
-            "face": (rows.face if isinstance(rows, JointFeatures) else rows.values).cpu().numpy(),
-            "voice": rows.voice.cpu().numpy() if isinstance(rows, JointFeatures) else no_voice,
-            "has_voice": rows.has_voice if is_joint else np.zeros(len(rows.faces), bool),
+            "face": face.cpu().numpy(),
+            "voice": voice,
+            "has_voice": has_voice,
             "frames": rows.faces.frames,
             "times": rows.faces.times,
             "tracks": rows.faces.track_ids,

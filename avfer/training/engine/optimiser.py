@@ -110,8 +110,8 @@ def make_schedule(optimiser: Optimizer, config: OptimiserConfig, steps: int, ste
 def ascend(parameters: Iterable[nn.Parameter], radius: float) -> Callable[[], None]:
     """Move the weights w to w + radius * g / |g|, g their gradients; return a function that moves them back.
 
-    The first half of a sharpness-aware step (Foret et al. 2021, arXiv 2010.01412). Moving back copies the very
-    weights from before, so that no rounding remains.
+    The first half of a sharpness-aware step (Foret et al. 2021, arXiv 2010.01412). Moving back copies the
+    weights from before, so that no rounding error remains.
     """
     before: list[tuple[nn.Parameter, Tensor]] = []
     with torch.no_grad():
