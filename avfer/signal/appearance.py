@@ -1,5 +1,6 @@
 """The appearance of a face on one frame, to recognise it on the next one; cheap enough for every frame."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,11 @@ BINS = 8  # of a colour histogram, per channel
 FLAT = 3.0  # grey levels, contrast below which a face has hardly any pattern
 # (x, y, 1) of the centre of each pixel of the sample: (3, SIDE^2)
 CENTRES = np.stack([*(np.mgrid[:SIDE, :SIDE].reshape(2, -1)[::-1] + 0.5), np.ones(SIDE**2)])
+GREY_SIDE = SIDE // 2  # px of the grey picture
+# indices of the pixels of the grey picture, without its border and shifted by at most one pixel: (9, 196)
+SHIFTED = np.lib.stride_tricks.sliding_window_view(
+    np.arange(GREY_SIDE**2).reshape(GREY_SIDE, GREY_SIDE), (GREY_SIDE - 2, GREY_SIDE - 2)
+).reshape(9, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,30 +41,38 @@ def colour_overlap(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def appearance(picture: Tensor, landmarks: np.ndarray) -> Appearance:
-    """Sample a face through its landmarks, so that motion, size and tilt of the head do not matter.
+    """Return the appearance of one face as `appearances` does. picture: (H, W, 3) uint8 RGB; landmarks: (5, 2) px."""
+    return appearances([picture], landmarks[None])[0]
 
-    picture: (H, W, 3) uint8 RGB; landmarks: (5, 2) px in the order of the ArcFace template. Pixels are not
-    interpolated; beyond the border the nearest one is repeated.
+
+def appearances(pictures: Sequence[Tensor], landmarks: np.ndarray) -> list[Appearance]:
+    """Sample faces through their landmarks, so that motion, size and tilt of the head do not matter.
+
+    pictures: N frames (H, W, 3) uint8 RGB, one for each face; landmarks: (N, 5, 2) px in the order of the ArcFace
+    template. Pixels are not interpolated; beyond the border the nearest one is repeated.
     """
-    sample = _sample(picture, landmarks)
-    grey = sample.reshape(SIDE // 2, 2, SIDE // 2, 6).mean((1, 3)).astype(np.float32)
-    return Appearance(grey, colour_histogram(sample))
+    samples = _samples(pictures, landmarks)
+    greys = samples.reshape(-1, GREY_SIDE, 2, GREY_SIDE, 6).mean((2, 4)).astype(np.float32)
+    return [Appearance(grey, colour_histogram(sample)) for grey, sample in zip(greys, samples, strict=True)]
 
 
 def face_colours(picture: Tensor, landmarks: np.ndarray) -> np.ndarray:
-    """Return the colours of a face alone, those of `appearance`: (512,) float32 that sums to 1.
+    """Return the colours of a face alone, those of `appearances`: (512,) float32 that sums to 1.
 
     picture: (H, W, 3) uint8 RGB; landmarks: (5, 2) px in the order of the ArcFace template.
     """
-    return colour_histogram(_sample(picture, landmarks))
+    return colour_histogram(_samples([picture], landmarks[None])[0])
 
 
-def _sample(picture: Tensor, landmarks: np.ndarray) -> np.ndarray:
-    """Return SIDE^2 pixels of a face, row by row: (SIDE^2, 3) uint8 RGB."""
-    height, width = picture.shape[:2]
-    to_picture = inverse(similarity(landmarks[None], np.array(ARCFACE) * SIDE))[0]
-    points = np.floor(to_picture @ CENTRES).astype(np.int64)
-    return picture.numpy()[points[1].clip(0, height - 1), points[0].clip(0, width - 1)]
+def _samples(pictures: Sequence[Tensor], landmarks: np.ndarray) -> np.ndarray:
+    """Return SIDE^2 pixels of each face, row by row: (N, SIDE^2, 3) uint8 RGB."""
+    samples = np.empty((len(landmarks), SIDE**2, 3), np.uint8)
+    to_pictures = inverse(similarity(landmarks, np.array(ARCFACE) * SIDE))
+    for sample, picture, to_picture in zip(samples, pictures, to_pictures, strict=True):
+        height, width = picture.shape[:2]
+        x, y = np.floor(to_picture @ CENTRES).astype(np.int64)
+        picture.numpy().reshape(-1, 3).take(y.clip(0, height - 1) * width + x.clip(0, width - 1), 0, sample)
+    return samples
 
 
 def likeness(first: Appearance, second: Appearance) -> float:
@@ -75,11 +89,10 @@ def _pattern_correlation(first: np.ndarray, second: np.ndarray) -> float:
 
     (covariance + FLAT^2) / (product of the standard deviations + FLAT^2), so that noise on flat faces counts little.
     """
-    inner = second[1:-1, 1:-1]
-    side = len(inner)
-    windows = np.lib.stride_tricks.sliding_window_view(first, (side, side)).reshape(9, side * side)
+    windows = first.ravel()[SHIFTED]
     windows = windows - windows.mean(1, keepdims=True)
-    centred = (inner - inner.mean()).ravel()
-    covariance = windows @ centred / centred.size
-    spread = np.sqrt((windows**2).mean(1) * (centred**2).mean())
+    inner = second[1:-1, 1:-1].ravel()
+    inner = inner - inner.mean()
+    covariance = windows @ inner / inner.size
+    spread = np.sqrt(np.einsum("ij,ij->i", windows, windows) * (inner @ inner)) / inner.size
     return float(((covariance + FLAT**2) / (spread + FLAT**2)).max())

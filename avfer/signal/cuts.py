@@ -39,7 +39,7 @@ def thumbnail(picture: Tensor) -> np.ndarray:
     height, width = picture.shape[:2]
     rows = (np.arange(ROWS * POINTS) * 2 + 1) * height // (2 * ROWS * POINTS)
     columns = (np.arange(COLUMNS * POINTS) * 2 + 1) * width // (2 * COLUMNS * POINTS)
-    return picture.numpy().take(rows, 0).take(columns, 1)
+    return picture.numpy().reshape(-1, 3).take(np.add.outer(rows * width, columns), 0)
 
 
 def change(before: np.ndarray, after: np.ndarray, seconds: float) -> Change:
@@ -57,7 +57,7 @@ def change(before: np.ndarray, after: np.ndarray, seconds: float) -> Change:
 
     before, after: (72, 128, 3) uint8 thumbnails.
     """
-    difference = float(np.abs(after.astype(np.int16) - before).mean())
+    difference = float((np.maximum(before, after) - np.minimum(before, after)).sum(dtype=np.int64)) / before.size
     if difference <= RECOLOURED_CHANGE:
         return Change.MOTION
     first, second = _cells(before), _cells(after)

@@ -21,10 +21,10 @@ def gain(picture: Tensor) -> float:
     """
     step = max(1, min(picture.shape[:2]) // SAMPLES)
     sample = picture.numpy()[step // 2 :: step, step // 2 :: step].astype(np.uint16)
-    levels = ((sample[..., 0] + sample[..., 1] + sample[..., 2]) / 3).ravel()
-    if not len(levels) or (levels >= DARK).mean() >= BRIGHT_SHARE:
+    sums = sample[..., 0] + sample[..., 1] + sample[..., 2]
+    if np.count_nonzero(sums >= 3 * DARK) >= BRIGHT_SHARE * sums.size:
         return 1.0
-    bright = float(np.quantile(levels, 1 - BRIGHT_SHARE))
+    bright = float(np.quantile(sums / 3, 1 - BRIGHT_SHARE))
     return GOAL / bright if BLACK <= bright < DARK else 1.0
 
 

@@ -66,7 +66,7 @@ def associate(
         return {}
     last = np.array([track.box for track in tracks], np.float64)
     expected = np.array([track.expected(time) for track in tracks], np.float64)
-    overlap = np.maximum(iou(last, boxes), iou(expected, boxes))
+    overlap = iou(np.concatenate([last, expected]), boxes).reshape(2, len(tracks), len(boxes)).max(0)
     near = _near(tracks, expected, boxes.astype(np.float64), time)
     value = np.zeros((len(tracks), len(boxes)))
     for i, j in np.argwhere(near | (overlap >= min_iou)):

@@ -1,14 +1,16 @@
 """track_faces: from faces on key frames to every face of every frame, with one track per person."""
 
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
+from torch import Tensor
 
 from avfer.option_types import Count, Seconds, Share, check_options
 from avfer.rows import concat, no_faces, select
-from avfer.signal.appearance import appearance
+from avfer.signal.appearance import Appearance, appearances
 from avfer.signal.cuts import Change, change, thumbnail
 from avfer.stages.association import Track, associate, new_track
 from avfer.stages.between_key_frames import SURE_SCORE, Faces, KeyFrameInterval, SearchableFrames, follow, unrefined
@@ -106,14 +108,13 @@ class TrackFaces:
         """Assign track ids to the faces of consecutive frames."""
         tracks, next_id, before, last = list(state.tracks), state.next_id, state.thumbnail, state.time
         ids: list[np.ndarray] = []
-        for i, found in enumerate(faces):
+        pictures = [state.frames.picture(frame) for frame in range(clock.first, clock.stop)]
+        for i, (found, picture, looks) in enumerate(zip(faces, pictures, _looks(pictures, faces), strict=True)):
             frame, time = clock.first + i, float(clock.times[i])
-            picture = state.frames.picture(frame)
             after = thumbnail(picture)
             changed = Change.MOTION if before is None else change(before, after, time - last)
             before, last = after, time
             tracks = [track for track in tracks if time - track.time <= self.max_gap]
-            looks = [appearance(picture, points) for points in found.landmarks]
             continued = associate(tracks, found.boxes, looks, frame, time, changed, self.min_iou)
             current: list[Track] = []
             for j, (box, look) in enumerate(zip(found.boxes, looks, strict=True)):
@@ -158,6 +159,14 @@ class TrackFaces:
         alive = {track.id for track in state.tracks} | set(waiting.track_ids.tolist())
         numbers = {track: number for track, number in numbers.items() if track in alive}
         return replace(state, waiting=waiting, numbers=numbers, next_number=next_number), output
+
+
+def _looks(pictures: list[Tensor], faces: list[Faces]) -> list[list[Appearance]]:
+    """Return the appearances of the faces of each frame.   pictures: (H, W, 3) uint8 RGB each"""
+    counts = [len(found.boxes) for found in faces]
+    shown = [picture for picture, count in zip(pictures, counts, strict=True) for _ in range(count)]
+    looks = iter(appearances(shown, np.concatenate([found.landmarks for found in faces])) if shown else [])
+    return [list(islice(looks, count)) for count in counts]
 
 
 def _rows(clock: Clock, faces: list[Faces], ids: list[np.ndarray]) -> FaceTracks:
