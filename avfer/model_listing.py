@@ -1,13 +1,13 @@
-"""Printouts of `avfer models`: all models of the catalog, the card of one, and its deviations from a golden."""
+"""Printouts of `avfer models` on one model: its card, its line in the listing, its deviations from a golden."""
 
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
-from avfer.catalog import MODEL_KINDS, NAMES, kind_of
-from avfer.goldens.adapters import verify
+from avfer.catalog import kind_of
 from avfer.goldens.golden_files import read_golden
+from avfer.listed_models import WIDTH, ListedModel, read_listing
 from avfer.listing_console import listing_console
 from avfer.models.card import MARKS, Card, Published
 from avfer.models.card_files import BUILTIN, builtin_card
@@ -15,35 +15,6 @@ from avfer.models.factory import cost_of
 from avfer.models.network import VoiceNetwork, find_network
 from avfer.models.weights import EMBEDDED, card_of
 from avfer.signal.log_mel import BANDS
-
-WIDTH = 240  # characters of a line in a file or a pipe
-
-
-def print_models(commercial: bool | None = None) -> None:
-    """Print one line for each model: kind, task, inputs, cost, licence of the weights and published results.
-
-    The letter after a published result states its source, as explained below the table. A model with a second set of
-    embedded weights, for research, has a second line.
-
-    commercial: list only weights whose licence allows commercial use (True), only the others (False), or all.
-    """
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("name", "kind", "task", "inputs"):
-        table.add_column(name)
-    for name in ("parameters", "MACs"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("licence of the weights", "published"):
-        table.add_column(name)
-    for kind in MODEL_KINDS:
-        for name in NAMES[kind]:
-            for shown, card in sets_of_weights(name):
-                if commercial is None or card.commercial == commercial:
-                    table.add_row(*map(escape, _line(kind, name, shown, card)))
-    console = listing_console(WIDTH)
-    console.print(table)
-    console.print("\ntimm:NAME is the network NAME of timm, as a backbone.", highlight=False)
-    marks = "; ".join(f"[{mark}] {text}" for mark, text in MARKS.items())
-    console.print(f"published: accuracy in % unless another measure is named; {marks}", markup=False)
 
 
 def print_card(name: str) -> None:
@@ -67,6 +38,8 @@ def print_deviations(name: str, folder: Path) -> bool:
     Returns whether at least one output was compared and all of them lie within their tolerance.
     Raises ConfigError if the folder is no golden or the model has no code that runs goldens.
     """
+    from avfer.goldens.adapters import verify  # imports every network, which takes seconds
+
     golden = read_golden(folder)
     deviations = verify(name, golden)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -102,16 +75,29 @@ def sets_of_weights(name: str) -> list[tuple[str, Card]]:
     return [(name, card_of(name)), *others]
 
 
-def _line(kind: str, name: str, shown: str, card: Card) -> list[str]:
-    """Return the cells of a set of weights in the listing, in the order of the columns."""
-    published = ", ".join(figure(p) for p in card.published)
-    return [shown, kind, card.task, _inputs(kind, card), *_cost(name, card), _licence(name, card), published or "-"]
+def listed(name: str) -> list[ListedModel]:
+    """Return the lines of a model of the catalog in the listing, computed from its cards and its network."""
+    kind = kind_of(name)
+    return [
+        ListedModel(
+            shown,
+            kind,
+            card.task,
+            _inputs(kind, card),
+            *_cost(name, card),
+            _licence(name, card),
+            ", ".join(figure(one) for one in card.published) or "-",
+            card.commercial,
+        )
+        for shown, card in sets_of_weights(name)
+    ]
 
 
 def _facts(name: str, shown: str, card: Card) -> list[tuple[str, str]]:
     """Return the lines of a card as (label, text); facts that the card lacks are left out."""
     kind = kind_of(name)
-    parameters, macs = _cost(name, card)
+    stored = [(model.parameters, model.macs) for model in read_listing() if model.name == shown]
+    parameters, macs = stored[0] if stored else _cost(name, card)
     facts = [
         ("name", shown),
         ("kind", kind),
@@ -169,7 +155,9 @@ def _licence(name: str, card: Card) -> str:
 
 
 def _inputs(kind: str, card: Card) -> str:
-    """Describe what one call of the network takes: a face crop, a log-mel patch, or features with their widths."""
+    """Describe what one call of the network reads: a face crop, sound, a log-mel patch, or features by width."""
+    if kind == "speech detector":
+        return "sound"
     if kind == "voice backbone":
         columns = find_network(card.name, VoiceNetwork).frames.columns
         return f"{'log-mel patch' if columns == BANDS else 'patch of voice frames'} 96x{columns}"

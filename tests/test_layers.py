@@ -48,7 +48,7 @@ LAYERS = (
         "clip_progress",
         "clip_warnings",
     }
-    | {"model_listing", "pipeline_listing", "doctor", "executors"},
+    | {"listed_models", "model_listing", "pipeline_listing", "doctor", "executors"},
     {"labelling"},
     {"evaluation"},
     {"training"},

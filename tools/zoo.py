@@ -11,7 +11,8 @@ from avfer.catalog import MODEL_KINDS, NAMES
 from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
 from avfer.goldens.verification import Deviation
-from avfer.model_listing import figure
+from avfer.listed_models import write_listing
+from avfer.model_listing import figure, listed
 from avfer.models.factory import cost_of
 from avfer.models.weights import card_of
 from tests.test_goldens import MODELS as GOLDENS
@@ -21,7 +22,11 @@ FOLDER = Path(__file__).parents[1] / "tests" / "golden"
 
 def main() -> None:
     """Print the table as Markdown."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--listing", action="store_true", help="write the listing of `avfer models list` instead")
+    if parser.parse_args().listing:
+        write_listing([line for kind in MODEL_KINDS for name in NAMES[kind] for line in listed(name)])
+        return
     rows = {name: rows_of(name) for name in dict.fromkeys(GOLDENS.values())}
     print("| name | published | parameters | MACs | goldens | largest deviation |")
     print("|---|---|---|---|---|---|")

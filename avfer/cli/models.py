@@ -39,7 +39,7 @@ def list_models(
 
     MACs are multiply-adds for one input. `timm:NAME` can be used as well and is not listed.
     """
-    from avfer.model_listing import print_models
+    from avfer.listed_models import print_models
 
     print_models(None if licence is None else licence is Licence.COMMERCIAL)
 

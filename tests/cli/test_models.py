@@ -1,7 +1,23 @@
 """`avfer models`: the listing of models."""
 
+import pytest
+
 from avfer.catalog import MODEL_KINDS, NAMES
-from avfer.model_listing import sets_of_weights
+from avfer.listed_models import read_listing
+from avfer.model_listing import listed, sets_of_weights
+
+ALL = [name for kind in MODEL_KINDS for name in NAMES[kind]]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_stored_line_of_a_model_is_that_of_its_cards_and_its_network(name):
+    lines = listed(name)
+    stored = [line for line in read_listing() if line.name in {line.name for line in lines}]
+    assert stored == lines, "run `python -m tools.zoo --listing`"
+
+
+def test_the_lines_are_in_the_order_of_the_catalog():
+    assert list(dict.fromkeys(line.name.partition(" (")[0] for line in read_listing())) == ALL
 
 
 def test_models_list_names_every_model_of_the_catalog(avfer):
@@ -13,8 +29,7 @@ def test_models_list_names_every_model_of_the_catalog(avfer):
 
 
 def test_weights_for_commercial_use_are_separate_from_the_others():
-    names = [name for kind in MODEL_KINDS for name in NAMES[kind]]
-    cards = {shown: card.commercial for name in names for shown, card in sets_of_weights(name)}
+    cards = {shown: card.commercial for name in ALL for shown, card in sets_of_weights(name)}
     commercial = {shown for shown, allowed in cards.items() if allowed}
     assert {"aver_lite", "voice_lite", "prosody_pitch", "mtcnn", "vggish"} <= commercial
     others = cards.keys() - commercial
