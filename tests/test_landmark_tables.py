@@ -63,15 +63,6 @@ def test_landmarks_lie_on_the_face(written: Path) -> None:
     assert box["face_y1"] < left[1] < nose[1] < chin[1]
 
 
-def test_label_writes_the_landmarks_that_run_writes(written: Path, tmp_path: Path) -> None:
-    assert (
-        exit_code(["label", "vision", "--input", str(DEMO), "--output", str(tmp_path / "out"), "--quiet", *SECOND]) == 0
-    )
-    ours = pq.read_table(next((tmp_path / "out" / "landmarks").rglob("*.parquet")))
-    theirs = pq.read_table(written / "demo.landmarks.parquet")
-    assert ours.drop_columns("clip").equals(theirs.drop_columns("clip"))
-
-
 def test_a_pipeline_without_landmarks_writes_no_second_table(tmp_path: Path) -> None:
     arguments = ["run", "vision", "--input", str(DEMO), "--output", str(tmp_path), "--quiet", "--stop", "0.2"]
     assert exit_code(arguments) == 0
