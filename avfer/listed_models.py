@@ -35,8 +35,8 @@ class ListedModel:
     kind: str  # "backbone", "affect model", ...
     task: str  # what it predicts
     inputs: str  # "face crop 96x96", or the features that it reads
-    parameters: str  # their number: "1.2 M"
-    macs: str  # multiply-adds for one input: "0.3 G"; empty if they are not counted
+    parameters: str  # their number: "2.35 M"
+    macs: str  # multiply-adds for one input: "134.10 M", or "-"
     licence: str  # of the weights
     published: str  # results, each with the letter of its source
     commercial: bool  # whether the licence of the weights allows commercial use

@@ -25,11 +25,12 @@ WORDS = re.compile(
 )
 ARRAYS = re.compile(r"\b(Tensor|ndarray|NDArray|ArrayLike)\b")
 SHAPE = re.compile(r"\([^()]*\b(?:\.\.\.|[A-Z]\w?|\d+)\b[^()]*\)|\(\)|scalar|float")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass
 class Findings:
-    """Everything found, by kind: a line for each finding."""
+    """All findings by kind, a line for each."""
 
     lines: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -37,10 +38,10 @@ class Findings:
         self.lines[kind].append(f"{path.relative_to(ROOT)}:{line}: {text}")
 
 
-def functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, str, bool]]:
-    """Every function and method of a module with its qualified name, and whether it is public."""
+def functions(tree: ast.Module) -> Iterator[tuple[Function, str, bool]]:
+    """Yield every function and method of a module with its qualified name, and whether it is public."""
 
-    def walk(node: ast.AST, prefix: str, public: bool) -> Iterator[tuple[ast.FunctionDef, str, bool]]:
+    def walk(node: ast.AST, prefix: str, public: bool) -> Iterator[tuple[Function, str, bool]]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield child, prefix + child.name, public and not child.name.startswith("_")
@@ -53,7 +54,7 @@ def functions(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFun
 
 
 def docstring_lines(tree: ast.Module) -> int:
-    """Lines that docstrings cover."""
+    """Return the number of lines that docstrings cover."""
     count = 0
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
@@ -67,14 +68,14 @@ def docstring_lines(tree: ast.Module) -> int:
     return count
 
 
-def takes_arrays(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether an argument or the result is annotated as a tensor or an array."""
+def takes_arrays(node: Function) -> bool:
+    """Return whether an argument or the result is annotated as a tensor or an array."""
     notes = [arg.annotation for arg in (*node.args.args, *node.args.kwonlyargs)] + [node.returns]
     return any(note is not None and ARRAYS.search(ast.unparse(note)) for note in notes)
 
 
 def check_functions(path: Path, tree: ast.Module, source: str, found: Findings, counts: Counter[str]) -> None:
-    """Public functions without a docstring, or without the shapes of their arrays."""
+    """Add public functions without a docstring, or without the shapes of their arrays."""
     for node, name, public in functions(tree):
         if not public or any("overload" in ast.unparse(d) for d in node.decorator_list):
             continue
@@ -91,20 +92,20 @@ def check_functions(path: Path, tree: ast.Module, source: str, found: Findings, 
 
 
 def check_words(path: Path, source: str, found: Findings) -> None:
-    """Lines with words of the list."""
+    """Add lines with words of the list."""
     for number, line in enumerate(source.splitlines(), start=1):
         for match in WORDS.finditer(line.replace("_", " ")):
             found.add("word", path, number, f"{match.group()}: {line.strip()[:100]}")
 
 
 def module_name(path: Path) -> str:
-    """avfer.stages.detect of avfer/stages/detect.py."""
+    """Return the name of a module: avfer.stages.detect for avfer/stages/detect.py."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path: Path, tree: ast.Module, modules: set[str]) -> set[str]:
-    """Modules of the package that a file imports anywhere, apart from the lazy names of avfer/__init__.py."""
+    """Return the modules of the package that a file imports, apart from the lazy names of avfer/__init__.py."""
     if path == PACKAGE / "__init__.py":
         return set()
     names: set[str] = set()
@@ -118,7 +119,7 @@ def imports(path: Path, tree: ast.Module, modules: set[str]) -> set[str]:
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Groups of modules that import each other (strongly connected components of more than one, by Tarjan)."""
+    """Return groups of modules that import each other (strongly connected components of more than one, by Tarjan)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -145,11 +146,12 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def repeated(places: dict[str, list[str]]) -> list[str]:
+    """Return a line for each name that occurs in several places."""
     return [f"{name}: {', '.join(where)}" for name, where in sorted(places.items()) if len(where) > 1]
 
 
 def audit(found: Findings, folders: list[Path]) -> Counter[str]:
-    """Measure avfer/; words are also sought in tests/, tools/, configs/, pipelines/ and README.md."""
+    """Measure avfer/, and search for words also in tests/, tools/, configs/, pipelines/ and README.md."""
     counts: Counter[str] = Counter()
     graph: dict[str, set[str]] = {}
     files, classes = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
@@ -184,7 +186,7 @@ def audit(found: Findings, folders: list[Path]) -> Counter[str]:
 
 
 def text_files() -> list[Path]:
-    """Everything outside the package in which words are sought."""
+    """Return the files outside the package that are searched for words."""
     kinds = ("*.py", "*.yaml", "*.sh", "*.md")
     found = [
         path

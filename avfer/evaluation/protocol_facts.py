@@ -55,7 +55,7 @@ def protocol_facts(config: EvalConfig, corpus: Corpus, found: Collected, origin:
 
 
 def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str, str]:
-    """Where the predictions come from, with the settings of the pipeline and the training data of its networks."""
+    """Return the source of the predictions, the settings of the pipeline and the training data of its networks."""
     if config.predictions:
         source = f"tables in {config.predictions}"
     else:
@@ -66,7 +66,7 @@ def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str,
 
 
 def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
-    """How predictions were brought to the steps, and what was done about recordings without any."""
+    """Return how predictions were brought to the steps, and what was done about recordings without any."""
     if config.model:
         facts = {"pictures": RESIZING_RULE}
     else:
@@ -79,14 +79,14 @@ def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
 
 
 def _delay_facts(config: EvalConfig) -> dict[str, str]:
-    """The reaction delay of each dimension, and how it was undone."""
+    """Return the reaction delay of each dimension, and how it was undone."""
     delays = ", ".join(f"{kind} {config.delay[kind]:g} s" for kind in DIMENSIONS if config.delay.get(kind))
     rule = "predictions moved later by it, the first steps repeat the first prediction"
     return {"reaction delay used in training": f"{delays}; undone: {rule}" if delays else "none given, none undone"}
 
 
 def _ccc_facts(config: EvalConfig) -> dict[str, str]:
-    """Convention, headline, post-processing and the rule of signs of a continuous prediction."""
+    """Return the convention, headline, post-processing and the rule of signs of a continuous prediction."""
     chain = "none in the headline"
     chain += "; raw, fitted on train and fitted on dev in separate tables" if config.post_processing else ""
     chain += f"; a moving mean of {config.smoothing} steps on each side in a table" if config.smoothing else ""
@@ -100,7 +100,7 @@ def _ccc_facts(config: EvalConfig) -> dict[str, str]:
 
 
 def _class_facts(found: Collected) -> dict[str, str]:
-    """Class list, action units and their threshold, as far as they were scored."""
+    """Return the classes, and the action units and their threshold, if they were scored."""
     facts: dict[str, str] = {}
     for tally in found.tallies.values():
         if isinstance(tally, ExpressionTally):
@@ -112,5 +112,5 @@ def _class_facts(found: Collected) -> dict[str, str]:
 
 
 def _drawn(found: Collected) -> str:
-    """What the intervals draw: "subjects", "recordings" or "pictures"."""
+    """Return what the intervals draw: "subjects", "recordings" or "pictures"."""
     return " and ".join(dict.fromkeys(tally.scores.drawn for tally in found.tallies.values()))

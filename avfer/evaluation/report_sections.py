@@ -114,7 +114,7 @@ def _steps_of(report: EvaluationReport) -> list[tuple[str, StepCounts]]:
 
 
 def _headline(report: EvaluationReport) -> Section:
-    """The quoted scores with intervals, and beside them the same scores over predicted steps alone."""
+    """Return the quoted scores with intervals, and beside them the same scores over predicted steps alone."""
     own: dict[str, str] = {}
     notes = _absent_notes(report)
     for kind, scores in report.scores.items():
@@ -148,7 +148,7 @@ def _absent_notes(report: EvaluationReport) -> dict[str, str]:
 
 
 def _published(report: EvaluationReport) -> Iterator[Section]:
-    """Published rows of the same corpus, partition and protocol below the row of this evaluation."""
+    """Yield published rows of the same corpus, partition and protocol, each below the row of this evaluation."""
     for table in report.published:
         heads = ("system", *(NAMES.get(name, name) for name in table.metrics), "mark")
         rows = [
@@ -173,7 +173,7 @@ def _protocol(report: EvaluationReport) -> Section:
 
 
 def _step_counts(report: EvaluationReport) -> Section:
-    """Numbers of steps of each kind: annotated, valid, predicted and filled."""
+    """Return the numbers of steps of each kind: annotated, valid, predicted and filled."""
     heads = ("", "examples", "annotated", "valid", "predicted", "repeated", "filled by the delay", "filled in all")
     rows: list[tuple[str, ...]] = []
     for kind, s in _steps_of(report):
@@ -184,7 +184,7 @@ def _step_counts(report: EvaluationReport) -> Section:
 
 
 def _dimension(name: Dimension, dimension: DimensionReport) -> list[Section]:
-    """All regression scores, joined and as the mean of the recordings, each with and without filled steps."""
+    """Return all regression scores, joined and as the mean of the recordings, each with and without filled steps."""
     scores = dimension.scores
     steps, own = scores.steps.valid, scores.steps.predicted
     lines = [("all steps joined", steps, scores.joined), ("without filled steps, joined", own, scores.joined_own)]
@@ -200,7 +200,7 @@ def _dimension(name: Dimension, dimension: DimensionReport) -> list[Section]:
 
 
 def _variants(name: Dimension, dimension: DimensionReport) -> Iterator[Section]:
-    """The CCC after each post-processing, and every operation that was tried while it was fitted."""
+    """Yield the CCC after each post-processing, and every operation that was tried while it was fitted."""
     if dimension.variants:
         rows = tuple((v.name, format_score(v.joined), format_score(v.mean), v.chain) for v in dimension.variants)
         text = "CCC. The headline has no post-processing; a score fitted on the scored partition is optimistic."
@@ -211,7 +211,7 @@ def _variants(name: Dimension, dimension: DimensionReport) -> Iterator[Section]:
 
 
 def _expression(found: ExpressionReport) -> list[Section]:
-    """Scores by class, and the confusion matrix as table and chart."""
+    """Return the scores by class, and the confusion matrix as table and chart."""
     scores = zip(found.support, found.f1, found.recall, found.precision, strict=True)
     values = [(str(n), *(format_score(float(value)) for value in row)) for n, *row in scores]
     notes = name_notes(found.classes, found.support, found.never_predicted)
@@ -232,7 +232,7 @@ def _expression(found: ExpressionReport) -> list[Section]:
 
 
 def _action_units(found: ActionUnitReport) -> Section:
-    """F1 and support of each action unit, and their mean."""
+    """Return F1 and support of each action unit, and their mean."""
     notes = name_notes(found.units, found.support, found.never_predicted)
     columns = zip(found.units, found.support, found.f1, strict=True)
     rows = [(unit, str(support), format_score(float(f1))) for unit, support, f1 in columns]
@@ -244,7 +244,7 @@ def _action_units(found: ActionUnitReport) -> Section:
 
 
 def _recordings(report: EvaluationReport) -> Iterator[Section]:
-    """The main scores of each recording, one row for each."""
+    """Yield the main scores of each recording, one row for each."""
     by_kind = {kind: scores.recordings for kind, scores in report.scores.items() if scores.recordings}
     if not by_kind:
         return
@@ -259,7 +259,7 @@ def _recordings(report: EvaluationReport) -> Iterator[Section]:
 
 
 def _curves(report: EvaluationReport) -> Iterator[Section]:
-    """Target and prediction over time for the first MAX_CURVES recordings."""
+    """Yield target and prediction over time for the first MAX_CURVES recordings."""
     by_recording: dict[str, list[tuple[str, Curve]]] = {}
     for name, dimension in report.dimensions.items():
         for curve in dimension.curves:
@@ -276,7 +276,7 @@ def _curves(report: EvaluationReport) -> Iterator[Section]:
 
 
 def _notes_and_weights(report: EvaluationReport) -> Iterator[Section]:
-    """What the corpus reader and the evaluation noted, and the sha256 of every weight file."""
+    """Yield what the corpus reader and the evaluation noted, and the sha256 of every weight file."""
     notes = tuple((note, str(count), place) for note, (count, place) in report.notes.items())
     yield Section("Notes", "" if notes else "Nothing.", ("", "count", "first"), notes)
     weights = tuple(report.weights.items())

@@ -31,7 +31,6 @@ from avfer.stages.track import TrackFaces
 from avfer.types import Clip, Clock, FaceTracks, FrameBatch, Span
 
 CUT_CLIPS = ("nasa_13013.mp4", "pyfeat_face_noface.mov", "d_face_leaves_returns.mp4")  # the only ones with cuts in them
-CROWD = "facenet_video.mp4"
 SINGLE = (  # one person each, no two alike
     "lp_d0.mp4", "lp_d13.mp4", "lp_s32.mp4", "fer_woman2.mp4", "pyfeat_WolfgangLanger_Pexels.mp4",
     "pyfeat_single_face.mp4", "ravdess_01-01-01-01-01-01-01.mp4", "carphone_pristine.mp4", "grid_bbaf2n.mpg",

@@ -14,7 +14,7 @@ from PIL import Image
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 # Of weights trained on these data.
 LICENCE = "Apache-2.0 (FER+ labels: MIT; the FER2013 pictures have no stated licence and are not shipped)"
-UNKNOWN, NOT_A_FACE = 8, 9  # columns of the votes after the eight expressions
+UNKNOWN = 8  # column of the votes after the eight expressions; the last column, 9, is "not a face"
 
 
 def load_faces(root: Path, split: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
