@@ -45,6 +45,7 @@ NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
         "embed_faces": "avfer.stages.embed_faces:EmbedFaces",
         "embed_voice": "avfer.stages.embed_voice:EmbedVoice",
         "detect_speech": "avfer.stages.detect_speech:DetectSpeech",
+        "join_measures": "avfer.stages.join_measures:JoinMeasures",
         "join_features": "avfer.stages.join:JoinFeatures",
         "sample_voice": "avfer.stages.join:SampleVoice",
         "mask_voice": "avfer.stages.mask_voice:MaskVoice",

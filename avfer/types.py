@@ -225,10 +225,12 @@ class FaceFeatures:
     faces: FaceTracks  # N rows
     values: Tensor  # (N, D) float32
     own: Tensor | None = None  # (N, O) float32: valence and arousal, probabilities of classes, of action units
+    measures: np.ndarray | None = None  # (N, M) float32 of `join_measures`, NaN where unknown; None: not joined
 
     def __post_init__(self) -> None:
-        right = len(self.values) == len(self.faces) and (self.own is None or len(self.own) == len(self.faces))
-        _require(right, self, f"values and own must have {len(self.faces)} rows")
+        parts = [self.values, *(part for part in (self.own, self.measures) if part is not None)]
+        right = all(len(part) == len(self.faces) for part in parts)
+        _require(right, self, f"values, own and measures must have {len(self.faces)} rows")
 
     @property
     def clock(self) -> Clock:
@@ -278,6 +280,7 @@ class JointFeatures:
     has_voice: np.ndarray  # (N,) bool
     activity: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, A) in [0, 1] or NaN
     activity_names: tuple[str, ...] = ()  # A columns of the table: "speech", "speaking"
+    measures: np.ndarray | None = None  # (N, M) float32 as in FaceFeatures, NaN on rows without a face
 
     def __post_init__(self) -> None:
         if not self.activity_names:  # not detected: no column on each row

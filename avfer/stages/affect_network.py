@@ -19,7 +19,7 @@ from avfer.types import FaceFeatures, JointFeatures
 class AffectInputs:
     """The inputs of an affect model for N rows; features of a modality that is missing are 0."""
 
-    face: Tensor  # (N, Df) float32
+    face: Tensor  # (N, Df + M) float32, the features of the face, then its M measures, NaN where unknown
     voice: Tensor  # (N, Dv) float32
     has_face: np.ndarray  # (N,) bool
     has_voice: np.ndarray  # (N,) bool
@@ -59,7 +59,15 @@ class AffectNetwork:
         else:
             n, face, voice = len(features.has_voice), features.face, features.voice
             has_face, has_voice = features.has_face, features.has_voice
-        return AffectInputs(self._or_zeros("face", face, n), self._or_zeros("voice", voice, n), has_face, has_voice)
+        face = torch.cat([self._or_zeros("face", face, n), self._measures(features, n)], 1)
+        return AffectInputs(face, self._or_zeros("voice", voice, n), has_face, has_voice)
+
+    def _measures(self, features: FaceFeatures | JointFeatures, n: int) -> Tensor:
+        """Return the measures of n rows that the model reads, NaN if the pipeline joins none: (n, M)."""
+        width = self.card.inputs.get("measures", 0)
+        if features.measures is None or not width:
+            return torch.full((n, width), torch.nan, device=self.device)
+        return torch.from_numpy(features.measures).to(self.device)
 
     def _or_zeros(self, modality: str, values: Tensor | None, n: int) -> Tensor:
         """Return (N, D) values on the device; zeros of the model's width if there are none."""

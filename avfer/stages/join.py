@@ -16,7 +16,7 @@ from avfer.types import Clock, FaceFeatures, Gaps, JointFeatures, VoiceFeatures
 
 def _join(face: FaceFeatures, voice: VoiceSeries) -> JointFeatures:
     values, sounding = voice.at(face.faces.times)
-    return JointFeatures(face.faces, face.values, values, sounding)
+    return JointFeatures(face.faces, face.values, values, sounding, measures=face.measures)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,9 @@ def _with_empty_instants(face: FaceFeatures) -> FaceFeatures:
     empty = np.setdiff1d(np.arange(clock.first, clock.stop), faces.frames)
     if not len(empty):
         return face
-    blank = FaceFeatures(blank_faces(clock, empty), face.values.new_zeros(len(empty), face.values.shape[1]))
+    unknown = None if face.measures is None else np.full((len(empty), face.measures.shape[1]), np.nan, np.float32)
+    values = face.values.new_zeros(len(empty), face.values.shape[1])
+    blank = FaceFeatures(blank_faces(clock, empty), values, measures=unknown)
     joined = concat([face, blank])
     return select(joined, np.argsort(joined.faces.frames, kind="stable"), clock)
 

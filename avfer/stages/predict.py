@@ -102,7 +102,7 @@ class PredictAffect(_ModelStage):
             raise ConfigError(f"{self.model} outputs features only; name a model that reads them (model:, weights:)")
         modalities = card.inputs.keys() & cards.keys()
         if not modalities:
-            needs, has = " and ".join(card.inputs), " and ".join(cards)
+            needs, has = " and ".join(name for name in card.inputs if name != "measures"), " and ".join(cards)
             raise ConfigError(f"{self.model} reads features of the {needs}, but gets those of the {has} only")
         for modality in modalities:
             _check_features(card, cards[modality], modality)

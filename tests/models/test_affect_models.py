@@ -92,3 +92,28 @@ def test_widths_are_options():
     out = network.sequence(torch.zeros(1, 2, 512), torch.zeros(1, 2, 64), *[torch.ones(1, 2, dtype=torch.bool)] * 2)
     assert out.expression_logits.shape == (1, 2, 7)
     assert out.action_unit_logits.shape == (1, 2, 12)
+
+
+def measured(name: str, face: torch.Tensor, measures: torch.Tensor) -> torch.Tensor:
+    """Return the expression logits of faces with measures, by a model that learned their mean and spread."""
+    torch.manual_seed(0)
+    network = find("affect model", name)(num_measures=3).eval()
+    network.measured.fit(torch.tensor([[1.0, -2.0, torch.nan], [3.0, 4.0, torch.nan]]))
+    _, voice, has_face, has_voice = rows(len(face))
+    return network.step(torch.cat([face, measures], 1), voice, has_face, has_voice, network.start(len(face)))[
+        0
+    ].expression_logits
+
+
+@pytest.mark.parametrize("name", NAMES_OF_MODELS)
+def test_an_unknown_measure_counts_as_its_mean_and_one_never_known_is_not_read(name):
+    face, nan = rows(1)[0], torch.nan
+    at_mean = measured(name, face, torch.tensor([[2.0, 1.0, 0.0]]))
+    for same in ([nan, nan, nan], [2.0, nan, 9.0]):
+        torch.testing.assert_close(measured(name, face, torch.tensor([same])), at_mean)
+    assert not torch.allclose(measured(name, face, torch.tensor([[3.0, 1.0, 0.0]])), at_mean)
+
+
+@pytest.mark.parametrize("name", NAMES_OF_MODELS)
+def test_weights_without_measures_have_the_tensors_of_earlier_versions(name):
+    assert not [key for key in model(name).state_dict() if key.startswith("measured")]

@@ -256,6 +256,52 @@ def test_features_of_another_network_are_refused_although_their_width_fits(tmp_p
         PredictAffect("gru_lite").fit(made(face=256, voice=46) | {"voice": card("vggish", 46)})
 
 
+@pytest.fixture(scope="module")
+def reads_measures(tmp_path_factory):
+    """Return stages with small random weights that read two measures of each face."""
+    torch.manual_seed(0)
+    folder, stages = tmp_path_factory.mktemp("measured"), {}
+    for name, kind, inputs in (
+        ("gru_lite", GruLite, {"face": 5, "voice": 4}),
+        ("linear_lite", LinearLite, {"face": 5}),
+    ):
+        options = SIZES | {"num_measures": 2} | ({"num_voice": 4} if name == "gru_lite" else {})
+        card = Card(name=name, task="test", description="random", options=options, inputs=inputs | {"measures": 2})
+        card = card.model_copy(update={"classes": CLASSES, "action_units": UNITS})
+        path = save(kind(**options), card, folder / f"{name}.safetensors")
+        stages[name] = PredictAffect(name, str(path))
+        stages[name].load(torch.device("cpu"))
+    return stages
+
+
+def with_measures(rows: JointFeatures, value: float) -> JointFeatures:
+    """Return rows whose faces have two measures of this value."""
+    has_face = (rows.faces.track_ids != NO_TRACK)[:, None]
+    return replace(rows, measures=np.where(has_face, value, np.nan).repeat(2, 1).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
+def test_measures_change_the_affect_of_faces_alone(reads_measures, name):
+    stage, rows = reads_measures[name], crowd()
+    track, other = (predict(stage, with_measures(rows, value)) for value in (0.2, 0.9))
+    faces = rows.faces.track_ids != NO_TRACK
+    assert (track.valence[faces] != other.valence[faces]).all()
+    assert_same(predict(stage, with_measures(rows, 0.9), [3, 31]), other)
+
+
+@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
+def test_a_pipeline_that_joins_no_measures_is_read_as_faces_that_were_not_measured(reads_measures, name):
+    stage, rows = reads_measures[name], crowd()
+    track = predict(stage, rows)
+    assert np.isfinite(track.valence[rows.faces.track_ids != NO_TRACK]).all()
+    assert_same(track, predict(stage, with_measures(rows, np.nan)))
+
+
+@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
+def test_a_model_without_measures_ignores_those_that_are_joined(models, name):
+    assert_same(predict(models[name], with_measures(crowd(), 0.5)), predict(models[name], crowd()))
+
+
 def test_files_returns_the_sha256_of_the_weights(models):
     (name, digest), *others = models["gru_lite"].files().items()
     assert (name, len(digest), others) == ("gru_lite.safetensors", 64, [])

@@ -8,15 +8,50 @@ from avfer.models.affect.heads import AffectHeads
 from avfer.models.network import AffectModel
 from avfer.models.prediction import Prediction
 
+SPREAD = 0.3  # of the measures that a network reads, near that of the features of aver_lite
+
+
+class MeasuredFace(nn.Module):
+    """Brings the measures of a face to mean 0 and spread SPREAD, where an unknown one counts as its mean.
+
+    Training sets `centre` and `gain` by `fit`; they are saved with the weights and receive no gradient.
+
+    num_face, num_measures: features and measures of a face.
+    """
+
+    centre: Tensor  # (M,), mean of the measures
+    gain: Tensor  # (M,), SPREAD / spread of the measures, 0 for one that is never known
+
+    def __init__(self, num_face: int, num_measures: int) -> None:
+        super().__init__()
+        self.num_face = num_face
+        self.register_buffer("centre", torch.zeros(num_measures), persistent=num_measures > 0)
+        self.register_buffer("gain", torch.ones(num_measures), persistent=num_measures > 0)
+
+    def fit(self, measures: Tensor) -> None:
+        """Set mean and gain from the measures of faces: (N, M), NaN where unknown."""
+        for column, values in enumerate(measures.unbind(1)):
+            known = values[~values.isnan()]
+            if len(known):
+                self.centre[column], self.gain[column] = known.mean(), SPREAD / known.std()
+            else:
+                self.gain[column] = 0.0
+
+    def forward(self, face: Tensor) -> Tensor:
+        """face: (..., Df + M), features, then measures, NaN where unknown -> (..., Df + M)."""
+        measures = (face[..., self.num_face :] - self.centre) * self.gain
+        return torch.cat([face[..., : self.num_face], measures.nan_to_num(0.0)], -1)
+
 
 class GruLite(AffectModel):
     """A GRU (Cho et al. 2014) over face and voice, whose heads read the present input too.
 
     A missing face or voice is replaced by a learned vector, so that each modality can work alone.
 
-    num_face, num_voice: features that are read; width_face, width_voice: features of their projections; width_hidden:
-    of the GRU's state; num_classes, num_action_units: outputs of these heads, 0 for no head; dropout: share of the
-    projected features dropped in training.
+    num_face, num_voice: features that are read; num_measures: measures of the face that follow its features;
+    width_face, width_voice: features of their projections; width_hidden: of the GRU's state; num_classes,
+    num_action_units: outputs of these heads, 0 for no head; dropout: share of the projected features dropped in
+    training.
     """
 
     def __init__(
@@ -29,11 +64,13 @@ class GruLite(AffectModel):
         num_classes: int = 8,
         num_action_units: int = 17,
         dropout: float = 0.2,
+        num_measures: int = 0,
     ) -> None:
         super().__init__()
-        self.num_face, self.num_voice = num_face, num_voice
+        self.num_face, self.num_voice, self.num_measures = num_face, num_voice, num_measures
         self.dropout = dropout
-        self.face = nn.Linear(num_face, width_face)
+        self.measured = MeasuredFace(num_face, num_measures)
+        self.face = nn.Linear(num_face + num_measures, width_face)
         self.voice = nn.Linear(num_voice, width_voice)
         self.no_face = nn.Parameter(torch.zeros(width_face))
         self.no_voice = nn.Parameter(torch.zeros(width_voice))
@@ -47,7 +84,7 @@ class GruLite(AffectModel):
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
     ) -> tuple[Prediction, Tensor]:
-        """face: (N, Df), voice: (N, Dv), has_face, has_voice: (N,) bool, hidden: (N, H) -> N rows, hidden (N, H)."""
+        """face: (N, Df + M), voice: (N, Dv), has_face, has_voice: (N,) bool, hidden: (N, H) -> N rows, hidden."""
         x = self._joined(face, voice, has_face, has_voice)
         weight_x, weight_h, bias_x, bias_h = self.gru.all_weights[0]
         hidden = torch.gru_cell(x, hidden, weight_x, weight_h, bias_x, bias_h)
@@ -62,7 +99,7 @@ class GruLite(AffectModel):
         valid: Tensor | None = None,
         times: Tensor | None = None,
     ) -> Prediction:
-        """face: (B, T, Df), voice: (B, T, Dv), has_face, has_voice: (B, T) bool -> (B, T) steps.
+        """face: (B, T, Df + M), voice: (B, T, Dv), has_face, has_voice: (B, T) bool -> (B, T) steps.
 
         `valid` rows come first, so that rows after them change none; `times` are not used.
         """
@@ -70,8 +107,8 @@ class GruLite(AffectModel):
         return self.heads(torch.cat([x, self.gru(x)[0]], 2))
 
     def _joined(self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor) -> Tensor:
-        """(..., Df), (..., Dv), (...), (...) -> (..., W)."""
-        from_face = torch.where(has_face[..., None], self.face(face), self.no_face)
+        """(..., Df + M), (..., Dv), (...), (...) -> (..., W)."""
+        from_face = torch.where(has_face[..., None], self.face(self.measured(face)), self.no_face)
         from_voice = torch.where(has_voice[..., None], self.voice(voice), self.no_voice)
         x = torch.cat([from_face, from_voice], -1).relu()
         return F.dropout(x, self.dropout) if self.training else x
@@ -80,12 +117,16 @@ class GruLite(AffectModel):
 class LinearLite(AffectModel):
     """One linear layer per output on the face of a single picture, without memory and without the voice.
 
-    num_face: features that are read; num_classes, num_action_units: outputs of these heads, 0 for no head.
+    num_face: features that are read; num_measures: measures of the face that follow them; num_classes,
+    num_action_units: outputs of these heads, 0 for no head.
     """
 
-    def __init__(self, num_face: int = 256, num_classes: int = 8, num_action_units: int = 17) -> None:
+    def __init__(
+        self, num_face: int = 256, num_classes: int = 8, num_action_units: int = 17, num_measures: int = 0
+    ) -> None:
         super().__init__()
-        self.heads = AffectHeads(num_face, num_classes, num_action_units)
+        self.measured = MeasuredFace(num_face, num_measures)
+        self.heads = AffectHeads(num_face + num_measures, num_classes, num_action_units)
 
     def start(self, n: int) -> Tensor:
         """Return an empty state (n, 0)."""
@@ -94,8 +135,8 @@ class LinearLite(AffectModel):
     def step(
         self, face: Tensor, voice: Tensor, has_face: Tensor, has_voice: Tensor, hidden: Tensor
     ) -> tuple[Prediction, Tensor]:
-        """face: (N, Df), hidden: (N, 0) -> N rows and `hidden`; the other arguments are not used."""
-        return self.heads(face), hidden
+        """face: (N, Df + M), hidden: (N, 0) -> N rows and `hidden`; the other arguments are not used."""
+        return self.heads(self.measured(face)), hidden
 
     def sequence(
         self,
@@ -106,5 +147,5 @@ class LinearLite(AffectModel):
         valid: Tensor | None = None,
         times: Tensor | None = None,
     ) -> Prediction:
-        """face: (B, T, Df) -> (B, T) steps, each row by itself; the other arguments are not used."""
-        return self.heads(face)
+        """face: (B, T, Df + M) -> (B, T) steps, each row by itself; the other arguments are not used."""
+        return self.heads(self.measured(face))
