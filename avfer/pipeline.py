@@ -193,15 +193,16 @@ class Pipeline:
         """Yield the outputs of the decoding stages for one span after another, without end."""
         steps = self._steps(Phase.DECODING)
         states = {step.name: stages.start(step.stage) for step in steps}
-        chunk, place = self.spec.chunk, _Place()
+        chunk, decoded = self.spec.chunk, _DecodedChunk()
         while True:
-            start = place.number * chunk
+            start = decoded.number * chunk
             values: Values = {"span": Span(clip, start, start + chunk, CHUNK_BYTES)}
             with self._computing:
                 _advance(steps, states, values)
             yield values
             del values
-            place = place.after(min((_next_time(step.stage, states[step.name]) for step in steps), default=0.0), chunk)
+            next_time = min((_next_time(step.stage, states[step.name]) for step in steps), default=0.0)
+            decoded = decoded.after(next_time, chunk)
 
     def _process(self, earlier: Generator[Values], phase: Phase) -> Generator[Values]:
         """Add the outputs of the stages of a phase to the values of every span; close `earlier` at the end."""
@@ -224,21 +225,21 @@ def _is_large(values: Values) -> bool:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _DecodedChunk:
     """The chunk of a clip that is decoded next."""
 
-    number: int = 0
+    number: int = 0  # counted from the start of the clip
     reached: float = -math.inf  # s, start of the next frame or sample when this chunk was chosen
 
-    def after(self, next_time: float, chunk: float) -> "_Place":
-        """Return the place for a step that outputs the frame or sample at `next_time` seconds.
+    def after(self, next_time: float, chunk: float) -> "_DecodedChunk":
+        """Return the chunk for the step that outputs the frame or sample at `next_time` seconds.
 
         The chunk stays the same while it has more frames than fit into one step. Chunks without content are left out,
         so a gap in a clip costs no step.
         """
         wanted = math.floor(next_time / chunk) if math.isfinite(next_time) else self.number + 1
         more = wanted <= self.number and next_time > self.reached
-        return _Place(self.number if more else max(self.number + 1, wanted), next_time)
+        return _DecodedChunk(self.number if more else max(self.number + 1, wanted), next_time)
 
 
 def _next_time(stage: Any, state: Any) -> float:
