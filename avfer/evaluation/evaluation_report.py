@@ -69,7 +69,7 @@ class ActionUnitReport:
     scores: KindScores  # F1 and accuracy
     units: tuple[str, ...]
     never_predicted: tuple[str, ...]  # units that no prediction has a column of
-    threshold: float  # probability from which a unit counts as present, in [0, 1]
+    threshold: float  # probability above which a unit is predicted, in [0, 1]
     mixed: int  # steps with some units known and some not, which are not scored
     support: np.ndarray  # (A,) int64
     f1: np.ndarray  # (A,)

@@ -114,7 +114,7 @@ class ClassScores:
 class ActionUnitScores:
     """Mean F1 and accuracy of A action units; `summary` has the support and the F1 of each.
 
-    threshold: probability from which a unit counts as present, in [0, 1]; one number, or one for each unit.
+    threshold: probability above which a unit is predicted, in [0, 1]; one number, or one for each unit.
     """
 
     def __init__(self, units: int | Sequence[str], threshold: float | Sequence[float] = 0.5) -> None:

@@ -68,7 +68,8 @@ def au_f1(
 
     prediction: (T, A) probabilities in [0, 1], or occurrences 0 and 1.
     target: (T, A) occurrences, 0 or 1.
-    threshold: one for all units, or (A,); if it was tuned, a report must say so.
+    threshold: a unit is predicted where its probability is above it; one for all units, or (A,). A report must state
+    whether it was tuned.
     valid: (T,) or (T, A) bool, False where the target is unknown; None if all of it is known.
 
     Raises MetricError for other shapes, for a valid target other than 0 and 1, and for a prediction of NaN or infinity.
