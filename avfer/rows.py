@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -26,35 +27,47 @@ def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
     index: slice, or (N,) bool mask, or (M,) int64 positions -> the same struct with M rows; every array and tensor
     field is indexed, fields without rows are kept.
     """
-    changes: dict[str, Any] = {}
-    for field in fields(rows):  # pyright: ignore[reportArgumentType]
-        value = getattr(rows, field.name)
-        if isinstance(value, FaceTracks):
-            changes[field.name] = select(value, index, clock)
+    values: dict[str, Any] = {}
+    for name in _names(type(rows)):
+        value = getattr(rows, name)
+        if isinstance(value, np.ndarray):
+            value = value[index]
+        elif isinstance(value, FaceTracks):
+            value = select(value, index, clock)
         elif isinstance(value, Clock):
-            changes[field.name] = clock
+            value = clock
         elif isinstance(value, Tensor):
-            changes[field.name] = value[index if isinstance(index, slice) else torch.from_numpy(index)]
-        elif isinstance(value, np.ndarray):
-            changes[field.name] = value[index]
-    return replace(rows, **changes)  # pyright: ignore[reportArgumentType, reportCallIssue]
+            value = value[index if isinstance(index, slice) else torch.from_numpy(index)]
+        values[name] = value
+    return type(rows)(**values)
 
 
 def concat(parts: Sequence[Rows]) -> Rows:
     """Join consecutive parts of one clip into one struct; fields without rows are those of the first part."""
-    first = parts[0]
-    changes: dict[str, Any] = {}
-    for field in fields(first):  # pyright: ignore[reportArgumentType]
-        values = [getattr(part, field.name) for part in parts]
-        if isinstance(values[0], FaceTracks):
-            changes[field.name] = concat(values)
-        elif isinstance(values[0], Clock):
-            changes[field.name] = concat_clocks(values)
-        elif isinstance(values[0], Tensor):
-            changes[field.name] = torch.cat(values)
-        elif isinstance(values[0], np.ndarray):
-            changes[field.name] = np.concatenate(values)
-    return replace(first, **changes)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    filled = [part for part in parts if len(part.clock)]
+    if len(filled) <= 1:  # most steps of a pipeline add no instant
+        only = filled[0] if filled else parts[-1]
+        if only.clock.last == parts[-1].clock.last:
+            return only
+    values: dict[str, Any] = {}
+    for name in _names(type(parts[0])):
+        value, *_ = several = [getattr(part, name) for part in parts]
+        if isinstance(value, np.ndarray):
+            value = np.concatenate(several)
+        elif isinstance(value, FaceTracks):
+            value = concat(several)
+        elif isinstance(value, Clock):
+            value = concat_clocks(several)
+        elif isinstance(value, Tensor):
+            value = torch.cat(several)
+        values[name] = value
+    return type(parts[0])(**values)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """Return the names of the fields of a struct."""
+    return tuple(field.name for field in fields(kind))
 
 
 def concat_clocks(clocks: Iterable[Clock]) -> Clock:
