@@ -1,10 +1,12 @@
 """`avfer run`: wrong usage, clips that fail, interrupts and full disks."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,8 +82,23 @@ def test_avfer_debug_prints_the_traceback(avfer, steady, clip, tmp_path, monkeyp
     assert "Traceback" in result.err and "steady_stage.py" in result.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_keeps_finished_clips_and_nothing_half_written(steady, tmp_path, number):
+def test_a_terminated_run_keeps_finished_clips_and_nothing_half_written(avfer, steady, tmp_path):
+    clips = [write_clip(tmp_path / name, stripes(count)) for name, count in (("a.mp4", 2), ("b.mp4", 50))]
+    out = tmp_path / "out"
+
+    def terminate() -> None:
+        wait_until(lambda: any("b" in name for name in leftovers(out)))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as executor:
+        sent = executor.submit(terminate)
+        result = avfer("run", steady, "--input", *clips, "--output", out, "--set", "affect.pause=0.3")
+    assert sent.result() is None and result.code == 130
+    assert "interrupted" in result.err and "Traceback" not in result.err
+    assert result.paths == list(out.iterdir()) == [out / "a.parquet"]
+
+
+def test_an_interrupted_run_keeps_finished_clips_and_nothing_half_written(steady, tmp_path):
     clips = [write_clip(tmp_path / name, stripes(count)) for name, count in (("a.mp4", 2), ("b.mp4", 50))]
     out = tmp_path / "out"
     command = [
@@ -99,7 +116,7 @@ def test_an_interrupted_run_keeps_finished_clips_and_nothing_half_written(steady
     ]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: any("b" in name for name in leftovers(out)))
-    run.send_signal(number)
+    run.send_signal(signal.SIGINT)
     output, messages = run.communicate(timeout=20)
     assert run.returncode == 130
     assert "interrupted" in messages and "Traceback" not in messages

@@ -9,15 +9,17 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from avfer.affect_track import AffectTrack
 from avfer.labelling import label_corpus
 from avfer.labelling.recipe import Recipe, fingerprint
+from avfer.origin import pipeline_sha256
 from avfer.pipeline import Pipeline, load
 from avfer.pipeline_config import PipelineSpec
 from tests.media_maker import tone, write_clip
 from tests.toy_detector import SQUARE, squares_clip
 
-FACES = {"boxes.detector": "tests.toy_detector:Squares", "boxes.every": 5}  # the embedded networks, on red squares
-FPS = 10
+FACES = {"boxes.detector": "tests.toy_detector:Squares", "boxes.every": 3}  # the embedded networks, on red squares
+FPS = 5
 Tables = dict[str, pa.Table]  # by the id of the clip
 
 
@@ -106,8 +108,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
     for name in ("film", "audio", "shots", "tree/s1", "tree/s2"):
         (folder / name).mkdir(parents=True)
-    frames = squares_clip(26)
-    frames[8:24, 80:150, 196:266] = SQUARE  # the second face is larger than the first
+    frames = squares_clip(13)
+    frames[4:12, 80:150, 196:266] = SQUARE  # the second face is larger than the first
     stereo = tone(2.6, 16000, channels=2)
     stereo[1] = tone(2.6, 16000, pitch=1500.0)[0]
     write_clip(folder / "talk.mkv", frames, FPS, stereo, sample_rate=16000)
@@ -115,9 +117,9 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clip(folder / "film/film.wav", sound=stereo[:, ::-1], sample_rate=16000)
     write_clip(folder / "audio/film_mic.flac", sound=stereo[1], sample_rate=16000, sound_codec="flac")
     for number in range(3):
-        Image.fromarray(frames[10 + number]).save(folder / f"shots/{number + 1:04d}.png")
-    write_clip(folder / "tree/s1/a.mkv", frames[:6], FPS, stereo[0, :8000], sample_rate=16000)
-    write_clip(folder / "tree/s2/a.mkv", frames[8:14], FPS, stereo[1, :8000], sample_rate=16000)
+        Image.fromarray(frames[5 + number]).save(folder / f"shots/{number + 1:04d}.png")
+    write_clip(folder / "tree/s1/a.mkv", frames[:3], FPS, stereo[0, :8000], sample_rate=16000)
+    write_clip(folder / "tree/s2/a.mkv", frames[4:7], FPS, stereo[1, :8000], sample_rate=16000)
     write_clip(folder / "tree/s2/a.wav", sound=stereo[1, :12000], sample_rate=16000)
     (folder / "clips.csv").write_text("path,id\ntree/s1/a.mkv,first\ntree/s2/a.mkv,below/second\n")
     return folder
@@ -181,12 +183,17 @@ def values(tables: Tables) -> Tables:
 
 @pytest.fixture
 def loaded_once(in_process: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make `avfer label` run in this process, and load its pipeline there only: it is known that it can be loaded."""
+    """Make `avfer label` run in this process; both commands use `pipeline` if theirs is equal, which saves loading."""
 
     def recipe(spec: PipelineSpec, device: str) -> Recipe:
         return Recipe(spec, pipeline.files, device, fingerprint(spec, pipeline.files))
 
+    def reuse(spec: PipelineSpec, device: str = "auto", output: type = AffectTrack, **options: Any) -> Pipeline:
+        is_equal = pipeline_sha256(spec) == pipeline_sha256(pipeline.spec)
+        return pipeline if is_equal else Pipeline(spec, device, output, **options)
+
     monkeypatch.setattr(label_corpus, "load_recipe", recipe)
+    monkeypatch.setattr("avfer.pipeline.Pipeline", reuse)
 
 
 @pytest.mark.usefixtures("loaded_once")

@@ -13,6 +13,7 @@ import pytest
 from avfer.atomic import output_errors
 from avfer.errors import AvferWarning, ConfigError, OutputError
 from avfer.labelling.entry import Shard
+from avfer.labelling.recipe import LoadRecipe
 from tests.labelling.corpora import failures, labels, mtimes, values, write_corpus
 
 CLIPS = "a.mp4", "b.mp4", "deep/a.mp4", "bad.mp4"
@@ -300,10 +301,12 @@ def test_a_reason_of_several_lines_becomes_one(label, corpus, tmp_path, monkeypa
     assert failures(tmp_path / "out")["a.mp4"]["reason"] == "unexpected ValueError: first line second line"
 
 
-def test_processes_write_the_same_values_as_this_process(steady, corpus, tmp_path, request):
+def test_processes_write_the_same_values_as_this_process(steady, corpus, tmp_path, request, monkeypatch):
     import avfer
 
-    totals = avfer.label(steady, str(corpus), tmp_path / "processes", workers=1)  # each process imports torch
+    with monkeypatch.context() as patch:  # tests/cli/test_pipeline_errors.py loads a pipeline in its own process
+        patch.setattr("avfer.labelling.label_corpus.load_recipe", lambda spec, device: LoadRecipe(device).load()(spec))
+        totals = avfer.label(steady, str(corpus), tmp_path / "processes", workers=1)
     request.getfixturevalue("in_process")
     assert avfer.label(steady, str(corpus), tmp_path / "in_process").rows == totals.rows
     assert values(tmp_path / "processes") == values(tmp_path / "in_process") and totals.done == 3
