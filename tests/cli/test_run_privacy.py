@@ -112,11 +112,14 @@ def test_a_report_beside_a_blurred_overlay_has_no_pictures(avfer, clip, tmp_path
     assert again.code == 2 and "report_video left out (now none)" in again.err
 
 
-def test_a_page_on_a_table_of_numbers_only_refuses_to_hold_the_video(avfer, steady, clip, tmp_path):
+def test_a_page_on_a_table_of_numbers_only_does_not_embed_the_video(avfer, steady, clip, tmp_path):
     load(steady, "cpu", numbers_only=True).run(clip).save(tmp_path / "talk.parquet")
     words = ["report", tmp_path / "talk.parquet", "--output", tmp_path / "talk.html"]
     refused = avfer(*words, "--embed")
-    assert refused.code == 2 and "numbers_only: the table of talk.mp4 lets no page hold its video" in refused.err
+    assert (
+        refused.code == 2
+        and "numbers_only: the table of talk.mp4 forbids a page that contains its video" in refused.err
+    )
     assert not (tmp_path / "talk.html").exists()
     assert avfer(*words).code == 0
     assert "made without the video and without pictures" in (tmp_path / "talk.html").read_text()

@@ -63,7 +63,7 @@ class HtmlReport:
 
     suffix: ClassVar[str] = ".html"
     needs_frames: ClassVar[bool] = False
-    video: VideoMode = "link"  # refer to the clip, hold it in the page, or leave it and all pictures out
+    video: VideoMode = "link"  # link to the clip, embed it in the page, or leave it and all pictures out
     transcode: bool = False  # write NAME.video.mp4 beside the page if browsers do not play the clip
 
     def stated_options(self) -> dict[str, str]:
@@ -96,8 +96,8 @@ class HtmlReport:
             mode = "none" if is_numbers_only(metadata) else self.video
             if mode != self.video and (self.video == "embed" or self.transcode):
                 raise ConfigError(
-                    f"numbers_only: the table of {rows.clip} lets no page hold its video; leave out --embed and"
-                    " --transcode, or make the table without numbers_only"
+                    f"numbers_only: the table of {rows.clip} forbids a page that contains its video; leave out --embed"
+                    " and --transcode, or make the table without numbers_only"
                 )
             stated = {key: value for key, value in self.stated_options().items() if value}
             part = part.replace_schema_metadata({**metadata, **stated} or None)
@@ -135,8 +135,8 @@ def split_clips(table: pa.Table, name: str) -> list[tuple[pa.Table, ClipRows]]:
 def render_report(clips: Sequence[ClipTable], agreement: CodingAgreement | None = None) -> str:
     """Return the page of some clips as HTML.
 
-    Text of tables is part of JSON data that the script sets as text, or escaped. Scripts run by their hash only, so
-    that a script which somebody smuggled into the page would not run.
+    Text of tables is part of JSON data that the script sets as text, or escaped. The page allows only its own
+    script, by its hash, so that no script in the text of a table can run.
     """
     script = "\n".join(['"use strict";', *map(_read, SCRIPTS)])
     sources = {"img-src": "data: blob:", "media-src": "'self' file: blob:"}
