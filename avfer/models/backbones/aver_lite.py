@@ -79,7 +79,9 @@ class AverLite(FaceNetwork):
     ) -> None:
         super().__init__()
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
-        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
+        )
         blocks: list[nn.Module] = []
         for width_in, width, depth in zip(widths[:-1], widths[1:], depths, strict=True):
             blocks += [ResidualBlock(width_in, width, 2)]

@@ -44,7 +44,9 @@ class FaceLite(FaceNetwork):
     ) -> None:
         super().__init__()
         self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
-        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
+        )
         self.blocks = nn.ModuleList(ResidualBlock(width_in, width, 2) for width_in, width in pairwise(widths))
         last = SIDE // 2 ** len(widths)
         self.squeeze = nn.ModuleList(
