@@ -1,4 +1,4 @@
-"""The command line as a call, folders that cannot be written to, and a check for threads that tests leave behind."""
+"""The command line as a call, labelling without processes, folders without room, and no thread left by a test."""
 
 import os
 import signal
@@ -11,6 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from avfer.cli import main
+from avfer.labelling import label_corpus
+from avfer.labelling.recipe import LoadRecipe, Recipe
+from avfer.pipeline_config import PipelineSpec
+from tests.labelling.corpora import InProcess
 from tests.processes import avfer_threads
 from tests.steady_stage import write_pipeline
 
@@ -99,3 +103,16 @@ def avfer(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Result]]
     yield call
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """Make `avfer label` run everything in this process; the executor records the clips it was given."""
+    executor = InProcess()
+
+    def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
+        return LoadRecipe(device).load()(spec)
+
+    monkeypatch.setattr(label_corpus, "load_recipe", load_recipe)
+    monkeypatch.setattr(label_corpus, "choose_executor", lambda *_: executor)
+    return executor

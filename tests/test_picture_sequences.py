@@ -139,7 +139,8 @@ def test_arrays_that_do_not_fit_are_refused(
         pipeline.run(frames, **options)
 
 
-def test_run_and_label_write_the_rows_of_a_sequence(folder: Path, tmp_path: Path, avfer, pipeline: Pipeline) -> None:
+@pytest.mark.usefixtures("pipeline", "in_process")
+def test_run_and_label_write_the_rows_of_a_sequence(folder: Path, tmp_path: Path, avfer) -> None:
     yaml = tmp_path / "frames.yaml"
     run = avfer(
         "run", yaml, "--input", folder, "--output", tmp_path / "run", "--fps", "10", "--start", "0.5", "--overlay"

@@ -49,6 +49,7 @@ def test_size_and_time_of_a_clip_include_its_sound(tmp_path):
     assert both.size == clip.size + 5 and both.sound == str(tmp_path / "a.wav")
 
 
+@pytest.mark.usefixtures("in_process")
 def test_run_label_and_python_read_the_same_sound(avfer, tmp_path):
     """The film has no sound of its own; all three give the values of its separate sound file, a tone read as speech."""
     read_tone = ("--sound", "auto", "--set", "spoken.threshold=0")

@@ -1,4 +1,4 @@
-"""Labelling inside the process of the test, the small pipelines, and the check that no process or thread is left."""
+"""Labelling with the small pipelines, and the check that no process or thread is left."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from avfer.labelling import label_corpus
-from avfer.labelling.recipe import LoadRecipe, Recipe
 from avfer.labelling.status import CorpusStatus
-from avfer.pipeline_config import PipelineSpec
 from tests.labelling.corpora import InProcess, kill_started
 from tests.labelling.rough_stage import write_rough_pipeline
 from tests.processes import nothing_left_behind
@@ -18,19 +16,6 @@ from tests.processes import nothing_left_behind
 @pytest.fixture
 def rough(tmp_path: Path) -> Path:
     return write_rough_pipeline(tmp_path)
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
-    """Make `avfer label` run everything in this process; the executor records the clips it was given."""
-    executor = InProcess()
-
-    def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
-        return LoadRecipe(device).load()(spec)
-
-    monkeypatch.setattr(label_corpus, "load_recipe", load_recipe)
-    monkeypatch.setattr(label_corpus, "choose_executor", lambda *_: executor)
-    return executor
 
 
 @pytest.fixture
