@@ -1,4 +1,4 @@
-"""Commands that read tables alone load no network library, which takes seconds and hundreds of megabytes."""
+"""Commands that read tables or list models load no network library, which takes seconds and hundreds of megabytes."""
 
 import subprocess
 import sys
@@ -13,10 +13,11 @@ MODULES = (
     "avfer.export.clip_report.html_report",
     "avfer.export.person_statistics",
     "avfer.export.table_segments",
+    "avfer.listed_models",
 )
 
 
-def test_reports_and_summaries_import_no_network_library() -> None:
+def test_reports_summaries_and_the_list_of_models_import_no_network_library() -> None:
     code = f"import sys, {', '.join(MODULES)}; print(sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
