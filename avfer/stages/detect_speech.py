@@ -135,9 +135,10 @@ def _averages(values: np.ndarray, index: np.ndarray, reach: int) -> np.ndarray:
     values: (M,) float64, index: (N,) int64 in [0, M) -> (N,) float64. The sums have the same order whatever M is.
     """
     total, count = np.zeros(len(index)), np.zeros(len(index))
-    for shift in range(-reach, reach + 1):
-        place = index + shift
-        known = (place >= 0) & (place < len(values))
-        total += np.where(known, values[place.clip(0, len(values) - 1)], 0.0)
-        count += known
+    if not len(index):  # most steps of a pipeline
+        return total
+    padded, exists = np.pad(values, reach), np.pad(np.ones(len(values)), reach)
+    for place in range(2 * reach + 1):
+        total += padded[index + place]
+        count += exists[index + place]
     return total / count
