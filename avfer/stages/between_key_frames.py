@@ -74,6 +74,23 @@ class SearchableFrames:
         boxes, _ = search_part(self.detector, self.picture(frame), part, self.min_size, self.min_score)
         return bool((iou(boxes, known).max(1, initial=0) < LINK_IOU).any())
 
+    def search_near(self, frame: int, known: np.ndarray) -> Faces | None:
+        """Search a frame around each known box for a face of about its size; return None if one is not found.
+
+        known: (N, 4) xyxy px -> N faces in the same order.
+        """
+        picture = self.picture(frame)
+        boxes, scores = np.zeros((len(known), 4), np.float32), np.zeros(len(known), np.float32)
+        for row, box in enumerate(known):
+            side = float((box[2:] - box[:2]).max())
+            part = _inside(np.concatenate([box[:2] - side / 2, box[2:] + side / 2]), picture)
+            found, chances = search_part(self.detector, picture, part, max(self.min_size, side / 3), self.min_score)
+            overlap = iou(box[None], found)[0]
+            if overlap.max(initial=0) < LINK_IOU:
+                return None
+            boxes[row], scores[row] = found[overlap.argmax()], chances[overlap.argmax()]
+        return unrefined(boxes, scores)
+
 
 @dataclass
 class KeyFrameInterval:
@@ -129,8 +146,11 @@ def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: 
     """Return the faces on every `step`-th frame between two key frames, refined where interpolation expects them.
 
     Return None if that could miss a face: unless each face is on both key frames and sure on all of these frames, and
-    no other face is found where they show something that neither key frame shows.
+    no other face is found where they show something that neither key frame shows. If they show such a thing, the
+    picture moves, and each face is searched for in its surroundings, because the key frames say less about its place.
     """
+    if stop - start <= step:
+        return None
     paths, _ = _paths(start, before, stop, after)
     sure = min([*before.scores, *after.scores], default=0.0) >= SURE_SCORE
     if not sure or not all(path.linked for path in paths):
@@ -141,12 +161,16 @@ def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: 
     if (found.scores < SURE_SCORE).any() or (_visible(found.boxes, clip.picture, frames) < MIN_VISIBLE).any():
         return None
     known = np.concatenate([before.boxes, found.boxes, after.boxes])
+    faces = [Faces(found.boxes[frames == i], found.scores[frames == i], found.landmarks[frames == i]) for i in marks]
     ends = thumbnail(clip.picture(start)), thumbnail(clip.picture(stop - 1))
-    for mark in marks.tolist():
-        part = _new_part(clip.picture(mark), ends, known)
-        if part is not None and clip.has_new_face(mark, part, found.boxes[frames == mark]):
+    parts = [_new_part(clip.picture(mark), ends, known) for mark in marks.tolist()]
+    if all(part is None for part in parts):
+        return faces
+    for mark, part, shown in zip(marks.tolist(), parts, faces, strict=True):
+        if part is not None and clip.has_new_face(mark, part, shown.boxes):
             return None
-    return [Faces(found.boxes[frames == i], found.scores[frames == i], found.landmarks[frames == i]) for i in marks]
+    near = [clip.search_near(mark, shown.boxes) for mark, shown in zip(marks.tolist(), faces, strict=True)]
+    return None if any(found is None for found in near) else [found for found in near if found is not None]
 
 
 def _new_part(picture: Tensor, others: tuple[np.ndarray, np.ndarray], known: np.ndarray) -> np.ndarray | None:
@@ -171,7 +195,12 @@ def _new_part(picture: Tensor, others: tuple[np.ndarray, np.ndarray], known: np.
     places = np.argwhere(new)[:, ::-1] * np.array([width / columns, height / rows])
     first, last = places.min(0), places.max(0) + np.array([width / columns, height / rows])
     grown = max(PART_MARGIN * min(height, width), *(last - first))
-    return np.concatenate([first - grown, last + grown]).clip(0, [width, height] * 2).astype(np.int64)
+    return _inside(np.concatenate([first - grown, last + grown]), picture)
+
+
+def _inside(box: np.ndarray, picture: Tensor) -> np.ndarray:
+    """Return the part of a box inside a frame.   (4,) xyxy px, (H, W, 3) -> (4,) int64"""
+    return box.clip(0, [*picture.shape[1::-1]] * 2).astype(np.int64)
 
 
 def refine(detector: Detector, picture: Callable[[int], Tensor], frames: np.ndarray, boxes: np.ndarray) -> Faces:

@@ -141,8 +141,15 @@ def test_a_change_without_a_face_is_searched_around_its_place_alone(monkeypatch:
     rows = tracked(batch(pictures))
     whole = 200 * 560
     assert searched.count(whole) == 3  # 0, 30 and the last frame
-    assert len(searched) == 4 and min(searched) < whole / 3
+    assert len(searched) == 6 and max(sorted(searched)[:3]) < whole / 2  # the change, the face on frames 10 and 20
     assert rows.frames.tolist() == list(range(31))
+
+
+def test_a_face_that_comes_is_found_if_every_frame_is_a_key_frame() -> None:
+    frames, detect = batch([no_face()] * 2 + [face_at(0)] * 3), DetectFaces(every=1, calm=1)
+    detect.load(CPU)
+    rows = feed(TrackFaces(), [frames, detect(frames)], [])
+    assert rows.frames.tolist() == [2, 3, 4]
 
 
 def test_key_frames_lie_closer_in_large_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
