@@ -9,15 +9,28 @@ from hypothesis import strategies as st
 
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.models.face_measurer import NUM_LANDMARKS
+from avfer.pipeline_builder import build
+from avfer.pipeline_config import read_pipeline
 from avfer.rows import concat, select
 from avfer.stages.join import JoinFeatures
 from avfer.stages.join_measures import JOINED, VALUES, JoinMeasures
+from avfer.stages.predict import PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures
 from tests.laws import assert_same, feed, part
 from tests.stages.test_join import voice
 from tests.stages.voice_rows import face_rows
 
 COUNT = 20
+WITHOUT = """
+stages:
+  frames: {use: decode_video, from: span}
+  boxes:  {use: detect_faces, from: frames}
+  tracks: {use: track_faces, from: [frames, boxes]}
+  faces:  {use: align_faces, from: [frames, tracks]}
+  look:   {use: embed_faces, from: faces}
+  raw:    {use: predict_affect, from: look, model: own}
+output: raw
+"""
 
 
 def features(count: int = COUNT) -> FaceFeatures:
@@ -87,3 +100,13 @@ def test_measures_go_on_with_the_voice_and_are_unknown_without_a_face() -> None:
 def test_features_without_measures_stay_without_them() -> None:
     rows = replace(features(), measures=None)
     assert JoinFeatures().step(JoinFeatures().start(), rows, voice())[1].measures is None
+
+
+def test_a_pipeline_without_measures_uses_the_same_heads_as_vision(tmp_path) -> None:
+    (tmp_path / "mine.yaml").write_text(WITHOUT)
+    stages = [
+        build(read_pipeline(source))[-1 if "mine" in source else -3].stage
+        for source in (f"{tmp_path}/mine.yaml", "vision")
+    ]
+    assert all(isinstance(stage, PredictAffect) for stage in stages)
+    assert stages[0].files() == stages[1].files()

@@ -17,6 +17,7 @@ from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
 from avfer.models.card_files import read_card
 from avfer.models.weights import save
+from avfer.stages.join_measures import JOINED
 from avfer.stages.predict import MAX_ABSENCE, PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
 from tests.laws import assert_same, clock, part
@@ -295,6 +296,18 @@ def test_a_pipeline_that_joins_no_measures_is_read_as_faces_that_were_not_measur
     track = predict(stage, rows)
     assert np.isfinite(track.valence[rows.faces.track_ids != NO_TRACK]).all()
     assert_same(track, predict(stage, with_measures(rows, np.nan)))
+
+
+@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
+def test_the_weights_of_the_package_read_faces_with_and_without_measures(name):
+    stage, rows = PredictAffect(name), same_face([0, 1, 2], 3)
+    stage.load(torch.device("cpu"))
+    values = torch.linspace(0, 0.4, 256).expand(3, -1).contiguous()
+    smiling = np.zeros((3, stage.card.inputs["measures"]), np.float32)
+    smiling[:, JOINED.index("AU12")] = 1.0
+    alone, measured = (predict(stage, replace(rows, values=values, measures=m)) for m in (None, smiling))
+    np.testing.assert_allclose(alone.expressions.sum(1), 1, atol=1e-5)
+    assert (measured.valence > alone.valence + 0.02).all()
 
 
 @pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])

@@ -19,7 +19,8 @@ def corpus(monkeypatch) -> tuple[Faces, list[Voice], list[Voice]]:
     g = torch.Generator().manual_seed(0)
     shares = torch.eye(8).repeat(4, 1)
     known = torch.ones(32, dtype=torch.bool)
-    faces = Faces(torch.randn(1, 32, 256, generator=g), shares, shares.argmax(1), known, ~known)
+    measures = torch.randn(32, 27, generator=g)
+    faces = Faces(torch.randn(1, 32, 256, generator=g), shares, shares.argmax(1), known, ~known, measures)
     voices = [
         Voice(torch.randn(30, 46, generator=g), torch.ones(30), VoiceLabel(k, 0.1, 0.9 - 0.2 * k, "1", "any"))
         for k in range(8)
@@ -44,7 +45,7 @@ def test_the_kind_of_target_changes_arousal_alone(corpus):
 
 
 def test_a_network_that_reads_no_face_gains_nothing_by_one(corpus):
-    model = GruLite(num_voice=46).eval()
+    model = GruLite(num_voice=46, num_measures=27).eval()
     with torch.no_grad():
         model.face.weight.zero_()
         model.no_face.copy_(model.face.bias)

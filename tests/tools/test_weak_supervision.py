@@ -24,10 +24,11 @@ def composed():
         return composer().draw(200, 40)
 
 
-def composer() -> Composer:
+def composer(num_measures: int = 0) -> Composer:
     shares = torch.eye(len(CLASSES))
     yes = torch.ones(len(CLASSES), dtype=torch.bool)
-    faces = Faces(shares[None] * 10, shares, torch.arange(len(CLASSES)), yes, ~yes)
+    measures = torch.full((len(CLASSES), num_measures), 0.5)
+    faces = Faces(shares[None] * 10, shares, torch.arange(len(CLASSES)), yes, ~yes, measures)
     voices = [
         Voice(torch.full((12, 4), float(label.expression + 1)), torch.ones(12), label)
         for label in (sentence_label(utterance(name)) for name in EMOTIONS)
@@ -114,3 +115,19 @@ def test_the_mouth_of_a_neutral_face_that_speaks_moves_and_stays_neutral(monkeyp
     assert moved.any()
     assert (talking.expression[moved][:, CLASSES.index("neutral")] == 1).all()
     assert not talking.valence_arousal[moved][:, 0].any()
+
+
+def test_a_still_face_does_not_change_and_has_no_voice():
+    still = composer().still(30, 6)
+    assert still.has_face.all() and not still.has_voice.any() and not still.voice.any()
+    assert (still.face == still.face[:, :1]).all()
+    assert torch.equal(still.face.argmax(-1), still.expression.argmax(-1))
+
+
+@pytest.mark.parametrize("kind", ["still", "draw"])
+def test_a_seventh_of_the_sequences_has_no_measures(kind):
+    drawn = composer(num_measures=3)
+    sequences = drawn.still(400, 2) if kind == "still" else drawn.draw(400, 2, "face")
+    unknown = sequences.face[..., -3:].isnan()
+    assert torch.equal(unknown.any(-1), unknown.all(-1)) and not sequences.face[..., :-3].isnan().any()
+    assert 0.08 < unknown[:, :, 0][sequences.has_face].float().mean() < 0.24

@@ -69,7 +69,7 @@ def measure_crops(split: Split) -> None:
     """Print the scores of every head on the crops as they are."""
     network, card = load_backbone()
     labels, new = split.labels.numpy(), ~split.in_train.numpy()
-    for path, logits in heads(face_features(split.pictures, network, card), network):
+    for path, logits in heads(face_features(split.pictures, network, card), split.measures, network):
         temperature = read_card(path).temperature
         probabilities = (logits.double() / temperature).softmax(1).numpy()
         print(f"{path.stem}, temperature {temperature:g}")
@@ -147,7 +147,8 @@ def measure_pasted(split: Split, count: int, device: str) -> None:
     chosen = rng.permutation(len(split.labels))[:count]
     labels, pictures = split.labels.numpy()[chosen], split.pictures.numpy()[chosen]
     network, card = load_backbone()
-    logits = dict(heads(face_features(torch.from_numpy(pictures), network, card), network))
+    features = face_features(torch.from_numpy(pictures), network, card)
+    logits = dict(heads(features, split.measures[torch.from_numpy(chosen)], network))
     name = next(path for path in logits if path.stem == card.head)
     crops = (logits[name].argmax(1).numpy() == labels).astype(float)
     rows = draws(count)

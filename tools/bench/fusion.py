@@ -50,11 +50,11 @@ def sums_of(prediction: Tensor, target: Tensor, used: Tensor) -> np.ndarray:
 @torch.inference_mode()
 def predict(model: GruLite, batch: Sequences) -> dict[str, tuple[Tensor, Tensor]]:
     """Return arousal, (B, T), and the most probable expression, (B, T), of both streams and of each alone."""
-    absent = torch.zeros_like(batch.has_face)
+    absent, face = torch.zeros_like(batch.has_face), batch.face[..., : model.face.in_features]  # measures come last
     given = {
-        "both": (batch.face, batch.voice, batch.has_face, batch.has_voice),
-        "face": (batch.face, torch.zeros_like(batch.voice), batch.has_face, absent),
-        "voice": (torch.zeros_like(batch.face), batch.voice, absent, batch.has_voice),
+        "both": (face, batch.voice, batch.has_face, batch.has_voice),
+        "face": (face, torch.zeros_like(batch.voice), batch.has_face, absent),
+        "voice": (torch.zeros_like(face), batch.voice, absent, batch.has_voice),
     }
     found = dict[str, tuple[Tensor, Tensor]]()
     for name, streams in given.items():
@@ -138,7 +138,7 @@ def main() -> None:
     model = GruLite(**card.options)
     load_into(model, path, card)
     model.eval()
-    faces = face_features(options.ferplus, options.folder / "aver_lite.safetensors", "test", options.cache)
+    faces = face_features(options.ferplus, options.folder, "test", options.cache)
     noises = pauses(voice, 24, SEED)
     splits = ("test",) if options.research else ("valid", "test")
     sentences = [one for split in splits for one in sentence_voices(options.ravdess, voice, split, options.cache)]

@@ -118,7 +118,7 @@ def steps(data: Path, out: Path, folder: Path, threads: int) -> tuple[Step, ...]
         Step(
             "linear_lite",
             (("tools.train.linear", ferplus, features, *here, *several),),
-            reads=weights("aver_lite"),
+            reads=weights("aver_lite", "face_lite"),
             writes=weights("linear_lite"),
         ),
         Step(
@@ -128,7 +128,7 @@ def steps(data: Path, out: Path, folder: Path, threads: int) -> tuple[Step, ...]
                 ("tools.bench.voice", ravdess, bursts, features, "--write", *here),
                 ("tools.bench.fusion", ferplus, ravdess, bursts, features, "--write", *here),
             ),
-            reads=weights("aver_lite", "voice_lite", "linear_lite"),
+            reads=weights("aver_lite", "face_lite", "voice_lite", "linear_lite"),
             writes=weights("gru_lite"),
         ),
         Step(
@@ -137,13 +137,13 @@ def steps(data: Path, out: Path, folder: Path, threads: int) -> tuple[Step, ...]
                 ("tools.train.fusion", ferplus, ravdess, features, "--research", *here, *several),
                 ("tools.bench.fusion", ferplus, ravdess, bursts, features, "--research", "--write", *here),
             ),
-            reads=weights("aver_lite", "voice_lite.research", "linear_lite"),
+            reads=weights("aver_lite", "face_lite", "voice_lite.research", "linear_lite"),
             writes=weights("gru_lite.research"),
         ),
         Step(
             "temperature",
             (("tools.train.temperature", ferplus, *here, *several),),
-            reads=weights("aver_lite", "linear_lite", "gru_lite", "gru_lite.research"),
+            reads=weights("aver_lite", "face_lite", "linear_lite", "gru_lite", "gru_lite.research"),
         ),
     )
 

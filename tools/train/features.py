@@ -21,6 +21,7 @@ from tools.train.bursts import load_bursts, session
 from tools.train.face import augment, to_crops
 from tools.train.ferplus import CLASSES, distributions, load_faces, majority
 from tools.train.mappings import VALENCE_AROUSAL
+from tools.train.measures import measure_pictures
 from tools.train.ravdess import EMOTIONS, QUIET, Utterance, load_utterances
 from tools.train.sound_changes import change_sound
 
@@ -58,6 +59,12 @@ class Faces:
     label: Tensor  # (N,) int64, the class with most votes
     has_majority: Tensor  # (N,) bool, whether the label has the majority that FER+ requires
     in_train: Tensor  # (N,) bool, whether the same pixels are in the train split too
+    measures: Tensor  # (N, M) float32, NaN where unknown
+
+    @property
+    def inputs(self) -> Tensor:
+        """What a head reads of the undistorted faces, features and measures: (N, 256 + M)."""
+        return torch.cat([self.values[0], self.measures], 1)
 
 
 @dataclass(frozen=True)
@@ -96,12 +103,13 @@ def load_network(network: nn.Module, path: Path) -> nn.Module:
 
 
 @torch.inference_mode()
-def face_features(data: Path, weights: Path, split: str, cache: Path) -> Faces:
+def face_features(data: Path, folder: Path, split: str, cache: Path) -> Faces:
     """Return the faces of a split that have a vote distribution, those of the train split in FACE_VERSIONS versions.
 
-    data: folder of FER+; weights: file of aver_lite; cache: folder for the features (file names hold the sha256 of
-    the weights).
+    data: folder of FER+; folder: of the weights of aver_lite and face_lite; cache: folder for features and measures
+    (file names hold the sha256 of the weights).
     """
+    weights = folder / "aver_lite.safetensors"
     path = cache / f"faces-{split}-{sha256(weights)[:12]}.pt"
     if not path.exists():
         torch.manual_seed(0)
@@ -118,7 +126,17 @@ def face_features(data: Path, weights: Path, split: str, cache: Path) -> Faces:
         in_train = arrays["dup_in_train"] if split != "train" else np.zeros(len(label), bool)
         labels = [torch.from_numpy(array[keep]) for array in (shares, label, has_majority, in_train)]
         write_cache([torch.stack(versions), *labels], path)
-    return Faces(*torch.load(path, weights_only=True))
+    return Faces(*torch.load(path, weights_only=True), _measures(data, folder, split, cache))
+
+
+def _measures(data: Path, folder: Path, split: str, cache: Path) -> Tensor:
+    """Return the measures of the faces that `face_features` returns, from the cache if they are there."""
+    path = cache / f"measures-{split}-{sha256(folder / 'face_lite.safetensors')[:12]}.pt"
+    if not path.exists():
+        pictures, arrays = load_faces(data, split)
+        measures = measure_pictures(data, split, pictures, folder)
+        write_cache(measures[torch.from_numpy(distributions(arrays["votes"])[1])], path)
+    return torch.load(path, weights_only=True)
 
 
 def load_voice(weights: Path) -> tuple[VoiceLite, Card]:

@@ -28,6 +28,7 @@ from tools.train.score_fusion import score
 from tools.train.sequences import EQUAL_SHARE, Composer, Sequences
 
 LENGTH = 128  # steps of a sequence
+STILLS, STILL_LENGTH = 192, 6  # sequences of one face in each step, and their steps: composed ones have few faces
 # Share of the voice in the target of arousal where there is a face too. What voice_lite reads without RAVDESS is less
 # certain than the votes of a face: on sequences of faces and sentences of RAVDESS, speakers 1-14, a regression of the
 # mean arousal of both on the outputs for each alone gives the voice about a quarter.
@@ -41,7 +42,7 @@ class Corpora:
     ferplus: Path
     voices: Path  # folder of the vocal bursts, or of RAVDESS
     cache: Path  # folder of the features
-    face: Path  # weights of aver_lite
+    folder: Path  # of the weights of aver_lite and face_lite
     voice: Path  # weights of voice_lite
     research: bool  # whether the voices are those of RAVDESS
 
@@ -83,7 +84,7 @@ def train(corpora: Corpora, steps: int, batch: int, rate: float, seed: int) -> G
     torch.manual_seed(seed)
     splits = {
         split: Composer(
-            face_features(corpora.ferplus, corpora.face, split, corpora.cache),
+            face_features(corpora.ferplus, corpora.folder, split, corpora.cache),
             corpora.voices_of(split),
             pauses(corpora.voice, 24, own_seed),
             own_seed,
@@ -93,14 +94,17 @@ def train(corpora: Corpora, steps: int, batch: int, rate: float, seed: int) -> G
         for own_seed, split in enumerate(("train", "valid"), 2 * seed)
     }
     checks = [splits["valid"].draw(32, LENGTH) for _ in range(6)]
-    model = GruLite(num_voice=load_voice(corpora.voice)[1].width("voice"))
+    measures = splits["train"].faces.measures
+    model = GruLite(num_voice=load_voice(corpora.voice)[1].width("voice"), num_measures=measures.shape[1])
+    model.measured.fit(measures)
     read_alone(model, corpora.research)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     best, best_state, total, started = float("inf"), model.state_dict(), 0.0, time.time()
     for step in range(1, steps + 1):
         model.train()
-        cost = loss(model, splits["train"].draw(batch, LENGTH))
+        composed, still = splits["train"].draw(batch, LENGTH), splits["train"].still(STILLS, STILL_LENGTH)
+        cost = loss(model, composed) + loss(model, still)
         optimizer.zero_grad()
         cost.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -132,17 +136,18 @@ def publish(model: GruLite, results: dict[str, tuple[float, str]], research: boo
     share = "the mean of both" if research else "a quarter that of the voice and three quarters that of the face"
     card = Card(
         name="gru_lite",
-        options={"num_voice": model.num_voice},
-        trained_on={"face": "aver_lite", "voice": "voice_lite"},
+        options={"num_voice": model.num_voice, "num_measures": model.num_measures},
+        trained_on={"face": "aver_lite", "voice": "voice_lite", "measures": "face_lite"},
         task="valence, arousal, expression, action units",
         description=(
-            "A gated recurrent unit over aver_lite face features and voice_lite voice features. It was trained without"
+            "A gated recurrent unit over aver_lite face features, the measures of face_lite and voice_lite voice"
+            " features. A face without measures is read by its features alone. It was trained without"
             f" labelled video, on sequences composed of FER+ faces and {voices}, paired by class. {SUPERVISION} The"
             f" targets of a voice are {targets}. Where face and voice are present, valence and expression follow the"
             f" face, and arousal is {share} during speech. The mouths of neutral faces that speak move in the space of"
             " features, with neutral targets."
         ),
-        inputs={"face": model.num_face, "voice": model.num_voice},
+        inputs={"face": model.num_face, "voice": model.num_voice, "measures": model.num_measures},
         classes=list(CLASSES),
         action_units=list(ACTION_UNITS),
         data="FER2013 pictures with FER+ votes, training split; "
@@ -177,13 +182,10 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder of all weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    face, voice = (
-        options.folder / f"{name}.safetensors"
-        for name in ("aver_lite", "voice_lite.research" if options.research else "voice_lite")
-    )
-    places = Corpora(options.ferplus, options.voices, options.out, face, voice, options.research)
+    voice = options.folder / ("voice_lite.research.safetensors" if options.research else "voice_lite.safetensors")
+    places = Corpora(options.ferplus, options.voices, options.out, options.folder, voice, options.research)
     network = train(places, options.steps, options.batch, options.rate, options.seed)
     test_voices = places.voices_of("test" if options.research else "valid")
-    test_faces = face_features(places.ferplus, places.face, "test", places.cache)
+    test_faces = face_features(places.ferplus, places.folder, "test", places.cache)
     results = score(network, test_faces, test_voices, options.folder)
     publish(network, results, options.research, options.folder)

@@ -22,6 +22,7 @@ from tools.train.ferplus import CLASSES, LICENCE
 from tools.train.mappings import ACTION_UNITS, SOURCES, SUPERVISION, action_units, valence_arousal
 
 NOISE = 0.1  # added to the features, in units of their standard deviation
+UNMEASURED = 0.15  # share of the faces, or sequences, whose measures are left out, so that the heads work without them
 
 
 def targets(shares: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,22 +78,25 @@ def metrics(results: dict[str, tuple[float, str]], prefix: str) -> list[Metric]:
 
 @torch.inference_mode()
 def predict(model: LinearLite, values: Tensor) -> Prediction:
-    """Return the predictions for features, (N, D)."""
-    return model.eval().heads(values)
+    """Return the predictions for features and measures, (N, D + M)."""
+    return model.eval().heads(model.measured(values))
 
 
-def train(data: Path, weights: Path, cache: Path, epochs: int, rate: float, seed: int) -> LinearLite:
+def train(data: Path, folder: Path, cache: Path, epochs: int, rate: float, seed: int) -> LinearLite:
     """Train the heads and return those with the best validation scores, rounded to half precision.
 
-    data: folder of FER+; weights: file of aver_lite; cache: folder of features; rate: initial learning rate.
+    data: folder of FER+; folder: of the weights; cache: folder of features; rate: initial learning rate.
     """
     torch.manual_seed(seed)
-    faces = face_features(data, weights, "train", cache)
-    valid = face_features(data, weights, "valid", cache)
+    faces = face_features(data, folder, "train", cache)
+    valid = face_features(data, folder, "valid", cache)
     target_va, target_units = targets(faces.shares)
     spread = faces.values[0].std(0)
-    model, own = LinearLite(), read_tensors(weights)
-    model.heads.expression.load_state_dict({n: own[f"expression.{n}"].float() for n in ("weight", "bias")})
+    model, own = LinearLite(num_measures=faces.measures.shape[1]), read_tensors(folder / "aver_lite.safetensors")
+    model.measured.fit(faces.measures)
+    with torch.no_grad():
+        model.heads.expression.bias.copy_(own["expression.bias"])
+        model.heads.expression.weight.zero_()[:, : spread.shape[0]] = own["expression.weight"].float()
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     batch, best, best_state = 512, 0.0, model.state_dict()
     steps = len(target_va) // batch
@@ -103,12 +107,14 @@ def train(data: Path, weights: Path, cache: Path, epochs: int, rate: float, seed
             optimizer.param_groups[0]["lr"] = rate * (1 - (epoch + step / steps) / epochs)
             rows = order[step * batch : (step + 1) * batch]
             x = faces.values[torch.randint(len(faces.values), (batch,)), rows]
-            out = model.heads(x + NOISE * spread * torch.randn_like(x))
+            x = x + NOISE * spread * torch.randn_like(x)
+            measures = faces.measures[rows].masked_fill(torch.rand(batch, 1) < UNMEASURED, torch.nan)
+            out = model.heads(model.measured(torch.cat([x, measures], 1)))
             cost = loss(out, faces.shares[rows], target_va[rows], target_units[rows])
             optimizer.zero_grad()
             cost.backward()
             optimizer.step()
-        results = scores(predict(model, valid.values[0]), valid)
+        results = scores(predict(model, valid.inputs), valid)
         score = sum(results[name][0] for name in ("accuracy", "ccc valence", "ccc arousal"))
         print(f"{epoch=} {' '.join(f'{name} {value:.4f}' for name, (value, _) in results.items())}", flush=True)
         if score > best:
@@ -117,17 +123,21 @@ def train(data: Path, weights: Path, cache: Path, epochs: int, rate: float, seed
     return model.half().float()  # rounded to half precision, as it will be stored
 
 
-def publish(model: LinearLite, data: Path, weights: Path, cache: Path, folder: Path) -> None:
+def publish(model: LinearLite, data: Path, cache: Path, folder: Path) -> None:
     """Score the heads on the test split and write weights and card to `folder`."""
-    test = face_features(data, weights, "test", cache)
-    results = scores(predict(model, test.values[0]), test)
+    test = face_features(data, folder, "test", cache)
+    results = scores(predict(model, test.inputs), test)
     print("\n".join(f"test {name} {value:.4f}" for name, (value, _) in results.items()))
     card = Card(
         name="linear_lite",
-        trained_on={"face": "aver_lite"},
+        options={"num_measures": model.measured.centre.shape[0]},
+        trained_on={"face": "aver_lite", "measures": "face_lite"},
         task="valence, arousal, expression, action units",
-        description=f"Linear heads on the aver_lite features of single pictures; audio is not used. {SUPERVISION}",
-        inputs={"face": test.values.shape[2]},
+        description=(
+            "Linear heads on the aver_lite features and the measures of face_lite of single pictures; a face without"
+            f" measures is read by its features alone; audio is not used. {SUPERVISION}"
+        ),
+        inputs={"face": test.values.shape[2], "measures": test.measures.shape[1]},
         classes=list(CLASSES),
         action_units=list(ACTION_UNITS),
         data="FER2013 pictures with FER+ votes, training split; no voice data",
@@ -149,6 +159,5 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder of all weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    face = options.folder / "aver_lite.safetensors"
-    heads = train(options.data, face, options.out, options.epochs, options.rate, options.seed)
-    publish(heads, options.data, face, options.out, options.folder)
+    heads = train(options.data, options.folder, options.out, options.epochs, options.rate, options.seed)
+    publish(heads, options.data, options.out, options.folder)

@@ -13,7 +13,7 @@ from avfer.models.weights import load_into, locate
 from tools.train.bursts import AROUSED, CALM
 from tools.train.features import HOP, Faces, Voice
 from tools.train.ferplus import CLASSES
-from tools.train.linear import scores
+from tools.train.linear import predict, scores
 from tools.train.voice import recall
 
 FPS = 25
@@ -30,7 +30,7 @@ def score(model: GruLite, faces: Faces, voices: list[Voice], folder: Path) -> Sc
 
     faces, voices: of persons that were not trained on; folder: of the weights of linear_lite.
     """
-    still = scores(predict_pictures(model, faces.values[0]), faces)
+    still = scores(predict_pictures(model, faces.inputs), faces)
     protocol = f"FER+ test split, each picture repeated for {REPEATS} instants, no voice"
     results = {n: (v, f"{protocol}; {p}") for n, (v, p) in still.items()}
     return (
@@ -44,7 +44,7 @@ def compare_with_linear(model: GruLite, faces: Faces, folder: Path) -> Scores:
     path, card = locate("linear_lite", str(folder / "linear_lite.safetensors"))
     linear = LinearLite(**card.options)
     load_into(linear, path, card)
-    reference, fused = linear.heads(faces.values[0]), predict_pictures(model, faces.values[0])
+    reference, fused = predict(linear, faces.inputs), predict_pictures(model, faces.inputs)
     protocol = (
         f"{len(faces.label)} FER+ test pictures, each repeated for {REPEATS} instants, no voice, against linear_lite"
     )
@@ -59,7 +59,7 @@ def compare_with_linear(model: GruLite, faces: Faces, folder: Path) -> Scores:
 
 @torch.inference_mode()
 def predict_pictures(model: GruLite, values: Tensor, steps: int = REPEATS) -> Prediction:
-    """Return the predictions for face features, (N, D), after each was repeated for some steps without voice."""
+    """Return the predictions for features and measures, (N, D + M), after some steps of the same without voice."""
     parts: list[Prediction] = []
     for part in values.split(256):
         n = len(part)
@@ -76,7 +76,7 @@ def step_response(model: GruLite, faces: Faces) -> Scores:
         torch.where((faces.label == k) & faces.has_majority & (faces.shares[:, k] > 0.8))[0] for k in (0, 1)
     )
     n = min(len(neutral), len(happy), 200)
-    first, second = faces.values[0][neutral[:n]], faces.values[0][happy[:n]]
+    first, second = faces.inputs[neutral[:n]], faces.inputs[happy[:n]]
     face = torch.cat([first[:, None].expand(-1, 2 * FPS, -1), second[:, None].expand(-1, 3 * FPS, -1)], 1)
     present = torch.ones(face.shape[:2], dtype=torch.bool)
     voice = face.new_zeros(*face.shape[:2], model.num_voice)
@@ -102,7 +102,8 @@ def predict_voice(model: GruLite, voice: Voice) -> tuple[Tensor, Tensor]:
     is_speech = (voice.speech[row] * (1 - share) + voice.speech[row + 1] * share) >= 0.5
     is_speech = is_speech if is_speech.any() else torch.ones_like(is_speech)
     present = torch.ones(1, len(values), dtype=torch.bool)
-    out = model.sequence(values.new_zeros(1, len(values), model.num_face), values[None], ~present, present)
+    no_face = values.new_zeros(1, len(values), model.face.in_features)
+    out = model.sequence(no_face, values[None], ~present, present)
     return out.valence_arousal[0, :, 1][is_speech], out.expression_logits[0].softmax(1)[is_speech]
 
 

@@ -3,8 +3,8 @@
 A sequence has 15 to 60 steps per second and a few segments of 0.3 to 4 s. In each segment one FER+ face is repeated and
 varies between its distorted versions, while a sentence or vocal burst is played. At a border both change to the next
 within at most a quarter of a second, so the expression changes, and the person with it. The mouth of a neutral face
-that speaks moves: its features swing towards those of faces with an open mouth, at the pace of syllables, and its
-targets stay neutral.
+that speaks moves: its features and measures swing towards those of faces with an open mouth, at the pace of syllables,
+and its targets stay neutral. In one sequence of seven no face is measured.
 """
 
 import math
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tools.train.features import HOP, Faces, Voice
 from tools.train.ferplus import CLASSES
-from tools.train.linear import NOISE, targets
+from tools.train.linear import NOISE, UNMEASURED, targets
 
 # Content of a sequence and its probability. In "clash" the voice has another class than the face: expression then
 # follows the face, and arousal both. In "talk" neutral faces speak in any voice.
@@ -32,7 +32,7 @@ EQUAL_SHARE = 0.5  # of the voice in the target of arousal where a face and a vo
 class Sequences:
     """A batch of sequences and their targets."""
 
-    face: Tensor  # (B, T, 256)
+    face: Tensor  # (B, T, 256 + M) features and measures
     voice: Tensor  # (B, T, D)
     has_face: Tensor  # (B, T) bool
     has_voice: Tensor  # (B, T) bool
@@ -88,7 +88,9 @@ class Composer:
         """
         self.faces, self.noises, self.own_affect, self.voice_share = faces, noises, own_affect, voice_share
         self.valence_arousal, self.action_units = targets(faces.shares)
-        self.spread = faces.values[0].std(0)
+        known = faces.measures.nan_to_num(0.0) + faces.measures.isnan() * faces.measures.nanmean(0).nan_to_num(0.0)
+        self.values = torch.cat([faces.values, known.expand(len(faces.values), -1, -1)], 2)  # (V, N, 256 + M)
+        self.spread = self.values[0].std(0)
         self.labels = faces.shares.argmax(1).numpy()
         sure = (faces.shares[:, CLASSES.index("neutral")] > 0.7).numpy()
         self.neutral = np.flatnonzero(sure)
@@ -103,6 +105,19 @@ class Composer:
         """Draw `batch` sequences of `length` steps.   mode: one of MODES; without it each sequence has a random one"""
         several = [self._compose(length, mode or self._mode()) for _ in range(batch)]
         return Sequences(*(torch.stack([getattr(s, item.name) for s in several]) for item in fields(Sequences)))
+
+    def still(self, count: int, length: int) -> Sequences:
+        """Draw `count` sequences of one face each that does not change, without a voice, in `length` steps."""
+        rows = torch.from_numpy(self.random.integers(len(self.labels), size=count))
+        versions = torch.from_numpy(self.random.integers(len(self.values), size=count))
+        face = self.values[versions, rows]
+        face = face + NOISE * self.spread * torch.randn_like(face)
+        face[torch.from_numpy(self.random.random(count) < UNMEASURED), self.faces.values.shape[2] :] = torch.nan
+        present = torch.ones(count, length, dtype=torch.bool)
+        of_rows = (target[rows] for target in (self.faces.shares, self.valence_arousal, self.action_units))
+        face, *wanted = (values[:, None].expand(-1, length, -1) for values in (face, *of_rows))
+        voice = face.new_zeros(count, length, self.noises[0].values.shape[1])
+        return Sequences(face, voice, present, ~present, *wanted)
 
     def _mode(self) -> str:
         return str(self.random.choice(list(MODES), p=list(MODES.values())))
@@ -133,8 +148,10 @@ class Composer:
         face = self._face_features(line, rows)
         if mode == "talk":
             face = face + speaking * self._mouth(line.times)
+        if self.random.random() < UNMEASURED:
+            face[:, self.faces.values.shape[2] :] = torch.nan
         return Sequences(
-            face * with_face,
+            torch.where(with_face, face, 0.0),
             voice * has_voice[:, None],
             has_face,
             has_voice,
@@ -144,23 +161,23 @@ class Composer:
         )
 
     def _face_features(self, line: "Timeline", rows: Tensor) -> Tensor:
-        """Return face features, (T, 256): each face varies between two of its versions, and noise is added."""
+        """Return what is read of faces, (T, 256 + M): each varies between two of its versions, and noise is added."""
         length, n = len(line.times), len(rows)
-        first, second = self.random.integers(len(self.faces.values), size=(2, n))
+        first, second = self.random.integers(len(self.values), size=(2, n))
         phase = 0.5 + 0.5 * np.sin(line.times * self.random.uniform(1, 8) + self.random.uniform(0, 2 * math.pi))
         share = torch.from_numpy(phase).float()[:, None]
-        one, other = (line.blend(self.faces.values[version, rows]) for version in (first, second))
+        one, other = (line.blend(self.values[version, rows]) for version in (first, second))
         noise = self.random.uniform(0.5, 2) * NOISE * self.spread * torch.randn(length, len(self.spread))
         return (1 - share) * one + share * other + noise
 
     def _swings(self) -> Tensor:
-        """Return the ways from neutral faces to those of OPEN_MOUTHS in the space of features: (K, 256)."""
-        features = self.faces.values[0]
+        """Return the ways from neutral faces to those of OPEN_MOUTHS, in features and measures: (K, 256 + M)."""
+        features = self.values[0]
         neutral = features[self.neutral].mean(0)
         return torch.stack([features[self.labels == CLASSES.index(name)].mean(0) - neutral for name in OPEN_MOUTHS])
 
     def _mouth(self, times: np.ndarray) -> Tensor:
-        """Return how the features of a neutral face change while its mouth speaks: (T,) s -> (T, 256)."""
+        """Return how the features of a neutral face change while its mouth speaks: (T,) s -> (T, 256 + M)."""
         pace, phase, slow = self.random.uniform(2, 7), self.random.uniform(0, 2 * math.pi), self.random.uniform(0.3, 1)
         opening = np.abs(np.sin(math.pi * pace * times + phase)) * (0.6 + 0.4 * np.sin(2 * math.pi * slow * times))
         way = torch.from_numpy(self.random.dirichlet(np.ones(len(self.swings)))).float() @ self.swings

@@ -22,6 +22,7 @@ from avfer.models.weights import load_into
 from avfer.stages.affect_network import AffectNetwork
 from tools.train.cards import update_card
 from tools.train.ferplus import load_faces, majority
+from tools.train.measures import measure_pictures
 
 INSTANTS = 10  # for which a model with memory reads the same face before its logits are taken
 AFFECT_MODELS = ("linear_lite", "gru_lite")
@@ -34,14 +35,16 @@ class Split:
     pictures: Tensor  # (N, 48, 48) uint8
     labels: Tensor  # (N,) int64 indices of CLASSES
     in_train: Tensor  # (N,) bool, whether the same pixels are in the train split too
+    measures: Tensor  # (N, M) float32, NaN where unknown
 
 
-def load_split(data: Path, split: str) -> Split:
-    """Return the faces of a split ("valid" or "test"). data: folder of FER+."""
+def load_split(data: Path, split: str, folder: Path = BUILTIN) -> Split:
+    """Return the faces of a split ("valid" or "test"). data: folder of FER+; folder: of the weights of face_lite."""
     pictures, arrays = load_faces(data, split)
     labels, keep = majority(arrays["votes"])
     in_train = arrays["dup_in_train"][keep]
-    return Split(*(torch.from_numpy(array) for array in (pictures[keep], labels[keep], in_train)))
+    measures = measure_pictures(data, split, pictures, folder)[torch.from_numpy(keep)]
+    return Split(*(torch.from_numpy(array) for array in (pictures[keep], labels[keep], in_train)), measures)
 
 
 def load_backbone(folder: Path = BUILTIN) -> tuple[AverLite, Card]:
@@ -60,10 +63,13 @@ def face_features(pictures: Tensor, network: AverLite, card: Card) -> Tensor:
 
 
 @torch.no_grad()
-def affect_logits(network: AffectNetwork, features: Tensor) -> Tensor:
-    """Return the logits of expressions after each face was read for INSTANTS, without a voice: (N, 256) -> (N, K)."""
+def affect_logits(network: AffectNetwork, inputs: Tensor) -> Tensor:
+    """Return the logits of expressions after each face was read for INSTANTS, without a voice.
+
+    inputs: (N, 256 + M) features and measures -> (N, K).
+    """
     parts: list[Tensor] = []
-    for part in features.split(256):
+    for part in inputs.split(256):
         face = part[:, None].expand(-1, INSTANTS, -1)
         voice = part.new_zeros(len(part), INSTANTS, network.card.inputs.get("voice", 0))
         present = torch.ones(len(part), INSTANTS, dtype=torch.bool)
@@ -73,13 +79,19 @@ def affect_logits(network: AffectNetwork, features: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def heads(features: Tensor, network: AverLite, folder: Path = BUILTIN) -> Iterator[tuple[Path, Tensor]]:
-    """Yield the card's path and the logits (N, K) of each head in a folder. features: (N, 256) of aver_lite."""
+def heads(
+    features: Tensor, measures: Tensor, network: AverLite, folder: Path = BUILTIN
+) -> Iterator[tuple[Path, Tensor]]:
+    """Yield the card's path and the logits (N, K) of each head in a folder.
+
+    features: (N, 256) of aver_lite; measures: (N, M) of the same faces.
+    """
     yield folder / "aver_lite.json", network.expression(features)
     for name in AFFECT_MODELS:
         for path in sorted(folder.glob(f"{name}*.safetensors")):
             model = AffectNetwork.load(name, str(path), torch.device("cpu"))
-            yield path.with_suffix(".json"), affect_logits(model, features)
+            inputs = torch.cat([features, measures], 1) if "measures" in model.card.inputs else features
+            yield path.with_suffix(".json"), affect_logits(model, inputs)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -111,10 +123,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    split = load_split(options.data, "valid")
+    split = load_split(options.data, "valid", options.folder)
     network, card = load_backbone(options.folder)
     features = face_features(split.pictures, network, card)
-    for path, logits in heads(features, network, options.folder):
+    for path, logits in heads(features, split.measures, network, options.folder):
         temperature = fit_temperature(logits, split.labels)
         before, after = (F.cross_entropy(logits / t, split.labels).item() for t in (1.0, temperature))
         print(f"{path.stem}: temperature {temperature:.3f}; cross-entropy {before:.4f} before, {after:.4f} after")
