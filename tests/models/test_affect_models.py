@@ -6,6 +6,7 @@ import torch
 from avfer.catalog import find
 from avfer.models.affect.lite import GruLite
 from avfer.models.backbones.vggish import VggishLite
+from avfer.models.weights import card_of
 
 NAMES_OF_MODELS = ["gru_lite", "linear_lite"]
 
@@ -117,3 +118,9 @@ def test_an_unknown_measure_counts_as_its_mean_and_one_never_known_is_not_read(n
 @pytest.mark.parametrize("name", NAMES_OF_MODELS)
 def test_weights_without_measures_have_the_tensors_of_earlier_versions(name):
     assert not [key for key in model(name).state_dict() if key.startswith("measured")]
+
+
+def test_the_card_of_a_model_to_be_trained_names_the_inputs_of_its_options():
+    assert card_of("gru_lite", num_face=5, num_voice=4).inputs == {"face": 5, "voice": 4}
+    assert card_of("linear_lite", num_face=5).inputs == {"face": 5}
+    assert card_of("linear_lite", num_face=5, num_measures=3).inputs == {"face": 5, "measures": 3}

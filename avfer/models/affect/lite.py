@@ -1,13 +1,17 @@
 """gru_lite and linear_lite: the small affect models whose weights come with avfer. Their layout is our own."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.models.affect.heads import AffectHeads
+from avfer.models.card import Card
 from avfer.models.network import AffectModel
 from avfer.models.prediction import Prediction
 
+TASK = "valence, arousal, expression, action units"
 SPREAD = 0.3  # of the measures that a network reads, near that of the features of aver_lite
 
 
@@ -77,6 +81,14 @@ class GruLite(AffectModel):
         self.gru = nn.GRU(width_face + width_voice, width_hidden, batch_first=True)
         self.heads = AffectHeads(width_face + width_voice + width_hidden, num_classes, num_action_units)
 
+    @classmethod
+    def card(cls, num_face: int = 256, num_voice: int = 128, num_measures: int = 0, **options: Any) -> Card:
+        """Return the card of a fresh network with these constructor options."""
+        inputs = {"face": num_face, "voice": num_voice, "measures": num_measures}
+        widths = {f"num_{name}": width for name, width in inputs.items()}
+        read = {name: width for name, width in inputs.items() if width}
+        return Card(name="gru_lite", task=TASK, description="", options=widths | options, inputs=read)
+
     def start(self, n: int) -> Tensor:
         """Return the zero state (n, H) of n new tracks."""
         return self.no_face.new_zeros(n, self.gru.hidden_size)
@@ -127,6 +139,13 @@ class LinearLite(AffectModel):
         super().__init__()
         self.measured = MeasuredFace(num_face, num_measures)
         self.heads = AffectHeads(num_face + num_measures, num_classes, num_action_units)
+
+    @classmethod
+    def card(cls, num_face: int = 256, num_measures: int = 0, **options: Any) -> Card:
+        """Return the card of a fresh network with these constructor options."""
+        read = {"face": num_face} | ({"measures": num_measures} if num_measures else {})
+        widths = {"num_face": num_face, "num_measures": num_measures}
+        return Card(name="linear_lite", task=TASK, description="", options=widths | options, inputs=read)
 
     def start(self, n: int) -> Tensor:
         """Return an empty state (n, 0)."""
