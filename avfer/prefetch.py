@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 THREAD_NAME = "avfer-prefetch"
 MAX_READY = 1  # items that wait for the reader, beside the one that is computed
-MAPPED_BYTES = 2_000_000  # blocks of at least this size are returned to the operating system when they are freed
+MAPPED_BYTES = 3_000_000  # blocks from this size on return to the system when they are freed; a 720p frame is smaller
 KEPT_BYTES = 32_000_000  # of free memory that stays with the process, so that networks do not map it anew in each call
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 
