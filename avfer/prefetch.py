@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 THREAD_NAME = "avfer-prefetch"
-MAX_READY = 1  # items that wait for the reader, beside the one that is computed
+MAX_READY = 8  # items that wait for the reader, which works in bursts, such as the faces of 32 frames
 MAPPED_BYTES = 3_000_000  # blocks from this size on return to the system when they are freed; a 720p frame is smaller
 KEPT_BYTES = 32_000_000  # of free memory that stays with the process, so that networks do not map it anew in each call
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 
 
 def prefetch(source: Generator[Item], is_large: Callable[[Item], bool] = lambda _: False) -> Generator[Item]:
-    """Yield the items of `source`, which a thread computes up to two ahead of the reader: one waits, one is computed.
+    """Yield the items of `source`, which a thread computes ahead of the reader: up to MAX_READY wait, one is computed.
 
     After a large item the next one is not computed before the reader has taken that one.
 

@@ -5,16 +5,16 @@ from collections.abc import Generator
 
 import pytest
 
-from avfer.prefetch import prefetch
+from avfer.prefetch import MAX_READY, prefetch
 from tests.processes import avfer_threads
 
 
-@pytest.mark.parametrize(("large", "ahead"), [(False, 3), (True, 2)])
+@pytest.mark.parametrize(("large", "ahead"), [(False, MAX_READY + 2), (True, 2)])
 def test_the_item_after_a_large_one_is_computed_when_that_one_is_taken(large: bool, ahead: int) -> None:
     made = list[int]()
 
     def numbers() -> Generator[int]:
-        for number in range(6):
+        for number in range(MAX_READY + 4):
             made.append(number)
             yield number
 
@@ -24,5 +24,5 @@ def test_the_item_after_a_large_one_is_computed_when_that_one_is_taken(large: bo
         time.sleep(0.001)
     time.sleep(0.1)
     assert len(made) == ahead
-    assert list(found) == [1, 2, 3, 4, 5]
+    assert list(found) == list(range(1, MAX_READY + 4))
     assert avfer_threads() == []
