@@ -40,7 +40,8 @@ def inputs(name: str, card: Card, n: int) -> tuple[Tensor, ...]:
     random = torch.Generator().manual_seed(3)
     kind = kind_of(name)
     if kind == "affect model":
-        face, voice = (torch.randn(n, 5, card.inputs.get(key, 0), generator=random) for key in ("face", "voice"))
+        num_face, num_voice, num_measures = (card.inputs.get(key, 0) for key in ("face", "voice", "measures"))
+        face, voice = (torch.randn(n, 5, k, generator=random) for k in (num_face + num_measures, num_voice))
         there = torch.ones(n, 5, dtype=torch.bool)
         return face, voice, there, there
     return tuple(torch.randn(x.shape, generator=random) for x in example(kind, card, n))
