@@ -7,15 +7,7 @@ import numpy as np
 from avfer.affect_track import AffectTrack
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.option_types import Share, check_options
-from avfer.rows import concat, matching_rows, select
-
-
-@dataclass(frozen=True, eq=False)
-class WaitingMeasures:
-    """Rows of either input whose other half is not known yet."""
-
-    affect: AffectTrack | None = None  # None before the first step
-    measures: FaceMeasures | None = None  # None before the first step
+from avfer.stages.measured_rows import MatchedRows, WaitingRows, match
 
 
 @dataclass
@@ -34,36 +26,29 @@ class AddMeasures:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def start(self) -> WaitingMeasures:
+    def start(self) -> WaitingRows[AffectTrack]:
         """Return the state without rows."""
-        return WaitingMeasures()
+        return WaitingRows()
 
     def step(
-        self, state: WaitingMeasures, affect: AffectTrack, measures: FaceMeasures
-    ) -> tuple[WaitingMeasures, AffectTrack]:
+        self, state: WaitingRows[AffectTrack], affect: AffectTrack, measures: FaceMeasures
+    ) -> tuple[WaitingRows[AffectTrack], AffectTrack]:
         """Return the rows of the frames of which both are known; all of them at the end of the clip."""
-        affect = concat([state.affect, affect]) if state.affect else affect
-        measures = concat([state.measures, measures]) if state.measures else measures
-        first, stop = affect.clock.first, min(affect.clock.stop, measures.clock.stop)
-        ready = affect.faces.frames < stop
-        joined = self._joined(select(affect, ready, affect.clock.part(first, stop)), measures)
-        rest = select(affect, ~ready, affect.clock.part(stop, affect.clock.stop))
-        later = measures.faces.frames >= stop
-        return WaitingMeasures(rest, select(measures, later, measures.clock.part(stop, measures.clock.stop))), joined
+        state, known = match(state, affect, measures)
+        return state, self._joined(known)
 
-    def _joined(self, affect: AffectTrack, measures: FaceMeasures) -> AffectTrack:
-        row = matching_rows(affect.faces, measures.faces)
+    def _joined(self, known: MatchedRows[AffectTrack]) -> AffectTrack:
+        measures, values = known.measures, known.of_rows(known.measures.values)
         landmarks = measures.landmarks if self.landmarks else measures.landmarks[:, :0]
-        values = _taken(measures.values, row)
         low = values[:, MEASURES.index("quality")] < self.min_quality
         return replace(
-            without_affect(affect, low),
-            action_units=_taken(measures.action_units, row),
+            without_affect(known.rows, low),
+            action_units=known.of_rows(measures.action_units),
             action_unit_names=MEASURED_UNITS,
             action_unit_scale="activation",
             measures=values,
             measure_names=MEASURES,
-            landmarks=_taken(landmarks, row),
+            landmarks=known.of_rows(landmarks),
             low_quality=low,
         )
 
@@ -80,9 +65,3 @@ def without_affect(affect: AffectTrack, rows: np.ndarray) -> AffectTrack:
         arousal=known(affect.arousal),
         expressions=known(affect.expressions),
     )
-
-
-def _taken(values: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Return the values of some rows, NaN where the row is -1: (M, ...), (N,) -> (N, ...)."""
-    padded = np.concatenate([values, np.full((1, *values.shape[1:]), np.nan, values.dtype)])
-    return padded[row]

@@ -5,19 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
-from avfer.rows import concat, matching_rows, select
+from avfer.stages.measured_rows import WaitingRows, match
 from avfer.types import FaceFeatures
 
 VALUES = ("yaw_deg", "pitch_deg", "gaze_yaw_deg", "gaze_pitch_deg", "eye_closed")  # of MEASURES
 JOINED = (*MEASURED_UNITS, *VALUES)  # columns that are joined
-
-
-@dataclass(frozen=True, eq=False)
-class WaitingFeatures:
-    """Rows of either input whose other half is not known yet."""
-
-    features: FaceFeatures | None = None  # None before the first step
-    measures: FaceMeasures | None = None  # None before the first step
 
 
 @dataclass
@@ -29,25 +21,16 @@ class JoinMeasures:
     features of the face alone, as it does in a pipeline without this stage.
     """
 
-    def start(self) -> WaitingFeatures:
+    def start(self) -> WaitingRows[FaceFeatures]:
         """Return the state without rows."""
-        return WaitingFeatures()
+        return WaitingRows()
 
     def step(
-        self, state: WaitingFeatures, features: FaceFeatures, measures: FaceMeasures
-    ) -> tuple[WaitingFeatures, FaceFeatures]:
+        self, state: WaitingRows[FaceFeatures], features: FaceFeatures, measures: FaceMeasures
+    ) -> tuple[WaitingRows[FaceFeatures], FaceFeatures]:
         """Return the rows of the frames of which both are known; all of them at the end of the clip."""
-        features = concat([state.features, features]) if state.features else features
-        measures = concat([state.measures, measures]) if state.measures else measures
-        first, stop = features.clock.first, min(features.clock.stop, measures.clock.stop)
-        ready = features.faces.frames < stop
-        known = select(features, ready, features.clock.part(first, stop))
-        row = matching_rows(known.faces, measures.faces)
-        unknown = np.full((1, len(JOINED)), np.nan, np.float32)
-        joined = replace(known, measures=np.concatenate([columns(measures), unknown])[row])  # -1: the last one
-        rest = select(features, ~ready, features.clock.part(stop, features.clock.stop))
-        later = measures.faces.frames >= stop
-        return WaitingFeatures(rest, select(measures, later, measures.clock.part(stop, measures.clock.stop))), joined
+        state, known = match(state, features, measures)
+        return state, replace(known.rows, measures=known.of_rows(columns(known.measures)))
 
 
 def columns(measures: FaceMeasures) -> np.ndarray:

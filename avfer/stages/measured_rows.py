@@ -1,0 +1,61 @@
+"""Rows and face measures that reach a stage at different times, matched by frame and track."""
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from avfer.face_measures import FaceMeasures
+from avfer.rows import concat, matching_rows, select
+from avfer.types import Clock, FaceTracks
+
+
+class _OfFaces(Protocol):
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def faces(self) -> FaceTracks: ...
+
+
+Rows = TypeVar("Rows", bound=_OfFaces)  # a struct with one row for each face of `faces`
+
+
+@dataclass(frozen=True, eq=False)
+class WaitingRows(Generic[Rows]):
+    """Rows of either input whose other half is not known yet."""
+
+    rows: Rows | None = None  # None before the first step
+    measures: FaceMeasures | None = None  # None before the first step
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedRows(Generic[Rows]):
+    """Rows of the frames of which both inputs are known."""
+
+    rows: Rows  # N rows
+    measures: FaceMeasures  # M rows, also those of later frames
+    place: np.ndarray  # (N,) int64, for each of `rows` its row of `measures`, -1 for a face that was not measured
+
+    def of_rows(self, values: np.ndarray) -> np.ndarray:
+        """Return values of the measured faces for `rows`, NaN where not measured: (M, ...) float32 -> (N, ...)."""
+        padded = np.concatenate([values, np.full((1, *values.shape[1:]), np.nan, values.dtype)])
+        return padded[self.place]
+
+
+def match(state: WaitingRows[Rows], rows: Rows, measures: FaceMeasures) -> tuple[WaitingRows[Rows], MatchedRows[Rows]]:
+    """Add new rows and measures to those that wait; return what waits now, and the rows of which both are known.
+
+    At the end of the clip all remaining rows are known.
+    """
+    rows = concat([state.rows, rows]) if state.rows else rows
+    measures = concat([state.measures, measures]) if state.measures else measures
+    clock, stop = rows.clock, min(rows.clock.stop, measures.clock.stop)
+    ready = rows.faces.frames < stop
+    known = select(rows, ready, clock.part(clock.first, stop))
+    later = measures.faces.frames >= stop
+    waiting = WaitingRows(
+        select(rows, ~ready, clock.part(stop, clock.stop)),
+        select(measures, later, measures.clock.part(stop, measures.clock.stop)),
+    )
+    return waiting, MatchedRows(known, measures, matching_rows(known.faces, measures.faces))
