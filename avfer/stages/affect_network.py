@@ -63,10 +63,9 @@ class AffectNetwork:
         return AffectInputs(face, self._or_zeros("voice", voice, n), has_face, has_voice)
 
     def _measures(self, features: FaceFeatures | JointFeatures, n: int) -> Tensor:
-        """Return the measures of n rows that the model reads, NaN if the pipeline joins none: (n, M)."""
-        width = self.card.inputs.get("measures", 0)
-        if features.measures is None or not width:
-            return torch.full((n, width), torch.nan, device=self.device)
+        """Return the measures of n rows that follow the features: (n, M), (n, 0) if none are joined or read."""
+        if features.measures is None or "measures" not in self.card.inputs:
+            return torch.zeros(n, 0, device=self.device)
         return torch.from_numpy(features.measures).to(self.device)
 
     def _or_zeros(self, modality: str, values: Tensor | None, n: int) -> Tensor:

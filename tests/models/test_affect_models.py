@@ -116,6 +116,13 @@ def test_an_unknown_measure_counts_as_its_mean_and_one_never_known_is_not_read(n
 
 
 @pytest.mark.parametrize("name", NAMES_OF_MODELS)
+def test_features_alone_are_read_as_a_face_whose_measures_are_unknown(name):
+    face = rows(1)[0]
+    unknown = measured(name, face, torch.full((1, 3), torch.nan))
+    assert torch.equal(measured(name, face, torch.zeros(1, 0)), unknown)
+
+
+@pytest.mark.parametrize("name", NAMES_OF_MODELS)
 def test_weights_without_measures_have_the_tensors_of_earlier_versions(name):
     assert not [key for key in model(name).state_dict() if key.startswith("measured")]
 

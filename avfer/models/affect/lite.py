@@ -1,5 +1,6 @@
 """gru_lite and linear_lite: the small affect models whose weights come with avfer. Their layout is our own."""
 
+import math
 from typing import Any
 
 import torch
@@ -42,7 +43,12 @@ class MeasuredFace(nn.Module):
                 self.gain[column] = 0.0
 
     def forward(self, face: Tensor) -> Tensor:
-        """face: (..., Df + M), features, then measures, NaN where unknown -> (..., Df + M)."""
+        """Append unknown measures to features alone, and standardise the measures.
+
+        face: (..., Df), or (..., Df + M), features, then measures, NaN where unknown -> (..., Df + M).
+        """
+        absent = self.num_face + len(self.centre) - face.shape[-1]
+        face = F.pad(face, (0, absent), value=math.nan)
         measures = (face[..., self.num_face :] - self.centre) * self.gain
         return torch.cat([face[..., : self.num_face], measures.nan_to_num(0.0)], -1)
 

@@ -125,8 +125,13 @@ class CreatedModel:
 def affect_model(config: TrainConfig, widths: dict[str, int], names: TargetNames) -> CreatedModel:
     """Return the affect model of a recipe over features of these widths ("face", "voice"), with `weights:` loaded.
 
+    Weights that read face measures keep them; no recipe trains on measures, so all are unknown in training.
+
     Raises ConfigError or WeightsError if options or weights do not fit.
     """
+    if config.weights is not None:
+        read = locate(config.model, str(config.weights))[1].inputs
+        widths = widths | {name: width for name, width in read.items() if name == "measures"}
     inputs = find_network(config.model, AffectModel).width_options(widths)
     options = inputs | _head_options(config, names) | config.model_options
     model = make(config.model, **options)
