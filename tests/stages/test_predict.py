@@ -17,7 +17,6 @@ from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
 from avfer.models.card_files import read_card
 from avfer.models.weights import save
-from avfer.stages.join_measures import JOINED
 from avfer.stages.predict import MAX_ABSENCE, PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
 from tests.laws import assert_same, clock, part
@@ -257,57 +256,10 @@ def test_features_of_another_network_are_refused_although_their_width_fits(tmp_p
         PredictAffect("gru_lite").fit(made(face=256, voice=46) | {"voice": card("vggish", 46)})
 
 
-@pytest.fixture(scope="module")
-def reads_measures(tmp_path_factory):
-    """Return stages with small random weights that read two measures of each face."""
-    torch.manual_seed(0)
-    folder, stages = tmp_path_factory.mktemp("measured"), {}
-    for name, kind, inputs in (
-        ("gru_lite", GruLite, {"face": 5, "voice": 4}),
-        ("linear_lite", LinearLite, {"face": 5}),
-    ):
-        options = SIZES | {"num_measures": 2} | ({"num_voice": 4} if name == "gru_lite" else {})
-        card = Card(name=name, task="test", description="random", options=options, inputs=inputs | {"measures": 2})
-        card = card.model_copy(update={"classes": CLASSES, "action_units": UNITS})
-        path = save(kind(**options), card, folder / f"{name}.safetensors")
-        stages[name] = PredictAffect(name, str(path))
-        stages[name].load(torch.device("cpu"))
-    return stages
-
-
 def with_measures(rows: JointFeatures, value: float) -> JointFeatures:
     """Return rows whose faces have two measures of this value."""
     has_face = (rows.faces.track_ids != NO_TRACK)[:, None]
     return replace(rows, measures=np.where(has_face, value, np.nan).repeat(2, 1).astype(np.float32))
-
-
-@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
-def test_measures_change_the_affect_of_faces_alone(reads_measures, name):
-    stage, rows = reads_measures[name], crowd()
-    track, other = (predict(stage, with_measures(rows, value)) for value in (0.2, 0.9))
-    faces = rows.faces.track_ids != NO_TRACK
-    assert (track.valence[faces] != other.valence[faces]).all()
-    assert_same(predict(stage, with_measures(rows, 0.9), [3, 31]), other)
-
-
-@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
-def test_a_pipeline_that_joins_no_measures_is_read_as_faces_that_were_not_measured(reads_measures, name):
-    stage, rows = reads_measures[name], crowd()
-    track = predict(stage, rows)
-    assert np.isfinite(track.valence[rows.faces.track_ids != NO_TRACK]).all()
-    assert_same(track, predict(stage, with_measures(rows, np.nan)))
-
-
-@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
-def test_the_weights_of_the_package_read_faces_with_and_without_measures(name):
-    stage, rows = PredictAffect(name), same_face([0, 1, 2], 3)
-    stage.load(torch.device("cpu"))
-    values = torch.linspace(0, 0.4, 256).expand(3, -1).contiguous()
-    smiling = np.zeros((3, stage.card.inputs["measures"]), np.float32)
-    smiling[:, JOINED.index("AU12")] = 1.0
-    alone, measured = (predict(stage, replace(rows, values=values, measures=m)) for m in (None, smiling))
-    np.testing.assert_allclose(alone.expressions.sum(1), 1, atol=1e-5)
-    assert (measured.valence > alone.valence + 0.02).all()
 
 
 @pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])

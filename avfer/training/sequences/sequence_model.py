@@ -261,6 +261,7 @@ def _load_weights(model: Network, config: TrainConfig) -> None:
 
 
 def _listed(classes: Sequence[str], units: Sequence[str]) -> str:
-    """Return `2 classes (low, high) and 1 units (AU12)`."""
-    counts = [f"{len(names)} {kind} ({', '.join(names)})" for kind, names in (("classes", classes), ("units", units))]
+    """Return `2 classes (low, high) and 1 action unit (AU12)`."""
+    named = ("class", "classes", classes), ("action unit", "action units", units)
+    counts = [f"{len(x)} {one if len(x) == 1 else several} ({', '.join(x)})" for one, several, x in named]
     return " and ".join(counts).replace(" ()", "")
