@@ -34,7 +34,7 @@ function drawBoxes() {
 
 function drawOverview() {
   const [context, width, height] = canvasOf(byId("overview").querySelector("canvas")), whole = group.limits;
-  if (!chosen || !clip.instants.length) return moveOverview();
+  if (!chosen || !chosen.index.length || !clip.instants.length) return moveOverview(); // or not loaded yet
   const columns = pixelColumns(clip, whole, Math.max(1, Math.round(width)));
   const codes = columnCodes(chosen.index, chosen.expression, Math.max(1, clip.expressions.length), columns);
   for (let x = 0; x < codes.length; x++) {

@@ -324,3 +324,12 @@ def test_tables_without_rows_and_with_one_row_have_pages_without_errors(chromium
         opened.page.wait_for_selector("#lanes > *")
         assert opened.errors == [] and not opened.page.locator("#fault").is_visible()
         assert opened.page.locator(".lane").count() == rows
+
+
+def test_a_window_that_changes_size_while_a_person_loads_leaves_no_error(opened):
+    opened.page.evaluate("""async () => {
+        clip = new ClipModel(report.clips[0]);
+        await clip.load();
+        chosen = clip.people[0];
+        dispatchEvent(new Event("resize"));
+    }""")
