@@ -26,7 +26,7 @@ from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
 from avfer.provenance import Provenance
 from avfer.readers.arrays import array_media, clip_arrays
-from avfer.types import Clip, FrameBatch, Span
+from avfer.types import Clip, FaceCrops, FrameBatch, Span
 
 Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
 TRIM_EVERY = 8  # spans between two releases of free memory
@@ -36,8 +36,9 @@ CHUNK_BYTES = 12_000_000  # of pixels in one step at most, but at least one fram
 class Pipeline:
     """A checked pipeline with its networks loaded; it can process many clips, one after another.
 
-    A clip passes three threads, each a few spans ahead of the next: one decodes, one runs the stages that read
-    frames, and the caller's own thread runs the rest. `output` is the type that the output stage must have.
+    A clip passes four threads, each some spans ahead of the next: one decodes, one runs the stages that read frames,
+    one those that read crops of faces, and the caller's own thread runs the rest. `output` is the type that the output
+    stage must have.
 
     Raises ConfigError, WeightsError or MissingExtra if a stage, a weight file or a library is missing or wrong.
 
@@ -173,9 +174,11 @@ class Pipeline:
     def values(self, clip: Clip) -> Generator[Any]:
         """Yield the values of the output stage chunk by chunk; closing the generator ends its threads."""
         map_large_blocks()
-        decoded = prefetch(self._decode(clip), _is_large)
-        detected = prefetch(self._process(decoded, Phase.FRAMES)) if self._steps(Phase.FRAMES) else decoded
-        rows = self._process(detected, Phase.ROWS)
+        values = prefetch(self._decode(clip), _pixel_bytes)
+        for phase in (Phase.FRAMES, Phase.CROPS):
+            if self._steps(phase):
+                values = prefetch(self._process(values, phase), _pixel_bytes)
+        rows = self._process(values, Phase.ROWS)
         try:
             while True:
                 with torch_threads(self.spec.threads), torch.inference_mode():
@@ -219,9 +222,9 @@ class Pipeline:
                 del values
 
 
-def _is_large(values: Values) -> bool:
-    """Return whether a frame among the values is larger than a step may be."""
-    return any(isinstance(value, FrameBatch) and value.pixels.nbytes > CHUNK_BYTES for value in values.values())
+def _pixel_bytes(values: Values) -> int:
+    """Return the bytes of the frames and crops among the values of a span."""
+    return sum(value.pixels.nbytes for value in values.values() if isinstance(value, FrameBatch | FaceCrops))
 
 
 @dataclass(frozen=True)

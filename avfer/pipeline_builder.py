@@ -10,7 +10,7 @@ from avfer.catalog import check_call, find
 from avfer.errors import ConfigError, WeightsError, unknown
 from avfer.option_types import validate
 from avfer.pipeline_config import PipelineSpec, StageSpec
-from avfer.types import FrameBatch, Span
+from avfer.types import FaceCrops, FrameBatch, Span
 
 
 class Phase(Enum):
@@ -18,6 +18,7 @@ class Phase(Enum):
 
     DECODING = auto()  # stages that read the span alone
     FRAMES = auto()  # the others up to the last one that reads frames
+    CROPS = auto()  # the others up to the last one that reads crops of faces
     ROWS = auto()  # all later ones
 
 
@@ -170,13 +171,20 @@ def _phases(spec: PipelineSpec, built: dict[str, Any]) -> dict[str, Phase]:
 
     Stages up to the last one that reads frames share the thread of the frames, so frames are freed early.
     """
-    frames = {line.name for line in spec.stages if stages.signature(type(built[line.name]))[1] is FrameBatch}
-    readers = [i for i, line in enumerate(spec.stages) if frames.intersection(line.inputs)]
-    last = max(readers, default=-1)
-    return {
-        line.name: Phase.DECODING if line.inputs == ("span",) else Phase.FRAMES if i <= last else Phase.ROWS
-        for i, line in enumerate(spec.stages)
-    }
+    last_frames, last_crops = _last_reader(spec, built, FrameBatch), _last_reader(spec, built, FaceCrops)
+
+    def phase(i: int, line: StageSpec) -> Phase:
+        if line.inputs == ("span",):
+            return Phase.DECODING
+        return Phase.FRAMES if i <= last_frames else Phase.CROPS if i <= last_crops else Phase.ROWS
+
+    return {line.name: phase(i, line) for i, line in enumerate(spec.stages)}
+
+
+def _last_reader(spec: PipelineSpec, built: dict[str, Any], kind: type) -> int:
+    """Return the index of the last stage that reads an output of a type, -1 if none does."""
+    outputs = {line.name for line in spec.stages if stages.signature(type(built[line.name]))[1] is kind}
+    return max((i for i, line in enumerate(spec.stages) if outputs.intersection(line.inputs)), default=-1)
 
 
 def _article(kind: type) -> str:

@@ -1,42 +1,37 @@
 """Run a generator ahead of its reader in a thread, and return the memory that such threads leave behind."""
 
 import ctypes
-import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 THREAD_NAME = "avfer-prefetch"
-MAX_READY = 8  # items that wait for the reader, which works in bursts, such as the faces of 32 frames
+MAX_WAITING = 32  # items that wait for a reader, which works in bursts, such as the faces of 32 frames
+MAX_WAITING_BYTES = 96_000_000  # of these items in total
 MAPPED_BYTES = 3_000_000  # blocks from this size on return to the system when they are freed; a 720p frame is smaller
 KEPT_BYTES = 32_000_000  # of free memory that stays with the process, so that networks do not map it anew in each call
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 
 
-def prefetch(source: Generator[Item], is_large: Callable[[Item], bool] = lambda _: False) -> Generator[Item]:
-    """Yield the items of `source`, which a thread computes ahead of the reader: up to MAX_READY wait, one is computed.
+def prefetch(source: Generator[Item], size: Callable[[Item], int] = lambda _: 0) -> Generator[Item]:
+    """Yield the items of `source`, which a thread computes ahead of the reader.
 
-    After a large item the next one is not computed before the reader has taken that one.
+    size: returns the bytes that an item occupies. One item is computed while at most MAX_WAITING with MAX_WAITING_BYTES
+    in total, but at least one, wait for the reader.
 
     An exception raised by `source` is raised here, after the items before it. When this generator ends, raises or is
     closed, the thread closes `source` and is joined, so no thread outlives it.
     """
-    ready: queue.Queue[Item | _End] = queue.Queue(maxsize=MAX_READY)
-    stop, taken = threading.Event(), threading.Event()
-
-    def produce() -> None:
-        _produce(source, ready, stop, taken, is_large)
-
-    thread = threading.Thread(target=produce, name=THREAD_NAME, daemon=True)
+    waiting = _Waiting[Item]()
+    thread = threading.Thread(target=_produce, args=(source, size, waiting), name=THREAD_NAME, daemon=True)
     thread.start()
     try:
         while True:
-            item = ready.get()
-            taken.set()
+            item = waiting.take()
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
@@ -44,48 +39,68 @@ def prefetch(source: Generator[Item], is_large: Callable[[Item], bool] = lambda 
             yield item
             del item  # free it before the next one arrives
     finally:
-        stop.set()
+        waiting.stop()
         thread.join()
 
 
 class _End:
-    """The last element of the queue, with the exception that ended the source, if any."""
+    """The last element that waits, with the exception that ended the source, if any."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
-def _produce(
-    source: Generator[Item],
-    ready: "queue.Queue[Item | _End]",
-    stop: threading.Event,
-    taken: threading.Event,
-    is_large: Callable[[Item], bool],
-) -> None:
-    """Fill the queue from the source until it ends, raises or `stop` is set."""
+class _Waiting(Generic[Item]):
+    """The items that one thread has computed and another has not taken yet, in order."""
+
+    def __init__(self) -> None:
+        self._items: deque[tuple[Item | _End, int]] = deque()  # each with its bytes
+        self._bytes = 0  # of all of them
+        self._stopped = False
+        self._changed = threading.Condition()
+
+    def add(self, item: Item | _End, size: int) -> bool:
+        """Wait for room and add an item of `size` bytes; return False if the reader has stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._has_room(size))
+            if not self._stopped:
+                self._items.append((item, size))
+                self._bytes += size
+                self._changed.notify()
+            return not self._stopped
+
+    def take(self) -> Item | _End:
+        """Wait for an item and return the first."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items)
+            item, size = self._items.popleft()
+            self._bytes -= size
+            self._changed.notify()
+            return item
+
+    def stop(self) -> None:
+        """Let `add` return at once from now on; no item is read any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def _has_room(self, size: int) -> bool:
+        fits = len(self._items) < MAX_WAITING and self._bytes + size <= MAX_WAITING_BYTES
+        return fits or not self._items
+
+
+def _produce(source: Generator[Item], size: Callable[[Item], int], waiting: _Waiting[Item]) -> None:
+    """Add the items of a source until it ends, raises, or the reader has stopped."""
     error: BaseException | None = None
     try:
         for item in source:
-            large = is_large(item)
-            taken.clear()
-            _put(item, ready, stop)
-            del item
-            while large and not stop.is_set() and not taken.wait(0.05):
-                pass
-            if stop.is_set():
+            if not waiting.add(item, size(item)):
                 break
+            del item
         source.close()
     except BaseException as caught:  # prefetch() raises it again in the reader's thread
         error = caught
-    _put(_End(error), ready, stop)
-
-
-def _put(item: Item | _End, ready: "queue.Queue[Item | _End]", stop: threading.Event) -> None:
-    """Wait for a free place in the queue; give up once `stop` is set."""
-    while not stop.is_set():
-        with suppress(queue.Full):
-            ready.put(item, timeout=0.05)
-            return
+    waiting.add(_End(error), 0)
 
 
 def release_free_memory() -> None:
