@@ -11,8 +11,6 @@ from avfer.cli.shared_options import Overwrite, check_replaceable
 from avfer.errors import AvferWarning, ConfigError
 
 if TYPE_CHECKING:
-    from pyarrow import Table
-
     from avfer.export import Exporter
 
 
@@ -53,11 +51,11 @@ def export(
     """
     from avfer.export import HasSideFiles, LinksClip, find_exporter, metadata_of
     from avfer.export.privacy import check_numbers_only, is_numbers_only
-    from avfer.export.table_reader import read_table
+    from avfer.export.table_reader import find_clip, read_table
 
     exporter = find_exporter(name, _options(settings or []))
     table = read_table(file)
-    media = clip or _find_clip(file, table)
+    media = clip or find_clip(file, table, [file.parent])
     numbers_only = is_numbers_only(metadata_of(table.schema))
     if numbers_only:
         check_numbers_only(name, exporter)
@@ -80,15 +78,6 @@ def _options(settings: list[str]) -> dict[str, Any]:
     events = [setting for setting in settings if "." in setting.partition("=")[0]]
     options = dict(parse_override(setting) for setting in settings if setting not in events)
     return options | ({"events": read_kinds(events)} if events else {})
-
-
-def _find_clip(file: Path, table: "Table") -> Path:
-    """Return the media file that a table names, in the folder of the table; it may be missing."""
-    from avfer.export import metadata_of
-
-    names = table["clip"].drop_null()
-    name = names[0].as_py() if len(names) else metadata_of(table.schema).get("clip", file.stem)
-    return file.parent / Path(name).name
 
 
 def _check_clip(exporter: "Exporter", name: str, clip: Path) -> None:

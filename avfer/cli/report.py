@@ -83,7 +83,7 @@ def report(
     if each:
         raise ConfigError("--each: needs the output folder of avfer label in place of tables")
     files = list(dict.fromkeys(file for path in tables for file in find_tables(path)))
-    read = [(table := read_table(file, COLUMNS), _find_clip(file, table, clip)) for file in files]
+    read = [(table := read_table(file, COLUMNS), _clip_of(file, table, clip)) for file in files]
     agreement = _agreement(files, coding, threshold)
     page.write_tables(read, output, agreement)
     print(output)
@@ -98,28 +98,18 @@ def _check_output(output: Path, tables: list[Path], overwrite: bool) -> None:
     check_replaceable(output, overwrite)
 
 
-def _find_clip(file: Path, table: "Table", given: Path | None) -> Path:
+def _clip_of(file: Path, table: "Table", given: Path | None) -> Path:
     """Return the clip of a table, or the folder of its clips if it has several; it may be missing.
 
     given: --clip. Raises ConfigError if that does not exist.
     """
-    from avfer.export import metadata_of
+    from avfer.export.table_reader import find_clip
 
-    if given is not None and not given.exists():
+    if given is None:
+        return find_clip(file, table, [file.parent, file.parent.parent, Path()])
+    if not given.exists():
         raise ConfigError(f"--clip: there is no file or folder at {given}; check the path")
-    if given is not None and not given.is_dir():
-        return given
-    names: list[str] = []
-    for column in ("source", "clip"):
-        values = table[column].drop_null().unique().to_pylist() if column in table.column_names else []
-        if len(values) > 1:
-            return given or file.parent
-        names += values
-    names = [name for name in (*names, metadata_of(table.schema).get("clip", "")) if name] or [file.stem]
-    folders = [given] if given is not None else [file.parent, file.parent.parent, Path()]
-    parts = [part for name in names for part in (name, Path(name).name) if not {"..", "/"} & set(Path(part).parts)]
-    places = [folder / part for folder in folders for part in dict.fromkeys(parts)] or [folders[0] / file.stem]
-    return next((place for place in places if place.is_file()), places[-1])
+    return find_clip(file, table, [given]) if given.is_dir() else given
 
 
 def _agreement(files: list[Path], coding: Path | None, threshold: float | None) -> "CodingAgreement | None":

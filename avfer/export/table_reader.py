@@ -5,7 +5,7 @@ A table is one that `avfer run`, `avfer label` or `AffectTrack.save` wrote. The 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from pyarrow import csv, json
 from pyarrow.parquet import ParquetFile
 
 from avfer.errors import DatasetError
+from avfer.export import metadata_of
 
 TYPES = {
     **dict.fromkeys(("clip", "expression", "source", "reason"), pa.string()),
@@ -77,6 +78,24 @@ def find_tables(path: Path) -> list[Path]:
     if not best:
         raise DatasetError(f"there is no table ({', '.join(READERS)}) in the folder {path}; check the path")
     return sorted(best.values())
+
+
+def find_clip(file: Path, table: pa.Table, folders: Sequence[Path]) -> Path:
+    """Return the media file of a table in the first of some folders that has it.
+
+    file: of the table. If no folder has the media file, its path in the last folder is returned; if the table has
+    several clips, the first folder itself.
+    """
+    names: list[str] = []
+    for column in ("source", "clip"):
+        values = table[column].drop_null().unique().to_pylist() if column in table.column_names else []
+        if len(values) > 1:
+            return folders[0]
+        names += values
+    names = [name for name in (*names, metadata_of(table.schema).get("clip", "")) if name] or [file.stem]
+    parts = [part for name in names for part in (name, Path(name).name) if not {"..", "/"} & set(Path(part).parts)]
+    places = [folder / part for folder in folders for part in dict.fromkeys(parts or [file.stem])]
+    return next((place for place in places if place.is_file()), places[-1])
 
 
 def read_landmarks(path: Path) -> dict[tuple[int, int], np.ndarray]:

@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from avfer.errors import DatasetError
-from avfer.export.table_reader import find_tables, read_table
+from avfer.export.table_reader import find_clip, find_tables, read_table
 from avfer.export.table_writer import TableWriter
 from tests.export.tracks import TRACKS
 
@@ -72,3 +72,23 @@ def test_a_labelled_folder_gives_the_tables_of_its_clips(tmp_path):
 def test_a_path_without_tables_is_an_error(tmp_path, name):
     with pytest.raises(DatasetError, match="there is no table"):
         find_tables(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("sources", "there", "found"),
+    [
+        (["s1/talk.mp4"], ["b/talk.mp4"], "b/talk.mp4"),
+        (["s1/talk.mp4"], ["a/talk.mp4", "b/s1/talk.mp4"], "a/talk.mp4"),
+        (["s1/talk.mp4"], ["b/talk.mp4", "b/s1/talk.mp4"], "b/s1/talk.mp4"),
+        (["../talk.mp4"], ["talk.mp4"], "b/talk.mp4"),
+        ([None], [], "b/talk"),
+        (["talk.mp4", "walk.mp4"], ["b/talk.mp4"], "a"),
+    ],
+)
+def test_the_clip_of_a_table_is_searched_in_several_folders(tmp_path, sources, there, found):
+    for name in there:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    clips = [source and Path(source).name for source in sources]
+    table = pa.table({"source": pa.array(sources, pa.string()), "clip": pa.array(clips, pa.string())})
+    assert find_clip(tmp_path / "talk.csv", table, [tmp_path / "a", tmp_path / "b"]) == tmp_path / found
