@@ -24,8 +24,8 @@ from avfer.option_types import Seconds, validate
 
 LOW_QUANTILE = 0.1  # of a person's values; a tenth of the rows may be measured too low and change nothing
 METADATA_KEY = "au_baseline"
-SUFFIX = "_corrected"
-RAW_COLUMN = re.compile(r"au\d\d")
+ACTION_UNIT = re.compile(r"au\d\d")  # name of a measured column
+CORRECTED = "_corrected"  # end of the name of an action unit minus the resting value of its person
 KEY_COLUMNS = ["time_s", "track", "person"]
 BATCH_ROWS = 8192  # read from the temporary file at once
 ReadColumns = Callable[[list[str]], pa.Table]  # names of columns -> a table of all rows with these columns
@@ -71,7 +71,7 @@ def corrected_schema(schema: pa.Schema, baseline: Baseline) -> pa.Schema:
     if not names:
         raise ConfigError("baseline: the pipeline predicts no action units, so it has nothing to correct; leave it out")
     place = schema.get_field_index(names[-1]) + 1
-    fields = [pa.field(name + SUFFIX, pa.float32()) for name in names]
+    fields = [pa.field(name + CORRECTED, pa.float32()) for name in names]
     metadata: dict[bytes, bytes] = schema.metadata or {}
     metadata = metadata | {METADATA_KEY.encode(): baseline.as_metadata().encode()}
     return pa.schema([*list(schema)[:place], *fields, *list(schema)[place:]], metadata=metadata)
@@ -135,7 +135,7 @@ def _write_rows(parts: Iterable[pa.Table], baseline: Baseline, file: IO[bytes], 
 
 def _raw_names(schema: pa.Schema) -> list[str]:
     """Return the columns of the action units: ["au01", "au12"]."""
-    return [name for name in schema.names if RAW_COLUMN.fullmatch(name)]
+    return [name for name in schema.names if ACTION_UNIT.fullmatch(name)]
 
 
 def _keys(table: pa.Table) -> np.ndarray:
@@ -179,5 +179,5 @@ def _with_corrected(table: pa.Table, schema: pa.Schema, resting: RestingValues) 
     for name, values in resting.items():
         rest = np.array([values.get(int(key), np.float32(np.nan)) for key in found], np.float32)
         corrected = np.maximum(_numbers(table, name) - rest[inverse], 0)
-        columns[name + SUFFIX] = number_column(corrected.astype(np.float32), np.isnan(corrected))
+        columns[name + CORRECTED] = number_column(corrected.astype(np.float32), np.isnan(corrected))
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)

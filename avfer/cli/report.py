@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from avfer.export.clip_report.html_report import CodingAgreement
 
-COLUMNS = ("valence", "arousal", "expression")  # that every table of avfer has
-
 
 def report(
     tables: Annotated[
@@ -69,7 +67,7 @@ def report(
     For a folder of avfer label, the page lists all clips with their coverage and failures, and their distributions.
     """
     from avfer.export.clip_report.html_report import HtmlReport
-    from avfer.export.table_reader import find_tables, read_table
+    from avfer.export.table_reader import AFFECT, find_tables, read_table
 
     _check_output(output, tables, overwrite)
     if numbers_only and (embed or transcode):
@@ -83,7 +81,7 @@ def report(
     if each:
         raise ConfigError("--each: needs the output folder of avfer label in place of tables")
     files = list(dict.fromkeys(file for path in tables for file in find_tables(path)))
-    read = [(table := read_table(file, COLUMNS), _clip_of(file, table, clip)) for file in files]
+    read = [(table := read_table(file, AFFECT), _clip_of(file, table, clip)) for file in files]
     agreement = _agreement(files, coding, threshold)
     page.write_tables(read, output, agreement)
     print(output)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from avfer.export.table_segments import EventKind
 
-COLUMNS = ("valence", "arousal", "expression")  # that every table of avfer has
 FOLDER = Path("avfer_summary")  # of the default output
 
 
@@ -102,7 +101,7 @@ def _summarize(
     from rich.console import Console
 
     from avfer.export.person_statistics import summarize_people
-    from avfer.export.table_reader import read_table
+    from avfer.export.table_reader import AFFECT, read_table
     from avfer.progress import StepProgress, open_display
 
     summaries: list[Table] = []
@@ -111,7 +110,7 @@ def _summarize(
         progress = StepProgress(display)
         for number, file in enumerate(files, 1):
             try:
-                table = read_table(file, COLUMNS)
+                table = read_table(file, AFFECT)
                 summaries.append(summarize_people(table, window, kinds))
             except DatasetError as error:
                 failures.append(str(error) if str(file) in str(error) else f"{file}: {error}")

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from avfer.export.track_series import CORRECTED, TrackSeries
+from avfer.baseline import CORRECTED
+from avfer.export.track_series import TrackSeries
 
 MIN_LIMIT, TICK_DEGREES = 15, 15  # degrees, smallest end of an axis of angles, and what its end is a multiple of
 ANGLES = {  # column -> name of the panel, direction of positive angles as seen in the picture

@@ -29,14 +29,13 @@ from avfer.export.clip_frames import clip_decoder, decoded_batches
 from avfer.export.drawing import Row, draw_rows, rows_by_frame
 from avfer.export.face_blur import Blur, blur_faces, blurred_boxes, main_person
 from avfer.export.face_drawing import LANDMARKS, parse_drawings
-from avfer.export.overlay_audio import OverlayPart, add_audio
+from avfer.export.overlay_audio import TICK, OverlayPart, add_audio
 from avfer.export.privacy import check_numbers_only, is_numbers_only
 from avfer.export.table_reader import read_landmarks
 from avfer.media import Media, probe
 from avfer.picture_files import is_sequence
 from avfer.stages.decode import DecodeVideo, parse_part
 
-TICK = Fraction(1, 90_000)  # s, fine enough for the times of any camera
 MAX_RATE = 240.0  # Hz
 
 

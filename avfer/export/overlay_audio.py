@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -15,6 +16,7 @@ from avfer.media import Media
 AAC_RATES = {8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000}  # Hz
 COPIED_CODECS = {"aac", "mp3", "ac3"}  # audio that an MP4 takes unchanged; other audio is encoded as AAC
 PREROLL = 1.0  # s of audio that is decoded before the part that is kept, as some decoders need earlier packets
+TICK = Fraction(1, 90_000)  # s, of the times of frames in a new file; fine enough for any camera
 TimedPackets = Iterator[tuple[float, av.Packet]]  # packets to mux, each with its time (s) in the new file
 
 

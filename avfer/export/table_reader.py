@@ -28,6 +28,7 @@ NUMBERS = re.compile(
     r"|speech|speaking"
 )
 REQUIRED = ("clip", "time_s", "track")  # columns of every table
+AFFECT = ("valence", "arousal", "expression")  # columns of the predictions, which every table of avfer has
 LABELLED = "clips"  # folder of the tables inside the output folder of `avfer label`
 LANDMARKS = ".landmarks"  # before the suffix of the landmarks that lie beside the table of a clip
 

@@ -4,19 +4,17 @@ The report and the plot draw these series; a gap in a track breaks its line, and
 has values where the eyes are open.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
+from avfer.baseline import ACTION_UNIT, CORRECTED
 from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
 
 BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")  # px, left, upper, right and lower side
 POSE_COLUMNS = ("yaw_deg", "pitch_deg", "roll_deg")
-ACTION_UNIT = re.compile(r"au\d\d")
-CORRECTED = "_corrected"  # end of the name of an action unit minus the resting value of its person
 GAP = 2.5  # median time steps; a longer step is a gap in a track
 FRAME_SECONDS = 0.04  # duration of a row when a person has only one
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from avfer.container import decode_packet, open_container, quarter_turns, read_packets, video_stream
 
-LONGEST = 1280  # px, longer side of a photograph on a page at most
+LONGEST = 1280  # px, longer side of a photograph or a transcoded video on a page at most
 QUALITY = 88  # of the JPEG of a photograph
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,11 +12,10 @@ from av.error import FFmpegError
 from avfer.atomic import atomic_write
 from avfer.container import decode_packet, open_container, quarter_turns, read_packets, time_of, video_stream
 from avfer.errors import OutputError
-from avfer.export.overlay_audio import OverlayPart, add_audio
+from avfer.export.clip_report.frame_picture import LONGEST
+from avfer.export.overlay_audio import TICK, OverlayPart, add_audio
 from avfer.media import Media
 
-TICK = Fraction(1, 90_000)  # s, fine enough for the times of any camera
-LONGEST = 1280  # px, longer side of the pictures at most
 OPTIONS = {"preset": "veryfast", "crf": "23"}
 
 

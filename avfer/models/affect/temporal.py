@@ -20,7 +20,7 @@ from avfer.models.tensor_files import rename_tensors
 
 Time = Literal["none", "gru", "lstm", "tcn", "transformer"]
 Fusion = Literal["concatenation", "gated", "cross_attention", "decision"]
-STEP = 0.04  # s between two rows if no times are given
+STEP = 0.04  # s between two rows of unknown times
 RENAMES = [  # names of version 0.1.0 -> ours
     (r"(\.layers\.\d+)\.ask\.", r"\1.qkv."),
     (r"(\.layers\.\d+)\.told\.", r"\1.output."),

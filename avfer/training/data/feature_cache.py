@@ -15,6 +15,7 @@ from avfer.datasets.example import Example
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import align
 from avfer.models.affect.heads import Modality
+from avfer.models.affect.temporal import STEP
 from avfer.pipeline import Pipeline
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.rows import concat
@@ -24,7 +25,6 @@ from avfer.training.data.recording_cache import RecordingCache, check_media
 from avfer.types import NO_TRACK, Clip, FaceFeatures, JointFeatures
 
 Rows = FaceFeatures | JointFeatures
-STEP = 0.04  # s between two steps of unknown frame rate
 
 
 @dataclass(frozen=True, eq=False)
