@@ -1,46 +1,23 @@
 """Faces on the frames between two key frames: interpolated, refined on every frame, searched for where that fails."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from avfer.detector import Detector
 from avfer.signal.cuts import thumbnail
-from avfer.signal.exposure import brightened, gain
-from avfer.signal.geometry import drop_duplicates, iou, match_boxes
-from avfer.stages.detect import search, search_part
+from avfer.signal.geometry import drop_duplicates, match_boxes
+from avfer.stages.frame_search import MIN_OVERLAP, Faces, SearchableFrames, inside, refine, visible_share
 
 SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
-LINK_IOU = 0.3  # of boxes on two key frames that show the same face
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
 MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it further are dropped
 NEW_CHANGE = 40.0  # grey levels, from both key frames, of a block of the thumbnail that may show another face
 BLOCK = 4  # px of the thumbnail along each side of a block, some 40 px of a frame at 720p
 SURROUNDINGS = 0.35  # sides of a box around it that may change as well, such as hair
 PART_MARGIN = 0.25  # shorter sides of the frame that are searched around such blocks, at least
-MIN_SIDE = 4  # px of a square inside the picture; smaller parts are not refined
-
-
-@dataclass(frozen=True)
-class Faces:
-    """The faces of one frame, or of several frames with one row per frame and face."""
-
-    boxes: np.ndarray  # (N, 4) float32 xyxy px
-    scores: np.ndarray  # (N,) float32 in [0, 1]
-    landmarks: np.ndarray  # (N, 5, 2) float32 px; 0 for faces that were searched for and not refined
-
-
-def unrefined(boxes: np.ndarray, scores: np.ndarray) -> Faces:
-    """Return the result of a search, whose faces have no landmarks yet.
-
-    boxes: (N, 4) float32 xyxy px, scores: (N,) float32 -> N faces.
-    """
-    return Faces(boxes, scores, np.zeros((len(boxes), 5, 2), np.float32))
 
 
 @dataclass(frozen=True)
@@ -51,45 +28,6 @@ class _Path:
     stop: int
     boxes: np.ndarray  # (stop - start, 4) float32 xyxy px
     linked: bool  # the face was found on both key frames
-
-
-@dataclass(frozen=True)
-class SearchableFrames:
-    """Frames by their index in the clip, and how they are searched for faces."""
-
-    picture: Callable[[int], Tensor]  # pixels of a frame: (H, W, 3) uint8 RGB
-    detector: Detector  # that searches a whole frame or a part of it
-    min_size: float  # px, smallest face
-    min_score: float  # smallest score of a face that is searched for, in [0, 1]
-
-    def search(self, frame: int) -> Faces:
-        """Return the faces of a whole frame."""
-        return unrefined(*search(self.detector, self.picture(frame), self.min_size, self.min_score))
-
-    def has_new_face(self, frame: int, part: np.ndarray, known: np.ndarray) -> bool:
-        """Return whether a search of a part of a frame finds a face that none of the known boxes overlaps.
-
-        part: (4,) int64 xyxy px inside the frame; known: (N, 4) xyxy px.
-        """
-        boxes, _ = search_part(self.detector, self.picture(frame), part, self.min_size, self.min_score)
-        return bool((iou(boxes, known).max(1, initial=0) < LINK_IOU).any())
-
-    def search_near(self, frame: int, known: np.ndarray) -> Faces | None:
-        """Search a frame around each known box for a face of about its size; return None if one is not found.
-
-        known: (N, 4) xyxy px -> N faces in the same order.
-        """
-        picture = self.picture(frame)
-        boxes, scores = np.zeros((len(known), 4), np.float32), np.zeros(len(known), np.float32)
-        for row, box in enumerate(known):
-            side = float((box[2:] - box[:2]).max())
-            part = _inside(np.concatenate([box[:2] - side / 2, box[2:] + side / 2]), picture)
-            found, chances = search_part(self.detector, picture, part, max(self.min_size, side / 3), self.min_score)
-            overlap = iou(box[None], found)[0]
-            if overlap.max(initial=0) < LINK_IOU:
-                return None
-            boxes[row], scores[row] = found[overlap.argmax()], chances[overlap.argmax()]
-        return unrefined(boxes, scores)
 
 
 @dataclass
@@ -103,17 +41,22 @@ class KeyFrameInterval:
     def fill(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
         """Return the faces of each frame from `start` to `stop` (half-open), given those found on both of these.
 
-        The interval is split in the middle if a face with at least SURE_SCORE was found on one key frame only, or if
-        a face of both key frames is lost on the way.
+        The interval is split in the middle if a face with at least SURE_SCORE was found on one key frame only and is
+        visible on the next frame inside too, or if a face of both key frames is lost on the way.
         """
-        paths, surprise = _paths(start, before, stop, after)
+        link = _Link.between(before, after)
         can_split = stop - start > 1 and self.max_searches > 0
-        if surprise and can_split:
+        if can_split and self._is_surprising(link.gone, start, link.new, stop):
             return self._split(start, before, stop, after)
-        faces, lost = self._refine(paths, start, stop)
+        faces, lost = self._refine(link.paths(start, stop), start, stop)
         if lost and can_split:
             return self._split(start, before, stop, after)
         return faces
+
+    def _is_surprising(self, gone: Faces, start: int, new: Faces, stop: int) -> bool:
+        """Return whether a sure face of one key frame only is visible on the next frame inside the interval too."""
+        first, last = (faces.select(faces.scores >= SURE_SCORE) for faces in (gone, new))
+        return self.frames.has_any(start + 1, first) or self.frames.has_any(stop - 1, last)
 
     def _split(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
         """Search the frame in the middle and fill both halves."""
@@ -129,7 +72,7 @@ class KeyFrameInterval:
         linked = np.repeat(np.array([path.linked for path in paths], bool), [len(path.boxes) for path in paths])
         picture = self.frames.picture
         refined = refine(self.frames.detector, picture, frames, boxes)
-        good = (refined.scores >= self.min_score) & (_visible(refined.boxes, picture, frames) >= MIN_VISIBLE)
+        good = (refined.scores >= self.min_score) & (visible_share(refined.boxes, picture, frames) >= MIN_VISIBLE)
         lost = bool((linked & ~good & (frames > start)).any())
         faces: list[Faces] = []
         for frame in range(start, stop):
@@ -137,8 +80,7 @@ class KeyFrameInterval:
             keep = drop_duplicates(
                 torch.from_numpy(refined.boxes[rows]), torch.from_numpy(refined.scores[rows]), MAX_COVER
             )
-            rows = rows[keep.numpy()]
-            faces.append(Faces(refined.boxes[rows], refined.scores[rows], refined.landmarks[rows]))
+            faces.append(refined.select(rows[keep.numpy()]))
         return faces, lost
 
 
@@ -148,17 +90,21 @@ def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: 
     Return None if that could miss a face: unless each face is on both key frames and sure on all of these frames, and
     no other face is found where they show something that neither key frame shows. If they show such a thing, the
     picture moves, and each face is searched for in its surroundings, because the key frames say less about its place.
+    A face of one key frame that the next frame inside does not show is left out: most are false.
     """
     if stop - start <= step:
         return None
-    paths, _ = _paths(start, before, stop, after)
-    sure = min([*before.scores, *after.scores], default=0.0) >= SURE_SCORE
-    if not sure or not all(path.linked for path in paths):
+    link = _Link.between(before, after)
+    before, after = link.before, link.after
+    if min([*before.scores, *after.scores], default=0.0) < SURE_SCORE:
         return None
+    if clip.has_any(start + 1, link.gone) or clip.has_any(stop - 1, link.new):
+        return None
+    paths = [path for path in link.paths(start, stop) if path.linked]
     marks = np.arange(start + step, stop, step)
     frames, boxes = np.tile(marks, len(paths)), np.concatenate([path.boxes[marks - start] for path in paths])
     found = refine(clip.detector, clip.picture, frames, boxes)
-    if (found.scores < SURE_SCORE).any() or (_visible(found.boxes, clip.picture, frames) < MIN_VISIBLE).any():
+    if (found.scores < SURE_SCORE).any() or (visible_share(found.boxes, clip.picture, frames) < MIN_VISIBLE).any():
         return None
     known = np.concatenate([before.boxes, found.boxes, after.boxes])
     faces = [Faces(found.boxes[frames == i], found.scores[frames == i], found.landmarks[frames == i]) for i in marks]
@@ -195,79 +141,37 @@ def _new_part(picture: Tensor, others: tuple[np.ndarray, np.ndarray], known: np.
     places = np.argwhere(new)[:, ::-1] * np.array([width / columns, height / rows])
     first, last = places.min(0), places.max(0) + np.array([width / columns, height / rows])
     grown = max(PART_MARGIN * min(height, width), *(last - first))
-    return _inside(np.concatenate([first - grown, last + grown]), picture)
+    return inside(np.concatenate([first - grown, last + grown]), picture)
 
 
-def _inside(box: np.ndarray, picture: Tensor) -> np.ndarray:
-    """Return the part of a box inside a frame.   (4,) xyxy px, (H, W, 3) -> (4,) int64"""
-    return box.clip(0, [*picture.shape[1::-1]] * 2).astype(np.int64)
+@dataclass(frozen=True)
+class _Link:
+    """The faces of two key frames: those on both, row by row, and those on one of them only."""
 
+    before: Faces  # N faces on the first key frame
+    after: Faces  # the same N faces on the second one
+    gone: Faces  # on the first one only
+    new: Faces  # on the second one only
 
-def refine(detector: Detector, picture: Callable[[int], Tensor], frames: np.ndarray, boxes: np.ndarray) -> Faces:
-    """Refine the square around each box with the detector, cut from its frame at full resolution.
+    @classmethod
+    def between(cls, before: Faces, after: Faces) -> "_Link":
+        """Link the faces that overlap by an IoU of at least MIN_OVERLAP."""
+        pairs = match_boxes(before.boxes, after.boxes, MIN_OVERLAP)
+        first, second = [i for i, _ in pairs], [j for _, j in pairs]
+        gone = [i for i in range(len(before.boxes)) if i not in first]
+        new = [j for j in range(len(after.boxes)) if j not in second]
+        return cls(before.select(first), after.select(second), before.select(gone), after.select(new))
 
-    frames: (N,) int64 indices in the clip; boxes: (N, 4) float32 xyxy px -> N faces in the same order. A box outside
-    the picture gets score 0.
-    """
-    side = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
-    centre = (boxes[:, 2:] + boxes[:, :2]) / 2
-    squares = np.concatenate([centre - side / 2, centre + side / 2], 1).astype(np.float32)
-    scores = np.zeros(len(frames), np.float32)
-    landmarks = np.zeros((len(frames), 5, 2), np.float32)
-    size = detector.crop_size
-    gains = {frame: gain(picture(frame)) for frame in set(frames.tolist())}
-    crops = [
-        _crop(picture(frame), square, size, gains[frame])
-        for frame, square in zip(frames.tolist(), squares, strict=True)
-    ]
-    rows = np.array([i for i, crop in enumerate(crops) if crop is not None], np.int64)
-    if len(rows):
-        batch = torch.cat([crop for crop in crops if crop is not None])
-        found, offsets, points = (t.cpu().numpy() for t in detector.refine(batch))
-        corner, length = squares[rows, :2], side[rows] + detector.side_margin
-        scores[rows] = found
-        landmarks[rows] = corner[:, None] + detector.landmark_shift + points * length[:, None]
-        squares[rows] += offsets * length
-    return Faces(squares, scores, landmarks)
+    def paths(self, start: int, stop: int) -> list[_Path]:
+        """Return the expected paths of all faces from the frame of the first key frame to that of the second.
 
-
-def _visible(boxes: np.ndarray, picture: Callable[[int], Tensor], frames: np.ndarray) -> np.ndarray:
-    """Return the share of each box that lies inside its picture, in [0, 1].
-
-    boxes: (N, 4) xyxy px; frames: (N,) int64 indices in the clip -> (N,) float64.
-    """
-    sizes = np.array([tuple(picture(int(frame)).shape[1::-1]) for frame in frames]).reshape(-1, 2)
-    inside = (np.minimum(boxes[:, 2:], sizes) - np.maximum(boxes[:, :2], 0)).clip(0).prod(1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    return inside / np.maximum(area, 1e-6)
-
-
-def _crop(picture: Tensor, square: np.ndarray, size: int, factor: float) -> Tensor | None:
-    """Return the part of a square that lies in the picture, stretched to the crop; None if that part is too small.
-
-    picture: (H, W, 3) uint8, square: (4,) xyxy px, factor: of the brightness -> (1, 3, size, size) uint8.
-    """
-    height, width = picture.shape[:2]
-    left, top, right, bottom = (int(v) for v in np.clip(square, 0, [width, height, width, height]))
-    if right - left < MIN_SIDE or bottom - top < MIN_SIDE:
-        return None
-    part = brightened(picture[top:bottom, left:right], factor).permute(2, 0, 1)[None]
-    return F.interpolate(part, (size, size), mode="bilinear", antialias=True)
-
-
-def _paths(start: int, before: Faces, stop: int, after: Faces) -> tuple[list[_Path], bool]:
-    """Return the expected paths of the faces of two key frames, and whether a sure face is on one of them only.
-
-    Boxes of a face on both key frames are interpolated linearly; a face on one of them keeps its box.
-    """
-    pairs = match_boxes(before.boxes, after.boxes, LINK_IOU)
-    share = (np.arange(stop - start, dtype=np.float32) / (stop - start))[:, None]
-    paths = [_Path(start, stop, before.boxes[i] * (1 - share) + after.boxes[j] * share, linked=True) for i, j in pairs]
-    gone = [i for i in range(len(before.boxes)) if i not in {i for i, _ in pairs}]
-    new = [j for j in range(len(after.boxes)) if j not in {j for _, j in pairs}]
-    paths += [_Path(start, stop, np.repeat(before.boxes[i][None], stop - start, 0), linked=False) for i in gone]
-    if stop - start > 1:
-        constant = np.ones((stop - start - 1, 1), np.float32)
-        paths += [_Path(start + 1, stop, after.boxes[j][None] * constant, linked=False) for j in new]
-    surprise = bool((before.scores[gone] >= SURE_SCORE).any() or (after.scores[new] >= SURE_SCORE).any())
-    return paths, surprise
+        Boxes of a face on both key frames are interpolated linearly; a face on one of them keeps its box.
+        """
+        share = (np.arange(stop - start, dtype=np.float32) / (stop - start))[:, None]
+        pairs = zip(self.before.boxes, self.after.boxes, strict=True)
+        paths = [_Path(start, stop, first * (1 - share) + last * share, linked=True) for first, last in pairs]
+        paths += [_Path(start, stop, np.repeat(box[None], stop - start, 0), linked=False) for box in self.gone.boxes]
+        if stop - start > 1:
+            constant = np.ones((stop - start - 1, 1), np.float32)
+            paths += [_Path(start + 1, stop, box[None] * constant, linked=False) for box in self.new.boxes]
+        return paths

@@ -13,8 +13,9 @@ from avfer.rows import concat, no_faces, select
 from avfer.signal.appearance import Appearance, appearances
 from avfer.signal.cuts import Change, change, thumbnail
 from avfer.stages.association import Track, associate, new_track
-from avfer.stages.between_key_frames import SURE_SCORE, Faces, KeyFrameInterval, SearchableFrames, follow, unrefined
+from avfer.stages.between_key_frames import SURE_SCORE, KeyFrameInterval, follow
 from avfer.stages.buffers import FrameBuffer
+from avfer.stages.frame_search import Faces, SearchableFrames, unrefined
 from avfer.types import Clock, FaceDetections, FaceTracks, FrameBatch
 
 

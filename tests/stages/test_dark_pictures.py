@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from avfer.signal.geometry import ARCFACE
-from avfer.stages.between_key_frames import refine
 from avfer.stages.detect import search
+from avfer.stages.frame_search import refine
 from tests.toy_detector import SIDE, Squares, corners, squares_clip
 
 FRAME = 10  # with two squares

@@ -8,8 +8,8 @@ import torch
 
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.rows import concat
-from avfer.stages.between_key_frames import Faces
 from avfer.stages.detect import DetectFaces
+from avfer.stages.frame_search import Faces
 from avfer.stages.track import TrackFaces, TrackingState
 from avfer.types import FaceTracks, FrameBatch
 from tests.laws import clock, feed, part
@@ -143,6 +143,18 @@ def test_a_change_without_a_face_is_searched_around_its_place_alone(monkeypatch:
     assert searched.count(whole) == 3  # 0, 30 and the last frame
     assert len(searched) == 6 and max(sorted(searched)[:3]) < whole / 2  # the change, the face on frames 10 and 20
     assert rows.frames.tolist() == list(range(31))
+
+
+def test_a_face_of_one_key_frame_alone_is_searched_near_its_place_and_keeps_its_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched = count_searches(monkeypatch)
+    pictures = [np.concatenate([face_at(0), face_at(0) if i == 30 else no_face()], 1) for i in range(61)]
+    rows = tracked(batch(pictures))
+    right = rows.boxes[:, 0] > 280
+    assert searched.count(200 * 560) == 4  # 0, 30, 60 and the last frame
+    assert rows.frames[~right].tolist() == list(range(61))
+    assert rows.frames[right].tolist() == [30]
 
 
 def test_a_face_that_comes_is_found_if_every_frame_is_a_key_frame() -> None:
