@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from avfer.atomic import atomic_rename
 from avfer.errors import MissingExtra, WeightsError
 from avfer.models.batch_norms import fold_batch_norms
-from avfer.models.network import FaceNetwork
+from avfer.models.card import Card
+from avfer.models.network import FaceNetwork, construct
 from avfer.models.prediction import HEADS, Prediction
-from avfer.models.weights import cache_folder
+from avfer.models.weights import cache_folder, load_into
 
 Engine = Literal["torch", "onnx"]
 Outputs = dict[str, Tensor]  # outputs of a network by name
@@ -189,6 +190,18 @@ def _export(
             opset_version=OPSET,
             dynamo=False,
         )
+
+
+def load_face_predictor(name: str, path: Path, card: Card, engine: Engine, device: torch.device) -> FacePredictor:
+    """Build a face network on a device, load its weights, and return its `face_predictor`.
+
+    name: of the network; path, card: of its weights. Raises WeightsError if they do not fit, and what `onnx_network`
+    raises.
+    """
+    network = construct(name, FaceNetwork, card.options)
+    load_into(network, path, card)
+    network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return face_predictor(name, network, card.size or 0, engine, device)
 
 
 def face_predictor(name: str, network: FaceNetwork, side: int, engine: Engine, device: torch.device) -> FacePredictor:

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from avfer.errors import ConfigError
 from avfer.models.card import Card
-from avfer.models.engine import Engine, face_predictor
-from avfer.models.network import FaceNetwork, construct, find_network, normalised
+from avfer.models.engine import Engine, load_face_predictor
+from avfer.models.network import FaceNetwork, find_network, normalised
 from avfer.models.prediction import Prediction
-from avfer.models.weights import load_into, locate, sha256
+from avfer.models.weights import locate, sha256
 from avfer.option_types import Count, Number, check_options, option_errors
 from avfer.rows import concat, select
 from avfer.signal.appearance import face_colours
@@ -109,11 +109,9 @@ class IdentifyPersons:
 
     def load(self, device: torch.device) -> None:
         """Build the network on a device and load its weights."""
-        network = construct(self.backbone, FaceNetwork, self.card.options)
-        load_into(network, self._path, self.card)
-        network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        assert self.card.size, "checked when the stage was created"
-        self._predictor, self.engine_used = face_predictor(self.backbone, network, self.card.size, self.engine, device)
+        self._predictor, self.engine_used = load_face_predictor(
+            self.backbone, self._path, self.card, self.engine, device
+        )
         self._device = device
 
     def start(self) -> IdentityState:
