@@ -28,13 +28,6 @@ def triplet_loss(first: Tensor, second: Tensor, odd: Tensor, margin: Tensor | fl
     return F.relu(positive - negative + margin).sum(0).mean()
 
 
-def triplet_accuracy(first: Tensor, second: Tensor, odd: Tensor) -> Tensor:
-    """Return the share of triplets whose two similar faces are nearest.   (N, D) float each -> () in [0, 1]."""
-    positive = (first - second).norm(dim=1)
-    nearest = (positive < (first - odd).norm(dim=1)) & (positive < (second - odd).norm(dim=1))
-    return nearest.float().mean()
-
-
 def embedding_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Return mean((z_S - z_T)²); no gradient reaches the teacher.   student, teacher: (N, D) float -> ()."""
     return F.mse_loss(student, teacher.detach())

@@ -175,11 +175,6 @@ def puzzle(pictures: Tensor, order: Tensor) -> Tensor:
     return _resized(_assembled(tiles.gather(1, chosen), grid), side)
 
 
-def unpuzzle(pictures: Tensor, order: Tensor) -> Tensor:
-    """Undo `puzzle` for the same order.   pictures: (N, C, S, S), order: (N, grid²) int64 -> (N, C, S, S)"""
-    return puzzle(pictures, order.argsort(1))
-
-
 def _cut(pictures: Tensor, grid: int) -> Tensor:
     """(N, C, S, S) -> (N, grid², C, S / grid, S / grid)."""
     n, channels, side, _ = pictures.shape

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from avfer.progress import no_progress
 from avfer.training.data.image_batches import ImageBatch
@@ -23,6 +24,13 @@ def losses_of(task: ImageTask, batch: ImageBatch) -> dict[str, float]:
         forward_pass = task.objective.forward_pass(batch)
         parts = {name: float(task.objective.network_loss(name)(forward_pass)) for name in task.objective.weights}
         return parts | {"all": float(task.objective(batch))}
+
+
+def triplet_accuracy(first: Tensor, second: Tensor, odd: Tensor) -> Tensor:
+    """Return the share of triplets whose two similar faces are nearest.   (N, D) float each -> () in [0, 1]."""
+    positive = (first - second).norm(dim=1)
+    nearest = (positive < (first - odd).norm(dim=1)) & (positive < (second - odd).norm(dim=1))
+    return nearest.float().mean()
 
 
 def train_steps(task: ImageTask, batch: ImageBatch, steps: int, rate: float = 1e-3, sam: float = 0.0) -> None:

@@ -9,14 +9,13 @@ from PIL import Image
 from torch import Tensor
 
 from avfer.errors import AvferWarning, ConfigError, DatasetError
-from avfer.losses.aver_losses import triplet_accuracy
 from avfer.losses.hmtl_losses import puzzle, random_orders
 from avfer.losses.network_loss import ForwardPass, FrozenTeacher, LossContext, NetworkLoss
 from avfer.models.card_files import read_card
 from avfer.models.factory import create
 from avfer.models.weights import card_of
 from avfer.training.images.image_objective import create_loss
-from tests.training.loss_steps import assert_losses_fall, losses_of, make_task, train_steps
+from tests.training.loss_steps import assert_losses_fall, losses_of, make_task, train_steps, triplet_accuracy
 from tests.training.toy_images import teacher
 
 POKER = {"reconstruction": 1.0, "adversarial": 0.1, "neutrality": 0.1, "identity": 0.1}
