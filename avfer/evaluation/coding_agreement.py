@@ -15,8 +15,7 @@ from avfer.codings.columns import DIMENSIONS, EXPRESSION
 from avfer.datasets.table_rows import EXPRESSIONS
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.coded_recordings import CodedRecording, CodingOptions, read_pairs, read_recordings
-from avfer.evaluation.evaluation_config import OCCURRENCE_THRESHOLD
-from avfer.metrics.action_units import UnitCounts, count_units
+from avfer.metrics.action_units import OCCURRENCE_THRESHOLD, UnitCounts, count_units
 from avfer.metrics.agreement import interval_alpha_of, kappa_of, nominal_alpha_of
 from avfer.metrics.bootstrap import LEVEL, S, bootstrap
 from avfer.metrics.classification import Confusion, count_classes

@@ -12,13 +12,13 @@ from avfer.datasets.example import Partition
 from avfer.errors import ConfigError, unknown
 from avfer.local_paths import LocalPath
 from avfer.metrics.abaw import FIRST_YEAR, LAST_YEAR
+from avfer.metrics.action_units import OCCURRENCE_THRESHOLD
 from avfer.metrics.ccc import Convention
 from avfer.option_types import Count, Seconds, Share, describe_error
 from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Headline = Literal["joined", "recordings"]
 
-OCCURRENCE_THRESHOLD = 0.5  # above which the probability of an action unit predicts it
 SOURCES = ("pipeline", "model", "predictions")
 
 

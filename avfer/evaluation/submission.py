@@ -15,7 +15,6 @@ from avfer.datasets.aff_wild2_layout import side_of, without_side
 from avfer.datasets.example import Side
 from avfer.errors import ConfigError, DatasetError, shortened
 from avfer.evaluation.alignment import fill_gaps, numeric_column, select_face
-from avfer.evaluation.evaluation_config import OCCURRENCE_THRESHOLD
 from avfer.evaluation.prediction_sources import TABLE_SUFFIXES, THRESHOLD_MISSING, read_predictions, table_metadata
 from avfer.evaluation.submission_check import (
     EXPRESSIONS,
@@ -26,6 +25,7 @@ from avfer.evaluation.submission_check import (
     sample_header,
     sample_names,
 )
+from avfer.metrics.action_units import OCCURRENCE_THRESHOLD
 
 NOT_MEASURED = (
     "the network that measured the action units of the table does not measure these. Label the videos with a network"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from avfer.errors import MetricError
-from avfer.metrics.action_units import UnitCounts, count_units
+from avfer.metrics.action_units import OCCURRENCE_THRESHOLD, UnitCounts, count_units
 from avfer.metrics.bootstrap import DRAWS, LEVEL, Interval, bootstrap, bootstrap_mean
 from avfer.metrics.ccc import Convention, check_convention, scalar_ccc
 from avfer.metrics.classification import Classes, Confusion, count_classes
@@ -117,7 +117,7 @@ class ActionUnitScores:
     threshold: probability above which a unit is predicted, in [0, 1]; one number, or one for each unit.
     """
 
-    def __init__(self, units: int | Sequence[str], threshold: float | Sequence[float] = 0.5) -> None:
+    def __init__(self, units: int | Sequence[str], threshold: float | Sequence[float] = OCCURRENCE_THRESHOLD) -> None:
         self.units = units if isinstance(units, int) else len(units)
         self.threshold = threshold  # one for all units, or (A,)
         self.steps = 0

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from avfer.errors import MetricError
 from avfer.metrics.validation import Floats, raise_where, to_floats
 
+OCCURRENCE_THRESHOLD = 0.5  # above which the probability of an action unit predicts it
+
 
 @dataclass(frozen=True, eq=False)
 class UnitCounts:
@@ -61,7 +63,7 @@ class UnitScores:
 def au_f1(
     prediction: ArrayLike,
     target: ArrayLike,
-    threshold: float | Sequence[float] = 0.5,
+    threshold: float | Sequence[float] = OCCURRENCE_THRESHOLD,
     valid: ArrayLike | None = None,
 ) -> UnitScores:
     """F1 of each of A action units, and their mean, the score of ABAW from 2022.
@@ -87,7 +89,7 @@ def au_f1(
 def count_units(
     prediction: ArrayLike,
     target: ArrayLike,
-    threshold: float | Sequence[float] = 0.5,
+    threshold: float | Sequence[float] = OCCURRENCE_THRESHOLD,
     valid: ArrayLike | None = None,
     first: int = 0,
 ) -> UnitCounts:

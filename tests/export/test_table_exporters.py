@@ -49,9 +49,9 @@ def test_the_note_of_openface_lists_blank_columns_and_states_the_scale(tmp_path)
 def test_openface_presence_is_decided_by_a_stated_threshold(tmp_path, scale, threshold):
     table = TWO.replace_schema_metadata({"au_scale": scale})
     frame = pd.read_csv(write("openface", table, tmp_path, **({"presence": threshold} if threshold else {})))
-    assert frame["AU12_c"].tolist() == (numbers(TWO, "au12") >= (threshold or 0.5)).astype(int).tolist()
+    assert frame["AU12_c"].tolist() == (numbers(TWO, "au12") > (threshold or 0.5)).astype(int).tolist()
     assert frame["AU12_r"].isna().all() == (scale == "occurrence")
-    assert f"1 from {threshold or 0.5:g}" in (tmp_path / "talk.openface.note.txt").read_text()
+    assert f"1 above {threshold or 0.5:g}" in (tmp_path / "talk.openface.note.txt").read_text()
 
 
 @every_table
@@ -168,9 +168,9 @@ def test_rows_without_a_decoded_frame_are_left_out_and_counted(tmp_path, name):
     assert "Rows without a decoded frame (sound alone) are left out: 1." in note
 
 
-def test_openface_presence_begins_at_its_threshold_and_is_blank_where_the_unit_is(tmp_path):
+def test_openface_presence_begins_above_its_threshold_and_is_blank_where_the_unit_is(tmp_path):
     table = make_table([0.0, 0.1, 0.2], [(0, 1), (1, 1), (2, 1)], scale="occurrence")
-    table = replaced(table, au12=[0.5, 0.49, None], au01=[0.9, 0.1, 0.6])
+    table = replaced(table, au12=[0.51, 0.5, None], au01=[0.9, 0.1, 0.6])
     frame = pd.read_csv(write("openface", table, tmp_path), dtype=str)
     assert frame["AU12_c"].fillna("").tolist() == ["1", "0", ""]
     assert frame["AU01_c"].tolist() == ["1", "0", "1"]

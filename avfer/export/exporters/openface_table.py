@@ -18,12 +18,12 @@ from avfer.export import beside
 from avfer.export.column_facts import NOT_AN_INTENSITY, SCALES, action_unit_scale
 from avfer.export.person_rows import column_numbers
 from avfer.export.text_cells import number_cells, time_cell, write_cells
+from avfer.metrics.action_units import OCCURRENCE_THRESHOLD
 from avfer.option_types import Share
 
 EYE_POINTS, FACE_POINTS, SHAPE_PARAMETERS = 56, 68, 34
 INTENSITIES = ("01", "02", "04", "05", "06", "07", "09", "10", "12", "14", "15", "17", "20", "23", "25", "26", "45")
 PRESENCES = tuple(sorted((*INTENSITIES, "28")))
-DEFAULT_PRESENCE = 0.5  # probability of occurrence from which an action unit counts as present
 RADIANS = {  # column of OpenFace -> (ours in degrees, factor): its axes point right, down and away from the camera
     "gaze_angle_x": ("gaze_yaw_deg", 1),
     "gaze_angle_y": ("gaze_pitch_deg", -1),
@@ -49,8 +49,8 @@ COLUMNS = (
 class OpenFaceTable:
     """Exporter "openface": one row for each frame and face, and a note beside the file (`STEM.note.txt`).
 
-    presence: the value from which AUxx_c is 1. By default AUxx_c is blank where the table has activations, and 1 from
-    0.5 where it has probabilities of occurrence.
+    presence: the value above which AUxx_c is 1. By default AUxx_c is blank where the table has activations, and 1 above
+    0.5, as in the metrics, where it has probabilities of occurrence.
     """
 
     presence: Share | None = None
@@ -91,17 +91,17 @@ class OpenFaceTable:
             if unit in INTENSITIES and scale != "occurrence":
                 cells[f"AU{unit}_r"] = number_cells(values)
             if threshold is not None:
-                cells[f"AU{unit}_c"] = number_cells(np.where(np.isnan(values), np.nan, values >= threshold))
+                cells[f"AU{unit}_c"] = number_cells(np.where(np.isnan(values), np.nan, values > threshold))
         return cells
 
     def _threshold(self, scale: str) -> float | None:
-        """Return the value from which an action unit is present, None if that is not decided."""
-        return DEFAULT_PRESENCE if self.presence is None and scale == "occurrence" else self.presence
+        """Return the value above which an action unit is present, None if that is not decided."""
+        return OCCURRENCE_THRESHOLD if self.presence is None and scale == "occurrence" else self.presence
 
     def _note(self, table: pa.Table, clip: Path, scale: str, rows: int, blank: list[str]) -> str:
         """Return the text of the note.   rows: number written; blank: columns without a value"""
         threshold = self._threshold(scale)
-        present = f"1 from {threshold:g}" if threshold is not None else "blank; --set presence=T writes 1 from T"
+        present = f"1 above {threshold:g}" if threshold is not None else "blank; --set presence=T writes 1 above T"
         intensity = (
             "blank, because a probability is no intensity" if scale == "occurrence" else "the values as they are"
         )
