@@ -45,11 +45,13 @@ def weight_files(metadata: Mapping[str, str]) -> list[WeightFile]:
     return [WeightFile(name, _licence(name, sha256), sha256) for name, sha256 in weights.items()]
 
 
-def mapped_note(metadata: Mapping[str, str]) -> str:
+def mapped_note(metadata: Mapping[str, str], still: bool = False) -> str:
     """Return the note that values are mapped and not measured, empty unless embedded weights predicted them.
 
-    It states what comes from the face, and what from the voice if the table was read from sound. Weights that an
-    earlier version of avfer embedded count too.
+    It states what comes from the face, and what from the voice if the pipeline reads sound. Weights that an earlier
+    version of avfer embedded count too.
+
+    still: whether the table is that of a photograph, which has no sound.
     """
     embedded = _embedded_names(metadata)
     cards: dict[str, Card] = {}
@@ -66,8 +68,8 @@ def mapped_note(metadata: Mapping[str, str]) -> str:
         return f"{VOICE_ONLY.format(names=', '.join(models))} {ADVICE}"
     measured = metadata.get("au_scale") == "activation"
     values = "Valence and arousal" if measured else "Valence, arousal and action units"
-    parts = [MAPPED.format(values=values, names=", ".join(models)), *([MIXED] if "voice" in reads else []), ADVICE]
-    return " ".join(parts)
+    mixed = [MIXED] if "voice" in reads and not still else []
+    return " ".join([MAPPED.format(values=values, names=", ".join(models)), *mixed, ADVICE])
 
 
 def _licence(name: str, sha256: str) -> str:

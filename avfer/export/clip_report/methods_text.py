@@ -26,6 +26,7 @@ STAGES = {  # stage -> what a methods section says about it
     "embed_voice": "the sound was described in windows over time",
     "smooth_affect": "predictions were smoothed over time",
 }
+STILL_STAGES = {"detect_faces"}  # those that a photograph passes without time or sound
 ENTRIES = {  # of BibTeX; the key of the entry -> its text
     "zhang2016mtcnn": """@article{zhang2016mtcnn,
   author = {Zhang, Kaipeng and Zhang, Zhanpeng and Li, Zhifeng and Qiao, Yu},
@@ -85,18 +86,22 @@ CITED = {  # embedded weights -> keys of ENTRIES
 }
 
 
-def caveats(metadata: Mapping[str, str]) -> list[str]:
-    """Return what a reader must know about the numbers of a table: what is measured and what is mapped."""
-    mapped = mapped_note(metadata)
+def caveats(metadata: Mapping[str, str], still: bool = False) -> list[str]:
+    """Return what a reader must know about the numbers of a table: what is measured and what is mapped.
+
+    still: whether the table is that of a photograph.
+    """
+    mapped = mapped_note(metadata, still)
     found = [mapped] if mapped else []
     found += [MEASURED] if metadata.get("au_scale") == "activation" else []
     return [*(found or [UNKNOWN]), EXPRESSIONS]
 
 
-def methods(metadata: Mapping[str, str], recording: str) -> str:
+def methods(metadata: Mapping[str, str], recording: str, still: bool = False) -> str:
     """Return a paragraph for the methods section of a paper.
 
-    recording: what was analysed, "recording (5.2 s, 120 frames)" or "picture".
+    recording: what was analysed, "recording (5.2 s, 120 frames)" or "picture"; still: whether it is a photograph, of
+    which stages that need time or sound are left out.
     """
     version, name = metadata.get("version", "?"), metadata.get("pipeline_name") or "of its own"
     sha256 = metadata.get("pipeline_sha256", "")
@@ -105,14 +110,15 @@ def methods(metadata: Mapping[str, str], recording: str) -> str:
         f"{f' (sha256 {sha256[:12]})' if sha256 else ''}"
         f"{', on the device ' + device if (device := metadata.get('device')) else ''}."
     ]
-    if steps := [text for stage, text in STAGES.items() if stage in {line.use for line in _stages(metadata)}]:
+    stages = {line.use for line in _stages(metadata)}
+    if steps := [STAGES[stage] for stage in STAGES if stage in stages and (stage in STILL_STAGES or not still)]:
         sentence = ", ".join(steps)
         parts.append(f"{sentence[0].upper()}{sentence[1:]}.")
     cards = embedded_cards(metadata)
     if cards:
         trained = [f"{name} ({card.data})" for name, card in cards.items() if card.data]
         parts.append(f"The networks were trained on: {'; '.join(trained)}.")
-    return " ".join([*parts, *caveats(metadata)])
+    return " ".join([*parts, *caveats(metadata, still)])
 
 
 def bibtex(metadata: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from avfer.baseline import Baseline, corrected_table
+from avfer.configurations import find_configuration
 from avfer.errors import ConfigError
 from avfer.export.clip_report import html_report
 from avfer.export.clip_report.html_report import CodingAgreement, HtmlReport
@@ -154,6 +155,20 @@ def test_values_of_embedded_weights_are_said_to_be_mapped_and_measures_are_not(t
     assert "mapped, not measured" in clip["methods"] and "@misc{buhl2023emogator" in clip["bibtex"]
     other = make_track([(0, 1)], 1, source=Provenance("a.mp4", weights={"gru_lite.safetensors": "ab" * 32}))
     assert "does not state embedded weights" in page_data(write(other.to_table(), tmp_path))["clips"][0]["caveats"][0]
+
+
+def test_the_texts_on_a_photograph_leave_out_time_and_speech(tmp_path):
+    names = ("aver_lite", "voice_lite", "gru_lite")
+    weights = {f"{name}.safetensors": builtin_card(name).sha256 or "" for name in names}
+    pipeline = find_configuration("pipeline", "aver").read_text()
+    texts = {}
+    for name in ("a.mp4", "a.jpg"):
+        table = make_track([(0, 1)], 1, source=Provenance(name, pipeline=pipeline, weights=weights)).to_table()
+        (clip,) = page_data(write(table, tmp_path, name))["clips"]
+        texts[name] = [clip["methods"], *clip["caveats"]]
+    for text in ("During speech", "the sound was described", "over time"):
+        assert text in " ".join(texts["a.mp4"]) and text not in " ".join(texts["a.jpg"])
+    assert "Faces were detected." in texts["a.jpg"][0]
 
 
 def test_a_table_of_several_clips_has_one_entry_for_each(tmp_path):
