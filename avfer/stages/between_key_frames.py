@@ -94,19 +94,20 @@ def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: 
     """
     if stop - start <= step:
         return None
-    link = _Link.between(before, after)
-    before, after = link.before, link.after
     if min([*before.scores, *after.scores], default=0.0) < SURE_SCORE:
         return None
+    link = _Link.between(before, after)
     if clip.has_any(start + 1, link.gone) or clip.has_any(stop - 1, link.new):
         return None
     paths = [path for path in link.paths(start, stop) if path.linked]
+    if not paths:
+        return None
     marks = np.arange(start + step, stop, step)
     frames, boxes = np.tile(marks, len(paths)), np.concatenate([path.boxes[marks - start] for path in paths])
     found = refine(clip.detector, clip.picture, frames, boxes)
     if (found.scores < SURE_SCORE).any() or (visible_share(found.boxes, clip.picture, frames) < MIN_VISIBLE).any():
         return None
-    known = np.concatenate([before.boxes, found.boxes, after.boxes])
+    known = np.concatenate([link.before.boxes, found.boxes, link.after.boxes])
     faces = [Faces(found.boxes[frames == i], found.scores[frames == i], found.landmarks[frames == i]) for i in marks]
     ends = thumbnail(clip.picture(start)), thumbnail(clip.picture(stop - 1))
     parts = [_new_part(clip.picture(mark), ends, known) for mark in marks.tolist()]
