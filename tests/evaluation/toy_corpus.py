@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from avfer.datasets.example import Corpus, Example, Labels, Notes, Partition
+from avfer.evaluation.evaluation_config import EvalConfig, make_config
 from avfer.evaluation.submission_check import EXPRESSIONS, UNITS
 
 NAME = "tests.evaluation.toy_corpus:Toy"
@@ -15,6 +16,7 @@ CLASSES = tuple(name.lower() for name in EXPRESSIONS)
 STEP = 0.04  # s
 STEPS = 600
 RECORDINGS = 3
+ALL = "valence arousal expression action_units"  # kinds of labels
 
 
 def walk(seed: int) -> np.ndarray:
@@ -122,3 +124,9 @@ class ToyPictures(Toy):
     def picture_of(stem: str, partition: Partition, path: Path | None) -> Example:
         label = Labels(np.array([CLASSES.index(stem.partition("_")[0])]), np.array([True]), CLASSES)
         return Example(stem, partition, {"expression": label}, pictures=(path,))
+
+
+def configured(tmp_path: Path, partition: str = "dev", **keys: object) -> EvalConfig:
+    """Return the configuration of an evaluation of `Toy` with the tables in tmp_path/tables."""
+    given = {"corpus": NAME, "root": tmp_path, "partition": partition, "output": tmp_path / "out", "draws": 50}
+    return make_config(given | {"predictions": tmp_path / "tables"} | keys, "a test")
