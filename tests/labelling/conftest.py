@@ -8,7 +8,7 @@ import pytest
 
 from avfer.labelling import label_corpus
 from avfer.labelling.status import CorpusStatus
-from tests.labelling.corpora import InProcess, kill_started
+from tests.labelling.corpora import CLIPS, InProcess, kill_started, write_corpus
 from tests.labelling.rough_stage import write_rough_pipeline
 from tests.processes import nothing_left_behind
 
@@ -16,6 +16,11 @@ from tests.processes import nothing_left_behind
 @pytest.fixture
 def rough(tmp_path: Path) -> Path:
     return write_rough_pipeline(tmp_path)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "corpus", *CLIPS)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from avfer.executors.pool import LostItem, WorkerTask
 from tests.media_maker import stripes, write_clip
 
 ROOT = Path(__file__).parents[2]
+CLIPS = "a.mp4", "b.mp4", "deep/a.mp4", "bad.mp4"
 STARTED: list[subprocess.Popen[str]] = []
 
 

@@ -1,4 +1,4 @@
-"""The rules of labelling, without processes: which clips are done, kept, done again, failed and reported."""
+"""The rules of labelling, without processes: which clips are done, failed and reported."""
 
 import errno
 import json
@@ -14,14 +14,7 @@ from avfer.atomic import output_errors
 from avfer.errors import AvferWarning, ConfigError, OutputError
 from avfer.labelling.entry import Shard
 from avfer.labelling.recipe import LoadRecipe
-from tests.labelling.corpora import failures, labels, mtimes, values, write_corpus
-
-CLIPS = "a.mp4", "b.mp4", "deep/a.mp4", "bad.mp4"
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    return write_corpus(tmp_path / "corpus", *CLIPS)
+from tests.labelling.corpora import failures, labels, values, write_corpus
 
 
 def test_every_clip_has_a_table_or_a_reason(label, corpus, tmp_path):
@@ -48,90 +41,10 @@ def test_a_warning_of_the_pipeline_is_shown_once_with_the_number_of_clips(label,
     assert "warnings" not in (tmp_path / "new/done/a.mp4.json").read_text()
 
 
-def test_a_second_run_gives_nothing_to_workers(label, corpus, in_process, tmp_path):
-    label("corpus")
-    before = mtimes(tmp_path / "out")
-    assert label("corpus").done == 3
-    assert in_process.given == []
-    assert mtimes(tmp_path / "out") == before
-
-
-def test_retry_failed_tries_only_failed_clips_again(label, corpus, in_process, tmp_path):
-    label("corpus")
-    write_corpus(corpus, "good.mp4")
-    (corpus / "good.mp4").replace(corpus / "bad.mp4")
-    os.utime(corpus / "a.mp4")
-    assert label("corpus", retry_failed=True).failed == 0
-    assert in_process.given == ["bad.mp4"]
-    assert failures(tmp_path / "out") == {} and list((tmp_path / "out/failed").rglob("*.json")) == []
-
-
-def test_a_failed_clip_is_not_tried_again_by_default(label, corpus, in_process):
-    label("corpus")
-    assert label("corpus").failed == 1
-    assert in_process.given == []
-
-
-def test_a_changed_file_is_labelled_again_and_a_touched_one_is_not(label, corpus, in_process, tmp_path):
-    label("corpus")
-    old = values(tmp_path / "out")
-    os.utime(corpus / "b.mp4")
-    write_corpus(corpus, "x.mp4", "x.mp4", "a.mp4")
-    (corpus / "x.mp4").unlink()
-    label("corpus")
-    assert in_process.given == ["a.mp4"]
-    new = values(tmp_path / "out")
-    assert {name for name in new if new[name] != old[name]} == {"a.mp4"}
-
-
-def test_a_failed_clip_with_new_content_is_tried_again_by_default(label, corpus, in_process):
-    label("corpus")
-    write_corpus(corpus, "good.mp4")
-    (corpus / "good.mp4").replace(corpus / "bad.mp4")
-    assert label("corpus").failed == 0
-    assert in_process.given == ["bad.mp4"]
-
-
-@pytest.mark.parametrize("change", [{"affect.pause": 0.001}, {"chunk": 0.1}])
-def test_a_changed_pipeline_labels_all_clips_again(label, corpus, in_process, change):
-    label("corpus")
-    label("corpus", **change)
-    assert sorted(in_process.given) == sorted(CLIPS)
-
-
-def test_another_version_labels_all_clips_again(label, corpus, in_process, monkeypatch):
-    label("corpus")
-    monkeypatch.setattr("avfer.labelling.recipe.__version__", "9")
-    label("corpus")
-    assert len(in_process.given) == 4
-
-
 def test_large_clips_come_first(label, corpus, in_process):
     label("corpus")
     sizes = [(corpus / name).stat().st_size for name in in_process.given]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) > 2
-
-
-def test_overwrite_labels_all_clips_again(label, corpus, in_process):
-    label("corpus")
-    label("corpus", overwrite=True)
-    assert len(in_process.given) == 4
-
-
-@pytest.mark.parametrize("damage", ["table", "marker", "half"])
-def test_a_damaged_or_missing_table_or_marker_is_made_again(label, corpus, in_process, tmp_path, damage):
-    label("corpus")
-    table, marker = tmp_path / "out/clips/a.mp4.parquet", tmp_path / "out/done/a.mp4.json"
-    before = values(tmp_path / "out")
-    if damage == "table":
-        table.unlink()
-    elif damage == "marker":
-        marker.write_bytes(marker.read_bytes()[:20])
-    else:
-        table.write_bytes(table.read_bytes()[:-100])
-    label("corpus")
-    assert in_process.given == ["a.mp4"]
-    assert values(tmp_path / "out") == before
 
 
 def test_a_clip_whose_worker_crashed_once_is_done_after_all_others(label, corpus, in_process):
