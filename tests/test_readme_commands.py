@@ -27,7 +27,7 @@ from tests.conftest import Result
 from tests.media_maker import write_clip
 from tests.models import official_file
 from tools import make_twin
-from tools.make_demo import portrait
+from tools.demo_face import portrait
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "tests" / "data" / "demo.mp4"

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from skimage import data
 
-from tools.make_demo import MOVES, POINTS, TEETH, painted, portrait, relaxed
+from tools.demo_face import MOVES, POINTS, TEETH, painted, portrait, relaxed
 
 Moves = list[tuple[float, float]]
 

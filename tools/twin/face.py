@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tools.make_demo import CORNER, POINTS, SCALE, SIZE
+from tools.demo_face import CORNER, POINTS, SCALE, SIZE
 from tools.twin.expressions import Painter
 from tools.twin.signals import Shown, slow
 
