@@ -7,10 +7,11 @@ from typing import get_args
 import numpy as np
 
 from avfer.datasets.aff_wild2_labels import read_au, read_expr, read_multi_task, read_picture_list, read_va
-from avfer.datasets.aff_wild2_layout import TASKS, AffWild2Layout, Crops, pictures_of, side_of, without_side
+from avfer.datasets.aff_wild2_layout import AffWild2Layout, Crops, pictures_of, side_of, without_side
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
 from avfer.datasets.listing import check_root, natural
 from avfer.errors import ConfigError, DatasetError, unknown
+from avfer.metrics.abaw import TASKS
 
 READERS = {"va": read_va, "expr": read_expr, "au": read_au}
 CROP_FOLDERS: dict[Crops, str] = {"aligned": "cropped_aligned", "cropped": "cropped, batch1"}

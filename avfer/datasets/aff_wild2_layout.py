@@ -25,11 +25,10 @@ from avfer.datasets.listing import (
 )
 from avfer.datasets.text_files import read_lines
 from avfer.errors import DatasetError
+from avfer.metrics.abaw import TASKS, AbawTask
 
-Task = Literal["va", "expr", "au", "mtl"]
 Crops = Literal["aligned", "cropped"]
-TASKS: tuple[Task, ...] = ("va", "expr", "au", "mtl")
-YEARS: dict[str, tuple[Task, str]] = {  # folder -> task and years; later ones are preferred
+YEARS: dict[str, tuple[AbawTask, str]] = {  # folder -> task and years; later ones are preferred
     "VA_Set": ("va", "ABAW 2020 and 2021"),
     "EXPR_Set": ("expr", "ABAW 2020 and 2021"),
     "AU_Set": ("au", "ABAW 2020 and 2021"),
@@ -49,7 +48,7 @@ MULTI_TASK_FILES: dict[str, Partition] = {  # plain name of a file -> partition
     **dict.fromkeys(("validationsetannotations", "valsetannotations"), "dev"),
     "mtl": "test",  # a list of pictures without labels
 }
-TEST_LISTS: dict[str, Task] = {"valencearousal": "va", "expression": "expr", "actionunit": "au"}
+TEST_LISTS: dict[str, AbawTask] = {"valencearousal": "va", "expression": "expr", "actionunit": "au"}
 SIDE = re.compile(r"(.+)_(left|right)", re.IGNORECASE)
 OTHER_SIDE: dict[Side, Side] = {"left": "right", "right": "left"}
 OLDER = "older annotations of the same task: not read"
@@ -63,7 +62,7 @@ REPEATED_PICTURE = "further pictures of one frame: the first is taken"
 class Annotations:
     """The annotations of one task."""
 
-    task: Task
+    task: AbawTask
     years: str  # of the challenge that used them
     files: dict[Partition, dict[str, Path]]  # person -> file; a multi-task file under the name of its partition
     test: tuple[str, ...] = ()  # people of the test set, who have no labels
@@ -82,7 +81,7 @@ class AffWild2Layout:
         self.notes = notes
         self._tree = list(walk(root, 4, stop=lambda name: plain(name).startswith("cropped") or _is_set(name)))
         self._texts = [path for folder in self._tree for path in files(folder, ".txt")]
-        self.tasks: tuple[Task, ...] = tuple(task for task in TASKS if self._places(task))
+        self.tasks: tuple[AbawTask, ...] = tuple(task for task in TASKS if self._places(task))
         if not self.tasks:
             raise not_found("Aff-Wild2", root, (*YEARS, "training_set_annotations.txt"))
 
@@ -91,7 +90,7 @@ class AffWild2Layout:
 
         Raises DatasetError, which lists the tasks on disk, if there are no annotations of the task.
         """
-        wanted: Task | None = next((known for known in self.tasks if known == task), None)
+        wanted: AbawTask | None = next((known for known in self.tasks if known == task), None)
         if wanted is None:
             raise DatasetError(
                 f"no annotations of task '{task}' in '{self.root}', only of {', '.join(self.tasks)}; "
@@ -136,7 +135,7 @@ class AffWild2Layout:
                 _collect(folder, found)
         return found
 
-    def _places(self, task: Task) -> list[Path]:
+    def _places(self, task: AbawTask) -> list[Path]:
         """Return the folders of a task, oldest first; for "mtl" the files."""
         if task == "mtl":
             return [path for path in self._texts if plain(path.stem) in MULTI_TASK_FILES]
@@ -162,7 +161,7 @@ class AffWild2Layout:
             if not found.get(partition):
                 self.notes.add(MISSING_PARTITION, f"{partition}, in {folder}")
 
-    def _test_list(self, task: Task) -> tuple[str, ...]:
+    def _test_list(self, task: AbawTask) -> tuple[str, ...]:
         """Return the people in the list of the test set of a task, empty if there is no list."""
         lists = [path for path in self._texts if "testset" in plain(path.stem) and "example" not in plain(path.stem)]
         words = [word for word, of_task in TEST_LISTS.items() if of_task == task]

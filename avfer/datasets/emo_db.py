@@ -6,7 +6,7 @@ from pathlib import Path
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
 from avfer.datasets.listing import SOUNDS, check_root, files, identified, natural, not_found, walk
-from avfer.datasets.single_label import middle, one_class
+from avfer.datasets.single_label import REPEATED_CLIP, middle, one_class
 from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 
 NAME = re.compile(r"(03|08|09|1[0-6])([ab][0-9]{2})([WLEAFTN])([a-z])")  # speaker, sentence, expression, version
@@ -22,7 +22,6 @@ CODES = {  # the first letters of the German words
 CLASSES = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "boredom")
 SPLIT: Split = {"train": [3, 8, 9, 10, 11, 13], "dev": [12, 14], "test": [15, 16]}  # half of each are women
 NOT_NAMED = "sounds that are not named as in EMO-DB: ignored"
-REPEATED_CLIP = "further files of one clip: the first is read"
 
 
 class EmoDb(Corpus):

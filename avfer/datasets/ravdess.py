@@ -6,7 +6,7 @@ from pathlib import Path
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, identified, natural, not_found, walk
-from avfer.datasets.single_label import middle, one_class
+from avfer.datasets.single_label import REPEATED_CLIP, middle, one_class
 from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 from avfer.errors import ConfigError, unknown
 
@@ -24,7 +24,6 @@ SPLIT: Split = {
 DUPLICATES = {"03-01-03-01-02-02-07": "03-01-03-01-02-01-07"}  # identical bytes under two names in the release
 NOT_NAMED = "files that are not named as in RAVDESS: ignored"
 DUPLICATE = "the one file that repeats another byte by byte: left out"
-REPEATED_CLIP = "further files of one clip: the first is read"
 SILENT = "videos without audio of clips whose video with audio is on disk: left out"
 AUDIO_OF_VIDEO = "audio files of clips whose video is on disk: left out"
 

@@ -17,6 +17,7 @@ from avfer.errors import DatasetError, MediaError
 from avfer.models.class_orders import SYNONYMS
 
 BASIC = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+REPEATED_CLIP = "further files of one clip: the first is read"
 NO_DURATION = "clips without a duration in their header: their label is placed at 0 s"
 MISSING_PICTURE = "pictures named by the labels that are missing"
 NO_FOLDER = "classes without a folder: is the copy complete?"
