@@ -105,7 +105,11 @@ class TableFolder:
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Read a table of predictions: Parquet, CSV or JSON lines. Raises DatasetError if the file cannot be read."""
+    """Read a table of predictions: Parquet, CSV or JSON lines. Raises DatasetError if the file cannot be read.
+
+    The table may be of another program: no column is required, and each has the type that its values imply.
+    `avfer.export.table_reader.read_table` reads tables of avfer, with their columns and types.
+    """
     readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": _read_json_lines}
     try:
         return readers[path.suffix](path)
