@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from avfer.catalog import find
-from avfer.models.affect.lite import GruLite
+from avfer.models.affect.lite import GruLite, MeasuredFace
 from avfer.models.backbones.vggish import VggishLite
 from avfer.models.weights import card_of
 
@@ -113,6 +113,13 @@ def test_an_unknown_measure_counts_as_its_mean_and_one_never_known_is_not_read(n
     for same in ([nan, nan, nan], [2.0, nan, 9.0]):
         torch.testing.assert_close(measured(name, face, torch.tensor([same])), at_mean)
     assert not torch.allclose(measured(name, face, torch.tensor([[3.0, 1.0, 0.0]])), at_mean)
+
+
+@pytest.mark.parametrize("known", [[0.1, 0.1, 0.1], [0.1, torch.nan, torch.nan]])
+def test_a_measure_that_never_varied_in_training_is_not_read(known: list[float]) -> None:
+    model = MeasuredFace(num_face=1, num_measures=1)
+    model.fit(torch.tensor(known)[:, None])
+    assert model(torch.tensor([[5.0, 0.4]])).tolist() == [[5.0, 0.0]]
 
 
 @pytest.mark.parametrize("name", NAMES_OF_MODELS)

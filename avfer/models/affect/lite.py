@@ -14,6 +14,7 @@ from avfer.models.prediction import Prediction
 
 TASK = "valence, arousal, expression, action units"
 SPREAD = 0.3  # of the measures that a network reads, near that of the features of aver_lite
+MIN_SPREAD = 1e-4  # of a measure, in its unit; one that varies less is constant and says nothing
 
 
 class MeasuredFace(nn.Module):
@@ -25,7 +26,7 @@ class MeasuredFace(nn.Module):
     """
 
     centre: Tensor  # (M,), mean of the measures
-    gain: Tensor  # (M,), SPREAD / spread of the measures, 0 for one that is never known
+    gain: Tensor  # (M,), SPREAD / spread of the measures, 0 for one that is never known or constant
 
     def __init__(self, num_face: int, num_measures: int) -> None:
         super().__init__()
@@ -37,10 +38,10 @@ class MeasuredFace(nn.Module):
         """Set mean and gain from the measures of faces: (N, M), NaN where unknown."""
         for column, values in enumerate(measures.unbind(1)):
             known = values[~values.isnan()]
+            spread = float(known.std()) if len(known) > 1 else 0.0
+            self.gain[column] = SPREAD / spread if spread > MIN_SPREAD else 0.0
             if len(known):
-                self.centre[column], self.gain[column] = known.mean(), SPREAD / known.std()
-            else:
-                self.gain[column] = 0.0
+                self.centre[column] = known.mean()
 
     def forward(self, face: Tensor) -> Tensor:
         """Append unknown measures to features alone, and standardise the measures.
