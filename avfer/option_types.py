@@ -9,6 +9,7 @@ A text such as "1e-3", which YAML 1.1 does not read as a number, is converted.
 
 import inspect
 import math
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -34,7 +35,8 @@ Count = Annotated[int, BeforeValidator(_refuse_bool)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Seconds = Annotated[Number, Field(ge=0, le=86_400)]
 Threads = Annotated[Count, Field(ge=1, le=256)]
-DEVICES = ("auto", "cpu", "cuda", "mps")  # "cuda:1" is the second of a kind
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:[0-9]{1,2})?")  # "cuda:1" is the second of a kind
 
 
 MESSAGES = {  # pydantic's type of an error -> what the value must be
@@ -229,7 +231,7 @@ def option_errors(option: str) -> Generator[None]:
 
 def check_device(name: str) -> None:
     """Raise ConfigError unless a text names a kind of device, such as "cuda:1"; this machine may lack it."""
-    if name.partition(":")[0] not in DEVICES:
+    if not DEVICE.fullmatch(name):
         raise ConfigError(unknown("device", name, DEVICES))
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from avfer.catalog import NAMES, find
 from avfer.errors import ConfigError
-from avfer.option_types import Count, Number, Share, check_option, validate
+from avfer.option_types import Count, Number, Share, check_device, check_option, validate
 from avfer.pipeline_builder import build
 from avfer.pipeline_config import read_pipeline
 
@@ -86,3 +86,14 @@ def test_an_absent_option_is_not_checked():
     check_option("--threads", None, Annotated[Count, Field(ge=1)] | None)
     with pytest.raises(ConfigError, match="--threads: must be >= 1, got 0"):
         check_option("--threads", 0, Annotated[Count, Field(ge=1)])
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu", "cuda", "cuda:1", "mps"])
+def test_a_kind_of_device_with_or_without_a_number_is_a_device(name: str):
+    check_device(name)
+
+
+@pytest.mark.parametrize("name", ["auto:1", "cpu:x", "cuda:", "cuda:one", "cudnn"])
+def test_anything_else_is_no_device(name: str):
+    with pytest.raises(ConfigError, match=f"unknown device '{name}'; did you mean '"):
+        check_device(name)
