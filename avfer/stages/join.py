@@ -44,7 +44,7 @@ class JoinFeatures:
     def step(self, state: JoinState, face: FaceFeatures, voice: VoiceFeatures) -> tuple[JoinState, JointFeatures]:
         """Return the rows whose voice is final by now; all of them once the sound has ended."""
         face = _with_empty_instants(replace(face, own=None))
-        face = concat([state.face, face]) if state.face else face
+        face = face if state.face is None else concat([state.face, face])
         series = extended(state.voice, voice)
         clock = face.clock
         final = series.is_final(clock.times)

@@ -48,8 +48,8 @@ def match(state: WaitingRows[Rows], rows: Rows, measures: FaceMeasures) -> tuple
 
     At the end of the clip all remaining rows are known.
     """
-    rows = concat([state.rows, rows]) if state.rows else rows
-    measures = concat([state.measures, measures]) if state.measures else measures
+    rows = rows if state.rows is None else concat([state.rows, rows])
+    measures = measures if state.measures is None else concat([state.measures, measures])
     clock, stop = rows.clock, min(rows.clock.stop, measures.clock.stop)
     ready = rows.faces.frames < stop
     known = select(rows, ready, clock.part(clock.first, stop))

@@ -47,6 +47,14 @@ def test_measures_that_come_later_than_affect_are_joined_to_their_rows(measures)
     assert_same(late, feed(stage, [affect, measures], []))
 
 
+def test_frames_without_rows_wait_for_their_measures_too(measures: FaceMeasures) -> None:
+    affect, stage = affect_of(measures), AddMeasures()
+    no_affect, no_measures = (select(value, slice(0, 0), value.clock) for value in (affect, measures))
+    state, _ = stage.step(stage.start(), part(no_affect, 0, 9), part(no_measures, 0, 0))
+    _, rows = stage.step(state, part(no_affect, 9, COUNT), no_measures)
+    assert (rows.clock.first, rows.clock.stop) == (0, COUNT)
+
+
 def test_measures_that_come_earlier_than_affect_wait_for_it(measures) -> None:
     affect, stage = affect_of(measures), AddMeasures()
     nothing = select(affect, slice(0, 0), affect.clock.part(0, 0))
