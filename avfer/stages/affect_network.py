@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from avfer.affect_track import AffectTrack
+from avfer.errors import ConfigError
 from avfer.models.card import Card
 from avfer.models.network import AffectModel, construct
 from avfer.models.prediction import Prediction
@@ -63,9 +64,18 @@ class AffectNetwork:
         return AffectInputs(face, self._or_zeros("voice", voice, n), has_face, has_voice)
 
     def _measures(self, features: FaceFeatures | JointFeatures, n: int) -> Tensor:
-        """Return the measures of n rows that follow the features: (n, M), (n, 0) if none are joined or read."""
+        """Return the measures of n rows that follow the features: (n, M), (n, 0) if none are joined or read.
+
+        Raises ConfigError if others are joined than those that the model reads.
+        """
         if features.measures is None or "measures" not in self.card.inputs:
             return torch.zeros(n, 0, device=self.device)
+        found, wanted = features.measures.shape[1], self.card.inputs["measures"]
+        if found != wanted:
+            raise ConfigError(
+                f"{self.card.name} reads {wanted} measures of a face, but the pipeline joins {found}; use weights that"
+                " were trained with these, or leave join_measures out"
+            )
         return torch.from_numpy(features.measures).to(self.device)
 
     def _or_zeros(self, modality: str, values: Tensor | None, n: int) -> Tensor:

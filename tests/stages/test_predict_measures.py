@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from avfer.errors import ConfigError
 from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
 from avfer.models.weights import save
@@ -49,6 +50,13 @@ def test_a_pipeline_that_joins_no_measures_is_read_as_faces_that_were_not_measur
     track = predict(stage, rows)
     assert np.isfinite(track.valence[rows.faces.track_ids != NO_TRACK]).all()
     assert_same(track, predict(stage, with_measures(rows, np.nan)))
+
+
+@pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
+def test_measures_of_another_number_are_an_error(reads_measures: dict[str, PredictAffect], name: str) -> None:
+    rows = replace(crowd(), measures=np.zeros((len(crowd().faces), 3), np.float32))
+    with pytest.raises(ConfigError, match=f"{name} reads 2 measures of a face, but the pipeline joins 3; use weights"):
+        predict(reads_measures[name], rows)
 
 
 @pytest.mark.parametrize("name", ["gru_lite", "linear_lite"])
