@@ -31,6 +31,7 @@ from avfer.export.face_blur import Blur, blur_faces, blurred_boxes, main_person
 from avfer.export.face_drawing import LANDMARKS, parse_drawings
 from avfer.export.overlay_audio import TICK, OverlayPart, add_audio
 from avfer.export.privacy import check_numbers_only, is_numbers_only
+from avfer.export.single_clip import single_clip
 from avfer.export.table_reader import read_landmarks
 from avfer.media import Media, probe
 from avfer.picture_files import is_sequence
@@ -76,8 +77,8 @@ class VideoOverlay:
 
         table: the columns of `AffectTrack.to_table` for this clip; rows are assigned to frames by the column `frame`.
         Without a pipeline in its metadata, the whole clip is written.
-        Raises ConfigError if the clip has no video or the table has `numbers_only`, MediaError if the clip cannot be
-        read, OutputError if the file cannot be written.
+        Raises ConfigError if the clip has no video or the table has `numbers_only` or rows of several clips, MediaError
+        if the clip cannot be read, OutputError if the file cannot be written.
         """
         self._write(table, clip, None if is_sequence(clip) else clip, path)  # pictures have no sound
 
@@ -86,6 +87,8 @@ class VideoOverlay:
         self._write(table, clip, sound, path)
 
     def _write(self, table: pa.Table, clip: Path, sound: Path | None, path: Path) -> None:
+        if len(table):
+            single_clip(table)  # raises an error for the rows of several clips, which fit no video
         media = probe(clip)
         if media.video is None:
             raise ConfigError(f"'{clip}' has no video to draw on; leave out the exporter 'overlay' (--overlay)")

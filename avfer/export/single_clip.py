@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, shortened
 from avfer.export.person_rows import ClipRows, clips_of
 
 
@@ -15,6 +15,6 @@ def single_clip(table: pa.Table) -> ClipRows:
     if not clips:
         raise ConfigError("the table has no rows, so there is nothing to export; run the clip again")
     if len(clips) > 1:
-        names = ", ".join(clip.source or clip.clip for clip in clips[:3])
-        raise ConfigError(f"the table has rows of {len(clips)} clips ({names}, ...); export the table of one clip")
+        names = shortened([clip.source or clip.clip for clip in clips], 3)
+        raise ConfigError(f"the table has rows of {len(clips)} clips ({names}); export the table of one clip")
     return clips[0]

@@ -204,6 +204,13 @@ def test_a_sequence_of_pictures_gets_the_sound_of_a_separate_file(tmp_path):
     assert len(frames_of(tmp_path / "c.mp4")) == 4 and np.abs(audio_of(tmp_path / "c.mp4")[1]).max() > 0.1
 
 
+def test_a_table_of_two_clips_gives_no_overlay(tmp_path: Path) -> None:
+    one = table(1)
+    other = one.set_column(one.schema.get_field_index("source"), "source", pa.array(["other.mp4"] * len(one)))
+    with pytest.raises(ConfigError, match=r"rows of 2 clips \(talk\.mp4, other\.mp4\); export the table of one clip"):
+        write_overlay(tmp_path, pa.concat_tables([one, other.cast(one.schema)]), tmp_path / "o.mp4")
+
+
 def test_a_clip_without_video_is_a_config_error(tmp_path):
     clip = write_clip(tmp_path / "a.wav", sound=tone(0.5))
     with pytest.raises(ConfigError, match="no video"):
