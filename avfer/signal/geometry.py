@@ -57,6 +57,18 @@ def best_pairs(values: np.ndarray) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(-values), strict=True)]
 
 
+def cover(boxes: Tensor, others: Tensor) -> Tensor:
+    """Return the intersection of boxes over the smaller of their areas.
+
+    boxes: (N, 4), others: (M, 4) xyxy px -> (N, M) float32 in [0, 1].
+    """
+    areas = [(b[:, 2:] - b[:, :2]).clamp(min=0).prod(1) for b in (boxes, others)]
+    corner = torch.minimum(boxes[:, None, 2:], others[None, :, 2:]) - torch.maximum(
+        boxes[:, None, :2], others[None, :, :2]
+    )
+    return corner.clamp(min=0).prod(2) / torch.minimum(areas[0][:, None], areas[1][None]).clamp(min=1e-6)
+
+
 def drop_duplicates(boxes: Tensor, scores: Tensor, max_cover: float) -> Tensor:
     """Return the rows to keep, the best score first, where several boxes may show the same face.
 
@@ -65,12 +77,7 @@ def drop_duplicates(boxes: Tensor, scores: Tensor, max_cover: float) -> Tensor:
     """
     if len(boxes) < 2:
         return torch.arange(len(boxes))
-    order = scores.argsort(descending=True, stable=True)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    corner = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(
-        boxes[:, None, :2], boxes[None, :, :2]
-    )
-    overlap = corner.clamp(min=0).prod(2) / torch.minimum(area[:, None], area[None]).clamp(min=1e-6)
+    order, overlap = scores.argsort(descending=True, stable=True), cover(boxes, boxes)
     kept: list[int] = []
     for i in order.tolist():
         if all(overlap[i, j] <= max_cover for j in kept):

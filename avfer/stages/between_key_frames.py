@@ -12,6 +12,7 @@ from avfer.signal.geometry import drop_duplicates, match_boxes
 from avfer.stages.frame_search import MIN_OVERLAP, Faces, SearchableFrames, inside, refine, visible_share
 
 SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
+RETRIES = (0.85, 1.15)  # sizes of a box, relative to the expected one, from which a lost face is refined again
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
 MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it further are dropped
 NEW_CHANGE = 40.0  # grey levels, from both key frames, of a block of the thumbnail that may show another face
@@ -72,6 +73,7 @@ class KeyFrameInterval:
         linked = np.repeat(np.array([path.linked for path in paths], bool), [len(path.boxes) for path in paths])
         picture = self.frames.picture
         refined = refine(self.frames.detector, picture, frames, boxes)
+        refined = self._retry(refined, boxes, frames, linked | (frames == start))
         good = (refined.scores >= self.min_score) & (visible_share(refined.boxes, picture, frames) >= MIN_VISIBLE)
         lost = bool((linked & ~good & (frames > start)).any())
         faces: list[Faces] = []
@@ -82,6 +84,26 @@ class KeyFrameInterval:
             )
             faces.append(refined.select(rows[keep.numpy()]))
         return faces, lost
+
+    def _retry(self, refined: Faces, boxes: np.ndarray, frames: np.ndarray, known: np.ndarray) -> Faces:
+        """Return the faces, those below `min_score` refined again from other sizes of their boxes if that is better.
+
+        refined: N faces; boxes: (N, 4) as expected; frames: (N,) int64; known: (N,) bool: a search found the face on
+        this frame, or on both key frames.
+        """
+        rows = np.flatnonzero(known & (refined.scores < self.min_score))
+        if not len(rows):
+            return refined
+        result = Faces(refined.boxes.copy(), refined.scores.copy(), refined.landmarks.copy())
+        middle, half = (boxes[rows, :2] + boxes[rows, 2:]) / 2, (boxes[rows, 2:] - boxes[rows, :2]) / 2
+        for share in RETRIES:
+            other = np.concatenate([middle - share * half, middle + share * half], 1)
+            again = refine(self.frames.detector, self.frames.picture, frames[rows], other)
+            better = again.scores > result.scores[rows]
+            result.boxes[rows[better]] = again.boxes[better]
+            result.scores[rows[better]] = again.scores[better]
+            result.landmarks[rows[better]] = again.landmarks[better]
+        return result
 
 
 def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: Faces, step: int) -> list[Faces] | None:

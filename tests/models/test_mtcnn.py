@@ -10,6 +10,7 @@ import torch
 import torchvision
 from facenet_pytorch import MTCNN
 from facenet_pytorch.models import mtcnn as published
+from PIL import Image
 
 from avfer.errors import ConfigError
 from avfer.goldens.adapters import build_mtcnn_part
@@ -41,6 +42,18 @@ def test_several_faces_are_found_and_the_best_comes_first() -> None:
     assert len(boxes) == 3
     assert scores.tolist() == sorted(scores.tolist(), reverse=True)
     assert sorted((boxes[:, 0] // 280).int().tolist()) == [0, 1, 2]
+
+
+def test_a_tilted_and_covered_face_is_found_by_a_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    upright = face_at(0)
+    (box, *_), _ = detector().search(torch.from_numpy(upright.copy()), 40)
+    tilted = np.array(Image.fromarray(upright).rotate(37.1, fillcolor=(90, 90, 90)))
+    tilted[71:127, 119:172] = (153, 108, 142)
+    boxes, scores = detector().search(torch.from_numpy(tilted), 40)
+    assert len(boxes) == 1 and scores[0] >= 0.9
+    assert iou(boxes.numpy(), box[None].numpy())[0, 0] > 0.5
+    monkeypatch.setattr(mtcnn, "SECOND_SCORE", 1.0)  # no second look
+    assert (detector().search(torch.from_numpy(tilted), 40)[1] < 0.8).all()
 
 
 def test_a_face_much_smaller_than_min_size_is_not_found() -> None:

@@ -8,8 +8,11 @@ import torch
 
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.rows import concat
+from avfer.stages import between_key_frames
+from avfer.stages.between_key_frames import KeyFrameInterval
+from avfer.stages.buffers import FrameBuffer
 from avfer.stages.detect import DetectFaces
-from avfer.stages.frame_search import Faces
+from avfer.stages.frame_search import Faces, SearchableFrames
 from avfer.stages.track import TrackFaces, TrackingState
 from avfer.types import FaceTracks, FrameBatch
 from tests.laws import clock, feed, part
@@ -171,6 +174,19 @@ def test_key_frames_lie_closer_in_large_pictures(monkeypatch: pytest.MonkeyPatch
     for height, width, distance in ((720, 1280, 30), (1080, 1920, 20), (2160, 3840, 10)):
         pixels = torch.zeros(1, dtype=torch.uint8).expand(41, height, width, 3)
         assert detect(FrameBatch(clock(41), pixels)).key_frames.tolist() == list(range(0, 41, distance))
+
+
+def test_a_lost_face_is_refined_again_from_a_smaller_and_a_larger_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    def from_large_boxes_alone(_detector: object, _picture: object, frames: np.ndarray, boxes: np.ndarray) -> Faces:
+        scores = np.where(boxes[:, 2] - boxes[:, 0] > 22, 0.95, 0.3).astype(np.float32)
+        return Faces(boxes.astype(np.float32), scores, np.repeat(POINTS[None], len(frames), 0))
+
+    monkeypatch.setattr(between_key_frames, "refine", from_large_boxes_alone)
+    frames = FrameBatch(clock(4), torch.full((4, 60, 60, 3), 90, dtype=torch.uint8))
+    clip = SearchableFrames(FrameBuffer().add(frames).picture, Mtcnn(), 20, 0.8)
+    faces = KeyFrameInterval(clip, min_score=0.6, max_searches=0).fill(0, _faces(0.9), 4, _faces(0.9))
+    assert [found.scores.round(2).tolist() for found in faces] == [[0.95]] * 4
+    np.testing.assert_allclose(faces[2].boxes, [[8.5, 8.2, 31.5, 35.8]], atol=1e-4)  # 1.15 times as large
 
 
 def count_searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:

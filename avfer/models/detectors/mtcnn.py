@@ -1,9 +1,11 @@
 """mtcnn: the face detector of Zhang et al., IEEE SPL 2016, with the networks and weights of facenet-pytorch.
 
 `search` runs the three-network cascade on one picture; `refine` runs the last network alone on squares that are known
-to hold faces. Both follow the published cascade (thresholds 0.6, 0.7, 0.7, pyramid factor 0.709) with two changes for
-speed, which are our choice: levels are resized with an antialiased filter, and candidates are cropped from a copy of
-the picture in which a face of the smallest size has 24 pixels.
+to hold faces. Both follow the published cascade (thresholds 0.6, 0.7, 0.7, pyramid factor 0.709) with three changes,
+which are our choice. For speed, levels are resized with an antialiased filter, and candidates are cropped from a copy
+of the picture in which a face of the smallest size has 24 pixels. And a second pass finds faces that the first one left
+out, such as profiles and faces behind hands: candidates of a lower score of the second network (from 0.2 on), away from
+the faces that are found, pass if the last network is sure of the mean of four views of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,13 +18,20 @@ from avfer.models.card import Card
 from avfer.models.detectors.mtcnn_networks import ONet, PNet, RNet, nms, roi_align
 from avfer.models.engine import Outputs, onnx_network
 from avfer.models.network import Network
-from avfer.signal.geometry import drop_duplicates
+from avfer.signal.geometry import cover, drop_duplicates
 
 CELL = 12  # px, receptive field of one cell of the first network
 STRIDE = 2  # px between two cells
 FACTOR = 0.709  # from one pyramid level to the next
 WORKING_FACE = 24  # px, smallest face in the copy that candidates are cropped from
 MAX_CANDIDATES = 2048
+MIN_SCORES = (0.6, 0.7, 0.7)  # of the three networks, as published
+SECOND_SCORE = 0.2  # of the second network in the second pass
+SURE_SCORE = 0.8  # of the last network: such a face needs no second pass
+MIN_MEAN = 0.9  # of the last network's scores of four views in the second pass
+VIEW = 0.85  # side of two of the views, as a share of that of the candidate
+MAX_SHARED = 0.4  # share of the smaller box that a candidate of the second pass may share with a found face
+MAX_COVER = 0.7  # share of the smaller of two boxes that the other may cover
 PART = 24  # crops that pass a network at once; more are slower, as their activations leave the cache
 BAND_BYTES = 16_000_000  # of the activations of the first network at once; larger levels pass it in bands
 CHANNEL_BYTES = 80  # of these activations for each pixel: ten channels before and after the first PReLU
@@ -86,10 +95,14 @@ class Mtcnn(Network):
         height, width = working.shape[2:]
         boxes = self._propose(working, CELL / (min_size * scale))
         pixels = _centred(working.to(boxes.device).contiguous())  # without the copy that roi_align would make
-        boxes = self._reject(pixels, boxes)
-        boxes, scores = self._decide(pixels, boxes)
+        offsets, chances = self._check(pixels, boxes)
+        found, scores = self._decide(pixels, _best(boxes, offsets, chances, MIN_SCORES[1]))
+        rest, sure = _best(boxes, offsets, chances, SECOND_SCORE), found[scores >= SURE_SCORE]
+        more, more_scores = self._look_again(pixels, rest, sure)
+        found, scores = torch.cat([found, more]), torch.cat([scores, more_scores])
+        keep = drop_duplicates(found, scores, MAX_COVER)
         stretch = boxes.new_tensor([full.shape[3] / width, full.shape[2] / height])
-        return (boxes * stretch.repeat(2)).cpu(), scores.cpu()
+        return (found[keep] * stretch.repeat(2)).cpu(), scores[keep].cpu()
 
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Run the last network on squares that hold one face each.
@@ -145,26 +158,45 @@ class Mtcnn(Network):
         # The softmax is computed for all bands together, because its last bits depend on the shape.
         return torch.cat(offsets, 2), torch.cat(logits, 2).softmax(1)
 
-    def _reject(self, working: Tensor, boxes: Tensor) -> Tensor:
-        """Run the second network: candidates (N, 4) to fewer squares (M, 4), better placed."""
+    def _check(self, working: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the second network: candidates (N, 4) -> offsets of their corners (N, 4) and scores (N,)."""
         if not len(boxes):
-            return boxes
+            return boxes, boxes[:, 0]
         offsets, chances = padded(self._run_rnet, _crops(working, boxes, 24))
-        chance = chances[:, 1]
-        keep = torch.nonzero(chance > 0.7)[:, 0]
-        keep = keep[nms(boxes[keep], chance[keep], 0.7)]
-        return _squares(_moved(boxes[keep], offsets[keep]))
+        return offsets, chances[:, 1]
 
     def _decide(self, working: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Run the third network: squares (N, 4) to boxes (M, 4) and scores (M,), without duplicates."""
         if not len(boxes):
-            return boxes, boxes.new_zeros(0)
+            return boxes, boxes[:, 0]
         offsets, _, chances = padded(self._run_onet, _crops(working, boxes, self.crop_size))
         chance = chances[:, 1]
-        keep = chance > 0.7
+        keep = chance > MIN_SCORES[2]
         boxes, chance = _moved(boxes[keep], offsets[keep]), chance[keep]
-        keep = drop_duplicates(boxes, chance, 0.7)
+        keep = drop_duplicates(boxes, chance, MAX_COVER)
         return boxes[keep], chance[keep]
+
+    def _look_again(self, working: Tensor, boxes: Tensor, sure: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the third network on four views of each square: as it is, mirrored, smaller, and both.
+
+        boxes: (N, 4) xyxy px, sure: (K, 4) faces that are found -> boxes (M, 4) away from these and mean scores (M,) of
+        those with a mean of at least MIN_MEAN.
+        """
+        boxes = boxes[_is_away(boxes, sure)]
+        if not len(boxes):
+            return boxes, boxes[:, 0]
+        plain = _crops(working, boxes, self.crop_size)
+        offsets, _, chances = padded(self._run_onet, plain)
+        moved, chance = _moved(boxes, offsets), chances[:, 1]
+        possible = (chance >= 4 * MIN_MEAN - 3) & _is_away(moved, sure)  # below, the mean is too low in any case
+        if not possible.any():
+            return boxes[:0], boxes[:0, 0]
+        boxes, moved, plain, chance = boxes[possible], moved[possible], plain[possible], chance[possible]
+        middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, VIEW * (boxes[:, 2:] - boxes[:, :2]) / 2
+        smaller = _crops(working, torch.cat([middle - half, middle + half], 1), self.crop_size)
+        *_, chances = padded(self._run_onet, torch.cat([plain.flip(3), smaller, smaller.flip(3)]))
+        mean = (chance + chances[:, 1].reshape(3, -1).sum(0)) / 4
+        return moved[mean >= MIN_MEAN], mean[mean >= MIN_MEAN]
 
 
 def _cell_outputs(pnet: PNet, x: Tensor) -> Outputs:
@@ -207,14 +239,26 @@ def _resized(picture: Tensor, scale: float) -> Tensor:
 
 
 def _cells(chance: Tensor, offsets: Tensor, scale: float) -> Tensor:
-    """Return the cells with a probability above 0.6: (N, 9) xyxy in px of the working picture, score, four offsets.
+    """Return the cells with a high score: (N, 9) xyxy in px of the working picture, score, four offsets.
 
     chance: (H, W), offsets: (4, H, W).
     """
-    rows, cols = torch.nonzero(chance >= 0.6, as_tuple=True)
+    rows, cols = torch.nonzero(chance >= MIN_SCORES[0], as_tuple=True)
     corner = torch.stack([cols, rows], 1) * STRIDE
     boxes = torch.cat([((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()], 1)
     return torch.cat([boxes, chance[rows, cols, None], offsets[:, rows, cols].t()], 1)
+
+
+def _best(boxes: Tensor, offsets: Tensor, scores: Tensor, min_score: float) -> Tensor:
+    """Return squares (M, 4) for the boxes (N, 4) above a score that no better one overlaps much, moved by offsets."""
+    keep = torch.nonzero(scores > min_score)[:, 0]
+    keep = keep[nms(boxes[keep], scores[keep], 0.7)]
+    return _squares(_moved(boxes[keep], offsets[keep]))
+
+
+def _is_away(boxes: Tensor, found: Tensor) -> Tensor:
+    """Return whether boxes (N, 4) share little with each of the found faces (K, 4): (N,) bool."""
+    return (cover(boxes, found) <= MAX_SHARED).all(1)
 
 
 def _squares(boxes: Tensor) -> Tensor:
