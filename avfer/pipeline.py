@@ -194,6 +194,7 @@ class Pipeline:
 
     def _decode(self, clip: Clip) -> Generator[Values]:
         """Yield the outputs of the decoding stages for one span after another, without end."""
+        _set_torch_threads(self.spec.threads)
         steps = self._steps(Phase.DECODING)
         states = {step.name: stages.start(step.stage) for step in steps}
         chunk, decoded = self.spec.chunk, _DecodedChunk()
@@ -209,9 +210,9 @@ class Pipeline:
 
     def _process(self, earlier: Generator[Values], phase: Phase) -> Generator[Values]:
         """Add the outputs of the stages of a phase to the values of every span; close `earlier` at the end."""
+        _set_torch_threads(self.spec.threads)
         steps = self._steps(phase)
         states = {step.name: stages.start(step.stage) for step in steps}
-        torch.set_num_threads(self.spec.threads)  # applies to the thread that runs this generator
         with closing(earlier):
             for i, values in enumerate(earlier):
                 if i % TRIM_EVERY == 0:
@@ -287,6 +288,12 @@ def _advance(steps: list[Step], states: dict[str, Any], values: Values) -> None:
         del inputs
         for name in step.frees:
             del values[name]
+
+
+def _set_torch_threads(count: int) -> None:
+    """Let torch use a number of threads in the thread that calls this function; each thread has its own number."""
+    torch.get_num_threads()  # otherwise the first operation of this thread would set the number of the last caller
+    torch.set_num_threads(count)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Step:
     name: str  # of the stage in the YAML
     stage: Any
     inputs: tuple[str, ...]  # names of the stages whose outputs it reads, or "span"
-    frees: tuple[str, ...]  # values that no later step reads
+    frees: tuple[str, ...]  # values that no later step reads, apart from the output of the pipeline
     phase: Phase  # when it runs
 
 
@@ -47,14 +47,14 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
     _fit_features(spec, built)
     phases = _phases(spec, built)
     lines = sorted(spec.stages, key=lambda line: phases[line.name].value)
-    last_reader = {name: line.name for line in lines for name in line.inputs}
+    last_reader = {name: line.name for line in lines for name in line.inputs if name != spec.output}
     unread = {line.name: (line.name,) for line in lines if line.name not in {*last_reader, spec.output}}
     return tuple(
         Step(
             line.name,
             built[line.name],
             line.inputs,
-            (*(n for n in dict.fromkeys(line.inputs) if last_reader[n] == line.name), *unread.get(line.name, ())),
+            (*(n for n in dict.fromkeys(line.inputs) if last_reader.get(n) == line.name), *unread.get(line.name, ())),
             phases[line.name],
         )
         for line in lines

@@ -1,5 +1,6 @@
 """The pipeline: chunks, threads, devices, and the chunk law of the bundled pipelines."""
 
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from avfer import pipeline as module
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, MediaError
-from avfer.pipeline import Pipeline, choose_device, load
+from avfer.pipeline import Pipeline, choose_device, load, torch_threads
+from avfer.pipeline_builder import Phase, Step
 from avfer.prefetch import THREAD_NAME
 from avfer.stage import failing_stage
 from tests.laws import assert_same
@@ -136,6 +138,34 @@ def test_the_settings_of_torch_are_restored_between_parts(toy: Pipeline) -> None
     before = torch.get_num_threads()
     for _ in toy.stream(DEMO):
         assert torch.get_num_threads() == before and not torch.is_inference_mode_enabled()
+
+
+def test_a_worker_keeps_its_torch_threads_while_the_caller_uses_others(
+    toy: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, counts, advance = threading.Event(), list[int](), module._advance  # pyright: ignore[reportPrivateUsage]
+
+    def counted(steps: list[Step], states: dict[str, Any], values: dict[str, Any]) -> None:
+        advance(steps, states, values)
+        if steps[0].phase is Phase.FRAMES and (counts or outside.wait(10)):
+            counts.append(torch.get_num_threads())
+
+    def first_step_is_free(steps: list[Step], states: dict[str, Any], values: dict[str, Any]) -> None:
+        advance(steps, states, values)
+        if steps[0].phase is Phase.FRAMES:
+            monkeypatch.setattr(module, "_advance", counted)
+
+    monkeypatch.setattr(module, "_advance", first_step_is_free)
+    with torch_threads(toy.spec.threads + 1):
+        for _ in toy.stream(DEMO):
+            outside.set()
+            time.sleep(0.05)
+    assert set(counts) == {toy.spec.threads}
+
+
+def test_the_output_may_be_a_value_that_another_stage_reads(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(TOY.replace("output: affect", "output: raw"))
+    assert len(load(tmp_path / "toy.yaml").run(DEMO)) == 30
 
 
 @pytest.mark.parametrize(
