@@ -41,7 +41,7 @@ class TrackFaces:
 
     Boxes of neighbouring key frames are interpolated and refined on every frame; faces with a score below `min_score`
     are dropped. Where a face is lost, or a sure one appears or vanishes, the frame in the middle is searched too, at
-    most `max_searches` times between two key frames.
+    most `max_searches` times among the frames between two searches that lie `every` frames apart.
 
     Then boxes become tracks: a face continues the track of a person if it looks the same and overlaps the expected box
     by an IoU of at least `min_iou` or lies within a reach that grows with time, at most `max_gap` seconds later. A shot
@@ -53,7 +53,7 @@ class TrackFaces:
     min_iou: Share = 0.3  # overlap (IoU) with the expected box of its track from which on a face continues it
     max_gap: Seconds = 0.5  # seconds without a face after which a track ends
     min_score: Share = 0.6  # lowest score of a face between key frames
-    max_searches: Annotated[Count, Field(ge=0, le=250)] = 5  # searches of whole frames between two key frames
+    max_searches: Annotated[Count, Field(ge=0, le=250)] = 5  # further searches of frames between two `every` apart
     min_length: Annotated[Count, Field(ge=1, le=100)] = 5  # frames; a start with fewer, unsure faces is dropped
 
     def __post_init__(self) -> None:
@@ -92,10 +92,11 @@ class TrackFaces:
     ) -> list[Faces]:
         """Return the faces of each frame from the last key frame to `stop` (half-open), the next key frame.
 
-        At the end of the clip no key frame follows and `after` is None: the last frame is searched in its place.
+        At the end of the clip no key frame follows and `after` is None: the last frame takes its place.
         """
         clip = SearchableFrames(state.frames.picture, boxes.detector, boxes.min_size, boxes.min_score)
-        after = clip.search(stop - 1) if after is None else after
+        if after is None:
+            after = before if stop - 1 == state.key else clip.search(stop - 1)
         marks = list(range(state.key, stop, boxes.every))
         between = follow(clip, state.key, before, stop, after, boxes.every)
         found = [before, *([clip.search(mark) for mark in marks[1:]] if between is None else between), after]
@@ -156,6 +157,7 @@ class TrackFaces:
         done = keep & (rows.frames < stop)
         output = select(rows, done, clock.part(clock.first, stop))
         output = replace(output, track_ids=np.array([numbers[i] for i in output.track_ids.tolist()], np.int64))
+        output = select(output, np.lexsort((output.track_ids, output.frames)), output.clock)
         waiting = select(rows, keep & (rows.frames >= stop), clock.part(stop, clock.stop))
         alive = {track.id for track in state.tracks} | set(waiting.track_ids.tolist())
         numbers = {track: number for track, number in numbers.items() if track in alive}
