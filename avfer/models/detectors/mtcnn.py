@@ -65,7 +65,8 @@ class Mtcnn(Network):
             task="faces and their landmarks",
             description="A cascade of three small networks, whose weights come with the package. `search` finds the"
             " faces of a picture of any size, `refine` places boxes and five landmarks where faces are known to be.",
-            layout="networks as in the published code; resizing of levels and crops is ours",
+            layout="networks as in the published code; resizing of levels and crops and the second look at rejected"
+            " candidates are ours",
             data="WIDER FACE and CelebA in the paper",
             licence_code="MIT (networks), Apache-2.0 (cascade)",
             licence_weights="MIT",
