@@ -70,7 +70,7 @@ def test_twenty_kills_of_any_process_lose_no_clip_and_repeat_none(rough, sixty, 
         done = {path: mtime for path, mtime in mtimes(out).items() if done_marker(out, path).exists()}
         midway += 0 < len(done) < 54
     assert midway > runs / 2
-    code, _, messages = run(*arguments, "--output", out)
+    code, _, messages = run(*arguments, "--output", out, timeout=400)  # up to 54 clips of seconds each
     assert code == 3 and "Traceback" not in messages
     assert len(labels(out)) == 54 and set(failures(out)) == broken
     assert not list((out / ".parts").rglob("*.*"))
