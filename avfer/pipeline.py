@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -26,6 +26,7 @@ from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
 from avfer.provenance import Provenance
 from avfer.readers.arrays import array_media, clip_arrays
+from avfer.torch_threads import set_torch_threads, torch_threads
 from avfer.types import Clip, FaceCrops, FrameBatch, Span
 
 Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
@@ -194,7 +195,7 @@ class Pipeline:
 
     def _decode(self, clip: Clip) -> Generator[Values]:
         """Yield the outputs of the decoding stages for one span after another, without end."""
-        _set_torch_threads(self.spec.threads)
+        set_torch_threads(self.spec.threads)
         steps = self._steps(Phase.DECODING)
         states = {step.name: stages.start(step.stage) for step in steps}
         chunk, decoded = self.spec.chunk, _DecodedChunk()
@@ -210,7 +211,7 @@ class Pipeline:
 
     def _process(self, earlier: Generator[Values], phase: Phase) -> Generator[Values]:
         """Add the outputs of the stages of a phase to the values of every span; close `earlier` at the end."""
-        _set_torch_threads(self.spec.threads)
+        set_torch_threads(self.spec.threads)
         steps = self._steps(phase)
         states = {step.name: stages.start(step.stage) for step in steps}
         with closing(earlier):
@@ -288,20 +289,3 @@ def _advance(steps: list[Step], states: dict[str, Any], values: Values) -> None:
         del inputs
         for name in step.frees:
             del values[name]
-
-
-def _set_torch_threads(count: int) -> None:
-    """Let torch use a number of threads in the thread that calls this function; each thread has its own number."""
-    torch.get_num_threads()  # otherwise the first operation of this thread would set the number of the last caller
-    torch.set_num_threads(count)
-
-
-@contextmanager
-def torch_threads(count: int) -> Generator[None]:
-    """Run the block with a fixed number of threads in torch, because that number changes the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

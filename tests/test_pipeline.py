@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from avfer import pipeline as module
 from avfer.affect_track import AffectTrack
 from avfer.errors import ConfigError, MediaError
-from avfer.pipeline import Pipeline, choose_device, load, torch_threads
+from avfer.pipeline import Pipeline, choose_device, load
 from avfer.pipeline_builder import Phase, Step
 from avfer.prefetch import THREAD_NAME
 from avfer.stage import failing_stage
+from avfer.torch_threads import torch_threads
 from tests.laws import assert_same
 from tests.processes import avfer_threads
 

@@ -19,9 +19,9 @@ from PIL import Image
 from avfer.export import metadata_of
 from avfer.export.clip_frames import clip_decoder, decoded_batches, options_of_stage
 from avfer.export.track_series import BOX_COLUMNS
-from avfer.pipeline import torch_threads
 from avfer.stages.detect import DetectFaces
 from avfer.stages.track import TrackFaces
+from avfer.torch_threads import torch_threads
 
 Blur = Literal["", "others", "all"]
 SEARCH_EVERY = 5  # frames between two searches of a whole frame
