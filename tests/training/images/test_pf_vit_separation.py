@@ -93,7 +93,8 @@ def test_discriminator_and_generator_learn_against_each_other_for_a_hundred_step
     generator = [now.generator for now in rounds[separated:]]
     worst = generator.index(max(generator[:60]))
     assert min(generator[worst:]) < generator[worst] - 1, "the generator recovers after its faces were recognised"
-    assert rounds[-1].accuracy > 0.7, "chance is one in three"
+    last = [now.accuracy for now in rounds[-20:]]  # single rounds go up and down
+    assert sum(last) / len(last) > 0.7, "chance is one in three"
 
 
 def faces(count: int, identities: Tensor, expressions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
