@@ -53,7 +53,7 @@ def sixty(tmp_path: Path) -> tuple[Path, set[str]]:
 @pytest.mark.slow
 def test_twenty_kills_of_any_process_lose_no_clip_and_repeat_none(rough, sixty, tmp_path, request):
     corpus, broken = sixty
-    arguments = (rough, "--input", corpus, "--workers", "2", "--set", "affect.pause=0.3", "--quiet")
+    arguments = (rough, "--input", corpus, "--workers", "2", "--set", "affect.pause=0.15", "--quiet")
     generator, out, done = random.Random(6), tmp_path / "out", dict[str, int]()
     kills, runs, midway = 0, 0, 0
     loading = 0.0  # s until the first clip is done
@@ -70,7 +70,7 @@ def test_twenty_kills_of_any_process_lose_no_clip_and_repeat_none(rough, sixty, 
         done = {path: mtime for path, mtime in mtimes(out).items() if done_marker(out, path).exists()}
         midway += 0 < len(done) < 54
     assert midway > runs / 2
-    code, _, messages = run(*arguments, "--output", out, timeout=400)  # up to 54 clips of seconds each
+    code, _, messages = run(*arguments, "--output", out)
     assert code == 3 and "Traceback" not in messages
     assert len(labels(out)) == 54 and set(failures(out)) == broken
     assert not list((out / ".parts").rglob("*.*"))
