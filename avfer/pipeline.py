@@ -1,4 +1,4 @@
-"""A running pipeline: its stages process a clip chunk by chunk, decoding and face detection ahead of the rest."""
+"""A running pipeline: its stages process a clip chunk by chunk; decoding, detection and face networks run ahead."""
 
 import math
 import threading

@@ -94,7 +94,7 @@ def test_discriminator_and_generator_learn_against_each_other_for_a_hundred_step
     worst = generator.index(max(generator[:60]))
     assert min(generator[worst:]) < generator[worst] - 1, "the generator recovers after its faces were recognised"
     last = [now.accuracy for now in rounds[-20:]]  # single rounds go up and down
-    assert sum(last) / len(last) > 0.7, "chance is one in three"
+    assert sum(last) / len(last) > 0.75, "chance is one in three"
 
 
 def faces(count: int, identities: Tensor, expressions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
