@@ -45,13 +45,18 @@ def weight_files(metadata: Mapping[str, str]) -> list[WeightFile]:
     return [WeightFile(name, _licence(name, sha256), sha256) for name, sha256 in weights.items()]
 
 
-def mapped_note(metadata: Mapping[str, str], still: bool = False) -> str:
+def is_silent(metadata: Mapping[str, str]) -> bool:
+    """Return whether the clip of a table had no sound, neither its own nor in a separate file."""
+    return metadata.get("audio") == "null" and "sound" not in json.loads(metadata.get("input") or "{}")
+
+
+def mapped_note(metadata: Mapping[str, str], silent: bool = False) -> str:
     """Return the note that values are mapped and not measured, empty unless embedded weights predicted them.
 
     It states what comes from the face, and what from the voice if the pipeline reads sound. Weights that an earlier
     version of avfer embedded count too.
 
-    still: whether the table is that of a photograph, which has no sound.
+    silent: whether no clip of the table or tables had sound.
     """
     embedded = _embedded_names(metadata)
     cards: dict[str, Card] = {}
@@ -68,7 +73,7 @@ def mapped_note(metadata: Mapping[str, str], still: bool = False) -> str:
         return f"{VOICE_ONLY.format(names=', '.join(models))} {ADVICE}"
     measured = metadata.get("au_scale") == "activation"
     values = "Valence and arousal" if measured else "Valence, arousal and action units"
-    mixed = [MIXED] if "voice" in reads and not still else []
+    mixed = [MIXED] if "voice" in reads and not silent else []
     return " ".join([MAPPED.format(values=values, names=", ".join(models)), *mixed, ADVICE])
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from avfer.export.weight_facts import NO_CARD, mapped_note, weight_files
+from avfer.export.weight_facts import NO_CARD, is_silent, mapped_note, weight_files
 from avfer.models.card_files import builtin_card
 
 
@@ -50,3 +50,9 @@ def test_research_weights_have_the_same_note_as_the_free_ones():
     free = mapped_note(metadata("aver_lite", "voice_lite", "gru_lite"))
     research = mapped_note(metadata("aver_lite", "voice_lite.research", "gru_lite.research"))
     assert research.replace("gru_lite.research", "gru_lite") == free
+
+
+def test_a_clip_with_a_separate_sound_file_is_not_silent():
+    assert is_silent({"audio": "null", "input": '{"size": 1}'})
+    assert not is_silent({"audio": "null", "input": '{"size": 1, "sound": {"size": 2}}'})
+    assert not is_silent({"audio_codec": "aac", "input": '{"size": 1}'})

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from avfer.errors import ConfigError, WeightsError
-from avfer.export.weight_facts import mapped_note, weight_files
+from avfer.export.weight_facts import is_silent, mapped_note, weight_files
 from avfer.models.card import Card
 from avfer.models.card_files import builtin_card
 from avfer.pipeline_config import StageSpec, parse_pipeline
@@ -27,6 +27,7 @@ STAGES = {  # stage -> what a methods section says about it
     "smooth_affect": "predictions were smoothed over time",
 }
 STILL_STAGES = {"detect_faces"}  # those that a photograph passes without time or sound
+SOUND_STAGES = {"embed_voice"}  # those that say nothing about a clip without sound
 ENTRIES = {  # of BibTeX; the key of the entry -> its text
     "zhang2016mtcnn": """@article{zhang2016mtcnn,
   author = {Zhang, Kaipeng and Zhang, Zhanpeng and Li, Zhifeng and Qiao, Yu},
@@ -86,12 +87,9 @@ CITED = {  # embedded weights -> keys of ENTRIES
 }
 
 
-def caveats(metadata: Mapping[str, str], still: bool = False) -> list[str]:
-    """Return what a reader must know about the numbers of a table: what is measured and what is mapped.
-
-    still: whether the table is that of a photograph.
-    """
-    mapped = mapped_note(metadata, still)
+def caveats(metadata: Mapping[str, str]) -> list[str]:
+    """Return what a reader must know about the numbers of a table: what is measured and what is mapped."""
+    mapped = mapped_note(metadata, is_silent(metadata))
     found = [mapped] if mapped else []
     found += [MEASURED] if metadata.get("au_scale") == "activation" else []
     return [*(found or [UNKNOWN]), EXPRESSIONS]
@@ -101,7 +99,7 @@ def methods(metadata: Mapping[str, str], recording: str, still: bool = False) ->
     """Return a paragraph for the methods section of a paper.
 
     recording: what was analysed, "recording (5.2 s, 120 frames)" or "picture"; still: whether it is a photograph, of
-    which stages that need time or sound are left out.
+    which stages that need time are left out. Stages that need sound are left out if the clip has none.
     """
     version, name = metadata.get("version", "?"), metadata.get("pipeline_name") or "of its own"
     sha256 = metadata.get("pipeline_sha256", "")
@@ -110,15 +108,16 @@ def methods(metadata: Mapping[str, str], recording: str, still: bool = False) ->
         f"{f' (sha256 {sha256[:12]})' if sha256 else ''}"
         f"{', on the device ' + device if (device := metadata.get('device')) else ''}."
     ]
-    stages = {line.use for line in _stages(metadata)}
-    if steps := [STAGES[stage] for stage in STAGES if stage in stages and (stage in STILL_STAGES or not still)]:
+    stages = {line.use for line in _stages(metadata)} & (STILL_STAGES if still else set(STAGES))
+    stages -= SOUND_STAGES if is_silent(metadata) else set()
+    if steps := [text for stage, text in STAGES.items() if stage in stages]:
         sentence = ", ".join(steps)
         parts.append(f"{sentence[0].upper()}{sentence[1:]}.")
     cards = embedded_cards(metadata)
     if cards:
         trained = [f"{name} ({card.data})" for name, card in cards.items() if card.data]
         parts.append(f"The networks were trained on: {'; '.join(trained)}.")
-    return " ".join([*parts, *caveats(metadata, still)])
+    return " ".join([*parts, *caveats(metadata)])
 
 
 def bibtex(metadata: Mapping[str, str]) -> str:

@@ -73,7 +73,7 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
         "status": _status(rows, table),
         "speech": _speech(rows, table),
         "video": clip.video.as_data(),
-        "caveats": methods_text.caveats(metadata, clip.video.still),
+        "caveats": methods_text.caveats(metadata),
         "methods": methods_text.methods(metadata, _recording(clip, stop - start), clip.video.still),
         "bibtex": methods_text.bibtex(metadata),
         "licences": weight_files(metadata),
