@@ -29,8 +29,8 @@ def export(
         typer.Option(
             "--clip",
             metavar="FILE",
-            help="The media file that elan links and overlay draws on; by default the one that the table names, in the"
-            " folder of the table.",
+            help="The media file that elan links and overlay draws on; by default the one that the table names"
+            " is searched beside the table, in the folder above it and in the current folder.",
         ),
     ] = None,
     settings: Annotated[
@@ -55,13 +55,13 @@ def export(
 
     exporter = find_exporter(name, _options(settings or []))
     table = read_table(file)
-    media = clip or find_clip(file, table, [file.parent])
+    media = clip or find_clip(file, table, [file.parent, file.parent.parent, Path()])
     numbers_only = is_numbers_only(metadata_of(table.schema))
     if numbers_only:
         check_numbers_only(name, exporter)
     _check_clip(exporter, name, media)
     sides = exporter.side_files(table, output) if isinstance(exporter, HasSideFiles) else []
-    _check_outputs([output, *sides], file, overwrite)
+    _check_outputs([output, *sides], file, exporter.suffix, overwrite)
     exporter.write(table, media, output)
     links_clip = isinstance(exporter, LinksClip) and exporter.links_clip and not numbers_only
     if links_clip and not media.exists():
@@ -86,13 +86,16 @@ def _check_clip(exporter: "Exporter", name: str, clip: Path) -> None:
         raise ConfigError(f"'{name}' reads the clip, and there is none at {clip}; name it with --clip FILE")
 
 
-def _check_outputs(outputs: list[Path], table: Path, overwrite: bool) -> None:
-    """Raise ConfigError if a file cannot be one of the outputs: the table, one named twice, or an existing one."""
+def _check_outputs(outputs: list[Path], table: Path, suffix: str, overwrite: bool) -> None:
+    """Raise ConfigError if a file cannot be one of the outputs: the table, one named twice, or an existing one.
+
+    suffix: the usual ending of the format, such as ".eaf".
+    """
     for number, path in enumerate(outputs):
         if path.is_dir():
             raise ConfigError(f"--output: {path} is a folder; name the file to write")
         if path.exists() and path.samefile(table):
             raise ConfigError(f"--output: {path} is the table that is exported; give another name")
         if path in outputs[:number]:
-            raise ConfigError(f"--output: {path} would be written twice; give a name with another ending")
+            raise ConfigError(f"--output: {path} would be written twice; give a name that ends in {suffix}")
         check_replaceable(path, overwrite)

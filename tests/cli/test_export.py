@@ -48,6 +48,24 @@ def test_a_link_to_a_clip_that_is_absent_is_a_warning(avfer, table, tmp_path):
     assert "warning" not in avfer("export", "webvtt", table, "--output", tmp_path / "a.vtt").err
 
 
+@pytest.mark.parametrize("place", ["tables/talk.mp4", "talk.mp4", "here/talk.mp4"])
+def test_elan_finds_the_clip_where_a_report_does(avfer, table, tmp_path, monkeypatch, place):
+    (tmp_path / "here").mkdir()
+    moved = tmp_path / "tables" / table.name
+    moved.parent.mkdir()
+    table.rename(moved)
+    (tmp_path / place).touch()
+    monkeypatch.chdir(tmp_path / "here")
+    assert avfer("export", "elan", moved, "--output", tmp_path / "a.eaf").code == 0
+    assert f'RELATIVE_MEDIA_URL="./{place}"' in (tmp_path / "a.eaf").read_text()
+
+
+def test_the_notes_of_openface_and_praat_have_names_of_their_own(avfer, table, tmp_path):
+    assert avfer("export", "openface", table, "--output", tmp_path / "a.csv").code == 0
+    assert avfer("export", "praat", table, "--output", tmp_path / "a.TextGrid").code == 0
+    assert {path.name for path in tmp_path.glob("*note.txt")} == {"a.note.txt", "a.praat.note.txt"}
+
+
 def test_elan_links_the_named_clip(avfer, table, tmp_path):
     (tmp_path / "other.mp4").touch()
     avfer("export", "elan", table, "--output", tmp_path / "a.eaf", "--clip", tmp_path / "other.mp4")
@@ -66,7 +84,10 @@ def test_elan_links_the_named_clip(avfer, table, tmp_path):
         (["elan", "talk.parquet", "--set", "smile.of=1"], "unknown option 'of'"),
         (["csv", "talk.parquet", "--output", "."], "is a folder; name the file to write"),
         (["csv", "talk.parquet", "--output", "talk.parquet", "--overwrite"], "is the table that is exported"),
-        (["bids", "talk.parquet", "--output", "a.json"], "would be written twice"),
+        (
+            ["bids", "talk.parquet", "--output", "a.json"],
+            "would be written twice; give a name that ends in _physio.tsv.gz",
+        ),
         (["xlsx", "talk.parquet", "--output", "other.csv"], "exists; give another name"),
     ],
 )

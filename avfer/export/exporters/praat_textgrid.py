@@ -27,7 +27,7 @@ Interval = tuple[float, float, str]  # start and stop in s, label
 class PraatTextGrid:
     """Exporter "praat": an interval tier for each person and kind of segment; times are rounded to 1 microsecond.
 
-    events: the kinds of segments, `--set smile.on=0.6`; the rules are in `STEM.note.txt`. columns: a file
+    events: the kinds of segments, `--set smile.on=0.6`; the rules are in `STEM.praat.note.txt`. columns: a file
     `STEM.LABEL.COLUMN.PitchTier` for each person and column of these that has values.
     """
 
@@ -39,7 +39,7 @@ class PraatTextGrid:
     def side_files(self, table: pa.Table, path: Path) -> list[Path]:
         """Return the paths of the note and of the series."""
         series = [_series_path(path, person, name) for person, name in self._series(single_clip(table))]
-        return [beside(path, ".note.txt"), *series]
+        return [beside(path, ".praat.note.txt"), *series]
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write all files; the clip is not read. Raises ConfigError for several clips, OutputError if writing fails."""
@@ -50,7 +50,7 @@ class PraatTextGrid:
             for name, kind in self.events.items():
                 if (segments := find_segments(person, name, kind)) is not None:
                     tiers[f"{person.label} {name}"] = [(one.start, one.stop, one.label) for one in segments]
-        with atomic_write(beside(path, ".note.txt")) as part:
+        with atomic_write(beside(path, ".praat.note.txt")) as part:
             part.write_text(f"Segments: {describe_rules(self.events, table)}\n", encoding="utf-8")
         for person, name in self._series(rows):
             with atomic_write(_series_path(path, person, name)) as part:
