@@ -13,10 +13,11 @@ from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from avfer.atomic import atomic_folder
 from avfer.errors import ConfigError, OutputError
+from avfer.labelling.entry import Entry
 from avfer.labelling.label_clip import with_columns
 from avfer.labelling.plan import read_plan
 from avfer.labelling.status import CorpusStatus
-from avfer.labelling.store import ClipState, open_store, read_marker
+from avfer.labelling.store import ClipState, Store, open_store, read_marker
 
 GROUP_ROWS = 100_000  # rows of a row group
 PART_ROWS = 2_000_000  # rows after which a new part begins
@@ -31,12 +32,13 @@ def merge(folder: Path, dataset: Path) -> CorpusStatus:
     folder: the output folder of `avfer label`. dataset: the folder to create; clips that failed or are left are
     missing in it. The metadata of the files are those that all clips share: version, pipeline and weights.
 
-    Raises ConfigError if `dataset` exists or no clip is done, OutputError if a table is damaged or the disk is full.
+    Raises ConfigError if `dataset` exists or no clip is done, OutputError if a table is damaged, the disk is full, or
+    a run with another pipeline has begun in the meantime.
     """
     store = open_store(folder)
     if dataset.exists():
         raise ConfigError(f"{dataset} exists; give another --output, or remove it first")
-    pipeline = (read_marker(store.run_marker) or {}).get("fingerprint", "")
+    pipeline = store.pipeline
     plan, status, rows = read_plan(store.manifest), CorpusStatus(), list[tuple[str, int]]()
     for number, entry in enumerate(plan):
         state, marker = store.state(entry, pipeline)
@@ -46,27 +48,31 @@ def merge(folder: Path, dataset: Path) -> CorpusStatus:
             rows.append((entry.id, number))
     if not rows:
         raise ConfigError(f"{folder} has no finished clip to merge")
-    tables = (_read_table(store.table(plan[row].id), plan[row].id, plan[row].columns) for _, row in sorted(rows))
+    tables = (_read_table(store, plan[row]) for _, row in sorted(rows))
     with atomic_folder(dataset) as part:
-        _write_parts(tables, part)
+        _write_parts(_checked_columns(tables), part)
+        if store.pipeline != pipeline:
+            raise OutputError(f"{folder} is being labelled with another pipeline now; merge it when that has ended")
     return status
 
 
-def _read_table(path: Path, name: str, columns: pa.Table | None) -> pa.Table:
+def _read_table(store: Store, entry: Entry) -> pa.Table:
     """Return the table of a clip with its id in front and the user's columns behind.
 
-    columns: the present ones, a table of one row, which replace those in the file. Metadata about the single clip,
-    such as its codec, are dropped. Raises OutputError if the file is damaged.
+    The columns of the plan replace those in the file, which may be of an earlier manifest. Metadata about the single
+    clip, such as its codec, are dropped. Raises OutputError if the file is damaged.
     """
+    path, old = store.table(entry.id), read_marker(store.done(entry.id)) or {}
     try:
         with ParquetFile(path) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
         raise OutputError(f"{path} cannot be read: {error}; delete it and label again") from error
     metadata = table.schema.metadata or {}
-    present = [column for column in (columns.column_names if columns else []) if column in table.column_names]
-    table = with_columns(table.drop_columns(present), columns)
-    table = table.add_column(0, pa.field("id", pa.string()), pa.repeat(name, len(table)))
+    replaced = {*old.get("names", []), *(entry.columns.column_names if entry.columns else [])}
+    table = table.drop_columns([column for column in table.column_names if column in replaced])
+    table = with_columns(table, entry.columns)
+    table = table.add_column(0, pa.field("id", pa.string()), pa.repeat(entry.id, len(table)))
     return table.replace_schema_metadata({key: metadata[key] for key in SHARED_METADATA if key in metadata})
 
 
@@ -81,7 +87,7 @@ def _write_parts(tables: Iterator[pa.Table], folder: Path) -> None:
         rows = 0
         with ParquetWriter(path, group.schema, compression="snappy") as writer:
             while group is not None and rows < PART_ROWS:
-                writer.write_table(_checked_columns(group, writer.schema))
+                writer.write_table(group)
                 rows += len(group)
                 group = next(groups, None)
         number += 1
@@ -100,8 +106,13 @@ def _row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(pending)
 
 
-def _checked_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the table. Raises OutputError if its columns are not those of the dataset."""
-    if table.schema.equals(schema):
-        return table
-    raise OutputError("the clips have different columns and cannot be merged; label them again with --overwrite")
+def _checked_columns(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the tables. Raises OutputError for one whose columns are not those of the first."""
+    schema: pa.Schema | None = None
+    for table in tables:
+        schema = schema or table.schema
+        if not table.schema.equals(schema):
+            raise OutputError(
+                "the clips have different columns and cannot be merged; label them again with --overwrite"
+            )
+        yield table

@@ -142,7 +142,7 @@ def clip_states(
     store: Store, plans: list[Path]
 ) -> Iterator[tuple[pa.Table, pa.ChunkedArray, list[tuple[Entry, ClipState, Marker]]]]:
     """Yield rows of plans, their durations in seconds (null if unknown), and the state of each clip."""
-    pipeline = _run(store).get("fingerprint", "")
+    pipeline = store.pipeline
     for table, entries in read_batches(plans):
         clips = [(entry, *store.state(entry, pipeline)) for entry in entries]
         durations = [marker["duration"] if state is ClipState.DONE else None for _, state, marker in clips]

@@ -82,6 +82,11 @@ class Store:
         return self.folder / "run.json"
 
     @property
+    def pipeline(self) -> str:
+        """The fingerprint of the pipeline in use; empty before the first run."""
+        return (read_marker(self.run_marker) or {}).get("fingerprint", "")
+
+    @property
     def plan(self) -> Path:
         """The plan of this shard."""
         return self.folder / ".plans" / f"{self.shard}.parquet"

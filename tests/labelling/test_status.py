@@ -121,6 +121,32 @@ def test_the_dataset_has_the_present_columns_of_the_user(label, tmp_path):
     assert table.schema.metadata[b"version"] and b"container" not in table.schema.metadata
 
 
+def test_a_column_that_left_the_manifest_is_not_in_the_dataset(label, in_process, tmp_path):
+    write_corpus(tmp_path / "x", "a.mp4", "b.mp4")
+    (tmp_path / "m.csv").write_text("path,age\nx/a.mp4,20\nx/b.mp4,30\n")
+    label("m.csv")
+    (tmp_path / "m.csv").write_text("path,years\nx/a.mp4,20\nx/b.mp4,30\n")
+    in_process.crashes = {"x/b.mp4": 2}  # its table keeps the old column
+    label("m.csv")
+    merge(tmp_path / "out", tmp_path / "dataset")
+    table = pa.parquet.read_table(tmp_path / "dataset")
+    assert "age" not in table.column_names and set(table["years"].to_pylist()) == {20, 30}
+
+
+def test_a_merge_ends_if_another_pipeline_begins_meanwhile(label, tmp_path, monkeypatch):
+    write_corpus(tmp_path / "corpus", "a.mp4")
+    label("corpus")
+
+    def write_part(path, *options, **more):
+        (tmp_path / "out/run.json").write_text('{"fingerprint": "of another pipeline"}')
+        return ParquetWriter(path, *options, **more)
+
+    monkeypatch.setattr(merging, "ParquetWriter", write_part)
+    with pytest.raises(OutputError, match="another pipeline now"):
+        merge(tmp_path / "out", tmp_path / "dataset")
+    assert not (tmp_path / "dataset").exists()
+
+
 def test_an_existing_dataset_is_not_overwritten(out, tmp_path):
     merge(out, tmp_path / "dataset")
     before = (tmp_path / "dataset/part=0/labels.parquet").read_bytes()
