@@ -74,15 +74,28 @@ def read_plan(path: Path) -> Plan:
         return Plan(file.read())
 
 
-def read_batches(paths: Iterable[Path]) -> Iterator[tuple[pa.Table, list[Entry]]]:
-    """Yield the rows of several plans in batches of BATCH, as a table and as entries; an empty plan is one batch."""
+def read_batches(paths: Iterable[Path], schema: pa.Schema | None = None) -> Iterator[tuple[pa.Table, list[Entry]]]:
+    """Yield the rows of several plans in batches of BATCH, as a table and as entries; an empty plan is one batch.
+
+    schema: the columns to return; None: those of each plan. A plan of another manifest has other columns of the user:
+    those that it lacks are null, and those that are not in the schema are left out.
+    """
     for path in paths:
         with ParquetFile(path) as file:
+            wanted = schema or file.schema_arrow
             if not file.metadata.num_rows:
-                yield file.schema_arrow.empty_table(), []
+                yield wanted.empty_table(), []
             for batch in file.iter_batches(BATCH):
-                table = pa.Table.from_batches([batch])
+                table = _with_schema(batch, wanted)
                 yield table, entries_from(table)
+
+
+def _with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
+    """Return the columns of a schema, null where the batch lacks one or has another type."""
+    columns = [
+        batch[field.name] if field in list(batch.schema) else pa.nulls(len(batch), field.type) for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _known_hashes(store: Store) -> KnownHashes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow.parquet import ParquetWriter
+from pyarrow.parquet import ParquetWriter, read_schema
 
 from avfer.labelling.entry import Entry
 from avfer.labelling.plan import read_batches
@@ -116,6 +116,9 @@ def status(folder: Path) -> LabelStatus:
 def write_totals(store: Store) -> CorpusStatus:
     """Write manifest.parquet, failures.jsonl and corpus.json from the plans and markers of all shards.
 
+    The columns of the user are those of this shard's plan. A shard that was planned with others is left to be done
+    again with the present ones.
+
     Shards that run at the same time may each do this; the last one to finish has all results, since markers are
     written before. Raises OutputError if a file cannot be written.
     """
@@ -124,7 +127,7 @@ def write_totals(store: Store) -> CorpusStatus:
     failures = store.folder / "failures.jsonl"
     with store.atomic_write(store.manifest) as manifest, store.atomic_write(failures) as failures_part:
         with failures_part.open("w", encoding="utf-8") as lines:
-            for table, durations, clips in clip_states(store, store.plans):
+            for table, durations, clips in clip_states(store, store.plans, read_schema(store.plan)):
                 writer = writer or ParquetWriter(manifest, table.schema)
                 column = table.column_names.index("duration")
                 writer.write_table(table.set_column(column, table.schema.field(column), durations))
@@ -139,11 +142,14 @@ def write_totals(store: Store) -> CorpusStatus:
 
 
 def clip_states(
-    store: Store, plans: list[Path]
+    store: Store, plans: list[Path], schema: pa.Schema | None = None
 ) -> Iterator[tuple[pa.Table, pa.ChunkedArray, list[tuple[Entry, ClipState, Marker]]]]:
-    """Yield rows of plans, their durations in seconds (null if unknown), and the state of each clip."""
+    """Yield rows of plans, their durations in seconds (null if unknown), and the state of each clip.
+
+    schema: the columns of the rows, see `read_batches`.
+    """
     pipeline = store.pipeline
-    for table, entries in read_batches(plans):
+    for table, entries in read_batches(plans, schema):
         clips = [(entry, *store.state(entry, pipeline)) for entry in entries]
         durations = [marker["duration"] if state is ClipState.DONE else None for _, state, marker in clips]
         yield table, pa.chunked_array([pa.array(durations, pa.float64())]), clips

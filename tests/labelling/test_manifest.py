@@ -6,6 +6,8 @@ import pyarrow.parquet
 import pytest
 
 from avfer.errors import ConfigError
+from avfer.labelling.entry import Shard
+from avfer.labelling.status import status
 from tests.labelling.corpora import labels, values, write_corpus
 
 ROWS = "path,subject,age\nx/a.mp4,s1,20\nx/b.mp4,s2,31\n"
@@ -55,6 +57,19 @@ def test_changed_columns_are_replaced_without_the_pipeline(label, listed, in_pro
         assert new[name].schema.metadata == old[name].schema.metadata
     label("m.csv")
     assert in_process.given == []
+
+
+def test_shards_of_a_changed_manifest_can_be_labelled_one_after_the_other(label, listed, in_process, tmp_path):
+    listed.write_text("path,id,age\nx/a.mp4,a,20\nx/b.mp4,d,31\n")
+    assert Shard(1, 2).contains("a") and Shard(2, 2).contains("d")
+    label("m.csv", shard="1/2")
+    label("m.csv", shard="2/2")
+    listed.write_text(listed.read_text().replace("age", "years"))
+    first = label("m.csv", shard="1/2")
+    assert (first.done, first.left) == (1, 1) == (status(tmp_path / "out").corpus.done, 1)
+    assert label("m.csv", shard="2/2").done == 2
+    assert [set(table["years"].to_pylist()) for table in labels(tmp_path / "out").values()] == [{20}, {31}]
+    assert pa.parquet.read_table(tmp_path / "out/manifest.parquet").column_names[-1] == "years"
 
 
 def test_overwrite_runs_the_pipeline_although_only_columns_changed(label, listed, in_process, tmp_path, monkeypatch):
