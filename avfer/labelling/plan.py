@@ -1,7 +1,8 @@
 """The plan of a corpus on disk: every clip with size, time and content hash, written in bounded memory.
 
 The hash decides whether a clip has changed since it was labelled. To hash a large corpus takes as long as to read it,
-so a file whose size and modification time are those of an earlier plan keeps its hash without being read.
+so a file whose size and modification time are those of an earlier plan keeps its hash without being read. A separate
+sound file is always read: recordings of several microphones have the same size, and often the same time.
 """
 
 import hashlib
@@ -139,13 +140,14 @@ def _content_hash(file: InputFile, known: KnownHashes) -> str | None:
     if file.content_mark and not file.sound:
         return file.content_mark
     size, modified, known_hash = known.get(file.id, (-1, None, ""))
-    if (size, modified) == (file.size, file.modified):
-        return known_hash
     try:
+        sound = f"+{_file_hash(file.sound)}" if file.sound else ""
+        if (size, modified) == (file.size, file.modified) and known_hash.endswith(sound):
+            return known_hash
         content = file.content_mark or f"sha256:{_file_hash(file.path)}"
-        return f"{content}+{_file_hash(file.sound)}" if file.sound else content
     except OSError:
         return None
+    return content + sound
 
 
 def _file_hash(path: str) -> str:
