@@ -117,7 +117,7 @@ def label_corpus(
     clips = _check_local(clips) if spec.numbers_only else clips
     files = _check_not_empty(with_sound(file, options.sound) for file in clips)
     recipe = load_recipe(spec, "cpu" if options.ray else options.device)  # wrong options leave no output folder
-    with locked(store.locks, store.shard):
+    with locked(store.locks, store.shard, recipe.fingerprint):
         store.clean_up()
         report.plan = write_plan(files, manifest, store)
         store.write_json(store.run_marker, recipe.as_json())

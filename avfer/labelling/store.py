@@ -33,6 +33,7 @@ from avfer.errors import AvferWarning, ConfigError
 from avfer.labelling.entry import Entry, Shard
 
 Marker = dict[str, Any]  # JSON object
+LOCK_TRIES, LOCK_PAUSE = 20, 0.05  # pause in s
 
 
 class ClipState(Enum):
@@ -107,8 +108,10 @@ class Store:
         return self.folder / ".parts" / str(self.shard)
 
     def clean_up(self) -> None:
-        """Remove the unfinished files of an earlier run of this shard, and the plans of other divisions."""
-        shutil.rmtree(self.parts, ignore_errors=True)
+        """Remove the unfinished files of an earlier run of this shard, and those and the plans of other divisions."""
+        for parts in self.folder.glob(".parts/*"):
+            if parts == self.parts or not parts.name.endswith(f"-of-{self.shard.count}"):
+                shutil.rmtree(parts, ignore_errors=True)
         for plan in self.folder.glob(".plans/*.parquet"):
             if plan not in self.plans:
                 plan.unlink(missing_ok=True)
@@ -173,25 +176,31 @@ def _size(path: Path) -> int | None:
 
 
 @contextmanager
-def locked(folder: Path, shard: Shard) -> Generator[None]:
+def locked(folder: Path, shard: Shard, pipeline: str = "") -> Generator[None]:
     """Lock a folder for a shard while the block runs. The system releases the lock when the process ends.
 
-    Raises ConfigError if another run has locked the same shard, or any shard of another division; shards of one
-    division may run side by side. Raises OutputError if the lock file cannot be written.
+    pipeline: its fingerprint. Shards of one division may run side by side with the same pipeline.
+
+    Raises ConfigError if another run has locked the same shard, any shard of another division, or any shard with
+    another pipeline. Raises OutputError if the lock file cannot be written.
     """
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / f"{shard}.lock").open("a+")
     with file:
-        if not _try_lock(file):
-            raise _in_use(file, folder)
+        if not _lock(file):
+            raise _in_use(_read_owner(file), folder)
+        own = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T"), "pipeline": pipeline}
         file.truncate(0)
-        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T")}, file)
+        json.dump(own, file)
         file.flush()
         for other in active_locks(folder):
+            with other.open() as theirs:
+                owner = _read_owner(theirs)
             if other.stem.partition("-of-")[2] != str(shard.count):
-                with other.open() as theirs:
-                    raise _in_use(theirs, folder)
+                raise _in_use(owner, folder)
+            if owner.get("pipeline", pipeline) != pipeline:
+                raise _in_use(owner, folder, " with another pipeline, other weights or another version of avfer")
         yield
 
 
@@ -201,26 +210,47 @@ def active_locks(folder: Path) -> list[Path]:
 
 
 def _is_locked(path: Path) -> bool:
-    with path.open("a+") as file:
-        return not _try_lock(file)
+    with path.open() as file:  # may belong to another user and be read-only
+        return not _try_lock(file, shared=True)
 
 
-def _in_use(file: IO[str], folder: Path) -> ConfigError:
-    """Return the error for a folder that another run writes to, with the process that its lock file names."""
+def _read_owner(file: IO[str]) -> Marker:
+    """Return what a run wrote into its lock file; empty if that is not complete."""
     file.seek(0)
     try:
-        owner = json.loads(file.read())
+        return json.loads(file.read())
+    except ValueError:
+        return {}
+
+
+def _in_use(owner: Marker, folder: Path, how: str = "") -> ConfigError:
+    """Return the error for a folder that another run writes to.
+
+    owner: content of its lock file. how: what keeps both runs from sharing the folder, after a blank.
+    """
+    run = "another run"
+    if owner:
         run = f"a run (process {owner['pid']} on {owner['host']}, since {owner['since']})"
-    except (ValueError, KeyError):
-        run = "another run"
-    message = f"{run} is labelling into {folder.parent}; wait for it or stop it"
-    return ConfigError(f"{message}. Only shards I/N of the same N may share a folder")
+    message = f"{run} is labelling into {folder.parent}{how}; wait for it or stop it"
+    return ConfigError(f"{message}. Only shards I/N of the same N and the same pipeline may share a folder")
+
+
+def _lock(file: IO[str]) -> bool:
+    """Lock a file, return False if another run has locked it.
+
+    It is tried for a second, because `active_locks` of another process may hold the lock for a moment.
+    """
+    for _ in range(LOCK_TRIES):
+        if _try_lock(file):
+            return True
+        time.sleep(LOCK_PAUSE)
+    return False
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(file: IO[str]) -> bool:
+    def _try_lock(file: IO[str], shared: bool = False) -> bool:
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -230,9 +260,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(file: IO[str]) -> bool:
+    def _try_lock(file: IO[str], shared: bool = False) -> bool:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError as error:  # some network file systems have no locks

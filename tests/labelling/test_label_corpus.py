@@ -131,8 +131,9 @@ def test_no_unfinished_file_is_left(label, corpus, tmp_path):
     assert [path for path in (tmp_path / "out").rglob("*") if "part" in path.name and path.is_file()] == []
 
 
-def test_unfinished_files_of_a_killed_run_are_removed(label, corpus, tmp_path):
-    part = tmp_path / "out/.parts/1-of-1/half.parquet"
+@pytest.mark.parametrize("shard", ["1-of-1", "1-of-2"])
+def test_unfinished_files_of_a_killed_run_are_removed(label, corpus, tmp_path, shard):
+    part = tmp_path / f"out/.parts/{shard}/half.parquet"
     part.parent.mkdir(parents=True)
     part.touch()
     label("corpus")

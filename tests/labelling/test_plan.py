@@ -5,7 +5,10 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -97,6 +100,47 @@ def test_a_lock_excludes_the_same_shard_and_other_divisions(tmp_path, other):
         with locked(tmp_path, Shard(2, 2)):
             assert len(active_locks(tmp_path)) == 2
     with locked(tmp_path, other):
+        assert len(active_locks(tmp_path)) == 1
+
+
+def test_shards_with_different_pipelines_exclude_each_other(tmp_path):
+    with locked(tmp_path, Shard(1, 2), "abc"):
+        with pytest.raises(ConfigError, match="with another pipeline"), locked(tmp_path, Shard(2, 2), "def"):
+            pass
+        with locked(tmp_path, Shard(2, 2), "abc"):
+            pass
+    with locked(tmp_path, Shard(2, 2), "def"):
+        pass
+
+
+def test_looking_for_active_runs_keeps_no_run_from_starting(tmp_path):
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            active_locks(tmp_path)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(300):
+            with locked(tmp_path, Shard(1, 2)):
+                pass
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_active_runs_are_found_in_a_folder_without_write_permission(tmp_path, monkeypatch):
+    opened = Path.open
+
+    def read_only(path: Path, mode: str = "r") -> IO[Any]:
+        if mode != "r":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path)
+
+    with locked(tmp_path, Shard()):
+        monkeypatch.setattr(Path, "open", read_only)
         assert len(active_locks(tmp_path)) == 1
 
 
