@@ -94,7 +94,8 @@ def _manifest_files(manifest: Manifest) -> Iterator[InputFile]:
     faults: list[str] = []
     for row, (path, name) in enumerate(zip(manifest.paths, manifest.ids, strict=True)):
         try:
-            yield _file(_join(manifest.base, path), name or _listed_name(path, manifest.base), row)
+            file_id = str(PurePosixPath(name)) if name else _listed_name(path, manifest.base)
+            yield _file(_join(manifest.base, path), file_id, row)
         except ConfigError as error:
             faults.append(str(error))
     if faults:

@@ -43,6 +43,12 @@ def test_the_column_id_names_the_clips(label, listed, tmp_path):
     assert set(labels(tmp_path / "out")) == {"one", "set/two"}
 
 
+def test_two_spellings_of_one_id_are_an_error(label, listed):
+    listed.write_text("id,path\nset/one,x/a.mp4\n./set//one,x/b.mp4\n")
+    with pytest.raises(ConfigError, match="would both be called 'set/one'"):
+        label("m.csv")
+
+
 def test_changed_columns_are_replaced_without_the_pipeline(label, listed, in_process, tmp_path, monkeypatch):
     label("m.csv")
     old = labels(tmp_path / "out")
