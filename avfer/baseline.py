@@ -7,6 +7,7 @@ value, clipped at 0. The resting value needs the whole clip, so the corrected co
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from avfer.arrow_columns import number_column
 from avfer.atomic import output_errors
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError
 from avfer.option_types import Seconds, validate
 
 LOW_QUANTILE = 0.1  # of a person's values; a tenth of the rows may be measured too low and change nothing
@@ -150,15 +151,31 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
 
 
 def _resting_values(read: ReadColumns, names: list[str], baseline: Baseline) -> RestingValues:
-    """Return the resting value of each person in each of the columns; those without a value are left out."""
+    """Return the resting value of each person in each of the columns; those without a value are left out.
+
+    Warns if a person has values in the clip, and none in the seconds of the baseline.
+    """
     rows = read(KEY_COLUMNS)
     keys, order = _keys(rows), slice(None)
     if baseline.seconds is not None:
         times = rows["time_s"].to_numpy()
         order = np.flatnonzero((times >= baseline.seconds[0]) & (times < baseline.seconds[1]))
-        keys = keys[order]
     quantile = LOW_QUANTILE if baseline.seconds is None else 0.5
-    return {name: _quantiles(_numbers(read([name]), name)[order], keys, quantile) for name in names}
+    found: dict[str, dict[int, np.float32]] = {}
+    absent = False
+    for name in names:
+        values = _numbers(read([name]), name)
+        found[name] = _quantiles(values[order], keys[order], quantile)
+        absent |= not found[name].keys() >= set(keys[~np.isnan(values)].tolist())
+    if absent and baseline.seconds is not None:
+        start, stop = baseline.seconds
+        warnings.warn(
+            f"baseline: a person has no measured face from {start:g} to {stop:g} s, so the corrected action units of"
+            " that person are null; choose other seconds, or 'low'",
+            AvferWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def _quantiles(values: np.ndarray, keys: np.ndarray, quantile: float) -> dict[int, np.float32]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.baseline import Baseline, corrected_parts, corrected_table, parse_baseline
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError
 from tests.export.tracks import TWO_PEOPLE
 
 RAMP = [round(0.1 * step, 1) for step in range(11)]  # 0, 0.1 ... 1.0: its low quantile (0.1) is 0.1, its median 0.5
@@ -58,7 +58,9 @@ def test_a_missing_value_stays_missing_and_does_not_count():
 
 
 def test_a_person_without_a_value_in_the_named_seconds_has_no_corrected_values():
-    assert corrected(table_of([(0, 1, None, 0.2), (5, 2, None, 0.6)]), Baseline((0, 1))) == [0, None]
+    table = table_of([(0, 1, None, 0.2), (5, 2, None, 0.6)])
+    with pytest.warns(AvferWarning, match=r"a person has no measured face from 0 to 1 s.*are null; choose other"):
+        assert corrected(table, Baseline((0, 1))) == [0, None]
 
 
 def test_corrected_columns_follow_the_action_units_and_the_metadata_state_the_method():
