@@ -31,6 +31,7 @@ REQUIRED = ("clip", "time_s", "track")  # columns of every table
 AFFECT = ("valence", "arousal", "expression")  # columns of the predictions, which every table of avfer has
 LABELLED = "clips"  # folder of the tables inside the output folder of `avfer label`
 LANDMARKS = ".landmarks"  # before the suffix of the landmarks that lie beside the table of a clip
+EXPORTS = (".openface", ".fex", ".segments", "_series")  # before the suffix of the CSV files that exporters write there
 
 
 def read_table(path: Path, columns: Iterable[str] = ()) -> pa.Table:
@@ -61,7 +62,7 @@ def find_tables(path: Path) -> list[Path]:
     """Return the file itself, or the tables in a folder and below it, in the order of their paths.
 
     In the output folder of `avfer label` these are the tables of the clips. Of files that differ in their format only,
-    the Parquet one is taken, else the CSV. Tables of landmarks beside those of their clips are left out.
+    the Parquet one is taken, else the CSV. Tables of landmarks and exports beside those of their clips are left out.
     Raises DatasetError if the path does not exist or the folder has no table.
     """
     if path.is_file():
@@ -74,8 +75,8 @@ def find_tables(path: Path) -> list[Path]:
         for file in folder.rglob(f"*{suffix}"):
             if not any(part.startswith(".") for part in file.relative_to(folder).parts):
                 best.setdefault(file.with_suffix(""), file)
-    landmarks = {table.with_name(f"{table.name}{LANDMARKS}") for table in best}
-    best = {name: file for name, file in best.items() if name not in landmarks}
+    others = {table.with_name(table.name + end) for table in best for end in (LANDMARKS, *EXPORTS)}
+    best = {name: file for name, file in best.items() if name not in others}
     if not best:
         raise DatasetError(f"there is no table ({', '.join(READERS)}) in the folder {path}; check the path")
     return sorted(best.values())

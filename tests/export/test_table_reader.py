@@ -6,9 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from avfer.catalog import NAMES
 from avfer.errors import DatasetError
 from avfer.export.table_reader import find_clip, find_tables, read_table
 from avfer.export.table_writer import TableWriter
+from tests.export.exporter_tables import TWO, write
 from tests.export.tracks import TRACKS
 
 
@@ -58,6 +60,14 @@ def test_a_folder_gives_each_table_once_and_parquet_first(tmp_path):
         write_text(tmp_path / name, "")
     found = [path.relative_to(tmp_path).as_posix() for path in find_tables(tmp_path)]
     assert found == ["a.parquet", "b.csv", "s1/a.jsonl"]
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES["exporter"]) - {"report", "overlay"}))
+def test_an_export_beside_a_table_is_no_further_table(tmp_path, name):
+    write(name, TWO, tmp_path)
+    with TableWriter(tmp_path / "talk.parquet") as writer:
+        writer.append(TWO)
+    assert find_tables(tmp_path) == [tmp_path / "talk.parquet"]
 
 
 def test_a_labelled_folder_gives_the_tables_of_its_clips(tmp_path):
