@@ -19,6 +19,7 @@ Dimension = Literal["valence", "arousal"]
 Kind = Literal["valence", "arousal", "expression", "action_units"]
 DIMENSIONS: tuple[Dimension, ...] = ("valence", "arousal")
 KINDS: tuple[Kind, ...] = (*DIMENSIONS, "expression", "action_units")
+EDGES = ("face_x1", "face_y1", "face_x2", "face_y2")
 TOLERANCE = 1e-3  # s, by which a row may be further away than half a step
 FILLING_RULE = "a step without a row of its own repeats the value before it; the first steps repeat the first value"
 FACE_RULE = "one face per frame: the largest box, or the leftmost or rightmost for one of two people"
@@ -78,7 +79,7 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
     Raises DatasetError if the example or the table has neither frames nor times, a column is not numeric, or several
     rows share a frame without boxes to choose by.
     """
-    rows = select_face(_check_key(example, table), example.id, example.side)
+    rows = select_face(_with_numeric_keys(example, table), example.id, example.side)
     if _has_common_frames(example, table):
         index, own = _match_frames(cast(np.ndarray, example.frames), rows)
     else:
@@ -94,23 +95,21 @@ def select_face(table: pd.DataFrame, name: str, side: Side | None = None) -> pd.
     """Return one row for each frame (or time), sorted: the largest face, or the face of the person on `side`.
 
     name: recording or video, for errors. Rows without a face, such as those of a voice, are kept where a frame has no
-    face. Raises DatasetError if rows share a frame and the table has no track and boxes.
+    face. Raises DatasetError if rows share a frame and the table has no track and boxes, or boxes that are not numeric.
     """
     key = "frame" if "frame" in table and bool(table["frame"].notna().all()) else "time_s"
-    if "track" not in table or "face_x1" not in table:
+    if not {"track", *EDGES} <= set(table):
         keys = table[key].to_numpy()
         if (repeated := np.asarray(table[key].duplicated())).any():
-            problem = f"{repeated.sum()} rows repeat a {key}, {keys[repeated.argmax()]} first"
+            problem = f"{repeated.sum()} rows repeat a {key}, {keys[repeated.argmax()]:g} first"
             raise DatasetError(f"predictions for {name}: {problem}; give one row each, or track and face_x1 ...")
         return table.sort_values(key)
-    width = table["face_x2"] - table["face_x1"]
-    area = (width * (table["face_y2"] - table["face_y1"])).fillna(-1.0)
-    centre = ((table["face_x1"] + table["face_x2"]) / 2).fillna(0.0)
+    left, top, right, bottom = (numeric_column(table, edge, name) for edge in EDGES)
+    area = np.nan_to_num((right - left) * (bottom - top), nan=-1.0)
     rank = -area
-    if side == "left":
-        rank = centre.where(area >= 0, np.inf)
-    elif side == "right":
-        rank = (-centre).where(area >= 0, np.inf)
+    if side is not None:
+        centre = (left + right) / 2
+        rank = np.where(area >= 0, centre if side == "left" else -centre, np.inf)
     ranked = table.assign(_rank=rank).sort_values([key, "_rank"], kind="stable")
     return ranked.drop_duplicates(key).drop(columns="_rank")
 
@@ -163,23 +162,31 @@ def _has_common_frames(example: Example, table: pd.DataFrame) -> bool:
     return example.frames is not None and (numbered or example.times is None)
 
 
-def _check_key(example: Example, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table; raise DatasetError if it cannot be matched with the steps of the example."""
+def _with_numeric_keys(example: Example, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with frame and time_s as float64, whatever the program that wrote it made of them.
+
+    Raises DatasetError if it cannot be matched with the steps of the example.
+    """
     if example.frames is None and example.times is None:
         raise DatasetError(f"{example.id} has neither frames nor times; score a picture with --model")
     key = "frame" if _has_common_frames(example, table) else "time_s"
     if key not in table:
         raise DatasetError(f"predictions for {example.id} have no column {key}; add it")
-    cells = numeric_column(table, key, example.id)
-    if np.isnan(cells).any():
-        raise DatasetError(f"predictions for {example.id}: {np.isnan(cells).sum()} rows have no {key}; fill them in")
-    return table
+    keys = {name: numeric_column(table, name, example.id) for name in ("frame", "time_s") if name in table}
+    if (missing := np.isnan(keys[key])).any():
+        raise DatasetError(f"predictions for {example.id}: {missing.sum()} rows have no {key}; fill them in")
+    return table.assign(**keys)
 
 
 def _step_length(example: Example, rows: pd.DataFrame) -> float | None:
-    """Return the seconds between two steps: by the times of the corpus, else by those of the table's frames."""
+    """Return the seconds between two steps: by the times of the corpus, else by those of the table's frames.
+
+    None if neither is known, or the times do not increase.
+    """
     if example.times is not None and len(example.times) > 1:
         return float(np.median(np.diff(example.times)))
-    if example.frames is None or not {"frame", "time_s"} <= set(rows) or len(rows) < 2:
+    if example.frames is None or not {"frame", "time_s"} <= set(rows):
         return None
-    return float(np.median(np.diff(rows["time_s"]) / np.diff(rows["frame"].to_numpy(np.float64))))
+    timed = rows[rows["time_s"].notna()]
+    steps = np.diff(timed["time_s"]) / np.diff(timed["frame"])
+    return float(np.median(steps)) if len(steps) and np.median(steps) > 0 else None

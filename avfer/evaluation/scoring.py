@@ -133,7 +133,8 @@ def _check_found(config: EvalConfig, corpus: Corpus, found: Collected) -> None:
         hint = "check the folder behind --predictions, or choose another pipeline or model"
         names = ", ".join(dict.fromkeys(name for names in found.unpredicted.values() for name in names[:3]))
         raise DatasetError(
-            f"{where} is labelled with {kinds}, but no prediction has these columns ({names or 'pictures'}); {hint}"
+            f"{where} is labelled with {kinds}, but no prediction has values of these at its steps"
+            f" ({names or 'pictures'}); {hint}"
         )
 
 
@@ -186,6 +187,10 @@ def _collect_notes(corpus: Corpus, found: Collected, others: Sequence[OtherProto
         notes[f"recordings without any prediction of {kind.replace('_', ' ')}"] = (len(names), names[0])
     for kind, count in found.missing_pictures.items():
         notes[f"pictures without a prediction of {kind.replace('_', ' ')}: not scored"] = (count, "")
+    for kind, tally in found.tallies.items():
+        if isinstance(tally, DimensionTally) and tally.without_step:
+            note = f"recordings without known seconds between two steps: not in the post-processing of {kind}"
+            notes[note] = (len(tally.without_step), tally.without_step[0])
     for kind in found.not_predicted:
         note = f"labelled with {kind.replace('_', ' ')}, but without any prediction: not scored"
         notes[note] = (found.labelled[kind], "")

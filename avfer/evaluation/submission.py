@@ -160,13 +160,13 @@ def _find_table(video: str, folder: Path) -> Path:
 
 
 def _read_table(path: Path, video: str) -> pd.DataFrame:
-    """Return the table of a video. Raises DatasetError unless each row has a frame number."""
+    """Return the table of a video, frames as float64. Raises DatasetError unless each row has a frame number."""
     table = read_predictions(path)
     frames = numeric_column(table, "frame", video)
     if not len(table) or np.isnan(frames).any():
         raise DatasetError(f"{path} has rows without a frame number, or no rows; make it again")
     _check_frames((frames < 0) | (frames % 1 != 0), frames, video, "have a frame that is not an integer >= 0")
-    return table
+    return table.assign(frame=frames)
 
 
 def _value_columns(task: SubmissionTask, table: pd.DataFrame, video: str) -> list[str]:

@@ -159,6 +159,7 @@ class DimensionTally:
     density: np.ndarray = field(default_factory=lambda: np.zeros((CELLS, CELLS), np.int64))  # (C, C) target, prediction
     curves: list[Curve] = field(default_factory=list[Curve])  # of the first recordings, for the chart
     series: list[RecordingSeries] = field(default_factory=list[RecordingSeries])  # kept for post-processing alone
+    without_step: list[str] = field(default_factory=list[str])  # recordings that post-processing leaves out
     outside: int = 0  # valid steps whose prediction is outside [-1, 1]
 
     def __post_init__(self) -> None:
@@ -178,6 +179,8 @@ class DimensionTally:
             self.curves.append(_sample_curve(scored, target))
         if self.config.fits and scored.step:
             self.series.append(RecordingSeries(scored.prediction, target, scored.step))
+        elif self.config.fits:
+            self.without_step.append(scored.example.id)
 
 
 @dataclass

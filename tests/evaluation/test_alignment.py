@@ -51,6 +51,27 @@ def test_the_largest_face_or_the_one_on_the_side_of_the_person_is_selected(side,
     assert found.other_faces == 2
 
 
+def test_numbers_that_a_table_has_as_text_are_read_as_numbers():
+    rows = table(frame=["2", "10", "9", "9"], time_s=["0.2", "1.0", "0.9", "0.9"], valence=[0.2, 1.0, 0.9, 0.1])
+    rows = rows.assign(track=[0, 0, 0, 1], face_x1="0", face_y1="0", face_x2=["8", "8", "10", "9"], face_y2="1")
+    for steps in (example(frames=np.array([2, 9, 10])), example(times=np.array([0.2, 0.9, 1.0]))):
+        found = align(steps, rows, ["valence"])
+        assert found.values["valence"].tolist() == [0.2, 0.9, 1.0] and not found.filled["valence"].any()
+
+
+def test_a_table_without_all_edges_of_the_boxes_needs_one_row_for_each_frame():
+    rows = table(frame=[0, 1], valence=[0.1, 0.2], track=[0, 0], face_x1=[0.0, 0.0])
+    assert align(example(np.arange(2)), rows, ["valence"]).values["valence"].tolist() == [0.1, 0.2]
+    with pytest.raises(DatasetError, match="1 rows repeat a frame"):
+        align(example(np.arange(2)), pd.concat([rows, rows[:1]]), ["valence"])
+
+
+@pytest.mark.parametrize(("times", "step"), [([0.0, None, 0.2, 0.3], 0.1), ([0.0] * 4, None), ([None] * 4, None)])
+def test_the_step_is_unknown_if_times_are_missing_or_do_not_increase(times, step):
+    rows = table(frame=np.arange(4), time_s=pd.array(times, "Float64"), valence=np.zeros(4))
+    assert align(example(np.arange(4)), rows, ["valence"]).step == (step and pytest.approx(step))
+
+
 def test_rows_of_a_fixed_clock_are_matched_by_time():
     rows = table(frame=pd.array([None, None], "Int64"), time_s=[0.0, 0.1], valence=[0.1, 0.2])
     timed = example(frames=np.arange(2), times=np.array([0.0, 0.1]))

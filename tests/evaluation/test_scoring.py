@@ -155,6 +155,14 @@ def test_without_predictions_of_train_nothing_is_fitted_on_train(tmp_path):
     assert any("valence is not fitted on train" in note for note in report.notes)
 
 
+def test_recordings_without_times_are_noted_as_not_post_processed(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    changed(folder / "dev_2.parquet", lambda table: table.drop(columns="time_s"))
+    report = score(configured(tmp_path, smoothing=5, options={"by": "frame"}))
+    note = "recordings without known seconds between two steps: not in the post-processing of valence"
+    assert report.notes[note] == (1, "dev_2")
+
+
 def test_a_recording_without_a_table_is_an_error_or_scored_as_neutral(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     (folder / "dev_2.parquet").unlink()
@@ -239,7 +247,7 @@ def test_a_faulty_table_is_reported_with_its_recording(tmp_path, change, message
         (
             {"options": {"kinds": "action_units"}},
             DatasetError,
-            "labelled with action units, but no prediction has these columns",
+            "labelled with action units, but no prediction has values of these",
         ),
         ({"options": {"gap": STEPS}}, DatasetError, "has no valid labels"),
         ({"options": {"gapp": 1}}, ConfigError, "did you mean 'gap'?"),
