@@ -67,8 +67,8 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     - clip, source, person (null where persons were not identified), tracks ("1 4"), read_from: "face", "voice" (rows
       without a face that have values) or "nothing" (a clip without any face or voice);
     - window (0, 1, ...; null without windows), start_s, stop_s: limits of the window within the clip;
-    - frames: instants of the clip in the window; present_s: time covered by the person's rows; coverage: the share of
-      present_s in the time of all instants, in [0, 1];
+    - frames: instants of the clip in the window; present_s: time covered by the person's rows, of the voice by those
+      with values; coverage: the share of present_s in the time of all instants, in [0, 1];
     - for each measure X such as valence, au12, yaw_deg or quality: X_s (time with a value), X_mean, X_sd (population),
       X_q05, X_q25, X_median, X_q75, X_q95 (smallest value at or below which that share of the time lies); gaze has a
       value while the eyes are open, `eye_closed` below 0.5;
@@ -208,24 +208,25 @@ def _place(clip: ClipRows, person: PersonRows, instants: np.ndarray, rows: np.nd
     instants: (T,) bool, those of the clip in the window; rows: (M,) bool, those of the person.
     """
     total = float((clip.stops[instants] - clip.starts[instants]).sum())
-    present = float((person.stops[rows] - person.starts[rows]).sum()) if _has_values(person) else 0.0
+    present = rows & _present(person)
+    present_s = float((person.stops[present] - person.starts[present]).sum())
     return {
         "clip": clip.clip,
         "source": clip.source,
         "person": person.person,
         "tracks": " ".join(map(str, person.tracks)),
-        "read_from": "face" if person.tracks else "voice" if _has_values(person) else "nothing",
+        "read_from": "face" if person.tracks else "voice" if _present(person).any() else "nothing",
         "start_s": float(clip.starts[instants].min()),
         "stop_s": float(clip.stops[instants].max()),
         "frames": int(instants.sum()),
-        "present_s": present,
-        "coverage": present / total,
+        "present_s": present_s,
+        "coverage": present_s / total,
     }
 
 
-def _has_values(person: PersonRows) -> bool:
-    """Return whether the person has a face, or the voice gives values."""
-    return bool(person.tracks) or bool((~np.isnan(person.numbers("valence"))).any())
+def _present(person: PersonRows) -> np.ndarray:
+    """Return on which rows the person has a face or, without one, values of the voice: (M,) bool."""
+    return np.ones(len(person), bool) if person.tracks else ~np.isnan(person.numbers("valence"))
 
 
 def _moments(name: str, values: np.ndarray, durations: np.ndarray) -> dict[str, float]:

@@ -110,6 +110,15 @@ def test_the_voice_alone_has_a_row_of_its_own():
     assert [(row["read_from"], row["valence_mean"]) for row in summary(rows)] == [("face", 0.5), ("voice", -0.25)]
 
 
+def test_the_voice_is_present_where_it_has_values():
+    first, second, third = summary(
+        [{"time_s": time / 10, "valence": 0.5 if time < 3 else None} for time in range(6)], window=0.2
+    )
+    assert [row["coverage"] for row in (first, second, third)] == pytest.approx([1, 0.5, 0])
+    assert second["present_s"] == second["valence_s"] == pytest.approx(0.1)
+    assert {row["read_from"] for row in (first, second, third)} == {"voice"}
+
+
 def test_the_shares_of_expressions_are_those_of_the_time_with_one():
     labels = ["joy", "fear", None]
     times = (0.0, 0.1, 0.4)
