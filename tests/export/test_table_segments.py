@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from avfer.errors import ConfigError, DatasetError
-from avfer.export.table_segments import EVENTS, EventKind, describe_rules, read_kinds, segment_table
+from avfer.export.person_rows import clips_of
+from avfer.export.table_segments import EVENTS, EventKind, describe_rules, find_segments, read_kinds, segment_table
 from avfer.segments import SegmentRule
 from tests.export.small_tables import small_table
 from tests.export.tracks import TRACKS, TWO_PEOPLE
@@ -55,6 +56,13 @@ def test_a_segment_has_the_column_and_its_values():
     assert smile["mean"] == pytest.approx((0.6 + 0.4 + 0.9) / 3) and smile["duration_s"] == pytest.approx(0.3)
     assert (blink["column"], joy["column"], joy["mean"]) == ("eye_closed", "expression", 0.75)
     assert fear["mean"] is None, "its probability is null"
+
+
+def test_a_person_without_a_value_of_the_column_has_no_segments_of_its_kind():
+    voice = [{"time_s": i / 10, "valence": 0.1} for i in range(6, 9)]  # rows without a face
+    (clip,) = clips_of(small_table([*one_person(), *voice]))
+    seen, heard = [[find_segments(person, name, kind) for name, kind in EVENTS.items()] for person in clip.people]
+    assert None not in seen and heard == [None, None, None]
 
 
 def test_a_segment_has_the_track_on_which_it_starts():
