@@ -31,14 +31,16 @@ from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, P
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, is_junk, natural, not_found
 from avfer.datasets.splits import PARTITION_WORDS, read_percentages, split_by_percentages
 from avfer.datasets.table_rows import EXPRESSIONS
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, MediaError
 
 ALL_TRAIN = "no folders train, dev and test: all of it is train; set split=70/15/15"
 NO_MEDIA = "codings without their video or audio: left out"
+NO_MARKS = "codings without a single mark: left out"
 SEVERAL_MEDIA = "codings whose clip could be several files: left out; rename the files"
 REPEATED = "further codings of one clip: the first is read"
 OTHER_TIERS = "tiers without a column: not read; set tiers={NAME: COLUMN} to read one"
 NO_LENGTH = "clips without a video of known length: their steps end at the last mark"
+DAMAGED = "clips whose video cannot be opened: their steps end at the last mark"
 
 
 class CodedClip(NamedTuple):
@@ -85,7 +87,9 @@ class CodedVideos(Corpus):
         self._clips = self._find_clips()
         check_mapping([clip.coding for clip in self._clips], self._mapping)
         self._columns, self._classes = self._survey()
-        by_folder = all(clip.folder and clip.folder.lower() in PARTITION_WORDS for clip in self._clips)
+        by_folder = bool(self._clips) and all(
+            clip.folder and clip.folder.lower() in PARTITION_WORDS for clip in self._clips
+        )
         if by_folder and split is not None:
             raise ConfigError(f"the folders in {self.root} are partitions; leave out split '{split}'")
         if not by_folder and split is None:
@@ -121,6 +125,9 @@ class CodedVideos(Corpus):
             raise not_found(f"coding of {self.coding}", self.root, [f"*{suffix}" for suffix in kind.suffixes])
         clips: dict[str, CodedClip] = {}
         for coding in codings:
+            if not coding.tiers:
+                self.notes.add(NO_MARKS, coding.path)
+                continue
             found = _media_of(coding, media)
             if len(found) != 1:
                 note = SEVERAL_MEDIA if found else NO_MEDIA
@@ -160,7 +167,7 @@ class CodedVideos(Corpus):
     def _example(self, clip: CodedClip, partition: Partition, subject: str | None) -> Example:
         """Return the labels of a clip, one step each 1 / rate seconds."""
         is_video = clip.media.suffix.lower() in VIDEOS
-        seconds = video_length(clip.media).seconds if is_video else None
+        seconds = self._length(clip.media) if is_video else None
         if seconds is None:
             self.notes.add(NO_LENGTH, clip.media)
             seconds = max(float(tier.stops.max()) for tier in clip.coding.tiers) + self._offset
@@ -168,6 +175,14 @@ class CodedVideos(Corpus):
         coded = sample_coding(clip.coding, times, self._mapping, self._subject, self._offset, self._rest)
         video = clip.media if is_video else None
         return Example(clip.name, partition, self._labels(coded, len(times)), subject, video, clip.media, times=times)
+
+    def _length(self, video: Path) -> float | None:
+        """Return the length of a video in s; None if its header does not state it, or the file is damaged."""
+        try:
+            return video_length(video).seconds
+        except MediaError as error:
+            self.notes.add(DAMAGED, str(error), fault=True)
+            return None
 
     def _labels(self, coded: dict[str, np.ndarray], steps: int) -> dict[str, Labels]:
         """Return the labels of a clip for all columns of the corpus, not valid where the clip is not coded."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from avfer.datasets.coded_videos import DAMAGED, NO_MARKS
 from avfer.datasets.corpus import check, open_corpus
 from avfer.errors import ConfigError, DatasetError
 from tests.codings.made import MARKS, write_boris_project, write_boris_tabular, write_elan
@@ -69,6 +70,27 @@ def test_codings_of_boris_find_their_video_by_its_name(root, write, name):
     (found,) = open_corpus("boris", root).examples("train")
     same_labels(found, next(open_corpus("table", root, file="labels.csv").examples("train")))
     assert found.id == "anna/talk.mp4" and found.labels["action_units"].values.sum() == 15
+
+
+def test_a_damaged_video_is_a_fault_and_its_steps_end_at_the_last_mark(root):
+    write_elan(root / "anna" / "talk.eaf")
+    write_elan(root / "ben" / "talk.eaf")
+    (root / "ben" / "talk.mp4").write_text("no video")
+    corpus = open_corpus("elan", root)
+    found = check(corpus)
+    assert found.partitions["train"].examples == 2 and found.complete
+    assert found.notes.counts[DAMAGED] == 1 and DAMAGED in found.notes.faults
+    assert len(list(corpus.examples("train"))[1]) == 25 * 1.6
+
+
+def test_a_document_without_marks_is_left_out(root):
+    write_elan(root / "anna" / "talk.eaf")
+    text(root / "ben" / "talk.eaf", "<ANNOTATION_DOCUMENT><TIER TIER_ID='AU12'/></ANNOTATION_DOCUMENT>")
+    corpus = open_corpus("elan", root, split="test")
+    assert [example.id for example in corpus.examples("test")] == ["anna/talk.mp4"]
+    assert corpus.notes.counts[NO_MARKS] == 1
+    (root / "anna" / "talk.eaf").unlink()
+    assert open_corpus("elan", root, split="test").partitions == ()
 
 
 def test_folders_called_train_and_dev_are_partitions(tmp_path, media):
