@@ -184,16 +184,17 @@ class Table(Corpus):
     ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray]:
         """Return times (T,) float64 s or None, frames (T,) int64 or None, and the row (T,) of each step.
 
-        numbers: (R, C). Raises DatasetError if some of several rows have neither time nor frame.
+        numbers: (R, C). Raises DatasetError if some of several rows have no time and some have no frame.
         """
         stamps = {name: self._column(numbers, name) for name in ("frame", "time_s")}
         whole = {name: values for name, values in stamps.items() if not np.isnan(values).any()}
         if not whole and len(numbers) == 1:
             return middle(media, self.notes), None, np.arange(1)
         if not whole:
-            lacking = np.isnan(stamps["frame"]) & np.isnan(stamps["time_s"])
-            where = location(self._path, rows.lines[int(lacking.argmax())])
-            raise DatasetError(f"{where}: one of several rows of this path without time_s and frame; add one of them")
+            name = min(stamps, key=lambda name: int(np.isnan(stamps[name]).sum()))
+            where = location(self._path, rows.lines[int(np.isnan(stamps[name]).argmax())])
+            problem = f"one of several rows of this path without {name}"
+            raise DatasetError(f"{where}: {problem}; give all of them time_s, or all of them frame")
         key = next(iter(whole.values()))
         _, order = np.unique(key, return_index=True)
         repeated = np.setdiff1d(np.arange(len(key)), order)

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Self
 
 from avfer.datasets.example import Notes, Partition
@@ -73,10 +73,13 @@ class TableColumns:
         return "" if cell.lower() in MISSING else cell
 
     def media(self, row: TableRow) -> str:
-        """Return the path of the clip or picture. Raises DatasetError if the cell is empty."""
+        """Return the path of the clip or picture in one spelling: `./a.mp4` is `a.mp4`.
+
+        Raises DatasetError if the cell is empty.
+        """
         if not (path := self.text(row, "path")):
             raise DatasetError(f"{location(self.path, row.line)}: no path; name the clip or picture")
-        return path.replace("\\", "/")
+        return str(PurePosixPath(path.replace("\\", "/")))
 
     def facts(self, row: TableRow) -> PathFacts:
         """Return partition, subject and audio. Raises DatasetError for an unknown partition."""

@@ -117,7 +117,8 @@ def test_a_parquet_file_is_read_like_a_csv(tmp_path):
         (("a.mp4,train,s1,0.2,1.01",), r"line 4: valence must be in \[-1, 1\], got 1\.01"),
         (("a.mp4,train,s1,0.2,high",), "line 4, valence: 'high' is not a number"),
         (("gone.mp4,train,s1,0.2,0.5",), r"line 4: 'gone.mp4' is not in"),
-        (("a.mp4,train,s1,,0.5",), "line 4: one of several rows of this path without time_s and frame"),
+        (("a.mp4,train,s1,,0.5",), "line 4: one of several rows of this path without time_s"),
+        (("./a.mp4,train,s2,0.2,0.5",), "line 4: 'a.mp4' has another partition, subject or audio than in line 2"),
         (("a.mp4,train,s2,0.2,0.5",), "line 4: 'a.mp4' has another partition, subject or audio than in line 2"),
         (("a.mp4,dev,s1,0.2,0.5",), "line 4: 'a.mp4' has another partition"),
         ((",train,s1,0.2,0.5",), "line 4: no path"),
@@ -132,6 +133,12 @@ def test_a_row_that_cannot_be_read_raises_an_error_with_its_line(tmp_path, lines
     assert str(tmp_path / "labels.csv") in str(error.value)
     report = check(Table(tmp_path))
     assert not report.passed and not report.complete
+
+
+def test_rows_with_a_time_and_rows_with_a_frame_do_not_mix(tmp_path):
+    table(tmp_path, "path,frame,time_s,arousal", "a.mp4,4,,0.5", "a.mp4,,0.2,0.5", "a.mp4,6,,0.5")
+    with pytest.raises(DatasetError, match="line 3: one of several rows of this path without frame; give all of them"):
+        only(Table(tmp_path))
 
 
 def test_an_action_unit_without_a_value_is_not_valid_and_the_others_are(tmp_path):
