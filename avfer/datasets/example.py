@@ -5,7 +5,9 @@ Classes are strings; a class index is a position in the `names` of its own `Labe
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -92,6 +94,16 @@ class Notes:
             places.append(str(place))
         if fault:
             self.faults.add(note)
+
+
+@contextmanager
+def preserve_notes(notes: Notes) -> Generator[None]:
+    """Restore notes afterwards: for reading examples whose notes do not belong in a report, or are made again later."""
+    before = deepcopy((notes.counts, notes.places, notes.faults))
+    yield
+    for saved, current in zip(before, (notes.counts, notes.places, notes.faults), strict=True):
+        current.clear()
+        current.update(saved)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 class Corpus(ABC):

@@ -1,14 +1,12 @@
 """Predictions of a pipeline for the recordings of a corpus: one table each, those that exist already are kept."""
 
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avfer.clip_warnings import ClipWarnings
-from avfer.datasets.example import Corpus, Notes, Partition
+from avfer.datasets.example import Corpus, Partition, preserve_notes
 from avfer.errors import ConfigError, MediaError
 from avfer.evaluation.alignment import AlignedPredictions
 from avfer.evaluation.evaluation_config import EvalConfig
@@ -88,16 +86,6 @@ def list_media(corpus: Corpus, partition: Partition) -> list[Path]:
         raise ConfigError(f"the {partition} partition of {corpus.name} at {corpus.root} {problem}")
     check_output_names(media)
     return media
-
-
-@contextmanager
-def preserve_notes(notes: Notes) -> Generator[None]:
-    """Restore the notes of a corpus afterwards, because the same examples are read and noted again later."""
-    before = deepcopy((notes.counts, notes.places, notes.faults))
-    yield
-    for saved, current in zip(before, (notes.counts, notes.places, notes.faults), strict=True):
-        current.clear()
-        current.update(saved)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _describe_pipeline(pipeline: "Pipeline") -> PredictionOrigin:

@@ -9,7 +9,7 @@ from typing import Any
 from avfer import __version__
 from avfer.atomic import atomic_write
 from avfer.datasets.corpus import open_corpus
-from avfer.datasets.example import Corpus, Partition
+from avfer.datasets.example import Corpus, Partition, preserve_notes
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import DIMENSIONS, Dimension
 from avfer.evaluation.chain_fitting import score_variants
@@ -169,10 +169,11 @@ def _read_series(
     config: EvalConfig, corpus: Corpus, source: PredictionSource, kind: Dimension, partition: Partition
 ) -> Sequence[RecordingSeries]:
     """Return the recordings of another partition to fit on; add a note if it has no labels or predictions."""
-    exists = partition in corpus.partitions
-    tally = collect(config, source.predictions(corpus, partition)).tallies.get(kind) if exists else None
-    if isinstance(tally, DimensionTally):
-        return tally.series
+    if partition in corpus.partitions:
+        with preserve_notes(corpus.notes):  # a report has those of the scored partition
+            tally = collect(config, source.predictions(corpus, partition)).tallies.get(kind)
+        if isinstance(tally, DimensionTally):
+            return tally.series
     note = f"post-processing of {kind} is not fitted on {partition}: it has no labels with predictions"
     corpus.notes.add(note, corpus.root)
     return []

@@ -145,6 +145,7 @@ def test_post_processing_is_reported_raw_smoothed_and_fitted_on_train_and_dev(tm
     assert variants[0].joined == report.headline["ccc_valence"]
     assert variants[0].joined < variants[2].joined and variants[3].joined == pytest.approx(1.0)
     assert any(", kept" in trial for trial in variants[2].trials)
+    assert report.notes["a note of the reader"][0] == 1  # those of train are left out
     assert "fitted on dev (optimistic)" in (tmp_path / "out" / "report.html").read_text()
 
 
