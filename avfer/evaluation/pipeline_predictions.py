@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,8 @@ class PipelineSource:
         after all recordings were tried if some could not be processed.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        jobs = [plan_job(path, self._folder, ("parquet",)) for path in list_media(corpus, partition)]
+        media = list_media(corpus, partition)
+        jobs = [replace(plan_job(path, self._folder, ("parquet",)), audio=audio) for path, audio in media.items()]
         if not self._overwrite:
             check_existing(jobs, self._pipeline)
         _check_outcomes(self._run(jobs))
@@ -73,14 +75,18 @@ class PipelineSource:
         return outcomes
 
 
-def list_media(corpus: Corpus, partition: Partition) -> list[Path]:
-    """Return the media files of a partition's examples, each once: the video, or the audio if there is no video.
+def list_media(corpus: Corpus, partition: Partition) -> dict[Path, Path | None]:
+    """Return the media files of a partition's examples, each once, with the separate audio file of a video or None.
+
+    An example without a video has its audio file as the media file.
 
     Raises ConfigError if there are none, or if two files would be written to the same table.
     """
+    media: dict[Path, Path | None] = {}
     with preserve_notes(corpus.notes):
-        found = [example.video or example.audio for example in corpus.examples(partition) if len(example)]
-    media = list(dict.fromkeys(path for path in found if path is not None))
+        for example in corpus.examples(partition):
+            if len(example) and (path := example.video or example.audio):
+                media[path] = example.audio if example.audio != path else None
     if not media:
         problem = "has no recordings that a pipeline could read; use --model or --predictions"
         raise ConfigError(f"the {partition} partition of {corpus.name} at {corpus.root} {problem}")

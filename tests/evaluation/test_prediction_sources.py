@@ -1,5 +1,6 @@
 """Predictions that an evaluation makes itself: by a pipeline on recordings, by a network on pictures."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from avfer.evaluation.evaluation_config import EvalConfig, make_config
 from avfer.evaluation.scoring import score
 from avfer.models.card_files import builtin_card
 from tests.evaluation.toy_corpus import CLASSES
-from tests.media_maker import stripes, write_clip
+from tests.media_maker import stripes, tone, write_clip
 from tests.steady_stage import write_pipeline
 
 VIDEOS, PICTURES = "tests.evaluation.toy_corpus:ToyVideos", "tests.evaluation.toy_corpus:ToyPictures"
@@ -53,6 +54,14 @@ def test_the_report_names_the_pipeline_and_counts_notes_of_the_reader_once(recor
     report = score(with_pipeline(recordings))
     assert report.facts["pipeline"] == "steady" and len(report.facts["pipeline's sha256"]) == 64
     assert report.notes["a note of the reader"][0] == 1
+
+
+def test_a_pipeline_reads_the_separate_sound_of_a_recording(recordings):
+    write_clip(recordings / "two.wav", sound=tone(1.0))
+    score(with_pipeline(recordings))
+    tables = sorted((recordings.parent / "out" / "tables").iterdir())
+    one, two = (json.loads(pyarrow.parquet.read_schema(path).metadata[b"input"]) for path in tables)
+    assert "sound" not in one and two["sound"]["name"] == "two.wav"
 
 
 def test_tables_of_another_pipeline_raise_an_error(recordings):

@@ -99,7 +99,7 @@ def write_truth(folder: Path, corpus: Toy, *partitions: Partition) -> Path:
 
 @dataclass
 class ToyVideos(Toy):
-    """The clips in the root folder, labelled by frame."""
+    """The clips in the root folder, labelled by frame, with the sound files beside them."""
 
     by: str = "frame"
 
@@ -108,7 +108,9 @@ class ToyVideos(Toy):
         for number, path in enumerate(sorted(self.root.glob("*.mp4")) if partition == "dev" else []):
             whole = self.example(partition, number)
             labels = {k: Labels(v.values[:12], v.valid[:12], v.names) for k, v in whole.labels.items()}
-            yield Example(path.stem, partition, labels, video=path, frames=np.arange(12))
+            sound = path.with_suffix(".wav")
+            audio = sound if sound.exists() else path
+            yield Example(path.stem, partition, labels, video=path, audio=audio, frames=np.arange(12))
 
 
 @dataclass
