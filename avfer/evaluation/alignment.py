@@ -2,11 +2,11 @@
 
 One face is used for each frame: the largest box, or, for one of two people in a video, the leftmost or rightmost face.
 A step takes the row of its own frame, or the row whose time is nearest if that is at most half a step away. Other steps
-are filled: they repeat the last value before them, the first steps repeat the first value. A column that the table
-does not have is NaN at every step.
+are filled: they repeat the last value before them, the first steps repeat the first value. The one step of a clip with
+a single label is filled with the nearest value. A column that the table does not have is NaN at every step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self, cast
 
 import numpy as np
@@ -21,7 +21,10 @@ DIMENSIONS: tuple[Dimension, ...] = ("valence", "arousal")
 KINDS: tuple[Kind, ...] = (*DIMENSIONS, "expression", "action_units")
 EDGES = ("face_x1", "face_y1", "face_x2", "face_y2")
 TOLERANCE = 1e-3  # s, by which a row may be further away than half a step
-FILLING_RULE = "a step without a row of its own repeats the value before it; the first steps repeat the first value"
+FILLING_RULE = (
+    "a step without a row of its own repeats the value before it; the first steps repeat the first value, and the only"
+    " step of a clip takes the nearest one"
+)
 FACE_RULE = "one face per frame: the largest box, or the leftmost or rightmost for one of two people"
 
 
@@ -80,15 +83,16 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
     rows share a frame without boxes to choose by.
     """
     rows = select_face(_with_numeric_keys(example, table), example.id, example.side)
-    if _has_common_frames(example, table):
-        index, own = _match_frames(cast(np.ndarray, example.frames), rows)
-    else:
-        index, own = _match_times(cast(np.ndarray, example.times), rows["time_s"].to_numpy(np.float64))
-    given: dict[str, np.ndarray] = {}
-    for column in columns:
-        cells = numeric_column(rows, column, example.id)
-        given[column] = np.where(own, cells[index], np.nan) if len(rows) else np.full(len(example), np.nan)
-    return AlignedPredictions.from_values(example, given, _step_length(example, rows), len(table) - len(rows))
+    by_frame = _has_common_frames(example, table)
+    wanted = cast(np.ndarray, example.frames if by_frame else example.times)
+    available = rows["frame" if by_frame else "time_s"].to_numpy(np.float64)
+    index, own = _match_frames(wanted, available) if by_frame else _match_times(wanted, available)
+    cells = {column: numeric_column(rows, column, example.id) for column in columns}
+    nothing = np.full(len(example), np.nan)
+    given = {column: np.where(own, cells[column][index], np.nan) if len(rows) else nothing for column in columns}
+    step, other_faces = _step_length(example, rows), len(table) - len(rows)
+    found = AlignedPredictions.from_values(example, given, step, other_faces)
+    return found if len(example) > 1 else _fill_only_step(found, cells, np.abs(available - wanted))
 
 
 def select_face(table: pd.DataFrame, name: str, side: Side | None = None) -> pd.DataFrame:
@@ -135,9 +139,8 @@ def numeric_column(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
         raise DatasetError(f"predictions for {name}: column {column} must be numeric or empty: {error}") from error
 
 
-def _match_frames(frames: np.ndarray, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _match_frames(frames: np.ndarray, available: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return for each step the index of the row of its frame (T,), and whether that row exists (T,) bool."""
-    available = rows["frame"].to_numpy(np.float64)
     index = np.searchsorted(available, frames).clip(max=max(len(available) - 1, 0))
     return index, (available[index] == frames) if len(available) else np.zeros(len(frames), bool)
 
@@ -151,6 +154,22 @@ def _match_times(times: np.ndarray, available: np.ndarray) -> tuple[np.ndarray, 
     left = np.maximum(right - 1, 0)
     index = np.where(np.abs(available[left] - times) <= np.abs(available[right] - times), left, right)
     return index, np.abs(available[index] - times) <= step / 2 + TOLERANCE
+
+
+def _fill_only_step(
+    found: AlignedPredictions, cells: dict[str, np.ndarray], distance: np.ndarray
+) -> AlignedPredictions:
+    """Fill the one step of a clip, where it has no value, with the nearest value of the table.
+
+    cells: column -> (N,) float64, NaN where missing; distance: (N,) of the rows from the step.
+    """
+    values, filled = dict(found.values), dict(found.filled)
+    for column, of_rows in cells.items():
+        known = ~np.isnan(of_rows)
+        if known.any() and np.isnan(values[column][0]):
+            values[column] = of_rows[known][[distance[known].argmin()]]
+            filled[column] = np.ones(1, bool)
+    return replace(found, values=values, filled=filled)
 
 
 def _has_common_frames(example: Example, table: pd.DataFrame) -> bool:

@@ -51,6 +51,16 @@ def test_the_largest_face_or_the_one_on_the_side_of_the_person_is_selected(side,
     assert found.other_faces == 2
 
 
+def test_the_only_step_of_a_clip_takes_the_nearest_value():
+    rows = table(frame=[0, 1, 2, 3], time_s=[0.0, 0.1, 0.2, 0.3], valence=[0.1, 0.2, np.nan, np.nan], au01=np.nan)
+    for step in (example(times=np.array([0.18])), example(frames=np.array([3]))):
+        found = align(step, rows, ["valence", "au01"])
+        assert found.values["valence"].tolist() == [0.2] and found.filled["valence"].tolist() == [True]
+        assert np.isnan(found.values["au01"]).all() and not found.filled["au01"].any()
+    found = align(example(times=np.array([0.11])), rows, ["valence"])
+    assert found.values["valence"].tolist() == [0.2] and found.filled["valence"].tolist() == [False]
+
+
 def test_numbers_that_a_table_has_as_text_are_read_as_numbers():
     rows = table(frame=["2", "10", "9", "9"], time_s=["0.2", "1.0", "0.9", "0.9"], valence=[0.2, 1.0, 0.9, 0.1])
     rows = rows.assign(track=[0, 0, 0, 1], face_x1="0", face_y1="0", face_x2=["8", "8", "10", "9"], face_y2="1")
