@@ -154,7 +154,7 @@ class WorkerProcess:
     def _listen(self, events: EventQueue) -> None:
         """Queue the events of the process until it ends, then the end itself."""
         assert self._process.stdout
-        with self._process.stdout as output, suppress(EOFError, OSError, pickle.UnpicklingError):
+        with self._process.stdout as output, suppress(Exception):  # damaged pickles raise errors of any class
             while True:
                 events.put((self, pickle.load(output)))
         self._process.kill()  # if it is still running, its output cannot be read any more
@@ -184,7 +184,8 @@ def _exit_reason(code: int) -> str:
         return f"exited with code {code}"
     if -code == signal.SIGKILL:
         return "was killed (SIGKILL), by a user or because memory ran out"
-    return f"crashed ({signal.Signals(-code).name})"
+    names = {number.value: number.name for number in signal.Signals}  # without those between SIGRTMIN and SIGRTMAX
+    return f"crashed ({names.get(-code, f'signal {-code}')})"
 
 
 def worker_main() -> None:

@@ -33,7 +33,12 @@ def test_each_of_the_requested_workers_does_several_items():
 
 
 @pytest.mark.parametrize(
-    ("number", "reason"), [(signal.SIGSEGV, r"crashed (SIGSEGV)"), (signal.SIGKILL, "was killed (SIGKILL)")]
+    ("number", "reason"),
+    [
+        (signal.SIGSEGV, "crashed (SIGSEGV)"),
+        (signal.SIGKILL, "was killed (SIGKILL)"),
+        pytest.param(40, "crashed (signal 40)", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux")),
+    ],
 )
 def test_a_crash_costs_only_the_item_of_its_worker(number, reason):
     results = mapped([("signal", int(number)), ("double", 1), ("double", 2)])
