@@ -191,9 +191,9 @@ def locked(folder: Path, shard: Shard, pipeline: str = "") -> Generator[None]:
         if not _lock(file):
             raise _in_use(_read_owner(file), folder)
         own = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T"), "pipeline": pipeline}
-        file.truncate(0)
-        json.dump(own, file)
-        file.flush()
+        with output_errors(folder):
+            file.truncate(0)
+            os.write(file.fileno(), json.dumps(own).encode())  # no buffer, which closing the file would write again
         for other in active_locks(folder):
             with other.open() as theirs:
                 owner = _read_owner(theirs)

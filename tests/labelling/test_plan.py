@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import pytest
 
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, OutputError
 from avfer.inputs import InputFile, find_inputs
 from avfer.labelling import plan as planning
 from avfer.labelling.entry import Shard
@@ -101,6 +101,14 @@ def test_a_lock_excludes_the_same_shard_and_other_divisions(tmp_path, other):
             assert len(active_locks(tmp_path)) == 2
     with locked(tmp_path, other):
         assert len(active_locks(tmp_path)) == 1
+
+
+def test_a_full_disk_is_an_error_before_any_work(small_disk):
+    with pytest.raises(OSError), (small_disk / "large").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(OutputError, match="No space left"), locked(small_disk, Shard()):
+        pass
 
 
 def test_shards_with_different_pipelines_exclude_each_other(tmp_path):
