@@ -31,7 +31,7 @@ from avfer.option_types import Number, Threads, validate
 from avfer.yaml_reader import YamlDocument, parse_mapping, shown, write_yaml
 
 KEYS = {"chunk", "threads", "baseline", "numbers_only", "stages", "output"}
-SETTINGS = ("chunk", "threads", "baseline", "numbers_only")  # keys that overrides can set
+SETTINGS = ("chunk", "threads", "baseline", "numbers_only", "output")  # keys that overrides can set
 STAGE_KEYS = {"use", "from"}
 MAX_STAGES = 100
 # Options of a clip, which users set without the names of stages: the option, and the stages (`use`) that have it.

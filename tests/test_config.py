@@ -136,11 +136,18 @@ def test_a_malformed_override_is_refused(override: str, message: str) -> None:
         ("farmes.count", "unknown stage 'farmes'; did you mean 'frames'"),
         ("count", "cannot be set"),
         ("frames.cont", "unknown option"),
+        ("output", "output: must be one of the stages"),
     ],
 )
 def test_an_override_of_an_unknown_option_is_refused(tmp_path: Path, key: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(read_pipeline(write(tmp_path, GOOD), {key: 1}))
+
+
+@pytest.mark.parametrize("name", ["aver", "vision"])
+def test_the_output_of_a_bundled_pipeline_can_be_set(name: str) -> None:
+    assert read_pipeline(name).output == "measured"
+    assert read_pipeline(name, {"output": "affect"}).output == "affect"
 
 
 @pytest.mark.parametrize(
