@@ -198,7 +198,7 @@ def _with_numeric_keys(example: Example, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _step_length(example: Example, rows: pd.DataFrame) -> float | None:
-    """Return the seconds between two steps: by the times of the corpus, else by those of the table's frames.
+    """Return the seconds between two steps: by the times of the corpus, else by those of its frames in the table.
 
     None if neither is known, or the times do not increase.
     """
@@ -207,5 +207,13 @@ def _step_length(example: Example, rows: pd.DataFrame) -> float | None:
     if example.frames is None or not {"frame", "time_s"} <= set(rows):
         return None
     timed = rows[rows["time_s"].notna()]
-    steps = np.diff(timed["time_s"]) / np.diff(timed["frame"])
-    return float(np.median(steps)) if len(steps) and np.median(steps) > 0 else None
+    seconds = np.diff(timed["time_s"]) / np.diff(timed["frame"])  # of one frame
+    step = float(np.median(seconds)) * frames_between_steps(example) if len(seconds) else 0.0
+    return step if step > 0 else None
+
+
+def frames_between_steps(example: Example) -> float:
+    """Return how many frames two steps are apart: 1 where every frame is labelled, and where frames are unknown."""
+    if example.frames is None or len(example.frames) < 2:
+        return 1.0
+    return float(np.median(np.diff(example.frames)))

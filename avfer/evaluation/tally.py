@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from avfer.datasets.example import Example
-from avfer.evaluation.alignment import Dimension
+from avfer.evaluation.alignment import Dimension, frames_between_steps
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import RecordingSeries
 from avfer.metrics import ActionUnitScores, ByRecording, ClassScores, Interval, RegressionScores
@@ -247,6 +247,8 @@ def _sample_curve(scored: ScoredExample, target: np.ndarray) -> Curve:
     example = scored.example
     if example.times is not None:
         times = example.times
+    elif example.frames is not None and scored.step:
+        times = example.frames * (scored.step / frames_between_steps(example))
     else:
-        times = (np.arange(len(target)) if example.frames is None else example.frames) * (scored.step or 1.0)
+        times = np.arange(len(target)) * (scored.step or 1.0)
     return Curve(example.id, times[positions], target[positions], scored.prediction[positions])

@@ -82,6 +82,11 @@ def test_the_step_is_unknown_if_times_are_missing_or_do_not_increase(times, step
     assert align(example(np.arange(4)), rows, ["valence"]).step == (step and pytest.approx(step))
 
 
+def test_the_step_of_labels_at_every_fifth_frame_is_five_frames_long():
+    rows = table(frame=np.arange(50), time_s=np.arange(50) / 25, valence=np.zeros(50))
+    assert align(example(np.arange(0, 50, 5)), rows, ["valence"]).step == pytest.approx(0.2)
+
+
 def test_rows_of_a_fixed_clock_are_matched_by_time():
     rows = table(frame=pd.array([None, None], "Int64"), time_s=[0.0, 0.1], valence=[0.1, 0.2])
     timed = example(frames=np.arange(2), times=np.array([0.0, 0.1]))
