@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow.csv import read_csv
+from pyarrow.csv import ConvertOptions, read_csv
 from pyarrow.parquet import read_table
 
 from avfer import remote
@@ -25,6 +25,7 @@ from avfer.local_paths import check_path
 from avfer.yaml_reader import shown
 
 SUFFIXES = (".csv", ".parquet")
+AS_TEXT = ConvertOptions(column_types={"path": pa.string(), "id": pa.string()})  # 007 and NA are names, too
 PLAN_COLUMNS = re.compile(r"id|path|size|modified|hash|duration|part|p_.*")  # beside those of the tables
 
 
@@ -62,7 +63,7 @@ def read_manifest(text: str) -> Manifest:
     data = remote.read_bytes(text)
     try:
         csv = text.lower().endswith(".csv")
-        table = read_csv(BytesIO(data)) if csv else read_table(BytesIO(data))
+        table = read_csv(BytesIO(data), convert_options=AS_TEXT) if csv else read_table(BytesIO(data))
         names = table.column_names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the manifest {text} cannot be read: {' '.join(str(error).split())}") from error

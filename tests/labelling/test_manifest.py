@@ -43,6 +43,14 @@ def test_the_column_id_names_the_clips(label, listed, tmp_path):
     assert set(labels(tmp_path / "out")) == {"one", "set/two"}
 
 
+def test_paths_and_ids_are_text_whatever_they_look_like(label, tmp_path):
+    for name in ("007", "1e3"):
+        write_corpus(tmp_path, "clip.mp4").joinpath("clip.mp4").rename(tmp_path / name)
+    (tmp_path / "m.csv").write_text("path,id\n007,001\n1e3,NA\n")
+    label("m.csv")
+    assert set(labels(tmp_path / "out")) == {"001", "NA"}
+
+
 def test_two_spellings_of_one_id_are_an_error(label, listed):
     listed.write_text("id,path\nset/one,x/a.mp4\n./set//one,x/b.mp4\n")
     with pytest.raises(ConfigError, match="would both be called 'set/one'"):
