@@ -4,10 +4,12 @@ The labels of action units are the names of the Facial Action Coding System (Ekm
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from avfer.errors import DatasetError
 from avfer.export import metadata_of
 
 ACTION_UNIT = re.compile(r"au(\d\d)(_corrected)?")
@@ -118,3 +120,12 @@ def series_columns(table: pa.Table) -> list[str]:
         and describe_column(field.name).label != field.name
         and table[field.name].null_count < len(table)
     ]
+
+
+def check_series(table: pa.Table, columns: Sequence[str]) -> None:
+    """Raise DatasetError unless all these columns are in a table and have numbers; their values may be missing."""
+    numbers = [field.name for field in table.schema if pa.types.is_floating(field.type) and field.name != "time_s"]
+    unknown = [name for name in columns if name not in numbers]
+    if unknown:
+        found = ", ".join(numbers)
+        raise DatasetError(f"columns: the table has no numbers in {', '.join(unknown)}; it has {found or 'none'}")

@@ -1,7 +1,8 @@
 """Time-value files for BORIS, which plots them beside the video ("External data files").
 
 BORIS 8 reads text with tabs and one header line, needs at least two different times, and draws nothing if a value is
-missing. So each person has a file of their own, with the rows on which every column has a value.
+missing. So each person has a file of their own, with the rows on which every column has a value; without
+any such row it is the header alone.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from avfer.atomic import atomic_write
-from avfer.errors import DatasetError
 from avfer.export import beside
-from avfer.export.column_facts import series_columns
+from avfer.export.column_facts import check_series
 from avfer.export.person_rows import PersonRows
 from avfer.export.single_clip import single_clip
 from avfer.export.text_cells import number_cells, time_cell, write_cells
@@ -42,10 +42,7 @@ class BorisSeries:
         Raises ConfigError for several clips, DatasetError for columns without numbers, OutputError if writing fails.
         """
         main, *others = self._people(table)
-        unknown = [name for name in self.columns if name not in series_columns(table)]
-        if unknown:
-            columns = ", ".join(series_columns(table))
-            raise DatasetError(f"columns: the table has no numbers in {', '.join(unknown)}; it has {columns or 'none'}")
+        check_series(table, self.columns)
         for person in (*others, main):
             values = np.stack([person.numbers(name) for name in self.columns])
             known = ~np.isnan(values).any(axis=0)

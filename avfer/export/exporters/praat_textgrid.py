@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from avfer.atomic import atomic_write
 from avfer.export import beside
-from avfer.export.column_facts import series_columns
+from avfer.export.column_facts import check_series, series_columns
 from avfer.export.person_rows import ClipRows, PersonRows
 from avfer.export.single_clip import single_clip
 from avfer.export.table_segments import EVENTS, EventKind, describe_rules, find_segments
@@ -42,8 +42,12 @@ class PraatTextGrid:
         return [beside(path, ".praat.note.txt"), *series]
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
-        """Write all files; the clip is not read. Raises ConfigError for several clips, OutputError if writing fails."""
+        """Write all files; the clip is not read.
+
+        Raises ConfigError for several clips, DatasetError for columns without numbers, OutputError if writing fails.
+        """
         rows = single_clip(table)
+        check_series(table, self.columns)
         start, stop = float(rows.starts[0]), float(rows.stops.max())
         tiers: dict[str, list[Interval]] = {}
         for person in rows.people:
