@@ -12,11 +12,12 @@ others work without it: the report shows video and faces if the clip exists, oth
 """
 
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from avfer.catalog import check_call, find
+from avfer.errors import ConfigError, unknown
 from avfer.option_types import check_options
 
 if TYPE_CHECKING:
@@ -126,11 +127,15 @@ def find_format(name: str) -> type[TableFormat]:
 def find_exporter(name: str, options: Mapping[str, Any] | None = None) -> Exporter:
     """Return an exporter: "report", "overlay", "elan", ... or `package.module:Name`.
 
-    options: arguments of its class, by default none. Raises ConfigError if the name is unknown, the class lacks a
-    member of Exporter, needs other arguments, or is a dataclass and an option is not of its type.
+    options: arguments of its class, by default none. Raises ConfigError if the name or an option is unknown, the class
+    lacks a member of Exporter, needs other arguments, or is a dataclass and an option is not of its type.
     """
     options = options or {}
     kind = find("exporter", name)
+    known = [field.name for field in fields(kind) if field.init] if is_dataclass(kind) else list(options)
+    for option in options:
+        if option not in known:
+            raise ConfigError(f"exporter '{name}': {unknown('option', option, known)}")
     check_call("exporter", name, kind, options)
     exporter = kind(**options)
     if is_dataclass(kind):

@@ -44,7 +44,8 @@ def test_the_rules_of_events_can_be_changed(tmp_path):
     [
         ("csv", {"decimal": "comma"}, "a comma needs another delimiter"),
         ("csv", {"delimiter": "|"}, "delimiter: must be 'comma', 'semicolon' or 'tab', got '|'"),
-        ("csv", {"separator": "tab"}, "separator"),
+        ("csv", {"separator": "tab"}, "exporter 'csv': unknown option 'separator'; there are: decimal, delimiter"),
+        ("openface", {"presense": 0.5}, "exporter 'openface': unknown option 'presense'; did you mean 'presence'?"),
         ("openface", {"presence": 2}, "presence: must be in [0, 1], got 2"),
         ("boris", {"columns": 3}, "columns: must be a list"),
     ],
