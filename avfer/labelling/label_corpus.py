@@ -264,5 +264,5 @@ class _Run:
             "pipeline": self._recipe.fingerprint,
             "clip": entry.hash,
         }
-        self._store.write_json(self._store.failed(entry.id), marker)
+        self._store.mark_failed(entry, marker)
         self._progress.failed(entry.id, entry.size, failure.reason)

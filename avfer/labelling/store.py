@@ -130,6 +130,12 @@ class Store:
         self.write_json(self.done(entry.id), marker)
         self.failed(entry.id).unlink(missing_ok=True)
 
+    def mark_failed(self, entry: Entry, marker: Marker) -> None:
+        """Write the marker of a failed clip. A table that the same pipeline made earlier no longer counts as done."""
+        self.write_json(self.failed(entry.id), marker)
+        if self.state(entry, marker["pipeline"])[0] is ClipState.DONE:
+            self.done(entry.id).unlink(missing_ok=True)
+
     def state(self, entry: Entry, pipeline: str) -> tuple[ClipState, Marker]:
         """Return the state of a clip and the marker it follows from. No table is opened.
 

@@ -71,6 +71,23 @@ def test_overwrite_labels_all_clips_again(label, corpus, in_process):
     assert len(in_process.given) == 4
 
 
+def test_a_clip_that_fails_under_overwrite_is_listed_as_failed(label, corpus, in_process, tmp_path):
+    label("corpus")
+    in_process.crashes = {"a.mp4": 2}
+    found = label("corpus", overwrite=True)
+    assert (found.done, found.failed) == (2, 2) and failures(tmp_path / "out").keys() == {"a.mp4", "bad.mp4"}
+    assert label("corpus", retry_failed=True).done == 3
+
+
+def test_a_failure_of_another_pipeline_keeps_what_is_done(label, corpus, in_process):
+    label("corpus")
+    in_process.crashes = {"a.mp4": 2}
+    label("corpus", chunk=0.1)
+    (corpus / "bad.mp4").unlink()
+    label("corpus")
+    assert sorted(in_process.given) == ["b.mp4", "deep/a.mp4"]
+
+
 @pytest.mark.parametrize("damage", ["table", "marker", "half"])
 def test_a_damaged_or_missing_table_or_marker_is_made_again(label, corpus, in_process, tmp_path, damage):
     label("corpus")
