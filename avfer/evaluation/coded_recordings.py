@@ -18,12 +18,14 @@ from avfer.codings.columns import EXPRESSION, CodedColumn, check_mapping
 from avfer.codings.sampling import sample_coding
 from avfer.errors import ConfigError, DatasetError, shortened
 from avfer.evaluation.alignment import numeric_column, select_face
+from avfer.export import metadata_of
 from avfer.export.column_facts import action_unit_scale
 from avfer.export.table_reader import find_tables, read_table
 
 NO_CODING = "clips without a coding: not scored"
 NO_CLIP = "codings without a clip: not used"
 OTHER_NAME = "the coding names another clip than the table"
+SEVERAL_PIPELINES = "the tables were made by {} different pipelines; the scores mix them"
 MAX_NAMES = 8  # in a message
 
 
@@ -34,6 +36,7 @@ class LabelledClip(NamedTuple):
     table: Path
     rows: pd.DataFrame  # of all faces
     scale: str  # of the action units: "activation", "occurrence", or "" if the table does not state it
+    pipeline: str  # sha256 of the one that made the table; empty if the table does not state it
 
     @property
     def stem(self) -> str:
@@ -106,9 +109,10 @@ def _clips(path: Path) -> list[LabelledClip]:
     """Return the clips in a table, which are several in a merged data set."""
     table = read_table(path)
     rows, scale = table.to_pandas(), action_unit_scale(table)
+    pipeline = metadata_of(table.schema).get("pipeline_sha256", "")
     name = "source" if "source" in rows else "clip"
     named = rows[name].fillna(path.stem)
-    return [LabelledClip(str(clip), path, rows[named == clip], scale) for clip in named.unique()]
+    return [LabelledClip(str(clip), path, rows[named == clip], scale, pipeline) for clip in named.unique()]
 
 
 def _coding_files(path: Path, tables: Path) -> list[Path]:
@@ -154,6 +158,8 @@ def _match(clips: list[LabelledClip], codings: list[Coding]) -> Pairing:
     pairs = [(clip, matched[name]) for name, clip in by_name.items() if name in matched]
     lacking = [name for name in by_name if name not in matched]
     notes = [f"{note}: {_names(names)}" for note, names in ((NO_CODING, lacking), (NO_CLIP, unused)) if names]
+    pipelines = {clip.pipeline for clip, _ in pairs if clip.pipeline}
+    notes += [SEVERAL_PIPELINES.format(len(pipelines))] if len(pipelines) > 1 else []
     return Pairing(pairs, notes)
 
 

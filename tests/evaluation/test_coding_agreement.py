@@ -48,6 +48,14 @@ def table(tmp_path):
     return save_table(tmp_path / "talk.parquet")
 
 
+def test_tables_of_several_pipelines_are_noted(tmp_path):
+    for name in ("one", "two"):
+        table = make_table(f"{name}.mp4").replace_schema_metadata({"pipeline_sha256": f"of {name}"})
+        save_table(tmp_path / f"{name}.parquet", table)
+        write_csv(tmp_path / f"{name}.csv")
+    assert any("made by 2 different pipelines" in note for note in agree(tmp_path, tmp_path).notes)
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_coding_in_every_format_gives_the_agreement_computed_by_hand(tmp_path, table, name):
     coding = WRITERS[name](tmp_path / name)
