@@ -1,5 +1,6 @@
 """avfer report: tables as one playable page, or a labelled corpus as one page."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from avfer.cli.report_corpus import check_corpus_options, labelled_folder, report_corpus
 from avfer.cli.shared_options import Overwrite, check_replaceable
-from avfer.errors import DONE, FAILED, ConfigError
+from avfer.errors import DONE, FAILED, AvferWarning, ConfigError, shortened
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -84,6 +85,10 @@ def report(
     read = [(table := read_table(file, AFFECT), _clip_of(file, table, clip)) for file in files]
     agreement = _agreement(files, coding, threshold)
     page.write_tables(read, output, agreement)
+    absent = [str(media) for table, media in read if not media.exists() and not _without_video(table, numbers_only)]
+    if absent:
+        text = f"the page has no video, because there is none at {shortened(absent)}; name it with --clip"
+        warnings.warn(text, AvferWarning, stacklevel=2)
     print(output)
 
 
@@ -108,6 +113,14 @@ def _clip_of(file: Path, table: "Table", given: Path | None) -> Path:
     if not given.exists():
         raise ConfigError(f"--clip: there is no file or folder at {given}; check the path")
     return find_clip(file, table, [given]) if given.is_dir() else given
+
+
+def _without_video(table: "Table", numbers_only: bool) -> bool:
+    """Return whether a table is shown without its video in any case. numbers_only: of the page."""
+    from avfer.export import metadata_of
+    from avfer.export.privacy import is_numbers_only
+
+    return numbers_only or is_numbers_only(metadata_of(table.schema))
 
 
 def _agreement(files: list[Path], coding: Path | None, threshold: float | None) -> "CodingAgreement | None":
