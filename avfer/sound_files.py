@@ -34,7 +34,7 @@ def find_sound(rule: str | None, clip: str) -> Path | None:
     path = Path(clip)
     name = f"{escape(path.stem)}.*" if rule == AUTO else rule.replace("{stem}", escape(path.stem))
     matches = sorted(glob(name if Path(name).is_absolute() else f"{escape(str(path.parent))}/{name}"))  # noqa: PTH207
-    found = [match for match in map(Path, matches) if match.is_file() and match.name != path.name]
+    found = [match for match in map(Path, matches) if match.is_file() and match.resolve() != path.resolve()]
     if rule == AUTO:
         found = [match for match in found if match.suffix.lower() in AUDIO]
     if len(found) > 1:

@@ -20,10 +20,19 @@ def test_auto_finds_the_file_of_the_same_name_with_an_audio_ending(tmp_path):
 
 
 def test_a_pattern_is_relative_to_the_folder_of_the_clip(tmp_path):
-    touch(tmp_path, "video/a[1].mp4", "audio/a[1].flac", "audio/a1.flac", "video/a[1]_mic.wav")
+    touch(
+        tmp_path,
+        "video/a[1].mp4",
+        "video/b.mp4",
+        "audio/b.mp4",
+        "audio/a[1].flac",
+        "audio/a1.flac",
+        "video/a[1]_mic.wav",
+    )
     clip = str(tmp_path / "video/a[1].mp4")
     assert find_sound("../audio/{stem}.*", clip) == tmp_path / "video/../audio/a[1].flac"
     assert find_sound("{stem}_mic.wav", clip) == tmp_path / "video/a[1]_mic.wav"
+    assert find_sound("../audio/{stem}.*", str(tmp_path / "video/b.mp4")) == tmp_path / "video/../audio/b.mp4"
     assert find_sound(str(tmp_path / "audio/a1.flac"), clip) == tmp_path / "audio/a1.flac"
 
 
