@@ -158,6 +158,7 @@ def _run(
     from rich.console import Console  # from here on torch is imported, which takes seconds
 
     from avfer.clip_progress import ClipProgress, outcome_text
+    from avfer.export.privacy import warn_of_pictures
     from avfer.export.summary import summary_table
     from avfer.jobs import check_existing, check_numbers, run_job
     from avfer.pipeline import Pipeline
@@ -166,6 +167,8 @@ def _run(
     pipeline = Pipeline(spec, device, max_threads=threads)
     if pipeline.spec.numbers_only:
         check_numbers(jobs)
+        tables = [next(iter(job.tables.values())) for job in jobs]
+        warn_of_pictures(tables, {path for job in jobs for path in job.outputs})
     if not overwrite:
         check_existing(jobs, pipeline)
     console = Console(stderr=True)

@@ -4,10 +4,12 @@ The key `numbers_only` of a pipeline (`--numbers-only`) is recorded in the metad
 from a table later refuses pictures too.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 
-from avfer.errors import ConfigError
-from avfer.export import Exporter
+from avfer.errors import AvferWarning, ConfigError, shortened
+from avfer.export import CarriesMetadata, Exporter, find_exporter
 
 NUMBERS_ONLY = "numbers_only"  # key of the metadata, "true" or absent
 
@@ -25,3 +27,23 @@ def check_numbers_only(name: str, exporter: Exporter) -> None:
             f"numbers_only: '{name}'{options} shows pictures of the clip; leave it out, or make the table without"
             " numbers_only (--numbers-only)"
         )
+
+
+def warn_of_pictures(tables: Iterable[Path], replaced: Collection[Path]) -> None:
+    """Warn of pages and overlays of earlier runs that show pictures beside tables which are made without.
+
+    replaced: files that this run makes anew.
+    """
+    found = [str(path) for table in tables for path in _with_pictures(table) if path not in replaced]
+    if found:
+        text = f"numbers_only: files of earlier runs show pictures and stay: {shortened(found)}; delete them"
+        warnings.warn(text, AvferWarning, stacklevel=2)
+
+
+def _with_pictures(table: Path) -> Iterator[Path]:
+    """Yield the page and the overlay beside a table if they exist and show pictures."""
+    for exporter in map(find_exporter, ("report", "overlay")):
+        path = table.with_name(table.stem + exporter.suffix)
+        metadata = exporter.read_metadata(path) if path.exists() and isinstance(exporter, CarriesMetadata) else None
+        if metadata is not None and not is_numbers_only(metadata):
+            yield path

@@ -45,6 +45,17 @@ def test_numbers_only_is_recorded_and_writes_the_table_alone(avfer, steady, clip
     assert again.code == 2 and "numbers_only True (now absent)" in again.err
 
 
+@pytest.mark.filterwarnings("always")
+def test_numbers_only_names_the_pages_of_earlier_runs_that_show_pictures(avfer, steady, clip, tmp_path):
+    words = ["run", steady, "--input", clip, "--output", tmp_path / "out", "--overwrite"]
+    assert avfer(*words, "--report").code == 0
+    done = avfer(*words, "--numbers-only")
+    page = tmp_path / "out" / "talk.html"
+    assert done.code == 0 and f"show pictures and stay: {page}; delete them" in " ".join(done.err.split())
+    assert "show pictures" not in avfer(*words, "--numbers-only", "--report").err, "the page is replaced"
+    assert "show pictures" not in avfer(*words, "--numbers-only").err, "the page has no pictures now"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
