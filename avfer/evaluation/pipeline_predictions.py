@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avfer.atomic import output_errors
 from avfer.clip_warnings import ClipWarnings
 from avfer.datasets.example import Corpus, Partition, preserve_notes
 from avfer.errors import ConfigError, MediaError
@@ -43,10 +44,11 @@ class PipelineSource:
     def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[AlignedPredictions]:
         """Run the pipeline on every recording of a partition, then yield its examples with their tables aligned.
 
-        Raises ConfigError if tables of another pipeline, weights or input exist and `overwrite` is False, MediaError
-        after all recordings were tried if some could not be processed.
+        Raises ConfigError if tables of another pipeline, weights or input exist and `overwrite` is False, OutputError
+        if the folder cannot be created, MediaError after all recordings were tried if some could not be processed.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with output_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
         media = list_media(corpus, partition)
         jobs = [replace(plan_job(path, self._folder, ("parquet",)), audio=audio) for path, audio in media.items()]
         if not self._overwrite:

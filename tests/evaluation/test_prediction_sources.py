@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from avfer.errors import AvferError, ConfigError, DatasetError, MediaError
+from avfer.errors import AvferError, ConfigError, DatasetError, MediaError, OutputError
 from avfer.evaluation.evaluation_config import EvalConfig, make_config
 from avfer.evaluation.scoring import score
 from avfer.models.card_files import builtin_card
@@ -75,6 +75,11 @@ def test_a_recording_that_cannot_be_read_is_reported_after_the_others_are_labell
     with pytest.raises(MediaError, match=r"1 of 3 recordings could not be labelled .*broken\.mp4: "):
         score(with_pipeline(recordings))
     assert len(list((recordings.parent / "out" / "tables").iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_created_is_an_error_of_the_output(recordings, read_only_folder):
+    with pytest.raises(OutputError, match="cannot be written"):
+        score(with_pipeline(recordings, output=read_only_folder / "out"))
 
 
 def test_a_pipeline_cannot_label_pictures(tmp_path):
