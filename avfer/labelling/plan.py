@@ -7,15 +7,16 @@ sound file is always read: recordings of several microphones have the same size,
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, ParquetWriter
 
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, OutputError
 from avfer.inputs import InputFile
 from avfer.labelling.entry import PLAN_SCHEMA, Entry, check_id, entries_from
 from avfer.labelling.store import Store
@@ -70,8 +71,8 @@ def write_plan(files: Iterable[InputFile], manifest: Manifest | None, store: Sto
 
 
 def read_plan(path: Path) -> Plan:
-    """Return a plan as it was written."""
-    with ParquetFile(path) as file:
+    """Return a plan as it was written. Raises OutputError if the file is damaged."""
+    with _opened(path) as file:
         return Plan(file.read())
 
 
@@ -80,15 +81,28 @@ def read_batches(paths: Iterable[Path], schema: pa.Schema | None = None) -> Iter
 
     schema: the columns to return; None: those of each plan. A plan of another manifest has other columns of the user:
     those that it lacks are null, and those that are not in the schema are left out.
+
+    Raises OutputError if a file is damaged.
     """
     for path in paths:
-        with ParquetFile(path) as file:
+        with _opened(path) as file:
             wanted = schema or file.schema_arrow
             if not file.metadata.num_rows:
                 yield wanted.empty_table(), []
             for batch in file.iter_batches(BATCH):
                 table = _with_schema(batch, wanted)
                 yield table, entries_from(table)
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[ParquetFile]:
+    """Open a plan. Raises OutputError if it is damaged."""
+    try:
+        with ParquetFile(path) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise OutputError(f"{path} cannot be read: {reason}; run avfer label again, which writes it anew") from error
 
 
 def _with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
@@ -100,11 +114,14 @@ def _with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
 
 
 def _known_hashes(store: Store) -> KnownHashes:
-    """Return the hashes in earlier plans; the plan of this shard takes precedence over manifest.parquet."""
+    """Return the hashes in earlier plans; the plan of this shard takes precedence over manifest.parquet.
+
+    A damaged plan is left out: this run writes it anew.
+    """
     known: KnownHashes = {}
     for path in (store.manifest, store.plan):
         if path.is_file():
-            with ParquetFile(path) as file:
+            with suppress(OutputError), _opened(path) as file:
                 for batch in file.iter_batches(BATCH, columns=["id", "size", "modified", "hash"]):
                     columns = (column.to_pylist() for column in batch.columns)
                     known |= {row[0]: row[1:] for row in zip(*columns, strict=True) if row[3]}

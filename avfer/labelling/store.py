@@ -163,11 +163,12 @@ def is_labelled(folder: Path) -> bool:
 
 
 def read_marker(path: Path) -> Marker | None:
-    """Return the content of a marker; None if it does not exist or cannot be read."""
+    """Return the content of a marker; None if it does not exist or is damaged."""
     try:
-        return json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
+    return content if isinstance(content, dict) else None
 
 
 def _matches(marker: Marker, entry: Entry, pipeline: str) -> bool:

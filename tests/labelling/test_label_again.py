@@ -88,7 +88,7 @@ def test_a_failure_of_another_pipeline_keeps_what_is_done(label, corpus, in_proc
     assert sorted(in_process.given) == ["b.mp4", "deep/a.mp4"]
 
 
-@pytest.mark.parametrize("damage", ["table", "marker", "half"])
+@pytest.mark.parametrize("damage", ["table", "marker", "other marker", "half"])
 def test_a_damaged_or_missing_table_or_marker_is_made_again(label, corpus, in_process, tmp_path, damage):
     label("corpus")
     table, marker = tmp_path / "out/clips/a.mp4.parquet", tmp_path / "out/done/a.mp4.json"
@@ -97,6 +97,8 @@ def test_a_damaged_or_missing_table_or_marker_is_made_again(label, corpus, in_pr
         table.unlink()
     elif damage == "marker":
         marker.write_bytes(marker.read_bytes()[:20])
+    elif damage == "other marker":
+        marker.write_text('"done"')
     else:
         table.write_bytes(table.read_bytes()[:-100])
     label("corpus")

@@ -147,6 +147,16 @@ def test_a_merge_ends_if_another_pipeline_begins_meanwhile(label, tmp_path, monk
     assert not (tmp_path / "dataset").exists()
 
 
+def test_a_damaged_manifest_is_named_and_the_next_run_writes_it_anew(label, corpus, avfer, in_process, tmp_path):
+    label("corpus")
+    (tmp_path / "out/manifest.parquet").write_bytes(b"damaged")
+    for action in (("--status", tmp_path / "out"), ("--merge", tmp_path / "out", "--output", tmp_path / "dataset")):
+        result = avfer("label", *action)
+        assert result.code == 3 and "manifest.parquet cannot be read" in result.err
+    assert label("corpus").done == 3 and in_process.given == []
+    assert status(tmp_path / "out").corpus.done == 3
+
+
 def test_an_existing_dataset_is_not_overwritten(out, tmp_path):
     merge(out, tmp_path / "dataset")
     before = (tmp_path / "dataset/part=0/labels.parquet").read_bytes()
