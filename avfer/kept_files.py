@@ -1,25 +1,22 @@
 """Whether an existing output file may be kept: what made it is compared with what would make it now.
 
 Parquet tables, reports and overlays hold the metadata of their table (`avfer.export.CarriesMetadata`). For the other
-formats, CSV and JSON lines among them, and for exporters from outside avfer the same metadata lies beside the file in
-`.avfer/NAME.json`, with the file's size, so that a file that something else has replaced is not mistaken for it.
+formats, CSV and JSON lines among them, and for exporters from outside avfer the same metadata lies beside the file
+(`avfer.export.file_records`).
 """
 
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from avfer import __version__
-from avfer.atomic import atomic_write
 from avfer.errors import AvferWarning, ConfigError, shortened
 from avfer.export import CarriesMetadata
+from avfer.export.file_records import recorded_metadata, write_record
 
 if TYPE_CHECKING:  # this imports torch
     from avfer.provenance import Provenance
-
-FOLDER = ".avfer"
 
 
 @runtime_checkable
@@ -79,24 +76,9 @@ def record_metadata(path: Path, kind: object, metadata: Mapping[str, str]) -> No
     """
     if isinstance(kind, CarriesMetadata):
         return
-    content = {"size": path.stat().st_size, "metadata": dict(metadata)}
-    with atomic_write(_record(path)) as part:
-        part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    write_record(path, dict(metadata))
 
 
 def _read_metadata(path: Path, kind: object) -> Mapping[str, str]:
     """Return the metadata of the table that a file was made from, empty if nothing is recorded."""
     return kind.read_metadata(path) if isinstance(kind, CarriesMetadata) else recorded_metadata(path)
-
-
-def recorded_metadata(path: Path) -> Mapping[str, str]:
-    """Return the metadata that lies beside a file, such as `au_scale`; empty if there is none for this content."""
-    try:
-        content = json.loads(_record(path).read_bytes())
-        return content["metadata"] if content["size"] == path.stat().st_size else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _record(path: Path) -> Path:
-    return path.parent / FOLDER / f"{path.name}.json"

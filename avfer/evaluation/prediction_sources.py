@@ -16,7 +16,7 @@ import pandas as pd
 from avfer.datasets.example import Corpus, Example, Partition
 from avfer.errors import DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, align, all_columns_of
-from avfer.kept_files import recorded_metadata
+from avfer.export.file_records import recorded_metadata
 
 TABLE_SUFFIXES = ("parquet", "csv", "jsonl")
 METADATA_FACTS = {  # key in the metadata of a table -> name of the fact in a report

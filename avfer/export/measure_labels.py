@@ -35,10 +35,10 @@ def present_columns(people: Sequence[TrackSeries], columns: Sequence[str]) -> li
 def action_unit_title(columns: Sequence[str], metadata: Mapping[str, str]) -> str:
     """Return what the values of action units are: "Action units: activation (measured movement), 0 to 1".
 
-    columns: those that are drawn; metadata: of the table, whose `au_scale` is "activation" or "occurrence" (default).
+    columns: those that are drawn; metadata: of the table, whose `au_scale` is "activation" or "occurrence", or absent.
     """
-    activation = metadata.get("au_scale") == "activation"
-    scale = "activation (measured movement)" if activation else "occurrence (probability)"
+    scales = {"activation": "activation (measured movement)", "occurrence": "occurrence (probability)"}
+    scale = scales.get(metadata.get("au_scale", ""), "scale not stated in the table")
     corrected = " minus the person's resting value" if any(column.endswith(CORRECTED) for column in columns) else ""
     return f"Action units: {scale}{corrected}, 0 to 1"
 

@@ -15,6 +15,7 @@ from pyarrow.parquet import ParquetFile
 
 from avfer.errors import DatasetError
 from avfer.export import metadata_of
+from avfer.export.file_records import recorded_metadata
 
 TYPES = {
     **dict.fromkeys(("clip", "expression", "source", "reason"), pa.string()),
@@ -35,7 +36,7 @@ EXPORTS = (".openface", ".fex", ".segments", "_series")  # before the suffix of 
 
 
 def read_table(path: Path, columns: Iterable[str] = ()) -> pa.Table:
-    """Return the table in a file, with the metadata that a Parquet file has.
+    """Return the table in a file, with the metadata of a Parquet file, or those recorded beside a file of `avfer run`.
 
     columns: those that the caller needs beside REQUIRED.
     Raises DatasetError if the file cannot be read, is no table of avfer, or lacks one of the columns.
@@ -55,7 +56,8 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> pa.Table:
         if set(missing) & set(REQUIRED):
             problem = f"is no table of avfer: it {problem} (its columns: {', '.join(table.column_names[:8])})"
         raise DatasetError(f"{path} {problem}; give a table of avfer run or avfer label")
-    return _with_types(table, path)
+    recorded = {} if path.suffix == ".parquet" else recorded_metadata(path)
+    return _with_types(table.replace_schema_metadata(recorded) if recorded else table, path)
 
 
 def find_tables(path: Path) -> list[Path]:

@@ -86,6 +86,16 @@ def test_a_table_of_numbers_only_is_not_exported_with_pictures(avfer, steady, cl
     assert avfer("export", "csv", tmp_path / "talk.parquet", "--output", tmp_path / "talk.csv").code == 0
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_text_table_of_numbers_only_is_not_exported_with_pictures_either(avfer, steady, clip, tmp_path, suffix):
+    words = ["--input", clip, "--output", tmp_path / "out", "--numbers-only", "--format", suffix]
+    (table,) = avfer("run", steady, *words).paths
+    refused = avfer("export", "overlay", table, "--clip", clip, "--output", tmp_path / "talk.mkv")
+    assert refused.code == 2 and "numbers_only: 'overlay'" in refused.err
+    assert avfer("report", table, "--clip", clip, "--output", tmp_path / "page.html").code == 0
+    assert "image/jpeg" not in (tmp_path / "page.html").read_text()
+
+
 def test_a_table_of_numbers_only_is_exported_to_elan_without_the_clip(avfer, steady, clip, tmp_path):
     load(steady, "cpu", numbers_only=True).run(clip).save(tmp_path / "talk.parquet")
     clip.rename(tmp_path / "gone.mp4")

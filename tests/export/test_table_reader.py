@@ -8,6 +8,8 @@ import pytest
 
 from avfer.catalog import NAMES
 from avfer.errors import DatasetError
+from avfer.export import metadata_of
+from avfer.export.file_records import write_record
 from avfer.export.table_reader import find_clip, find_tables, read_table
 from avfer.export.table_writer import TableWriter
 from tests.export.exporter_tables import TWO, write
@@ -19,6 +21,16 @@ from tests.export.tracks import TRACKS
 def test_a_table_read_from_any_format_is_the_one_written(tmp_path, name, suffix):
     path = TRACKS[name].save(tmp_path / f"talk.{suffix}")
     assert read_table(path).equals(TRACKS[name].to_table(), check_metadata=suffix == "parquet")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_table_has_the_metadata_recorded_beside_its_file(tmp_path, suffix):
+    path = TRACKS["two people"].save(tmp_path / f"talk.{suffix}")
+    assert metadata_of(read_table(path).schema) == {}
+    write_record(path, {"au_scale": "activation", "numbers_only": "true"})
+    assert metadata_of(read_table(path).schema) == {"au_scale": "activation", "numbers_only": "true"}
+    path.write_text(path.read_text() + "\n")
+    assert metadata_of(read_table(path).schema) == {}, "something else changed the file"
 
 
 def test_columns_of_the_users_manifest_are_kept(tmp_path):

@@ -116,6 +116,8 @@ def test_action_units_are_titled_by_their_scale_and_correction(tmp_path):
         return page_data(write(table, tmp_path))["clips"][0]["unitTitle"]
 
     assert title(with_measures(TWO_PEOPLE, scale="occurrence")) == "Action units: occurrence (probability), 0 to 1"
+    unknown = with_measures(TWO_PEOPLE).replace_schema_metadata(None)
+    assert title(unknown) == "Action units: scale not stated in the table, 0 to 1"
     corrected = title(corrected_table(with_measures(TWO_PEOPLE), Baseline()))
     assert corrected == "Action units: activation (measured movement) minus the person's resting value, 0 to 1"
 
