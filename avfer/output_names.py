@@ -1,7 +1,7 @@
 """The names of the output files of clips, below the output folder and without the suffix of a format."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from avfer.errors import ConfigError
@@ -33,19 +33,19 @@ def output_names(files: Sequence[InputFile]) -> list[str]:
             chosen[row] += 1
 
 
-def check_output_names(clips: Iterable[Path]) -> None:
-    """Raise ConfigError if two clips would write the same files, because they differ only in folder or suffix.
+def check_output_names(names: Mapping[Path, str]) -> None:
+    """Raise ConfigError if two clips would write the same files. `avfer evaluate` uses it.
 
-    `avfer evaluate` uses it: it finds the tables of a corpus by the stems of its recordings.
+    names: clip -> name of its outputs.
     """
     clip_of: dict[str, Path] = {}
-    for clip in clips:
-        if clip.stem in clip_of:
+    for clip, name in names.items():
+        if name in clip_of:
             raise ConfigError(
-                f"{clip_of[clip.stem]} and {clip} would both be written as '{clip.stem}'; rename one, or run them "
+                f"{clip_of[name]} and {clip} would both be written as '{name}'; rename one, or run them "
                 "separately with different --output folders"
             )
-        clip_of[clip.stem] = clip
+        clip_of[name] = clip
 
 
 def _names(file: InputFile) -> list[str]:

@@ -45,7 +45,7 @@ def test_names_never_leave_the_output_folder(tmp_path):
     assert names(tmp_path / "m.csv") == ["cam.mp4", "y"]
 
 
-def test_recordings_that_differ_only_in_folder_or_suffix_would_share_their_tables():
-    check_output_names([Path("a/b.mp4"), Path("a/c.mp4")])
+def test_two_recordings_cannot_share_a_table():
+    check_output_names({Path("a/b.mp4"): "b", Path("a/c.mp4"): "c", Path("c/b.mp4"): "c/b"})
     with pytest.raises(ConfigError, match=r"a/b\.mp4 and c/b\.wav would both be written as 'b'"):
-        check_output_names([Path("a/b.mp4"), Path("c/b.wav")])
+        check_output_names({Path("a/b.mp4"): "b", Path("c/b.wav"): "b"})

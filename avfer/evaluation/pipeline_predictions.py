@@ -12,7 +12,7 @@ from avfer.datasets.example import Corpus, Partition, preserve_notes
 from avfer.errors import ConfigError, MediaError
 from avfer.evaluation.alignment import AlignedPredictions
 from avfer.evaluation.evaluation_config import EvalConfig
-from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin, TableFolder
+from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin, TableFolder, table_name
 from avfer.jobs import Job, Outcome, check_existing, plan_job, run_job
 from avfer.output_names import check_output_names
 
@@ -49,8 +49,7 @@ class PipelineSource:
         """
         with output_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-        media = list_media(corpus, partition)
-        jobs = [replace(plan_job(path, self._folder, ("parquet",)), audio=audio) for path, audio in media.items()]
+        jobs = plan_jobs(corpus, partition, self._folder)
         if not self._overwrite:
             check_existing(jobs, self._pipeline)
         _check_outcomes(self._run(jobs))
@@ -77,23 +76,25 @@ class PipelineSource:
         return outcomes
 
 
-def list_media(corpus: Corpus, partition: Partition) -> dict[Path, Path | None]:
-    """Return the media files of a partition's examples, each once, with the separate audio file of a video or None.
+def plan_jobs(corpus: Corpus, partition: Partition, folder: Path) -> list[Job]:
+    """Return a job for each media file of a partition's examples: the video with its separate sound, else the sound.
 
-    An example without a video has its audio file as the media file.
+    folder: of the tables, which are named as `table_name` says.
 
-    Raises ConfigError if there are none, or if two files would be written to the same table.
+    Raises ConfigError if there are no media files, or if two of them would be written to the same table.
     """
-    media: dict[Path, Path | None] = {}
+    names: dict[Path, str] = {}
+    sounds: dict[Path, Path | None] = {}
     with preserve_notes(corpus.notes):
         for example in corpus.examples(partition):
             if len(example) and (path := example.video or example.audio):
-                media[path] = example.audio if example.audio != path else None
-    if not media:
+                names[path] = table_name(example, path)
+                sounds[path] = example.audio if example.audio != path else None
+    if not names:
         problem = "has no recordings that a pipeline could read; use --model or --predictions"
         raise ConfigError(f"the {partition} partition of {corpus.name} at {corpus.root} {problem}")
-    check_output_names(media)
-    return media
+    check_output_names(names)
+    return [replace(plan_job(path, folder, ("parquet",), name=names[path]), audio=sounds[path]) for path in names]
 
 
 def _describe_pipeline(pipeline: "Pipeline") -> PredictionOrigin:

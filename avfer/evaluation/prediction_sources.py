@@ -55,7 +55,7 @@ class PredictionSource(Protocol):
 
 @dataclass
 class TableFolder:
-    """A folder with a table for each example, named after its id, its video or its audio file.
+    """A folder with a table for each example, named after its id, with or without the ending, its video or its audio.
 
     Raises DatasetError if the folder does not exist.
     """
@@ -85,10 +85,11 @@ class TableFolder:
 
     def _find_table(self, example: Example) -> Path | None:
         """Return the table named after the id, the video or the audio of an example, None if there is none."""
-        media = [path.stem for path in (example.video, example.audio) if path]
-        for stem in dict.fromkeys([example.id, *media]):
+        media = [path for path in (example.video, example.audio) if path]
+        names = [*([example.id] if _is_below(example.id) else []), *(table_name(example, path) for path in media)]
+        for name in dict.fromkeys([*names, *(path.stem for path in media)]):
             for suffix in TABLE_SUFFIXES:
-                if (path := self.folder / f"{stem}.{suffix}").is_file():
+                if (path := self.folder / f"{name}.{suffix}").is_file():
                     return path
         return None
 
@@ -102,6 +103,21 @@ class TableFolder:
             if value not in known.split("; "):
                 self.origin.facts[fact] = f"{known}; {value}"
         return metadata
+
+
+def table_name(example: Example, media: Path) -> str:
+    """Return the name of the table that a pipeline makes of a media file of an example, without the ending of a format.
+
+    It is `anna/talk` where the id of the example is the path `anna/talk.mp4`, so that recordings of one name in several
+    folders have a table each; else it is the name of the media file.
+    """
+    is_path = example.id.endswith(media.name) and _is_below(example.id)
+    return example.id.removesuffix(media.suffix) if is_path else media.stem
+
+
+def _is_below(name: str) -> bool:
+    """Return whether a file of this name lies in the folder that it is joined with."""
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def read_predictions(path: Path) -> pd.DataFrame:

@@ -8,8 +8,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from avfer.datasets.example import Example
 from avfer.errors import AvferError, ConfigError, DatasetError, MediaError, OutputError
 from avfer.evaluation.evaluation_config import EvalConfig, make_config
+from avfer.evaluation.prediction_sources import table_name
 from avfer.evaluation.scoring import score
 from avfer.models.card_files import builtin_card
 from tests.evaluation.toy_corpus import CLASSES
@@ -62,6 +64,32 @@ def test_a_pipeline_reads_the_separate_sound_of_a_recording(recordings):
     tables = sorted((recordings.parent / "out" / "tables").iterdir())
     one, two = (json.loads(pyarrow.parquet.read_schema(path).metadata[b"input"]) for path in tables)
     assert "sound" not in one and two["sound"]["name"] == "two.wav"
+
+
+def test_recordings_of_one_name_in_several_folders_have_a_table_each(recordings):
+    rows = ["path,frame,valence"]
+    for number, folder in enumerate(("anna", "ben")):
+        (recordings / folder).mkdir()
+        (recordings / f"{('one', 'two')[number]}.mp4").rename(recordings / folder / "talk.mp4")
+        rows += [f"{folder}/talk.mp4,{frame},{(frame + number) / 20}" for frame in range(12)]
+    (recordings / "labels.csv").write_text("\n".join(rows))
+    config = with_pipeline(recordings, corpus="table", partition="train")
+    report = score(config)
+    tables = recordings.parent / "out" / "tables"
+    assert [path.relative_to(tables).as_posix() for path in sorted(tables.rglob("*.parquet"))] == [
+        "anna/talk.parquet",
+        "ben/talk.parquet",
+    ]
+    again = make_config(config.model_dump(exclude={"pipeline"}) | {"predictions": tables}, "a test")
+    assert score(again).headline == report.headline
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("anna/talk.mp4", "anna/talk"), ("../talk.mp4", "talk"), ("/data/talk.mp4", "talk"), ("P1", "talk")],
+)
+def test_a_table_lies_below_the_folder_of_tables(name, table):
+    assert table_name(Example(name, "dev", {}), Path("/data/talk.mp4")) == table
 
 
 def test_tables_of_another_pipeline_raise_an_error(recordings):
