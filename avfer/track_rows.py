@@ -37,7 +37,7 @@ def column_values(track: _AffectRows, name: str) -> np.ndarray:
     """
     table = track.to_table()
     if name not in table.column_names:
-        raise KeyError(unknown("column", name, table.column_names))
+        raise KeyError(unknown("column", str(name), table.column_names))
     frames = track.faces.frames
     absent = np.setdiff1d(np.arange(track.clock.first, track.clock.stop), frames)
     kept = np.isin(np.sort(np.concatenate([frames, absent])), frames)

@@ -31,6 +31,8 @@ def test_columns_of_integers_texts_and_truth_values_have_their_types():
 def test_an_unknown_column_is_a_key_error_with_the_nearest_name():
     with pytest.raises(KeyError, match="did you mean 'valence'"):
         TWO_PEOPLE["valnce"]
+    with pytest.raises(KeyError, match="unknown column '0'; there are: "):
+        TWO_PEOPLE[0]  # pyright: ignore[reportArgumentType]  # a user who takes the result for a list of rows
 
 
 def test_rows_cannot_be_iterated_by_mistake():
