@@ -74,7 +74,8 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
       value while the eyes are open, `eye_closed` below 0.5;
     - expression_s: time with an expression; share_happiness, ...: share of each in it, they sum to 1;
     - for each kind of event such as smile: smile_count, smile_per_min (of the time with a value of its column),
-      smile_mean_s (duration), smile_total_s; null if the table has no column for it or no value of it;
+      smile_mean_s (duration), smile_total_s; null if the table has no column for it, no value of it, or a single row
+      of the person, as for a photograph;
     - au_scale: "occurrence" or "activation", what the action units measure; null if the table does not state it;
     - event_rules: the columns and thresholds of the events.
 

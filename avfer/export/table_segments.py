@@ -91,9 +91,13 @@ def segment_table(table: pa.Table, kinds: Mapping[str, EventKind] = EVENTS) -> p
 
 
 def find_segments(person: PersonRows, name: str, kind: EventKind) -> Segments | None:
-    """Return the segments of a kind called `name` of one person, None if none of the kind's columns has a value."""
+    """Return the segments of a kind called `name` of one person.
+
+    None if none of the kind's columns has a value, or if the person has a single row: closed eyes in a photograph are
+    no blink.
+    """
     column = kind.column_in(person.table)
-    if column is None or person.table[column].null_count == len(person):
+    if column is None or len(person) == 1 or person.table[column].null_count == len(person):
         return None
     if column != EXPRESSION:
         return find_events(person.starts, person.stops, person.numbers(column), kind.rule, name)

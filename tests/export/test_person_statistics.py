@@ -85,6 +85,11 @@ def test_a_single_row_has_a_mean_and_no_spread():
     assert row["present_s"] == 0.04
 
 
+def test_a_photograph_has_no_count_of_blinks():
+    (row,) = summary([face(0.0, 0.25) | {"eye_closed": 0.9}])
+    assert row["eye_closed_mean"] == pytest.approx(0.9) and row["blink_count"] is row["blink_per_min"] is None
+
+
 def test_a_clip_without_a_face_has_one_row_of_nulls_with_coverage_0():
     (row,) = summary([{"time_s": 0.0}, {"time_s": 0.1}])
     assert (row["read_from"], row["coverage"], row["frames"], row["person"], row["tracks"]) == (

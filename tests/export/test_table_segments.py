@@ -65,6 +65,12 @@ def test_a_person_without_a_value_of_the_column_has_no_segments_of_its_kind():
     assert None not in seen and heard == [None, None, None]
 
 
+def test_closed_eyes_in_a_photograph_are_no_blink():
+    photograph = [one_person()[2] | {"time_s": 0.0}]
+    assert found(photograph) == []
+    assert ("blink", 0.2, 0.3) in [(row[2], *row[4:]) for row in found(one_person())]
+
+
 def test_a_segment_has_the_track_on_which_it_starts():
     rows = [row | {"track": 4 if i < 3 else 9} for i, row in enumerate(one_person())]
     tracks = [(track, label) for _, track, _, label, *_ in found(rows)]
