@@ -11,7 +11,7 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,8 +153,7 @@ class _ClipLabeller:
         with self._new_table(entry) as part:
             with ParquetFile(self._store.table(entry.id)) as file, TableWriter(part) as writer:
                 for batch in file.iter_batches():
-                    table = pa.Table.from_batches([batch])
-                    writer.append(with_columns(table.drop_columns(old["names"]), entry.columns))
+                    writer.append(with_columns(pa.Table.from_batches([batch]), entry.columns, old["names"]))
             size = _checked_size(part, old["rows"])
         return old | self._facts(entry) | {"bytes": size}
 
@@ -199,15 +198,17 @@ def remote_state(entry: Entry) -> dict[str, object]:
     return {"size": entry.size, "modified": entry.modified, "content": entry.hash}
 
 
-def with_columns(table: pa.Table, columns: pa.Table | None) -> pa.Table:
+def with_columns(table: pa.Table, columns: pa.Table | None, old: Sequence[str] = ()) -> pa.Table:
     """Return a table of N rows with the user's columns behind its own.
 
-    columns: a table of one row, whose values are repeated in every row with their types; None: the table as it is.
+    columns: a table of one row, whose values are repeated in every row with their types; None: no column. old: names of
+    columns that an earlier manifest had. Those, and earlier values of `columns`, are left out if the table has them.
     """
-    if columns is None:
-        return table
-    for field in columns.schema:
-        table = table.append_column(field, pa.repeat(columns[field.name][0], len(table)))
+    own = dict(zip(columns.schema, columns.columns, strict=True)) if columns is not None else {}
+    replaced = {*old, *(field.name for field in own)}
+    table = table.drop_columns([name for name in table.column_names if name in replaced])
+    for field, column in own.items():
+        table = table.append_column(field, pa.repeat(column[0], len(table)))
     return table
 
 

@@ -69,9 +69,7 @@ def _read_table(store: Store, entry: Entry) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         raise OutputError(f"{path} cannot be read: {error}; delete it and label again") from error
     metadata = table.schema.metadata or {}
-    replaced = {*old.get("names", []), *(entry.columns.column_names if entry.columns else [])}
-    table = table.drop_columns([column for column in table.column_names if column in replaced])
-    table = with_columns(table, entry.columns)
+    table = with_columns(table, entry.columns, old.get("names", []))
     table = table.add_column(0, pa.field("id", pa.string()), pa.repeat(entry.id, len(table)))
     return table.replace_schema_metadata({key: metadata[key] for key in SHARED_METADATA if key in metadata})
 

@@ -13,6 +13,10 @@ from tests.labelling.corpora import labels, values, write_corpus
 ROWS = "path,subject,age\nx/a.mp4,s1,20\nx/b.mp4,s2,31\n"
 
 
+def raise_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def listed(tmp_path):
     write_corpus(tmp_path / "x", "a.mp4", "b.mp4")
@@ -71,6 +75,16 @@ def test_changed_columns_are_replaced_without_the_pipeline(label, listed, in_pro
         assert new[name].schema.metadata == old[name].schema.metadata
     label("m.csv")
     assert in_process.given == []
+
+
+def test_a_run_that_was_killed_before_the_marker_of_new_columns_can_continue(label, listed, tmp_path, monkeypatch):
+    label("m.csv")
+    listed.write_text(ROWS.replace("age", "fee"))  # the size of the tables does not change
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("avfer.labelling.store.Store.mark_done", raise_interrupt)
+        label("m.csv")
+    assert label("m.csv").done == 2
+    assert [table.column_names[-2:] for table in labels(tmp_path / "out").values()] == [["subject", "fee"]] * 2
 
 
 def test_shards_of_a_changed_manifest_can_be_labelled_one_after_the_other(label, listed, in_process, tmp_path):
