@@ -30,7 +30,7 @@ from avfer.torch_threads import set_torch_threads, torch_threads
 from avfer.types import Clip, FaceCrops, FrameBatch, Span
 
 Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
-TRIM_EVERY = 8  # spans between two releases of free memory
+TRIM_EVERY = 64  # spans between two releases of free memory, whose pages the system must then map again
 CHUNK_BYTES = 12_000_000  # of pixels in one step at most, but at least one frame
 
 
