@@ -32,6 +32,7 @@ from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, is_junk, natural,
 from avfer.datasets.splits import PARTITION_WORDS, read_percentages, split_by_percentages
 from avfer.datasets.table_rows import EXPRESSIONS
 from avfer.errors import ConfigError, MediaError
+from avfer.option_types import Number
 
 ALL_TRAIN = "no folders train, dev and test: all of it is train; set split=70/15/15"
 NO_MEDIA = "codings without their video or audio: left out"
@@ -73,9 +74,9 @@ class CodedVideos(Corpus):
         split: str | None = None,
         tiers: Mapping[str, str] | None = None,
         subject: str | None = None,
-        offset: float = 0.0,
+        offset: Number = 0.0,
         rest: str | None = None,
-        rate: float = 25.0,
+        rate: Number = 25.0,
     ) -> None:
         if not 0 < rate <= 1000:
             raise ConfigError(f"rate: must be > 0 and <= 1000 Hz, got {rate:g}")

@@ -9,15 +9,17 @@ A leak is a subject, or a recording of a corpus without subjects, that is in two
 
 import inspect
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
 from avfer.catalog import check_call, find
 from avfer.datasets.example import Corpus, Example, Notes, Partition
 from avfer.errors import ConfigError, DatasetError, MediaError, unknown
+from avfer.option_types import validate
 
 NO_EXAMPLES = "no examples at all: is the copy complete?"
 REPEATED_ID = "examples with the same id"
@@ -80,9 +82,11 @@ def open_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
     """Open a corpus on disk, by a name of the catalog or as `package.module:Name`.
 
     options: as listed by `avfer corpora list`, for example `task="va"`.
-    Raises ConfigError as `find_corpus`, and DatasetError if the root does not contain the corpus.
+    Raises ConfigError as `find_corpus` and for an option of another type than the constructor declares, DatasetError if
+    the root does not contain the corpus.
     """
-    return find_corpus(name, options)(Path(root), **options)
+    kind = find_corpus(name, options)
+    return kind(Path(root), **_convert_options(name, kind, options))
 
 
 def find_corpus(name: str, options: Collection[str] = ()) -> Callable[..., Corpus]:
@@ -109,6 +113,23 @@ def open_tasks(name: str, root: Path | str, **options: Any) -> list[Corpus]:
     if "task" in options or len(corpus.tasks) < 2:
         return [corpus]
     return [open_corpus(name, root, **options, task=task) for task in corpus.tasks]
+
+
+def _convert_options(name: str, kind: Callable[..., Corpus], options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as instances of the types that the constructor of a corpus declares: "0.5" as 0.5.
+
+    Raises ConfigError for a value that is of another type.
+    """
+    types: dict[str, Any] = {}
+    with suppress(NameError):  # a corpus of the user may name types that only type checkers import
+        types = get_type_hints(kind.__init__, include_extras=True)
+    converted = dict(options)
+    for option in options.keys() & types.keys():
+        try:
+            converted[option] = validate(types[option], options[option])
+        except ValueError as error:
+            raise ConfigError(f"corpus '{name}': {option}: {error}") from None
+    return converted
 
 
 def options_of(kind: type) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from avfer.datasets.listing import check_root, find_folder, names, not_found, wa
 from avfer.datasets.single_label import open_picture
 from avfer.datasets.text_files import NUMBER, TableRow, integer, number, read_rows
 from avfer.errors import ConfigError, DatasetError
+from avfer.option_types import Number
 
 FILES: dict[Partition, str] = {
     "train": "faceexp-comparison-data-train-public.csv",
@@ -56,7 +57,7 @@ class Fec(Corpus):
     name = "fec"
     distribution = "CSV files as distributed"
 
-    def __init__(self, root: Path | str, agreement: float = AGREEMENT) -> None:
+    def __init__(self, root: Path | str, agreement: Number = AGREEMENT) -> None:
         self.root = check_root(root)
         self.notes = Notes()
         if not 0 < agreement <= 1:
