@@ -14,7 +14,7 @@ import pandas as pd
 
 from avfer.codings import coding_suffixes, read_codings
 from avfer.codings.coding import Coding
-from avfer.codings.columns import EXPRESSION, CodedColumn, check_mapping
+from avfer.codings.columns import EXPRESSION, CodedColumn, check_mapping, column_of
 from avfer.codings.sampling import sample_coding
 from avfer.errors import ConfigError, DatasetError, shortened
 from avfer.evaluation.alignment import numeric_column, select_face
@@ -24,6 +24,7 @@ from avfer.export.table_reader import find_tables, read_table
 
 NO_CODING = "clips without a coding: not scored"
 NO_CLIP = "codings without a clip: not used"
+NO_COLUMN = "tiers that are named after no column: not compared, unless --map TIER=COLUMN names one"
 OTHER_NAME = "the coding names another clip than the table"
 SEVERAL_PIPELINES = "the tables were made by {} different pipelines; the scores mix them"
 MAX_NAMES = 8  # in a message
@@ -87,7 +88,10 @@ def read_pairs(tables: Path, codings: Path, options: CodingOptions) -> Pairing:
     clips = [clip for path in find_tables(tables) for clip in _clips(path)]
     found = [coding for path in _coding_files(codings, tables) for coding in read_codings(path, options.format)]
     check_mapping(found, options.mapping)
-    return _match(clips, found)
+    pairs, notes = _match(clips, found)
+    names = dict.fromkeys(tier.name for _, coding in pairs for tier in coding.tiers)
+    unread = [name for name in names if name not in options.mapping and column_of(name) is None]
+    return Pairing(pairs, [*notes, f"{NO_COLUMN}: {_names(unread)}"] if unread else notes)
 
 
 def read_recordings(pairs: Sequence[tuple[LabelledClip, Coding]], options: CodingOptions) -> Iterator[CodedRecording]:

@@ -224,6 +224,14 @@ def test_a_subject_is_chosen_among_several(tmp_path, table):
     assert values_of(agree(table, anna, CodingOptions(subject="Ben")))["expression", "kappa"] == pytest.approx(1.0)
 
 
+def test_tiers_that_name_no_column_are_noted_unless_they_are_mapped(table, tmp_path):
+    coding = write_csv(tmp_path / "talk.csv", [*MARKS, ("Valance", 0.0, 1.0, "0.5"), ("laughs", 1.0, 1.8, "1")])
+    (note,) = (note for note in agree(table, coding).notes if "no column" in note)
+    assert note.endswith("unless --map TIER=COLUMN names one: Valance, laughs")
+    mapping = {"Valance": CodedColumn("valence"), "laughs": CodedColumn("au12")}
+    assert not any("no column" in note for note in agree(table, coding, CodingOptions(mapping)).notes)
+
+
 def test_folders_are_paired_by_name_and_have_intervals_over_clips(tmp_path):
     (tmp_path / "tables").mkdir()
     (tmp_path / "codings").mkdir()
