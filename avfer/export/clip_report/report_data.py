@@ -116,6 +116,7 @@ def _person(
         "label": person.label,
         "tracks": list(person.tracks),
         "rows": len(person),
+        "present": int(_present(person).sum()),
         "share": _share(rows, person),
         "means": {name: _mean(values[name]) for name in (*VALUES, "quality")},
         "expressions": [[name, count / total] for name, count in counts.most_common()],
@@ -127,8 +128,12 @@ def _person(
 
 def _share(rows: ClipRows, person: PersonRows) -> float:
     """Return the share of the instants on which a person has a face or, without one, a value from the voice."""
-    shown = np.ones(len(person), bool) if person.tracks else np.isfinite(person.numbers("valence"))
-    return len(np.unique(person.starts[shown])) / max(len(rows.starts), 1)
+    return len(np.unique(person.starts[_present(person)])) / max(len(rows.starts), 1)
+
+
+def _present(person: PersonRows) -> np.ndarray:
+    """Return on which rows a person has a face or, without one, a value from the voice: (M,) bool."""
+    return np.ones(len(person), bool) if person.tracks else np.isfinite(person.numbers("valence"))
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -27,7 +27,7 @@ function showPeopleTable(people) {
   byId("people-table").replaceChildren(textTable(
     ["person", "most probable expression", "valence", "arousal", "quality", "of the clip", "rows", "tracks"],
     people.map((person) => [person.label, shareBar(person), mean(person.means.valence), mean(person.means.arousal),
-      person.means.quality === null ? "–" : person.means.quality.toFixed(2), percent(person.share), String(person.rows), person.tracks.join(", ")]), [2, 3, 4, 5, 6]));
+      person.means.quality === null ? "–" : person.means.quality.toFixed(2), percent(person.share), String(person.present), person.tracks.join(", ")]), [2, 3, 4, 5, 6]));
 }
 
 function shareBar(person) {

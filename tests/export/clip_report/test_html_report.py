@@ -87,6 +87,14 @@ def test_missing_and_infinite_values_are_missing(tmp_path):
     assert np.isnan(columns["valence"]).sum() == 3
 
 
+def test_the_voice_alone_is_present_where_it_has_values(tmp_path):
+    table = TRACKS["voice alone"].to_table()
+    values = pa.array(np.zeros(30, np.float32), mask=np.arange(30) >= 12)
+    table = table.set_column(table.column_names.index("valence"), "valence", values)
+    (voice,) = page_data(write(table, tmp_path))["clips"][0]["people"]
+    assert (voice["label"], voice["present"], voice["share"]) == ("voice alone", 12, pytest.approx(12 / 30))
+
+
 def test_people_have_their_tracks_shares_and_colours_and_the_largest_comes_first(tmp_path):
     (clip,) = page_data(write(TWO_PEOPLE.to_table(), tmp_path))["clips"]
     first, second = clip["people"][:2]
