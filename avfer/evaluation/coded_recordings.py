@@ -1,7 +1,8 @@
 """Pair tables of predictions with human codings of the same clips, and read both at the times of the tables.
 
 A coding belongs to the clip whose name, without folder and ending, is that of its media file, of its observation, or
-of its own file. A single coding and a single clip belong together whatever their names.
+of its own file; of several clips of this name, to the one in the folder of the same name. A single coding and a single
+clip belong together whatever their names.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ def read_pairs(tables: Path, codings: Path, options: CodingOptions) -> Pairing:
     clips = [clip for path in find_tables(tables) for clip in _clips(path)]
     found = [coding for path in _coding_files(codings, tables) for coding in read_codings(path, options.format)]
     check_mapping(found, options.mapping)
-    pairs, notes = _match(clips, found)
+    pairs, notes = _match(clips, found, codings)
     names = dict.fromkeys(tier.name for _, coding in pairs for tier in coding.tiers)
     unread = [name for name in names if name not in options.mapping and column_of(name) is None]
     return Pairing(pairs, [*notes, f"{NO_COLUMN}: {_names(unread)}"] if unread else notes)
@@ -133,41 +134,58 @@ def _coding_files(path: Path, tables: Path) -> list[Path]:
     return found
 
 
-def _match(clips: list[LabelledClip], codings: list[Coding]) -> Pairing:
-    """Return the codings of the clips. Raises DatasetError if there are none, or if names are not unique."""
+def _match(clips: list[LabelledClip], codings: list[Coding], root: Path) -> Pairing:
+    """Return the codings of the clips. Raises DatasetError if there are none, or if names are not unique.
+
+    root: the folder of the codings, or their only file.
+    """
     if len(clips) == 1 and len(codings) == 1:
         other = codings[0].clip and PurePath(codings[0].clip).stem != clips[0].stem
         notes = [f"{OTHER_NAME}: {codings[0].clip}, {clips[0].name}"] if other else []
         return Pairing([(clips[0], codings[0])], notes)
-    by_name: dict[str, LabelledClip] = {}
-    for clip in clips:
-        if clip.stem in by_name:
-            raise DatasetError(f"two clips are called '{clip.stem}': {by_name[clip.stem].name} and {clip.name}")
-        by_name[clip.stem] = clip
-    matched: dict[str, Coding] = {}
+    places: dict[str, list[int]] = {}  # name -> positions of the clips of this name
+    for place, clip in enumerate(clips):
+        places.setdefault(clip.stem, []).append(place)
+    matched: dict[int, Coding] = {}  # position of the clip -> its coding
     unused: list[str] = []
     for coding in codings:
-        name = next((stem for stem in (PurePath(coding.clip).stem, coding.path.stem) if stem in by_name), None)
-        if name is None:
+        stem = next((stem for stem in (PurePath(coding.clip).stem, coding.path.stem) if stem in places), None)
+        if stem is None:
             unused.append(coding.clip or coding.path.name)
-        elif name in matched:
-            both = f"{matched[name].path} and {coding.path}"
-            raise DatasetError(f"two codings of the clip '{name}': {both}; give those of one coder at a time")
-        else:
-            matched[name] = coding
+            continue
+        place = _place_of(coding, {place: clips[place] for place in places[stem]}, root)
+        if place in matched:
+            both = f"{matched[place].path} and {coding.path}"
+            raise DatasetError(f"two codings of the clip '{stem}': {both}; give those of one coder at a time")
+        matched[place] = coding
     if not matched:
         raise DatasetError(
-            f"no coding has the name of a clip; codings: {_names(unused)}; clips: {_names(by_name)}; rename the files"
+            f"no coding has the name of a clip; codings: {_names(unused)}; clips: {_names(places)}; rename the files"
         )
-    pairs = [(clip, matched[name]) for name, clip in by_name.items() if name in matched]
-    lacking = [name for name in by_name if name not in matched]
+    pairs = [(clip, matched[place]) for place, clip in enumerate(clips) if place in matched]
+    lacking = [clip.stem for place, clip in enumerate(clips) if place not in matched]
     notes = [f"{note}: {_names(names)}" for note, names in ((NO_CODING, lacking), (NO_CLIP, unused)) if names]
     pipelines = {clip.pipeline for clip, _ in pairs if clip.pipeline}
     notes += [SEVERAL_PIPELINES.format(len(pipelines))] if len(pipelines) > 1 else []
     return Pairing(pairs, notes)
 
 
-def _names(names: Sequence[str] | Mapping[str, LabelledClip]) -> str:
+def _place_of(coding: Coding, clips: Mapping[int, LabelledClip], root: Path) -> int:
+    """Return the position of the clip of a coding among clips of one name: the only one, else that in the same folder.
+
+    Raises DatasetError if none or several of the clips are in the folder of the coding.
+    """
+    folder = coding.path.parent.relative_to(root) if root.is_dir() else Path()
+    beside = [place for place, clip in clips.items() if PurePath(clip.name).parent == folder]
+    found = beside if len(clips) > 1 else list(clips)
+    if len(found) != 1:
+        both = " and ".join(clip.name for clip in clips.values())
+        problem = f"{len(clips)} clips are called '{next(iter(clips.values())).stem}': {both}"
+        raise DatasetError(f"{problem}; put their codings into folders of the same names")
+    return found[0]
+
+
+def _names(names: Sequence[str] | Mapping[str, object]) -> str:
     return shortened(list(names), MAX_NAMES)
 
 

@@ -251,6 +251,22 @@ def test_folders_are_paired_by_name_and_have_intervals_over_clips(tmp_path):
     assert [(score.clips, score.moments) for score in found.scores if score.column == "au12"] == [(3, 150)] * 3
 
 
+def test_clips_of_one_name_are_compared_with_the_coding_in_the_folder_of_the_same_name(tmp_path):
+    tables, codings = tmp_path / "tables", tmp_path / "codings"
+    for name, marks in (("anna", MARKS), ("ben", [("valence", 0.0, 1.0, "0.5")])):
+        for folder in (tables, codings):
+            (folder / name).mkdir(parents=True)
+        save_table(tables / name / "talk.parquet", make_table(source=[f"{name}/talk.mp4"] * FRAMES))
+        write_csv(codings / name / "talk.csv", marks)
+    (valence, *_), (au12, *_) = (
+        [s for s in agree(tables, codings).scores if s.column == c] for c in ("valence", "au12")
+    )
+    assert (valence.clips, valence.moments, au12.clips) == (2, 40 + 25, 1)
+    (codings / "ben").rename(codings / "carl")
+    with pytest.raises(DatasetError, match=r"2 clips are called 'talk': anna/talk\.mp4 and ben/talk\.mp4; put"):
+        agree(tables, codings)
+
+
 def test_two_codings_of_one_clip_are_an_error(tmp_path, table):
     (tmp_path / "codings").mkdir()
     write_csv(tmp_path / "codings" / "talk.csv")
