@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from avfer.atomic import output_errors
 from avfer.clip_warnings import ClipWarnings
 from avfer.datasets.example import Corpus, Partition, preserve_notes
-from avfer.errors import ConfigError, MediaError
+from avfer.errors import ConfigError, DatasetError, MediaError
 from avfer.evaluation.alignment import AlignedPredictions
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin, TableFolder, table_name
@@ -81,18 +81,23 @@ def plan_jobs(corpus: Corpus, partition: Partition, folder: Path) -> list[Job]:
 
     folder: of the tables, which are named as `table_name` says.
 
-    Raises ConfigError if there are no media files, or if two of them would be written to the same table.
+    Raises DatasetError if no example has labels, ConfigError if there are no media files, or if two of them would be
+    written to the same table.
     """
+    labelled = False
     names: dict[Path, str] = {}
     sounds: dict[Path, Path | None] = {}
     with preserve_notes(corpus.notes):
         for example in corpus.examples(partition):
+            labelled |= len(example) > 0
             if len(example) and (path := example.video or example.audio):
                 names[path] = table_name(example, path)
                 sounds[path] = example.audio if example.audio != path else None
+    where = f"the {partition} partition of {corpus.name} at {corpus.root}"
+    if not labelled:
+        raise DatasetError(f"{where} has no labels; write a submission with `avfer submit` instead")
     if not names:
-        problem = "has no recordings that a pipeline could read; use --model or --predictions"
-        raise ConfigError(f"the {partition} partition of {corpus.name} at {corpus.root} {problem}")
+        raise ConfigError(f"{where} has no recordings that a pipeline could read; use --model or --predictions")
     check_output_names(names)
     return [replace(plan_job(path, folder, ("parquet",), name=names[path]), audio=sounds[path]) for path in names]
 

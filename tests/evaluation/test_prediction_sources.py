@@ -110,6 +110,14 @@ def test_a_folder_that_cannot_be_created_is_an_error_of_the_output(recordings, r
         score(with_pipeline(recordings, output=read_only_folder / "out"))
 
 
+def test_a_partition_without_labels_is_not_run(recordings):
+    (recordings / "VA_Estimation_Challenge" / "Train_Set").mkdir(parents=True)
+    (recordings / "VA_Estimation_Challenge" / "Train_Set" / "one.txt").write_text("valence,arousal\n0.1,0.2\n")
+    (recordings / "Valence_Arousal_test_set.txt").write_text("two\n")
+    with pytest.raises(DatasetError, match=r"the test partition of aff_wild2 at .* has no labels; write a submission"):
+        score(with_pipeline(recordings, corpus="aff_wild2", partition="test"))
+
+
 def test_a_pipeline_cannot_label_pictures(tmp_path):
     config = with_pipeline(tmp_path / "pictures", corpus=PICTURES)
     with pytest.raises(ConfigError, match="no recordings that a pipeline could read; use --model"):
