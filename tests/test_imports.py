@@ -1,6 +1,7 @@
 """Checkpoints as their authors wrote them become weight files with cards, and compute what their code computes."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,19 @@ from torch import Tensor
 
 from avfer.errors import ConfigError, WeightsError
 from avfer.goldens.adapters import ADAPTERS
-from avfer.goldens.golden_files import read_golden
+from avfer.goldens.golden_files import Golden, read_golden
 from avfer.models.card_files import read_card
 from avfer.models.checkpoint_import import import_weights
 from avfer.models.factory import create
 from avfer.models.weights import card_of, locate
 
 FOLDER = Path(__file__).parent / "golden"
+
+
+@lru_cache(maxsize=1)
+def golden_of(name: str) -> Golden:
+    """Return a golden; the one read last is kept, because the weights of a large network take seconds to compute."""
+    return read_golden(FOLDER / name)
 
 
 class RecorderMeter:
@@ -80,7 +87,7 @@ LAYOUTS = [  # golden, network, layout, what the user says of the classes
 
 def official(golden: str, layout: Any, path: Path) -> Path:
     """A checkpoint with the tensors of a golden."""
-    found = read_golden(FOLDER / golden)
+    found = golden_of(golden)
     tensors = {name: torch.from_numpy(values) for name, values in found.tensors.items()}
     computed = {name: torch.zeros(49, 49, dtype=torch.int64) for name in found.constructed}  # never read
     torch.save(layout(tensors | computed), path)
@@ -93,7 +100,7 @@ def test_an_imported_checkpoint_computes_what_the_authors_code_computes(tmp_path
     imported = import_weights(name, file, tmp_path / "ours.safetensors", classes=classes)
     file.unlink()
     network = create(name, weights=imported.path)
-    case = read_golden(FOLDER / golden).cases[0]
+    case = golden_of(golden).cases[0]
     with torch.inference_mode():
         outputs = ADAPTERS[name].cases[case.name](network, {key: torch.from_numpy(x) for key, x in case.inputs.items()})
     compared = [wanted for wanted in case.expected if wanted.name in outputs]
