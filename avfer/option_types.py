@@ -231,6 +231,8 @@ def option_errors(option: str) -> Generator[None]:
 
 def check_device(name: str) -> None:
     """Raise ConfigError unless a text names a kind of device, such as "cuda:1"; this machine may lack it."""
+    if name.lower().startswith("gpu"):  # the nearest name would be "cpu"
+        raise ConfigError(f"unknown device '{name}'; a GPU is 'cuda' (NVIDIA, AMD) or 'mps' (Apple)")
     if not DEVICE.fullmatch(name):
         raise ConfigError(unknown("device", name, DEVICES))
 

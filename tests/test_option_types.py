@@ -97,3 +97,9 @@ def test_a_kind_of_device_with_or_without_a_number_is_a_device(name: str):
 def test_anything_else_is_no_device(name: str):
     with pytest.raises(ConfigError, match=f"unknown device '{name}'; did you mean '"):
         check_device(name)
+
+
+@pytest.mark.parametrize("name", ["gpu", "GPU", "gpu:0", "gpu1"])
+def test_a_gpu_is_not_corrected_to_cpu(name: str):
+    with pytest.raises(ConfigError, match=f"unknown device '{name}'; a GPU is 'cuda'"):
+        check_device(name)
