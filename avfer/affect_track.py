@@ -226,14 +226,19 @@ class AffectTrack:
     def save(self, path: str | Path) -> Path:
         """Write the table to a .parquet, .csv or .jsonl file and return its path.
 
-        The suffix chooses the format. The file appears whole or not at all.
+        The suffix chooses the format. The file appears whole or not at all. What made a CSV or JSON lines file is
+        recorded in a hidden folder beside it, as by `avfer run`.
         Raises ConfigError for an unknown suffix, OutputError if the file cannot be written.
         """
+        from avfer.export import find_format, metadata_of
+        from avfer.export.file_records import record_metadata
         from avfer.export.table_writer import TableWriter
 
-        with TableWriter(Path(path)) as writer:
-            writer.append(self.to_table())
-        return Path(path)
+        path, table = Path(path), self.to_table()
+        with TableWriter(path) as writer:
+            writer.append(table)
+        record_metadata(path, find_format(path.suffix.removeprefix(".")), metadata_of(table.schema))
+        return path
 
     def segments(self, *settings: str) -> "pd.DataFrame":
         """Return smiles, blinks and stretches of an expression of each person, one row each, with times in s.

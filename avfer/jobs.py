@@ -21,11 +21,12 @@ from avfer.baseline import corrected_parts
 from avfer.clip_warnings import collected_warnings
 from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
 from avfer.export import UsesSound, find_exporter, find_format, metadata_of
+from avfer.export.file_records import record_metadata
 from avfer.export.privacy import check_numbers_only
 from avfer.export.summary import TableSummary
 from avfer.export.table_writer import TableWriter, appended
 from avfer.inputs import InputFile
-from avfer.kept_files import check_kept, record_metadata
+from avfer.kept_files import check_kept
 from avfer.landmark_tables import LandmarkTables, landmarks_beside
 
 if TYPE_CHECKING:  # these import torch

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from avfer import __version__
 from avfer.errors import AvferWarning, ConfigError, shortened
 from avfer.export import CarriesMetadata
-from avfer.export.file_records import recorded_metadata, write_record
+from avfer.export.file_records import recorded_metadata
 
 if TYPE_CHECKING:  # this imports torch
     from avfer.provenance import Provenance
@@ -67,16 +67,6 @@ def _option_differences(found: Mapping[str, str], kind: object) -> list[str]:
         for key, value in options.items()
         if found.get(key, "") != value
     ]
-
-
-def record_metadata(path: Path, kind: object, metadata: Mapping[str, str]) -> None:
-    """Write what made a file beside it, unless files of this kind hold it themselves.
-
-    kind: the format or exporter. Raises OutputError if the record cannot be written.
-    """
-    if isinstance(kind, CarriesMetadata):
-        return
-    write_record(path, dict(metadata))
 
 
 def _read_metadata(path: Path, kind: object) -> Mapping[str, str]:

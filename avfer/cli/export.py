@@ -50,19 +50,23 @@ def export(
     and what is blank.
     """
     from avfer.export import HasSideFiles, LinksClip, find_exporter, metadata_of
+    from avfer.export.file_records import record_metadata
     from avfer.export.privacy import check_numbers_only, is_numbers_only
     from avfer.export.table_reader import find_clip, read_table
 
     exporter = find_exporter(name, _options(settings or []))
     table = read_table(file)
     media = clip or find_clip(file, table, [file.parent, file.parent.parent, Path()])
-    numbers_only = is_numbers_only(metadata_of(table.schema))
+    metadata = metadata_of(table.schema)
+    numbers_only = is_numbers_only(metadata)
     if numbers_only:
         check_numbers_only(name, exporter)
     _check_clip(exporter, name, media)
     sides = exporter.side_files(table, output) if isinstance(exporter, HasSideFiles) else []
     _check_outputs([output, *sides], file, exporter.suffix, overwrite)
     exporter.write(table, media, output)
+    if not settings:  # a record states no options, and `avfer run` would keep the file as if made without them
+        record_metadata(output, exporter, metadata)
     links_clip = isinstance(exporter, LinksClip) and exporter.links_clip and not numbers_only
     if links_clip and not media.exists():
         text = f"{output} links the clip at {media}, which does not exist; name the clip with --clip"

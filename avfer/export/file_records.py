@@ -1,15 +1,26 @@
 """Records of files that cannot hold the metadata of their table, such as CSV and JSON lines.
 
-`avfer run` writes the record of `out/talk.csv` as `out/.avfer/talk.csv.json`, with the size of the file, so that a file
-that something else has replaced is not mistaken for it.
+`avfer run`, `avfer export` and `AffectTrack.save` write the record of `out/talk.csv` as `out/.avfer/talk.csv.json`,
+with the size of the file, so that a file that something else has replaced is not mistaken for it.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from avfer.atomic import atomic_write
+from avfer.export import CarriesMetadata
 
 FOLDER = ".avfer"
+
+
+def record_metadata(path: Path, kind: object, metadata: Mapping[str, str]) -> None:
+    """Write what made a file beside it, unless files of this kind hold it themselves.
+
+    kind: the format or exporter. Raises OutputError if the record cannot be written.
+    """
+    if not isinstance(kind, CarriesMetadata):
+        write_record(path, dict(metadata))
 
 
 def write_record(path: Path, metadata: dict[str, str]) -> None:

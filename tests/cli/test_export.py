@@ -41,6 +41,15 @@ def test_options_and_events_are_set(avfer, table, tmp_path):
     assert '"on": 0.9' in (tmp_path / "a.rules.json").read_text()
 
 
+def test_a_csv_is_still_of_numbers_only_when_it_is_exported_again(avfer, tmp_path):
+    with TableWriter(tmp_path / "talk.parquet") as writer:
+        writer.append(TWO.replace_schema_metadata({"numbers_only": "true"}))
+    (tmp_path / "talk.mp4").touch()
+    assert avfer("export", "csv", tmp_path / "talk.parquet", "--output", tmp_path / "talk.csv").code == 0
+    result = avfer("export", "overlay", tmp_path / "talk.csv", "--output", tmp_path / "a.mp4")
+    assert result.code == 2 and "'overlay' (--overlay, --draw, --blur) shows pictures of the clip" in result.err
+
+
 @pytest.mark.filterwarnings("always")
 def test_a_link_to_a_clip_that_is_absent_is_a_warning(avfer, table, tmp_path):
     result = avfer("export", "elan", table, "--output", tmp_path / "a.eaf")

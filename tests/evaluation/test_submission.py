@@ -12,7 +12,7 @@ from avfer.errors import AvferWarning, ConfigError, DatasetError
 from avfer.evaluation.submission import write
 from avfer.evaluation.submission_check import HEADERS, UNITS, check
 from avfer.export import find_format
-from avfer.kept_files import record_metadata
+from avfer.export.file_records import record_metadata
 
 NAMES = [*(f"video59_right/{i:05d}.jpg" for i in (1, 2, 3, 4)), *(f"a b.c/{i:05d}.jpg" for i in (2, 1))]
 ROWS = {"va": "-5,-5", "expr": "-1", "au": ",".join(["-1"] * 12)}
