@@ -76,7 +76,8 @@ class _RayBackend:
     """
 
     def __init__(self, options: RayOptions, memory: float | None, threads: int) -> None:
-        self._ray = _connect(options.address)
+        self._ray, self._is_ours = _connect(options.address)
+        self._actors: list[Actor] = []  # that have not ended
         self._memory, self._threads, self._gpus = memory, threads, options.gpus_per_worker
         self._free = worker_devices(self._ray.cluster_resources(), options, threads)
         self.size = len(self._free)
@@ -93,6 +94,7 @@ class _RayBackend:
         remote = self._ray.remote(ActorProcess).options(**options, runtime_env={"env_vars": self._variables})
         actor = Actor(self._ray, remote.remote(self._memory), device, self._calls)
         actor.load(task)
+        self._actors.append(actor)
         return actor
 
     def events(self, seconds: float) -> "Iterator[tuple[Actor, Event]]":
@@ -105,16 +107,21 @@ class _RayBackend:
             raise OutputError(f"{message}; run the same command again, finished clips are kept")
 
     def close(self) -> None:
-        """Disconnect from the cluster, which ends our actors."""
+        """Disconnect from the cluster, which ends our actors; end them alone if the program was connected before."""
         self._closed.set()
         self._listener.join()
-        self._ray.shutdown()
+        if self._is_ours:
+            self._ray.shutdown()
+            return
+        for actor in self._actors:
+            actor.kill()
 
     def _receive(self, received: "tuple[Actor, Event]") -> "tuple[Actor, Event]":
         """Free the device of an actor that has ended."""
         actor, event = received
         if isinstance(event, WorkerExited):
             actor.kill()
+            self._actors.remove(actor)
             self._free.append(actor.device)
         return received
 
@@ -206,8 +213,10 @@ class ActorProcess:
         return result[0] if result else WorkerExited("raised an unexpected error")
 
 
-def _connect(address: str) -> Any:
-    """Return the module ray, connected to a cluster; "local" starts one on this machine.
+def _connect(address: str) -> tuple[Any, bool]:
+    """Return the module ray, connected to a cluster, and whether this call connected it; "local" starts one here.
+
+    A program that is connected to a cluster already stays so.
 
     Raises MissingExtra if Ray is not installed, ConfigError if no cluster answers at the address.
     """
@@ -216,6 +225,7 @@ def _connect(address: str) -> Any:
         import ray
     except ImportError as error:
         raise MissingExtra("--ray", "ray", "ray") from error
+    is_ours = not ray.is_initialized()
     local_options: dict[str, Any] = {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -232,7 +242,7 @@ def _connect(address: str) -> Any:
         raise ConfigError(f"no Ray cluster at '{address}': {reason}; --ray local starts one here") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # ray.init has replaced it
-    return ray
+    return ray, is_ours
 
 
 def _check_address(address: str) -> None:

@@ -1,6 +1,8 @@
 """A real Ray cluster of several processes on this machine."""
 
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 
@@ -10,7 +12,7 @@ import pytest
 from avfer.errors import ConfigError
 from avfer.executors.ray import RayOptions, worker_devices
 from avfer.labelling.label_corpus import label
-from tests.labelling.corpora import failures, run, start, values, wait_until, write_corpus
+from tests.labelling.corpora import ROOT, failures, run, start, values, wait_until, write_corpus
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
@@ -34,6 +36,33 @@ def test_workers_use_all_devices_of_the_cluster(resources, device, share, worker
 def test_a_cluster_without_room_for_a_worker_is_an_error():
     with pytest.raises(ConfigError, match="0 GPUs and 4 cores"):
         worker_devices({"CPU": 4}, RayOptions("local", 9, "cuda"), threads=1)
+
+
+CONNECTED_BEFORE = """
+import ray
+from avfer.executors.ray import RayExecutor, RayOptions
+from tests.executors.toy_tasks import Toy, taker
+
+@ray.remote
+class Other:
+    def value(self):
+        return 42
+
+ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=10**8)
+other = Other.options(num_cpus=0).remote()
+for number in (1, 2):  # the only core is free again the second time
+    executor = RayExecutor(RayOptions("local", 1, "cpu"))
+    assert [result for _, result in executor.map(Toy(), taker([("double", number)]))] == [2 * number]
+assert ray.get(other.value.remote()) == 42
+"""
+
+
+@pytest.mark.slow
+def test_a_program_that_is_connected_to_a_cluster_stays_so():
+    done = subprocess.run(
+        [sys.executable, "-c", CONNECTED_BEFORE], cwd=ROOT, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def actors_of(driver: psutil.Process) -> list[psutil.Process]:
