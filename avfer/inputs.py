@@ -28,7 +28,7 @@ from avfer import remote
 from avfer.errors import AvferWarning, ConfigError, MediaError, shortened
 from avfer.local_paths import check_path, is_file, is_folder, local_path
 from avfer.manifest import Manifest, find_manifest
-from avfer.picture_files import find_pictures, is_picture, is_sequence
+from avfer.picture_files import find_pictures, is_picture, is_sequence, warn_of_skipped
 from avfer.remote import MEDIA_SUFFIXES
 
 # Endings of the videos that avfer writes -> those of the files that they lie beside.
@@ -168,16 +168,20 @@ def _matches(pattern: Path, given: str, strict: bool) -> Iterator[InputFile]:
 
 
 def _folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -> Iterator[InputFile]:
-    """Yield the media files in a folder and the folders in it."""
-    empty = True
+    """Yield the media files in a folder and the folders in it; warn of pictures among them, which are skipped."""
+    empty, pictures = True, list[Path]()
     for path in _walk(folder, strict, ()):
-        if strict or is_file(path):
+        if is_picture(path):
+            pictures.append(path)
+        elif strict or is_file(path):
             empty = False
             below = path.relative_to(folder).as_posix()
             yield replace(_file(str(path), _join_names(name, below)), below=below)
         else:
             problem = "is a link to nothing" if path.is_symlink() else "is not a regular file"
             warnings.warn(f"{path} {problem}: it is skipped", AvferWarning, stacklevel=2)
+    if pictures and not empty:
+        warn_of_skipped(folder, pictures)
     if empty:
         for sequence in sorted({path.parent for path in folder.rglob("*") if is_picture(path)}):
             empty = False
@@ -216,7 +220,7 @@ def _stills(files: Iterator[InputFile]) -> Iterator[InputFile]:
 
 
 def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
-    """Yield paths with a media suffix by name, level by level; linked folders are followed, but not in a circle.
+    """Yield media files and pictures by name, level by level; linked folders are followed, but not in a circle.
 
     A link without suffix that leads nowhere is yielded too.
 
@@ -231,8 +235,7 @@ def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Ite
             warnings.warn(f"{fault}; it is skipped", AvferWarning, stacklevel=2)
             return
         raise ConfigError(f"{fault}; change its permissions or leave it out") from error
-    identity = (status.st_dev, status.st_ino)
-    if identity in above:
+    if (identity := (status.st_dev, status.st_ino)) in above:
         return
     names = {entry.name for entry in entries}
     for entry in entries:
@@ -240,7 +243,7 @@ def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Ite
             continue
         if is_folder(entry):
             yield from _walk(folder / entry.name, strict, (*above, identity))
-        elif Path(entry.name).suffix.lower() in MEDIA_SUFFIXES or _is_lost_folder(entry):
+        elif is_picture(path := Path(entry.name)) or path.suffix.lower() in MEDIA_SUFFIXES or _is_lost_folder(entry):
             yield folder / entry.name
 
 

@@ -1,10 +1,11 @@
 """Sequences of pictures: a folder of pictures, or a pattern such as `frames/%04d.png`, as one clip."""
 
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from avfer.errors import MediaError
+from avfer.errors import AvferWarning, MediaError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 PATTERN = re.compile(r"%0?(\d{0,2})d")  # the number of a picture, as in C: %d, %4d, %04d
@@ -41,6 +42,14 @@ def find_pictures(path: Path) -> list[Path]:
     if not found:
         raise MediaError(f"no file matches the pattern '{path}'; check the path")
     return found
+
+
+def warn_of_skipped(folder: Path, pictures: Sequence[Path]) -> None:
+    """Warn that pictures are not read because they lie in a folder with media files, and how to read them."""
+    count = f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''}"
+    pattern = pictures[0].with_name(f"*{pictures[0].suffix}")
+    text = f"skipped {count} in {folder}, which also holds media files; --input '{pattern}' reads each as a clip"
+    warnings.warn(text, AvferWarning, stacklevel=2)
 
 
 def _numbered(pattern: str, files: list[Path]) -> Iterator[tuple[int, Path]]:

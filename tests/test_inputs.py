@@ -1,6 +1,7 @@
 """What `--input` may name, the ids of the files, and the errors."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -56,6 +57,14 @@ def test_two_stars_of_a_pattern_match_folders_of_any_depth(tmp_path):
 def test_a_pattern_may_match_a_folder_without_media_files(tmp_path):
     touch(tmp_path, "s1/a.mp4", "s2/notes.txt")
     assert ids(tmp_path / "s*") == ["s1/a.mp4"]
+
+
+def test_pictures_beside_media_files_are_skipped_with_a_warning(tmp_path):
+    touch(tmp_path, "a.mp4", "faces/1.PNG", "faces/2.png", ".thumbs/a.jpg")
+    text = f"skipped 2 pictures in {tmp_path}, which also holds media files; --input '{tmp_path}/faces/*.PNG' reads"
+    for find in (lambda: find_clips([str(tmp_path)]), lambda: list(find_inputs([str(tmp_path)], None))):
+        with pytest.warns(AvferWarning, match=re.escape(text)):
+            assert [file.id for file in find()] == ["a.mp4"]
 
 
 def test_a_suffix_may_be_in_capitals(tmp_path):
