@@ -13,6 +13,8 @@ from avfer.errors import AvferWarning, ConfigError
 if TYPE_CHECKING:
     from avfer.export import Exporter
 
+SAME_FORMAT = ({".csv", ".tsv", ".txt"}, {".html", ".htm"})  # endings of one format of files
+
 
 def export(
     name: Annotated[
@@ -64,6 +66,7 @@ def export(
     _check_clip(exporter, name, media)
     sides = exporter.side_files(table, output) if isinstance(exporter, HasSideFiles) else []
     _check_outputs([output, *sides], file, exporter.suffix, overwrite)
+    _check_ending(output, name, exporter.suffix)
     exporter.write(table, media, output)
     if not settings:  # a record states no options, and `avfer run` would keep the file as if made without them
         record_metadata(output, exporter, metadata)
@@ -103,3 +106,14 @@ def _check_outputs(outputs: list[Path], table: Path, suffix: str, overwrite: boo
         if path in outputs[:number]:
             raise ConfigError(f"--output: {path} would be written twice; give a name that ends in {suffix}")
         check_replaceable(path, overwrite)
+
+
+def _check_ending(output: Path, name: str, suffix: str) -> None:
+    """Raise ConfigError if the ending of a file is that of another format than an exporter writes.
+
+    suffix: of the exporter called `name`; its last part counts, which may be compressed: ".tsv" of "_physio.tsv.gz".
+    """
+    packed = ".gz" if suffix.endswith(".gz") else ""
+    found, right = (Path(text.lower().removesuffix(packed)).suffix for text in (output.name, f"name{suffix}"))
+    if right and found not in next((endings for endings in SAME_FORMAT if right in endings), {right}):
+        raise ConfigError(f"--output: '{name}' writes another format than {output}; give a name that ends in {suffix}")

@@ -98,6 +98,10 @@ def test_elan_links_the_named_clip(avfer, table, tmp_path):
             "would be written twice; give a name that ends in _physio.tsv.gz",
         ),
         (["xlsx", "talk.parquet", "--output", "other.csv"], "exists; give another name"),
+        (["spss", "talk.parquet", "--output", "a.csv"], "'spss' writes another format than a.csv; give a name that"),
+        (["xlsx", "talk.parquet", "--output", "a"], "give a name that ends in .xlsx"),
+        (["csv", "talk.parquet", "--output", "a.csv.gz"], "give a name that ends in .csv"),
+        (["bids", "talk.parquet", "--output", "a.gz"], "give a name that ends in _physio.tsv.gz"),
     ],
 )
 def test_wrong_usage_is_refused_before_anything_is_written(avfer, table, tmp_path, monkeypatch, words, message):
@@ -107,6 +111,15 @@ def test_wrong_usage_is_refused_before_anything_is_written(avfer, table, tmp_pat
     result = avfer("export", *words, *output)
     assert result.code == 2 and message in result.err, result.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "talk.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("csv", "a.txt"), ("openface", "a.CSV"), ("boris", "a.tsv"), ("bids", "a.tsv"), ("report", "a.htm")],
+)
+def test_other_endings_of_the_same_format_are_written(avfer, table, tmp_path, name, file):
+    result = avfer("export", name, table, "--output", tmp_path / file)
+    assert result.code == 0 and (tmp_path / file).exists(), result.err
 
 
 def test_existing_side_files_are_kept_unless_overwritten(avfer, table, tmp_path):
