@@ -42,13 +42,12 @@ def notebook_view(table: pa.Table) -> str:
 def _people(summary: TableSummary, labels: list[str]) -> str:
     """Return a table with a line for each person, in the order and the colours of the curves.
 
-    labels: of the people, those with most rows first, as `track_series` returns them.
+    labels: of the people, as `track_series` returns them.
     """
-    order = sorted(summary.people, key=lambda track: (-summary.people[track].rows, -1 if track is None else track))
     heads = "".join(f"<th>{head}</th>" for head in ("", "rows", "valence", "arousal", "most frequent expressions"))
     lines: list[str] = []
-    for number, (track, label) in enumerate(zip(order, labels, strict=True)):
-        person = summary.people[track]
+    for number, label in enumerate(labels):
+        person = summary.people[label]
         means = ["–", "–"] if person.means is None else [f"{mean:+.2f}" for mean in person.means]
         total = max(person.expressions.total(), 1)
         frequent = ", ".join(f"{name} {count / total:.0%}" for name, count in person.expressions.most_common(3))

@@ -30,9 +30,7 @@ class PersonRows:
     @property
     def label(self) -> str:
         """The name for charts and tiers: "person 1", "track 1" if persons are unknown, "voice alone" without a face."""
-        if self.person is not None:
-            return f"person {self.person}"
-        return f"track {self.tracks[0]}" if self.tracks else "voice alone"
+        return person_label(self.person, self.tracks[0] if self.tracks else None)
 
     def numbers(self, column: str) -> np.ndarray:
         """Return a column as (M,) float64 with NaN where it is null; all NaN if the table lacks it."""
@@ -48,6 +46,13 @@ class ClipRows:
     starts: np.ndarray  # (T,) float64 s, increasing, the instants of the clip
     stops: np.ndarray  # (T,) float64 s, when the next one begins
     people: tuple[PersonRows, ...]  # by number of the person, then of the track; rows without a face at the end
+
+
+def person_label(person: int | None, track: int | None) -> str:
+    """Return the name of a person: "person 1", "track 1" if persons are unknown, "voice alone" without a face."""
+    if person is not None:
+        return f"person {person}"
+    return "voice alone" if track is None else f"track {track}"
 
 
 def clips_of(table: pa.Table) -> list[ClipRows]:

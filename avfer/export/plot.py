@@ -41,10 +41,10 @@ LEGEND_BELOW = 0.22  # inches, of the expressions, below the strips
 
 
 def plot_table(table: pa.Table) -> "Figure":
-    """Plot the values of a clip over time, a line or a strip for each track.
+    """Plot the values of a clip over time, a line or a strip for each person.
 
     From top to bottom: valence, arousal, expressions; then, where the table has values, a heat map of action units for
-    each track (empty where a value is missing), and the angles of head pose and gaze.
+    each person (empty where a value is missing), and the angles of head pose and gaze.
 
     table: the columns of `AffectTrack.to_table`, also without rows. The title is the name of the clip. The caller saves
     the figure (`figure.savefig("clip.png")`) and closes it (`matplotlib.pyplot.close(figure)`).
@@ -121,7 +121,7 @@ def _plot_lines(axes: "Axes", people: list[TrackSeries], name: str, hint: str) -
 def _plot_action_units(
     panels: "Sequence[Axes]", people: Sequence[TrackSeries], columns: Sequence[str], title: str
 ) -> None:
-    """Plot a heat map for each track in a panel of its own, a row for each action unit; `title` states the scale."""
+    """Plot a heat map for each person in a panel of its own, a row for each action unit; `title` states the scale."""
     for number, (axes, person) in enumerate(zip(panels, people, strict=True)):
         start, stop = axes.get_xlim()
         values = person.sampled(columns, start, stop, MAP_COLUMNS)
@@ -139,7 +139,7 @@ def _plot_action_units(
 
 
 def _plot_angles(panels: "Iterator[Axes]", people: Sequence[TrackSeries], columns: Sequence[str]) -> None:
-    """Plot each column of angles in the next panel, a line for each track; all have the same scale."""
+    """Plot each column of angles in the next panel, a line for each person; all have the same scale."""
     limit = angle_limit(people, columns)
     for column in columns:
         axes, (name, direction) = next(panels), ANGLES[column]

@@ -14,6 +14,8 @@ import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from avfer.export.person_rows import person_label
+
 BIN = 0.2  # seconds averaged to one value of a curve
 LEVELS = "▁▂▃▄▅▆▇█"
 MAX_LISTED = 8  # people in the printout
@@ -21,7 +23,7 @@ MAX_LISTED = 8  # people in the printout
 
 @dataclass
 class PersonSummary:
-    """Counts and sums of one track; all rows with a voice but no face form one person of their own.
+    """Counts and sums of one person; all rows with a voice but no face form one person of their own.
 
     Means are sums divided by `known`; NaN never enters a sum, as missing values are null in the table.
     """
@@ -63,9 +65,7 @@ class TableSummary:
     start: float = math.inf  # seconds, time of the first instant; infinity if there is none
     stop: float = 0.0  # seconds, time of the last instant
     reasons: Counter[str] = field(default_factory=Counter[str])  # of rows without a face
-    people: dict[int | None, PersonSummary] = field(
-        default_factory=dict[int | None, PersonSummary]
-    )  # None: voice alone
+    people: dict[str, PersonSummary] = field(default_factory=dict[str, PersonSummary])  # name, see `person_label`
 
     @property
     def seconds(self) -> float:
@@ -86,10 +86,12 @@ class TableSummary:
         self.start = min(self.start, float(times.min()))
         self.stop = max(self.stop, float(times.max()))
         self.reasons.update(reason for reason in table["reason"].to_pylist() if reason)
+        persons = table["person"].to_pylist() if "person" in table.column_names else [None] * len(table)
         columns = (table["valence"].to_pylist(), table["arousal"].to_pylist(), table["expression"].to_pylist())
-        for track, time, valence, arousal, expression in zip(tracks, times, *columns, strict=True):
+        for person, track, time, valence, arousal, expression in zip(persons, tracks, times, *columns, strict=True):
             if track is not None or valence is not None or expression is not None:
-                self._count(self.people.setdefault(track, PersonSummary()), time, valence, arousal, expression)
+                summary = self.people.setdefault(person_label(person, track), PersonSummary())
+                self._count(summary, time, valence, arousal, expression)
 
     def _count(
         self, person: PersonSummary, time: float, valence: float | None, arousal: float | None, expression: str | None
@@ -123,15 +125,16 @@ def summary_table(summary: TableSummary, title: str, width: int = 100, plain: bo
     table = Table(title=title, title_justify="left", title_style="bold", caption=coverage(summary), box=SIMPLE_HEAD)
     table.caption_justify = "left"
     table.show_header = bool(summary.people)  # without people only the caption has content
-    table.add_column("track", justify="right", no_wrap=True)
+    kind = "person" if any(name.startswith("person ") for name in summary.people) else "track"
+    table.add_column(kind, justify="right", no_wrap=True)
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("valence", style="cyan", no_wrap=True)
     table.add_column("arousal", style="yellow", no_wrap=True)
     table.add_column("expression")
     people = sorted(summary.people.items(), key=lambda item: -item[1].rows)
-    for track, person in people[:MAX_LISTED]:
+    for name, person in people[:MAX_LISTED]:
         cells = (_mean_and_curve(person, 0, curve), _mean_and_curve(person, 1, curve), _frequent_expressions(person))
-        table.add_row("voice" if track is None else str(track), str(person.rows), *cells)
+        table.add_row(name.removeprefix(f"{kind} ").removesuffix(" alone"), str(person.rows), *cells)
     if len(people) > MAX_LISTED:
         table.add_row("...", f"{len(people) - MAX_LISTED} more", "", "", "")
     return table

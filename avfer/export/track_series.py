@@ -1,9 +1,10 @@
-"""The values of each track over time, extracted from a table for charts.
+"""The values of each person over time, extracted from a table for charts.
 
-The report and the plot draw these series; a gap in a track breaks its line, and long clips are averaged. Gaze
-has values where the eyes are open.
+The plot and the notebook draw these series; a gap in the rows of a person breaks the line, and long clips are averaged.
+Gaze has values where the eyes are open.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from avfer.baseline import ACTION_UNIT, CORRECTED
 from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
+from avfer.export.person_rows import person_label
 
 BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")  # px, left, upper, right and lower side
 POSE_COLUMNS = ("yaw_deg", "pitch_deg", "roll_deg")
@@ -21,9 +23,9 @@ FRAME_SECONDS = 0.04  # duration of a row when a person has only one
 
 @dataclass(frozen=True, eq=False)
 class TrackSeries:
-    """The values of one track at M points in time; a row of NaN in every gap breaks a chart's line there."""
+    """The values of one person at M points in time; a row of NaN in every gap breaks a chart's line there."""
 
-    label: str  # "track 1", or "voice alone"
+    label: str  # see `person_label`: "person 0", "track 1" or "voice alone"
     rows: int  # rows of the table that were averaged
     times: np.ndarray  # (M,) float64 s
     valence: np.ndarray  # (M,) float32 in [-1, 1]
@@ -57,20 +59,19 @@ class TrackSeries:
 
 
 def track_series(table: pa.Table, max_points: int = 1200) -> list[TrackSeries]:
-    """Return the series of each track in a table, those with most rows first.
+    """Return the series of each person in a table, or of each track if persons are unknown, those with most rows first.
 
     table: the columns of `AffectTrack.to_table`. max_points: longer series are averaged to about so many points, which
     keeps the size of a chart independent of the length of the clip. Rows without any of valence, expression and
     measures are ignored.
     """
-    tracks = table["track"].fill_null(-1).to_numpy()
+    labels = np.array(list(map(person_label, _ids(table, "person"), _ids(table, "track"))), dtype=str)
     known = ~np.isnan(_numbers(table, "valence")) | np.array(table["expression"].is_valid())
     measures = measured_columns(table)
     for name in measures:
         known |= ~np.isnan(_numbers(table, name))
-    counts = {int(t): int(n) for t, n in zip(*np.unique(tracks[known], return_counts=True), strict=True)}
-    order = sorted(counts, key=lambda track: (-counts[track], track))
-    return [_series(table.filter(pa.array((tracks == track) & known)), track, measures, max_points) for track in order]
+    order = [label for label, _ in Counter(labels[known].tolist()).most_common()]
+    return [_series(table.filter(pa.array((labels == label) & known)), label, measures, max_points) for label in order]
 
 
 def action_unit_columns(table: pa.Table) -> list[str]:
@@ -95,15 +96,20 @@ def _with_values(table: pa.Table, names: Sequence[str]) -> list[str]:
     return [name for name in names if name in table.column_names and table[name].null_count < len(table)]
 
 
+def _ids(table: pa.Table, name: str) -> list[int | None]:
+    """Return a column of N whole numbers with None where it is null; all None if the table lacks it."""
+    return table[name].to_pylist() if name in table.column_names else [None] * len(table)
+
+
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
     """Return a column of N rows as (N,) float32, null as NaN."""
     return table[name].to_numpy(zero_copy_only=False)
 
 
-def _series(table: pa.Table, track: int, measures: Sequence[str], max_points: int) -> TrackSeries:
-    """Average groups of consecutive rows of one track and insert a row of NaN into every gap.
+def _series(table: pa.Table, label: str, measures: Sequence[str], max_points: int) -> TrackSeries:
+    """Average groups of consecutive rows of one person and insert a row of NaN into every gap.
 
-    A group never crosses a gap. Its expression is that of its first row. track: id, negative for the voice alone.
+    A group never crosses a gap. Its expression is that of its first row.
     """
     times = table["time_s"].to_numpy()
     names = np.array(table["expression"].fill_null("").to_pylist(), dtype=str)
@@ -118,7 +124,7 @@ def _series(table: pa.Table, track: int, measures: Sequence[str], max_points: in
         for name in ("valence", "arousal", *measures)
     }
     return TrackSeries(
-        "voice alone" if track < 0 else f"track {track}",
+        label,
         len(times),
         np.insert(mean_times, gaps, ends[gaps - 1] + step),
         means["valence"],

@@ -6,15 +6,15 @@ import pytest
 from rich.console import Console
 
 from avfer.export.summary import TableSummary, coverage, sparkline, summarize, summary_table
-from tests.export.tracks import TRACKS, TWO_PEOPLE, split
+from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track, split, with_persons
 
 
 def test_a_summary_counts_people_faces_and_reasons():
     summary = summarize(TWO_PEOPLE.to_table())
     assert (summary.rows, summary.instants, summary.with_face) == (90, 70, 60)
-    assert {track: person.rows for track, person in summary.people.items()} == {1: 60, 2: 20}
+    assert {name: person.rows for name, person in summary.people.items()} == {"track 1": 60, "track 2": 20}
     assert summary.reasons == {"no_face": 10}
-    valence, arousal = summary.people[2].means or (0, 0)
+    valence, arousal = summary.people["track 2"].means or (0, 0)
     assert valence == pytest.approx(TWO_PEOPLE.valence[TWO_PEOPLE.faces.track_ids == 2].mean(), abs=1e-5)
     assert arousal == pytest.approx(valence / 3, abs=1e-5)
 
@@ -25,7 +25,7 @@ def test_the_summary_of_parts_equals_the_summary_of_the_whole(cuts):
     for part in split(TWO_PEOPLE, cuts):
         summary.add(part.to_table())
     assert (summary.rows, summary.instants, summary.with_face) == (whole.rows, whole.instants, whole.with_face)
-    assert summary.people[1].curve(0) == pytest.approx(whole.people[1].curve(0))
+    assert summary.people["track 1"].curve(0) == pytest.approx(whole.people["track 1"].curve(0))
 
 
 def test_the_duration_of_a_part_of_a_clip_begins_at_its_first_frame():
@@ -68,14 +68,14 @@ def printed(table: pa.Table) -> str:
 
 def test_a_curve_has_a_mean_for_each_fifth_of_a_second():
     rows = [(0.0, 1, 0.1, 0.0, None), (0.19, 1, 0.3, 0.0, None), (0.2, 1, -0.5, 0.5, None), (0.85, 1, 1.0, 0.1, None)]
-    person = summarize(table_of(*rows)).people[1]
+    person = summarize(table_of(*rows)).people["track 1"]
     assert person.curve(0) == pytest.approx([0.2, -0.5, None, None, 1.0])
     assert person.curve(1) == pytest.approx([0.0, 0.5, None, None, 0.1])
 
 
 def test_the_means_are_those_of_rows_with_both_values():
     rows = [(0.0, 1, 0.5, 0.1, "fear"), (0.1, 1, None, 0.9, None), (0.2, 1, 0.3, None, None), (0.3, 1, 0.1, 0.3, None)]
-    person = summarize(table_of(*rows)).people[1]
+    person = summarize(table_of(*rows)).people["track 1"]
     assert (person.rows, person.known, person.means) == (4, 2, (pytest.approx(0.3), pytest.approx(0.2)))
 
 
@@ -93,6 +93,13 @@ def test_the_people_with_most_rows_are_printed_first_and_eight_at_most():
     ]
     assert people == [(track, track + 1) for track in (10, 9, 8, 7, 6, 5, 4, 3)]
     assert ["...", "3", "more"] in lines
+
+
+def test_the_tracks_of_one_person_are_one_line():
+    rows = [(frame, 1 if frame < 5 else 2) for frame in range(12)] + [(frame, 3) for frame in range(4)]
+    text = printed(with_persons(make_track(rows, 12), {1: 0, 2: 0}).to_table())
+    lines = [line.split()[:2] for line in text.splitlines() if line.strip()]
+    assert lines[0] == ["person", "rows"] and ["0", "12"] in lines and ["track", "3"] in lines
 
 
 @pytest.mark.parametrize("name", TRACKS)

@@ -11,7 +11,7 @@ from avfer.baseline import Baseline, corrected_table
 from avfer.export.colours import line_colour
 from avfer.export.svg import affect_chart
 from avfer.export.track_series import TrackSeries, action_unit_columns, track_series
-from tests.export.tracks import make_track, with_measures
+from tests.export.tracks import make_track, with_measures, with_persons
 
 
 def test_a_gap_in_a_track_breaks_its_line():
@@ -41,6 +41,13 @@ def test_the_person_with_most_rows_comes_first():
     rows = [(frame, track) for frame in range(12) for track in (1, 2, 3) if frame >= 4 * (3 - track)]
     people = track_series(make_track(rows, 12).to_table())
     assert [(person.label, person.rows) for person in people] == [("track 3", 12), ("track 2", 8), ("track 1", 4)]
+
+
+def test_the_tracks_of_one_person_are_one_series():
+    rows = [(frame, 1 if frame < 5 else 2) for frame in range(12)] + [(frame, 3) for frame in range(4)]
+    people = track_series(with_persons(make_track(rows, 12), {1: 0, 2: 0}).to_table())
+    assert [(person.label, person.rows) for person in people] == [("person 0", 12), ("track 3", 4)]
+    assert np.all(np.diff(people[0].times) > 0)
 
 
 def test_every_person_of_a_crowd_has_a_series_and_a_colour_of_its_own():

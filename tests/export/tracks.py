@@ -10,7 +10,7 @@ import pyarrow as pa
 from avfer.affect_track import AffectTrack
 from avfer.provenance import Provenance
 from avfer.rows import no_faces, select
-from avfer.types import NO_TRACK, Clock, FaceTracks
+from avfer.types import NO_PERSON, NO_TRACK, Clock, FaceTracks
 
 CLASSES = ("neutral", "happiness", "surprise")
 UNITS = ("AU01", "AU12")
@@ -73,6 +73,12 @@ TRACKS = {
     "no rows": make_track([], 30),
     "one frame": make_track([(0, 1)], 1),
 }
+
+
+def with_persons(track: AffectTrack, persons: dict[int, int]) -> AffectTrack:
+    """Return a result with the number of the person of some tracks.   persons: track -> person"""
+    ids = np.array([persons.get(int(number), NO_PERSON) for number in track.faces.track_ids], np.int64)
+    return replace(track, faces=replace(track.faces, person_ids=ids))
 
 
 def with_measures(
