@@ -57,7 +57,9 @@ def label(
         typer.Option("--shard", metavar="I/N", help="Label only the I-th of N shares of the clips, I from 1."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed before again.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Label all clips again.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Label all clips again, also those of another pipeline.")
+    ] = False,
     max_seconds: Annotated[
         float | None,
         typer.Option("--max-seconds", metavar="S", help="Stop a clip that takes longer; it fails."),

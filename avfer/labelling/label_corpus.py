@@ -1,7 +1,8 @@
 """Label a corpus: plan the clips, map the pipeline over those that are left, and write the totals.
 
 A run can be interrupted or killed at any moment; the same command then continues. It labels the clips that have no
-marker of the same pipeline, weights, version and content, and leaves the others untouched.
+marker of the same pipeline, weights, version and content, and leaves the others untouched. Labels of another pipeline
+are replaced only with `overwrite`.
 """
 
 from array import array
@@ -22,9 +23,16 @@ from avfer.jobs import remote_clip
 from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.label_clip import Failure, LabelTask, Order
 from avfer.labelling.plan import Plan, write_plan
-from avfer.labelling.recipe import LabelOptions, Recipe, choose_executor, count_workers, load_recipe
+from avfer.labelling.recipe import (
+    LabelOptions,
+    Recipe,
+    check_same_pipeline,
+    choose_executor,
+    count_workers,
+    load_recipe,
+)
 from avfer.labelling.status import CorpusStatus, write_totals
-from avfer.labelling.store import ClipState, Marker, Store, locked
+from avfer.labelling.store import ClipState, Marker, Store, locked, read_marker
 from avfer.manifest import find_manifest
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.progress import CorpusProgress, open_display
@@ -81,6 +89,7 @@ def label(
     max_threads: CPU threads of each worker at the same time; None: the cores, shared among the workers.
     max_seconds: for one clip. max_memory: GB for one worker. Clips beyond a limit fail.
     sound: where the sound of clips lies if that is a separate file, "auto" or a pattern (see avfer.sound_files).
+    overwrite: label all clips again; without it, a folder with labels of another pipeline raises ConfigError.
     stills: whether each picture in a folder of pictures is a clip of its own; else the folder is one clip.
     progress: show a bar on a terminal or in a notebook, elsewhere a line for each clip, on standard error.
 
@@ -118,6 +127,8 @@ def label_corpus(
     files = _check_not_empty(with_sound(file, options.sound) for file in clips)
     recipe = load_recipe(spec, "cpu" if options.ray else options.device)  # wrong options leave no output folder
     with locked(store.locks, store.shard, recipe.fingerprint):
+        if store.has_done and not options.overwrite:
+            check_same_pipeline(recipe, read_marker(store.run_marker) or {}, store.folder)
         store.clean_up()
         report.plan = write_plan(files, manifest, store)
         store.write_json(store.run_marker, recipe.as_json())

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field
@@ -33,6 +34,7 @@ class Recipe:
         return {
             "fingerprint": self.fingerprint,
             "version": __version__,
+            "pipeline_name": self.spec.name,
             "pipeline": self.spec.text,
             "pipeline_sha256": self.spec.sha256,
             "weights": self.weights,
@@ -49,6 +51,25 @@ def fingerprint(spec: PipelineSpec, weights: dict[str, str]) -> str:
 
     text = json.dumps([__version__, pipeline_sha256(spec), sorted(weights.items())])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_same_pipeline(recipe: Recipe, run: Mapping[str, Any], folder: Path) -> None:
+    """Raise ConfigError if another pipeline, option or weight file made the labels in a folder; name both.
+
+    run: content of `run.json` there. Labels of another version of avfer are made again, so they are not compared.
+    """
+    if run.get("version") != __version__ or run.get("fingerprint") == recipe.fingerprint:
+        return
+    from avfer.origin import differences, pipeline_sha256  # imports torch
+    from avfer.provenance import Provenance
+
+    found = {key: run.get(key, "") for key in ("pipeline_name", "pipeline")}
+    found["weights"] = json.dumps(run.get("weights", {}))
+    spec, sha256 = recipe.spec, pipeline_sha256(recipe.spec)
+    wanted = Provenance("", "", {}, spec.name, spec.text, parsed_pipeline_sha256=sha256, weights=recipe.weights)
+    different = differences(found, wanted) or ["another pipeline"]
+    advice = "choose another --output, or use --overwrite to label all clips again"
+    raise ConfigError(f"the labels in {folder} were made by {', and '.join(different)}; {advice}")
 
 
 def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
@@ -96,7 +117,7 @@ class LabelOptions:
     limits: Limits = field(default_factory=Limits)
     sound: str | None = None  # rule for separate sound files, see avfer.sound_files
     retry_failed: bool = False  # label clips again that failed before
-    overwrite: bool = False  # label all clips again
+    overwrite: bool = False  # label all clips again, also those of another pipeline
     stills: bool = False  # each picture of a sequence is a clip of its own
     threads: int | None = None  # CPU threads of each worker; None: the cores of this machine, shared among the workers
 

@@ -88,6 +88,11 @@ class Store:
         return (read_marker(self.run_marker) or {}).get("fingerprint", "")
 
     @property
+    def has_done(self) -> bool:
+        """Whether a clip has been labelled, by whichever pipeline."""
+        return next(self.folder.glob("done/**/*.json"), None) is not None
+
+    @property
     def plan(self) -> Path:
         """The plan of this shard."""
         return self.folder / ".plans" / f"{self.shard}.parquet"

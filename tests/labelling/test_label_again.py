@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from avfer.errors import ConfigError
 from tests.labelling.corpora import CLIPS, failures, mtimes, values, write_corpus
 
 
@@ -52,10 +53,25 @@ def test_a_failed_clip_with_new_content_is_tried_again_by_default(label, corpus,
 
 
 @pytest.mark.parametrize("change", [{"affect.pause": 0.001}, {"chunk": 0.1}])
-def test_a_changed_pipeline_labels_all_clips_again(label, corpus, in_process, change):
+def test_labels_of_another_pipeline_are_replaced_only_with_overwrite(label, corpus, in_process, tmp_path, change):
     label("corpus")
-    label("corpus", **change)
+    before = mtimes(tmp_path / "out")
+    ((option, value),) = change.items()
+    text = rf"were made by pipeline steady \w+ \(now steady \w+\): {option} .* \(now {value}\); .*--overwrite"
+    with pytest.raises(ConfigError, match=text):
+        label("corpus", retry_failed=True, **change)
+    assert in_process.given == [] and mtimes(tmp_path / "out") == before
+    label("corpus", overwrite=True, **change)
     assert sorted(in_process.given) == sorted(CLIPS)
+    label("corpus", **change)
+    assert in_process.given == [], "an interrupted run continues without overwrite"
+
+
+def test_a_folder_without_labels_takes_another_pipeline(label, corpus, in_process):
+    for name in ("a.mp4", "b.mp4", "deep/a.mp4"):
+        (corpus / name).unlink()
+    assert label("corpus").failed == 1
+    assert label("corpus", chunk=0.1).failed == 1 and in_process.given == ["bad.mp4"]
 
 
 def test_another_version_labels_all_clips_again(label, corpus, in_process, monkeypatch):
@@ -79,13 +95,13 @@ def test_a_clip_that_fails_under_overwrite_is_listed_as_failed(label, corpus, in
     assert label("corpus", retry_failed=True).done == 3
 
 
-def test_a_failure_of_another_pipeline_keeps_what_is_done(label, corpus, in_process):
+def test_a_failure_of_another_pipeline_keeps_what_is_done(label, corpus, in_process, tmp_path):
     label("corpus")
+    files = [tmp_path / "out/clips/a.mp4.parquet", tmp_path / "out/done/a.mp4.json"]
+    before = [file.read_bytes() for file in files]
     in_process.crashes = {"a.mp4": 2}
-    label("corpus", chunk=0.1)
-    (corpus / "bad.mp4").unlink()
-    label("corpus")
-    assert sorted(in_process.given) == ["b.mp4", "deep/a.mp4"]
+    label("corpus", overwrite=True, chunk=0.1)
+    assert [file.read_bytes() for file in files] == before
 
 
 @pytest.mark.parametrize("damage", ["table", "marker", "other marker", "half"])
