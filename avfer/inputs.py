@@ -263,14 +263,14 @@ def _file(path: str, name: str, row: int | None = None) -> InputFile:
     if remote.is_url(path):
         found = remote.info(path)
         return InputFile(name, found.url, found.url, found.size, found.modified, found.content_mark, row)
-    check_path(Path(path))
+    absolute = str(check_path(Path(os.path.abspath(path))))  # noqa: PTH100
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError as error:
         raise ConfigError(f"'{path}' does not exist: {error.strerror}; check the path") from error
     if not stat.S_ISREG(status.st_mode):
         raise ConfigError(f"'{path}' is not a regular file; remove it from the input")
-    return InputFile(name, os.path.abspath(path), path, status.st_size, status.st_mtime, row=row)  # noqa: PTH100
+    return InputFile(name, absolute, path, status.st_size, status.st_mtime, row=row)
 
 
 def _unchecked_file(path: Path, name: str) -> InputFile:

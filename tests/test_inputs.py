@@ -211,6 +211,12 @@ def test_a_name_in_a_folder_that_is_not_utf8_is_an_error(tmp_path, find):
         find([str(tmp_path)])
 
 
+def test_a_current_folder_that_is_not_utf_8_raises_an_error_because_tables_name_whole_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(touch(tmp_path / os.fsdecode(b"\xff"), "a.mp4"))
+    with pytest.raises(ConfigError, match="is not UTF-8; rename the file or folder"):
+        list(find_inputs(["a.mp4"], None))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
