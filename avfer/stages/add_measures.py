@@ -7,7 +7,7 @@ import numpy as np
 from avfer.affect_track import AffectTrack
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
 from avfer.option_types import Share, check_options
-from avfer.stages.measured_rows import MatchedRows, WaitingRows, match
+from avfer.stages.measured_rows import MatchedRows, UnmatchedRows, match
 
 
 @dataclass
@@ -26,13 +26,13 @@ class AddMeasures:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def start(self) -> WaitingRows[AffectTrack]:
+    def start(self) -> UnmatchedRows[AffectTrack]:
         """Return the state without rows."""
-        return WaitingRows()
+        return UnmatchedRows()
 
     def step(
-        self, state: WaitingRows[AffectTrack], affect: AffectTrack, measures: FaceMeasures
-    ) -> tuple[WaitingRows[AffectTrack], AffectTrack]:
+        self, state: UnmatchedRows[AffectTrack], affect: AffectTrack, measures: FaceMeasures
+    ) -> tuple[UnmatchedRows[AffectTrack], AffectTrack]:
         """Return the rows of the frames of which both are known; all of them at the end of the clip."""
         state, known = match(state, affect, measures)
         return state, self._joined(known)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from avfer.face_measures import MEASURED_UNITS, MEASURES, FaceMeasures
-from avfer.stages.measured_rows import WaitingRows, match
+from avfer.stages.measured_rows import UnmatchedRows, match
 from avfer.types import FaceFeatures
 
 VALUES = ("yaw_deg", "pitch_deg", "gaze_yaw_deg", "gaze_pitch_deg", "eye_closed")  # of MEASURES
@@ -21,13 +21,13 @@ class JoinMeasures:
     features of the face alone, as it does in a pipeline without this stage.
     """
 
-    def start(self) -> WaitingRows[FaceFeatures]:
+    def start(self) -> UnmatchedRows[FaceFeatures]:
         """Return the state without rows."""
-        return WaitingRows()
+        return UnmatchedRows()
 
     def step(
-        self, state: WaitingRows[FaceFeatures], features: FaceFeatures, measures: FaceMeasures
-    ) -> tuple[WaitingRows[FaceFeatures], FaceFeatures]:
+        self, state: UnmatchedRows[FaceFeatures], features: FaceFeatures, measures: FaceMeasures
+    ) -> tuple[UnmatchedRows[FaceFeatures], FaceFeatures]:
         """Return the rows of the frames of which both are known; all of them at the end of the clip."""
         state, known = match(state, features, measures)
         return state, replace(known.rows, measures=known.of_rows(columns(known.measures)))

@@ -22,7 +22,7 @@ Rows = TypeVar("Rows", bound=_OfFaces)  # a struct with one row for each face of
 
 
 @dataclass(frozen=True, eq=False)
-class WaitingRows(Generic[Rows]):
+class UnmatchedRows(Generic[Rows]):
     """Rows of either input whose other half is not known yet."""
 
     rows: Rows | None = None  # None before the first step
@@ -43,7 +43,9 @@ class MatchedRows(Generic[Rows]):
         return padded[self.place]
 
 
-def match(state: WaitingRows[Rows], rows: Rows, measures: FaceMeasures) -> tuple[WaitingRows[Rows], MatchedRows[Rows]]:
+def match(
+    state: UnmatchedRows[Rows], rows: Rows, measures: FaceMeasures
+) -> tuple[UnmatchedRows[Rows], MatchedRows[Rows]]:
     """Add new rows and measures to those that wait; return what waits now, and the rows of which both are known.
 
     At the end of the clip all remaining rows are known.
@@ -54,7 +56,7 @@ def match(state: WaitingRows[Rows], rows: Rows, measures: FaceMeasures) -> tuple
     ready = rows.faces.frames < stop
     known = select(rows, ready, clock.part(clock.first, stop))
     later = measures.faces.frames >= stop
-    waiting = WaitingRows(
+    waiting = UnmatchedRows(
         select(rows, ~ready, clock.part(stop, clock.stop)),
         select(measures, later, measures.clock.part(stop, measures.clock.stop)),
     )
