@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make("aff_wild2", tmp_path_factory.mktemp("aff_wild2"), 8, "--subjects=6")
+    return make("aff_wild2", tmp_path_factory.mktemp("aff_wild2"), 8, "--subjects=6", "--seconds=40")
 
 
 @pytest.mark.parametrize(
