@@ -183,7 +183,7 @@ def _folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -
     if pictures and not empty:
         warn_of_skipped(folder, pictures)
     if empty:
-        for sequence in sorted({path.parent for path in folder.rglob("*") if is_picture(path)}):
+        for sequence in sorted({path.parent for path in pictures}):
             empty = False
             below = "" if sequence == folder else sequence.relative_to(folder).as_posix()
             yield replace(_sequence(sequence, _join_names(name, below)), below=below)

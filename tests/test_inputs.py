@@ -30,6 +30,11 @@ def test_ids_in_a_folder_are_relative_to_it(tmp_path):
     assert ids(tmp_path) == ["a/b.mp4", "b.mp4"]
 
 
+def test_hidden_pictures_are_no_sequence(tmp_path):
+    touch(tmp_path, "shots/1.png", "shots/.thumbnails/1.png", ".cache/1.png")
+    assert ids(tmp_path) == ["shots"]
+
+
 def test_videos_that_avfer_wrote_beside_tables_and_pages_are_no_inputs(tmp_path):
     touch(tmp_path, "a.mp4", "a.csv", "a.overlay.mp4", "a.html", "a.video.mp4", "b/my.overlay.mp4", "b/my.video.mp4")
     assert ids(tmp_path) == ["a.mp4", "b/my.overlay.mp4", "b/my.video.mp4"]
