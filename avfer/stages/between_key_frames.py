@@ -15,7 +15,7 @@ SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key fr
 RETRIES = (0.85, 1.15)  # sizes of a box, relative to the expected one, from which a lost face is refined again
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
 MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it further are dropped
-NEW_CHANGE = 40.0  # grey levels, from both key frames, of a block of the thumbnail that may show another face
+NEW_CHANGE = 40.0  # grey levels, from the first and last frame, of a block of the thumbnail that may show another face
 BLOCK = 4  # px of the thumbnail along each side of a block, some 40 px of a frame at 720p
 SURROUNDINGS = 0.35  # sides of a box around it that may change as well, such as hair
 PART_MARGIN = 0.25  # shorter sides of the frame that are searched around such blocks, at least
@@ -110,8 +110,9 @@ def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: 
     """Return the faces on every `step`-th frame between two key frames, refined where interpolation expects them.
 
     Return None if that could miss a face: unless each face is on both key frames and sure on all of these frames, and
-    no other face is found where they show something that neither key frame shows. If they show such a thing, the
-    picture moves, and each face is searched for in its surroundings, because the key frames say less about its place.
+    no other face is found where they show something that neither frame `start` nor frame `stop` - 1 shows. If they show
+    such a thing, the picture moves, and each face is searched for in its surroundings, because the key frames say less
+    about its place.
     A face of one key frame that the next frame inside does not show is left out: most are false.
     """
     if stop - start <= step:
