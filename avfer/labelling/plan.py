@@ -154,17 +154,14 @@ def _plan_batch(batch: list[InputFile], manifest: Manifest | None, known: KnownH
 
 def _content_hash(file: InputFile, known: KnownHashes) -> str | None:
     """Return the hash of a clip and its sound file; None if one cannot be read, which then fails in its worker."""
-    if file.content_mark and not file.sound:
-        return file.content_mark
     size, modified, known_hash = known.get(file.id, (-1, None, ""))
+    unchanged = (size, modified) == (file.size, file.modified)
+    content = file.content_mark or (known_hash.partition("+")[0] if unchanged else "")
     try:
-        sound = f"+{_file_hash(file.sound)}" if file.sound else ""
-        if (size, modified) == (file.size, file.modified) and known_hash.endswith(sound):
-            return known_hash
-        content = file.content_mark or f"sha256:{_file_hash(file.path)}"
+        content = content or f"sha256:{_file_hash(file.path)}"
+        return f"{content}+{_file_hash(file.sound)}" if file.sound else content
     except OSError:
         return None
-    return content + sound
 
 
 def _file_hash(path: str) -> str:
