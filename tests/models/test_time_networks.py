@@ -1,10 +1,10 @@
-"""TensorFlow's gated recurrent unit, against its equations worked out by hand and in NumPy."""
+"""PyTorch's recurrent networks over padded rows, and TensorFlow's unit against its equations by hand and in NumPy."""
 
 import numpy as np
 import pytest
 import torch
 
-from avfer.models.affect.time_networks import TfGru, TfGruCell
+from avfer.models.affect.time_networks import Cell, Recurrent, TfGru, TfGruCell
 from tests.models import as_tensorflow
 
 
@@ -86,3 +86,24 @@ def test_an_instant_that_is_not_valid_leaves_the_state(gru):
     found = gru(x, valid)
     assert torch.allclose(found[:, valid[0]], gru(x[:, valid[0]]), atol=1e-6)
     assert torch.equal(found[:, 2], found[:, 1])
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("short", [6, 4])
+def test_gradients_of_padded_rows_are_those_of_each_sequence_alone(cell: Cell, both: bool, short: int):
+    torch.manual_seed(2)
+    network = Recurrent(cell, 5, 4, 2, both, 0.0).train()
+    x, valid = torch.randn(2, 6, 5), torch.arange(6) < torch.tensor([[6], [short]])
+
+    def gradients(*batches: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
+        network.zero_grad()
+        for rows, known in batches:
+            network(rows, known, torch.zeros(known.shape)).square().sum().backward()
+        return [weight.grad.clone() for weight in network.parameters() if weight.grad is not None]
+
+    together = gradients((x, valid))
+    alone = gradients((x[:1], valid[:1]), (x[1:, :short], valid[1:, :short]))
+    assert len(together) == len(alone) == len(list(network.parameters()))
+    for found, wanted in zip(together, alone, strict=True):
+        assert torch.allclose(found, wanted, atol=1e-5)
