@@ -15,7 +15,7 @@ from tools.twin.signals import Shown, slow
 
 DRAWN, PICTURE, CROP = 300, 256, 112  # px, side of drawings, frames and aligned faces
 LEVELS, OPENINGS = 4, 3  # drawings from neutral to full strength, from a closed to an open mouth
-BATCH = 32  # frames drawn at once
+BATCH = 16  # frames drawn at once; the memory of more is given back to the system after each batch, at twice the time
 REACH = 110 / (SIZE / 2)  # half the side of an aligned face, as a share of half a drawing
 
 
