@@ -18,8 +18,8 @@ from avfer.types import Clock, FaceTracks, JointFeatures
 
 LIPS = ((13, 14), (82, 87), (312, 317))  # pairs of points on the inner upper and lower lip, of the face mesh
 SIZE = ((33, 263), (10, 4))  # outer corners of the eyes; forehead and nose: alike in a frontal face
-# Standard deviation of a mouth's opening in a second, at rest and while it speaks. Of six people who say a sentence,
-# the median before and after it is the first; 99 % of the frames with speech are above the second.
+# Standard deviation of a mouth's opening in a second, at rest and while it speaks, from six people who say a sentence:
+# the median before and after the sentence, and the value that 99 % of the frames with speech exceed.
 MOVEMENT = (0.012, 0.028)
 FEWEST = 4  # rows of a track in a window from which a movement can be read
 
@@ -49,11 +49,16 @@ class SpeakerState:
 class FindSpeakers:
     """Estimate for each face whether it speaks, and keep the voice for the faces that do.
 
-    `speaking` is the product of three factors in [0, 1]: the probability of `speech`; the movement of the mouth, which
-    is the standard deviation of its opening in a `window` around the row, half of it ahead, between that of a mouth at
-    rest and of one that speaks; and the share of this face in its movement plus that of the face that moves most among
-    the others of the frame, as variances. It is null without a face or sound, and where a track has fewer than four
-    rows in the window: such a face keeps the voice. Rows without a face keep it too.
+    The column `speaking` is the product of three factors in [0, 1]:
+
+    - the probability of `speech`;
+    - the movement of the mouth: the standard deviation of its opening in a `window` around the row, 0 at the level of a
+      mouth at rest, 1 at that of a mouth that speaks, linear between;
+    - the movement of this mouth relative to that of the most active other mouth on the frame, v / (v + other), both as
+      variances.
+
+    `speaking` is null without a face or sound, and where a track has fewer than four rows in the window. Such a face
+    keeps the voice, and so do rows without a face.
     """
 
     window: Annotated[Number, Field(gt=0, le=60)] = 1.0  # seconds of movement that count; rows wait for half of them
@@ -78,19 +83,14 @@ class FindSpeakers:
         rows = concat([state.features, features]) if state.features else features
         mouths = MouthRows(measures.faces, mouth_opening(measures.landmarks))
         mouths = concat([state.mouths, mouths]) if state.mouths else mouths
-        times, half = mouths.clock.times, self.window / 2 + EDGE
-        newest = times.max() if len(times) else -np.inf
-        known = len(times) if mouths.clock.last else int(np.sum(np.maximum.accumulate(times) + half < newest))
-        clock = rows.clock
-        stop = max(clock.first, min(clock.stop, mouths.clock.first + known))
+        clock, half = rows.clock, self.window / 2 + EDGE
+        stop = max(clock.first, min(clock.stop, _complete_until(mouths.clock, half)))
         ready = rows.faces.frames < stop
         found = self._speakers(select(rows, ready, clock.part(clock.first, stop)), mouths, half)
-        rest = select(rows, ~ready, clock.part(stop, clock.stop))
-        at = stop - mouths.clock.first
-        kept = mouths.clock.first + int(np.searchsorted(times, times[at] - half if at < len(times) else np.inf))
-        kept = min(kept, stop)
-        mouths = select(mouths, mouths.faces.frames >= kept, mouths.clock.part(kept, mouths.clock.stop))
-        return SpeakerState(rest, mouths), found
+        waiting = select(rows, ~ready, clock.part(stop, clock.stop))
+        first = _needed_from(mouths.clock, stop, half)
+        mouths = select(mouths, mouths.faces.frames >= first, mouths.clock.part(first, mouths.clock.stop))
+        return SpeakerState(waiting, mouths), found
 
     def _speakers(self, rows: JointFeatures, mouths: MouthRows, half: float) -> JointFeatures:
         """Return rows with the column `speaking`; half: of the window, in s."""
@@ -105,6 +105,22 @@ class FindSpeakers:
         activity = np.column_stack([rows.activity, speaking]).astype(np.float32)
         found = replace(rows, activity=activity, activity_names=(*rows.activity_names, "speaking"))
         return without_voice(found, speaking < self.threshold)
+
+
+def _complete_until(clock: Clock, half: float) -> int:
+    """Return the frame up to which (exclusive) no later frame lies in the windows. half: of a window, in s."""
+    if clock.last:
+        return clock.stop
+    newest = clock.times.max() if len(clock) else -np.inf
+    return clock.first + int(np.sum(np.maximum.accumulate(clock.times) + half < newest))
+
+
+def _needed_from(clock: Clock, stop: int, half: float) -> int:
+    """Return the first frame that the windows of frame `stop` and later ones need. half: of a window, in s."""
+    if stop >= clock.stop:
+        return clock.stop
+    start = clock.times[stop - clock.first] - half
+    return min(stop, clock.first + int(np.searchsorted(clock.times, start)))
 
 
 def mouth_opening(landmarks: np.ndarray) -> np.ndarray:
