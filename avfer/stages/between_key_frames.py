@@ -15,7 +15,9 @@ SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key fr
 RETRIES = (0.85, 1.15)  # sizes of a box, relative to the expected one, from which a lost face is refined again
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
 MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it further are dropped
-NEW_CHANGE = 40.0  # grey levels, from the first and last frame, of a block of the thumbnail that may show another face
+NEW_CHANGE = (
+    40.0  # grey levels by which a block must differ from the first and the last frame to be searched for a face
+)
 BLOCK = 4  # px of the thumbnail along each side of a block, some 40 px of a frame at 720p
 SURROUNDINGS = 0.35  # sides of a box around it that may change as well, such as hair
 PART_MARGIN = 0.25  # shorter sides of the frame that are searched around such blocks, at least
@@ -109,11 +111,11 @@ class KeyFrameInterval:
 def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: Faces, step: int) -> list[Faces] | None:
     """Return the faces on every `step`-th frame between two key frames, refined where interpolation expects them.
 
-    Return None if that could miss a face: unless each face is on both key frames and sure on all of these frames, and
-    no other face is found where they show something that neither frame `start` nor frame `stop` - 1 shows. If they show
-    such a thing, the picture moves, and each face is searched for in its surroundings, because the key frames say less
-    about its place.
+    Return None where this could miss a face, so that these frames must be searched: if a face is on one key frame only
+    and the next frame inside shows it too, if a face is unsure on any of the frames, or if a frame shows another face.
     A face of one key frame that the next frame inside does not show is left out: most are false.
+
+    before, after: the faces on the frames `start` and `stop`, indices in the clip; step: in frames.
     """
     if stop - start <= step:
         return None
@@ -131,38 +133,49 @@ def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: 
     if (found.scores < SURE_SCORE).any() or (visible_share(found.boxes, clip.picture, frames) < MIN_VISIBLE).any():
         return None
     known = np.concatenate([link.before.boxes, found.boxes, link.after.boxes])
-    faces = [Faces(found.boxes[frames == i], found.scores[frames == i], found.landmarks[frames == i]) for i in marks]
     ends = thumbnail(clip.picture(start)), thumbnail(clip.picture(stop - 1))
-    parts = [_new_part(clip.picture(mark), ends, known) for mark in marks.tolist()]
-    if all(part is None for part in parts):
-        return faces
-    for mark, part, shown in zip(marks.tolist(), parts, faces, strict=True):
-        if part is not None and clip.has_new_face(mark, part, shown.boxes):
-            return None
-    near = [clip.search_near(mark, shown.boxes) for mark, shown in zip(marks.tolist(), faces, strict=True)]
+    faces = {mark: found.select(frames == mark) for mark in marks.tolist()}
+    parts = {mark: _changed_part(clip.picture(mark), ends, known) for mark in faces}
+    return _searched_where_changed(clip, faces, parts)
+
+
+def _searched_where_changed(
+    clip: SearchableFrames, faces: dict[int, Faces], parts: dict[int, np.ndarray | None]
+) -> list[Faces] | None:
+    """Return the faces of some frames; None if a changed part shows another face, or a face is not found again.
+
+    If any frame has a changed part, the picture moves, and the key frames predict the places of the faces less well.
+    So each face is then searched for in its surroundings. faces, parts: by the index of the frame in the clip.
+    """
+    changed = {frame: part for frame, part in parts.items() if part is not None}
+    if not changed:
+        return list(faces.values())
+    if any(clip.has_new_face(frame, part, faces[frame].boxes) for frame, part in changed.items()):
+        return None
+    near = [clip.search_near(frame, found.boxes) for frame, found in faces.items()]
     return None if any(found is None for found in near) else [found for found in near if found is not None]
 
 
-def _new_part(picture: Tensor, others: tuple[np.ndarray, np.ndarray], known: np.ndarray) -> np.ndarray | None:
-    """Return a part of a frame around all places, outside the known faces, that differ from both of two other frames.
+def _changed_part(picture: Tensor, ends: tuple[np.ndarray, np.ndarray], known: np.ndarray) -> np.ndarray | None:
+    """Return the part of a frame around all blocks that differ from both ends of the interval, except known faces.
 
-    Return None if there is no such place. picture: (H, W, 3) uint8; others: thumbnails of two frames; known: (N, 4)
-    xyxy px -> (4,) int64 xyxy px inside the frame.
+    Return None if no block differs. picture: (H, W, 3) uint8; ends: thumbnails of the first and the last frame of the
+    interval; known: (N, 4) xyxy px, boxes of faces -> (4,) int64 xyxy px inside the frame.
     """
     now = thumbnail(picture)
     rows, columns = now.shape[0] // BLOCK, now.shape[1] // BLOCK
     changes = [
-        np.abs(now.astype(np.int16) - other).reshape(rows, BLOCK, columns, BLOCK * 3).mean((1, 3)) for other in others
+        np.abs(now.astype(np.int16) - other).reshape(rows, BLOCK, columns, BLOCK * 3).mean((1, 3)) for other in ends
     ]
-    new = np.minimum(*changes) > NEW_CHANGE
+    changed = np.minimum(*changes) > NEW_CHANGE
     height, width = picture.shape[:2]
     margin = SURROUNDINGS * (known[:, 2:] - known[:, :2])
     corners = np.concatenate([known[:, :2] - margin, known[:, 2:] + margin], 1) / ([width, height] * 2)
     for left, top, right, bottom in corners.clip(0, 1) * [columns, rows, columns, rows]:
-        new[int(top) : math.ceil(bottom), int(left) : math.ceil(right)] = False
-    if not new.any():
+        changed[int(top) : math.ceil(bottom), int(left) : math.ceil(right)] = False
+    if not changed.any():
         return None
-    places = np.argwhere(new)[:, ::-1] * np.array([width / columns, height / rows])
+    places = np.argwhere(changed)[:, ::-1] * np.array([width / columns, height / rows])
     first, last = places.min(0), places.max(0) + np.array([width / columns, height / rows])
     grown = max(PART_MARGIN * min(height, width), *(last - first))
     return inside(np.concatenate([first - grown, last + grown]), picture)
