@@ -38,6 +38,25 @@ class TrackMemory:
     hidden: Mapping[int, Tensor] = field(default_factory=dict[int, Tensor])  # track -> (1, H)
     times: Mapping[int, float] = field(default_factory=dict[int, float])  # track -> s, time of its last row
 
+    def of(self, tracks: list[int], now: float, fresh: Tensor) -> Tensor:
+        """Return the hidden states of N tracks at a time (s): (N, H).
+
+        fresh: (1, H), the state of a track without memory: a new one, or one that was absent for MAX_ABSENCE.
+        """
+        known = [now - self.times.get(track, -np.inf) <= MAX_ABSENCE for track in tracks]
+        return torch.cat([self.hidden[t] if is_known else fresh for t, is_known in zip(tracks, known, strict=True)])
+
+    def after(self, tracks: list[int], now: float, hidden: Tensor) -> "TrackMemory":
+        """Return the memory with the hidden states (N, H) of N tracks at a time (s)."""
+        states = dict(zip(tracks, hidden.split(1), strict=True))
+        return TrackMemory({**self.hidden, **states}, {**self.times, **dict.fromkeys(tracks, now)})
+
+    def recent(self) -> "TrackMemory":
+        """Return the memory without the tracks that were absent for more than MAX_ABSENCE seconds."""
+        newest = max(self.times.values(), default=0.0)
+        times = {track: time for track, time in self.times.items() if newest - time <= MAX_ABSENCE}
+        return TrackMemory({track: self.hidden[track] for track in times}, times)
+
 
 @dataclass
 class _ModelStage:
@@ -119,7 +138,6 @@ class PredictAffect(_ModelStage):
         """Return the affect of the rows, in their order."""
         network = self._loaded()
         inputs, times = network.inputs(features), features.faces.times
-        hidden, last_times = dict(state.hidden), dict(state.times)
         rows = np.flatnonzero(network.predictable(inputs))
         index = torch.from_numpy(rows)
         flags = (torch.from_numpy(has[rows]).to(network.device) for has in (inputs.has_face, inputs.has_voice))
@@ -127,22 +145,16 @@ class PredictAffect(_ModelStage):
         tracks, frames = features.faces.track_ids[rows].tolist(), features.faces.frames[rows]
         borders = [0, *(np.flatnonzero(np.diff(frames)) + 1).tolist(), len(rows)]
         columns = [torch.zeros(0, network.width, device=network.device)]
-        for a, b in pairwise(borders) if len(rows) else []:
-            now = float(times[rows[a]])
-            before = [
-                hidden[t] if now - last_times.get(t, -np.inf) <= MAX_ABSENCE else network.model.start(1)
-                for t in tracks[a:b]
-            ]
-            prediction, after = network.model.step(*(x[a:b].clone() for x in tensors), hidden=torch.cat(before))
+        for first, last in pairwise(borders) if len(rows) else []:  # the rows of one instant
+            present, now = tracks[first:last], float(times[rows[first]])
+            hidden = state.of(present, now, network.model.start(1))
+            prediction, hidden = network.model.step(*(x[first:last].clone() for x in tensors), hidden=hidden)
+            state = state.after(present, now, hidden)
             # Per instant, because the last bits of exp depend on the shape.
             columns.append(output_columns(prediction, network.card.temperature))
-            hidden.update(zip(tracks[a:b], after.split(1), strict=True))
-            last_times.update(dict.fromkeys(tracks[a:b], now))
-        newest = max(last_times.values(), default=0.0)
-        kept = {t: time for t, time in last_times.items() if newest - time <= MAX_ABSENCE}
         values = np.full((len(times), network.width), np.nan, np.float32)
         values[rows] = torch.cat(columns).cpu().numpy()
-        return TrackMemory({t: hidden[t] for t in kept}, kept), network.to_track(features, values)
+        return state.recent(), network.to_track(features, values)
 
 
 @dataclass(frozen=True, eq=False)
