@@ -5,7 +5,7 @@ tags (`!!python/object`, `!!timestamp`), repeated keys, aliases inside their own
 limits below, which also bound what aliases expand to. A date such as 2024-01-31 is a text.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
@@ -105,6 +105,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ConfigError(f"--set {shown(text)}: write it as KEY=VALUE, for example stage.option=value")
     return key.strip(), parse_yaml(value, f"--set {key.strip()}").content
+
+
+def parse_overrides(texts: Iterable[str] | None) -> dict[str, Any]:
+    """Return the keys and values of all `--set KEY=VALUE`; of several with one key, the last one counts."""
+    return dict(parse_override(text) for text in texts or ())
 
 
 def shown(value: object) -> str:

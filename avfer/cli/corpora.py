@@ -61,10 +61,9 @@ def check_corpus(
     is checked for each of them.
     """
     from avfer.datasets.corpus import check, open_tasks
-    from avfer.yaml_reader import parse_override
+    from avfer.yaml_reader import parse_overrides
 
-    options: dict[str, Any] = dict(parse_override(text) for text in settings or [])
-    checks = {corpus.task: check(corpus) for corpus in open_tasks(name, root, **options)}
+    checks = {corpus.task: check(corpus) for corpus in open_tasks(name, root, **parse_overrides(settings))}
     if as_json:
         print(json.dumps(_to_json(name, root, checks), ensure_ascii=False))
     else:

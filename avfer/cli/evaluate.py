@@ -63,6 +63,8 @@ def evaluate(
     Give a configuration, or --corpus, --root, --partition and one of --pipeline, --model and --predictions. Options
     replace the values in a configuration.
     """
+    from avfer.yaml_reader import parse_overrides
+
     options = {
         "corpus": corpus,
         "root": root,
@@ -74,7 +76,7 @@ def evaluate(
         "output": output,
         "device": device,
     }
-    changes = _parse_settings(settings or []) | {key: value for key, value in options.items() if value is not None}
+    changes = parse_overrides(settings) | {key: value for key, value in options.items() if value is not None}
     _evaluate(config, changes, overwrite, quiet, as_json)
 
 
@@ -112,12 +114,6 @@ def _print_summary(report: "EvaluationReport") -> None:
     protocol = [f"{name}: {fact}" for name, fact in report.facts.items()]
     for line in (*step_lines(report), *protocol, *published_lines(report)):
         print(f"  {line}", file=sys.stderr)
-
-
-def _parse_settings(texts: list[str]) -> dict[str, Any]:
-    from avfer.yaml_reader import parse_override
-
-    return dict(parse_override(text) for text in texts)
 
 
 def _nest(changes: dict[str, Any]) -> dict[str, Any]:

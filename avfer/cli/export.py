@@ -80,10 +80,10 @@ def export(
 def _options(settings: list[str]) -> dict[str, Any]:
     """Return the options of the exporter; settings with a dot, such as smile.on=0.6, make the option `events`."""
     from avfer.export.table_segments import read_kinds
-    from avfer.yaml_reader import parse_override
+    from avfer.yaml_reader import parse_overrides
 
     events = [setting for setting in settings if "." in setting.partition("=")[0]]
-    options = dict(parse_override(setting) for setting in settings if setting not in events)
+    options = parse_overrides(setting for setting in settings if setting not in events)
     return options | ({"events": read_kinds(events)} if events else {})
 
 

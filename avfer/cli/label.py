@@ -112,7 +112,7 @@ def label(
     from avfer.labelling.store import Store
     from avfer.pipeline_config import read_pipeline
     from avfer.progress import CorpusProgress, open_display
-    from avfer.yaml_reader import parse_override
+    from avfer.yaml_reader import parse_overrides
 
     limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
     options = LabelOptions(
@@ -128,10 +128,8 @@ def label(
         stills,
         threads,
     )
-    given = clip_settings(start, stop, fps, region, person, baseline, numbers_only) | dict(
-        parse_override(text) for text in settings or []
-    )
-    spec = read_pipeline(_require(pipeline, "PIPELINE"), given)
+    changes = clip_settings(start, stop, fps, region, person, baseline, numbers_only) | parse_overrides(settings)
+    spec = read_pipeline(_require(pipeline, "PIPELINE"), changes)
     corpus = _require(inputs, "--input")
     report = LabelReport(Store(_require(output, "--output"), options.shard))
     try:

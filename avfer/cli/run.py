@@ -149,11 +149,11 @@ def _run(
     from avfer.option_types import Threads as ThreadCount
     from avfer.option_types import check_device, check_given_option
     from avfer.pipeline_config import read_pipeline
-    from avfer.yaml_reader import parse_override
+    from avfer.yaml_reader import parse_overrides
 
     check_given_option("--threads", threads, ThreadCount)
     check_device(device)
-    spec = read_pipeline(name, options | dict(parse_override(text) for text in settings))
+    spec = read_pipeline(name, options | parse_overrides(settings))
 
     from rich.console import Console  # from here on torch is imported, which takes seconds
 

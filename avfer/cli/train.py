@@ -25,9 +25,9 @@ def train(
     The weights come with a card and are ready for a pipeline.
     """
     from avfer.training.training_config import read_config
-    from avfer.yaml_reader import parse_override
+    from avfer.yaml_reader import parse_overrides
 
-    recipe = read_config(config, dict(parse_override(text) for text in settings or []))
+    recipe = read_config(config, parse_overrides(settings))
 
     from rich.console import Console  # from here on torch is imported, which takes seconds
 
