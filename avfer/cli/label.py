@@ -114,19 +114,18 @@ def label(
     from avfer.progress import CorpusProgress, open_display
     from avfer.yaml_reader import parse_overrides
 
-    limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
     options = LabelOptions(
-        device,
-        workers,
-        ray,
-        gpus_per_worker,
-        Shard.parse(shard),
-        limits,
-        sound,
-        retry_failed,
-        overwrite,
-        stills,
-        threads,
+        device=device,
+        workers=workers,
+        ray=ray,
+        gpus_per_worker=gpus_per_worker,
+        shard=Shard.parse(shard),
+        limits=Limits(max_seconds, None if max_memory is None else max_memory * 1e9),
+        sound=sound,
+        retry_failed=retry_failed,
+        overwrite=overwrite,
+        stills=stills,
+        threads=threads,
     )
     changes = clip_settings(start, stop, fps, region, person, baseline, numbers_only) | parse_overrides(settings)
     spec = read_pipeline(_require(pipeline, "PIPELINE"), changes)

@@ -98,10 +98,17 @@ def label(
     before any work, and OutputError if the output folder cannot be written.
     """
     texts = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    limits = Limits(max_seconds, None if max_memory is None else max_memory * 1e9)
-    part = Shard.parse(shard)
     label_options = LabelOptions(
-        device, workers, ray, 1.0, part, limits, sound, retry_failed, overwrite, stills, max_threads
+        device=device,
+        workers=workers,
+        ray=ray,
+        shard=Shard.parse(shard),
+        limits=Limits(max_seconds, None if max_memory is None else max_memory * 1e9),
+        sound=sound,
+        retry_failed=retry_failed,
+        overwrite=overwrite,
+        stills=stills,
+        threads=max_threads,
     )
     report = LabelReport(Store(Path(output), label_options.shard))
     spec = read_pipeline(pipeline, options)

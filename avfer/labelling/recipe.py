@@ -102,7 +102,7 @@ class LoadRecipe:
         return Recipe(spec, pipeline.files, str(pipeline.device), fingerprint(spec, pipeline.files))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelOptions:
     """How a corpus is labelled. No option but the device and `sound` can change a value in the tables.
 
