@@ -86,6 +86,7 @@ def run(
     from avfer.export import find_exporter
     from avfer.export.face_drawing import parse_drawings
     from avfer.jobs import Outcome
+    from avfer.yaml_reader import parse_overrides
 
     names = list(dict.fromkeys(name.strip() for name in formats.split(",")))
     drawn = draw is not None or blur is not None
@@ -93,9 +94,7 @@ def run(
     exporters = [name for name, given in short_forms.items() if given] + (exports or [])
     jobs = _plan(inputs, stills, sound, output, names, list(dict.fromkeys(exporters)))
     if drawn:
-        page: dict[str, dict[str, str]] = {} if blur is None else {"report": {"video": "none"}}
-        given = [{**job.export_options, "overlay": _drawn(draw, blur, job), **page} for job in jobs]
-        jobs = [replace(job, export_options=options) for job, options in zip(jobs, given, strict=True)]
+        jobs = [_with_drawings(job, draw, blur) for job in jobs]
         find_exporter("overlay", jobs[0].export_options["overlay"])  # raises ConfigError for an unknown name
     options = clip_settings(start, stop, fps, region, person, baseline, numbers_only)
     options |= {"landmarks": True} if "landmarks" in parse_drawings(draw or "") else {}
@@ -104,17 +103,19 @@ def run(
     outcomes: list[Outcome] = []
     begin = time.perf_counter()
     try:
-        _run(pipeline, jobs, device, threads, options, settings or [], overwrite, quiet, outcomes)
+        _run(pipeline, options | parse_overrides(settings), jobs, outcomes, device, threads, overwrite, quiet)
     finally:  # an interrupted run still prints what it has finished
         _print(outcomes, time.perf_counter() - begin, as_json)
     if any(outcome.error is not None for outcome in outcomes):
         raise typer.Exit(FAILED)
 
 
-def _drawn(draw: str | None, blur: str | None, job: "Job") -> dict[str, str]:
-    """Return the options of the overlay of a clip: what is drawn, the table of its landmarks, and who is blurred."""
-    drawn = {} if draw is None else {"draw": draw, "landmarks": str(next(iter(job.landmarks.values())))}
-    return drawn | ({} if blur is None else {"blur": blur})
+def _with_drawings(job: "Job", draw: str | None, blur: str | None) -> "Job":
+    """Return a job whose overlay draws on faces or blurs them; if it blurs faces, its report has no pictures."""
+    options = {} if draw is None else {"draw": draw, "landmarks": str(next(iter(job.landmarks.values())))}
+    options |= {} if blur is None else {"blur": blur}
+    page = {} if blur is None else {"report": {"video": "none"}}
+    return replace(job, export_options={**job.export_options, "overlay": options, **page})
 
 
 def _plan(
@@ -136,39 +137,37 @@ def _plan(
 
 def _run(
     name: str,
+    overrides: dict[str, Any],
     jobs: "list[Job]",
+    outcomes: "list[Outcome]",
     device: str,
     threads: int | None,
-    options: dict[str, Any],
-    settings: list[str],
     overwrite: bool,
     quiet: bool,
-    outcomes: "list[Outcome]",
 ) -> None:
-    """Run the jobs one after another and append an outcome for each to `outcomes`."""
+    """Run the jobs one after another and append an outcome for each to `outcomes`.
+
+    name: of the pipeline, whose options `overrides` changes.
+    """
     from avfer.option_types import Threads as ThreadCount
     from avfer.option_types import check_device, check_given_option
     from avfer.pipeline_config import read_pipeline
-    from avfer.yaml_reader import parse_overrides
 
     check_given_option("--threads", threads, ThreadCount)
     check_device(device)
-    spec = read_pipeline(name, options | parse_overrides(settings))
+    spec = read_pipeline(name, overrides)
 
     from rich.console import Console  # from here on torch is imported, which takes seconds
 
     from avfer.clip_progress import ClipProgress, outcome_text
-    from avfer.export.privacy import warn_of_pictures
     from avfer.export.summary import summary_table
-    from avfer.jobs import check_existing, check_numbers, run_job
+    from avfer.jobs import check_existing, run_job
     from avfer.pipeline import Pipeline
     from avfer.progress import open_display
 
     pipeline = Pipeline(spec, device, max_threads=threads)
-    if pipeline.spec.numbers_only:
-        check_numbers(jobs)
-        tables = [next(iter(job.tables.values())) for job in jobs]
-        warn_of_pictures(tables, {path for job in jobs for path in job.outputs})
+    if spec.numbers_only:
+        _check_pictures(jobs)
     if not overwrite:
         check_existing(jobs, pipeline)
     console = Console(stderr=True)
@@ -183,6 +182,16 @@ def _run(
         plain = not console.encoding.lower().startswith("utf")
         title = f"{jobs[0].clip.name}: {outcome_text(outcomes[0])}" if console.is_terminal else ""
         console.print(summary_table(outcomes[0].summary, title, console.width, plain))
+
+
+def _check_pictures(jobs: "list[Job]") -> None:
+    """Raise ConfigError if a job writes pictures of a clip; warn of those that earlier runs wrote beside its table."""
+    from avfer.export.privacy import warn_of_pictures
+    from avfer.jobs import check_numbers
+
+    check_numbers(jobs)
+    tables = [next(iter(job.tables.values())) for job in jobs]
+    warn_of_pictures(tables, {path for job in jobs for path in job.outputs})
 
 
 def _print(outcomes: "list[Outcome]", seconds: float, as_json: bool) -> None:
