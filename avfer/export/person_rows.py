@@ -32,6 +32,11 @@ class PersonRows:
         """The name for charts and tiers: "person 1", "track 1" if persons are unknown, "voice alone" without a face."""
         return person_label(self.person, self.tracks[0] if self.tracks else None)
 
+    @property
+    def present(self) -> np.ndarray:
+        """Whether each row has a face or, in rows without a face, a valence from the voice: (M,) bool."""
+        return np.ones(len(self), bool) if self.tracks else np.isfinite(self.numbers("valence"))
+
     def numbers(self, column: str) -> np.ndarray:
         """Return a column as (M,) float64 with NaN where it is null; all NaN if the table lacks it."""
         return column_numbers(self.table, column)

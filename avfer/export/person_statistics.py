@@ -209,25 +209,20 @@ def _place(clip: ClipRows, person: PersonRows, instants: np.ndarray, rows: np.nd
     instants: (T,) bool, those of the clip in the window; rows: (M,) bool, those of the person.
     """
     total = float((clip.stops[instants] - clip.starts[instants]).sum())
-    present = rows & _present(person)
+    present = rows & person.present
     present_s = float((person.stops[present] - person.starts[present]).sum())
     return {
         "clip": clip.clip,
         "source": clip.source,
         "person": person.person,
         "tracks": " ".join(map(str, person.tracks)),
-        "read_from": "face" if person.tracks else "voice" if _present(person).any() else "nothing",
+        "read_from": "face" if person.tracks else "voice" if person.present.any() else "nothing",
         "start_s": float(clip.starts[instants].min()),
         "stop_s": float(clip.stops[instants].max()),
         "frames": int(instants.sum()),
         "present_s": present_s,
         "coverage": present_s / total,
     }
-
-
-def _present(person: PersonRows) -> np.ndarray:
-    """Return on which rows the person has a face or, without one, values of the voice: (M,) bool."""
-    return np.ones(len(person), bool) if person.tracks else ~np.isnan(person.numbers("valence"))
 
 
 def _moments(name: str, values: np.ndarray, durations: np.ndarray) -> dict[str, float]:

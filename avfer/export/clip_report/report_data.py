@@ -116,7 +116,7 @@ def _person(
         "label": person.label,
         "tracks": list(person.tracks),
         "rows": len(person),
-        "present": int(_present(person).sum()),
+        "present": int(person.present.sum()),
         "share": _share(rows, person),
         "means": {name: _mean(values[name]) for name in (*VALUES, "quality")},
         "expressions": [[name, count / total] for name, count in counts.most_common()],
@@ -128,12 +128,7 @@ def _person(
 
 def _share(rows: ClipRows, person: PersonRows) -> float:
     """Return the share of the instants on which a person has a face or, without one, a value from the voice."""
-    return len(np.unique(person.starts[_present(person)])) / max(len(rows.starts), 1)
-
-
-def _present(person: PersonRows) -> np.ndarray:
-    """Return on which rows a person has a face or, without one, a value from the voice: (M,) bool."""
-    return np.ones(len(person), bool) if person.tracks else np.isfinite(person.numbers("valence"))
+    return len(np.unique(person.starts[person.present])) / max(len(rows.starts), 1)
 
 
 def _mean(values: np.ndarray) -> float | None:
