@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from avfer.catalog import check_call, kind_of
 from avfer.catalog_requirements import ANY_NETWORK
 from avfer.errors import ConfigError, unknown
+from avfer.models import class_orders
 from avfer.models.card import Card
 from avfer.models.network import Network, VoiceNetwork, check_removed, find_network
 from avfer.models.weights import card_of, fill, load_into, locate, official
@@ -31,7 +32,7 @@ def create(name: str, num_classes: int | None = None, weights: str | Path | None
         return make(name, **card_of(name).options | options | chosen).eval()
     path, card = locate(name, str(weights))
     network = make(name, **card.options | options)
-    if num_classes not in {None, count := _count(card)} and count:
+    if num_classes not in {None, count := class_orders.num_classes(card)} and count:
         raise ConfigError(f"num_classes: {path} has {count} classes, not {num_classes}; leave num_classes out")
     load_into(network, path, card)
     return network.eval()
@@ -85,10 +86,6 @@ def _checked(name: str, option: str, kind: Any, value: Any) -> Any:
     except ValidationError as error:
         problem = error.errors()[0]["msg"]
         raise ConfigError(f"model '{name}': option {option}: {problem}, got {value!r}") from None
-
-
-def _count(card: Card) -> int:
-    return int(card.options.get("num_classes", len(card.classes)))
 
 
 PATCH = (96, 64)  # frames and mel bands that a video model reads
