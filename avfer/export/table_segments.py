@@ -128,6 +128,8 @@ def read_kinds(settings: Iterable[str]) -> dict[str, EventKind]:
     A new name needs its column first. Raises ConfigError for an unknown name or key, or a value that does not fit.
     """
     kinds = dict(EVENTS)
+    changes: dict[str, dict[str, float]] = {}  # name -> options of its rule
+    given: dict[str, list[str]] = {}  # name -> settings of its rule
     for setting in settings:
         key, value = parse_override(setting)
         name, _, option = key.partition(".")
@@ -137,7 +139,13 @@ def read_kinds(settings: Iterable[str]) -> dict[str, EventKind]:
             continue
         if name not in kinds:
             raise ConfigError(f"{setting}: {unknown('event', name, kinds)}; a new one begins with {name}.column=au04")
-        kinds[name] = replace(kinds[name], rule=_changed(kinds[name].rule, option, value, setting))
+        changes.setdefault(name, {})[option] = _rule_value(option, value, setting)
+        given.setdefault(name, []).append(setting)
+    for name, options in changes.items():  # together, because "on" and "off" must fit each other
+        try:
+            kinds[name] = replace(kinds[name], rule=replace(kinds[name].rule, **options))
+        except ConfigError as error:
+            raise ConfigError(f"{' '.join(given[name])}: {error}") from None
     return kinds
 
 
@@ -146,17 +154,14 @@ def number_or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _changed(rule: SegmentRule, option: str, value: Any, setting: str) -> SegmentRule:
-    """Return a rule with one option changed. Raises ConfigError that names the setting."""
+def _rule_value(option: str, value: Any, setting: str) -> float:
+    """Return the value of an option of a rule. Raises ConfigError that names the setting."""
     known = [field.name for field in fields(SegmentRule)]
     if option not in known:
         raise ConfigError(f"{setting}: {unknown('option', option, ('column', *known))}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{setting}: must be a number, got {value!r}")
-    try:
-        return replace(rule, **{option: float(value)})
-    except ConfigError as error:
-        raise ConfigError(f"{setting}: {error}") from None
+    return float(value)
 
 
 def _is_number(kind: pa.DataType) -> bool:

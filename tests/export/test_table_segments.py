@@ -1,6 +1,7 @@
 """The segments of a table."""
 
 import json
+from itertools import permutations
 
 import pyarrow as pa
 import pytest
@@ -137,6 +138,13 @@ def test_settings_change_the_rules_and_add_events():
     assert kinds["smile"].rule.on == 0.7 and kinds["smile"].columns == ("au12",)
     assert (kinds["frown"].columns, kinds["frown"].rule) == (("au04",), SegmentRule(off=0.1))
     assert read_kinds([]) == EVENTS
+
+
+def test_both_thresholds_can_be_lowered_in_any_order():
+    rules = [read_kinds(one)["smile"].rule for one in permutations(["smile.on=0.2", "smile.off=0.1"])]
+    assert [(rule.on, rule.off) for rule in rules] == [(0.2, 0.1), (0.2, 0.1)]
+    with pytest.raises(ConfigError, match="smile.on=0.2 smile.off=0.4: off: must be <= on"):
+        read_kinds(["smile.on=0.2", "smile.off=0.4"])
 
 
 @pytest.mark.parametrize(
