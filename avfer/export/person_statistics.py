@@ -9,6 +9,7 @@ import json
 import math
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, shortened
 from avfer.export import metadata_of
 from avfer.export.open_eyes import meaningful_numbers
 from avfer.export.person_rows import ClipRows, PersonRows, clips_of
@@ -97,8 +98,9 @@ def join_summaries(summaries: Sequence[pa.Table]) -> pa.Table:
     """Return the rows of several results of `summarize_people` in one table, at least one, in their order.
 
     A column that only some have is null in the others' rows. The metadata are those that all have in common. Warns if
-    the tables behind them were made by several pipelines.
+    the tables behind them were made by several pipelines, or if several have rows of a clip of the same name.
     """
+    _warn_of_same_clips(summaries)
     facts = [metadata_of(summary.schema) for summary in summaries]
     pipelines = {fact["pipeline_sha256"] for fact in facts if "pipeline_sha256" in fact}
     if len(pipelines) > 1:
@@ -108,6 +110,17 @@ def join_summaries(summaries: Sequence[pa.Table]) -> pa.Table:
     joined = pa.concat_tables([one.replace_schema_metadata(None) for one in summaries], promote_options="default")
     order = [*(name for name in joined.column_names if name not in LAST), *LAST]
     return joined.select(order).replace_schema_metadata(common)
+
+
+def _warn_of_same_clips(summaries: Sequence[pa.Table]) -> None:
+    """Warn of clips that several summaries have, because their rows cannot be told apart."""
+    names = [set(zip(one["source"].to_pylist(), one["clip"].to_pylist(), strict=True)) for one in summaries]
+    tables = Counter(name for found in names for name in found)
+    repeated = sorted(str(source or clip) for (source, clip), count in tables.items() if count > 1)
+    if repeated:
+        problem = "their rows cannot be told apart; summarize them apart, or leave out what is there twice"
+        message = f"several tables have rows of a clip of the same name ({shortened(repeated, 3)}): {problem}"
+        warnings.warn(message, AvferWarning, stacklevel=3)
 
 
 def measures(table: pa.Table) -> list[str]:

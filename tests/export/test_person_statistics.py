@@ -200,7 +200,8 @@ def test_an_empty_table_has_no_rows_but_all_columns():
 
 def test_joined_summaries_have_all_columns_and_the_metadata_in_common():
     first = summarize_people(small_table([face(0.0, 0.1)]))
-    second = summarize_people(small_table([face(0.0, 0.2)], ("au12",)).replace_schema_metadata({"clip": "b.mp4"}))
+    table = small_table([face(0.0, 0.2, clip="b.mp4")], ("au12",)).replace_schema_metadata({"clip": "b.mp4"})
+    second = summarize_people(table)
     joined = join_summaries([second, first])
     assert joined["valence_mean"].to_pylist() == pytest.approx([0.2, 0.1])
     assert joined["au12_s"].to_pylist() == [None, 0.0] and joined.column_names[-1] == "event_rules"
@@ -208,9 +209,18 @@ def test_joined_summaries_have_all_columns_and_the_metadata_in_common():
 
 
 def test_joining_tables_of_several_pipelines_warns():
-    tables = [small_table([face(0.0, 0.1)]).replace_schema_metadata({"pipeline_sha256": sha}) for sha in ("a", "b")]
+    tables = [
+        small_table([face(0.0, 0.1, clip=f"{sha}.mp4")]).replace_schema_metadata({"pipeline_sha256": sha})
+        for sha in ("a", "b")
+    ]
     with pytest.warns(AvferWarning, match="2 different pipelines"):
         join_summaries([summarize_people(table) for table in tables])
+
+
+def test_joining_tables_of_one_clip_warns():
+    tables = [summarize_people(small_table([face(0.0, 0.1)])) for _ in range(2)]
+    with pytest.warns(AvferWarning, match=r"a clip of the same name \(a\.mp4\): their rows cannot be told apart"):
+        assert len(join_summaries(tables)) == 2
 
 
 @pytest.mark.parametrize("window", [0.0, -1.0, math.nan, math.inf])

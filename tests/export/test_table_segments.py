@@ -143,7 +143,7 @@ def test_settings_change_the_rules_and_add_events():
 def test_both_thresholds_can_be_lowered_in_any_order():
     rules = [read_kinds(one)["smile"].rule for one in permutations(["smile.on=0.2", "smile.off=0.1"])]
     assert [(rule.on, rule.off) for rule in rules] == [(0.2, 0.1), (0.2, 0.1)]
-    with pytest.raises(ConfigError, match="smile.on=0.2 smile.off=0.4: off: must be <= on"):
+    with pytest.raises(ConfigError, match=r"smile\.on=0\.2 smile\.off=0\.4: off: must be <= on"):
         read_kinds(["smile.on=0.2", "smile.off=0.4"])
 
 
