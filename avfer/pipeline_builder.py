@@ -47,18 +47,22 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
     _fit_features(spec, built)
     phases = _phases(spec, built)
     lines = sorted(spec.stages, key=lambda line: phases[line.name].value)
-    last_reader = {name: line.name for line in lines for name in line.inputs if name != spec.output}
-    unread = {line.name: (line.name,) for line in lines if line.name not in {*last_reader, spec.output}}
-    return tuple(
-        Step(
-            line.name,
-            built[line.name],
-            line.inputs,
-            (*(n for n in dict.fromkeys(line.inputs) if last_reader.get(n) == line.name), *unread.get(line.name, ())),
-            phases[line.name],
-        )
-        for line in lines
-    )
+    freed = _freed_values(lines, spec.output)
+    return tuple(Step(line.name, built[line.name], line.inputs, freed[line.name], phases[line.name]) for line in lines)
+
+
+def _freed_values(lines: list[StageSpec], output: str) -> dict[str, tuple[str, ...]]:
+    """Return the values that each stage reads last, and its own value if no stage reads it, by the stage's name.
+
+    lines: in the order in which they run; output: the value that the caller of the pipeline reads.
+    """
+    last_use = {line.name: line.name for line in lines}
+    last_use |= {name: line.name for line in lines for name in line.inputs}
+    last_use.pop(output)
+    freed: dict[str, list[str]] = {line.name: [] for line in lines}
+    for value, stage in last_use.items():
+        freed[stage].append(value)
+    return {stage: tuple(values) for stage, values in freed.items()}
 
 
 def create_stage(line: StageSpec) -> Any:
