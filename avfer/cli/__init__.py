@@ -139,18 +139,18 @@ def spread(arguments: list[str]) -> list[str]:
 
     The pipeline comes before `--input` or, with a single path, after it.
     """
-    out: list[str] = []
-    inside, before = False, 0
+    spread_out: list[str] = []
+    follows_input, positional = False, 0  # whether arguments are values of --input; number of those that are not
     for index, argument in enumerate(arguments):
         if argument.startswith("-"):
-            inside = argument == "--input" and before > 1  # the verb and the pipeline came before
-            out.append(argument)
+            follows_input = argument == "--input" and positional > 1  # the verb and the pipeline came before
+            spread_out.append(argument)
             continue
-        if inside and arguments[index - 1] != "--input":
-            out.append("--input")
-        out.append(argument)
-        before += not inside
-    return out
+        if follows_input and arguments[index - 1] != "--input":
+            spread_out.append("--input")
+        spread_out.append(argument)
+        positional += not follows_input
+    return spread_out
 
 
 def _stop(number: int, frame: object) -> NoReturn:
