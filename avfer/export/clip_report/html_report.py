@@ -91,21 +91,27 @@ class HtmlReport:
         for number, (part, rows, clip) in enumerate(parts, 1):
             own = clip / (rows.source or rows.clip) if len(parts) > 1 and clip.is_dir() else clip
             ending = ".video.mp4" if len(parts) == 1 else f".video{number}.mp4"
-            copy = path.with_name(path.stem + ending) if self.transcode else None
-            metadata = metadata_of(part.schema)
-            mode = "none" if is_numbers_only(metadata) else self.video
-            if mode != self.video and (self.video == "embed" or self.transcode):
-                raise ConfigError(
-                    f"numbers_only: the table of {rows.clip} forbids a page that contains its video; leave out --embed"
-                    " and --transcode, or make the table without numbers_only"
-                )
-            stated = {key: value for key, value in self.stated_options().items() if value}
-            part = part.replace_schema_metadata({**metadata, **stated} or None)
-            video = find_video(own, metadata, path, mode, copy)
-            faces = cut_faces(own, rows.people) if video.readable else []
-            clips.append(ClipTable(part, rows, video, faces))
+            clips.append(self._clip_table(part, rows, own, path, path.with_name(path.stem + ending)))
         with atomic_write(path) as new:
             new.write_text(render_report(clips, agreement), encoding="utf-8")
+
+    def _clip_table(self, table: pa.Table, rows: ClipRows, clip: Path, page: Path, copy: Path) -> ClipTable:
+        """Return the table of one clip with its video and faces, and the options of this page in its metadata.
+
+        copy: the MP4 to write if the page transcodes. Raises as `write`, and ConfigError if the table forbids a page
+        that contains its video.
+        """
+        metadata = metadata_of(table.schema)
+        mode = "none" if is_numbers_only(metadata) else self.video
+        if mode != self.video and (self.video == "embed" or self.transcode):
+            raise ConfigError(
+                f"numbers_only: the table of {rows.clip} forbids a page that contains its video; leave out --embed"
+                " and --transcode, or make the table without numbers_only"
+            )
+        video = find_video(clip, metadata, page, mode, copy if self.transcode else None)
+        faces = cut_faces(clip, rows.people) if video.readable else []
+        stated = {key: value for key, value in self.stated_options().items() if value}
+        return ClipTable(table.replace_schema_metadata({**metadata, **stated} or None), rows, video, faces)
 
     @staticmethod
     def read_metadata(path: Path) -> dict[str, str]:

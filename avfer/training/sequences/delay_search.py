@@ -63,16 +63,16 @@ def _search(
 def _score(
     x_train: np.ndarray, x_dev: np.ndarray, train: list[Recording], dev: list[Recording], column: int, delay: float
 ) -> float:
-    """Return the correlation on `dev` within recordings; NaN without labels."""
+    """Return the correlation on `dev` within recordings; NaN without labels.
+
+    x_train, x_dev: (N, D) features of all steps of the recordings; column: 0 for valence, 1 for arousal; delay: s.
+    """
     delayed = [_delayed(r, column, delay) for r in train]
     target, valid = (np.concatenate(parts) for parts in zip(*delayed, strict=True))
     if valid.sum() < 2:
         return float("nan")
     chosen = np.flatnonzero(valid)[:: max(1, int(valid.sum()) // MAX_STEPS)]
-    x, y = x_train[chosen], target[chosen]
-    x1 = np.column_stack([x, np.ones(len(x))])
-    weights = np.linalg.solve(x1.T @ x1 + RIDGE * len(x) * np.eye(x1.shape[1]), x1.T @ y)
-    predicted = np.column_stack([x_dev, np.ones(len(x_dev))]) @ weights
+    predicted = _ridge_prediction(x_train[chosen], target[chosen], x_dev)
     ends = np.cumsum([len(r) for r in dev])[:-1]
     pairs: list[np.ndarray] = []
     for recording, prediction in zip(dev, np.split(predicted, ends), strict=True):
@@ -83,6 +83,14 @@ def _score(
         pairs.append(pair - pair.mean(0) if len(pair) else pair)
     joined = np.concatenate(pairs)
     return pcc(*joined.T, limits=None) if len(joined) > 1 else float("nan")
+
+
+def _ridge_prediction(x: np.ndarray, y: np.ndarray, x_dev: np.ndarray) -> np.ndarray:
+    """Fit a ridge regression and return its predictions.   x: (N, D); y: (N,); x_dev: (M, D) -> (M,)"""
+    with_bias = np.column_stack([x, np.ones(len(x))])
+    penalty = RIDGE * len(x) * np.eye(with_bias.shape[1])
+    weights = np.linalg.solve(with_bias.T @ with_bias + penalty, with_bias.T @ y)
+    return np.column_stack([x_dev, np.ones(len(x_dev))]) @ weights
 
 
 def _delayed(recording: Recording, column: int, delay: float) -> tuple[np.ndarray, np.ndarray]:
