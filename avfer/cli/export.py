@@ -109,9 +109,10 @@ def _check_outputs(outputs: list[Path], table: Path, suffix: str, overwrite: boo
 
 
 def _check_ending(output: Path, name: str, suffix: str) -> None:
-    """Raise ConfigError if the ending of a file is that of another format than an exporter writes.
+    """Raise ConfigError if a file does not end as the format that an exporter writes.
 
-    suffix: of the exporter called `name`; its last part counts, which may be compressed: ".tsv" of "_physio.tsv.gz".
+    suffix: of the exporter called `name`. Only its last ending must agree, apart from ".gz": ".tsv" for the suffix
+    "_physio.tsv.gz".
     """
     packed = ".gz" if suffix.endswith(".gz") else ""
     found, right = (Path(text.lower().removesuffix(packed)).suffix for text in (output.name, f"name{suffix}"))

@@ -40,9 +40,9 @@ class DetectSpeech:
     """Estimate where somebody speaks in 16 kHz sound, in the picture or not.
 
     Each row is a window of the detector, 32 ms for `silero_vad`; its probability is the mean over the windows up to
-    about 0.15 s before and after it (five each), so that a click is no speech and a short pause between words ends
-    none. Rows in a second of digital silence are marked `silent`. Windows and blocks of them are counted from the
-    start of the sound; the last window is padded with silence.
+    about 0.15 s before and after it (five each), so that a click does not count as speech and a short pause between
+    words does not end it. Rows in a second of digital silence are marked `silent`. Windows and blocks of them are
+    counted from the start of the sound; the last window is padded with silence.
     """
 
     detector: str = "silero_vad"  # name in the catalog, or "package.module:Name" of a class like SpeechDetector

@@ -80,7 +80,7 @@ class IdentifyPersons:
     rows are output up to `ahead` frames late, and never change afterwards. The network runs only where a track begins
     that may show a person who is not visible beside it; until then the crops of the looks are kept.
 
-    The network has nothing to do with the one that reads expressions, so training that one again changes no number.
+    The network is independent of the one that reads expressions, so training that one again changes no person number.
     """
 
     backbone: str = "identity_lite"  # name in the catalog, or "package.module:Name" of a FaceNetwork

@@ -21,7 +21,7 @@ from avfer.picture_files import is_sequence
 
 TIMES = 36  # of a clip at which faces are cut out, evenly spaced
 FACES = 400  # of a page at most, beside the one that each person has
-DECODED = 1200  # frames that are decoded on the way to these times; then the key frame before each of them is taken
+DECODED = 1200  # frames that are decoded at most; once they are used up, the key frame before each time is taken
 NEAR = 2.0  # s, up to which decoding goes on instead of seeking
 SIDE, MARGIN, QUALITY = 72, 0.2, 74  # px; share of the box around it; of the JPEG
 
