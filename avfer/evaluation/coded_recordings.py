@@ -143,6 +143,22 @@ def _match(clips: list[LabelledClip], codings: list[Coding], root: Path) -> Pair
         other = codings[0].clip and PurePath(codings[0].clip).stem != clips[0].stem
         notes = [f"{OTHER_NAME}: {codings[0].clip}, {clips[0].name}"] if other else []
         return Pairing([(clips[0], codings[0])], notes)
+    matched, unused = _clips_of_codings(clips, codings, root)
+    pairs = [(clip, matched[place]) for place, clip in enumerate(clips) if place in matched]
+    lacking = [clip.stem for place, clip in enumerate(clips) if place not in matched]
+    notes = [f"{note}: {_names(names)}" for note, names in ((NO_CODING, lacking), (NO_CLIP, unused)) if names]
+    pipelines = {clip.pipeline for clip, _ in pairs if clip.pipeline}
+    notes += [SEVERAL_PIPELINES.format(len(pipelines))] if len(pipelines) > 1 else []
+    return Pairing(pairs, notes)
+
+
+def _clips_of_codings(
+    clips: list[LabelledClip], codings: list[Coding], root: Path
+) -> tuple[dict[int, Coding], list[str]]:
+    """Return the coding of each clip that has one, by the clip's position, and the names of codings without a clip.
+
+    Raises DatasetError if no coding has a clip, or two have the same. root: as of `_match`.
+    """
     places: dict[str, list[int]] = {}  # name -> positions of the clips of this name
     for place, clip in enumerate(clips):
         places.setdefault(clip.stem, []).append(place)
@@ -162,12 +178,7 @@ def _match(clips: list[LabelledClip], codings: list[Coding], root: Path) -> Pair
         raise DatasetError(
             f"no coding has the name of a clip; codings: {_names(unused)}; clips: {_names(places)}; rename the files"
         )
-    pairs = [(clip, matched[place]) for place, clip in enumerate(clips) if place in matched]
-    lacking = [clip.stem for place, clip in enumerate(clips) if place not in matched]
-    notes = [f"{note}: {_names(names)}" for note, names in ((NO_CODING, lacking), (NO_CLIP, unused)) if names]
-    pipelines = {clip.pipeline for clip, _ in pairs if clip.pipeline}
-    notes += [SEVERAL_PIPELINES.format(len(pipelines))] if len(pipelines) > 1 else []
-    return Pairing(pairs, notes)
+    return matched, unused
 
 
 def _place_of(coding: Coding, clips: Mapping[int, LabelledClip], root: Path) -> int:

@@ -114,7 +114,6 @@ def _predict_video(
     columns = _value_columns(task, table, video)
     frames = table["frame"].to_numpy(np.int64)
     given = np.stack([numeric_column(table, column, video) for column in columns], 1)
-    finite = np.asarray(np.isfinite(given).all(axis=1))
     if absent := [column for column, values in zip(columns, given.T, strict=True) if np.isnan(values).all()]:
         raise DatasetError(
             f"predictions for {video} have no value of {', '.join(absent)} on any frame;"
@@ -122,12 +121,8 @@ def _predict_video(
         )
     if measured and threshold is None:
         raise ConfigError(f"{path}: {THRESHOLD_MISSING}: --threshold 0.5")
-    explained = table["reason"].notna().to_numpy() if "reason" in table else np.zeros(len(table), bool)
-    _check_frames(~finite & ~explained, frames, video, "are not finite")
-    low = 0 if task != "va" else -1
-    _check_frames(finite & np.any((given < low) | (given > 1), axis=1), frames, video, f"lie outside [{low}, 1]")
-    if not finite.any():
-        raise DatasetError(f"predictions for {video} have no frame with all of {', '.join(columns)}; predict it again")
+    _check_values(given, table, columns, video, low=-1 if task == "va" else 0)
+    finite = np.asarray(np.isfinite(given).all(axis=1))
     own, in_table = np.zeros(int(frames.max()) + 1, bool), np.zeros(int(frames.max()) + 1, bool)
     own[frames], in_table[frames] = finite, True
     values = np.full((len(own), len(columns)), np.nan)
@@ -139,6 +134,19 @@ def _predict_video(
     if task == "au":
         values = values > (OCCURRENCE_THRESHOLD if threshold is None else threshold)
     return VideoPredictions(values, own, in_table)
+
+
+def _check_values(given: np.ndarray, table: pd.DataFrame, columns: list[str], video: str, low: int) -> None:
+    """Raise DatasetError if a value lies outside [low, 1], or is missing on a row without a reason or on all rows.
+
+    given: (N, n), the columns of the rows of a table.
+    """
+    frames, finite = table["frame"].to_numpy(np.int64), np.isfinite(given).all(axis=1)
+    explained = table["reason"].notna().to_numpy() if "reason" in table else np.zeros(len(table), bool)
+    _check_frames(~finite & ~explained, frames, video, "are not finite")
+    _check_frames(finite & np.any((given < low) | (given > 1), axis=1), frames, video, f"lie outside [{low}, 1]")
+    if not finite.any():
+        raise DatasetError(f"predictions for {video} have no frame with all of {', '.join(columns)}; predict it again")
 
 
 def _check_frames(wrong: np.ndarray, frames: np.ndarray, video: str, problem: str) -> None:
