@@ -15,7 +15,7 @@ from avfer.codings.columns import DIMENSIONS, EXPRESSION, CodedColumn, class_nam
 from avfer.datasets.text_files import number
 from avfer.errors import DatasetError
 
-TOLERANCE = 1e-6  # s, by which a time may differ from a bound that it is meant to equal
+TOLERANCE = 6e-4  # s, by which a time may differ from a bound that it is meant to equal: ELAN rounds to 1 ms
 POINT_TOLERANCE = 1e-3  # s, by which a point may be further away than half a step
 ABSENT = frozenset({"0", "no", "none", "absent", "off", "false", "-"})  # values of an action unit, in lower case
 

@@ -20,6 +20,13 @@ def test_an_interval_applies_from_its_start_and_not_at_its_stop():
     assert marks_at(np.array([0.3]), np.array([0.6]), TIMES).tolist() == [-1, -1, -1, 0, 0, 0, -1, -1, -1, -1]
 
 
+def test_an_interval_whose_bounds_are_rounded_to_milliseconds_applies_to_the_same_frames():
+    times = np.arange(300) * 1001 / 30000
+    starts, stops = times[10:-7:14], times[14:-3:14]
+    found = marks_at(starts.round(3), stops.round(3), times)
+    np.testing.assert_array_equal(found, marks_at(starts, stops, times))
+
+
 def test_the_interval_that_starts_last_applies_and_the_outer_one_after_it():
     found = marks_at(np.array([0.1, 0.3]), np.array([0.8, 0.5]), TIMES)
     assert found.tolist() == [-1, 0, 0, 1, 1, 0, 0, 0, -1, -1]
