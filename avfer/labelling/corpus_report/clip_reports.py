@@ -8,6 +8,7 @@ from pyarrow.parquet import read_metadata
 from avfer.errors import AvferError
 from avfer.export.clip_report.html_report import HtmlReport
 from avfer.export.table_reader import read_table
+from avfer.labelling.entry import Entry
 from avfer.labelling.status import clip_states
 from avfer.labelling.store import ClipState, Store
 from avfer.progress import ReportProgress
@@ -22,24 +23,26 @@ def write_clip_reports(store: Store, page: HtmlReport, overwrite: bool, progress
     is missing now, or that lies at a URL, gets a page without its video.
     """
     failures: list[str] = []
-    total, number, counts = read_metadata(store.manifest).num_rows, 0, Counter[str]()
-    for _, _, clips in clip_states(store, [store.manifest]):
-        for entry, state, _ in clips:
-            number += 1
-            if state is not ClipState.DONE:
-                counts["without a table"] += 1
-            elif not overwrite and _is_recent(store, entry.id):
-                counts["kept"] += 1
-            else:
-                try:
-                    page.write(read_table(store.table(entry.id)), Path(entry.path), store.report(entry.id))
-                except AvferError as error:
-                    failures.append(f"{entry.id}: {error}")
-                    counts["failed"] += 1
-                else:
-                    counts["written"] += 1
-            progress("reports", number, total, _count_text(counts))
+    total, counts = read_metadata(store.manifest).num_rows, Counter[str]()
+    clips = ((entry, state) for _, _, batch in clip_states(store, [store.manifest]) for entry, state, _ in batch)
+    for number, (entry, state) in enumerate(clips, 1):
+        try:
+            counts[_write_report(store, entry, state, page, overwrite)] += 1
+        except AvferError as error:
+            failures.append(f"{entry.id}: {error}")
+            counts["failed"] += 1
+        progress("reports", number, total, _count_text(counts))
     return failures
+
+
+def _write_report(store: Store, entry: Entry, state: ClipState, page: HtmlReport, overwrite: bool) -> str:
+    """Write the report of a clip if it has a table, and return what became of it, one of ENDS. Raises AvferError."""
+    if state is not ClipState.DONE:
+        return "without a table"
+    if not overwrite and _is_recent(store, entry.id):
+        return "kept"
+    page.write(read_table(store.table(entry.id)), Path(entry.path), store.report(entry.id))
+    return "written"
 
 
 def _count_text(counts: Counter[str]) -> str:
