@@ -55,8 +55,8 @@ def test_two_processes_have_the_same_losses_as_one_without_random_changes(tmp_pa
 
 
 def test_two_processes_learn_as_well_as_one_with_random_changes(tmp_path, few_handles):
-    rate = {"name": "adam", "rate": 5e-4, "schedule": "cosine"}
-    one, two = curves(tmp_path, "score", epochs=10, optimiser=rate, **DAN)
+    rate = {"name": "adam", "rate": 1e-3, "schedule": "cosine"}
+    one, two = curves(tmp_path, "score", epochs=7, optimiser=rate, **DAN)
     assert min(max(one), max(two)) > 0.9, "two thirds of the images are of one class"
 
 
