@@ -82,6 +82,15 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
         load_into(AverLite(), *locate("aver_lite", str(tmp_path / "f.safetensors")))
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_with_a_non_finite_value_are_refused(tmp_path: Path, value: float) -> None:
+    tensors = load_file(BUILT_IN)
+    tensors["stem.0.weight"][0, 0, 0, 0] = value
+    save_file(tensors, tmp_path / "f.safetensors")
+    with pytest.raises(WeightsError, match=r"1 with NaN or infinite values \(stem.0.weight\)"):
+        create("aver_lite", weights=tmp_path / "f.safetensors")
+
+
 @pytest.mark.parametrize("size", [0, 5, 1000, -1])
 def test_a_truncated_file_raises_an_error(tmp_path: Path, size: int) -> None:
     path = tmp_path / "f.safetensors"

@@ -155,17 +155,19 @@ def fill(
 
     tensors: our name -> float tensor of its layer's shape; constructed: names that may be missing; theirs: the same
     tensors under the names of the file, which messages use. Raises WeightsError, whose message starts with `prefix` and
-    lists tensors that are missing, unknown or of another shape.
+    lists tensors that are missing, unknown, of another shape or non-finite.
     """
     in_file = _names_in_file(tensors, theirs or {})
     wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     common = wanted.keys() & found.keys()
     wrong = [name for name in common if found[name] != wanted[name]]
+    non_finite = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     problems = {
         "missing": sorted(map(in_file, wanted.keys() - found.keys() - constructed)),
         "not known": sorted(map(in_file, found.keys() - wanted.keys())),
         "of another shape": sorted(f"{in_file(name)} {found[name]} for {wanted[name]}" for name in wrong),
+        "with NaN or infinite values": sorted(map(in_file, non_finite)),
     }
     parts = [f"{len(names)} {what} ({shortened(names, MAX_LISTED)})" for what, names in problems.items() if names]
     if parts:
