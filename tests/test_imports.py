@@ -190,6 +190,17 @@ def test_an_assumed_order_is_noted(tmp_path):
     assert (imported.card.assumed, imported.card.classes[0], imported.notes) == ("", "surprise", [])
 
 
+def test_an_imported_file_is_not_imported_again(tmp_path):
+    network = create("efficientface", num_classes=7)
+    torch.save(network.state_dict(), tmp_path / "f.pth")
+    names = "anger,disgust,fear,happiness,neutral,sadness,surprise"
+    imported = import_weights("efficientface", tmp_path / "f.pth", tmp_path / "o.safetensors", classes=names)
+    with pytest.raises(ConfigError, match=r"o\.safetensors is imported already, .*o\.json is its card"):
+        import_weights("efficientface", imported.path, imported.path)
+    imported.path.with_suffix(".json").write_text("{}")  # of another program
+    assert import_weights("efficientface", imported.path, tmp_path / "p.safetensors").card.classes
+
+
 def test_the_command_writes_the_file_and_prints_its_path(avfer, tmp_path, file):
     output = tmp_path / "o.safetensors"
     result = avfer("models", "import", "efficientface", file, "--output", output, "--num-classes", "7")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from avfer.errors import ConfigError, WeightsError
 from avfer.models.card import Card
+from avfer.models.card_files import read_card
 from avfer.models.class_orders import assume, choose, known_orders, num_classes
 from avfer.models.factory import from_tensors
 from avfer.models.tensor_files import read_tensors
@@ -26,12 +27,15 @@ def import_weights(
 
     output: path of a .safetensors file. count: number of classes that the file must have. classes: their names in the
     order of the logits, or a corpus whose order is known. Raises WeightsError if the file does not fit, ConfigError if
-    the order of the classes is not known.
+    the order of the classes is not known, or if the file has a card already, whose facts a new one would lack.
     """
     if output.suffix != ".safetensors":
         raise ConfigError(f"--output {output}: weights are written as .safetensors; choose a name with this ending")
     if not file.is_file():
         raise ConfigError(f"{file}: no such file; check the path")
+    if _has_card(file):
+        card_file = file.with_suffix(".json")
+        raise ConfigError(f"{file} is imported already, {card_file} is its card; use it as it is: weights: {file}")
     tensors = read_tensors(file)
     options, _ = official(name, tensors)
     if count is not None and options.setdefault("num_classes", count) != count:
@@ -41,6 +45,14 @@ def import_weights(
     sources = [*card.sources, f"imported from {file.name}, sha256 {sha256(file)}"]
     card = card.model_copy(update={"metrics": [], "head": None, "sources": sources})
     return ImportedWeights(save(network, card, output), card, notes)
+
+
+def _has_card(file: Path) -> bool:
+    """Return whether a file is a weight file of avfer: a .safetensors file with a card beside it."""
+    try:
+        return file.suffix == ".safetensors" and bool(read_card(file.with_suffix(".json")))
+    except WeightsError:
+        return False
 
 
 def _with_classes(card: Card, classes: str | None) -> tuple[Card, list[str]]:
