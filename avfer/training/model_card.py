@@ -1,9 +1,11 @@
 """The model card of trained weights: what they were trained on, and how well they score."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from avfer.datasets.example import Corpus
 from avfer.models.card import Card, Metric
+from avfer.models.weights import locate
 from avfer.training.training_config import TrainConfig
 
 
@@ -12,10 +14,10 @@ def trained_card(
 ) -> Card:
     """Return the card of a model after training on a corpus, before it is scored.
 
-    description: sentences after the first. below: the weights depend on other networks, whose terms apply too.
-    changes: further fields of the card.
+    description: sentences after the first. below: the weights depend on other networks, whose terms apply too, as those
+    of the weights do that training started from. changes: further fields of the card.
     """
-    terms = f"{corpus.name} and of the networks below it" if below else corpus.name
+    terms = " and of ".join([corpus.name, *(["the networks below it"] if below else []), *_start_terms(config)])
     return card.model_copy(
         update={
             "description": f"Trained by avfer on {corpus.name}. {description}".rstrip(),
@@ -28,6 +30,17 @@ def trained_card(
             **changes,
         }
     )
+
+
+def _start_terms(config: TrainConfig) -> Iterator[str]:
+    """Yield the weight files that training starts from and learns from, with their licence as far as it is known."""
+    if config.weights is not None:
+        licence = locate(config.model, str(config.weights))[1].licence_weights or "none stated"
+        yield f"the weights that training started from ({config.weights}, licence: {licence})"
+    if config.start:
+        yield f"the weights that parts started from ({', '.join(map(str, config.start.values()))})"
+    if config.teacher is not None:
+        yield f"the teacher ({config.teacher})"
 
 
 def scored_card(card: Card, config: TrainConfig, scores: dict[str, float], how: str) -> Card:

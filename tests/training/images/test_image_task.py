@@ -209,6 +209,16 @@ def test_weights_keep_their_order_of_classes(tmp_path):
     assert some.batch([0, 1, 2]).labels.expression.tolist() == [2, 1, 0]
 
 
+def test_the_card_states_the_terms_of_the_weights_that_training_started_from(tmp_path):
+    trained = train(settings(tmp_path / "a"))
+    path = trained.weights.with_suffix(".json")
+    fresh = read_card(path)
+    assert fresh.licence_weights == "as the terms of squares allow"
+    path.write_text(fresh.model_copy(update={"licence_weights": "CC BY-NC-SA 4.0"}).model_dump_json())
+    some = make_task(tmp_path / "b", weights=str(trained.weights))
+    assert f"started from ({trained.weights}, licence: CC BY-NC-SA 4.0)" in some.card.licence_weights
+
+
 def damaged(kind: str) -> bytes:
     """Return an image with an unnamed chunk (PNG), or with a giant size in its header (BMP)."""
     noise, file = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8), io.BytesIO()
