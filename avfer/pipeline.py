@@ -38,13 +38,13 @@ class Pipeline:
     """A checked pipeline with its networks loaded; it can process many clips, one after another.
 
     A clip passes four threads, each some spans ahead of the next: one decodes, one runs the stages that read frames,
-    one those that read crops of faces, and the caller's own thread runs the rest. `output` is the type that the output
-    stage must have.
+    one those that read crops of faces, and the caller's own thread runs the rest.
+
+    spec: the pipeline to build; device: "auto", "cpu", "cuda", "cuda:N" or "mps"; output: the type that the output
+    stage must have; max_threads: CPU threads that compute at the same time, None for as many as this process has cores.
+    The predicted values do not depend on `max_threads`.
 
     Raises ConfigError, WeightsError or MissingExtra if a stage, a weight file or a library is missing or wrong.
-
-    spec: the pipeline to build; device: "auto", "cpu", "cuda", "cuda:N" or "mps"; max_threads: CPU threads that compute
-    at the same time, None for as many as this process has cores. No value depends on it.
     """
 
     def __init__(
@@ -273,7 +273,7 @@ def choose_device(name: str) -> torch.device:
     check_device(name)
     kind = name.partition(":")[0]
     if not available[kind]:
-        raise ConfigError(f"this machine has no device '{name}'; --device auto takes the best available one")
+        raise ConfigError(f"this machine has no device '{name}'; 'auto' takes the best available one")
     return torch.device(name)
 
 
