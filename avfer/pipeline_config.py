@@ -149,12 +149,11 @@ def _pipeline(name: str, text: str, document: YamlDocument) -> PipelineSpec:
     try:
         baseline = parse_baseline(data.get("baseline"))
     except ValueError as error:
-        raise ConfigError(f"baseline: {error} ({document.where('baseline')})") from None
-    private = data.get("numbers_only", False)
-    if not isinstance(private, bool):
-        where = document.where("numbers_only")
-        raise ConfigError(f"numbers_only: must be true or false, got {shown(private)} ({where})")
-    return PipelineSpec(name, text, float(chunk), threads, specs, output, document.file, baseline, private)
+        raise ConfigError(f"baseline: {error} ({where('baseline')})") from None
+    numbers_only = data.get("numbers_only", False)
+    if not isinstance(numbers_only, bool):
+        raise ConfigError(f"numbers_only: must be true or false, got {shown(numbers_only)} ({where('numbers_only')})")
+    return PipelineSpec(name, text, float(chunk), threads, specs, output, document.file, baseline, numbers_only)
 
 
 def _number(key: str, value: Any, kind: Any, document: YamlDocument) -> Any:
