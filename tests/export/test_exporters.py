@@ -47,7 +47,7 @@ def test_the_rules_of_events_can_be_changed(tmp_path):
         ("csv", {"separator": "tab"}, "exporter 'csv': unknown option 'separator'; there are: decimal, delimiter"),
         ("openface", {"presense": 0.5}, "exporter 'openface': unknown option 'presense'; did you mean 'presence'?"),
         ("openface", {"presence": 2}, "presence: must be in [0, 1], got 2"),
-        ("boris", {"columns": 3}, "columns: must be a list"),
+        ("boris", {"columns": "au12"}, "columns: must be a list such as [a, b], got 'au12'"),
     ],
 )
 def test_a_wrong_option_is_a_config_error(name, options, message):
@@ -56,7 +56,7 @@ def test_a_wrong_option_is_a_config_error(name, options, message):
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["elan", "praat", "boris", "webvtt", "bids"])
+@pytest.mark.parametrize("name", ["openface", "elan", "praat", "boris", "webvtt", "bids"])
 def test_a_table_of_several_clips_or_without_rows_is_refused(tmp_path, name):
     several = pa.concat_tables([TWO, make_table([0.0], [(0, 1)], clip="other.mp4")])
     for table, message in ((several, "2 clips"), (TWO.slice(0, 0), "no rows")):

@@ -17,6 +17,7 @@ from avfer.atomic import atomic_write
 from avfer.export import beside
 from avfer.export.column_facts import NOT_AN_INTENSITY, SCALES, action_unit_scale
 from avfer.export.person_rows import column_numbers
+from avfer.export.single_clip import single_clip
 from avfer.export.text_cells import number_cells, time_cell, write_cells
 from avfer.metrics.action_units import OCCURRENCE_THRESHOLD
 from avfer.option_types import Share
@@ -62,7 +63,11 @@ class OpenFaceTable:
         return [beside(path, ".note.txt")]
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
-        """Write the table and the note; the clip itself is not read. Raises OutputError if they cannot be written."""
+        """Write the table and the note; the clip itself is not read.
+
+        Raises ConfigError for several clips, as the columns do not name the clip, OutputError if writing fails.
+        """
+        single_clip(table)
         rows = table.filter(table["frame"].is_valid())
         scale = action_unit_scale(table)
         cells = self._cells(rows, scale)
