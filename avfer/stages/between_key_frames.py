@@ -15,9 +15,7 @@ SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key fr
 RETRIES = (0.85, 1.15)  # sizes of a box, relative to the expected one, from which a lost face is refined again
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
 MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it further are dropped
-NEW_CHANGE = (
-    40.0  # grey levels by which a block must differ from the first and the last frame to be searched for a face
-)
+NEW_CHANGE = 40.0  # grey levels; blocks that differ by more from the first and the last frame may show another face
 BLOCK = 4  # px of the thumbnail along each side of a block, some 40 px of a frame at 720p
 SURROUNDINGS = 0.35  # sides of a box around it that may change as well, such as hair
 PART_MARGIN = 0.25  # shorter sides of the frame that are searched around such blocks, at least
