@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from avfer.errors import ConfigError, WeightsError, unknown
 from avfer.models.card import Card
 from avfer.models.class_orders import num_classes
@@ -32,6 +34,7 @@ def create_network(config: TrainConfig, names: TargetNames) -> tuple[FaceNetwork
     if sized_for_corpus and set(card.action_units) != set(names.action_units):
         card = card.model_copy(update={"action_units": list(names.action_units)})
     _check_targets(config, card)
+    _check_size(model, config, card)
     card = card.model_copy(update=_changes(config, names.classes, card, given))
     if given is not None:
         _load(model, config, given)
@@ -115,6 +118,21 @@ def _check_targets(config: TrainConfig, card: Card) -> None:
     for target in config.targets:
         if not heads.get(target, True):
             raise ConfigError(f"targets: {config.model} has no head for {target} with these model_options")
+
+
+def _check_size(model: FaceNetwork, config: TrainConfig, card: Card) -> None:
+    """Raise ConfigError if the network does not read crops of the size of the recipe."""
+    if config.size is None or config.size == card.size:
+        return
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            model.predict(torch.zeros(1, 3, config.size, config.size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise ConfigError(
+            f"size: {config.model} does not read crops of {config.size} px ({reason}); --set size=null takes"
+            f" {card.size} px"
+        ) from error
 
 
 def _changes(config: TrainConfig, classes: Sequence[str], card: Card, given: Card | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Example, Labels, Notes
-from avfer.errors import ConfigError, DatasetError
+from avfer.errors import ConfigError, DatasetError, WeightsError
 from avfer.evaluation.picture_predictions import load_picture_network, predict_pictures
 from avfer.models.card_files import read_card
 from avfer.progress import no_progress
@@ -173,6 +173,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
         ({"model": "dan", "start": {"vgg": "x.pth"}}, "unknown part 'vgg'; .*resnet"),
         ({"loss": {"expression": 0.0}}, "leave nothing to learn"),
         ({"model": "efficientface", "losses": {"label_distribution": 1.0}}, "a teacher is needed"),
+        ({"size": 48}, "size: .*Tiny does not read crops of 48 px .*; --set size=null takes 32 px"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_before_training(tmp_path, changes, message):
@@ -196,6 +197,13 @@ def test_weights_of_other_classes_are_refused_unless_new_head_is_set(tmp_path):
     new = some.objective.model.state_dict()
     assert torch.equal(new["trunk.0.weight"], old["trunk.0.weight"])
     assert new["expression.weight"].shape == (3, 256)
+
+
+def test_a_run_whose_corpus_has_other_classes_now_cannot_be_resumed(tmp_path):
+    train(settings(tmp_path / "a", options={"classes": 2}))
+    (tmp_path / "a" / "config.yaml").unlink()  # the classes of a table are no key of the recipe
+    with pytest.raises(WeightsError, match=r"last\.ckpt does not fit the network: the corpus had other classes"):
+        train(settings(tmp_path / "a"), resume=True)
 
 
 def test_weights_keep_their_order_of_classes(tmp_path):
