@@ -57,9 +57,18 @@ class TrainingState:
         save_tensors(content, folder / CHECKPOINT)
 
     def load(self, fabric: Fabric, content: dict[str, Any]) -> None:
-        """Restore the state that `read_checkpoint` returned, with the random number state of this process."""
-        self.module.load_state_dict(content["module"])
-        self.optimiser.load_state_dict(content["optimiser"])
+        """Restore the state that `read_checkpoint` returned, with the random number state of this process.
+
+        Raises WeightsError if it is that of another network, as after a change of the corpus's classes.
+        """
+        try:
+            self.module.load_state_dict(content["module"])
+            self.optimiser.load_state_dict(content["optimiser"])
+        except (RuntimeError, ValueError) as error:
+            raise WeightsError(
+                f"{CHECKPOINT} does not fit the network: the corpus had other classes or action units when the run was"
+                " started, or the network was another one; start over in another folder: --set output=DIR"
+            ) from error
         self.schedule.load_state_dict(content["schedule"])
         self.position = Position(**content["progress"])
         random_states = content["random"]
