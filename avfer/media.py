@@ -19,7 +19,7 @@ from avfer.container import (
     video_stream,
 )
 from avfer.errors import MediaError
-from avfer.picture_files import find_pictures, is_sequence
+from avfer.picture_files import find_pictures, is_sequence, warn_of_videos
 
 MAX_DAMAGED = 100  # pictures at the start of a sequence that may be damaged
 
@@ -104,6 +104,7 @@ def probe(path: Path | str) -> Media:
 def _probe_sequence(path: Path) -> Media:
     """Return the facts of a sequence of pictures; its rate and duration are no facts of the files."""
     pictures = find_pictures(path)
+    warn_of_videos(path, len(pictures))
     for picture in pictures[:MAX_DAMAGED]:
         with suppress(MediaError):
             video = probe(picture).video

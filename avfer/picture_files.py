@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from mimetypes import guess_type
 from pathlib import Path
 
 from avfer.errors import AvferWarning, MediaError
@@ -50,6 +51,18 @@ def warn_of_skipped(folder: Path, pictures: Sequence[Path]) -> None:
     pattern = pictures[0].with_name(f"*{pictures[0].suffix}")
     text = f"skipped {count} in {folder}, which also holds media files; --input '{pattern}' reads each as a clip"
     warnings.warn(text, AvferWarning, stacklevel=2)
+
+
+def warn_of_videos(path: Path, count: int) -> None:
+    """Warn of the videos in a folder whose pictures are read as one clip; overlays of avfer do not count.
+
+    path: of a folder or pattern, which needs no warning; count: of its pictures.
+    """
+    names = (file.name for file in path.iterdir()) if path.is_dir() else ()
+    videos = [name for name in names if (guess_type(name)[0] or "").startswith("video/") and ".overlay." not in name]
+    if videos:
+        text = f"{path} is read as one clip of {count} picture{'s' if count > 1 else ''}, without the videos in it"
+        warnings.warn(f"{text}; run() takes one clip, and label() a folder of clips", AvferWarning, stacklevel=2)
 
 
 def _numbered(pattern: str, files: list[Path]) -> Iterator[tuple[int, Path]]:

@@ -81,6 +81,14 @@ def test_a_folder_without_pictures_is_no_sequence(tmp_path: Path) -> None:
     assert not is_sequence(write_clip(tmp_path / "per%03dcent.mkv", stripes(2)))
 
 
+def test_a_folder_with_videos_that_is_run_as_one_clip_warns(folder: Path, pipeline: Pipeline) -> None:
+    write_clip(folder / "talk.mp4", stripes(2))
+    with pytest.warns(AvferWarning, match="one clip of 12 pictures, without the videos in it"):
+        assert len(pipeline.run(folder)) == 12
+    (folder / "talk.mp4").rename(folder / "shots.overlay.mp4")
+    assert len(pipeline.run(folder)) == 12
+
+
 def test_an_input_folder_of_pictures_is_one_clip_and_with_stills_many(folder: Path, tmp_path: Path) -> None:
     (sequence,) = find_clips([str(folder)])
     assert (sequence.id, sequence.path) == ("shots", str(folder))
