@@ -28,6 +28,8 @@ NO_CLIP = "codings without a clip: not used"
 NO_COLUMN = "tiers that are named after no column: not compared, unless --map TIER=COLUMN names one"
 OTHER_NAME = "the coding names another clip than the table"
 SEVERAL_PIPELINES = "the tables were made by {} different pipelines; the scores mix them"
+BEYOND = "marks begin after the end of the clip; check whether the times of the coding are seconds, and --offset"
+TOLERANCE = 1.0  # s after the last row of a clip, in which a mark may begin
 MAX_NAMES = 8  # in a message
 
 
@@ -92,7 +94,10 @@ def read_pairs(tables: Path, codings: Path, options: CodingOptions) -> Pairing:
     pairs, notes = _match(clips, found, codings)
     names = dict.fromkeys(tier.name for _, coding in pairs for tier in coding.tiers)
     unread = [name for name in names if name not in options.mapping and column_of(name) is None]
-    return Pairing(pairs, [*notes, f"{NO_COLUMN}: {_names(unread)}"] if unread else notes)
+    notes += [f"{NO_COLUMN}: {_names(unread)}"] if unread else []
+    beyond = [text for clip, coding in pairs for text in _beyond(clip, coding, options.offset)]
+    notes += [f"{BEYOND}: {_names(beyond)}"] if beyond else []
+    return Pairing(pairs, notes)
 
 
 def read_recordings(pairs: Sequence[tuple[LabelledClip, Coding]], options: CodingOptions) -> Iterator[CodedRecording]:
@@ -194,6 +199,17 @@ def _place_of(coding: Coding, clips: Mapping[int, LabelledClip], root: Path) -> 
         problem = f"{len(clips)} clips are called '{next(iter(clips.values())).stem}': {both}"
         raise DatasetError(f"{problem}; put their codings into folders of the same names")
     return found[0]
+
+
+def _beyond(clip: LabelledClip, coding: Coding, offset: float) -> Iterator[str]:
+    """Yield where the last mark of a coding begins and where its clip ends, if the mark begins later.
+
+    offset: s, added to the times of the coding.
+    """
+    last = max((float(tier.starts[-1]) for tier in coding.tiers if len(tier)), default=-np.inf) + offset
+    end = float(clip.rows["time_s"].to_numpy(np.float64).max())
+    if last > end + TOLERANCE:
+        yield f"{clip.stem} (a mark at {last:g} s, the last row at {end:g} s)"
 
 
 def _names(names: Sequence[str] | Mapping[str, object]) -> str:

@@ -232,6 +232,14 @@ def test_tiers_that_name_no_column_are_noted_unless_they_are_mapped(table, tmp_p
     assert not any("no column" in note for note in agree(table, coding, CodingOptions(mapping)).notes)
 
 
+def test_marks_after_the_end_of_the_clip_are_noted(table, tmp_path):
+    thousandfold = [(tier, 1000 * start, 1000 * stop, value) for tier, start, stop, value in MARKS]
+    found = agree(table, write_csv(tmp_path / "talk.csv", [*MARKS, thousandfold[-1]])).notes
+    (note,) = (note for note in found if "after the end" in note)
+    assert f"talk (a mark at {thousandfold[-1][1]:g} s, the last row at {(FRAMES - 1) / 25:g} s)" in note
+    assert not any("after the end" in note for note in agree(table, write_csv(tmp_path / "talk.csv")).notes)
+
+
 def test_folders_are_paired_by_name_and_have_intervals_over_clips(tmp_path):
     (tmp_path / "tables").mkdir()
     (tmp_path / "codings").mkdir()
