@@ -106,11 +106,12 @@ class AffectTrack:
         raise TypeError("an AffectTrack is no sequence; use track.persons().values() or track.to_pandas()")
 
     def __repr__(self) -> str:
-        times, unit = self.clock.times, "frames" if self.clock.pictures else "instants"
+        times, unit = self.clock.times, "frame" if self.clock.pictures else "instant"
         seconds = float(times[-1] - times[0]) if len(times) else 0.0
         clip = self.source.clip if self.source else "rows without a clip"
         people = ", ".join(names) if len(names := list(self.persons())) <= 3 else f"{len(names)} people"
-        counts = f"{len(times)} {unit} in {seconds:.1f} s, {len(self)} rows, {people or 'no face'}"
+        instants, rows = (f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in ((len(times), unit), (len(self), "row")))
+        counts = f"{instants} in {seconds:.1f} s, {rows}, {people or 'no face'}"
         return f"<AffectTrack of {clip}: {counts}>"
 
     def _repr_html_(self) -> str:
