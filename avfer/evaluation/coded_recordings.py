@@ -30,6 +30,7 @@ OTHER_NAME = "the coding names another clip than the table"
 SEVERAL_PIPELINES = "the tables were made by {} different pipelines; the scores mix them"
 BEYOND = "marks begin after the end of the clip; check whether the times of the coding are seconds, and --offset"
 TOLERANCE = 1.0  # s after the last row of a clip, in which a mark may begin
+NO_PERSON = "the coded subject is compared with the largest face of each frame; --person chooses another"
 MAX_NAMES = 8  # in a message
 
 
@@ -97,6 +98,9 @@ def read_pairs(tables: Path, codings: Path, options: CodingOptions) -> Pairing:
     notes += [f"{NO_COLUMN}: {_names(unread)}"] if unread else []
     beyond = [text for clip, coding in pairs for text in _beyond(clip, coding, options.offset)]
     notes += [f"{BEYOND}: {_names(beyond)}"] if beyond else []
+    several = [clip.stem for clip, _ in pairs if len(_people(clip.rows)) > 1]
+    if several and options.subject is not None and options.person is None:
+        notes.append(f"{NO_PERSON}; clips of several: {_names(several)}")
     return Pairing(pairs, notes)
 
 

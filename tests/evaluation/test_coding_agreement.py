@@ -207,6 +207,11 @@ def test_the_largest_face_is_compared_unless_a_person_is_chosen(tmp_path):
     assert values_of(agree(table, coding))["expression", "kappa"] == pytest.approx(0.75)
     assert values_of(agree(table, coding, CodingOptions(person=1)))["expression", "kappa"] == pytest.approx(0.75)
     assert values_of(agree(table, coding, CodingOptions(person=2)))["expression", "accuracy"] == 0.0
+    subject, both = CodingOptions(subject="Anna"), CodingOptions(subject="Anna", person=1)
+    named = write_boris_project(tmp_path / "talk.boris", subject="Anna")
+    assert any("largest face of each frame; --person" in note for note in agree(table, named, subject).notes)
+    assert not any("--person" in note for note in agree(table, named, both).notes)
+    assert not any("--person" in note for note in agree(table, coding).notes)
     with pytest.raises(ConfigError, match="no person 3; there are: 1, 2"):
         agree(table, coding, CodingOptions(person=3))
 
