@@ -126,8 +126,8 @@ class ClipCache:
         self.cache = RecordingCache(folder, hashlib.sha256(made_by.encode()).hexdigest())
 
     def check(self, examples: list[Example]) -> None:
-        """Raise DatasetError if recordings that have no images cannot be read."""
-        check_media(e for e in examples if not any(e.pictures))
+        """Raise DatasetError if recordings that crops or audio are computed from cannot be read."""
+        check_media(e for e in examples if not any(e.pictures) or (self.audio and (e.video or e.audio)))
 
     def bytes_needed(self, examples: list[Example]) -> int:
         """Return the size of the crops that are still to be cut out, one face for each step."""
@@ -181,8 +181,8 @@ class AudioOnlyCache:
         self.audio = audio
 
     def check(self, examples: list[Example]) -> None:
-        """Raise DatasetError if recordings that have no images cannot be read."""
-        check_media(e for e in examples if not any(e.pictures))
+        """Raise DatasetError if recordings have no media or cannot be read."""
+        check_media(examples)
 
     def bytes_needed(self, examples: list[Example]) -> int:
         """Return 0: there are no crops."""

@@ -16,7 +16,7 @@ from avfer.errors import ConfigError, DatasetError, TrainingError
 from avfer.models.card_files import read_card
 from avfer.pipeline import load
 from avfer.progress import no_progress
-from avfer.training.data.clip_cache import ClipCache
+from avfer.training.data.clip_cache import AudioOnlyCache, ClipCache
 from avfer.training.sequences.sequence_objective import SequenceObjective
 from avfer.training.sequences.sequence_task import SequenceTask, sequence_task
 from avfer.training.train_model import train
@@ -229,6 +229,16 @@ def test_crops_are_computed_once_and_not_pickled_with_a_task(clips, tmp_path, mo
     pickled = pickle.dumps(second.dev)
     assert len(pickled) < 50_000
     assert np.array_equal(pickle.loads(pickled)[0].inputs.face[40:43], second.dev[0].inputs.face[40:43])
+
+
+def test_an_unreadable_video_is_found_at_the_start_if_only_its_audio_is_read(tmp_path):
+    root = clip_corpus.write_face_images(clip_corpus.write_clips(tmp_path / "cropped", audio=True))
+    (root / f"{clip_corpus.NUMBERS['dev'][0]}.mkv").write_bytes(b"damaged")
+    with pytest.raises(DatasetError, match="1 unreadable recording"):
+        make_task(settings(root, tmp_path, with_voice=True, options={"cropped": True}))
+    examples = list(clip_corpus.FilmedClips(root, cropped=True).examples("dev"))
+    with pytest.raises(DatasetError, match="1 unreadable recording"):
+        AudioOnlyCache(audio=None).check(examples)
 
 
 def test_images_of_a_corpus_are_read_in_place_of_its_videos(clips, tmp_path, monkeypatch):
