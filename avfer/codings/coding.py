@@ -41,9 +41,8 @@ class Tier:
     ) -> Self:
         """Return a tier of marks in any order.
 
-        where: file and tier, for the message. A tier that `avfer export` made is named after its subject, if none is
-        given. Raises DatasetError for a time that is not finite, or if a mark stops
-        before it starts.
+        where: file and tier, for the message. subject: if empty, it is taken from the name of a tier that
+        `avfer export` wrote. Raises DatasetError for a time that is not finite, or if a mark stops before it starts.
         """
         ordered = sorted(marks, key=lambda mark: (mark.start, mark.stop))
         times = np.array([(mark.start, mark.stop) for mark in ordered], np.float64).reshape(-1, 2)
