@@ -9,7 +9,8 @@ import gzip
 import json
 import warnings
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,34 +82,38 @@ class _State(NamedTuple):
 
 def _tiers(path: Path, observation: str, events: list[Event]) -> tuple[Tier, ...]:
     """Return the tiers of an observation. Raises DatasetError for a state that does not start or stop."""
-    marks: dict[tuple[str, str], list[Mark]] = {}  # behaviour and subject -> marks
-    running: dict[_State, float] = {}  # state -> start
     where = f"{path}, observation '{observation}'"
-    # A state that stops at the time at which the next one starts comes first.
-    for event in sorted(events, key=lambda event: (event.time, event.kind != "STOP")):
-        state = _State(event.subject, event.behaviour, event.modifiers)
-        kind = event.kind
-        if kind == "TOGGLE":
-            kind = "STOP" if state in running else "START"
-        found = marks.setdefault((event.behaviour, event.subject), [])
-        if kind == "START" and state in running:
-            raise DatasetError(f"{where}: '{event.behaviour}' starts twice, again at {event.time:g} s; repair it")
-        if kind == "STOP" and state not in running:
-            raise DatasetError(f"{where}: '{event.behaviour}' stops at {event.time:g} s without a start; repair it")
-        if kind == "START":
-            running[state] = event.time
-        elif kind == "STOP":
-            found.append(Mark(running.pop(state), event.time, _value(event.modifiers)))
-        else:
-            stop = event.stop if event.kind == "STATE" else event.time
-            found.append(Mark(event.time, stop, _value(event.modifiers)))
-    if running:
-        state, start = next(iter(running.items()))
-        raise DatasetError(f"{where}: '{state.behaviour}' starts at {start:g} s and never stops; stop it in BORIS")
+    states: dict[_State, list[Event]] = {}
+    for event in sorted(events, key=lambda event: event.time):
+        states.setdefault(_State(event.subject, event.behaviour, event.modifiers), []).append(event)
+    marks: dict[tuple[str, str], list[Mark]] = {}  # behaviour and subject -> marks
+    for state, found in states.items():
+        marks.setdefault((state.behaviour, state.subject), []).extend(_marks(state, found, where))
     return tuple(
         Tier.from_marks(name, found, f"{where}, behaviour '{name}'", subject)
         for (name, subject), found in marks.items()
     )
+
+
+def _marks(state: _State, events: list[Event], where: str) -> Iterator[Mark]:
+    """Yield the marks of the events of one state, sorted by time. Raises DatasetError if it does not start or stop.
+
+    An interval that stops when it starts, as after a key pressed by mistake, applies at no moment: it is left out.
+    """
+    value = _value(state.modifiers)
+    yield from (Mark(event.time, event.time, value) for event in events if event.kind == "POINT")
+    intervals = [(event.time, event.stop) for event in events if event.kind == "STATE"]
+    times = {kind: [event.time for event in events if event.kind == kind] for kind in ("START", "STOP", "TOGGLE")}
+    starts, stops = times["START"] + times["TOGGLE"][::2], times["STOP"] + times["TOGGLE"][1::2]
+    for start, stop, after in zip_longest(starts, stops, starts[1:]):
+        if stop is not None and (start is None or stop < start):
+            raise DatasetError(f"{where}: '{state.behaviour}' stops at {stop:g} s without a start; repair it")
+        if stop is not None and after is not None and after < stop:
+            raise DatasetError(f"{where}: '{state.behaviour}' starts twice, again at {after:g} s; repair it")
+        if stop is None:
+            raise DatasetError(f"{where}: '{state.behaviour}' starts at {start:g} s and never stops; stop it in BORIS")
+        intervals.append((start, stop))
+    yield from (Mark(start, stop, value) for start, stop in intervals if start != stop)
 
 
 def _warn_of_several_files(path: Path, observation: str, count: int) -> None:

@@ -171,6 +171,14 @@ def test_a_state_may_start_in_an_export_when_the_one_before_stops(tmp_path):
     assert marks_of(coding) == [("AU12", 0.5, 1.5, ""), ("AU12", 1.5, 2.0, "")]
 
 
+@pytest.mark.parametrize("name", ["talk.boris", "talk.tsv", "aggregated.csv"])
+def test_a_state_of_boris_that_stops_when_it_starts_is_left_out(tmp_path, name):
+    whole = [("AU12", 0.5, 1.5, ""), ("AU12", 1.75, 2.0, "")]
+    empty = [("AU12", 0.25, 0.25, ""), ("AU12", 1.5, 1.5, ""), ("AU04", 1.0, 1.0, "")]
+    (coding,) = read_codings(WRITERS[name](tmp_path / name, [*whole, *empty]))
+    assert marks_of(coding) == [(tier, start, stop, value) for tier, start, stop, value in whole]
+
+
 def test_an_export_of_an_observation_with_two_media_files_is_left_out(tmp_path):
     path = write_boris_tabular(tmp_path / "a.tsv", [("AU12", 0.5, 1.5, ""), ("AU01", 0.5, 1.5, "")])
     lines = path.read_text().replace("talk.mp4", "second.mp4", 1).splitlines()
