@@ -100,7 +100,7 @@ def test_the_temporary_file_leaves_nothing_behind(tmp_path):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("high", "must be 'low' or a list, got 'high'"),
+        ("high", "must be 'low' or a list such as .*, got 'high'"),
         ([2, 1], "the start must be before the stop, got 2 s and 1 s"),
         ([1, 1], "the start must be before the stop, got 1 s and 1 s"),
         ([-1, 1], r"must be in \[0, 86400\], got -1"),

@@ -117,7 +117,7 @@ def test_expressions_are_learned_from_mixed_images(tmp_path):
     ],
 )
 def test_a_loss_without_shares_is_refused(tmp_path, changes, message):
-    model = {"model": "mae" if changes.get("targets") == [] else "dan"}
+    model = {"model": "mae", "size": None} if changes.get("targets") == [] else {"model": "dan"}
     with pytest.raises(ConfigError, match=message):
         mixing_task(tmp_path, **({} if "valence_arousal" in changes.get("targets", ()) else model), **changes)
 
