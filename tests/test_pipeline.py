@@ -170,7 +170,8 @@ def test_the_output_may_be_a_value_that_another_stage_reads(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("cpuu", "did you mean 'cpu'"), ("tpu", "unknown device"), ("mps", "no device 'mps'; 'auto' takes the best")]
+    ("name", "message"),
+    [("cpuu", "did you mean 'cpu'"), ("tpu", "unknown device"), ("mps", "no device 'mps'; 'auto' takes the best")],
 )
 def test_a_device_that_this_machine_lacks_is_refused(name: str, message: str) -> None:
     if name == "mps" and torch.backends.mps.is_available():
