@@ -113,12 +113,12 @@ def join_summaries(summaries: Sequence[pa.Table]) -> pa.Table:
 
 
 def _warn_of_same_clips(summaries: Sequence[pa.Table]) -> None:
-    """Warn of clips that several summaries have, because their rows cannot be told apart."""
+    """Warn of clips that several summaries have, because their rows cannot be distinguished."""
     names = [set(zip(one["source"].to_pylist(), one["clip"].to_pylist(), strict=True)) for one in summaries]
     tables = Counter(name for found in names for name in found)
     repeated = sorted(str(source or clip) for (source, clip), count in tables.items() if count > 1)
     if repeated:
-        problem = "their rows cannot be told apart; summarize them apart, or leave out what is there twice"
+        problem = "their rows cannot be distinguished; summarize each table alone, or leave one of them out"
         message = f"several tables have rows of a clip of the same name ({shortened(repeated, 3)}): {problem}"
         warnings.warn(message, AvferWarning, stacklevel=3)
 

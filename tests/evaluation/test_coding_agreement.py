@@ -207,10 +207,10 @@ def test_the_largest_face_is_compared_unless_a_person_is_chosen(tmp_path):
     assert values_of(agree(table, coding))["expression", "kappa"] == pytest.approx(0.75)
     assert values_of(agree(table, coding, CodingOptions(person=1)))["expression", "kappa"] == pytest.approx(0.75)
     assert values_of(agree(table, coding, CodingOptions(person=2)))["expression", "accuracy"] == 0.0
-    subject, both = CodingOptions(subject="Anna"), CodingOptions(subject="Anna", person=1)
     named = write_boris_project(tmp_path / "talk.boris", subject="Anna")
-    assert any("largest face of each frame; --person" in note for note in agree(table, named, subject).notes)
-    assert not any("--person" in note for note in agree(table, named, both).notes)
+    notes, chosen = (agree(table, named, CodingOptions(subject="Anna", person=person)).notes for person in (None, 1))
+    assert any("largest face of each frame; --person" in note for note in notes)
+    assert not any("--person" in note for note in chosen)
     assert not any("--person" in note for note in agree(table, coding).notes)
     with pytest.raises(ConfigError, match="no person 3; there are: 1, 2"):
         agree(table, coding, CodingOptions(person=3))
@@ -238,10 +238,9 @@ def test_tiers_that_name_no_column_are_noted_unless_they_are_mapped(table, tmp_p
 
 
 def test_marks_after_the_end_of_the_clip_are_noted(table, tmp_path):
-    thousandfold = [(tier, 1000 * start, 1000 * stop, value) for tier, start, stop, value in MARKS]
-    found = agree(table, write_csv(tmp_path / "talk.csv", [*MARKS, thousandfold[-1]])).notes
+    found = agree(table, write_csv(tmp_path / "talk.csv", [*MARKS, ("valence", 800.0, 1600.0, "0.5")])).notes
     (note,) = (note for note in found if "after the end" in note)
-    assert f"talk (a mark at {thousandfold[-1][1]:g} s, the last row at {(FRAMES - 1) / 25:g} s)" in note
+    assert f"talk (a mark at 800 s, the last row at {(FRAMES - 1) / 25:g} s)" in note
     assert not any("after the end" in note for note in agree(table, write_csv(tmp_path / "talk.csv")).notes)
 
 

@@ -219,7 +219,7 @@ def test_joining_tables_of_several_pipelines_warns():
 
 def test_joining_tables_of_one_clip_warns():
     tables = [summarize_people(small_table([face(0.0, 0.1)])) for _ in range(2)]
-    with pytest.warns(AvferWarning, match=r"a clip of the same name \(a\.mp4\): their rows cannot be told apart"):
+    with pytest.warns(AvferWarning, match=r"a clip of the same name \(a\.mp4\): their rows cannot be distinguished"):
         assert len(join_summaries(tables)) == 2
 
 
