@@ -100,7 +100,7 @@ def read_pairs(tables: Path, codings: Path, options: CodingOptions) -> Pairing:
     notes += [f"{BEYOND}: {_names(beyond)}"] if beyond else []
     several = [clip.stem for clip, _ in pairs if len(_people(clip.rows)) > 1]
     if several and options.subject is not None and options.person is None:
-        notes.append(f"{NO_PERSON}; clips of several: {_names(several)}")
+        notes.append(f"{NO_PERSON}; clips with several people: {_names(several)}")
     return Pairing(pairs, notes)
 
 
