@@ -25,8 +25,9 @@ def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
     """Return some rows of a struct, as complete for the instants of another clock.
 
     index: slice, or (N,) bool mask, or (M,) int64 positions -> the same struct with M rows; every array and tensor
-    field is indexed, fields without rows are kept.
+    field is indexed, fields without rows are kept. Consecutive rows share the memory of `rows`.
     """
+    index = index if isinstance(index, slice) else _consecutive(index)
     values: dict[str, Any] = {}
     for name in _names(type(rows)):
         value = getattr(rows, name)
@@ -40,6 +41,16 @@ def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
             value = value[index if isinstance(index, slice) else torch.from_numpy(index)]
         values[name] = value
     return type(rows)(**values)
+
+
+def _consecutive(index: np.ndarray) -> np.ndarray | slice:
+    """Return a slice if an index chooses consecutive rows, which copies nothing, otherwise the rows' positions.
+
+    index: (N,) bool mask or (M,) int64 positions.
+    """
+    positions = np.flatnonzero(index) if index.dtype == np.bool_ else index
+    first, count = int(positions[0]) if len(positions) else 0, len(positions)
+    return slice(first, first + count) if np.array_equal(positions, np.arange(first, first + count)) else positions
 
 
 def concat(parts: Sequence[Rows]) -> Rows:

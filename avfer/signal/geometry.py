@@ -135,7 +135,7 @@ def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:
     # from pixel centres in [-1, 1] across the crop to those across the part
     across = [a * side / width, b * side / width, 2 * ((a + b) * side / 2 + c - left) / width - 1]
     down = [d * side / height, e * side / height, 2 * ((d + e) * side / 2 + f - top) / height - 1]
-    grid = (_pixel_centres(side) @ torch.tensor([across, down]).T).view(1, side, side, 2)
+    grid = (torch.tensor([across, down]) @ _pixel_centres(side)).view(1, 2, side, side).permute(0, 2, 3, 1)
     crop = F.grid_sample(part.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
     return crop[0].permute(1, 2, 0).round().to(torch.uint8)
 
@@ -153,6 +153,6 @@ def _covered(across: float, down: float, start: float, limit: int) -> tuple[int,
 
 @cache
 def _pixel_centres(side: int) -> Tensor:
-    """Return (x, y, 1) of the centres of a crop's pixels, -1 to 1 across the crop: (side * side, 3) float32."""
+    """Return (x, y, 1) of the centres of a crop's pixels, -1 to 1 across the crop: (3, side * side) float32."""
     centres = F.affine_grid(torch.eye(2, 3)[None], [1, 1, side, side], align_corners=False).view(-1, 2)
-    return torch.cat([centres, torch.ones(len(centres), 1)], 1)
+    return torch.cat([centres.T, torch.ones(1, len(centres))])
