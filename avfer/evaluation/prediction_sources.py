@@ -17,6 +17,7 @@ from avfer.datasets.example import Corpus, Example, Partition
 from avfer.errors import DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, align, all_columns_of
 from avfer.export.file_records import recorded_metadata
+from avfer.models.class_orders import SYNONYMS
 
 TABLE_SUFFIXES = ("parquet", "csv", "jsonl")
 METADATA_FACTS = {  # key in the metadata of a table -> name of the fact in a report
@@ -154,11 +155,13 @@ def table_metadata(path: Path) -> dict[str, str]:
 def with_probabilities(table: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
     """Add columns p_... of 0 and 1 to a table that names the expression but has no probabilities.
 
-    A name outside `classes` gives NaN, so that its step is filled and counted as filled.
+    Other spellings count as avfer's names: `Happy` is "happiness". A name outside `classes` gives NaN, so that its step
+    is filled and counted as filled.
     """
     if "expression" not in table or any(str(column).startswith("p_") for column in table):
         return table
     names = table["expression"].astype("string").str.strip().str.lower()
+    names = names.where(names.isin(classes), names.replace(SYNONYMS))
     known = names.isin(classes).to_numpy(bool)
     return table.assign(
         **{f"p_{name}": np.where(known, (names == name).to_numpy(bool, na_value=False), np.nan) for name in classes}

@@ -121,9 +121,12 @@ def test_expressions_and_units_are_scored_over_fixed_lists(tmp_path):
     assert expression.confusion[-1, -1] == 0 and expression.confusion[-1].sum() == expression.support[-1] > 0
 
 
-def test_a_table_with_expression_names_but_no_probabilities_is_scored(tmp_path):
+@pytest.mark.parametrize(
+    "spelled", [CLASSES, ("Neutral", "Angry", "Disgusted", "Fearful", " Happy", "sad", "Surprised", "other")]
+)
+def test_a_table_with_expression_names_but_no_probabilities_is_scored(tmp_path, spelled):
     folder = write_truth(tmp_path / "tables", toy := Toy(tmp_path, "expression"))
-    names = np.array(CLASSES)
+    names = np.array(spelled)
     for i in range(RECORDINGS):
         classes = toy.example("dev", i).labels["expression"].values
         table = pd.DataFrame(
