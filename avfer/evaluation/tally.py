@@ -177,8 +177,9 @@ class DimensionTally:
         self.density += cells.astype(np.int64)
         if len(target) > 1:
             self.curves.append(_sample_curve(scored, target))
-        if self.config.fits and scored.step:
-            self.series.append(RecordingSeries(scored.prediction, target, scored.step))
+        step = scored.step if self.config.post_processing else scored.step or 1.0  # a moving mean needs no seconds
+        if self.config.fits and step and len(target) > 1:
+            self.series.append(RecordingSeries(scored.prediction, target, step))
         elif self.config.fits:
             self.without_step.append(scored.example.id)
 

@@ -159,10 +159,21 @@ def test_without_predictions_of_train_nothing_is_fitted_on_train(tmp_path):
     assert any("valence is not fitted on train" in note for note in report.notes)
 
 
+def test_predictions_without_times_are_smoothed_by_frames(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    timed = score(configured(tmp_path, smoothing=5, options={"by": "frame"}))
+    for path in folder.iterdir():
+        changed(path, lambda table: table.drop(columns="time_s"))
+    report = score(configured(tmp_path, smoothing=5, options={"by": "frame"}))
+    assert [v.name for v in report.dimensions["valence"].variants] == ["raw", "smoothed"]
+    assert report.dimensions["valence"].variants == timed.dimensions["valence"].variants
+    assert not any("not in the post-processing" in note for note in report.notes)
+
+
 def test_recordings_without_times_are_noted_as_not_post_processed(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     changed(folder / "dev_2.parquet", lambda table: table.drop(columns="time_s"))
-    report = score(configured(tmp_path, smoothing=5, options={"by": "frame"}))
+    report = score(configured(tmp_path, post_processing=True, options={"by": "frame"}))
     note = "recordings without known seconds between two steps: not in the post-processing of valence"
     assert report.notes[note] == (1, "dev_2")
 
