@@ -193,7 +193,8 @@ def _with_numeric_keys(example: Example, table: pd.DataFrame) -> pd.DataFrame:
         raise DatasetError(f"predictions for {example.id} have no column {key}; add it")
     keys = {name: numeric_column(table, name, example.id) for name in ("frame", "time_s") if name in table}
     if (missing := np.isnan(keys[key])).any():
-        raise DatasetError(f"predictions for {example.id}: {missing.sum()} rows have no {key}; fill them in")
+        hint = ", or use a pipeline that reads pictures: the labels are counted in frames" if key == "frame" else ""
+        raise DatasetError(f"predictions for {example.id}: {missing.sum()} rows have no {key}; fill them in{hint}")
     return table.assign(**keys)
 
 

@@ -106,6 +106,11 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
         return
     if kind == "action_units" and aligned.unit_scale == "activation" and config.threshold is None:
         raise ConfigError(f"{example.id}: {THRESHOLD_MISSING}: --set threshold=0.5")
+    if kind == "action_units" and not np.isin(labels.values[labels.valid], (0, 1)).all():
+        raise DatasetError(
+            f"{example.id}: its action units are intensities, up to {labels.values[labels.valid].max():g}, but their"
+            " occurrence is scored; give a table with 0 where a unit is absent and 1 where it is present"
+        )
     scored = _prepare(config, kind, aligned, given or neutral_prediction(kind, labels))
     tally = found.tallies.setdefault(kind, _new_tally(config, kind, labels.names))
     if not isinstance(tally, DimensionTally) and tally.names != labels.names:

@@ -12,7 +12,7 @@ from avfer.datasets.example import Corpus, Partition, preserve_notes
 from avfer.errors import ConfigError, DatasetError, MediaError
 from avfer.evaluation.alignment import AlignedPredictions
 from avfer.evaluation.evaluation_config import EvalConfig
-from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin, TableFolder, table_name
+from avfer.evaluation.prediction_sources import LABELS_MISSING, UNKNOWN, PredictionOrigin, TableFolder, table_name
 from avfer.jobs import Job, Outcome, check_existing, plan_job, run_job
 from avfer.output_names import check_output_names
 
@@ -95,7 +95,7 @@ def plan_jobs(corpus: Corpus, partition: Partition, folder: Path) -> list[Job]:
                 sounds[path] = example.audio if example.audio != path else None
     where = f"the {partition} partition of {corpus.name} at {corpus.root}"
     if not labelled:
-        raise DatasetError(f"{where} has no labels; write a submission with `avfer submit` instead")
+        raise DatasetError(f"{where} has no labels; {LABELS_MISSING}")
     if not names:
         raise ConfigError(f"{where} has no recordings that a pipeline could read; use --model or --predictions")
     check_output_names(names)

@@ -26,6 +26,7 @@ METADATA_FACTS = {  # key in the metadata of a table -> name of the fact in a re
     "device": "device that made them",
 }
 UNKNOWN = "unknown"
+LABELS_MISSING = "choose another partition, or write a submission with `avfer submit` for a test set of ABAW"
 THRESHOLD_MISSING = (
     "the action units of the table are activations (measured movement), which have no limit from which a unit is"
     " present; choose a threshold in [0, 1] beforehand"

@@ -11,7 +11,7 @@ from avfer.atomic import atomic_write
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Partition, preserve_notes
 from avfer.errors import ConfigError, DatasetError
-from avfer.evaluation.alignment import DIMENSIONS, Dimension
+from avfer.evaluation.alignment import DIMENSIONS, KINDS, Dimension
 from avfer.evaluation.chain_fitting import score_variants
 from avfer.evaluation.collect import Collected, collect
 from avfer.evaluation.evaluation_config import EvalConfig, change_config, read_config
@@ -24,7 +24,7 @@ from avfer.evaluation.evaluation_report import (
     report_expression,
 )
 from avfer.evaluation.post_processing import RecordingSeries
-from avfer.evaluation.prediction_sources import PredictionSource, TableFolder
+from avfer.evaluation.prediction_sources import LABELS_MISSING, PredictionSource, TableFolder
 from avfer.evaluation.protocol_facts import protocol_facts
 from avfer.evaluation.published_results import OtherProtocol, PublishedTable, challenge_score, compare
 from avfer.evaluation.report_rendering import render_html, render_markdown
@@ -126,8 +126,8 @@ def _check_found(config: EvalConfig, corpus: Corpus, found: Collected) -> None:
     """Raise DatasetError if there is nothing to score."""
     where = f"the {config.partition} partition of {corpus.name} at {corpus.root}"
     if not found.labelled:
-        hint = "write a submission with `avfer submit` instead"
-        raise DatasetError(f"{where} has no valid labels ({found.examples} examples); {hint}")
+        kinds = ", ".join(kind.replace("_", " ") for kind in KINDS)
+        raise DatasetError(f"{where} has no valid labels of {kinds} in its {found.examples} examples; {LABELS_MISSING}")
     if not found.tallies:
         kinds = ", ".join(kind.replace("_", " ") for kind in found.labelled)
         hint = "check the folder behind --predictions, or choose another pipeline or model"

@@ -91,7 +91,7 @@ def test_rows_of_a_fixed_clock_are_matched_by_time():
     rows = table(frame=pd.array([None, None], "Int64"), time_s=[0.0, 0.1], valence=[0.1, 0.2])
     timed = example(frames=np.arange(2), times=np.array([0.0, 0.1]))
     assert align(timed, rows, ["valence"]).values["valence"].tolist() == [0.1, 0.2]
-    with pytest.raises(DatasetError, match="2 rows have no frame"):
+    with pytest.raises(DatasetError, match="2 rows have no frame; fill them in, or use a pipeline that reads pictures"):
         align(example(frames=np.arange(2)), rows, ["valence"])
 
 

@@ -48,3 +48,9 @@ def test_activations_are_scored_only_with_a_stated_threshold() -> None:
         collect(CONFIG, [aligned])
     tally = collect(CONFIG.model_copy(update={"threshold": 0.4}), [aligned]).tallies["action_units"]
     assert isinstance(tally, ActionUnitTally) and tally.threshold == 0.4
+
+
+def test_intensities_of_action_units_are_refused_by_name() -> None:
+    aligned = predicted("clip", "action_units", np.array([[1.0], [4.0]]), ("AU1",))
+    with pytest.raises(DatasetError, match=r"clip: its action units are intensities, up to 4, but their occurrence"):
+        collect(CONFIG, [aligned])

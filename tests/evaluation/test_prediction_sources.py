@@ -114,7 +114,9 @@ def test_a_partition_without_labels_is_not_run(recordings):
     (recordings / "VA_Estimation_Challenge" / "Train_Set").mkdir(parents=True)
     (recordings / "VA_Estimation_Challenge" / "Train_Set" / "one.txt").write_text("valence,arousal\n0.1,0.2\n")
     (recordings / "Valence_Arousal_test_set.txt").write_text("two\n")
-    with pytest.raises(DatasetError, match=r"the test partition of aff_wild2 at .* has no labels; write a submission"):
+    with pytest.raises(
+        DatasetError, match=r"the test partition of aff_wild2 at .* has no labels; choose another partition"
+    ):
         score(with_pipeline(recordings, corpus="aff_wild2", partition="test"))
 
 

@@ -264,7 +264,11 @@ def test_a_faulty_table_is_reported_with_its_recording(tmp_path, change, message
             DatasetError,
             "labelled with action units, but no prediction has values of these",
         ),
-        ({"options": {"gap": STEPS}}, DatasetError, "has no valid labels"),
+        (
+            {"options": {"gap": STEPS}},
+            DatasetError,
+            "has no valid labels of valence, arousal, expression, action units in its 3 examples; choose another",
+        ),
         ({"options": {"gapp": 1}}, ConfigError, "did you mean 'gap'?"),
         (
             {"delay": {"valence": 1.0}, "options": {"by": "frame", "kinds": "valence"}},
