@@ -46,7 +46,7 @@ SETS: dict[str, Partition] = {  # plain name of a folder -> partition
 MULTI_TASK_FILES: dict[str, Partition] = {  # plain name of a file -> partition
     **dict.fromkeys(("trainingsetannotations", "trainsetannotations"), "train"),
     **dict.fromkeys(("validationsetannotations", "valsetannotations"), "dev"),
-    "mtl": "test",  # a list of pictures without labels
+    **dict.fromkeys(("mtl", "mtlchallengetestsetrelease"), "test"),  # lists of pictures without labels
 }
 TEST_LISTS: dict[str, AbawTask] = {"valencearousal": "va", "expression": "expr", "actionunit": "au"}
 SIDE = re.compile(r"(.+)_(left|right)", re.IGNORECASE)
@@ -130,9 +130,11 @@ class AffWild2Layout:
         crops: "aligned" (`cropped_aligned`, `cropped_aligned_new_50_vids`) or "cropped" (`cropped`, `batch1`).
         """
         found: dict[str, list[Path]] = {}
+        searched: list[Path] = []
         for folder in self._tree:
-            if _crops_in(folder.name) == crops:
-                _collect(folder, found)
+            if _crops_in(folder.name) == crops and not any(folder.is_relative_to(above) for above in searched):
+                searched.append(folder)
+                _collect(folder, crops, found)
         return found
 
     def _places(self, task: AbawTask) -> list[Path]:
@@ -224,10 +226,11 @@ def _crops_in(name: str) -> Crops | None:
     return "cropped" if plain(name).startswith(("cropped", "batch")) else None
 
 
-def _collect(folder: Path, found: dict[str, list[Path]]) -> None:
-    """Add the folder of each person to `found`; descend into `batch1` and folders of the same kind."""
+def _collect(folder: Path, crops: Crops, found: dict[str, list[Path]]) -> None:
+    """Add the folder of each person to `found`; descend into `batch1` and alike, but not from cropped into aligned."""
     for inside in folders(folder):
-        if _crops_in(inside.name):
-            _collect(inside, found)
-        else:
+        kind = _crops_in(inside.name)
+        if kind is None:
             found.setdefault(inside.name, []).append(inside)
+        elif kind == crops or crops == "aligned":
+            _collect(inside, crops, found)

@@ -66,6 +66,25 @@ def test_cropped_pictures_are_used_if_none_are_aligned(tmp_path, folder):
     assert only(AffWild2(tmp_path, crops="cropped")).pictures[1] is None
 
 
+@pytest.mark.parametrize("folder", ["batch1/batch1", "batch1/cropped", "cropped/batch1/batch1"])
+def test_pictures_in_a_folder_of_the_same_kind_are_found_once(tmp_path, folder):
+    va(tmp_path)
+    images(tmp_path, "video1", 1, folder=folder)
+    corpus = AffWild2(tmp_path)
+    assert only(corpus).pictures[0] == tmp_path / folder / "video1" / "00001.jpg"
+    assert count_notes(corpus, "further pictures") == 0
+
+
+@pytest.mark.parametrize("folder", ["batch1/cropped_aligned", "cropped_aligned_images/batch1/cropped_aligned"])
+def test_aligned_pictures_in_a_folder_of_a_batch_are_not_cropped_ones(tmp_path, folder):
+    va(tmp_path)
+    images(tmp_path, "video1", 1, folder=folder)
+    images(tmp_path, "video1", 2, folder="batch2")
+    assert only(AffWild2(tmp_path)).pictures[:2] == (tmp_path / folder / "video1" / "00001.jpg", None)
+    cropped = only(AffWild2(tmp_path, crops="cropped")).pictures[:2]
+    assert cropped == (None, tmp_path / "batch2" / "video1" / "00002.jpg")
+
+
 def test_people_of_one_video_have_their_own_pictures_and_its_sound(tmp_path):
     for name in ("video59", "video59_right", "video7_left", "video7_right"):
         va(tmp_path, name)

@@ -99,12 +99,13 @@ def multi(root, *rows, name="training_set_annotations.txt"):
     return text(root / "MTL_Challenge" / name, "image,valence,arousal,expression,aus", *rows)
 
 
-def test_multi_task_lines_may_be_valid_for_some_tasks_alone(tmp_path):
+@pytest.mark.parametrize("test_list", ["MTL.txt", "MTL_Challenge_test_set_release.txt"])
+def test_multi_task_lines_may_be_valid_for_some_tasks_alone(tmp_path, test_list):
     units = ",".join(["1"] + ["0"] * 11)
     unknown = ",".join(["-1"] * 12)
     rows = (f"b/00007.jpg,0.5,-0.5,-1,{units}", f"a/00002.jpg,-5,-5,7,{unknown}", f"b/00003.jpg,0.1,0.2,0,{unknown}")
     multi(tmp_path, *rows, f"b/00003.jpg,0.9,0.9,1,{units}")
-    text(tmp_path / "MTL_Challenge" / "MTL.txt", "image", "z/00002.jpg", "z/00010.jpg")
+    text(tmp_path / "MTL_Challenge" / test_list, "image", "z/00002.jpg", "z/00010.jpg")
     images(tmp_path, "b", 7)
     corpus = AffWild2(tmp_path, task="mtl")
     a, b = corpus.examples("train")
