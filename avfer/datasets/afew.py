@@ -105,5 +105,6 @@ def _has_classes(home: Path) -> bool:
 
 
 def _face_folders(place: Path) -> list[Path]:
-    """Return the folders of clips in a folder of `FACES`: inside `Faces`, inside a folder of its own name, or in it."""
-    return folders(find_folder(place, "Faces", place.name) or place)
+    """Return the folders of clips in a folder of `FACES`: in it, or in `Faces`; both may be in a folder of its name."""
+    place = find_folder(place, place.name) or place
+    return folders(find_folder(place, "Faces") or place)

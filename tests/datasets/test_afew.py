@@ -23,8 +23,9 @@ def test_folders_are_identified_by_their_words(tmp_path, names):
     assert check(corpus).passed
 
 
-def test_the_face_in_the_middle_is_the_picture_of_a_clip(tmp_path):
-    faces = afew(tmp_path) / "Val_AFEW" / "AlignedFaces_LBPTOP_Points_Val" / "Faces" / "000000100"
+@pytest.mark.parametrize("below", ["Faces", "AlignedFaces_LBPTOP_Points_Val", "AlignedFaces_LBPTOP_Points_Val/Faces"])
+def test_the_face_in_the_middle_is_the_picture_of_a_clip(tmp_path, below):
+    faces = afew(tmp_path) / "Val_AFEW" / "AlignedFaces_LBPTOP_Points_Val" / below / "000000100"
     empty(*(faces / f"{number}.jpg" for number in (2, 9, 10, 11, 100)), faces / "Thumbs.db")
     corpus = open_corpus("afew", tmp_path)
     first, second, *_ = corpus.examples("dev")
