@@ -50,13 +50,18 @@ def is_silent(metadata: Mapping[str, str]) -> bool:
     return metadata.get("audio") == "null" and "sound" not in json.loads(metadata.get("input") or "{}")
 
 
-def mapped_note(metadata: Mapping[str, str], silent: bool = False) -> str:
+def has_no_pictures(metadata: Mapping[str, str]) -> bool:
+    """Return whether the clip of a table had sound alone."""
+    return metadata.get("video") == "null"
+
+
+def mapped_note(metadata: Mapping[str, str], silent: bool = False, pictureless: bool = False) -> str:
     """Return the note that values are mapped and not measured, empty unless embedded weights predicted them.
 
     It states what comes from the face, and what from the voice if the pipeline reads sound. Weights that an earlier
     version of avfer embedded count too.
 
-    silent: whether no clip of the table or tables had sound.
+    silent, pictureless: whether no clip of the table or tables had sound, or pictures.
     """
     embedded = _embedded_names(metadata)
     cards: dict[str, Card] = {}
@@ -69,7 +74,7 @@ def mapped_note(metadata: Mapping[str, str], silent: bool = False) -> str:
         return ""
     used = {card.name for card in cards.values()}
     reads = {kind for card in models.values() for kind, backbone in card.trained_on.items() if backbone in used}
-    if reads == {"voice"}:
+    if reads == {"voice"} or (pictureless and "voice" in reads):
         return f"{VOICE_ONLY.format(names=', '.join(models))} {ADVICE}"
     measured = metadata.get("au_scale") == "activation"
     values = "Valence and arousal" if measured else "Valence, arousal and action units"

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from avfer.errors import ConfigError, WeightsError
-from avfer.export.weight_facts import is_silent, mapped_note, weight_files
+from avfer.export.weight_facts import has_no_pictures, is_silent, mapped_note, weight_files
 from avfer.models.card import Card
 from avfer.models.card_files import builtin_card
 from avfer.pipeline_config import StageSpec, parse_pipeline
@@ -28,6 +28,7 @@ STAGES = {  # stage -> what a methods section says about it
 }
 STILL_STAGES = {"detect_faces"}  # those that a photograph passes without time or sound
 SOUND_STAGES = {"embed_voice"}  # those that say nothing about a clip without sound
+FACE_STAGES = {"detect_faces", "track_faces", "identify_persons"}  # those that say nothing about sound alone
 ENTRIES = {  # of BibTeX; the key of the entry -> its text
     "zhang2016mtcnn": """@article{zhang2016mtcnn,
   author = {Zhang, Kaipeng and Zhang, Zhanpeng and Li, Zhifeng and Qiao, Yu},
@@ -89,9 +90,10 @@ CITED = {  # embedded weights -> keys of ENTRIES
 
 def caveats(metadata: Mapping[str, str]) -> list[str]:
     """Return what a reader must know about the numbers of a table: what is measured and what is mapped."""
-    mapped = mapped_note(metadata, is_silent(metadata))
+    pictureless = has_no_pictures(metadata)
+    mapped = mapped_note(metadata, is_silent(metadata), pictureless)
     found = [mapped] if mapped else []
-    found += [MEASURED] if metadata.get("au_scale") == "activation" else []
+    found += [MEASURED] if metadata.get("au_scale") == "activation" and not pictureless else []
     return [*(found or [UNKNOWN]), EXPRESSIONS]
 
 
@@ -99,7 +101,7 @@ def methods(metadata: Mapping[str, str], recording: str, still: bool = False) ->
     """Return a paragraph for the methods section of a paper.
 
     recording: what was analysed, "recording (5.2 s, 120 frames)" or "picture"; still: whether it is a photograph, of
-    which stages that need time are left out. Stages that need sound are left out if the clip has none.
+    which stages that need time are left out. Stages that need sound or pictures are left out if the clip has none.
     """
     version, name = metadata.get("version", "?"), metadata.get("pipeline_name") or "of its own"
     sha256 = metadata.get("pipeline_sha256", "")
@@ -110,6 +112,7 @@ def methods(metadata: Mapping[str, str], recording: str, still: bool = False) ->
     ]
     stages = {line.use for line in _stages(metadata)} & (STILL_STAGES if still else set(STAGES))
     stages -= SOUND_STAGES if is_silent(metadata) else set()
+    stages -= FACE_STAGES if has_no_pictures(metadata) else set()
     if steps := [text for stage, text in STAGES.items() if stage in stages]:
         sentence = ", ".join(steps)
         parts.append(f"{sentence[0].upper()}{sentence[1:]}.")
@@ -128,7 +131,7 @@ def bibtex(metadata: Mapping[str, str]) -> str:
     )
     keys = [key for name in embedded_cards(metadata) for key in CITED.get(name, [])]
     detectors = {line.options.get("detector", "mtcnn") for line in _stages(metadata) if line.use == "detect_faces"}
-    if "mtcnn" in detectors:
+    if "mtcnn" in detectors and not has_no_pictures(metadata):
         keys.insert(0, "zhang2016mtcnn")
     return "\n\n".join([own, *(ENTRIES[key] for key in dict.fromkeys(keys))])
 

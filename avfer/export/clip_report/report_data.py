@@ -154,7 +154,8 @@ def _recording(clip: ClipTable, seconds: float) -> str:
 def _unit(rows: ClipRows, table: pa.Table) -> str:
     """Return the number of instants with what they are: "130 frames", or "250 rows" of a fixed clock."""
     frames = "frame" in table.column_names and table["frame"].null_count < len(table)
-    return f"{len(rows.starts)} {'frames' if frames else 'rows'}"
+    unit = "frame" if frames else "row"
+    return f"{len(rows.starts)} {unit}" if len(rows.starts) == 1 else f"{len(rows.starts)} {unit}s"
 
 
 def _unit_text(column: str) -> str:

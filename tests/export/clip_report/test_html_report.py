@@ -14,6 +14,7 @@ from avfer.export.clip_report import html_report
 from avfer.export.clip_report.html_report import CodingAgreement, HtmlReport
 from avfer.models.card_files import builtin_card
 from avfer.provenance import Provenance
+from avfer.types import NO_TRACK
 from tests.export.clip_report.page_data import instants, page_data, person_rows, unpack
 from tests.export.exporter_tables import HOSTILE
 from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track, with_measures
@@ -185,6 +186,25 @@ def test_texts_leave_out_speech_without_sound_and_time_on_a_photograph(tmp_path,
     for text in ("During speech", "the sound was described", "over time"):
         assert (text in texts) == (text not in left_out)
     assert "Faces were detected" in texts
+
+
+def test_texts_on_sound_alone_leave_out_faces(tmp_path):
+    names = ("aver_lite", "voice_lite", "gru_lite", "face_lite")
+    weights = {f"{name}.safetensors": builtin_card(name).sha256 or "" for name in names}
+    pipeline = find_configuration("pipeline", "aver").read_text()
+    stream = {"video": None, "audio_codec": "vorbis"}
+    source = Provenance("a.ogg", pipeline=pipeline, weights=weights, stream=stream)
+    track = make_track([(frame, NO_TRACK) for frame in range(3)], 3, pictures=False, source=source)
+    (clip,) = page_data(write(with_measures(track), tmp_path, "a.ogg"))["clips"]
+    assert clip["caveats"][0].startswith("Valence and arousal are mapped from the voice")
+    for text in ("aces were detected", "Action units are", "votes on the expressions of faces, by"):
+        assert text not in " ".join([clip["methods"], *clip["caveats"]])
+    assert "The sound was described in windows over time" in clip["methods"] and "mtcnn" not in clip["bibtex"]
+
+
+def test_one_frame_is_no_frames(tmp_path):
+    (clip,) = page_data(write(TRACKS["one frame"].to_table(), tmp_path))["clips"]
+    assert clip["lead"].startswith("1 frame in") and "1 frame)" in clip["methods"]
 
 
 def test_a_table_of_several_clips_has_one_entry_for_each(tmp_path):
