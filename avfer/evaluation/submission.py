@@ -71,6 +71,8 @@ def write(
     a value is not finite or out of range; OutputError if the file cannot be written.
     """
     names, header = sample_names(sample), sample_header(sample, task)
+    if unplaced := [name for name in names if "/" not in name]:
+        raise DatasetError(f"{sample}: '{unplaced[0]}' names no video, expected video/00001.jpg; use the sample file")
     videos = dict.fromkeys(name.rpartition("/")[0] for name in names)
     found = {video: _predict_video(task, video, side_of(video, videos), predictions, threshold) for video in videos}
     rows: list[str] = []
@@ -115,10 +117,11 @@ def _predict_video(
     frames = table["frame"].to_numpy(np.int64)
     given = np.stack([numeric_column(table, column, video) for column in columns], 1)
     if absent := [column for column, values in zip(columns, given.T, strict=True) if np.isnan(values).all()]:
-        raise DatasetError(
-            f"predictions for {video} have no value of {', '.join(absent)} on any frame;"
-            f" {NOT_MEASURED if measured else 'use a model that predicts them'}"
-        )
+        hint = NOT_MEASURED if measured else "use a model that predicts them"
+        if "reason" in table and bool(table["reason"].notna().all()):
+            reasons = ", ".join(sorted({str(reason) for reason in table["reason"]}))
+            hint = f"no frame was read ({reasons}): label the video with smaller faces too, --set boxes.min_size=20"
+        raise DatasetError(f"predictions for {video} have no value of {', '.join(absent)} on any frame; {hint}")
     if measured and threshold is None:
         raise ConfigError(f"{path}: {THRESHOLD_MISSING}: --threshold 0.5")
     _check_values(given, table, columns, video, low=-1 if task == "va" else 0)

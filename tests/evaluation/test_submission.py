@@ -113,6 +113,10 @@ def spoil_frame(folder: Path, frame: float) -> None:
         (lambda folder: table(4).iloc[[1]].to_parquet(folder / "video59.parquet"), "have no value of valence, arousal"),
         (lambda folder: table(4).assign(valence="x").to_parquet(folder / "video59.parquet"), "must be numeric"),
         (lambda folder: (folder / "video59.parquet").write_bytes(b"cut off"), "cannot be read as a table"),
+        (
+            lambda folder: table(4).assign(valence=np.nan, reason="no_face").to_parquet(folder / "video59.parquet"),
+            r"no value of valence on any frame; no frame was read \(no_face\): label the video with smaller faces",
+        ),
         (lambda folder: spoil_frame(folder, -1), r"1 rows have a frame that is not an integer >= 0 \(frames -1\)"),
         (lambda folder: spoil_frame(folder, 2.5), r"not an integer >= 0 \(frames 2.5\)"),
     ],
@@ -121,6 +125,12 @@ def test_missing_or_faulty_predictions_raise_an_error(tmp_path, predictions, spo
     spoil(predictions)
     with pytest.raises(DatasetError, match=message):
         write("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
+
+
+def test_a_row_of_a_sample_names_a_video(tmp_path, predictions):
+    (tmp_path / "sample.txt").write_text(f"{','.join(HEADERS['va'])}\n00001.jpg,0,0\n")
+    with pytest.raises(DatasetError, match=r"sample.txt: '00001.jpg' names no video, expected video/00001.jpg"):
+        write("va", tmp_path / "sample.txt", predictions, tmp_path / "out.txt")
 
 
 def test_a_sample_of_another_task_raises_an_error(tmp_path, predictions):
