@@ -77,16 +77,14 @@ def number(cell: str, where: str) -> float:
         raise DatasetError(
             f"{where}: '{text}' has a decimal comma (was the file saved again by a spreadsheet?); use decimal points"
         )
-    raise DatasetError(f"{where}: '{text}' is not a number; copy the file again from the distribution")
+    raise DatasetError(f"{where}: '{text}' is not a number; correct it, or copy the file again")
 
 
 def integer(cell: str, where: str) -> int:
     """Return the whole number in a cell (`3` or `3.0`). Raises DatasetError for any other text, also an empty cell."""
     value = number(cell, where)
     if not value.is_integer():
-        raise DatasetError(
-            f"{where}: '{cell.strip()}' is not a whole number; copy the file again from the distribution"
-        )
+        raise DatasetError(f"{where}: '{cell.strip()}' is not a whole number; correct it, or copy the file again")
     return int(value)
 
 
