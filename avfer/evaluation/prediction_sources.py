@@ -5,8 +5,10 @@ runs a pipeline on recordings first.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from avfer.datasets.example import Corpus, Example, Partition
-from avfer.errors import DatasetError
+from avfer.datasets.listing import SOUNDS, VIDEOS, is_junk
+from avfer.errors import DatasetError, shortened
 from avfer.evaluation.alignment import AlignedPredictions, align, all_columns_of
 from avfer.export.file_records import recorded_metadata
 from avfer.models.class_orders import SYNONYMS
@@ -25,6 +28,7 @@ METADATA_FACTS = {  # key in the metadata of a table -> name of the fact in a re
     "pipeline_sha256": "sha256 of the pipeline that made them",
     "device": "device that made them",
 }
+MAX_LISTED = 4  # tables that a message lists
 UNKNOWN = "unknown"
 LABELS_MISSING = "choose another partition, or write a submission with `avfer submit` for a test set of ABAW"
 THRESHOLD_MISSING = (
@@ -59,7 +63,7 @@ class PredictionSource(Protocol):
 class TableFolder:
     """A folder with a table for each example, named after its id, with or without the ending, its video or its audio.
 
-    Raises DatasetError if the folder does not exist.
+    Tables below the folder are found as well, see `TableFiles`. Raises DatasetError if the folder does not exist.
     """
 
     folder: Path
@@ -68,6 +72,7 @@ class TableFolder:
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
             raise DatasetError(f"no folder with predictions at {self.folder}; check the path behind --predictions")
+        self._files = TableFiles(self.folder)
 
     def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[AlignedPredictions]:
         """Yield the examples of a partition with their tables aligned; DatasetError for a faulty table."""
@@ -89,11 +94,10 @@ class TableFolder:
         """Return the table named after the id, the video or the audio of an example, None if there is none."""
         media = [path for path in (example.video, example.audio) if path]
         names = [*([example.id] if _is_below(example.id) else []), *(table_name(example, path) for path in media)]
-        for name in dict.fromkeys([*names, *(path.stem for path in media)]):
-            for suffix in TABLE_SUFFIXES:
-                if (path := self.folder / f"{name}.{suffix}").is_file():
-                    return path
-        return None
+        if found := self._files.named([*names, *(path.stem for path in media)]):
+            return found
+        is_path = any(example.id.endswith(path.name) for path in media)  # its folder is a part of the name
+        return None if is_path else self._files.below([example.id, *(path.stem for path in media)], media)
 
     def _read_metadata(self, path: Path) -> dict[str, str]:
         """Return a table's metadata; add its facts and weights, of which all are listed that differ between tables."""
@@ -105,6 +109,59 @@ class TableFolder:
             if value not in known.split("; "):
                 self.origin.facts[fact] = f"{known}; {value}"
         return metadata
+
+
+class TableFiles:
+    """The tables in a folder and below it, as `avfer run` and `avfer label` write them for the clips of a folder.
+
+    Of the clip batch1/talk.mp4 they make batch1/talk.parquet and clips/batch1/talk.mp4.parquet.
+
+    folder: of the tables, or the output folder of `avfer label`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        is_labelled = (folder / "manifest.parquet").is_file() and (folder / "clips").is_dir()
+        self.folder = folder / "clips" if is_labelled else folder
+
+    def named(self, names: Iterable[str]) -> Path | None:
+        """Return the table with the first of some names, relative to the folder and without the ending of a format."""
+        paths = (self.folder / f"{name}.{suffix}" for name in dict.fromkeys(names) for suffix in TABLE_SUFFIXES)
+        return next((path for path in paths if path.is_file()), None)
+
+    def below(self, stems: Iterable[str], media: Sequence[Path] = ()) -> Path | None:
+        """Return the table of the clip with the first of some names without endings, in the folder or below it.
+
+        media: files of the clip, the likeliest first, which decide between tables of equal names. Raises DatasetError
+        if they do not.
+        """
+        found = next((self._by_stem[stem] for stem in stems if stem in self._by_stem), {})
+        if len(found) < 2:
+            return next(iter(found.values()), None)
+        for path in media:
+            common = {name: _common_parts(name, path) for name in found}
+            best = [name for name, parts in common.items() if parts == max(common.values())]
+            if len(best) == 1:
+                return found[best[0]]
+        listed = shortened([str(path) for path in found.values()], MAX_LISTED)
+        raise DatasetError(f"several tables of one clip: {listed}; give a folder with one of them")
+
+    @cached_property
+    def _by_stem(self) -> dict[str, dict[Path, Path]]:
+        """Tables by the name of their clip without ending: name of the table without ending -> its file."""
+        found: dict[str, dict[Path, Path]] = {}
+        for suffix in TABLE_SUFFIXES:
+            for path in sorted(self.folder.rglob(f"*.{suffix}")):
+                name = path.relative_to(self.folder).with_suffix("")
+                if not any(is_junk(part) for part in name.parts):
+                    stem = name.stem if name.suffix.lower() in (*VIDEOS, *SOUNDS) else name.name
+                    found.setdefault(stem, {}).setdefault(name, path)
+        return found
+
+
+def _common_parts(name: Path, media: Path) -> int:
+    """Return how many of the nearest folders, and the name with its ending, a table shares with a media file."""
+    folders = zip(reversed(name.parent.parts), reversed(media.parent.parts), strict=False)
+    return (name.name == media.name) + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], folders))
 
 
 def table_name(example: Example, media: Path) -> str:

@@ -15,7 +15,7 @@ from avfer.datasets.aff_wild2_layout import side_of, without_side
 from avfer.datasets.example import Side
 from avfer.errors import ConfigError, DatasetError, shortened
 from avfer.evaluation.alignment import fill_gaps, numeric_column, select_face
-from avfer.evaluation.prediction_sources import TABLE_SUFFIXES, THRESHOLD_MISSING, read_predictions, table_metadata
+from avfer.evaluation.prediction_sources import THRESHOLD_MISSING, TableFiles, read_predictions, table_metadata
 from avfer.evaluation.submission_check import (
     EXPRESSIONS,
     MAX_DIGITS,
@@ -59,7 +59,7 @@ def write(
     extend: bool = False,
     threshold: float | None = None,
 ) -> Written:
-    """Write the rows of the sample file with the predictions of a folder of tables, one for each video.
+    """Write the rows of the sample file with the predictions of a folder of tables, one for each video, or below it.
 
     Row `video/00001.jpg` takes frame 0 of the table of `video`. A frame without a face (a row with a reason) repeats
     the last prediction.
@@ -74,7 +74,8 @@ def write(
     if unplaced := [name for name in names if "/" not in name]:
         raise DatasetError(f"{sample}: '{unplaced[0]}' names no video, expected video/00001.jpg; use the sample file")
     videos = dict.fromkeys(name.rpartition("/")[0] for name in names)
-    found = {video: _predict_video(task, video, side_of(video, videos), predictions, threshold) for video in videos}
+    tables = TableFiles(predictions)
+    found = {video: _predict_video(task, video, side_of(video, videos), tables, threshold) for video in videos}
     rows: list[str] = []
     missing: list[str] = []
     filled = 0
@@ -104,13 +105,13 @@ def _frame_number(image: str, sample: Path, line: int) -> int:
 
 
 def _predict_video(
-    task: SubmissionTask, video: str, side: Side | None, folder: Path, threshold: float | None
+    task: SubmissionTask, video: str, side: Side | None, tables: TableFiles, threshold: float | None
 ) -> VideoPredictions:
     """Read the table of a video and return one prediction for each frame, with gaps filled.
 
     Expressions become the index of the most probable class that the table has, action units True above the threshold.
     """
-    path = _find_table(video, folder)
+    path = _find_table(video, tables)
     measured = task == "au" and table_metadata(path).get("au_scale") == "activation"
     table = select_face(_read_table(path, video), video, side)
     columns = _value_columns(task, table, video)
@@ -161,13 +162,15 @@ def _check_frames(wrong: np.ndarray, frames: np.ndarray, video: str, problem: st
         )
 
 
-def _find_table(video: str, folder: Path) -> Path:
+def _find_table(video: str, tables: TableFiles) -> Path:
     """Return the table of a video: a person's own, else that of the video without `_left` or `_right`."""
-    stems = dict.fromkeys([video, without_side(video)])
-    for path in (folder / f"{stem}.{suffix}" for stem in stems for suffix in TABLE_SUFFIXES):
-        if path.is_file():
-            return path
-    raise DatasetError(f"{folder} has no table for {video} ({video}.parquet or .csv); every video must be predicted")
+    names = (video, without_side(video))
+    path = tables.named(names) or tables.below(names)
+    if path is None:
+        raise DatasetError(
+            f"{tables.folder} has no table for {video} ({video}.parquet or .csv); every video must be predicted"
+        )
+    return path
 
 
 def _read_table(path: Path, video: str) -> pd.DataFrame:

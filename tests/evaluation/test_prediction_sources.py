@@ -11,7 +11,7 @@ from PIL import Image
 from avfer.datasets.example import Example
 from avfer.errors import AvferError, ConfigError, DatasetError, MediaError, OutputError
 from avfer.evaluation.evaluation_config import EvalConfig, make_config
-from avfer.evaluation.prediction_sources import table_name
+from avfer.evaluation.prediction_sources import TableFiles, table_name
 from avfer.evaluation.scoring import score
 from avfer.models.card_files import builtin_card
 from tests.evaluation.toy_corpus import CLASSES
@@ -90,6 +90,44 @@ def test_recordings_of_one_name_in_several_folders_have_a_table_each(recordings)
 )
 def test_a_table_lies_below_the_folder_of_tables(name, table):
     assert table_name(Example(name, "dev", {}), Path("/data/talk.mp4")) == table
+
+
+def tables_in(folder: Path, *names: str) -> TableFiles:
+    """Make empty files of these names; those of a labelled corpus have its plan beside them."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    if names[0].startswith("clips/"):
+        (folder / "manifest.parquet").touch()
+    return TableFiles(folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["v.1.parquet", "batch1/v.1.csv", "v.1.mp4.parquet", "clips/v.1.mp4.parquet", "clips/batch1/v.1.mp4.parquet"],
+)
+def test_tables_of_run_and_label_are_found_by_the_stem_of_the_clip(tmp_path, name):
+    tables = tables_in(tmp_path, name, "old/.avfer/v.1.csv", "w.parquet")
+    assert tables.below(["v", "v.1"]) == tmp_path / name
+    assert tables.below(["v"]) is None
+
+
+def test_the_files_of_a_recording_decide_between_tables_of_equal_names(tmp_path):
+    tables = tables_in(tmp_path, "video/P1.parquet", "audio/P1.parquet", "audio/P1.csv", "P2.mp4.csv", "x/P2.wav.csv")
+    media = [Path("/data/video/P1.mp4"), Path("/data/audio/P1.wav")]
+    assert tables.below(["P1"], media) == tmp_path / "video" / "P1.parquet"
+    assert tables.below(["P1"], media[1:]) == tmp_path / "audio" / "P1.parquet"
+    assert tables.below(["P2"], [Path("/data/y/P2.wav")]) == tmp_path / "x" / "P2.wav.csv"
+    with pytest.raises(DatasetError, match=r"several tables of one clip: .*video/P1\.parquet.*; give a folder"):
+        tables.below(["P1"])
+
+
+def test_a_table_in_another_folder_is_not_that_of_a_clip_named_by_its_path(recordings):
+    (recordings / "labels.csv").write_text("path,frame,valence\none.mp4,0,0.5\none.mp4,1,0.1\n")
+    tables_in(recordings / "tables", "ben/one.parquet")
+    config = with_pipeline(recordings, corpus="table", partition="train").model_dump(exclude={"pipeline"})
+    with pytest.raises(DatasetError, match="no prediction has values of these"):
+        score(make_config(config | {"predictions": recordings / "tables"}, "a test"))
 
 
 def test_tables_of_another_pipeline_raise_an_error(recordings):

@@ -68,6 +68,12 @@ def test_aff_wild2_has_p_and_the_rows_of_the_validation_set(tmp_path):
     assert report.headline == {"ccc_valence": 1.0, "ccc_arousal": 1.0, "P": 1.0}
     assert report.dimensions["valence"].scores.steps.valid == 3 * (STEPS - 1)
     assert [table.rows[0].system for table in report.published] == ["official baseline 2023-2026"]
+    for table in list((tmp_path / "tables").iterdir()):
+        (tmp_path / "labels" / "clips" / "batch1").mkdir(parents=True, exist_ok=True)
+        table.rename(tmp_path / "labels" / "clips" / "batch1" / f"{table.stem}.mp4.parquet")
+    (tmp_path / "labels" / "manifest.parquet").touch()  # as `avfer label` leaves a folder
+    again = keys | {"draws": 10, "options": {"task": "va"}, "predictions": tmp_path / "labels"}
+    assert score(make_config(again, "a test")).headline == report.headline
 
 
 @pytest.mark.slow

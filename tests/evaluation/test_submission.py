@@ -64,6 +64,15 @@ def test_every_row_of_the_sample_is_written_in_its_order(tmp_path, predictions, 
     assert check(task, sample(tmp_path, task), written.path) == []
 
 
+def test_tables_of_a_labelled_corpus_are_found(tmp_path, predictions):
+    clips = tmp_path / "labels" / "clips"
+    (clips / "batch1").mkdir(parents=True)
+    (predictions / "video59.parquet").rename(clips / "batch1" / "video59.mp4.parquet")
+    (predictions / "a b.c.csv").rename(clips / "a b.c.avi.csv")
+    (tmp_path / "labels" / "manifest.parquet").touch()
+    assert write("va", sample(tmp_path, "va"), tmp_path / "labels", tmp_path / "out.txt").rows == 6
+
+
 def change(folder: Path, **values: object) -> None:
     rows = table(4)
     for name, value in values.items():
