@@ -1,5 +1,6 @@
 """Folders of the distributions of RECOLA; the names of the folders identify the distribution.
 
+Archives may have been unpacked into folders of their own names: `ratings_gold_standard/ratings_gold_standard/arousal`.
 `find_layout` searches the root and a few levels below it, and returns where gold standards, ratings and recordings
 are. `avfer.datasets.recola` reads them.
 """
@@ -99,11 +100,11 @@ def find_layout(root: Path, notes: Notes) -> RecolaLayout:
 
 def _avec_2016(root: Path, notes: Notes) -> list[RecolaLayout]:
     """Return the layouts with a folder of gold standards or of ratings, as in AVEC 2015 and 2016."""
-    found = [folder for folder in search_folders(root, (GOLD, *INDIVIDUAL)) if folder != root]
+    found = [folder for inside in folders(root) for folder in search_folders(inside, (GOLD, *INDIVIDUAL), depth=2)]
     layouts: list[RecolaLayout] = []
     for place in dict.fromkeys(folder.parent for folder in found):
-        gold = find_folder(place, GOLD)
-        individual = [folder for name in INDIVIDUAL if (folder := find_folder(place, name))]
+        gold = find_folder(place, f"{GOLD}/{GOLD}", GOLD)
+        individual = [folder for name in INDIVIDUAL if (folder := find_folder(place, f"{name}/{name}", name))]
         if len(individual) > 1:
             notes.add(f"further folders of ratings: {individual[0].name} is read", individual[1])
         golds = {"distributed": gold} if gold else {}
@@ -115,7 +116,8 @@ def _avec_2018(root: Path) -> list[RecolaLayout]:
     """Return the layouts with `labels/NAME/{arousal,valence}`; NAME is a gold standard, or `individual`."""
     layouts: list[RecolaLayout] = []
     for labels in search_folders(root, ("labels",)):
-        named = {folder.name: folder for folder in folders(labels) if _has_dimensions(folder)}
+        inner = find_folder(labels, "labels") or labels
+        named = {folder.name: folder for folder in folders(inner) if _has_dimensions(folder)}
         ratings = next((named.pop(name) for name in list(named) if plain(name) == "individual"), None)
         if named or ratings:
             layouts.append(
@@ -137,7 +139,9 @@ def _original(root: Path) -> list[RecolaLayout]:
 
 def _home(ratings: Path, root: Path) -> Path:
     """Return the folder that contains annotations and recordings, never one above the root."""
-    folder = ratings.parent.parent if plain(ratings.parent.name) == "recolaannotation" else ratings.parent
+    folder = ratings.parent
+    while plain(folder.name) == "recolaannotation":
+        folder = folder.parent
     return folder if folder.is_relative_to(root) else root
 
 

@@ -55,6 +55,23 @@ def test_avec_2016_is_read_to_the_value(tmp_path, below):
     assert example.audio == tmp_path / below / "recordings_audio" / "train_1.wav"
 
 
+@pytest.mark.parametrize("make", [avec_2016, ges, original])
+def test_folders_unpacked_into_folders_of_their_names_are_read(tmp_path, make):
+    def contents(root: Path) -> list[tuple[object, ...]]:
+        corpus = Recola(root)
+        found = [example for partition in corpus.partitions for example in corpus.examples(partition)]
+        media = [[path and path.name for path in (example.video, example.audio)] for example in found]
+        labels = [{kind: labels.values.tolist() for kind, labels in example.labels.items()} for example in found]
+        return [(corpus.distribution, corpus.protocol), *zip(media, labels, strict=True)]
+
+    once, twice = make(tmp_path / "once"), make(tmp_path / "twice")
+    for folder in list(twice.iterdir()):
+        folder.rename(tmp_path / "moved")
+        folder.mkdir()
+        (tmp_path / "moved").rename(folder / folder.name)
+    assert contents(twice) == contents(once)
+
+
 def test_a_test_recording_has_media_and_no_labels(tmp_path):
     example = only(Recola(avec_2016(tmp_path)), "test")
     assert (example.id, example.labels, example.times) == ("test_1", {}, None)
