@@ -18,7 +18,7 @@
     count: (v) => whole.format(v),
     number: (v) => v.toFixed(2).replace("-", "\u2212"),
     score: (v) => v.toFixed(4).replace("-", "\u2212"),
-    signed: (v) => (v < 0 ? "\u2212" : "+") + Math.abs(v).toFixed(2),
+    signed: (v) => (Number(v.toFixed(2)) < 0 ? "\u2212" : "+") + Math.abs(v).toFixed(2),
     share: (v) => (100 * v).toFixed(1) + "%",
     seconds: clock,
   };

@@ -12,14 +12,17 @@ function canvasOf(canvas) {
   return [context, width, height];
 }
 
+/* Return the people of the page, the chosen one on top of the others. */
+function peopleToDraw() { return [...shownPeople().filter((person) => person !== chosen), ...(chosen ? [chosen] : [])]; }
+
 function drawBoxes() {
   if (!clip || byId("screen").hidden) return;
   const [context, width, height] = canvasOf(byId("boxes")), instant = currentInstant();
   const across = width / (clip.video.width || player.video.videoWidth), down = height / (clip.video.height || player.video.videoHeight);
   if (instant === null) return;
   context.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
-  for (const person of new Set([...shownPeople(), chosen])) {
-    const box = person ? ["face_x1", "face_y1", "face_x2", "face_y2"].map((name) => person.valueAt(name, instant)) : [null];
+  for (const person of peopleToDraw()) {
+    const box = ["face_x1", "face_y1", "face_x2", "face_y2"].map((name) => person.valueAt(name, instant));
     if (box.includes(null)) continue;
     const [x1, y1, x2, y2] = [box[0] * across, box[1] * down, box[2] * across, box[3] * down];
     context.strokeStyle = context.fillStyle = person.colour;
@@ -92,7 +95,7 @@ function drawPlane() {
   } else strokePath(context, planePath.points, x, y, `${chosen.colour}66`, 1.2);
   strokePath(context, planePoints({ min: player.time - TRAIL, max: player.time + 1e-6 }).points, x, y, chosen.colour, 2.4);
   const instant = currentInstant();
-  for (const person of new Set([...shownPeople(), chosen])) {
+  for (const person of peopleToDraw()) {
     const valence = person.valueAt("valence", instant), arousal = person.valueAt("arousal", instant);
     if (valence === null || arousal === null) continue;
     context.beginPath();

@@ -41,6 +41,13 @@ class Theme {
   }
 }
 
+/* Return the points of a line of uPlot that have no neighbour to be joined with, null without any. */
+function lonePoints(u, line) {
+  const values = u.data[line], found = [];
+  for (let k = 0; k < values.length; k++) if (values[k] !== null && (values[k - 1] ?? values[k + 1] ?? null) === null) found.push(k);
+  return found.length ? found : null;
+}
+
 /* All charts of the page: they share the shown part of the clip (`view`), the playhead and the cursor. */
 class ChartGroup {
   constructor(onSeek) {
@@ -63,6 +70,7 @@ class ChartGroup {
         if (chart.visible && chart.stale) chart.update();
         if (chart.visible) chart.movePlayhead(this.time);
       }
+      this.onChange(); // the values of a chart were last written when it was in sight
     }, { rootMargin: "60px" });
     this.columns = null; // pixel columns of the last chart, which most others share
     this.measureAxis();
@@ -180,7 +188,8 @@ class TimeChart {
           grid: { show: options.grid !== false, stroke: () => theme.line, width: 1 } },
       ],
       series: [{}, ...this.lines.map((line) => ({
-        stroke: line.colour, width: line.width || LINE_WIDTH, fill: line.fill, points: { show: false }, spanGaps: false,
+        stroke: line.colour, width: line.width || LINE_WIDTH, fill: line.fill, spanGaps: false,
+        points: { show: false, filter: lonePoints, size: 2 * (line.width || LINE_WIDTH) + 1, fill: line.colour, width: 0 },
       }))],
       hooks: {
         drawClear: [(u) => options.ground && this.paint(u, options.ground)],

@@ -32,7 +32,7 @@ function faceHead(person) {
 
 /* Return [name, value of each face] of what the faces have. */
 function faceRows(people) {
-  const plain = (value) => value.toFixed(2), degrees = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}°`;
+  const plain = (value) => value.toFixed(2);
   const listed = [["valence", "Valence", signed], ["arousal", "Arousal", signed],
     ...clip.units.map((unit) => [unit.column, `${unit.name} ${unit.text}`, plain]),
     ...ANGLES.map(([column, name, direction]) => [column, `Head ${name.toLowerCase()}, ${direction}`, degrees]),

@@ -7,20 +7,19 @@ function buildPanels(people) {
   group.remove(panels.filter((panel) => group.charts.includes(panel)));
   panels = [];
   byId("panels").replaceChildren();
-  const gaps = chosen && clip.instants.length ? missingSpans(clip, chosen, "valence") : [];
   if (people.some((person) => person.has("valence") || person.has("arousal"))) {
     const key = element("ul", { class: "key" }, element("li", {}, element("span", { class: "hatch" }), `no value for ${chosen ? chosen.label : "this person"}`));
     const box = section("Valence and arousal", key);
-    affectPanel(box, key, "Valence", "valence", "unpleasant (−1) to pleasant (+1)", people, gaps);
-    affectPanel(box, key, "Arousal", "arousal", "calm (−1) to excited (+1)", people, gaps);
+    affectPanel(box, key, "Valence", "valence", "unpleasant (−1) to pleasant (+1)", people);
+    affectPanel(box, key, "Arousal", "arousal", "calm (−1) to excited (+1)", people);
   }
-  if (!chosen) return;
-  const own = (column) => chosen.has(column);
+  const own = (column) => chosen !== null && chosen.has(column);
   if (clip.units.some((unit) => own(unit.column))) unitPanel(clip.units.filter((unit) => own(unit.column)));
   anglePanels("Head pose", ANGLES.filter(([column]) => own(column)));
   anglePanels("Gaze", GAZE.filter(([column]) => own(column)));
-  speechPanel();
-  coveragePanel();
+  if (!clip.instants.length) return;
+  speechPanel(own);
+  coveragePanel(own);
 }
 
 function section(title, ...children) {
@@ -42,8 +41,8 @@ function lineOf(person, column, colour, rest = {}) {
   return { index: person.index, values: person.columns.get(column), scale: person.columnScales.get(column), colour, ...rest };
 }
 
-function affectPanel(box, before, title, column, hint, people, gaps) {
-  const drawn = people.filter((person) => person.has(column) && person !== chosen);
+function affectPanel(box, before, title, column, hint, people) {
+  const drawn = people.filter((person) => person.has(column) && person !== chosen), gaps = chosen ? missingSpans(clip, chosen, column) : [];
   if (chosen && chosen.has(column)) drawn.push(chosen); // on top
   addPanel(box, before, title, hint, {
     height: 132, range: [-1, 1], marks: [[-1, "−1"], [-0.5, "−0.5"], [0, "0"], [0.5, "+0.5"], [1, "+1"]],
@@ -63,12 +62,12 @@ function unitPanel(units) {
   scale.querySelector("span").style.background = `linear-gradient(to right, ${report.viridis.join(",")})`;
   scale.querySelector(".hatch").style.width = "14px";
   const box = section(clip.unitTitle, scale), names = units.map((unit) => unit.column), count = units.length;
-  const gaps = missingSpans(clip, chosen, names[0]), ground = hatchSpans(group, () => [[clip.start, clip.stop]]);
+  const hasGaps = names.some((name) => missingSpans(clip, chosen, name).length), ground = hatchSpans(group, () => [[clip.start, clip.stop]]);
   const map = heatMap(group, clip, names.map((name) => lineOf(chosen, name)), palette);
   addPanel(box, scale, chosen.label, "zoomed out: the largest value within each pixel", {
     height: UNIT_HEIGHT * count, range: [0, count], grid: false,
     marks: units.map((unit, k) => [count - k - 0.5, unit.name]).reverse(),
-    ground: (u, context) => { if (gaps.length) ground(u, context); map(u, context); },
+    ground: (u, context) => { if (hasGaps) ground(u, context); map(u, context); },
     read: (instant, y) => {
       const listed = y === null ? strongest(units, instant) : [units[Math.max(0, Math.min(count - 1, Math.floor(count - y)))]];
       return listed.map((unit) => {
@@ -87,16 +86,17 @@ function strongest(units, instant) {
 function anglePanels(title, columns) {
   if (!columns.length) return;
   const most = columns.map(([column]) => largest(chosen.columns.get(column)) / chosen.columnScales.get(column));
-  const limit = Math.max(15, 15 * Math.ceil(Math.max(...most) / 15)), gaps = missingSpans(clip, chosen, columns[0][0]);
+  const limit = Math.max(15, 15 * Math.ceil(Math.max(...most) / 15));
   const box = section(`${title}, ${chosen.label}`, element("p", { class: "note", text: `Degrees relative to the camera, with directions as seen in the picture.${columns[0][0] === GAZE[0][0] ? " No value while the eyes are closed." : ""}` }));
   for (const [column, name, direction] of columns) {
+    const gaps = missingSpans(clip, chosen, column);
     addPanel(box, null, name, direction, {
       height: 76, range: [-limit, limit], marks: [[-limit, `−${limit}°`], [0, "0°"], [limit, `+${limit}°`]],
       lines: () => [lineOf(chosen, column, chosen.colour)],
       ground: hatchSpans(group, () => gaps),
       read: (instant) => {
         const value = chosen.valueAt(column, instant);
-        return value === null ? "" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}°`;
+        return value === null ? "" : degrees(value);
       },
     });
   }
@@ -111,8 +111,8 @@ function largest(values) {
 
 const SHARES = [[0, "0"], [0.5, "0.5"], [1, "1"]];
 
-function speechPanel() {
-  const speech = clip.speechValues, speaking = chosen.has("speaking");
+function speechPanel(own) {
+  const speech = clip.speechValues, speaking = own("speaking");
   if (!speech && !speaking) return;
   const box = section("Speech"), soft = group.theme.soft;
   if (speech) addPanel(box, null, "Somebody speaks", "probability", {
@@ -131,10 +131,10 @@ function scorePanel(box, title, column, hint) {
   });
 }
 
-function coveragePanel() {
+function coveragePanel(own) {
   const box = section("Quality and coverage"), states = clip.status.states;
-  if (chosen.has("quality")) scorePanel(box, `Quality of the face, ${chosen.label}`, "quality", "1: large, sharp, frontal");
-  if (chosen.has("eye_closed")) scorePanel(box, `Closure of the eyes, ${chosen.label}`, "eye_closed", "1: closed");
+  if (own("quality")) scorePanel(box, `Quality of the face, ${chosen.label}`, "quality", "1: large, sharp, frontal");
+  if (own("eye_closed")) scorePanel(box, `Closure of the eyes, ${chosen.label}`, "eye_closed", "1: closed");
   addPanel(box, null, "Where values were read", "", {
     height: 18, range: [0, 1], grid: false,
     ground: ribbon(group, clip, null, () => clip.codes, states.map((state) => () => state.colour)),

@@ -9,7 +9,8 @@ const group = new ChartGroup((time) => player.seek(clip.instants.length ? clip.i
 const player = new Player(showTime);
 let clip = null, chosen = null, page = 0, planePath = null, panels = [], lanes = [], videoUrl = null, planeTimer = 0, planeView = {};
 
-const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+const signed = (value, digits = 2) => { const text = Math.abs(value).toFixed(digits); return `${value < 0 && Number(text) ? "−" : "+"}${text}`; }; // never −0.00
+const degrees = (value) => `${signed(value, 1)}°`;
 const percent = (share) => `${Math.round(100 * share)} %`;
 const fillText = (node, text) => { if (node.textContent !== text) node.textContent = text; }; // an equal text would be laid out again
 
@@ -89,7 +90,9 @@ async function choose(person) {
   chosen = person;
   const place = foundPeople().indexOf(person);
   if (place >= 0) page = Math.floor(place / PEOPLE_PER_PAGE);
+  const focused = byId("lanes").contains(document.activeElement); // on a button that is built anew
   await showPeople();
+  if (focused) byId("lanes").querySelector("button[aria-pressed=true]")?.focus({ preventScroll: true });
 }
 
 async function showPeople() {
@@ -108,6 +111,7 @@ async function showPeople() {
     showPeopleTable(people);
   }
   planePath = null;
+  drawPlane();
   drawOverview();
   drawBoxes();
   group.schedule();

@@ -83,8 +83,15 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
 
 
 def _by_presence(people: Sequence[PersonRows]) -> list[int]:
-    """Return the positions of people, those with most rows first and rows without a face at the end."""
-    return sorted(range(len(people)), key=lambda number: (not people[number].tracks, -len(people[number]), number))
+    """Return the positions of people, those with most rows first and the voice alone, if it has values, at the end."""
+    shown = [number for number, person in enumerate(people) if person.tracks or _has_values(person)]
+    return sorted(shown, key=lambda number: (not people[number].tracks, -len(people[number]), number))
+
+
+def _has_values(person: PersonRows) -> bool:
+    """Return whether rows without a face have a valence or an expression."""
+    labels = person.table["expression"] if "expression" in person.table.column_names else pa.nulls(0)
+    return bool(person.present.any()) or labels.null_count < len(labels)
 
 
 def _faces(clip: ClipTable, number: int) -> Sequence[FaceImage]:

@@ -96,6 +96,12 @@ def test_the_voice_alone_is_present_where_it_has_values(tmp_path):
     assert (voice["label"], voice["present"], voice["share"]) == ("voice alone", 12, pytest.approx(12 / 30))
 
 
+def test_rows_without_a_face_and_values_are_no_person(tmp_path):
+    track = make_track([(frame, NO_TRACK) for frame in range(5)], 5, voice=False)
+    (clip,) = page_data(write(track.to_table(), tmp_path))["clips"]
+    assert clip["people"] == [] and sum(state["count"] for state in clip["status"]["states"]) == 5
+
+
 def test_people_have_their_tracks_shares_and_colours_and_the_largest_comes_first(tmp_path):
     (clip,) = page_data(write(TWO_PEOPLE.to_table(), tmp_path))["clips"]
     first, second = clip["people"][:2]

@@ -12,6 +12,7 @@ from PIL import Image
 from avfer.export.clip_report.html_report import HtmlReport
 from avfer.export.person_rows import clips_of
 from avfer.provenance import Provenance
+from avfer.types import NO_TRACK
 from tests.browser import WIDTHS, OpenPage, browser, open_page
 from tests.export.exporter_tables import HOSTILE
 from tests.export.tracks import CLASSES, make_track, with_measures
@@ -333,3 +334,107 @@ def test_a_window_that_changes_size_while_a_person_loads_leaves_no_error(opened)
         chosen = clip.people[0];
         dispatchEvent(new Event("resize"));
     }""")
+
+
+def test_values_that_scroll_into_view_are_those_at_the_cursor(opened):
+    speech = opened.page.locator(".panel-head", has_text="Somebody speaks")
+    opened.page.wait_for_function(DRAWN)
+    for key, expected in (("End", 1.0), ("Home", 0.0)):
+        opened.page.locator("h1").scroll_into_view_if_needed()
+        opened.page.wait_for_function("() => !group.charts.at(-3).visible")
+        opened.page.keyboard.press(key)
+        speech.scroll_into_view_if_needed()
+        opened.page.wait_for_function(
+            """expected => {
+                const heads = [...document.querySelectorAll(".panel-head")];
+                const speech = heads.find(head => head.textContent.startsWith("Somebody")).lastChild.textContent;
+                return speech && Math.abs(Number(speech) - expected) < 0.01;
+            }""",
+            arg=expected,
+            timeout=60_000,
+        )
+
+
+def colour_count(opened: OpenPage, canvas: str, colour: str) -> int:
+    """Return how many pixels of a canvas have a colour such as "#0072b2"."""
+    return opened.page.evaluate(
+        """([selector, colour]) => {
+            const canvas = document.querySelector(selector), pen = canvas.getContext("2d");
+            const parts = [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16));
+            const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+            let count = 0;
+            for (let k = 0; k < data.length; k += 4) count += parts.every((part, c) => data[k + c] === part);
+            return count;
+        }""",
+        [canvas, colour],
+    )
+
+
+def test_a_value_without_neighbours_is_drawn_as_a_point(chromium, tmp_path):
+    HtmlReport().write(with_measures(make_track([(0, 0)], 1), COLUMNS), tmp_path / "gone.mp4", tmp_path / "page.html")
+    with open_page(chromium, tmp_path / "page.html") as opened:
+        opened.page.wait_for_function(DRAWN)
+        assert colour_count(opened, "#panels canvas", "#0072b2") > 5 and opened.errors == []
+
+
+def test_spans_without_values_are_those_of_each_curve(chromium, tmp_path):
+    table = with_measures(make_track([(frame, 0) for frame in range(100)], 100), COLUMNS)
+    for name, known in (("arousal", slice(0, 0)), ("pitch_deg", slice(50, None)), ("au12", slice(0, 50))):
+        values = np.full(100, np.nan, np.float32)
+        values[known] = table[name].to_numpy()[known]
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.array(values, from_pandas=True))
+    HtmlReport().write(table, tmp_path / "gone.mp4", tmp_path / "page.html")
+    with open_page(chromium, tmp_path / "page.html") as opened:
+        opened.page.wait_for_function(DRAWN)
+        found = opened.page.evaluate("""() => {
+            const parts = [1, 3, 5].map(at => parseInt(group.theme.ground.slice(at, at + 2), 16));
+            const isHatched = ({ ctx, bbox }, share) => {
+                const x = Math.round(bbox.left + share * bbox.width) - 8;
+                const { data } = ctx.getImageData(x, bbox.top + bbox.height - 8, 16, 8);
+                let count = 0;
+                for (let k = 0; k < data.length; k += 4)
+                    count += parts.every((part, c) => Math.abs(data[k + c] - part) < 3);
+                return count > 20;
+            };
+            const title = ({ host }) => host.parentNode.querySelector("h3").textContent;
+            return panels.map(chart => [title(chart), isHatched(chart.plot, 0.25), isHatched(chart.plot, 0.75)]);
+        }""")
+        assert found[:5] == [
+            ["Valence", False, False],
+            ["Arousal", True, True],
+            ["track 0", False, True],  # the lowest action unit
+            ["Yaw", False, False],
+            ["Pitch", True, False],
+        ]
+
+
+def test_the_chosen_person_is_drawn_on_top_and_its_button_keeps_the_focus(chromium, tmp_path):
+    table = with_measures(make_track([(frame, track) for frame in range(9) for track in range(3)], 9), COLUMNS)
+    same = pa.array(np.zeros(len(table), np.float32))
+    for name in ("valence", "arousal"):
+        table = table.set_column(table.column_names.index(name), name, same)
+    HtmlReport().write(table, tmp_path / "gone.mp4", tmp_path / "page.html")
+    with open_page(chromium, tmp_path / "page.html") as opened:
+        opened.page.wait_for_function(DRAWN)
+        assert colour_count(opened, "#plane", "#0072b2") > 50 and colour_count(opened, "#plane", "#009e73") == 0
+        opened.page.locator(".lane button").nth(1).focus()
+        opened.page.keyboard.press("Enter")
+        opened.page.wait_for_function("() => document.activeElement.matches('.lane.chosen:nth-child(2) button')")
+        opened.page.wait_for_function(DRAWN)
+        assert colour_count(opened, "#plane", "#d55e00") > 50
+
+
+def test_a_clip_without_faces_and_voice_has_its_coverage_and_no_person(chromium, tmp_path):
+    track = make_track([(frame, NO_TRACK) for frame in range(9)], 9, voice=False)
+    HtmlReport().write(track.to_table(), tmp_path / "gone.mp4", tmp_path / "page.html")
+    with open_page(chromium, tmp_path / "page.html") as opened:
+        opened.page.wait_for_function(DRAWN)
+        assert opened.page.locator("#lanes").text_content().startswith("No values were predicted")
+        assert "no_face: no face was found" in opened.page.locator("#panels").text_content()
+        assert not opened.page.locator("#people-table-section").is_visible() and opened.errors == []
+
+
+def test_a_value_that_rounds_to_zero_has_no_minus(opened):
+    shown = opened.page.evaluate("() => [-0.004, 0.004, -0.006].map(value => signed(value))")
+    assert shown == ["+0.00", "+0.00", "−0.01"] and opened.page.evaluate("() => degrees(-0.04)") == "+0.0°"
