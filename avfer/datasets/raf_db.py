@@ -32,6 +32,7 @@ from avfer.errors import ConfigError, DatasetError, unknown
 
 CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # numbered from 1
 LISTS = ("list_patition_label.txt", "list_partition_label.txt")  # the first is the authors' spelling
+HOMES = ("basic/basic", "basic", "RAF-DB/basic/basic", "RAF-DB/basic")  # archives may unpack into their own name
 NAME = re.compile(r"(train|test)_[0-9]+")
 ALIGNED = "_aligned"  # end of the names of aligned pictures
 FOLDERS: PartitionNames = {"train": ("train",), "test": ("test",)}
@@ -67,7 +68,7 @@ class RafDb(Corpus):
         if pictures not in get_args(Pictures):
             raise ConfigError(f"raf_db: {unknown('pictures', pictures, get_args(Pictures))}")
         self._kind = pictures
-        self._home = find_folder(self.root, "basic", "RAF-DB/basic") or self.root
+        self._home = find_folder(self.root, *HOMES) or self.root
         self._list = _find_list(self._home)
         self._folders: dict[Partition, Path] = {} if self._list else _find_class_folders(self.root)
         if not self._list and not self._folders:
@@ -141,7 +142,7 @@ def _read_list(path: Path, pictures: dict[str, Path], notes: Notes) -> dict[str,
 
 def _find_list(home: Path) -> Path | None:
     """Return the list of labels in `EmoLabel` or in the home folder, None if there is none."""
-    places = [folder for folder in (find_folder(home, "EmoLabel"), home) if folder]
+    places = [folder for folder in (find_folder(home, "EmoLabel/EmoLabel", "EmoLabel"), home) if folder]
     return next((path for place in places for path in files(place, ".txt") if path.name.lower() in LISTS), None)
 
 

@@ -27,7 +27,7 @@ def mirror(root, home="."):
     return root
 
 
-@pytest.mark.parametrize("home", ["basic", ".", "RAF-DB/basic"])
+@pytest.mark.parametrize("home", ["basic", ".", "RAF-DB/basic", "basic/basic", "RAF-DB/basic/basic"])
 def test_classes_are_numbered_from_1(tmp_path, home):
     corpus = open_corpus("raf_db", raf_db(tmp_path, home=home))
     assert corpus.partitions == ("train", "test") and check(corpus).passed
@@ -50,6 +50,13 @@ def test_there_are_two_kinds_of_pictures(tmp_path, pictures, ending):
     first = next(corpus.examples("train")).pictures[0]
     assert first.parent.name == pictures and first.name.endswith(ending) and first.is_file()
     assert f"{pictures} pictures" in corpus.protocol
+
+
+def test_a_list_unpacked_into_a_folder_of_its_own_is_read(tmp_path):
+    labels = raf_db(tmp_path) / "basic" / "EmoLabel"
+    text(labels / "EmoLabel" / "list_patition_label.txt", *LINES)
+    (labels / "list_patition_label.txt").unlink()
+    assert len(expressions(RafDb(tmp_path), "train")) == 8
 
 
 def test_the_list_may_have_a_mark_and_crlf(tmp_path):
