@@ -1,6 +1,7 @@
-"""Draw predictions on a frame: face boxes, track ids, expressions, and gauges of valence and arousal.
+"""Draw predictions on a frame: face boxes, numbers of persons, expressions, and gauges of valence and arousal.
 
-Boxes and panels have the colour of the track id, from the palette of the charts. All sizes are multiples of the height
+A face has the number of its person, which the option `person` of a run takes too; that of its track if persons are
+unknown. Boxes and panels have the colour of this number, from the palette of the charts. All sizes are multiples of the height
 of the text, so an overlay looks the same at any resolution.
 """
 
@@ -30,7 +31,7 @@ def rows_by_frame(table: pa.Table) -> dict[int, list[Row]]:
     Rows without a frame (audio alone) are left out.
     """
     rows: dict[int, list[Row]] = {}
-    measures = [name for name in (*POSE_COLUMNS, *GAZE_COLUMNS, EYE_CLOSED) if name in table.column_names]
+    measures = [name for name in ("person", *POSE_COLUMNS, *GAZE_COLUMNS, EYE_CLOSED) if name in table.column_names]
     for row in table.select([*COLUMNS, *measures, *(f"p_{name}" for name in class_names(table))]).to_pylist():
         if row["frame"] is not None:
             rows.setdefault(row["frame"], []).append(row)
@@ -52,15 +53,21 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row], drawings: Sequence[str] = 
     for row in seen:
         draw_measures(pen, row, drawings)
     for row in seen:
-        width, colour = max(2, size // 5), line_colour(int(row["track"] or 0))
+        width, colour = max(2, size // 5), line_colour(_number(row))
         pen.rounded_rectangle(_box(row), radius=size // 2, outline=colour, width=width)
     for row, corner in zip(seen, _panel_corners(seen, size, picture.size), strict=True):
-        _draw_panel(pen, corner, f"{row['track']}", row, font, size)
+        _draw_panel(pen, corner, f"{_number(row)}", row, font, size)
     for row in rows:
         if row["track"] is None and row["valence"] is not None:
             corner = (min(size, max(0, picture.width - WIDTH * size)), max(0, picture.height - (HEIGHT + 0.3) * size))
             _draw_panel(pen, corner, "voice", row, font, size)
     return np.asarray(picture)
+
+
+def _number(row: Row) -> int:
+    """Return the number of the person of a face, that of its track if the person is unknown."""
+    person = row.get("person")
+    return int(row["track"] or 0) if person is None else int(person)
 
 
 def _box(row: Row) -> list[float]:
@@ -86,7 +93,7 @@ def _draw_panel(
     corner: (x, y) px, upper left. Null values are left out.
     """
     x, y = corner
-    edge = None if row["track"] is None else line_colour(int(row["track"] or 0))
+    edge = None if row["track"] is None else line_colour(_number(row))
     place = (x, y, x + WIDTH * size, y + HEIGHT * size)
     pen.rounded_rectangle(place, radius=size // 3, fill=PANEL, outline=edge, width=max(1, size // 8))
     expression = row["expression"]
@@ -115,4 +122,5 @@ def _draw_gauge(
     fill = "#56b4e9" if value >= 0 else "#e69f00"
     pen.rectangle((min(middle, end), top, max(middle, end), top + size * 0.5), fill=fill)
     pen.line((middle, top - 1, middle, top + size * 0.5 + 1), fill=INK)
-    pen.text((left + length + size * 0.4, y - size * 0.05), f"{value:+.2f}", fill=INK, font=font)
+    shown = round(value, 2) + 0.0  # + 0.0 turns -0.0 into 0.0
+    pen.text((left + length + size * 0.4, y - size * 0.05), f"{shown:+.2f}", fill=INK, font=font)

@@ -48,7 +48,7 @@ def _people(summary: TableSummary, labels: list[str]) -> str:
     lines: list[str] = []
     for number, label in enumerate(labels):
         person = summary.people[label]
-        means = ["–", "–"] if person.means is None else [f"{mean:+.2f}" for mean in person.means]
+        means = ["–", "–"] if person.means is None else [f"{round(mean, 2) + 0.0:+.2f}" for mean in person.means]
         total = max(person.expressions.total(), 1)
         frequent = ", ".join(f"{name} {count / total:.0%}" for name, count in person.expressions.most_common(3))
         dot = f'<span style="color:{line_colour(number)}">&#9679;</span> {escape(label)}'

@@ -13,7 +13,7 @@ from avfer.export.drawing import draw_rows, rows_by_frame
 from avfer.export.overlay import VideoOverlay
 from avfer.pipeline import load
 from avfer.types import NO_TRACK
-from tests.export.tracks import make_track, with_measures
+from tests.export.tracks import make_track, with_measures, with_persons
 from tests.media_maker import number_of, stripes, tone, write_clip
 from tests.steady_stage import write_pipeline
 
@@ -58,6 +58,26 @@ def test_boxes_are_drawn_at_the_coordinates_of_the_table():
     assert changed[20:141, 10].mean() > 0.9 and changed[20:141, 110].mean() > 0.9  # the sides of the box
     assert not changed[40:130, 30:100].any() and not changed[:15].any()
     assert np.all(plain == 90)
+
+
+def test_a_face_has_the_number_and_the_colour_of_its_person():
+    plain = np.full((200, 200, 3), 90, np.uint8)
+    track = make_track([(0, 1)], 1)
+    back = with_persons(track, {1: 0}).to_table()  # the person of track 0 who came back
+    plain_track = track.to_table()
+    first = plain_track.set_column(plain_track.column_names.index("track"), "track", pa.array([0], pa.int32()))
+    images = [draw_rows(plain, rows_by_frame(one)[0]) for one in (back, first, plain_track)]
+    assert np.array_equal(images[0], images[1]) and not np.array_equal(images[0], images[2])
+
+
+def test_a_value_that_rounds_to_zero_has_no_minus():
+    table_1 = table(1)
+    images: list[np.ndarray] = []
+    for value in (-0.001, 0.001):
+        place = table_1.column_names.index("valence")
+        changed = table_1.set_column(place, "valence", pa.array([value], pa.float32()))
+        images.append(draw_rows(np.zeros((200, 400, 3), np.uint8), rows_by_frame(changed)[0]))
+    assert np.array_equal(*images)
 
 
 def test_pose_and_gaze_are_drawn_on_request_where_the_table_has_them(tmp_path):
