@@ -17,6 +17,7 @@ import pandas as pd
 
 from avfer.datasets.example import Corpus, Example, Partition
 from avfer.datasets.listing import SOUNDS, VIDEOS, is_junk
+from avfer.datasets.table_rows import separator
 from avfer.errors import DatasetError, shortened
 from avfer.evaluation.alignment import AlignedPredictions, align, all_columns_of
 from avfer.export.file_records import recorded_metadata
@@ -180,12 +181,14 @@ def _is_below(name: str) -> bool:
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Read a table of predictions: Parquet, CSV or JSON lines. Raises DatasetError if the file cannot be read.
+    """Read a table of predictions: Parquet, CSV (`,`, `;` or a tab between cells) or JSON lines.
+
+    Raises DatasetError if the file cannot be read.
 
     The table may be of another program: no column is required, and each has the type that its values imply.
     `avfer.export.table_reader.read_table` reads tables of avfer, with their columns and types.
     """
-    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv, ".jsonl": _read_json_lines}
+    readers = {".parquet": pd.read_parquet, ".csv": _read_csv, ".jsonl": _read_json_lines}
     try:
         return readers[path.suffix](path)
     except (OSError, ValueError) as error:
@@ -224,6 +227,10 @@ def with_probabilities(table: pd.DataFrame, classes: tuple[str, ...]) -> pd.Data
     return table.assign(
         **{f"p_{name}": np.where(known, (names == name).to_numpy(bool, na_value=False), np.nan) for name in classes}
     )
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, sep=separator(path))
 
 
 def _read_json_lines(path: Path) -> pd.DataFrame:

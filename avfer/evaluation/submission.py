@@ -176,6 +176,10 @@ def _find_table(video: str, tables: TableFiles) -> Path:
 def _read_table(path: Path, video: str) -> pd.DataFrame:
     """Return the table of a video, frames as float64. Raises DatasetError unless each row has a frame number."""
     table = read_predictions(path)
+    if "frame" not in table:
+        raise DatasetError(
+            f"{path} has no column frame, found: {shortened([str(name) for name in table], MAX_LISTED)}; add it"
+        )
     frames = numeric_column(table, "frame", video)
     if not len(table) or np.isnan(frames).any():
         raise DatasetError(f"{path} has rows without a frame number, or no rows; make it again")

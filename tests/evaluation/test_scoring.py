@@ -121,6 +121,15 @@ def test_expressions_and_units_are_scored_over_fixed_lists(tmp_path):
     assert expression.confusion[-1, -1] == 0 and expression.confusion[-1].sum() == expression.support[-1] > 0
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_of_a_spreadsheet_is_scored(tmp_path, separator):
+    for path in list(write_truth(tmp_path / "tables", Toy(tmp_path)).iterdir()):
+        table = pd.read_parquet(path)
+        table.to_csv(path.with_suffix(".csv"), index=False, sep=separator, encoding="utf-8-sig")
+        path.unlink()
+    assert score(configured(tmp_path)).headline == {"ccc_valence": 1.0, "ccc_arousal": 1.0}
+
+
 @pytest.mark.parametrize(
     "spelled", [CLASSES, ("Neutral", "Angry", "Disgusted", "Fearful", " Happy", "sad", "Surprised", "other")]
 )

@@ -117,7 +117,7 @@ def spoil_frame(folder: Path, frame: float) -> None:
         (lambda folder: table(4).drop(columns="valence").to_parquet(folder / "video59.parquet"), "no column valence"),
         (
             lambda folder: table(4).drop(columns="frame").to_parquet(folder / "video59.parquet"),
-            "rows without a frame number",
+            "video59.parquet has no column frame, found: time_s, valence",
         ),
         (lambda folder: table(4).iloc[[1]].to_parquet(folder / "video59.parquet"), "have no value of valence, arousal"),
         (lambda folder: table(4).assign(valence="x").to_parquet(folder / "video59.parquet"), "must be numeric"),
