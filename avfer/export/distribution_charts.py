@@ -151,7 +151,7 @@ def epoch_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
     for number, (name, row) in enumerate(zip(series, values, strict=True)):
         ys = np.where(np.isfinite(row), bottom - EPOCHS_HEIGHT * (row - low) / (high - low), np.nan)
         colour = line_colour(number)
-        style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"'
+        style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round" stroke-linecap="round"'
         parts.append(f'<path d="{line_path(xs, ys)}" {style}><title>{escape(name)}</title></path>')
         if count == 1 and np.isfinite(ys[0]):
             parts.append(f'<circle cx="{xs[0]:.1f}" cy="{ys[0]:.1f}" r="3" fill="{colour}"/>')

@@ -1,8 +1,8 @@
 """Draw predictions on a frame: face boxes, numbers of persons, expressions, and gauges of valence and arousal.
 
 A face has the number of its person, which the option `person` of a run takes too; that of its track if persons are
-unknown. Boxes and panels have the colour of this number, from the palette of the charts. All sizes are multiples of the height
-of the text, so an overlay looks the same at any resolution.
+unknown. Boxes and panels have the colour of this number, from the palette of the charts. All sizes are multiples of
+the height of the text, so an overlay looks the same at any resolution.
 """
 
 from collections.abc import Mapping, Sequence

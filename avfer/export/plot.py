@@ -6,6 +6,7 @@ Matplotlib is imported inside the functions, because it is slow to import and an
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from avfer.export import metadata_of
@@ -110,12 +111,21 @@ def _plot_lines(axes: "Axes", people: list[TrackSeries], name: str, hint: str) -
     for index, person in enumerate(people):
         values = person.valence if name == "valence" else person.arousal
         axes.plot(person.times, values, color=line_colour(index), lw=1.6, label=person.label)
+        _plot_lone_points(axes, person.times, values, line_colour(index))
     axes.axhline(0, color="#80868b", lw=0.8, zorder=0)
     axes.set_ylim(-1.02, 1.02)
     axes.set_yticks((-1, -0.5, 0, 0.5, 1))
     axes.set_ylabel(f"{name}\n{hint}", fontsize=9)
     axes.grid(axis="y", color="#e8eaed", lw=0.8)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _plot_lone_points(axes: "Axes", times: np.ndarray, values: np.ndarray, colour: str) -> None:
+    """Plot the values that have no neighbour to be joined with as dots.   times, values: (M,), NaN where missing"""
+    known = np.concatenate([[False], ~np.isnan(values), [False]])
+    lone = known[1:-1] & ~known[:-2] & ~known[2:]
+    if lone.any():
+        axes.plot(times[lone], values[lone], ".", color=colour, ms=4)
 
 
 def _plot_action_units(
@@ -145,6 +155,7 @@ def _plot_angles(panels: "Iterator[Axes]", people: Sequence[TrackSeries], column
         axes, (name, direction) = next(panels), ANGLES[column]
         for index, person in enumerate(people):
             axes.plot(person.times, person.measures[column], color=line_colour(index), lw=1.4)
+            _plot_lone_points(axes, person.times, person.measures[column], line_colour(index))
         axes.axhline(0, color="#80868b", lw=0.8, zorder=0)
         axes.set_ylim(-limit, limit)
         axes.set_yticks((-limit, 0, limit))

@@ -41,16 +41,14 @@ def svg_text(x: float, y: float, text: str, anchor: str = "start", **attributes:
 def line_path(xs: np.ndarray, ys: np.ndarray) -> str:
     """Return the path data (attribute `d`) of a line through points in px.
 
-    xs, ys: (N,) float. NaN in ys breaks the line: the next point starts a new piece.
+    xs, ys: (N,) float. NaN in ys breaks the line: the next point starts a new piece. A point between two breaks is a
+    piece without length, which a line with round ends shows as a dot.
     """
     commands: list[str] = []
-    command = "M"
-    for x, y in zip(xs, ys, strict=True):
-        if np.isnan(y):
-            command = "M"
-            continue
-        commands.append(f"{command}{x:.1f} {y:.1f}")
-        command = "L"
+    known = np.concatenate([[False], ~np.isnan(ys), [False]])
+    for x, y, before, here, after in zip(xs, ys, known[:-2], known[1:-1], known[2:], strict=True):
+        if here:
+            commands.append(f"{'L' if before else 'M'}{x:.1f} {y:.1f}{'' if before or after else 'h0'}")
     return "".join(commands)
 
 
@@ -66,8 +64,8 @@ def affect_chart(people: list[TrackSeries], start: float, stop: float) -> str:
         for number, person in enumerate(people):
             values = person.valence if index == 0 else person.arousal
             path = line_path(time_x(person.times, start, stop), _y(values.astype(float), top))
-            style = f'fill="none" stroke="{line_colour(number)}" stroke-width="2" stroke-linejoin="round"'
-            parts.append(f'<path d="{path}" {style}>')
+            ends = 'stroke-linejoin="round" stroke-linecap="round"'
+            parts.append(f'<path d="{path}" fill="none" stroke="{line_colour(number)}" stroke-width="2" {ends}>')
             parts.append(f"<title>{name} of {escape(person.label)}</title></path>")
     bottom = 18 + 2 * PANEL + PANEL_GAP
     parts += time_axis(bottom, start, stop)

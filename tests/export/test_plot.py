@@ -43,6 +43,13 @@ def test_measures_are_plotted_where_the_table_has_values():
     pyplot.close(without)
 
 
+def test_a_single_frame_is_plotted_as_dots():
+    figure = plot_table(with_measures(TRACKS["one frame"]))
+    dots = [sum(line.get_marker() == "." for line in axes.lines) for axes in figure.axes]
+    assert dots[:2] == [1, 1] and sum(dots) == 4  # valence, arousal, two angles
+    pyplot.close(figure)
+
+
 def test_a_learning_curve_has_the_loss_and_a_line_for_each_score():
     history = pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.4], "rate": [1e-3, 1e-3], "score": [0.1, 0.2], "ccc": 0.3})
     losses, scores = plot_learning_curve(history).axes

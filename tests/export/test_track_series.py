@@ -9,7 +9,7 @@ import pytest
 
 from avfer.baseline import Baseline, corrected_table
 from avfer.export.colours import line_colour
-from avfer.export.svg import affect_chart
+from avfer.export.svg import affect_chart, line_path
 from avfer.export.track_series import TrackSeries, action_unit_columns, track_series
 from tests.export.tracks import make_track, with_measures, with_persons
 
@@ -19,6 +19,13 @@ def test_a_gap_in_a_track_breaks_its_line():
     (person,) = track_series(interrupted.to_table())
     assert np.isnan(person.valence).sum() == 1
     assert len(re.findall(r"M[\d.]+ ", affect_chart([person], 0, 1.2))) == 4  # two pieces in each of two panels
+
+
+def test_a_value_without_neighbours_is_a_dot():
+    assert line_path(np.arange(5.0), np.array([1, 2, np.nan, 3, np.nan])) == "M0.0 1.0L1.0 2.0M3.0 3.0h0"
+    (person,) = track_series(make_track([(0, 1)], 1).to_table())
+    chart = affect_chart([person], 0, 0)
+    assert len(re.findall(r'M[\d.]+ [\d.]+h0"[^>]*stroke-linecap="round"', chart)) == 2
 
 
 def test_long_clips_are_averaged_to_few_points():
