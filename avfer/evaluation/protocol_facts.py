@@ -67,10 +67,9 @@ def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str,
 
 def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
     """Return how predictions were brought to the steps, and what was done about recordings without any."""
-    if config.model:
-        facts = {"pictures": RESIZING_RULE}
-    else:
-        facts = {"faces": FACE_RULE, "steps without a prediction": FILLING_RULE}
+    facts = {"pictures": RESIZING_RULE} if config.model else {"faces": FACE_RULE}
+    if not config.model or any(tally.scores.steps.repeated for tally in found.tallies.values()):
+        facts["steps without a prediction"] = FILLING_RULE
     absent = {kind: len(names) for kind, names in found.unpredicted.items() if kind in found.tallies}
     counts = ", ".join(f"{count} of {kind.replace('_', ' ')}" for kind, count in absent.items())
     if counts:

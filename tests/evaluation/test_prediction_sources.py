@@ -189,6 +189,19 @@ def test_a_network_predicts_the_pictures_of_a_corpus(faces):
     assert "draws of pictures" in report.facts["interval"]
     assert report.weights == {"aver_lite.safetensors": builtin_card("aver_lite").sha256}
     assert "FER+" in report.facts["aver_lite was trained on"]
+    assert "steps without a prediction" not in report.facts
+
+
+def test_frames_without_a_picture_are_filled_and_the_report_states_how(faces):
+    pictures = faces / "cropped_aligned" / "v"
+    pictures.mkdir(parents=True)
+    (faces / "neutral_1.png").rename(pictures / "00002.png")
+    (faces / "EXPR_Recognition_Challenge" / "Validation_Set").mkdir(parents=True)
+    (faces / "EXPR_Recognition_Challenge" / "Validation_Set" / "v.txt").write_text("Neutral,Happiness\n0\n1\n-1\n0\n")
+    report = score(with_network(faces, corpus="aff_wild2"))
+    assert report.expression and report.expression.scores.steps.predicted == 1
+    assert report.expression.scores.steps.repeated == 2
+    assert report.facts["steps without a prediction"].startswith("a step without a row of its own repeats the value")
 
 
 def test_a_damaged_picture_raises_an_error(faces):
