@@ -21,6 +21,7 @@ from avfer.export.measure_labels import (
 )
 from avfer.export.open_eyes import GAZE_COLUMNS
 from avfer.export.track_series import (
+    FRAME_SECONDS,
     POSE_COLUMNS,
     TrackSeries,
     action_unit_columns,
@@ -78,7 +79,7 @@ def plot_table(table: pa.Table) -> "Figure":
         valence.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
     if len(table):
         times = table["time_s"].to_numpy()
-        strip.set_xlim(times[0], times[-1] + 1e-3)
+        strip.set_xlim(times[0], times[-1] + (1e-3 if times[-1] > times[0] else FRAME_SECONDS))
     _plot_action_units(others[: len(mapped)], mapped, units, action_unit_title(units, metadata))
     rest = iter(others[len(mapped) :])
     for columns in angles:
@@ -95,8 +96,9 @@ def plot_learning_curve(history: "pd.DataFrame") -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    losses, scores = figure.subplots(1, 2)
+    figure = Figure(figsize=(8, 3.2))
+    margins = {"left": 0.07, "right": 0.98, "bottom": 0.15, "top": 0.9, "wspace": 0.16}  # a layout takes twice as long
+    losses, scores = figure.subplots(1, 2, gridspec_kw=margins)
     losses.plot(history["epoch"], history["loss"], color="#444444")
     losses.set(title="loss of the training partition", xlabel="epoch")
     for name in history.columns.drop(["epoch", "loss", "rate"]):
@@ -125,7 +127,7 @@ def _plot_lone_points(axes: "Axes", times: np.ndarray, values: np.ndarray, colou
     known = np.concatenate([[False], ~np.isnan(values), [False]])
     lone = known[1:-1] & ~known[:-2] & ~known[2:]
     if lone.any():
-        axes.plot(times[lone], values[lone], ".", color=colour, ms=4)
+        axes.plot(times[lone], values[lone], ".", color=colour, ms=6, clip_on=False)
 
 
 def _plot_action_units(

@@ -47,6 +47,7 @@ def test_a_single_frame_is_plotted_as_dots():
     figure = plot_table(with_measures(TRACKS["one frame"]))
     dots = [sum(line.get_marker() == "." for line in axes.lines) for axes in figure.axes]
     assert dots[:2] == [1, 1] and sum(dots) == 4  # valence, arousal, two angles
+    assert figure.axes[0].get_xlim() == (0, 0.04)
     pyplot.close(figure)
 
 
