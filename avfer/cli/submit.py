@@ -46,7 +46,9 @@ def write_submission(
     predictions: Annotated[
         Path,
         typer.Option(
-            "--predictions", metavar="DIR", help="Folder of tables, one for each video, as `avfer run` makes them."
+            "--predictions",
+            metavar="DIR",
+            help="Folder of tables, one for each video, as `avfer run` and `avfer label` make them.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The file to write.")],
@@ -60,7 +62,7 @@ def write_submission(
         ),
     ] = None,
     extend: Annotated[
-        bool, typer.Option("--extend", help="Repeat the last value where a table ends before the sample does.")
+        bool, typer.Option("--extend", help="Repeat the last value for frames that a table has no row of.")
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:

@@ -32,6 +32,8 @@ NOT_MEASURED = (
     " that has a head for them (avfer models list), or with --set output=affect, whose units follow from expressions"
 )
 
+PICTURES_NEEDED = "make it again, with a pipeline that reads pictures: rows of sound alone have no frames"
+
 
 @dataclass(frozen=True)
 class Written:
@@ -182,7 +184,7 @@ def _read_table(path: Path, video: str) -> pd.DataFrame:
         )
     frames = numeric_column(table, "frame", video)
     if not len(table) or np.isnan(frames).any():
-        raise DatasetError(f"{path} has rows without a frame number, or no rows; make it again")
+        raise DatasetError(f"{path} has rows without a frame number, or no rows; {PICTURES_NEEDED}")
     _check_frames((frames < 0) | (frames % 1 != 0), frames, video, "have a frame that is not an integer >= 0")
     return table.assign(frame=frames)
 

@@ -119,6 +119,10 @@ def spoil_frame(folder: Path, frame: float) -> None:
             lambda folder: table(4).drop(columns="frame").to_parquet(folder / "video59.parquet"),
             "video59.parquet has no column frame, found: time_s, valence",
         ),
+        (
+            lambda folder: table(4).assign(frame=None).to_parquet(folder / "video59.parquet"),
+            "rows without a frame number, or no rows; make it again, with a pipeline that reads pictures",
+        ),
         (lambda folder: table(4).iloc[[1]].to_parquet(folder / "video59.parquet"), "have no value of valence, arousal"),
         (lambda folder: table(4).assign(valence="x").to_parquet(folder / "video59.parquet"), "must be numeric"),
         (lambda folder: (folder / "video59.parquet").write_bytes(b"cut off"), "cannot be read as a table"),
