@@ -176,7 +176,7 @@ def test_the_voice_is_trained_without_reading_a_face(clips, tmp_path, monkeypatc
 
 def test_a_fusion_is_trained_on_the_trained_voice(clips, tmp_path):
     """By recola_aver.yaml, with features of the trained voice."""
-    trained = train(over_time("aver_voice_recola", clips, tmp_path, epochs=1))
+    trained = train(over_time("aver_voice_recola", clips, tmp_path, epochs=1, length=20, stride=80))
     settings = {"voice.backbone": "aver_voice", "voice.weights": str(trained.weights)}
     pipeline = str(clip_corpus.write_pipeline(tmp_path / "both.yaml", with_voice=True))
     values = {
