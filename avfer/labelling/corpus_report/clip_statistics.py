@@ -18,7 +18,7 @@ from avfer.errors import DatasetError
 from avfer.export import metadata_of
 
 REQUIRED = ("track", "valence", "arousal", "expression")
-OPTIONAL = ("person", "quality")
+OPTIONAL = ("person", "quality", "frame")
 BATCH = 65_536  # rows in memory at once
 BINS = 40  # of [-1, 1]; an even number, so that 0 is the edge of two bins
 
@@ -48,6 +48,7 @@ class ClipStatistics:
 
     rows: int = 0
     with_value: int = 0  # rows with a valence
+    without_frame: int = 0  # rows of a fixed clock: sound without pictures
     people: set[int] = field(default_factory=set[int])  # persons, or tracks in a table without persons
     valence: Mean = field(default_factory=Mean)  # in [-1, 1]
     arousal: Mean = field(default_factory=Mean)  # in [-1, 1]
@@ -112,6 +113,7 @@ def _add(batch: pa.RecordBatch, clip: ClipStatistics, totals: CorpusDistribution
     valence, arousal = _numbers(batch, "valence"), _numbers(batch, "arousal")
     clip.rows += len(batch)
     clip.with_value += int(np.isfinite(valence).sum())
+    clip.without_frame += batch["frame"].null_count if "frame" in names else 0
     clip.valence.add(valence)
     clip.arousal.add(arousal)
     totals.valence += _histogram(valence, BINS, -1, 1)

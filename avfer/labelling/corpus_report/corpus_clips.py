@@ -74,6 +74,8 @@ class CorpusClips:
     status: CorpusStatus  # totals
     part: LabelledPart = field(default_factory=LabelledPart)  # that was labelled, of every clip
     seconds: float = 0.0  # labelled length of all clips that are done
+    frames: int = 0  # of all clips that are done
+    with_face: int = 0  # frames with a face
     distributions: CorpusDistributions = field(default_factory=CorpusDistributions)  # of the rows
     rows: list[list[Cell]] = field(default_factory=list[list[Cell]])  # of COLUMNS, and the address of the clip's report
     failures: list[list[Cell]] = field(default_factory=list[list[Cell]])  # of FAILURE_COLUMNS
@@ -136,12 +138,14 @@ def _add_done(corpus: CorpusClips, entry: Entry, marker: Marker, store: Store, o
         clip = read_clip(store.table(entry.id), corpus.distributions)
     except DatasetError as error:
         corpus.unreadable += 1
+        _count_frames(corpus, marker)
         _add_failure(corpus, entry, "report", str(error))
         corpus.rows.append(_row(corpus, entry, UNREADABLE, marker))
         return
     corpus.metadata = corpus.metadata or clip.metadata
     corpus.versions[marker["version"]] += 1
-    if (face := _face_share(marker)) is not None:
+    _count_frames(corpus, marker, clip)
+    if (face := _face_share(marker, clip)) is not None:
         corpus.faces[min(int(face * FACE_BINS), FACE_BINS - 1)] += 1
     report = store.report(entry.id)
     address = _address(report, output) if report.is_file() else None
@@ -168,24 +172,37 @@ def _row(
     """
     name = show_controls(entry.id)
     length = corpus.part.length(marker["duration"]) if marker else None
-    facts: list[Cell] = [_rounded(length), marker.get("instants")]
+    face = _rounded(_face_share(marker, clip))
+    frames = marker["instants"] if marker and _has_frames(marker, clip) else None
+    facts: list[Cell] = [_rounded(length), frames]
     if clip is None:
-        return [name, state, _rounded(_face_share(marker)), None, *facts, *[None] * 6, address]
+        return [name, state, face, None, *facts, *[None] * 6, address]
     frequent, share = clip.frequent
     means = (_rounded(mean.value) for mean in (clip.valence, clip.arousal))
     values = _rounded(clip.share_with_value)
     quality = _rounded(clip.quality.value)
     people = len(clip.people)
-    face = _rounded(_face_share(marker))
     return [name, state, face, values, *facts, people, *means, frequent, _rounded(share), quality, address]
 
 
-def _face_share(marker: Marker) -> float | None:
+def _count_frames(corpus: CorpusClips, marker: Marker, clip: ClipStatistics | None = None) -> None:
+    """Add the frames of a clip that is done.   clip: None without a readable table"""
+    if _has_frames(marker, clip):
+        corpus.frames += marker["instants"]
+        corpus.with_face += marker["with_face"]
+
+
+def _face_share(marker: Marker, clip: ClipStatistics | None) -> float | None:
     """Return the share of frames with a face, in [0, 1]; None for a clip without any frame or table."""
-    instants = marker.get("instants")
-    if not instants or sum(marker["reasons"].get(reason, 0) for reason in WITHOUT_FRAMES) == marker["rows"]:
+    if not marker.get("instants") or not _has_frames(marker, clip):
         return None
-    return marker["with_face"] / instants
+    return marker["with_face"] / marker["instants"]
+
+
+def _has_frames(marker: Marker, clip: ClipStatistics | None) -> bool:
+    """Return whether the rows of a clip are frames of a video; without a readable table, its reasons decide."""
+    without = clip.without_frame if clip is not None else 0
+    return max(without, sum(marker["reasons"].get(reason, 0) for reason in WITHOUT_FRAMES)) < marker["rows"]
 
 
 def _rounded(value: float | None) -> float | None:

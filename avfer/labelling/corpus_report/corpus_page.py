@@ -65,8 +65,8 @@ def _tiles(corpus: CorpusClips) -> str:
         "Failed": f"{status.failed:,}",
         "Left": f"{status.left:,}",
         "Length": _duration(corpus.seconds),
-        "Frames": f"{status.instants:,}",
-        "With a face": _percent(status.with_face, status.instants),
+        "Frames": f"{corpus.frames:,}",
+        "With a face": _percent(corpus.with_face, corpus.frames),
     }
     return html_tiles(figures.items())
 
@@ -139,7 +139,7 @@ def _reasons(corpus: CorpusClips) -> str:
     status = corpus.status
     rows = [(reason, f"{n:,}", _percent(n, status.rows)) for reason, n in status.reasons.most_common()]
     table = html_table(("reason", "rows", "of all rows"), rows) if rows else "<p>Every row was read from a face.</p>"
-    return html_section("Rows without a face", table)
+    return html_section("Rows from which no face was read", table)
 
 
 def _settings(corpus: CorpusClips) -> str:
