@@ -18,7 +18,7 @@ from avfer.datasets.listing import (
     not_found,
     plain,
 )
-from avfer.datasets.ratings import Ratings, bounded, make_ratings
+from avfer.datasets.ratings import TIME_COLUMNS, Ratings, bounded, make_ratings
 from avfer.datasets.text_files import TableRow, number, read_rows, same_width, wrong_width
 from avfer.errors import ConfigError, DatasetError, unknown
 
@@ -33,7 +33,8 @@ class Sewa(Corpus):
     """SEWA on disk: `labels/Train_DE_01.csv` and alike, beside folders of audio and video.
 
     The recordings of AVEC 2017 are German; later editions add Hungarian and Chinese ones.
-    A label file has a row every 0.1 s: `Train_DE_01;0.0;0.12;-0.30;NaN` (name; time; arousal; valence; liking).
+    A label file has a row every 0.1 s: `Train_DE_01;0.0;0.12;-0.30;NaN` (name; time; arousal; valence; liking); those
+    of AVEC 2019 begin with a header.
     Labels: "valence", "arousal", "liking" (T,), NaN in a file is not valid. One recording is one person.
     culture: read "DE", "HU" or "CN" alone; default: all of them.
     root: folder of the corpus.
@@ -90,41 +91,56 @@ class Sewa(Corpus):
 
 
 def _read_labels(path: Path, notes: Notes) -> Ratings:
-    """Read a file without a header: name; time; arousal; valence and, in most files, liking.   C = 2 or 3
+    """Read the labels of a recording, C = 2 (arousal, valence) or 3 (liking, in most files).
 
-    A header that was added is checked and skipped. Raises DatasetError, which names the line, for a damaged file.
+    With a header, as in AVEC 2019, columns go by their names. Raises DatasetError, which names the line, for a damaged
+    file.
     """
     table = list(read_rows(path, ";", quote="'"))
-    if table and _is_header(table[0]):
-        _check_header(table.pop(0), path)
+    names = _header_names(table.pop(0), path) if table and _is_header(table[0]) else None
     if not table:
         raise DatasetError(f"{path} has no values; copy it again")
-    first = table[0].cells
-    width = max(len(first) - (len(first) > len(COLUMNS) and not first[-1]), len(COLUMNS) - 1)
-    if width > len(COLUMNS):
-        raise DatasetError(f"{path}, line {table[0].line}: {wrong_width(width, len(COLUMNS))}")
+    names = names or COLUMNS[: _width(table[0], path)]
+    order = [names.index(name) for name in COLUMNS[1:] if name in names]  # time, then the labels
     times: list[float] = []
     values: list[list[float]] = []
     for row in table:
-        name, *cells = same_width(row, width, path)
-        time, *affect = (number(cell, f"{path}, line {row.line}") for cell in cells)
-        if (named := _identify(name)) and named != _identify(path.stem):
-            notes.add(OTHER_RECORDING, f"{path}, line {row.line}: {name}", fault=True)
+        cells = same_width(row, len(names), path)
+        time, *affect = (number(cells[column], f"{path}, line {row.line}") for column in order)
+        if (named := _identify(cells[0])) and named != _identify(path.stem):
+            notes.add(OTHER_RECORDING, f"{path}, line {row.line}: {cells[0]}", fault=True)
         times.append(time)
         values.append(affect)
-    return make_ratings(times, values, COLUMNS[2:width], path, notes)
+    return make_ratings(times, values, tuple(names[column] for column in order[1:]), path, notes)
+
+
+def _width(first: TableRow, path: Path) -> int:
+    """Return the number of columns, 4 or 5, of a file without a header. Raises DatasetError for another first row."""
+    cells = first.cells
+    width = max(len(cells) - (len(cells) > len(COLUMNS) and not cells[-1]), len(COLUMNS) - 1)
+    if width > len(COLUMNS):
+        raise DatasetError(f"{path}, line {first.line}: {wrong_width(width, len(COLUMNS))}")
+    return width
 
 
 def _is_header(row: TableRow) -> bool:
-    """Return whether a first row is a header; the files of the corpus have none."""
-    return bool({plain(cell) for cell in row.cells} & set(COLUMNS[1:]))
+    """Return whether a first row is a header, as in AVEC 2019; the files of 2017 and 2018 have none."""
+    return bool({plain(cell) for cell in row.cells} & {*COLUMNS[2:], *TIME_COLUMNS})
 
 
-def _check_header(row: TableRow, path: Path) -> None:
-    """Raise DatasetError unless a header names the columns in the order of the corpus; the first may have any name."""
-    names = tuple(plain(cell.strip('"')) for cell in row.cells if cell)
-    if names[1:] != COLUMNS[1 : len(names)]:
-        raise DatasetError(f"{path}, line {row.line}: columns must be {COLUMNS}, got {names}; give the files of AVEC")
+def _header_names(row: TableRow, path: Path) -> tuple[str, ...]:
+    """Return the columns by the names of `COLUMNS`: `timestamp` is "time".
+
+    Raises DatasetError without time, arousal or valence.
+    """
+    found = [plain(cell.strip('"')) for cell in row.cells]
+    while found and not found[-1]:
+        found.pop()
+    names = tuple("time" if name in TIME_COLUMNS else name for name in found)
+    if missing := [name for name in COLUMNS[1:4] if name not in names]:
+        problem = f"no column {', '.join(missing)}, found: {', '.join(found)}"
+        raise DatasetError(f"{path}, line {row.line}: {problem}; give the files of AVEC")
+    return names
 
 
 def _by_recording(places: list[Path], suffixes: tuple[str, ...], notes: Notes) -> dict[str, Path]:

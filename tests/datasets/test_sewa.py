@@ -44,10 +44,23 @@ def test_a_step_without_a_label_is_kept_and_not_valid(tmp_path):
     assert labels["valence"].values[0] == 0.5 and labels["arousal"].values[1] == 0.2
 
 
-@pytest.mark.parametrize("header", ["name;time;arousal;valence;liking", "Instance; Time; Arousal; Valence; Liking"])
-def test_an_added_header_is_not_a_step(tmp_path, header):
-    text(tmp_path / "labels" / "Train_DE_01.csv", header, *rows("Train_DE_01"), end="\r\n", mark="\ufeff")
-    assert len(only(Sewa(tmp_path), "train")) == 3
+@pytest.mark.parametrize(
+    "header",
+    [
+        "name;timestamp;arousal;valence;liking",  # AVEC 2019
+        "name;time;arousal;valence;liking",
+        "Instance; Time; Arousal; Valence; Liking",
+        ";timestamp;valence;arousal;quality;",
+    ],
+)
+def test_columns_go_by_the_header_if_there_is_one(tmp_path, header):
+    text(tmp_path / "labels" / "Train_DE_01.csv", header, *rows("Train_DE_01", "'"), end="\r\n", mark="\ufeff")
+    example = only(corpus := Sewa(tmp_path), "train")
+    assert example.times.tolist() == [0.0, 0.1, 0.2] and not corpus.notes.faults
+    sign = -1 if "valence;arousal" in header else 1
+    assert example.labels["arousal"].values.tolist() == [0.0, sign * 0.1, sign * 0.2]
+    assert example.labels["valence"].values.tolist() == [0.0, -sign * 0.1, -sign * 0.2]
+    assert ("liking" in example.labels) == ("iking" in header)
 
 
 def test_recordings_without_liking_or_culture_are_read(tmp_path):
@@ -63,7 +76,10 @@ def test_recordings_without_liking_or_culture_are_read(tmp_path):
         (("a,0.0,0.1,0.2,0.3",), "line 1: 1 cells, expected 4.*another separator"),
         (("a;0.0;0.1;0.2;0.3", "a;0.1;0.1;0.2"), "line 2: 4 cells, expected 5"),
         (("a;0.0;high;0.2;0.3",), "'high' is not a number"),
-        (("name;time;valence;arousal;liking", "a;0.0;0.1;0.2;0.3"), "columns"),
+        (
+            ("name;time;valence;liking", "a;0.0;0.1;0.2"),
+            "line 1: no column arousal, found: name, time, valence",
+        ),
         (("name;time;arousal;valence;liking",), "has no values"),
         ((), "has no values"),
         (("a;0.1;0;0;0", "a;0.0;0;0;0"), "backwards"),
