@@ -87,7 +87,8 @@ def report(
     page.write_tables(read, output, agreement)
     absent = [str(media) for table, media in read if not media.exists() and not _without_video(table, numbers_only)]
     if absent:
-        text = f"the page has no video, because there is none at {shortened(absent)}; name it with --clip"
+        clips = "" if len(read) == 1 else f" for {len(absent)} of {len(read)} tables"
+        text = f"the page has no video{clips}, because there is none at {shortened(absent)}; name it with --clip"
         warnings.warn(text, AvferWarning, stacklevel=2)
     print(output)
 

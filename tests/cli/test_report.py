@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from avfer.export.table_writer import TableWriter
+from avfer.provenance import Provenance
 from tests.export.clip_report.page_data import page_data
 from tests.export.exporter_tables import TWO
+from tests.export.tracks import make_track
 from tests.media_maker import stripes, write_clip
 
 pytestmark = pytest.mark.filterwarnings("always")  # the clips of most tables here are missing
@@ -53,8 +55,11 @@ def test_tables_of_all_formats_have_pages(avfer, tmp_path, suffix):
 
 
 def test_several_tables_share_a_page(avfer, table, tmp_path):
-    (tmp_path / "out" / "other.parquet").write_bytes(table.read_bytes())
-    assert avfer("report", tmp_path / "out", "--output", tmp_path / "page.html").code == 0
+    with TableWriter(tmp_path / "out" / "other.parquet") as writer:
+        writer.append(make_track([(0, 1)], 1, source=Provenance("other.mp4")).to_table())
+    write_clip(tmp_path / "talk.mp4", stripes(3))
+    result = avfer("report", tmp_path / "out", "--output", tmp_path / "page.html")
+    assert result.code == 0 and "no video for 1 of 2 tables, because there is none at other.mp4" in result.err
     assert len(page_data((tmp_path / "page.html").read_text())["clips"]) == 2
 
 
