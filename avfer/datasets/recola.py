@@ -33,6 +33,7 @@ class Recola(Corpus):
                          recordings_audio/train_1.wav, recordings_video/train_1.mp4
     AVEC 2018:           labels/gs_1/{arousal,valence}/dev_1.arff
                          labels/individual/{arousal,valence}/dev_1.csv
+                         recordings/audio/dev_1.wav, recordings/video/dev_1.mp4
     original release:    RECOLA-Annotation/emotional_behaviour/{arousal,valence}/P16.csv
                          RECOLA-Audio-recordings/P16.wav, RECOLA-Video-recordings/P16.mp4
 

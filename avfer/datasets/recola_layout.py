@@ -21,6 +21,7 @@ from avfer.datasets.listing import (
     not_found,
     plain,
     search_folders,
+    walk,
 )
 from avfer.errors import DatasetError
 
@@ -77,13 +78,13 @@ class RecolaLayout:
         )
 
     def media(self, kind: str) -> list[Path]:
-        """Return the folders of recordings, one or two levels below the layout's root.
+        """Return the folders of recordings, up to three levels below the layout's root.
 
-        kind: "video" or "audio"; it is part of the name: `recordings_video`, `RECOLA-Video-recordings`.
+        kind: "video" or "audio"; it is part of the name: `recordings_video`, `RECOLA-Video-recordings`, or
+        `recordings/video`, as in AVEC 2018.
         """
-        near = [self.root, *folders(self.root)]
-        inside = [folder for place in near for folder in folders(place)]
-        return [folder for folder in inside if kind in plain(folder.name) and "recording" in plain(folder.name)]
+        inside = [folder for folder in walk(self.root, 3) if folder != self.root and kind in plain(folder.name)]
+        return [folder for folder in inside if "recording" in plain(f"{folder.parent.name} {folder.name}")]
 
 
 def find_layout(root: Path, notes: Notes) -> RecolaLayout:

@@ -29,6 +29,7 @@ def ges(root: Path) -> Path:
         arff(root / "labels" / "gs_2" / dimension / "dev_1.arff", [0.0, 0.0, 0.0])
         ratings(root / "labels" / "individual" / dimension / "dev_1.csv", RATED)
     text(root / "features" / "audio" / "BoAW" / "dev_1_3.0_0.4.arff", "@relation features")
+    empty(root / "recordings" / "audio" / "dev_1.wav", root / "recordings" / "video" / "dev_1.mp4")
     return root
 
 
@@ -81,7 +82,10 @@ def test_a_test_recording_has_media_and_no_labels(tmp_path):
 def test_gold_standards_of_2018_are_chosen_by_name(tmp_path):
     ges(tmp_path)
     assert "AVEC 2018" in Recola(tmp_path).distribution and "gs_1" in Recola(tmp_path).protocol
-    assert only(Recola(tmp_path), "dev").labels["valence"].values.tolist() == GOLD["valence"]
+    example = only(Recola(tmp_path), "dev")
+    assert example.labels["valence"].values.tolist() == GOLD["valence"]
+    assert example.audio == tmp_path / "recordings" / "audio" / "dev_1.wav"
+    assert example.video == tmp_path / "recordings" / "video" / "dev_1.mp4"
     assert only(Recola(tmp_path, gold="gs_2"), "dev").labels["valence"].values.tolist() == [0, 0, 0]
     assert only(Recola(tmp_path, gold="mean"), "dev").labels["valence"].values == pytest.approx(RATED.mean(1))
 
