@@ -37,7 +37,7 @@ Places = dict[str, list[Partition]]  # subject or recording -> partitions that c
 class Counts:
     """Contents of one partition. The names of the fields are keys of `avfer corpora check --json`."""
 
-    examples: int = 0  # recordings, clips or pictures with labels
+    examples: int = 0  # recordings, clips or pictures, with labels or without
     subjects: int = 0  # 0 if the corpus does not identify people
     steps: int = 0  # annotated time steps, or pictures
     valid: dict[str, int] = field(default_factory=dict[str, int])  # kind of label -> steps where all of it is valid

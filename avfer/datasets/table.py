@@ -64,7 +64,7 @@ class Table(Corpus):
     expression   by name: neutral, anger, disgust, fear, happiness, sadness, surprise, contempt, other, or your own
     au01, au02, ...     action units: 0 or 1, or an intensity up to 5
 
-    At least path and one label are needed. An empty cell, or NaN, is a label that is not valid.
+    At least path and one label are needed. An empty cell, NaN or n/a is a label that is not valid.
     file: name of the table, if a folder contains several.
     split: "70/15/15", percentages of train, dev and test by subject (by path without subjects), always the same for
     the same names; or "test" for all of it.

@@ -117,7 +117,7 @@ class TableColumns:
         low, high = self._range(name)
         if value < low or value > high:
             bounds = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f">= {low:g}"
-            raise DatasetError(f"{where}: {name} must be {bounds}, got {value:g}; leave cells without a value empty")
+            raise DatasetError(f"{where}: {name} must be {bounds}, got {value:g}; {_way_out(name)}")
         if name == "frame" and not math.isnan(value) and not value.is_integer():
             raise DatasetError(f"{where}: frame must be a whole number, got {value:g}; count decoded frames from 0")
         return value
@@ -127,6 +127,12 @@ class TableColumns:
         if name in self.action_units:
             return 0.0, MAX_INTENSITY
         return {"time_s": (-math.inf, math.inf), "frame": (0.0, math.inf)}.get(name, (-1.0, 1.0))
+
+
+def _way_out(name: str) -> str:
+    """Return what to do about a value of a column that is out of range."""
+    empty = "leave cells without a value empty"
+    return empty if name in ("time_s", "frame") else f"rescale the column, and {empty}"
 
 
 def find_table(root: Path | str, file: str | None) -> Path:

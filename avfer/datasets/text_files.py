@@ -17,7 +17,8 @@ from avfer.errors import DatasetError
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
-MISSING = frozenset({"", "nan", "na", "?"})  # spellings of a missing value, in lower case
+# Spellings of a missing value, in lower case: of ARFF (?), R (NA), BIDS (n/a), spreadsheets (#N/A), pandas (<NA>).
+MISSING = frozenset({"", "nan", "na", "?", "n/a", "#n/a", "null", "<na>"})
 ARFF_NAME = r"""(?:'([^']*)'|"([^"]*)"|([^'"{\s][^{]*?)(?=[\s{]))"""
 ARFF_ATTRIBUTE = re.compile(rf"@attribute\s+{ARFF_NAME}\s*(?:\{{.*\}}|[^\s'\"{{}}]+)\s*", re.IGNORECASE)
 
@@ -60,7 +61,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def number(cell: str, where: str) -> float:
-    """Return the finite number in a cell, NaN if the cell is empty, `nan`, `na` or `?`.
+    """Return the finite number in a cell, NaN if the cell is empty or another spelling of `MISSING`.
 
     where: location for the error message, such as `labels/dev_1.csv, line 7`.
     Raises DatasetError for any other text, also for a decimal comma, `inf`, `1_000` and digits of other scripts.
@@ -169,11 +170,17 @@ def _arff_cells(text: str) -> list[str]:
 
 
 def _decode(raw: bytes, path: Path, line: int) -> str:
-    """Return a line as text without its line end. Raises DatasetError if it is not UTF-8."""
+    """Return a line as text without its line end. Raises DatasetError if it is not UTF-8, or ends with CR alone."""
     if b"\0" in raw or raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DatasetError(f"{path}, line {line}: not UTF-8 (UTF-16, or a binary file); save it as UTF-8")
+    content = raw.rstrip(b"\r\n")
+    if b"\r" in content:
+        raise DatasetError(
+            f"{path}, line {line}: a carriage return without a line feed; save it with the line ends LF or CRLF"
+            " (in a spreadsheet: CSV UTF-8, not CSV Macintosh)"
+        )
     try:
-        return raw.rstrip(b"\r\n").decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DatasetError(
             f"{path}, line {line}: not UTF-8 (byte 0x{raw[error.start]:02x}); save it as UTF-8"

@@ -114,7 +114,7 @@ def test_a_parquet_file_is_read_like_a_csv(tmp_path):
         (("a.mp4,training set,s1,0.2,0.5",), "line 4: partition must be train, dev or test, got 'training set'"),
         (("a.mp4,,s1,0.2,0.5",), "line 4: partition must be train, dev or test, got ''"),
         (("a.mp4,train,s1,0.2,-5",), r"line 4: valence must be in \[-1, 1\], got -5"),
-        (("a.mp4,train,s1,0.2,1.01",), r"line 4: valence must be in \[-1, 1\], got 1\.01"),
+        (("a.mp4,train,s1,0.2,1.01",), r"line 4: valence must be in \[-1, 1\], got 1\.01; rescale the column"),
         (("a.mp4,train,s1,0.2,high",), "line 4, valence: 'high' is not a number"),
         (("gone.mp4,train,s1,0.2,0.5",), r"line 4: 'gone.mp4' is not in"),
         (("a.mp4,train,s1,,0.5",), "line 4: one of several rows of this path without time_s"),
@@ -133,6 +133,13 @@ def test_a_row_that_cannot_be_read_raises_an_error_with_its_line(tmp_path, lines
     assert str(tmp_path / "labels.csv") in str(error.value)
     report = check(Table(tmp_path))
     assert not report.passed and not report.complete
+
+
+def test_a_missing_value_in_any_spelling_is_a_label_that_is_not_valid(tmp_path):
+    table(tmp_path, "path,frame,arousal,expression", "a.mp4,0,n/a,n/a", "a.mp4,1,#N/A,NULL", "a.mp4,2,0.5,happy")
+    labels = only(Table(tmp_path)).labels
+    assert labels["expression"].names == ("happiness",)
+    assert labels["expression"].valid.tolist() == labels["arousal"].valid.tolist() == [False, False, True]
 
 
 def test_rows_with_a_time_and_rows_with_a_frame_do_not_mix(tmp_path):

@@ -21,6 +21,11 @@ def test_a_line_that_is_not_utf8_raises_an_error_with_its_number(tmp_path, conte
         read_lines(path)
 
 
+def test_lines_that_end_with_a_carriage_return_alone_raise_an_error(tmp_path):
+    with pytest.raises(DatasetError, match=r"a\.txt, line 1: a carriage return .* not CSV Macintosh"):
+        read_lines(text(tmp_path / "a.txt", "path,valence", "a.mp4,0.1", end="\r"))
+
+
 def test_a_missing_file_raises_an_error(tmp_path):
     with pytest.raises(DatasetError, match="No such file"):
         read_lines(tmp_path / "a.txt")
@@ -31,7 +36,7 @@ def test_numbers_are_read(cell, value):
     assert number(cell, "here") == value
 
 
-@pytest.mark.parametrize("cell", ["", " ", "NaN", "-nan", "?", "NA"])
+@pytest.mark.parametrize("cell", ["", " ", "NaN", "-nan", "?", "NA", "n/a", "#N/A", "NULL", "<NA>"])
 def test_missing_values_are_nan(cell):
     assert math.isnan(number(cell, "here"))
     with pytest.raises(DatasetError, match="here"):
