@@ -51,7 +51,7 @@ class Fec(Corpus):
     an annotator and the face (1 to 3) that he or she finds least like the other two. Pictures are not distributed;
     faces are read with `face`, which cuts them out of their pictures.
     agreement: smallest share of annotators, in (0, 1], who must choose the same face as least like the other two.
-    root: folder with the CSV files and `images`.
+    root: folder with the CSV files and `images`, or the folder above it.
     """
 
     name = "fec"
@@ -63,12 +63,14 @@ class Fec(Corpus):
         if not 0 < agreement <= 1:
             raise ConfigError(f"fec: agreement must be a share above 0 and at most 1, such as 0.67, got {agreement}")
         self._agreement = agreement
-        places = list(walk(self.root, 1, lambda name: name.lower() in IMAGES))
-        found = {p: place / file for p, file in FILES.items() for place in places if (place / file).is_file()}
+        places = list(walk(self.root, 2, lambda name: name.lower() in IMAGES))
+        # Of several copies of a file the nearest is read.
+        found = {p: place / file for p, file in FILES.items() for place in reversed(places) if (place / file).is_file()}
         self._files: dict[Partition, Path] = {p: found[p] for p in PARTITIONS if p in found}
         if not self._files:
             raise not_found("FEC", self.root, FILES.values())
-        images = find_folder(self.root, *IMAGES)
+        homes = (self.root, *(path.parent for path in self._files.values()))
+        images = next((folder for home in homes if (folder := find_folder(home, *IMAGES))), None)
         # Triplets share faces: one path object for each picture needs far less memory than one for each triplet.
         self._pictures = {name: images / name for name in names(images)} if images else dict[str, Path]()
         self._addresses: dict[str, str] = {}  # name of a picture on disk -> its first URL

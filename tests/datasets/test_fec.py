@@ -64,6 +64,13 @@ def test_the_kind_of_a_triplet_is_known_to_the_loss(tmp_path, kind):
     assert {labels.names[index] for index in labels.values} == {kind}
 
 
+@pytest.mark.parametrize("home", ["FEC_dataset", "FEC_dataset/FEC_dataset"])
+def test_the_pictures_beside_the_files_are_found_from_the_folder_above(tmp_path, home):
+    (tmp_path / home).mkdir(parents=True)
+    fec(tmp_path / home, row((1, 1)))
+    assert only(Fec(tmp_path)).pictures[0] == tmp_path / home / "images" / "a.jpg"
+
+
 def test_both_files_are_partitions_and_rows_are_identified_by_line(tmp_path):
     fec(tmp_path, *[row((1, 1))] * 11)
     corpus = Fec(fec(tmp_path, row((2, 2)), file=TEST))
