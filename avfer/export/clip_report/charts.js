@@ -189,7 +189,7 @@ class TimeChart {
       ],
       series: [{}, ...this.lines.map((line) => ({
         stroke: line.colour, width: line.width || LINE_WIDTH, fill: line.fill, spanGaps: false,
-        points: { show: false, filter: lonePoints, size: 2 * (line.width || LINE_WIDTH) + 1, fill: line.colour, width: 0 },
+        points: { show: false, filter: lonePoints, size: 7, fill: line.colour, width: 0 },
       }))],
       hooks: {
         drawClear: [(u) => options.ground && this.paint(u, options.ground)],

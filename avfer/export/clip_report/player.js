@@ -65,7 +65,7 @@ class Player {
     const passed = Math.max(0, now - this.clock) / 1000;
     this.clock = now;
     this.follow(this.hasVideo ? this.video.currentTime - this.offset : this.time + passed * this.rate);
-    if (!this.hasVideo && this.time >= this.range.max) this.setPlaying(false);
+    if (this.time >= this.range.max) this.pause(); // a video may continue after the part in the table
     requestAnimationFrame((next) => this.advance(next));
   }
 }
