@@ -2,7 +2,8 @@
 
 An annotation has two time slots in milliseconds, or refers to an annotation of its parent tier. Slots without a value
 are spread evenly between the known slots of their tier, and annotations that divide one parent share its time evenly,
-as ELAN shows them. The media's TIME_ORIGIN is added, so that times are those of the media file.
+as ELAN shows them. The media's TIME_ORIGIN is added, so that times are those of the media file: the first video that
+is linked, because many documents link a .wav of its sound as well, else the first sound.
 https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf
 """
 
@@ -39,7 +40,9 @@ class ElanFormat:
     def read(path: Path) -> list[Coding]:
         """Return the coding of the clip. Raises DatasetError if the document is not one of ELAN, or contradictory."""
         root = _parse(path)
-        media = root.find("HEADER/MEDIA_DESCRIPTOR")
+        linked = root.findall("HEADER/MEDIA_DESCRIPTOR")
+        media = next((one for one in linked if not one.get("MIME_TYPE", "").startswith("audio")), None)
+        media = next(iter(linked), None) if media is None else media
         origin, clip = 0.0, ""
         if media is not None:
             origin = _milliseconds(media.get("TIME_ORIGIN", "0"), path) * MILLISECONDS

@@ -223,9 +223,12 @@ class BorisVideos(CodedVideos):
 
 
 def _media_of(coding: Coding, media: list[Path]) -> list[Path]:
-    """Return the files that may be the clip of a coding: by its full name, else by its stem, beside it first."""
+    """Return the files that may be the clip of a coding: by its full name, else by its stem, beside it first.
+
+    Of a video and a sound of one stem, it is the video: ELAN draws the waveform of a .wav beside it.
+    """
     named = [path for path in media if path.name == coding.clip]
     stems = {PurePath(coding.clip).stem, coding.path.stem}
     candidates = named or [path for path in media if path.stem in stems]
-    beside = [path for path in candidates if path.parent == coding.path.parent]
-    return beside or candidates
+    beside = [path for path in candidates if path.parent == coding.path.parent] or candidates
+    return [path for path in beside if path.suffix.lower() in VIDEOS] or beside

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import pytest
 
@@ -75,6 +76,16 @@ def test_annotations_of_elan_that_divide_a_parent_share_its_time(tmp_path):
 def test_the_time_origin_of_elan_is_added(tmp_path):
     (coding,) = read_codings(write_eaf(tmp_path / "talk.eaf", origin='TIME_ORIGIN="250"'))
     assert coding.tiers[0].starts.tolist() == [1.25, 2.25, 3.25]
+
+
+def test_the_clip_of_elan_is_the_video_of_several_linked_files(tmp_path):
+    path = write_eaf(tmp_path / "talk.eaf", origin='TIME_ORIGIN="250"')
+    sound = '<MEDIA_DESCRIPTOR MEDIA_URL="file:///talk.wav" MIME_TYPE="audio/x-wav"/>'
+    path.write_text(path.read_text().replace("<MEDIA_DESCRIPTOR", f"{sound}<MEDIA_DESCRIPTOR"))
+    (coding,) = read_codings(path)
+    assert coding.clip == "talk.mp4" and coding.tiers[0].starts[0] == 1.25
+    path.write_text(re.sub('<MEDIA_DESCRIPTOR MEDIA_URL="file:///talk.mp4".*?/>', "", path.read_text()))
+    assert read_codings(path)[0].clip == "talk.wav"
 
 
 @pytest.mark.parametrize("layout", ["long_textgrid", "short_textgrid"])

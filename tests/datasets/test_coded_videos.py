@@ -122,6 +122,15 @@ def test_tiers_offset_rest_and_rate_are_options(root):
     )
 
 
+@pytest.mark.parametrize("linked", ["talk.mp4", "renamed.mp4"])
+def test_the_clip_is_the_video_and_not_a_sound_of_the_same_name(root, linked):
+    text(root / "anna" / "talk.wav", "the waveform that ELAN draws")
+    write_elan(root / "anna" / "talk.eaf", clip=linked)
+    corpus = open_corpus("elan", root)
+    (found,) = corpus.examples("train")
+    assert found.video == root / "anna" / "talk.mp4" and not corpus.notes.faults
+
+
 def test_a_coding_without_its_video_is_a_fault(root):
     write_elan(root / "anna" / "talk.eaf")
     write_elan(root / "anna" / "lost.eaf", clip="lost.mp4")
