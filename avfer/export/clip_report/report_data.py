@@ -1,6 +1,5 @@
 """What a report shows of one clip, computed from its table: people, curves, coverage and texts, as data for JSON."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -108,7 +107,7 @@ def _range(rows: ClipRows) -> tuple[float, float]:
 def _person(
     rows: ClipRows, person: PersonRows, names: Sequence[str], units: Sequence[str], faces: Sequence[FaceImage]
 ) -> dict[str, object]:
-    """Return the packed rows of a person, and a summary of them."""
+    """Return the packed rows of a person, and a summary of them that weights each row by its time."""
     scales = dict.fromkeys(VALUES, SCALE) | dict.fromkeys(SCORES, SCALE) | dict.fromkeys(units, UNIT_SCALE)
     scales |= dict.fromkeys((*POSE_COLUMNS, *GAZE_COLUMNS), ANGLE_SCALE) | dict.fromkeys(BOX_COLUMNS, BOX_SCALE)
     values = {name: meaningful_numbers(person.table, name) for name in scales}
@@ -117,31 +116,45 @@ def _person(
     codes = np.array([names.index(label) if label in names else -1 for label in labels or [None] * len(person)], float)
     codes[codes < 0] = np.nan
     packed = [*(quantize(column, scales[name]) for name, column in shown.items()), quantize(codes, 1.0)]
-    counts = Counter(label for label in labels if label)
-    total = max(counts.total(), 1)
+    durations = person.stops - person.starts
     return {
         "label": person.label,
         "tracks": list(person.tracks),
         "rows": len(person),
         "present": int(person.present.sum()),
         "share": _share(rows, person),
-        "means": {name: _mean(values[name]) for name in (*VALUES, "quality")},
-        "expressions": [[name, count / total] for name, count in counts.most_common()],
+        "means": {name: _mean(values[name], durations) for name in (*VALUES, "quality")},
+        "expressions": _expression_shares(labels, durations),
         "columns": [[name, scales[name]] for name in shown],
         "data": pack_rows(np.searchsorted(rows.starts, person.starts), packed),
         "faces": [[face.time, face.image] for face in faces],
     }
 
 
+def _expression_shares(labels: Sequence[str | None], durations: np.ndarray) -> list[tuple[str, float]]:
+    """Return each expression with its share of the time that has one, the most frequent first.
+
+    labels: of N rows, or none if the table has no expressions; durations: (N,) s.
+    """
+    seconds: dict[str, float] = {}
+    for label, duration in zip(labels, durations.tolist(), strict=False):
+        if label:
+            seconds[label] = seconds.get(label, 0.0) + duration
+    order = sorted(seconds, key=lambda name: -seconds[name])
+    return [(name, seconds[name] / sum(seconds.values())) for name in order]
+
+
 def _share(rows: ClipRows, person: PersonRows) -> float:
-    """Return the share of the instants on which a person has a face or, without one, a value from the voice."""
-    return len(np.unique(person.starts[person.present])) / max(len(rows.starts), 1)
+    """Return the share of the time in which a person has a face or, without one, a value from the voice."""
+    durations = rows.stops - rows.starts
+    present = np.isin(rows.starts, person.starts[person.present])
+    return float(durations[present].sum() / durations.sum()) if len(durations) else 0.0
 
 
-def _mean(values: np.ndarray) -> float | None:
-    """Return the mean of the finite values, None if there is none."""
-    known = values[np.isfinite(values)]
-    return round(float(known.mean()), 4) if len(known) else None
+def _mean(values: np.ndarray, weights: np.ndarray) -> float | None:
+    """Return the weighted mean of the finite values, None if there is none.   values, weights: (N,); weights > 0"""
+    known = np.isfinite(values)
+    return round(float(np.average(values[known], weights=weights[known])), 4) if known.any() else None
 
 
 def _lead(clip: ClipTable, metadata: Mapping[str, str]) -> str:

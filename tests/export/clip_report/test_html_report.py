@@ -12,6 +12,7 @@ from avfer.configurations import find_configuration
 from avfer.errors import ConfigError
 from avfer.export.clip_report import html_report
 from avfer.export.clip_report.html_report import CodingAgreement, HtmlReport
+from avfer.export.person_statistics import summarize_people
 from avfer.models.card_files import builtin_card
 from avfer.provenance import Provenance
 from avfer.types import NO_TRACK
@@ -109,6 +110,27 @@ def test_people_have_their_tracks_shares_and_colours_and_the_largest_comes_first
     assert first["share"] == pytest.approx(60 / 70) and second["share"] == pytest.approx(20 / 70)
     assert len({person["colour"] for person in clip["people"]}) == len(clip["people"])
     assert first["means"]["valence"] == pytest.approx(np.sin(np.arange(60) / 9 + 1).mean(), abs=1e-3)
+
+
+def test_rows_count_for_their_time_as_in_the_summary(tmp_path):
+    """A frame of 0.6 s counts for more than three of 0.1 s."""
+    table = make_track([(frame, 1) for frame in range(5)], 5).to_table()
+    columns = {
+        "time_s": pa.array([0.0, 0.1, 0.2, 0.3, 0.9]),
+        "valence": pa.array([0.0, 0.0, 0.0, 1.0, 0.5], pa.float32()),
+        "expression": pa.array(["neutral", "neutral", "neutral", "happiness", None]),
+    }
+    for name, column in columns.items():
+        table = table.set_column(table.column_names.index(name), name, column)
+    (clip,) = page_data(write(table, tmp_path))["clips"]
+    (person,) = clip["people"]
+    summary = summarize_people(table).to_pylist()[0]
+    assert person["means"]["valence"] == pytest.approx(summary["valence_mean"], abs=1e-4) != pytest.approx(0.3)
+    assert person["expressions"][0] == ["happiness", pytest.approx(0.6 / 0.9)]
+    assert [share for _, share in person["expressions"]] == pytest.approx(
+        [summary["share_happiness"], summary["share_neutral"]]
+    )
+    assert person["share"] == summary["coverage"] == 1
 
 
 def test_every_track_of_a_crowd_is_on_the_page(tmp_path):
