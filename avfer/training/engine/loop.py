@@ -5,6 +5,7 @@ non-finite is ever written to a checkpoint.
 """
 
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,9 +18,10 @@ from avfer.errors import MetricError, TrainingError, shortened
 from avfer.progress import ReportProgress
 from avfer.training.engine.checkpoint import Position, TrainingState, read_checkpoint
 from avfer.training.engine.optimiser import ascend, make_optimiser, make_schedule
-from avfer.training.engine.output_folder import log_epochs
+from avfer.training.engine.output_folder import draw_curve, log_epochs
 from avfer.training.training_config import TrainConfig
 
+CURVE_EVERY = 10.0  # s from one drawing of the learning curve to the next; it takes longer than short epochs
 WAY_OUT = (
     "; earlier checkpoints are kept: train with a lower optimiser.rate into another output:, or repair the items of the"
     " batch and continue with --resume"
@@ -70,7 +72,7 @@ def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, progress:
     state = TrainingState(module, optimiser, schedule, Position())
     if (content := read_checkpoint(folder)) is not None:
         state.load(fabric, content)
-    position = state.position
+    position, drawn = state.position, time.monotonic()
     while position.epoch < config.epochs and position.since < config.patience:
         for batch in _train_epoch(fabric, task, config, state, batches, progress):
             if batch % (config.save_every * config.accumulate) == 0 and batch < batches:
@@ -78,6 +80,11 @@ def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, progress:
         title = f"epoch {position.epoch + 1}/{config.epochs}"
         progress(title, batches, batches, _finish_epoch(fabric, task, state, folder, batches))
         _save(fabric, state, folder)
+        if fabric.is_global_zero and time.monotonic() - drawn > CURVE_EVERY:
+            draw_curve(folder, position.history)
+            drawn = time.monotonic()
+    if fabric.is_global_zero and position.history:
+        draw_curve(folder, position.history)
     return position
 
 

@@ -79,18 +79,21 @@ def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def log_epochs(folder: Path, history: list[dict[str, float]]) -> None:
-    """Write metrics.csv and curve.png with all epochs so far, and add the last epoch to the events.
+    """Write metrics.csv with all epochs so far, and add the last epoch to the events.
 
     history: one row for each epoch, with "epoch" (from 1), "loss", "rate" and the scores. TensorBoard is optional:
     without it there are no events. Raises OutputError if a file cannot be written.
     """
-    table = pd.DataFrame(history)
     with atomic_write(folder / "metrics.csv", HINT) as part:
-        table.to_csv(part, index=False)
-    with atomic_write(folder / "curve.png", HINT) as part:
-        plot_learning_curve(table).savefig(part, dpi=130, format="png")
+        pd.DataFrame(history).to_csv(part, index=False)
     if find_spec("tensorboard") is not None:
         _write_events(folder / "events", history[-1])
+
+
+def draw_curve(folder: Path, history: list[dict[str, float]]) -> None:
+    """Write curve.png with all epochs so far. history: as of `log_epochs`. Raises OutputError if that fails."""
+    with atomic_write(folder / "curve.png", HINT) as part:
+        plot_learning_curve(pd.DataFrame(history)).savefig(part, dpi=130, format="png")
 
 
 def _write_events(folder: Path, row: dict[str, float]) -> None:

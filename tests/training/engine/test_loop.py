@@ -11,7 +11,7 @@ from avfer.models.card import Card
 from avfer.models.card_files import read_card
 from avfer.models.weights import load_into
 from avfer.progress import ReportProgress
-from avfer.training.engine import distributed
+from avfer.training.engine import distributed, loop
 from avfer.training.engine.checkpoint import read_checkpoint
 from avfer.training.engine.loop import shuffled_batches
 from tests.training import toy_recordings as toy
@@ -76,6 +76,16 @@ def test_a_run_interrupted_several_times_ends_with_the_same_weights(tmp_path):
     first, second = final(whole), final(broken)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3600.0])
+def test_the_curve_is_drawn_during_a_long_run_and_at_its_end(tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(loop, "CURVE_EVERY", seconds)
+    with pytest.raises(Interruption):
+        toy.run(toy.settings(epochs=2), tmp_path, progress=interrupt_at(2, 1))
+    assert (tmp_path / "curve.png").exists() == (seconds == 0)
+    toy.run(toy.settings(epochs=2), tmp_path)
+    assert (tmp_path / "curve.png").exists()
 
 
 @pytest.mark.slow

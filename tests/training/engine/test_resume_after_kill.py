@@ -31,9 +31,10 @@ from pathlib import Path
 import avfer.training.engine.distributed, avfer.training.images.image_task, avfer.training.train_model
 import tests.training.toy_images
 from avfer.cli import main
-from avfer.training.engine.output_folder import log_epochs
+from avfer.training.engine.output_folder import draw_curve, log_epochs
 with tempfile.TemporaryDirectory() as folder:  # imports what writes the curve and the events
-    log_epochs(Path(folder), [{"epoch": 1, "loss": 0.0, "rate": 0.0, "score": 0.0}])
+    for write in (log_epochs, draw_curve):
+        write(Path(folder), [{"epoch": 1, "loss": 0.0, "rate": 0.0, "score": 0.0}])
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
@@ -53,7 +54,7 @@ WAYS: dict[str, dict[str, Any]] = {
 # What a kill waits for: a file that is written so many times. The files of an epoch are written before its checkpoint,
 # and best.json only if its score is the best so far, as in the first one.
 EARLY = [(CHECKPOINT, 1), ("best.json", 1)]
-LATER = [(CHECKPOINT, 2), ("metrics.csv", 1), (CHECKPOINT, 1), (CHECKPOINT, 3), ("curve.png", 1)]
+LATER = [(CHECKPOINT, 2), ("metrics.csv", 1), (CHECKPOINT, 1), (CHECKPOINT, 3), ("metrics.csv", 1)]
 
 
 @dataclass
