@@ -51,7 +51,9 @@ class Survey:
 
 
 class Table(Corpus):
-    """A table of your own: one row a picture, a clip, or a step of a clip; CSV or Parquet, with these columns.
+    """A table of your own, CSV or Parquet: path, subject, time_s or frame, valence, arousal, expression, au01, ...
+
+    One row is a picture, a clip, or a step of a clip. The columns are:
 
     path         the clip or picture, relative to the table's folder; rows of one path belong together, in any order
     audio        the audio of the clip, if it is a file of its own

@@ -58,7 +58,7 @@ class TableColumns:
         numbers = [name for name in NUMBER_COLUMNS if name in names]
         found = ", ".join(names) or "nothing"
         if "path" not in names:
-            raise DatasetError(f"{path}: no column path, found: {found}; name the columns as `avfer corpora list` says")
+            raise DatasetError(f"{path}: no column path, found: {found}; name the columns as in `avfer corpora list`")
         if not ({"valence", "arousal", "expression"} & set(names) or units):
             raise DatasetError(f"{path}: no column valence, arousal, expression or au01 ..., found: {found}; add one")
         if len(set(units.values())) < len(units):

@@ -30,7 +30,7 @@ def test_all_corpora_of_the_catalog_are_listed_with_their_options(avfer):
     result = avfer("corpora", "list")
     assert result.code == WELL
     assert [line.split()[0] for line in result.out.splitlines()[1:]] == list(NAMES["corpus"])
-    assert "gold, split" in result.out
+    assert "gold, split" in result.out and "path, subject, time_s or frame, valence, arousal" in result.out
 
 
 def test_a_corpus_without_faults_is_counted(avfer, tmp_path):
