@@ -12,6 +12,12 @@ function canvasOf(canvas) {
   return [context, width, height];
 }
 
+/* Return the colour of text on a colour such as "#e69f00": black on light colours, else white. */
+function inkOn(colour) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#000" : "#fff";
+}
+
 /* Return the people of the page, the chosen one on top of the others. */
 function peopleToDraw() { return [...shownPeople().filter((person) => person !== chosen), ...(chosen ? [chosen] : [])]; }
 
@@ -30,7 +36,7 @@ function drawBoxes() {
     context.strokeRect(x1, y1, x2 - x1, y2 - y1);
     const top = Math.max(0, y1 - 17);
     context.fillRect(x1 - 1, top, context.measureText(person.label).width + 8, 17);
-    context.fillStyle = "#fff";
+    context.fillStyle = inkOn(person.colour);
     context.fillText(person.label, x1 + 3, top + 13);
   }
 }
@@ -81,7 +87,7 @@ function drawPlane() {
   context.textAlign = "center";
   context.fillText("excited", width / 2, 15);
   context.fillText("calm", width / 2, height - 7);
-  for (const [text, at, turn] of [["unpleasant", 15, -1], ["pleasant", width - 15, 1]]) {
+  for (const [text, at, turn] of [["unpleasant", 12, -1], ["pleasant", width - 12, 1]]) {
     context.save();
     context.translate(at, height / 2);
     context.rotate((turn * Math.PI) / 2);

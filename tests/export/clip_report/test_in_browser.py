@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from avfer.export.clip_report.html_report import HtmlReport
+from avfer.export.colours import line_colour
 from avfer.export.person_rows import clips_of
 from avfer.provenance import Provenance
 from avfer.types import NO_TRACK
@@ -451,3 +452,8 @@ def test_a_clip_without_faces_and_voice_has_its_coverage_and_no_person(chromium,
 def test_a_value_that_rounds_to_zero_has_no_minus(opened):
     shown = opened.page.evaluate("() => [-0.004, 0.004, -0.006].map(value => signed(value))")
     assert shown == ["+0.00", "+0.00", "−0.01"] and opened.page.evaluate("() => degrees(-0.04)") == "+0.0°"
+
+
+def test_the_name_on_a_box_can_be_read_on_every_colour(opened):
+    shown = opened.page.evaluate("colours => colours.map(inkOn)", [line_colour(number) for number in range(6)])
+    assert shown == ["#fff", "#fff", "#fff", "#000", "#000", "#000"]
