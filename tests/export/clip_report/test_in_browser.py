@@ -281,6 +281,9 @@ def test_a_photograph_is_shown_with_the_values_of_its_faces_and_without_a_player
         page.locator(".face-values button").nth(1).click()
         page.wait_for_selector(".face-values th:nth-child(3) button[aria-pressed=true]")
         assert opened.scroll_width == 1280
+        page.emulate_media(media="print")
+        assert page.locator(".screen img").is_visible()
+        page.emulate_media(media="screen")
         page.locator("#clip-after").click()
         page.wait_for_function(READY)
         assert page.locator("#play").is_visible() and page.locator("img").count() == 0 and opened.errors == []
