@@ -66,7 +66,7 @@ def score(config: EvalConfig, *, overwrite: bool = False, quiet: bool = True) ->
     _check_folder(config, corpus)
     source = _open_source(config, overwrite, quiet)
     found = collect(config, source.predictions(corpus, config.partition))
-    _check_found(config, corpus, found)
+    _check_found(config, corpus, source, found)
     return _make_report(config, corpus, source, found)
 
 
@@ -122,7 +122,7 @@ def _check_folder(config: EvalConfig, corpus: Corpus) -> None:
         )
 
 
-def _check_found(config: EvalConfig, corpus: Corpus, found: Collected) -> None:
+def _check_found(config: EvalConfig, corpus: Corpus, source: PredictionSource, found: Collected) -> None:
     """Raise DatasetError if there is nothing to score."""
     where = f"the {config.partition} partition of {corpus.name} at {corpus.root}"
     if not found.labelled:
@@ -132,6 +132,9 @@ def _check_found(config: EvalConfig, corpus: Corpus, found: Collected) -> None:
         kinds = ", ".join(kind.replace("_", " ") for kind in found.labelled)
         hint = "check the folder behind --predictions, or choose another pipeline or model"
         names = ", ".join(dict.fromkeys(name for names in found.unpredicted.values() for name in names[:3]))
+        if isinstance(source, TableFolder) and not source.origin.facts:
+            expected = "a table is named after its recording or the file of it, with .parquet, .csv or .jsonl"
+            raise DatasetError(f"{source.folder} has no table of {where} ({names}); {expected}")
         raise DatasetError(
             f"{where} is labelled with {kinds}, but no prediction has values of these at its steps"
             f" ({names or 'pictures'}); {hint}"

@@ -126,7 +126,7 @@ def test_a_table_in_another_folder_is_not_that_of_a_clip_named_by_its_path(recor
     (recordings / "labels.csv").write_text("path,frame,valence\none.mp4,0,0.5\none.mp4,1,0.1\n")
     tables_in(recordings / "tables", "ben/one.parquet")
     config = with_pipeline(recordings, corpus="table", partition="train").model_dump(exclude={"pipeline"})
-    with pytest.raises(DatasetError, match="no prediction has values of these"):
+    with pytest.raises(DatasetError, match=r"tables has no table of the train partition .* \(one\.mp4\); a table is"):
         score(make_config(config | {"predictions": recordings / "tables"}, "a test"))
 
 
