@@ -83,7 +83,8 @@ class AffWild2Layout:
         self._texts = [path for folder in self._tree for path in files(folder, ".txt")]
         self.tasks: tuple[AbawTask, ...] = tuple(task for task in TASKS if self._places(task))
         if not self.tasks:
-            raise not_found("Aff-Wild2", root, (*YEARS, "training_set_annotations.txt"))
+            looked_for = (*(f"{year}/Train_Set" for year in YEARS), "training_set_annotations.txt")
+            raise not_found("Aff-Wild2", root, looked_for)
 
     def annotations(self, task: str) -> Annotations:
         """Return the newest annotations of a task; older ones beside them are noted and not read.

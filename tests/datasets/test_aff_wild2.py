@@ -201,5 +201,6 @@ def test_a_partition_that_was_not_copied_is_noted(tmp_path):
 
 def test_a_wrong_root_raises_an_error_that_lists_what_was_sought(tmp_path):
     images(tmp_path, "video1", 1)
-    with pytest.raises(DatasetError, match=r"VA_Set.*found: cropped_aligned/"):
+    va(tmp_path, folder="VA_Set/labels")
+    with pytest.raises(DatasetError, match=r"looked for VA_Set/Train_Set, .*found: cropped_aligned/, VA_Set/"):
         AffWild2(tmp_path)
