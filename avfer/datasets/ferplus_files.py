@@ -89,7 +89,9 @@ class FerPlusFolders:
         path = self.path(partition, name)
         if path is None:
             folder = self._folders.get(partition, FOLDERS[partition][0])
-            raise DatasetError(f"the picture {name} is not in {folder}; copy the pictures of FER+ there")
+            raise DatasetError(
+                f"the picture {name} is not in {folder}; make the pictures there with FER+'s generate_training_data.py"
+            )
         return open_picture(path, path)
 
     def _pictures_of(self, partition: Partition) -> dict[str, Path]:

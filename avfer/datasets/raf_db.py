@@ -36,6 +36,7 @@ HOMES = ("basic/basic", "basic", "RAF-DB/basic/basic", "RAF-DB/basic")  # archiv
 NAME = re.compile(r"(train|test)_[0-9]+")
 ALIGNED = "_aligned"  # end of the names of aligned pictures
 FOLDERS: PartitionNames = {"train": ("train",), "test": ("test",)}
+OTHER_LIST = "give the folder 'basic' (compound expressions have 11 classes), or copy the file again"
 TWO_FOLDERS = "pictures in two folders: the first is kept"
 Pictures = Literal["aligned", "original"]
 
@@ -130,7 +131,7 @@ def _read_list(path: Path, pictures: dict[str, Path], notes: Notes) -> dict[str,
             continue
         label = integer(cells[1], where)
         if not 1 <= label <= len(CLASSES):
-            raise DatasetError(f"{where}: class must be 1 to {len(CLASSES)}, got {label}; copy the file again")
+            raise DatasetError(f"{where}: class must be 1 to {len(CLASSES)}, got {label}; {OTHER_LIST}")
         partition: Partition = "train" if match[1] == "train" else "test"
         found[match[0]] = Face(partition, CLASSES[label - 1], pictures.get(match[0]))
     missing = [name for name, face in found.items() if face.path is None]

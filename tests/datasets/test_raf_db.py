@@ -68,7 +68,7 @@ def test_the_list_may_have_a_mark_and_crlf(tmp_path):
     ("line", "message"),
     [
         ("train_00001.jpg 0", "line 2: class must be 1 to 7, got 0"),
-        ("train_00001.jpg 8", "line 2: class must be 1 to 7, got 8"),
+        ("train_00001.jpg 8", "line 2: class must be 1 to 7, got 8; give the folder 'basic'"),
         ("train_00001.jpg,5", "line 2: expected 'train_00001.jpg 5', got 'train_00001.jpg,5'"),
         ("dev_00001.jpg 5", "line 2: .* got 'dev_00001.jpg 5'"),
         ("train_00001.jpg happy", "'happy' is not a number"),
