@@ -25,7 +25,7 @@ from avfer.local_paths import check_path
 from avfer.yaml_reader import shown
 
 SUFFIXES = (".csv", ".parquet")
-AS_TEXT = ConvertOptions(column_types={"path": pa.string(), "id": pa.string()})  # 007 and NA are names, too
+TEXT_COLUMNS = ("path", "id")  # 007 and NA are names, too
 PLAN_COLUMNS = re.compile(r"id|path|size|modified|hash|duration|part|p_.*")  # beside those of the tables
 
 
@@ -63,7 +63,7 @@ def read_manifest(text: str) -> Manifest:
     data = remote.read_bytes(text)
     try:
         csv = text.lower().endswith(".csv")
-        table = read_csv(BytesIO(data), convert_options=AS_TEXT) if csv else read_table(BytesIO(data))
+        table = _read_csv(data) if csv else read_table(BytesIO(data))
         names = table.column_names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the manifest {text} cannot be read: {' '.join(str(error).split())}") from error
@@ -83,6 +83,25 @@ def read_manifest(text: str) -> Manifest:
     ids: Sequence[str | None] = _texts(table, "id", text) if "id" in names else [None] * len(paths)
     base = remote.parent(text)
     return Manifest(text, base, [path for path in paths if path], ids, own.replace_schema_metadata(None))
+
+
+def _read_csv(data: bytes) -> pa.Table:
+    """Return the table of a CSV file. A column of whole numbers stays text if one begins with 0, such as subject 007.
+
+    Raises pa.ArrowException if it cannot be parsed.
+    """
+    table = read_csv(BytesIO(data), convert_options=_as_text(TEXT_COLUMNS))
+    names = [column.name for column in table.schema if pa.types.is_integer(column.type)]
+    if not names or len(set(table.column_names)) < table.num_columns:
+        return table
+    texts = read_csv(BytesIO(data), convert_options=_as_text(names))
+    padded = [name for name in names if any(re.match(r"0\d", text) for text in texts[name].to_pylist() if text)]
+    return read_csv(BytesIO(data), convert_options=_as_text([*TEXT_COLUMNS, *padded])) if padded else table
+
+
+def _as_text(names: Sequence[str]) -> ConvertOptions:
+    """Return options that read some columns as text."""
+    return ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
 
 
 def _texts(table: pa.Table, name: str, manifest: str) -> list[str | None]:

@@ -55,6 +55,14 @@ def test_paths_and_ids_are_text_whatever_they_look_like(label, tmp_path):
     assert set(labels(tmp_path / "out")) == {"001", "NA"}
 
 
+def test_numbers_with_leading_zeros_stay_text(label, listed, tmp_path):
+    listed.write_text("path,subject,age\nx/a.mp4,007,20\nx/b.mp4,12,31\n")
+    label("m.csv")
+    table = labels(tmp_path / "out")["x/a.mp4"]
+    assert set(table["subject"].to_pylist()) == {"007"} and set(table["age"].to_pylist()) == {20}
+    assert set(labels(tmp_path / "out")["x/b.mp4"]["subject"].to_pylist()) == {"12"}
+
+
 def test_two_spellings_of_one_id_are_an_error(label, listed):
     listed.write_text("id,path\nset/one,x/a.mp4\n./set//one,x/b.mp4\n")
     with pytest.raises(ConfigError, match="would both be called 'set/one'"):
