@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEGEND_COLUMNS = 6  # people beside each other
+LEGEND_COLUMNS, LEGEND_ROW = 6, 0.17  # people beside each other; inches, of a row of them
+POINTS = 72  # in an inch
 PANELS = (("valence", "unpleasant – pleasant"), ("arousal", "calm – excited"))
 MAP_COLUMNS = 900  # steps in time of a heat map
 MAP_ROW, MAPS_HEIGHT = 0.14, 200.0  # inches, of an action unit, and of all of them at most
+COLOUR_BAR = 0.08  # inches, height of the scale of action units
 ANGLE_HEIGHT = 0.9  # inches
 LEGEND_BELOW = 0.22  # inches, of the expressions, below the strips
 
@@ -58,7 +60,7 @@ def plot_table(table: pa.Table) -> "Figure":
     mapped = [person for person in people if units and has_values(person, units)]
     angles = [shown for columns in (POSE_COLUMNS, GAZE_COLUMNS) if (shown := present_columns(people, columns))]
     strips = _strips_height(people)
-    legend = 0.17 * (-(-len(people) // LEGEND_COLUMNS) - 1)  # inches, of the rows beyond the first
+    legend = LEGEND_ROW * -(-len(people) // LEGEND_COLUMNS) if len(people) > 1 else 0.0  # inches, below the title
     heights = [2.0, 2.0, strips]
     heights += [min(MAP_ROW * len(units), MAPS_HEIGHT / len(mapped)) for _ in mapped]
     heights += [ANGLE_HEIGHT for columns in angles for _ in columns]
@@ -74,7 +76,8 @@ def plot_table(table: pa.Table) -> "Figure":
         _plot_lines(axes, people, name, hint)
     _plot_strips(strip, people, names)
     if "clip" in metadata:
-        valence.set_title(metadata["clip"], loc="left", fontsize=11, fontweight="bold")
+        above = pyplot.rcParams["axes.titlepad"] + POINTS * legend
+        valence.set_title(metadata["clip"], loc="left", pad=above, fontsize=11, fontweight="bold", parse_math=False)
     if len(people) > 1:
         valence.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
     if len(table):
@@ -145,7 +148,8 @@ def _plot_action_units(
         axes.spines[:].set_visible(False)
         axes.set_title(f"{title}\n{person.label}" if number == 0 else person.label, loc="left", fontsize=9)
         if number == 0:
-            bar = axes.inset_axes((0.8, 1.03, 0.2, 0.03))
+            height = COLOUR_BAR / min(MAP_ROW * len(columns), MAPS_HEIGHT / len(people))
+            bar = axes.inset_axes((0.8, 1 + height, 0.2, height))
             axes.figure.colorbar(image, cax=bar, orientation="horizontal", ticks=(0, 0.5, 1))
             bar.tick_params(labelsize=7, top=True, labeltop=True, bottom=False, labelbottom=False)
 

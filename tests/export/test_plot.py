@@ -1,11 +1,13 @@
 """Matplotlib figures: the affect of a clip, and the learning curve of a training run."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from matplotlib import pyplot
 
 from avfer.export.plot import plot_learning_curve, plot_table
-from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track, with_measures
+from tests.export.tracks import SOURCE, TRACKS, TWO_PEOPLE, make_track, with_measures
 
 
 @pytest.mark.parametrize("name", TRACKS)
@@ -14,6 +16,32 @@ def test_every_result_can_be_plotted(name, tmp_path):
     figure.savefig(tmp_path / "a.png")
     assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes[:2]] == ["valence", "arousal"]
     assert figure.axes[0].get_title(loc="left") == "talk.mp4"
+    pyplot.close(figure)
+
+
+def test_the_name_of_a_clip_is_no_formula(tmp_path):
+    figure = make_track([(0, 1)], 1, source=replace(SOURCE, clip="cost_$5_and_$6.mp4")).plot()
+    figure.savefig(tmp_path / "a.png")
+    pyplot.close(figure)
+
+
+def test_the_name_of_a_clip_is_above_the_legend_of_any_number_of_people():
+    for people in (2, 14):
+        track = make_track([(0, person) for person in range(people)], 1, source=replace(SOURCE, clip="long" * 20))
+        figure = track.plot()
+        figure.canvas.draw()
+        axes = figure.axes[0]
+        title = next(text for text in axes.get_children() if getattr(text, "get_text", str)() == "long" * 20)
+        assert title.get_window_extent().y0 >= axes.get_legend().get_window_extent().y1 - 3
+        assert title.get_window_extent().y1 <= figure.bbox.y1
+        pyplot.close(figure)
+
+
+def test_the_scale_of_few_action_units_has_a_height():
+    figure = plot_table(with_measures(TRACKS["one frame"]))
+    figure.canvas.draw()
+    (bar,) = figure.axes[3].child_axes
+    assert bar.get_window_extent().height > 5
     pyplot.close(figure)
 
 
