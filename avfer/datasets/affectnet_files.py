@@ -230,7 +230,7 @@ def _find_list(root: Path, name: str) -> Path | None:
 
 def _unpacked(root: Path, wanted: Iterable[str]) -> Iterator[Path]:
     """Yield the folders with one of the names; of `lists/lists`, as archives unpack, the inner one."""
-    for folder in search_folders(root, wanted, depth=2):
+    for folder in search_folders(root, wanted):
         yield find_folder(folder, folder.name) or folder
 
 

@@ -72,6 +72,14 @@ def test_the_full_release_is_read_with_and_without_a_header(tmp_path, header, li
     assert check(AffectNet(tmp_path)).passed
 
 
+@pytest.mark.parametrize("above", ["Manually_Annotated_compressed", "Manually_Annotated_compressed/" * 2])
+def test_pictures_in_the_folder_of_their_archive_are_found(tmp_path, above):
+    full(tmp_path)
+    (tmp_path / above).mkdir(parents=True)
+    (tmp_path / "Manually_Annotated_Images").rename(tmp_path / above / "Manually_Annotated_Images")
+    assert check(AffectNet(tmp_path)).partitions["dev"].pictures == 11
+
+
 def test_class_none_has_affect_without_an_expression_and_no_face_has_neither(tmp_path):
     corpus = AffectNet(full(tmp_path))
     found = {example.id: labels_of(example) for example in corpus.examples("dev")}
