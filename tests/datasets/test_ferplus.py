@@ -177,7 +177,7 @@ def test_a_missing_picture_is_a_fault_and_its_row_is_kept(tmp_path):
     assert not report.passed and report.partitions["test"].pictures_missing == 1
     assert report.partitions["test"].steps == len(VOTES)
     corpus = FerPlus(tmp_path)
-    with pytest.raises(DatasetError, match="fer20000010 is not in .*; make the pictures there"):
+    with pytest.raises(DatasetError, match=r"fer20000010 is not in .*; make the pictures there"):
         corpus.picture(list(corpus.examples("test"))[-1])
 
 
