@@ -103,12 +103,10 @@ def methods(metadata: Mapping[str, str], recording: str, still: bool = False) ->
     recording: what was analysed, "recording (5.2 s, 120 frames)" or "picture"; still: whether it is a photograph, of
     which stages that need time are left out. Stages that need sound or pictures are left out if the clip has none.
     """
-    version, name = metadata.get("version", "?"), metadata.get("pipeline_name") or "of its own"
-    sha256 = metadata.get("pipeline_sha256", "")
+    device = metadata.get("device")
     parts = [
-        f"The {recording} was analysed with avfer {version}, pipeline {name}"
-        f"{f' (sha256 {sha256[:12]})' if sha256 else ''}"
-        f"{', on the device ' + device if (device := metadata.get('device')) else ''}."
+        f"The {recording} was analysed with avfer {metadata.get('version') or '(version not stated in the table)'}"
+        f"{_pipeline(metadata)}{f', on the device {device}' if device else ''}."
     ]
     stages = {line.use for line in _stages(metadata)} & (STILL_STAGES if still else set(STAGES))
     stages -= SOUND_STAGES if is_silent(metadata) else set()
@@ -123,12 +121,18 @@ def methods(metadata: Mapping[str, str], recording: str, still: bool = False) ->
     return " ".join([*parts, *caveats(metadata)])
 
 
+def _pipeline(metadata: Mapping[str, str]) -> str:
+    """Return which pipeline made a table, ", pipeline aver (sha256 898112b04636)", as far as the table states it."""
+    name, sha256 = metadata.get("pipeline_name"), metadata.get("pipeline_sha256", "")[:12]
+    if not name:
+        return f", a pipeline with the sha256 {sha256}" if sha256 else ""
+    return f", pipeline {name}{f' (sha256 {sha256})' if sha256 else ''}"
+
+
 def bibtex(metadata: Mapping[str, str]) -> str:
     """Return BibTeX entries of avfer and of what the embedded weights of a table were made from."""
-    version = metadata.get("version", "")
-    own = (
-        f"@software{{avfer,\n  author = {{{{The avfer developers}}}},\n  title = {{avfer}}, version = {{{version}}}\n}}"
-    )
+    version = f", version = {{{metadata['version']}}}" if metadata.get("version") else ""
+    own = f"@software{{avfer,\n  author = {{{{The avfer developers}}}},\n  title = {{avfer}}{version}\n}}"
     keys = [key for name in embedded_cards(metadata) for key in CITED.get(name, [])]
     detectors = {line.options.get("detector", "mtcnn") for line in _stages(metadata) if line.use == "detect_faces"}
     if "mtcnn" in detectors and not has_no_pictures(metadata):

@@ -230,6 +230,21 @@ def test_texts_on_sound_alone_leave_out_faces(tmp_path):
     assert "The sound was described in windows over time" in clip["methods"] and "mtcnn" not in clip["bibtex"]
 
 
+@pytest.mark.parametrize(
+    ("stated", "begin"),
+    [
+        ({}, "avfer (version not stated in the table)."),
+        ({"version": "1.0", "pipeline_sha256": "ab" * 32}, "avfer 1.0, a pipeline with the sha256 abababababab."),
+        ({"version": "1.0", "pipeline_name": "aver", "device": "cpu"}, "avfer 1.0, pipeline aver, on the device cpu."),
+    ],
+)
+def test_methods_state_no_more_about_the_pipeline_than_the_table(tmp_path, stated, begin):
+    table = TWO_PEOPLE.to_table().replace_schema_metadata(stated)
+    (clip,) = page_data(write(table, tmp_path))["clips"]
+    assert clip["methods"].startswith(f"The recording (2.8 s, 70 frames) was analysed with {begin} ")
+    assert ("version = {1.0}" in clip["bibtex"]) == ("version" in stated) == ("version" in clip["bibtex"])
+
+
 def test_one_frame_is_no_frames(tmp_path):
     (clip,) = page_data(write(TRACKS["one frame"].to_table(), tmp_path))["clips"]
     assert clip["lead"].startswith("1 frame in") and "1 frame)" in clip["methods"]
