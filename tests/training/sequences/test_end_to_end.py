@@ -111,7 +111,8 @@ def test_an_error_in_one_of_several_processes_is_raised_as_on_one(clips, tmp_pat
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_frozen_backbone_stays_unchanged_to_the_bit(clips, tmp_path, frozen):
-    config = settings(clips, tmp_path, backbone=LITE | {"frozen": frozen}, size=None, epochs=1)
+    small: dict[str, Any] = {"size": None, "length": 4, "stride": 20, "epochs": 1}
+    config = settings(clips, tmp_path, backbone=LITE | {"frozen": frozen}, **small)
     before = avfer.create("aver_lite", weights="builtin").state_dict()
     train(config)
     after = avfer.create("aver_lite", weights=tmp_path / "out/backbone.safetensors").state_dict()
