@@ -86,7 +86,8 @@ def predict_pictures(
     steps = ((example, step) for example in examples for step in range(len(example)))
     batches = iter(lambda: list(islice(steps, BATCH)), [])
     rows = ((e, row) for some in batches for (e, _), row in zip(some, _predict(network, corpus, some), strict=True))
-    for _, group in groupby(rows, key=lambda row: row[0].id):
+    # By object, not by name: a faulty copy may have one name in two folders. `same` keeps the last object alive.
+    for _, group in groupby(rows, key=lambda row: id(row[0])):
         same = list(group)
         yield same[0][0], np.stack([values for _, values in same])
 

@@ -1,6 +1,7 @@
 """Predictions that an evaluation makes itself: by a pipeline on recordings, by a network on pictures."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,14 @@ def test_a_network_predicts_the_pictures_of_a_corpus(faces):
     assert report.weights == {"aver_lite.safetensors": builtin_card("aver_lite").sha256}
     assert "FER+" in report.facts["aver_lite was trained on"]
     assert "steps without a prediction" not in report.facts
+
+
+def test_pictures_of_one_name_in_two_folders_are_scored_each(faces):
+    for folder in ("Angry", "Happy"):
+        (faces / "sfew" / "Val_Aligned_Faces" / folder).mkdir(parents=True)
+        shutil.copy(faces / "neutral_1.png", faces / "sfew" / "Val_Aligned_Faces" / folder / "Film_1_1.png")
+    report = score(with_network(faces, corpus="sfew", root=faces / "sfew"))
+    assert report.expression and report.expression.confusion.sum() == 2
 
 
 def test_frames_without_a_picture_are_filled_and_the_report_states_how(faces):
