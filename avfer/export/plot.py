@@ -189,6 +189,6 @@ def _plot_strips(axes: "Axes", people: list[TrackSeries], names: list[str]) -> N
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     if colours:
-        keys = [Patch(color=colours[name], label=name) for name in names if name in colours]
+        keys = [Patch(color=colours[name], label=name) for name in dict.fromkeys([*names, *colours]) if name in colours]
         below = (0, -LEGEND_BELOW / _strips_height(people))
         axes.legend(handles=keys, loc="upper left", bbox_to_anchor=below, ncols=8, frameon=False, fontsize=8)

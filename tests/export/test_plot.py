@@ -71,6 +71,14 @@ def test_measures_are_plotted_where_the_table_has_values():
     pyplot.close(without)
 
 
+def test_expressions_without_probabilities_are_in_the_legend():
+    table = TWO_PEOPLE.to_table()
+    figure = plot_table(table.drop_columns([name for name in table.column_names if name.startswith("p_")]))
+    legend = figure.axes[2].get_legend()
+    assert sorted(text.get_text() for text in legend.get_texts()) == ["happiness", "neutral"]
+    pyplot.close(figure)
+
+
 def test_a_single_frame_is_plotted_as_dots():
     figure = plot_table(with_measures(TRACKS["one frame"]))
     dots = [sum(line.get_marker() == "." for line in axes.lines) for axes in figure.axes]

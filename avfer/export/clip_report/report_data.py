@@ -52,7 +52,7 @@ class ClipTable:
 def clip_data(clip: ClipTable) -> dict[str, object]:
     """Return all that the page shows of a clip, fit for JSON without NaN."""
     table, rows, metadata = clip.table, clip.rows, metadata_of(clip.table.schema)
-    names, units = class_names(table), action_unit_columns(table)
+    names, units = _expression_names(table), action_unit_columns(table)
     order = _by_presence(rows.people)
     people = [_person(rows, rows.people[number], names, units, _faces(clip, number)) for number in order]
     for number, person in enumerate(people):
@@ -79,6 +79,12 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
         "pipeline": metadata.get("pipeline", ""),
         "facts": [[key, text] for key, text in metadata.items() if key not in {"pipeline", "weights", "clip"}],
     }
+
+
+def _expression_names(table: pa.Table) -> list[str]:
+    """Return the expressions of a table: those with a column of probabilities, and others that occur."""
+    occurring = table["expression"].drop_null().unique().to_pylist() if "expression" in table.column_names else []
+    return list(dict.fromkeys([*class_names(table), *sorted(occurring)]))
 
 
 def _by_presence(people: Sequence[PersonRows]) -> list[int]:

@@ -175,6 +175,13 @@ def test_a_table_without_the_columns_of_faces_and_measures_has_a_page(tmp_path):
     assert clip["units"] == [] and [name for name, _ in clip["people"][0]["columns"]] == ["valence", "arousal"]
 
 
+def test_expressions_without_probabilities_have_a_colour(tmp_path):
+    table = TWO_PEOPLE.to_table().select(["clip", "time_s", "track", "expression"])
+    (clip,) = page_data(write(table, tmp_path))["clips"]
+    assert [one["name"] for one in clip["expressions"]] == ["happiness", "neutral"]
+    assert set(person_rows(clip["people"][0])[1]["expression"]) == {0, 1}
+
+
 def test_hostile_texts_are_data_that_cannot_leave_their_element(tmp_path):
     weights = {f"{HOSTILE}</script><script>alert(2)</script>": "ab" * 32}
     source = Provenance(HOSTILE, pipeline="<!--<script>", device="<b onload=alert(3)>", weights=weights)
