@@ -97,8 +97,8 @@ def _draw_panel(
     place = (x, y, x + WIDTH * size, y + HEIGHT * size)
     pen.rounded_rectangle(place, radius=size // 3, fill=PANEL, outline=edge, width=max(1, size // 8))
     expression = row["expression"]
-    probability = row[f"p_{expression}"] if expression else None
-    label = f"{name}  {expression} {probability:.0%}" if expression and isinstance(probability, float) else name
+    probability = row.get(f"p_{expression}")
+    label = f"{name}  {expression or ''} {f'{probability:.0%}' if isinstance(probability, float) else ''}".rstrip()
     pen.text((x + size * 0.4, y + size * 0.1), label, fill=INK, font=font)
     for line, (letter, column) in enumerate((("V", "valence"), ("A", "arousal"))):
         value = row[column]

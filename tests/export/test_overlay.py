@@ -70,6 +70,14 @@ def test_a_face_has_the_number_and_the_colour_of_its_person():
     assert np.array_equal(images[0], images[1]) and not np.array_equal(images[0], images[2])
 
 
+def test_an_expression_without_probability_is_drawn():
+    plain, whole = np.full((200, 200, 3), 90, np.uint8), table(1)
+    without = whole.drop_columns([name for name in whole.column_names if name.startswith("p_")])
+    nameless = without.set_column(without.column_names.index("expression"), "expression", pa.nulls(1, pa.string()))
+    images = [draw_rows(plain, rows_by_frame(one)[0]) for one in (whole, without, nameless)]
+    assert not np.array_equal(images[0], images[1]) and not np.array_equal(images[1], images[2])
+
+
 def test_a_value_that_rounds_to_zero_has_no_minus():
     table_1 = table(1)
     images: list[np.ndarray] = []
