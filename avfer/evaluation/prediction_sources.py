@@ -103,7 +103,7 @@ class TableFolder:
     def _read_metadata(self, path: Path) -> dict[str, str]:
         """Return a table's metadata; add its facts and weights, of which all are listed that differ between tables."""
         metadata = table_metadata(path)
-        self.origin.weights |= json.loads(metadata.get("weights", "{}"))
+        self.origin.weights |= _weights(metadata)
         for key, fact in METADATA_FACTS.items():
             value = metadata.get(key, UNKNOWN)
             known = self.origin.facts.setdefault(fact, value)
@@ -210,7 +210,16 @@ def table_metadata(path: Path) -> dict[str, str]:
         metadata: dict[bytes, bytes] = pyarrow.parquet.read_schema(path).metadata or {}
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} is not a Parquet file: {' '.join(str(error).split())}; make it again") from error
-    return {key.decode(): value.decode(errors="replace") for key, value in metadata.items()}
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in metadata.items()}
+
+
+def _weights(metadata: dict[str, str]) -> dict[str, str]:
+    """Return weight file -> sha256 of the metadata of a table; empty if another program means something else by it."""
+    try:
+        found = json.loads(metadata.get("weights", "{}"))
+    except ValueError:
+        return {}
+    return {str(file): str(digest) for file, digest in found.items()} if isinstance(found, dict) else {}
 
 
 def with_probabilities(table: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:

@@ -32,6 +32,7 @@ NOT_MEASURED = (
     " that has a head for them (avfer models list), or with --set output=affect, whose units follow from expressions"
 )
 
+MAX_FRAME = 10**8  # of a video; more are no frame numbers, but stamps of time
 PICTURES_NEEDED = "make it again, with a pipeline that reads pictures: rows of sound alone have no frames"
 
 
@@ -185,7 +186,9 @@ def _read_table(path: Path, video: str) -> pd.DataFrame:
     frames = numeric_column(table, "frame", video)
     if not len(table) or np.isnan(frames).any():
         raise DatasetError(f"{path} has rows without a frame number, or no rows; {PICTURES_NEEDED}")
-    _check_frames((frames < 0) | (frames % 1 != 0), frames, video, "have a frame that is not an integer >= 0")
+    whole = np.isfinite(frames) & (frames == np.floor(frames))
+    _check_frames((frames < 0) | ~whole, frames, video, "have a frame that is not an integer >= 0")
+    _check_frames(frames > MAX_FRAME, frames, video, f"have a frame above {MAX_FRAME:,}")
     return table.assign(frame=frames)
 
 

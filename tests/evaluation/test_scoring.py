@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import avfer
@@ -119,6 +120,14 @@ def test_expressions_and_units_are_scored_over_fixed_lists(tmp_path):
     assert units.scores.joined["f1_macro"] == pytest.approx(11 / 12)
     assert expression.confusion.sum() == VALID
     assert expression.confusion[-1, -1] == 0 and expression.confusion[-1].sum() == expression.support[-1] > 0
+
+
+@pytest.mark.parametrize("metadata", [{b"weights": b"best.pt"}, {b"weights": b"[1]"}, {b"\xff": b"\xff"}])
+def test_metadata_of_another_program_is_no_fault(tmp_path, metadata):
+    for path in write_truth(tmp_path / "tables", Toy(tmp_path)).iterdir():
+        pq.write_table(pq.read_table(path).replace_schema_metadata(metadata), path)
+    report = score(configured(tmp_path))
+    assert report.headline == {"ccc_valence": 1.0, "ccc_arousal": 1.0} and report.weights == {}
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

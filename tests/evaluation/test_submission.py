@@ -131,6 +131,8 @@ def spoil_frame(folder: Path, frame: float) -> None:
             r"no value of valence on any frame; no frame was read \(no_face\): label the video with smaller faces",
         ),
         (lambda folder: spoil_frame(folder, -1), r"1 rows have a frame that is not an integer >= 0 \(frames -1\)"),
+        (lambda folder: spoil_frame(folder, 1e13), r"1 rows have a frame above 100,000,000 \(frames 1e\+13\)"),
+        (lambda folder: spoil_frame(folder, np.inf), r"not an integer >= 0 \(frames inf\)"),
         (lambda folder: spoil_frame(folder, 2.5), r"not an integer >= 0 \(frames 2.5\)"),
     ],
 )
