@@ -1,4 +1,4 @@
-"""One colour for each expression, which colour-blind readers can distinguish."""
+"""One colour for each expression and state of a report, which colour-blind readers can distinguish."""
 
 from itertools import combinations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from avfer.export.clip_report.report_data import STATES
 from avfer.export.colours import EXPRESSION_COLOURS, expression_colour
 
 MACHADO = {  # Machado, Oliveira and Fernandes 2009, severity 1.0, applied to linear RGB
@@ -13,6 +14,10 @@ MACHADO = {  # Machado, Oliveira and Fernandes 2009, severity 1.0, applied to li
     "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
     "tritanopia": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
     "none": np.eye(3),
+}
+PALETTES = {
+    "expressions": EXPRESSION_COLOURS,
+    "states of a report": {name: colour for name, (_, colour) in STATES.items()},
 }
 BACKGROUNDS = ("#ffffff", "#1b2027")  # of a section, light and dark
 
@@ -29,9 +34,10 @@ def contrast(first: str, second: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.parametrize("palette", PALETTES)
 @pytest.mark.parametrize("blindness", MACHADO)
-def test_any_two_expressions_have_colours_that_differ_for_colour_blind_readers(blindness):
-    seen = {name: (np.array(MACHADO[blindness]) @ linear(colour)) for name, colour in EXPRESSION_COLOURS.items()}
+def test_any_two_colours_of_a_palette_differ_for_colour_blind_readers(blindness, palette):
+    seen = {name: (np.array(MACHADO[blindness]) @ linear(colour)) for name, colour in PALETTES[palette].items()}
     displayed = np.array([values.clip(0, 1) for values in seen.values()])
     displayed = np.where(displayed <= 0.0031308, displayed * 12.92, 1.055 * displayed ** (1 / 2.4) - 0.055)
     colours = dict(zip(seen, rgb2lab(displayed[None])[0], strict=True))

@@ -23,16 +23,17 @@ VALUES = ("valence", "arousal")
 SCORES = ("quality", "eye_closed", "speaking")  # of a face, in [0, 1]
 SPEECH = "speech"  # of the whole clip, in [0, 1]
 ANGLE_SCALE, UNIT_SCALE, BOX_SCALE = 100.0, 250.0, 1.0  # steps of a degree, of an action unit, of a pixel
-# Status of an instant -> its meaning and its colour, which no expression has.
+# Status of an instant -> its meaning and its colour, which no expression has. Colour-blind readers can distinguish any
+# two of them, as the expressions in `avfer.export.colours`.
 STATES = {
     "read": ("values were read from a face or a voice", "#8a939c"),
-    "no_face": ("no face was found on the frame", "#cfd6dd"),
-    "no_speech": ("there is no speech, and no face was found or looked for", "#b9c7c9"),
-    "low_quality": ("the face is covered, too small, blurred, dark or turned away", "#b8a6cf"),
-    "no_picture": ("the audio continues without video frames", "#d9cfae"),
-    "no_audio": ("the clip has no audio at this time", "#d3bcae"),
+    "no_face": ("no face was found on the frame", "#c1c1c1"),
+    "no_speech": ("there is no speech, and no face was found or looked for", "#8db3e7"),
+    "low_quality": ("the face is covered, too small, blurred, dark or turned away", "#655d8e"),
+    "no_picture": ("the audio continues without video frames", "#ecb692"),
+    "no_audio": ("the clip has no audio at this time", "#927f4d"),
     "decode_error": ("the frame is damaged, or the first one after lost frames", "#a0003c"),
-    "no value": ("there is no value, and the table does not state why", "#e3d3dd"),
+    "no value": ("there is no value, and the table does not state why", "#087062"),
 }
 OTHER_STATE = ("", "#7d6b8a")
 READ = "read"  # status of an instant on which at least one row has values
