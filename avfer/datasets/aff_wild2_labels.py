@@ -79,6 +79,8 @@ def read_multi_task(path: Path, notes: Notes) -> Iterator[tuple[str, PersonLabel
     rows: dict[str, list[tuple[int, int, list[float]]]] = {}
     parser = _CellParser(path)
     for line, name, given in _picture_lines(path):
+        while len(given) > width and not given[-1].strip():
+            given.pop()
         if len(given) != width:
             raise DatasetError(f"{path}, line {line}: {wrong_width(len(given) + 1, width + 1)}")
         video, frame = _frame(name, path, line)
@@ -163,7 +165,7 @@ def _frame(name: str, path: Path, line: int) -> tuple[str, int]:
     """Return the video and the 0-based frame of a picture `video/00001.jpg`."""
     video, _, picture = name.rpartition("/")
     stem = picture.rpartition(".")[0] or picture
-    if not re.fullmatch("[0-9]+", stem) or int(stem) < 1:
+    if not re.fullmatch("[0-9]{1,9}", stem) or int(stem) < 1:
         raise DatasetError(
             f"{path}, line {line}: the name of a picture must be the number of its frame, counted from 1, "
             f"got '{picture}'; copy the file again"

@@ -1,6 +1,7 @@
 """FEC (Vemulapalli and Agarwala, 2019): Google's triplets of faces, one of which has a different expression."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -138,7 +139,10 @@ class Fec(Corpus):
 
     def _picture_of(self, url: str, triplet_id: str) -> Path | None:
         """Return the picture named by the end of a URL, None if it is missing; note two URLs with the same end."""
-        name = PurePosixPath(unquote(urlsplit(url).path)).name
+        path = url
+        with suppress(ValueError):  # a damaged address, such as http://[a/b.jpg, has a name at its end as well
+            path = urlsplit(url).path
+        name = PurePosixPath(unquote(path)).name
         if name not in self._pictures:
             return None
         if self._addresses.setdefault(name, url) != url:

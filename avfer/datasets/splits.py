@@ -34,6 +34,7 @@ PARTITION_WORDS: dict[str, Partition] = {
     "test": "test",
 }
 SUBJECTS = re.compile(r"\bP?([0-9]+)(?:\s*-\s*P?([0-9]+))?\b", re.IGNORECASE)  # P16, or 15-18
+MAX_DIGITS = 6  # of the number of a subject
 PERCENTAGES = re.compile(r"([0-9]+)/([0-9]+)(?:/([0-9]+))?")
 SYNTAX = "write lines 'train: P16 P17' or 'P16,train'"
 
@@ -143,5 +144,7 @@ def _read_pairs(path: Path) -> Iterator[tuple[Partition, int]]:
         for first, last in SUBJECTS.findall(text):
             if current is None:
                 raise DatasetError(f"{path}, line {line}: subject {first} without a partition; {SYNTAX}")
+            if len(last or first) > MAX_DIGITS:
+                raise DatasetError(f"{path}, line {line}: no subject has the number {last or first}; {SYNTAX}")
             for subject in range(int(first), int(last or first) + 1):
                 yield current, subject

@@ -23,6 +23,7 @@ from avfer.datasets.single_label import middle
 from avfer.datasets.splits import read_percentages, split_by_percentages
 from avfer.datasets.table_rows import EXPRESSIONS, PathFacts, TableColumns, find_table, location, table_rows
 from avfer.errors import ConfigError, DatasetError
+from avfer.local_paths import is_file
 
 ALL_TRAIN = "no column partition: all of it is train; add one, or set split=70/15/15"
 OWN_CLASSES = "expressions that avfer has no name for: kept under the table's own names"
@@ -177,7 +178,7 @@ class Table(Corpus):
 
     def _file(self, path: str, where: str) -> Path | None:
         """Return the path of a file named in the table, None without a name. Raises DatasetError if it is missing."""
-        if path and not (self.root / path).is_file():
+        if path and not is_file(self.root / path):
             raise DatasetError(f"{where}: '{path}' is not in '{self.root}'; write paths relative to the table's folder")
         return self.root / path if path else None
 

@@ -22,6 +22,7 @@ BATCH = 4096  # rows of a Parquet file that are converted at a time
 TEXT_COLUMNS = ("path", "audio", "partition", "subject", "expression")
 NUMBER_COLUMNS = ("time_s", "frame", "valence", "arousal")
 ACTION_UNIT = re.compile(r"au0*([1-9][0-9]?)")
+MAX_FRAME = 1e9  # more are no frame numbers, but stamps of time
 MAX_INTENSITY = 5.0  # of an action unit
 EXPRESSIONS = (
     "neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "other"
@@ -107,7 +108,7 @@ class TableColumns:
     def values(self, row: TableRow) -> list[float]:
         """Return the cells of the columns `numbers`, NaN for a missing value.
 
-        Raises DatasetError for a value out of range: [-1, 1] valence and arousal, [0, 5] action units, frames >= 0.
+        Raises DatasetError for a value out of range: [-1, 1] valence and arousal, [0, 5] action units, [0, 1e9] frames.
         """
         where = location(self.path, row.line)
         return [self._value(row, name, where) for name in self.numbers]
@@ -116,8 +117,8 @@ class TableColumns:
         value = number(self.text(row, name), f"{where}, {name}")
         low, high = self._range(name)
         if value < low or value > high:
-            bounds = f"in [{low:g}, {high:g}]" if math.isfinite(high) else f">= {low:g}"
-            raise DatasetError(f"{where}: {name} must be {bounds}, got {value:g}; {_way_out(name)}")
+            bounds = f"[{low:g}, {high:g}]"
+            raise DatasetError(f"{where}: {name} must be in {bounds}, got {value:g}; {_way_out(name)}")
         if name == "frame" and not math.isnan(value) and not value.is_integer():
             raise DatasetError(f"{where}: frame must be a whole number, got {value:g}; count decoded frames from 0")
         return value
@@ -126,7 +127,7 @@ class TableColumns:
         """Return the smallest and the largest value that a column may have."""
         if name in self.action_units:
             return 0.0, MAX_INTENSITY
-        return {"time_s": (-math.inf, math.inf), "frame": (0.0, math.inf)}.get(name, (-1.0, 1.0))
+        return {"time_s": (-math.inf, math.inf), "frame": (0.0, MAX_FRAME)}.get(name, (-1.0, 1.0))
 
 
 def _way_out(name: str) -> str:

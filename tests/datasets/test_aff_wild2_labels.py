@@ -104,7 +104,7 @@ def test_multi_task_lines_may_be_valid_for_some_tasks_alone(tmp_path, test_list)
     units = ",".join(["1"] + ["0"] * 11)
     unknown = ",".join(["-1"] * 12)
     rows = (f"b/00007.jpg,0.5,-0.5,-1,{units}", f"a/00002.jpg,-5,-5,7,{unknown}", f"b/00003.jpg,0.1,0.2,0,{unknown}")
-    multi(tmp_path, *rows, f"b/00003.jpg,0.9,0.9,1,{units}")
+    multi(tmp_path, *rows, f"b/00003.jpg,0.9,0.9,1,{units},")
     text(tmp_path / "MTL_Challenge" / test_list, "image", "z/00002.jpg", "z/00010.jpg")
     images(tmp_path, "b", 7)
     corpus = AffWild2(tmp_path, task="mtl")
@@ -128,6 +128,7 @@ def test_multi_task_lines_may_be_valid_for_some_tasks_alone(tmp_path, test_list)
     [
         ("a/00001.jpg,0.1,0.2,3", "line 2: 4 cells, expected 16"),
         ("a/first.jpg,0,0,0" + ",0" * 12, "line 2: .*number of its frame, counted from 1, got 'first.jpg'"),
+        ("a/99999999999999999999.jpg,0,0,0" + ",0" * 12, "line 2: .*number of its frame"),
         ("00001.jpg,0,0,0" + ",0" * 12, "line 2: expected video/00001.jpg, got '00001.jpg'"),
         ("a/00001.jpg,0,0,8" + ",0" * 12, r"line 2: class must be 0 to 7 .*, got 8"),
         ("a/00000.jpg,0,0,0" + ",0" * 12, "line 2: .*counted from 1, got '00000.jpg'"),

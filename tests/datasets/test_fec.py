@@ -127,6 +127,11 @@ def test_pictures_are_named_as_their_urls_end(tmp_path):
         corpus.face(example, 2)
 
 
+def test_a_damaged_url_has_a_name_at_its_end_as_well(tmp_path):
+    corpus = Fec(fec(tmp_path, row((1, 1)).replace(f"{SITE}/b.jpg", "http://[photos/b.jpg")))
+    assert [path.name for path in only(corpus).pictures] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
 @pytest.mark.parametrize(("again", "count"), [("b.jpg", 0), ("2/b.jpg", 2), ("2/gone.jpg", 0)])
 def test_different_urls_with_the_same_file_name_are_counted(tmp_path, again, count):
     corpus = Fec(fec(tmp_path, row((1, 1)), *[row((1, 1), urls=("a.jpg", again, "c.jpg"))] * 2))

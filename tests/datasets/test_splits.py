@@ -33,7 +33,7 @@ def test_a_split_may_be_a_file(tmp_path, lines):
     assert any("outside the split" in note for note in corpus.notes.counts)
 
 
-@pytest.mark.parametrize("lines", [("P16 P17",), ("train: P16 dev: P17",), ("nothing",)])
+@pytest.mark.parametrize("lines", [("P16 P17",), ("train: P16 dev: P17",), ("nothing",), ("train: 1-99999999999",)])
 def test_a_file_of_another_syntax_raises_an_error(tmp_path, lines):
     with pytest.raises(DatasetError, match=r"split\.txt"):
         load_split(text(tmp_path / "split.txt", *lines))

@@ -142,6 +142,19 @@ def test_a_missing_value_in_any_spelling_is_a_label_that_is_not_valid(tmp_path):
     assert labels["expression"].valid.tolist() == labels["arousal"].valid.tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("frame", ["-1", "1e30"])
+def test_a_number_that_is_no_frame_raises_an_error(tmp_path, frame):
+    table(tmp_path, "path,frame,arousal", f"a.mp4,{frame},0.5")
+    with pytest.raises(DatasetError, match=r"line 2: frame must be in \[0, 1e\+09\], got"):
+        only(Table(tmp_path))
+
+
+def test_a_path_that_no_file_can_have_is_a_missing_file(tmp_path):
+    table(tmp_path, "path,arousal", "a" * 5000 + ".mp4,0.5")
+    with pytest.raises(DatasetError, match=r"line 2: 'a+\.mp4' is not in"):
+        only(Table(tmp_path))
+
+
 def test_rows_with_a_time_and_rows_with_a_frame_do_not_mix(tmp_path):
     table(tmp_path, "path,frame,time_s,arousal", "a.mp4,4,,0.5", "a.mp4,,0.2,0.5", "a.mp4,6,,0.5")
     with pytest.raises(DatasetError, match="line 3: one of several rows of this path without frame; give all of them"):
