@@ -40,7 +40,9 @@ def evaluate(
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option("--predictions", metavar="DIR", help="Score existing tables, one for each recording, in DIR."),
+        typer.Option(
+            "--predictions", metavar="DIR", help="Score existing tables, one for each recording, in DIR or below it."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="Folder of the report; default: avfer_eval.")

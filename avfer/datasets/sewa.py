@@ -6,6 +6,7 @@ from pathlib import Path
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
 from avfer.datasets.listing import (
+    MISSING_PARTITION,
     NO_RECORDING,
     REPEATED_RECORDING,
     SOUNDS,
@@ -53,6 +54,9 @@ class Sewa(Corpus):
         self._videos = _by_recording(_folders_with(self.root, "video"), VIDEOS, Notes())
         self._sounds = _by_recording(_folders_with(self.root, "audio"), SOUNDS, Notes())
         self._names = self._names_of(culture)
+        for partition in ("train", "dev") if culture is None else ():
+            if partition not in self.partitions:
+                self.notes.add(MISSING_PARTITION, f"{self.root}, {partition}")
         cultures = sorted({_culture(name) for name in self._names} - {""})
         self.distribution = f"AVEC 2017 to 2019, {' '.join(cultures) or 'German'}"
         self.protocol = f"gold standard and partitions as distributed{f'; {culture} alone' if culture else ''}"

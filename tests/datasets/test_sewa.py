@@ -4,7 +4,7 @@ import pytest
 from avfer.datasets.corpus import check, open_corpus
 from avfer.datasets.sewa import Sewa
 from avfer.errors import ConfigError, DatasetError
-from tests.datasets.on_disk import empty, only, text
+from tests.datasets.on_disk import count_notes, empty, only, text
 
 NAMES = ("Train_DE_01", "Train_DE_02", "Train_DE_10", "Devel_DE_01", "Test_HU_03")
 N = float("nan")
@@ -90,6 +90,13 @@ def test_damaged_labels_raise_an_error(tmp_path, lines, message):
     with pytest.raises(DatasetError, match=message) as error:
         only(Sewa(tmp_path), "train")
     assert "Train_DE_01.csv" in str(error.value)
+
+
+def test_a_partition_that_was_not_copied_is_noted(tmp_path):
+    assert count_notes(Sewa(sewa(tmp_path / "whole")), "missing") == 0
+    corpus = Sewa(sewa(tmp_path / "half", names=("Train_DE_01", "Test_CN_01")))
+    assert count_notes(corpus, "partitions of the distribution that are missing") == 1
+    assert count_notes(Sewa(tmp_path / "half", culture="CN"), "missing") == 0
 
 
 def test_one_culture_may_be_read_alone(tmp_path):
