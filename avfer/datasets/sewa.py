@@ -129,7 +129,7 @@ def _width(first: TableRow, path: Path) -> int:
 
 def _is_header(row: TableRow) -> bool:
     """Return whether a first row is a header, as in AVEC 2019; the files of 2017 and 2018 have none."""
-    return bool({plain(cell) for cell in row.cells} & {*COLUMNS[2:], *TIME_COLUMNS})
+    return bool({plain(cell.strip('"')) for cell in row.cells} & {*COLUMNS[2:], *TIME_COLUMNS})
 
 
 def _header_names(row: TableRow, path: Path) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ def test_a_step_without_a_label_is_kept_and_not_valid(tmp_path):
     "header",
     [
         "name;timestamp;arousal;valence;liking",  # AVEC 2019
+        '"name";"timestamp";"arousal";"valence";"liking"',
         "name;time;arousal;valence;liking",
         "Instance; Time; Arousal; Valence; Liking",
         ";timestamp;valence;arousal;quality;",
