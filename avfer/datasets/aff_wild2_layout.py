@@ -49,6 +49,7 @@ MULTI_TASK_FILES: dict[str, Partition] = {  # plain name of a file -> partition
     **dict.fromkeys(("mtl", "mtlchallengetestsetrelease"), "test"),  # lists of pictures without labels
 }
 TEST_LISTS: dict[str, AbawTask] = {"valencearousal": "va", "expression": "expr", "actionunit": "au"}
+EDITION = re.compile(r"([0-9]{1,3})(?:st|nd|rd|th)abaw")
 SIDE = re.compile(r"(.+)_(left|right)", re.IGNORECASE)
 OTHER_SIDE: dict[Side, Side] = {"left": "right", "right": "left"}
 OLDER = "older annotations of the same task: not read"
@@ -145,7 +146,7 @@ class AffWild2Layout:
         order = list(PLAIN_YEARS)
         of_task = [f for f in self._tree if PLAIN_YEARS.get(plain(f.name), ("", ""))[0] == task]
         with_sets = [folder for folder in of_task if any(_is_set(inside.name) for inside in folders(folder))]
-        return sorted(with_sets, key=lambda folder: order.index(plain(folder.name)))
+        return sorted(with_sets, key=lambda folder: (order.index(plain(folder.name)), _edition(folder)))
 
     def _multi_task(self, paths: list[Path]) -> Annotations:
         """Return the annotations in multi-task files, one file for each partition."""
@@ -214,6 +215,16 @@ def pictures_of(places: list[Path], notes: Notes) -> dict[int, Path]:
             else:
                 found[int(stem) - 1] = folder / name
     return found
+
+
+def _edition(folder: Path) -> int:
+    """Return the number of the competition in the path of annotations: 5 in `5th_ABAW_Annotations`; 0 without one."""
+    for name in map(plain, reversed(folder.parts)):
+        if match := EDITION.match(name):
+            return int(match[1])
+        if name.startswith("thirdabaw"):  # the spelling of 2022
+            return 3
+    return 0
 
 
 def _is_set(name: str) -> bool:

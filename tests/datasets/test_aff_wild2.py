@@ -6,7 +6,7 @@ from avfer.datasets.aff_wild2 import AffWild2
 from avfer.datasets.aff_wild2_layout import side_of
 from avfer.datasets.corpus import check, open_corpus, open_tasks
 from avfer.errors import ConfigError, DatasetError
-from tests.datasets.aff_wild2_files import EIGHT, TWELVE, images, va
+from tests.datasets.aff_wild2_files import EIGHT, TWELVE, VA_SET, images, va
 from tests.datasets.on_disk import count_notes, empty, only, text
 
 
@@ -147,9 +147,18 @@ def test_people_in_a_list_of_the_test_set_have_no_labels(tmp_path):
     assert [(e.id, e.labels, len(e)) for e in corpus.examples("test")] == [("video9", {}, 0), ("video10_left", {}, 0)]
 
 
-def test_the_newest_annotations_are_read(tmp_path):
-    va(tmp_path, "old", folder="VA_Set/Training_Set")
-    va(tmp_path, "new")
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("VA_Set/Training_Set", VA_SET),
+        (f"3rd ABAW Annotations/Third ABAW Annotations/{VA_SET}", f"5th_ABAW_Annotations/{VA_SET}"),
+        (f"Third_ABAW_Annotations/{VA_SET}", f"5th_ABAW_Annotations/{VA_SET}"),
+        (f"8th_ABAW_Annotations/8th_ABAW_Annotations/{VA_SET}", f"10th ABAW Annotations/{VA_SET}"),
+    ],
+)
+def test_the_newest_annotations_are_read(tmp_path, old, new):
+    va(tmp_path, "old", folder=old)
+    va(tmp_path, "new", folder=new)
     corpus = AffWild2(tmp_path)
     assert only(corpus).id == "new" and count_notes(corpus, "older annotations") == 1
 
