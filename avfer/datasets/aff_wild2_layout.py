@@ -140,9 +140,10 @@ class AffWild2Layout:
         return found
 
     def _places(self, task: AbawTask) -> list[Path]:
-        """Return the folders of a task, oldest first; for "mtl" the files."""
+        """Return the folders of a task, oldest first; for "mtl" the files, those of the latest edition first."""
         if task == "mtl":
-            return [path for path in self._texts if plain(path.stem) in MULTI_TASK_FILES]
+            found = [path for path in self._texts if plain(path.stem) in MULTI_TASK_FILES]
+            return sorted(found, key=_edition, reverse=True)
         order = list(PLAIN_YEARS)
         of_task = [f for f in self._tree if PLAIN_YEARS.get(plain(f.name), ("", ""))[0] == task]
         with_sets = [folder for folder in of_task if any(_is_set(inside.name) for inside in folders(folder))]
@@ -170,7 +171,8 @@ class AffWild2Layout:
         lists = [path for path in self._texts if "testset" in plain(path.stem) and "example" not in plain(path.stem)]
         words = [word for word, of_task in TEST_LISTS.items() if of_task == task]
         fitting = [path for path in lists if any(word in plain(path.stem) for word in words)]
-        people = [line.strip() for path in fitting[:1] for line in read_lines(path)]
+        latest = sorted(fitting, key=_edition, reverse=True)[:1]
+        people = [line.strip() for path in latest for line in read_lines(path)]
         return tuple(dict.fromkeys(person for person in people if person))
 
 

@@ -139,7 +139,8 @@ def test_labels_without_media_are_read_and_counted(tmp_path):
 def test_people_in_a_list_of_the_test_set_have_no_labels(tmp_path):
     va(tmp_path)
     listed = "Valence_Arousal_Estimation_Challenge_test_set_release.txt"
-    text(tmp_path / "lists" / listed, "video9", "video10_left", "", end="\r\n")
+    text(tmp_path / "10th ABAW" / "lists" / listed, "video9", "video10_left", "", end="\r\n")
+    text(tmp_path / "8th ABAW" / listed, "video8")
     text(tmp_path / "lists" / "Expression_Recognition_Challenge_test_set_release.txt", "other")
     text(tmp_path / "lists" / "CVPR_6th_ABAW_VA_test_set_example.txt", "image_location,valence,arousal")
     corpus = AffWild2(tmp_path)

@@ -123,6 +123,13 @@ def test_multi_task_lines_may_be_valid_for_some_tasks_alone(tmp_path, test_list)
     assert (test.id, test.labels, test.frames.tolist()) == ("z", {}, [1, 9])
 
 
+def test_the_multi_task_files_of_the_latest_edition_are_read(tmp_path):
+    for edition in ("4th_ABAW", "7th_ABAW", "10th_ABAW/MTL"):
+        multi(tmp_path / edition, f"{edition[:2]}/00001.jpg,0.5,-0.5,-1" + ",0" * 12)
+    corpus = AffWild2(tmp_path, task="mtl")
+    assert only(corpus).id == "10" and count_notes(corpus, "further multi-task files") == 2
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
