@@ -219,9 +219,9 @@ def pictures_of(places: list[Path], notes: Notes) -> dict[int, Path]:
     return found
 
 
-def _edition(folder: Path) -> int:
+def _edition(path: Path) -> int:
     """Return the number of the competition in the path of annotations: 5 in `5th_ABAW_Annotations`; 0 without one."""
-    for name in map(plain, reversed(folder.parts)):
+    for name in map(plain, reversed(path.parts)):
         if match := EDITION.match(name):
             return int(match[1])
         if name.startswith("thirdabaw"):  # the spelling of 2022
