@@ -28,6 +28,9 @@ VOICE_ONLY = (
 )
 ADVICE = "Use them to rank moments, not as measurements."
 NO_CARD = "see its card"
+PACKAGED: dict[str, str] = dict.fromkeys(
+    ("pnet.pt", "rnet.pt", "onet.pt", "silero_vad.jit"), "MIT"
+)  # of other packages
 NETWORK_KEYS = ("model", "backbone", "network")  # options of a stage that name its network
 
 
@@ -84,7 +87,7 @@ def mapped_note(metadata: Mapping[str, str], silent: bool = False, pictureless: 
 
 def _licence(name: str, sha256: str) -> str:
     card = _embedded_card(Path(name).stem, sha256)
-    return card.licence_weights if card else NO_CARD
+    return card.licence_weights if card else PACKAGED.get(name, NO_CARD)
 
 
 def _embedded_names(metadata: Mapping[str, str]) -> frozenset[str]:

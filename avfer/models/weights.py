@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError
@@ -216,6 +216,21 @@ def sha256(path: Path) -> str:
     """Return the hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@runtime_checkable
+class ReadsPackage(Protocol):
+    """A network whose constructor reads its weights from files of an installed package."""
+
+    @classmethod
+    def weight_paths(cls) -> tuple[Path, ...]:
+        """Return the paths of these files. Raises MissingExtra or WeightsError if the package is not installed."""
+        ...
+
+
+def packaged_files(network: object) -> dict[str, str]:
+    """Return the sha256 of the weight files of a network (a class) by their names; none unless it declares them."""
+    return {path.name: sha256(path) for path in network.weight_paths()} if isinstance(network, ReadsPackage) else {}
 
 
 def cache_folder() -> Path:

@@ -11,6 +11,7 @@ from avfer.catalog import check_call, find
 from avfer.detector import Detector
 from avfer.errors import ConfigError, MediaError
 from avfer.models.engine import Engine, choose_engine
+from avfer.models.weights import packaged_files
 from avfer.option_types import Count, Number, Share, check_options, option_errors
 from avfer.signal.exposure import brightened, gain
 from avfer.types import FaceDetections, FrameBatch
@@ -86,6 +87,10 @@ class DetectFaces:
         network = cast(Detector, find("detector", self.detector)().to(device))
         self.engine_used = choose_engine(network, self.engine, device)
         self._network = network if self.region is None else RegionDetector.within(network, self.region)
+
+    def files(self) -> dict[str, str]:
+        """Return the sha256 of the detector's weight files by their names; none unless the detector declares them."""
+        return packaged_files(find("detector", self.detector))
 
     def __call__(self, frames: FrameBatch) -> FaceDetections:
         """Return the faces on the key frames of a batch; none in a clip without video."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from avfer.catalog import check_call, find
+from avfer.models.weights import packaged_files
 from avfer.option_types import check_options, option_errors
 from avfer.signal.log_mel import SAMPLE_RATE
 from avfer.speech_detector import SpeechDetector
@@ -57,6 +58,10 @@ class DetectSpeech:
         """Build the detector; it is so small that the CPU is its best device, whatever `device` is."""
         network = cast(nn.Module, find("speech detector", self.detector)()).eval()
         self._detector = cast(SpeechDetector, network)
+
+    def files(self) -> dict[str, str]:
+        """Return the sha256 of the detector's weight files by their names; none unless the detector declares them."""
+        return packaged_files(find("speech detector", self.detector))
 
     def start(self) -> SpeechState:
         """Return the state before the first sample."""

@@ -4,6 +4,10 @@ import json
 
 from avfer.export.weight_facts import NO_CARD, is_silent, mapped_note, weight_files
 from avfer.models.card_files import builtin_card
+from avfer.models.detectors.mtcnn import Mtcnn
+from avfer.models.detectors.silero_vad import SileroVad
+from avfer.stages.detect import DetectFaces
+from avfer.stages.detect_speech import DetectSpeech
 
 
 def metadata(*names: str, **other: str) -> dict[str, str]:
@@ -20,6 +24,14 @@ def test_a_file_of_the_user_has_no_licence_here_even_under_the_name_of_an_embedd
     files = weight_files({"weights": json.dumps(weights)})
     assert [file.licence for file in files] == [NO_CARD, NO_CARD]
     assert mapped_note({"weights": json.dumps(weights)}) == ""
+
+
+def test_the_detectors_of_the_pipelines_name_their_files_and_licence():
+    found = {name: value for kind in (DetectFaces, DetectSpeech) for name, value in kind().files().items()}
+    files = weight_files({"weights": json.dumps(found)})
+    assert [file.name for file in files] == ["pnet.pt", "rnet.pt", "onet.pt", "silero_vad.jit"]
+    assert {file.licence for file in files} == {Mtcnn.card().licence_weights, SileroVad.card().licence_weights}
+    assert all(len(file.sha256) == 64 for file in files) and len({file.sha256 for file in files}) == 4
 
 
 def test_embedded_weights_of_an_earlier_version_have_the_note_but_no_licence_of_the_present_ones():

@@ -9,13 +9,14 @@ the faces that are found, pass if the last network is sure of the mean of four v
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.models.card import Card
-from avfer.models.detectors.mtcnn_networks import ONet, PNet, RNet, nms, roi_align
+from avfer.models.detectors.mtcnn_networks import ONet, PNet, RNet, nms, roi_align, weight_path
 from avfer.models.engine import Outputs, onnx_network
 from avfer.models.network import Network
 from avfer.signal.geometry import cover, drop_duplicates
@@ -75,6 +76,11 @@ class Mtcnn(Network):
                 "github.com/timesler/facenet-pytorch@787da061, package facenet-pytorch 2.5.3",
             ],
         )
+
+    @classmethod
+    def weight_paths(cls) -> tuple[Path, ...]:
+        """Return the paths of the three files of weights. Raises MissingExtra without facenet-pytorch."""
+        return tuple(weight_path(name) for name in ("pnet", "rnet", "onet"))
 
     def use_onnx(self) -> None:
         """Run the three networks by ONNX Runtime from now on. Raises MissingExtra if it is not installed."""

@@ -89,7 +89,12 @@ def _columns_first(x: Tensor) -> Tensor:
 
 def published_weights(name: str) -> dict[str, Tensor]:
     """Return the tensors of "pnet", "rnet" or "onet" by name. Raises MissingExtra without facenet-pytorch."""
-    return read_tensors(_folder("facenet_pytorch", "facenet-pytorch") / "data" / f"{name}.pt")
+    return read_tensors(weight_path(name))
+
+
+def weight_path(name: str) -> Path:
+    """Return the path of the weights of "pnet", "rnet" or "onet". Raises MissingExtra without facenet-pytorch."""
+    return _folder("facenet_pytorch", "facenet-pytorch") / "data" / f"{name}.pt"
 
 
 def nms(boxes: Tensor, scores: Tensor, max_iou: float) -> Tensor:

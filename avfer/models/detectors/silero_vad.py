@@ -72,6 +72,11 @@ class SileroVad(Network):
             sources=["github.com/snakers4/silero-vad, package silero-vad 6.2.3"],
         )
 
+    @classmethod
+    def weight_paths(cls) -> tuple[Path, ...]:
+        """Return the path of the file of weights. Raises WeightsError without the package silero-vad."""
+        return (weight_path(),)
+
     def start(self) -> Tensor:
         """Return the state before the first window: (2, 128) float32 zeros."""
         return torch.zeros(2, WIDTH)
