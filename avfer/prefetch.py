@@ -28,8 +28,8 @@ def prefetch(source: Generator[Item], size: Callable[[Item], int] = lambda _: 0)
     """
     waiting = _Waiting[Item]()
     thread = threading.Thread(target=_produce, args=(source, size, waiting), name=THREAD_NAME, daemon=True)
-    thread.start()
     try:
+        thread.start()  # inside, because it waits, and an interrupt may end the wait
         while True:
             item = waiting.take()
             if isinstance(item, _End):
@@ -40,7 +40,8 @@ def prefetch(source: Generator[Item], size: Callable[[Item], int] = lambda _: 0)
             del item  # free it before the next one arrives
     finally:
         waiting.stop()
-        thread.join()
+        if thread.is_alive():
+            thread.join()
 
 
 class _End:

@@ -1,5 +1,6 @@
 """prefetch: how far a thread runs ahead of its reader."""
 
+import threading
 import time
 from collections.abc import Generator
 
@@ -42,4 +43,17 @@ def test_closing_ends_a_thread_that_waits_for_room() -> None:
     assert next(found) == 0
     time.sleep(0.1)
     found.close()
+    assert avfer_threads() == []
+
+
+def test_an_interrupt_while_the_thread_starts_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(prefetch((number for number in range(3)), lambda _: MAX_WAITING_BYTES))
     assert avfer_threads() == []
