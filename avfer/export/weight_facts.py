@@ -28,9 +28,8 @@ VOICE_ONLY = (
 )
 ADVICE = "Use them to rank moments, not as measurements."
 NO_CARD = "see its card"
-PACKAGED: dict[str, str] = dict.fromkeys(
-    ("pnet.pt", "rnet.pt", "onet.pt", "silero_vad.jit"), "MIT"
-)  # of other packages
+# Licences of weight files that come with other packages.
+PACKAGED: dict[str, str] = dict.fromkeys(("pnet.pt", "rnet.pt", "onet.pt", "silero_vad.jit"), "MIT")
 NETWORK_KEYS = ("model", "backbone", "network")  # options of a stage that name its network
 
 
