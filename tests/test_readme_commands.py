@@ -121,8 +121,11 @@ def write_raf_db(folder: Path) -> None:
 
 
 def write_sample(folder: Path, twin: Path) -> None:
-    """Write the organisers' sample file: the first three frames of a video of the twin's validation set."""
-    names = sorted(path.stem for path in twin.rglob("Validation_Set/*.txt"))
+    """Write the organisers' sample file: the first three frames of a video of the twin, which `test_videos` holds."""
+    videos = {path.stem: path for path in twin.rglob("*.mp4")}
+    names = sorted(path.stem for path in twin.rglob("Validation_Set/*.txt") if path.stem in videos)
+    (folder / "test_videos").mkdir()
+    shutil.copy(videos[names[0]], folder / "test_videos")
     rows = [f"{names[0]}/{frame:05d}.jpg,-5,-5" for frame in (1, 2, 3)]
     (folder / "sample.txt").write_text("\n".join(["image_location,valence,arousal", *rows]) + "\n")
 
