@@ -11,6 +11,7 @@ from tools.fuzz.outcome import Outcome, incomplete_tables
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.slow
 def test_a_small_share_of_the_fuzzing_finds_nothing_wrong():
     command = [sys.executable, "-m", "tools.fuzz", "--share", "0.004", "--seed", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -87,6 +87,7 @@ def test_psr_classifies_sixteen_images_within_sixty_steps(tmp_path, loss):
     pytest.fail(f"after sixty steps a loss of {value} and an accuracy of {accuracy}")
 
 
+@pytest.mark.slow
 def test_puzzles_are_solved_above_chance_beside_expressions(tmp_path):
     heads = {"heads": ["expression", "puzzle"], "grid": 2}
     task = make_task(tmp_path, model="hmtl", model_options=heads, losses={"puzzle": 1.0})

@@ -174,6 +174,7 @@ def test_the_voice_is_trained_without_reading_a_face(clips, tmp_path, monkeypatc
     assert batch.face.numel() == 0 and batch.has_voice.all() and batch.patches.shape[2:] == (96, 64)
 
 
+@pytest.mark.slow
 def test_a_fusion_is_trained_on_the_trained_voice(clips, tmp_path):
     """By recola_aver.yaml, with features of the trained voice."""
     trained = train(over_time("aver_voice_recola", clips, tmp_path, epochs=1, length=20, stride=80))
