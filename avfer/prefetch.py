@@ -13,6 +13,7 @@ THREAD_NAME = "avfer-prefetch"
 MAX_WAITING = 32  # items that wait for a reader, which works in bursts, such as the faces of 32 frames
 MAX_WAITING_BYTES = 96_000_000  # of these items in total
 MAPPED_BYTES = 3_000_000  # blocks from this size on return to the system when they are freed; a 720p frame is smaller
+MAX_START = 1.0  # s that a thread may take to start
 KEPT_BYTES = 32_000_000  # of free memory that stays with the process, so that networks do not map it anew in each call
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 
@@ -40,6 +41,8 @@ def prefetch(source: Generator[Item], size: Callable[[Item], int] = lambda _: 0)
             del item  # free it before the next one arrives
     finally:
         waiting.stop()
+        if not thread.is_alive():  # it has ended, or an interrupt came while it started
+            waiting.ended.wait(MAX_START)
         if thread.is_alive():
             thread.join()
 
@@ -58,6 +61,7 @@ class _Waiting(Generic[Item]):
         self._items: deque[tuple[Item | _End, int]] = deque()  # each with its bytes
         self._bytes = 0  # of all of them
         self._stopped = False
+        self.ended = threading.Event()  # set when nothing more will be added
         self._changed = threading.Condition()
 
     def add(self, item: Item | _End, size: int) -> bool:
@@ -102,6 +106,7 @@ def _produce(source: Generator[Item], size: Callable[[Item], int], waiting: _Wai
     except BaseException as caught:  # prefetch() raises it again in the reader's thread
         error = caught
     waiting.add(_End(error), 0)
+    waiting.ended.set()
 
 
 def release_free_memory() -> None:

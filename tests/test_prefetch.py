@@ -46,14 +46,29 @@ def test_closing_ends_a_thread_that_waits_for_room() -> None:
     assert avfer_threads() == []
 
 
-def test_an_interrupt_while_the_thread_starts_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = threading.Thread.start
+@pytest.mark.parametrize("delay", [None, 0.1])
+def test_an_interrupt_while_the_thread_starts_ends_it(monkeypatch: pytest.MonkeyPatch, delay: float | None) -> None:
+    start, starters, closed = threading.Thread.start, list[threading.Timer](), list[bool]()
+
+    def numbers() -> Generator[int]:
+        try:
+            yield from range(3)
+        finally:
+            closed.append(True)
 
     def interrupted(thread: threading.Thread) -> None:
-        start(thread)
+        """Start a thread, at once or later, and interrupt the wait for it."""
+        monkeypatch.undo()
+        if delay is None:
+            start(thread)
+        else:
+            starters.append(threading.Timer(delay, start, [thread]))
+            starters[0].start()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        next(prefetch((number for number in range(3)), lambda _: MAX_WAITING_BYTES))
-    assert avfer_threads() == []
+        next(prefetch(numbers(), lambda _: MAX_WAITING_BYTES))
+    assert closed and avfer_threads() == []
+    for starter in starters:
+        starter.join()
