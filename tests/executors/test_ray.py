@@ -99,12 +99,12 @@ def test_a_killed_actor_loses_no_clip_and_the_values_equal_those_of_processes(ro
 @pytest.mark.slow
 def test_limits_apply_on_ray_and_an_interrupt_ends_the_cluster(rough, tmp_path):
     corpus = write_corpus(tmp_path / "corpus", "hang.mp4", "greedy.mp4", "a.mp4")
-    limits = ("--max-seconds", "4", "--max-memory", "1.5")
+    limits = ("--max-seconds", "4", "--max-memory", "1.2")
     code, _, _ = run(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "local", *limits)
     failed = failures(tmp_path / "out")
     assert code == 3 and len(values(tmp_path / "out")) == 1
     assert "took longer than 4 s" in failed["hang.mp4"]["reason"]
-    assert "more than 1.5 GB" in failed["greedy.mp4"]["reason"]
+    assert "more than 1.2 GB" in failed["greedy.mp4"]["reason"]
 
     process = start(rough, "--input", corpus, "--output", tmp_path / "out", "--ray", "local", "--retry-failed")
     status = psutil.Process(process.pid)
