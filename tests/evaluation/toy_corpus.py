@@ -1,6 +1,6 @@
 """Corpora with computed labels: valence and arousal are smooth random walks, classes and units are cut from others."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,3 +132,8 @@ def configured(tmp_path: Path, partition: str = "dev", **keys: object) -> EvalCo
     """Return the configuration of an evaluation of `Toy` with the tables in tmp_path/tables."""
     given = {"corpus": NAME, "root": tmp_path, "partition": partition, "output": tmp_path / "out", "draws": 50}
     return make_config(given | {"predictions": tmp_path / "tables"} | keys, "a test")
+
+
+def changed(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Replace a table by what a function makes of it."""
+    change(pd.read_parquet(path)).to_parquet(path)

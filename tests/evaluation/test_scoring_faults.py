@@ -1,0 +1,97 @@
+"""Tables and settings that cannot be scored are errors, and a report of another corpus is kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import avfer
+from avfer.errors import ConfigError, DatasetError
+from avfer.evaluation.evaluation_config import make_config
+from avfer.evaluation.scoring import score
+from tests.evaluation.toy_corpus import STEPS, Toy, changed, configured, write_truth
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda t: t.assign(valence=t["valence"].map(lambda v: f"{v:.3f}".replace(".", ","))),
+            "valence must be numeric",
+        ),
+        (lambda t: pd.concat([t, t.iloc[7:8]]), "1 rows repeat a frame, 7 first"),
+        (lambda t: t.drop(columns=["time_s"]), "no column time_s"),
+        (lambda t: t.assign(time_s=t["time_s"].where(t["frame"] != 3)), "1 rows have no time_s"),
+        (lambda t: t.assign(valence=np.inf), "infinite values"),
+    ],
+)
+def test_a_faulty_table_is_reported_with_its_recording(tmp_path, change, message):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    changed(folder / "dev_2.parquet", change)
+    with pytest.raises(DatasetError, match="dev_2") as raised:
+        score(configured(tmp_path))
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "message"),
+    [
+        ({"partition": "test"}, DatasetError, "has no partition test; available: train, dev"),
+        ({"predictions": Path("nowhere")}, DatasetError, "no folder with predictions at nowhere"),
+        (
+            {"options": {"kinds": "action_units"}},
+            DatasetError,
+            "labelled with action units, but no prediction has values of these",
+        ),
+        (
+            {"options": {"gap": STEPS}},
+            DatasetError,
+            "has no valid labels of valence, arousal, expression, action units in its 3 examples; choose another",
+        ),
+        ({"options": {"gapp": 1}}, ConfigError, "did you mean 'gap'?"),
+        (
+            {"delay": {"valence": 1.0}, "options": {"by": "frame", "kinds": "valence"}},
+            ConfigError,
+            "the seconds between two steps of",
+        ),
+        ({"corpus": "recolla"}, ConfigError, "did you mean 'recola'?"),
+        ({"conventoin": "sample"}, ConfigError, "did you mean 'convention'?"),
+        ({"convention": "biased"}, ConfigError, "convention: must be"),
+        ({"pipeline": "aver"}, ConfigError, "not pipeline and predictions"),
+    ],
+)
+def test_an_evaluation_that_cannot_work_raises_an_error(tmp_path, keys, error, message):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    if "delay" in keys:
+        for path in folder.iterdir():
+            changed(path, lambda table: table.drop(columns="time_s"))
+    with pytest.raises(error) as raised:
+        score(configured(tmp_path, **keys))
+    assert message in str(raised.value)
+
+
+def test_a_damaged_table_raises_an_error(tmp_path):
+    folder = write_truth(tmp_path / "tables", Toy(tmp_path))
+    (folder / "dev_1.parquet").write_bytes(b"no table")
+    with pytest.raises(DatasetError, match=r"dev_1\.parquet is not a Parquet file"):
+        score(configured(tmp_path))
+
+
+def test_the_default_folder_keeps_the_report_of_another_corpus(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_truth(tmp_path / "tables", Toy(tmp_path))
+    config = make_config(
+        configured(tmp_path).model_dump(include={"corpus", "root", "partition", "predictions"}), "here"
+    )
+    path = tmp_path / "avfer_eval" / "report.json"
+    avfer.evaluate(config, draws=50)
+    avfer.evaluate(config, draws=50)  # the report of the same corpus is replaced
+    other = json.dumps(json.loads(path.read_text()) | {"corpus": "recola"})
+    path.write_text(other)
+    with pytest.raises(ConfigError, match=r"is the report of recola; give .*--output avfer_eval/toy"):
+        avfer.evaluate(config, draws=50)
+    assert path.read_text() == other
+    avfer.evaluate(config, draws=50, output=Path("avfer_eval"))  # where the folder is chosen
+    assert path.read_text() != other
