@@ -25,7 +25,7 @@ def read_partitions(
 
     Reports the number of labels and the notes of the corpus reader. Raises ConfigError if both partitions
     are the same, and DatasetError if a partition is empty or has no label of a target, if a valid label is non-finite,
-    if all labels are equal, or if a subject is in both partitions.
+    if action units are intensities, if all labels are equal, or if a subject is in both partitions.
     """
     if config.train == config.dev:
         raise ConfigError(f"train: and dev: are both '{config.train}'; score on a partition that is not trained on")
@@ -71,7 +71,7 @@ class _Partition:
         return [e for e in examples if not wanted or any(_is_valid(e, kind) for kind in wanted)]
 
     def _check(self, examples: list[Example], kinds: tuple[str, ...]) -> None:
-        """Raise DatasetError if there are no labels of these kinds, or if they are non-finite or all equal."""
+        """Raise DatasetError if there are no labels of these kinds, or if they cannot be learned."""
         if not any(_is_valid(e, kind) for e in examples for kind in kinds):
             found = sorted({kind for e in examples for kind in e.labels if _is_valid(e, kind)})
             targets, others = " and ".join(self.config.targets), ", ".join(found) or "no kind"
@@ -81,6 +81,8 @@ class _Partition:
             labelled = [e for e in examples if _is_valid(e, kind)]
             for example in labelled:
                 _check_finite(example, kind)
+                if kind == "action_units":
+                    _check_occurrences(example)
             if kind in {"valence", "arousal"} or (kind == "expression" and self.name == self.config.train):
                 self._check_variation(labelled, kind)
 
@@ -111,6 +113,17 @@ def _check_finite(example: Example, kind: str) -> None:
     if broken.any():
         step = int(np.argwhere(broken)[0][0])
         raise DatasetError(f"{example.id}: the {kind} of step {step} is valid but non-finite; correct this label")
+
+
+def _check_occurrences(example: Example) -> None:
+    """Raise DatasetError if an action unit has a valid label other than 0 and 1."""
+    labels = example.labels["action_units"]
+    values = labels.values[labels.valid]
+    if not np.isin(values, (0, 1)).all():
+        raise DatasetError(
+            f"{example.id}: its action units are intensities, up to {values.max():g}, but their occurrence is learned;"
+            " give labels with 0 where a unit is absent and 1 where it is present"
+        )
 
 
 def _inventory(examples: list[Example], config: TrainConfig) -> str:

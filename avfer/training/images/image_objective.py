@@ -41,6 +41,7 @@ class ImageObjective(nn.Module):
         self.targets, self.loss, self.balance = config.targets, config.loss, config.balance
         self.combine, self.mixes = config.combine, config.mix.is_active
         _check_mixing(config)
+        _check_balance(config)
         context = LossContext(card, config.teacher)
         self.weights = dict(config.losses)
         losses = {name: create_loss(name, model, context) for name in config.losses}
@@ -179,6 +180,15 @@ def _check_mixing(config: TrainConfig) -> None:
     if config.losses or not config.targets:
         names = ", ".join(config.losses) or "nothing"
         raise ConfigError(f"mix: only labels can be mixed, and losses: has {names}; remove losses:, or remove mix:")
+
+
+def _check_balance(config: TrainConfig) -> None:
+    """Raise ConfigError if classes are to be balanced, and no target has classes."""
+    if config.balance != "none" and "expression" not in config.targets:
+        raise ConfigError(
+            f"balance: {config.balance} makes up for rare expressions, which are not in targets:; add expression, or"
+            " leave out balance (--set balance=none)"
+        )
 
 
 def _valence_arousal(prediction: Prediction, labels: AffectLabels) -> Tensor:

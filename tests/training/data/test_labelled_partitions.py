@@ -71,6 +71,16 @@ def test_partitions_that_cannot_be_trained_on_are_refused(root, rows, changes, m
         read_partitions(config(root, rows, **changes))
 
 
+@pytest.mark.parametrize("partition", ["train", "dev"])
+def test_intensities_of_action_units_are_refused(root, partition):
+    values = {"train": "1", "dev": "0"} | {partition: "3.5"}
+    rows = [f"a.wav,train,0,{values['train']}", f"b.wav,dev,0,{values['dev']}"]
+    (root / "labels.csv").write_text("\n".join(["path,partition,time_s,au12", *rows]))
+    config = make_config({"corpus": "table", "root": root, "targets": ["action_units"]}, "the test")
+    with pytest.raises(DatasetError, match=r"its action units are intensities, up to 3\.5, .*0 where a unit is absent"):
+        read_partitions(config)
+
+
 def test_the_error_for_a_table_without_partitions_names_the_split_option(root):
     (root / "labels.csv").write_text("path,valence,arousal\na.wav,0.1,0.2\nb.wav,0.2,0.1\n")
     config = make_config({"corpus": "table", "root": root}, "the test")

@@ -172,6 +172,10 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
         ({"model_options": {"num_classes": 7}}, "num_classes is 7, but .* has 3: happiness, neutral, fear"),
         ({"model": "dan", "start": {"vgg": "x.pth"}}, "unknown part 'vgg'; .*resnet"),
         ({"loss": {"expression": 0.0}}, "leave nothing to learn"),
+        (
+            {"balance": "sampler", "targets": ["valence_arousal"], "options": ALL},
+            r"balance: sampler .* rare expressions, which are not in targets:; .*--set balance=none",
+        ),
         ({"model": "efficientface", "losses": {"label_distribution": 1.0}}, "a teacher is needed"),
         ({"size": 48}, "size: .*Tiny does not read crops of 48 px .*; --set size=null takes 32 px"),
     ],
