@@ -1,6 +1,7 @@
 """The values of each person over time, extracted from a table for charts.
 
-The plot and the notebook draw these series; a gap in the rows of a person breaks the line, and long clips are averaged.
+The plot and the notebook draw these series; where a person is absent, and where the recording pauses, the line breaks.
+Long clips are averaged.
 Gaze has values where the eyes are open.
 """
 
@@ -14,10 +15,10 @@ import pyarrow as pa
 from avfer.baseline import ACTION_UNIT, CORRECTED
 from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
 from avfer.export.person_rows import person_label
+from avfer.segments import TOUCHING, row_stops
 
 BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")  # px, left, upper, right and lower side
 POSE_COLUMNS = ("yaw_deg", "pitch_deg", "roll_deg")
-GAP = 2.5  # median time steps; a longer step is a gap in a track
 FRAME_SECONDS = 0.04  # duration of a row when a person has only one
 
 
@@ -66,12 +67,16 @@ def track_series(table: pa.Table, max_points: int = 1200) -> list[TrackSeries]:
     measures are ignored.
     """
     labels = np.array(list(map(person_label, _ids(table, "person"), _ids(table, "track"))), dtype=str)
+    stops = row_stops(table["time_s"].to_numpy())
     known = ~np.isnan(_numbers(table, "valence")) | np.array(table["expression"].is_valid())
     measures = measured_columns(table)
     for name in measures:
         known |= ~np.isnan(_numbers(table, name))
     order = [label for label, _ in Counter(labels[known].tolist()).most_common()]
-    return [_series(table.filter(pa.array((labels == label) & known)), label, measures, max_points) for label in order]
+    shown = {label: (labels == label) & known for label in order}
+    return [
+        _series(table.filter(pa.array(rows)), stops[rows], label, measures, max_points) for label, rows in shown.items()
+    ]
 
 
 def action_unit_columns(table: pa.Table) -> list[str]:
@@ -106,19 +111,22 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
     return table[name].to_numpy(zero_copy_only=False)
 
 
-def _series(table: pa.Table, label: str, measures: Sequence[str], max_points: int) -> TrackSeries:
+def _series(table: pa.Table, stops: np.ndarray, label: str, measures: Sequence[str], max_points: int) -> TrackSeries:
     """Average groups of consecutive rows of one person and insert a row of NaN into every gap.
 
-    A group never crosses a gap. Its expression is that of its first row.
+    table: its M rows; stops: (M,) float64 s, of the rows. A gap is where a row does not begin at the stop of the row
+    before it; where rows are averaged, shorter gaps than a group do not count, so that a flickering track has few
+    points too. A group never crosses a gap. Its expression is that of its first row.
     """
     times = table["time_s"].to_numpy()
     names = np.array(table["expression"].fill_null("").to_pylist(), dtype=str)
-    starts = _group_starts(times, stride=max(1, -(-len(times) // max_points)))
+    stride = max(1, -(-len(times) // max_points))
+    shortest = (stride - 1) * float(np.median(stops - times)) + TOUCHING
+    after_gap = np.flatnonzero(times[1:] - stops[:-1] > shortest) + 1
+    starts = np.unique(np.concatenate([np.arange(0, len(times), stride), after_gap]))
     sizes = np.diff([*starts, len(times)])
-    step = float(np.median(np.diff(times))) if len(times) > 1 else FRAME_SECONDS
     mean_times, expressions = np.add.reduceat(times, starts) / sizes, names[starts]
-    ends = times[np.append(starts[1:], len(times)) - 1]
-    gaps = np.flatnonzero(times[starts[1:]] - ends[:-1] > GAP * step) + 1
+    gaps = np.searchsorted(starts, after_gap)
     means = {
         name: np.insert(_group_means(meaningful_numbers(table, name).astype(np.float32), starts), gaps, np.nan)
         for name in ("valence", "arousal", *measures)
@@ -126,7 +134,7 @@ def _series(table: pa.Table, label: str, measures: Sequence[str], max_points: in
     return TrackSeries(
         label,
         len(times),
-        np.insert(mean_times, gaps, ends[gaps - 1] + step),
+        np.insert(mean_times, gaps, stops[after_gap - 1]),
         means["valence"],
         means["arousal"],
         np.insert(expressions, gaps, ""),
@@ -140,10 +148,3 @@ def _group_means(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     counts = np.add.reduceat(known.astype(np.float32), starts)
     sums = np.add.reduceat(np.where(known, values, 0), starts)
     return np.divide(sums, counts, out=np.full(len(starts), np.nan, np.float32), where=counts > 0)
-
-
-def _group_starts(times: np.ndarray, stride: int) -> np.ndarray:
-    """Return where each group of `stride` rows begins, and where a gap in the (N,) times ends: (G,) int."""
-    steps = np.diff(times)
-    gaps = np.flatnonzero(steps > GAP * np.median(steps)) + 1 if len(steps) else np.zeros(0, int)
-    return np.unique(np.concatenate([np.arange(0, len(times), stride), gaps]))

@@ -21,6 +21,13 @@ def test_a_gap_in_a_track_breaks_its_line():
     assert len(re.findall(r"M[\d.]+ ", affect_chart([person], 0, 1.2))) == 4  # two pieces in each of two panels
 
 
+def test_a_variable_frame_rate_does_not_break_a_line_but_a_pause_of_the_recording_does():
+    table = make_track([(frame, 1) for frame in range(12)], 12).to_table()
+    times = pa.array([0.0, 0.04, 0.08, 0.12, 0.16, 0.4, 0.44, 0.48, 9.0, 9.04, 9.3, 9.34])
+    (person,) = track_series(table.set_column(table.column_names.index("time_s"), "time_s", times))
+    assert person.times[np.isnan(person.valence)].tolist() == [1.48]  # 1 s after the last row before the pause
+
+
 def test_a_value_without_neighbours_is_a_dot():
     assert line_path(np.arange(5.0), np.array([1, 2, np.nan, 3, np.nan])) == "M0.0 1.0L1.0 2.0M3.0 3.0h0"
     (person,) = track_series(make_track([(0, 1)], 1).to_table())
@@ -33,6 +40,12 @@ def test_long_clips_are_averaged_to_few_points():
     (person,) = track_series(long.to_table(), max_points=100)
     assert len(person.times) <= 101 and person.rows == 5000
     assert np.all(np.diff(person.times) > 0) and np.nanmax(np.abs(person.valence)) <= 1
+
+
+def test_a_flickering_track_of_a_long_clip_has_few_points():
+    flickering = make_track([(frame, 1) for frame in range(0, 5000, 2)], 5000)
+    (person,) = track_series(flickering.to_table(), max_points=100)
+    assert len(person.times) <= 101
 
 
 def test_the_gaze_of_closed_eyes_is_not_averaged():
