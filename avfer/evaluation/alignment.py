@@ -59,6 +59,11 @@ def kinds_of(example: Example) -> list[Kind]:
     return [kind for kind in KINDS if kind in example.labels]
 
 
+def is_picture(example: Example) -> bool:
+    """Return whether an example has neither times nor frames: a single picture with one step."""
+    return example.times is None and example.frames is None
+
+
 def columns_of(kind: Kind, labels: Labels) -> list[str]:
     """Return the columns of a table that a kind is scored on: ["valence"], ["p_neutral", ...], ["au01", ...]."""
     if kind == "expression":

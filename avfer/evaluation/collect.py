@@ -11,7 +11,7 @@ import numpy as np
 
 from avfer.datasets.example import Example, Labels
 from avfer.errors import ConfigError, DatasetError, MetricError, shortened
-from avfer.evaluation.alignment import DIMENSIONS, AlignedPredictions, Kind, columns_of, kinds_of
+from avfer.evaluation.alignment import DIMENSIONS, AlignedPredictions, Kind, columns_of, is_picture, kinds_of
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import undo_delay
 from avfer.evaluation.prediction_sources import THRESHOLD_MISSING
@@ -39,6 +39,7 @@ class Collected:
     examples: int = 0  # number that was scored
     labelled: dict[Kind, int] = field(default_factory=dict[Kind, int])  # recordings with valid steps
     unpredicted: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])  # their ids, without predictions
+    unit_labels: dict[str, int] = field(default_factory=dict[str, int])  # action unit -> number of its labels
     missing_pictures: dict[Kind, int] = field(default_factory=dict[Kind, int])  # labelled pictures without a file
     other_faces: int = 0  # rows of further faces on a frame, which are ignored
 
@@ -46,6 +47,17 @@ class Collected:
     def not_predicted(self) -> list[Kind]:
         """Kinds that have labels but no prediction at all."""
         return [kind for kind in self.labelled if kind not in self.tallies]
+
+    @property
+    def incomplete_units(self) -> str:
+        """Why no action unit can be scored although some have labels, as the end of a sentence; else ""."""
+        if "action_units" in self.labelled or not any(self.unit_labels.values()):
+            return ""
+        absent = [name for name, count in self.unit_labels.items() if not count]
+        hint = "keep those that are labelled on the same steps"
+        if absent:
+            hint = f"never labelled, remove from the labels: {shortened(absent, MAX_LISTED)}"
+        return f"no step with labels of all {len(self.unit_labels)} action units ({hint})"
 
 
 def collect(config: EvalConfig, predictions: Iterable[AlignedPredictions]) -> Collected:
@@ -98,11 +110,14 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
     example = aligned.example
     labels = example.labels[kind]
     given = select_kind(kind, aligned)
+    if kind == "action_units":
+        for name, count in zip(labels.names, labels.valid.sum(0).tolist(), strict=True):
+            found.unit_labels[name] = found.unit_labels.get(name, 0) + count
     if valid_steps(kind, labels).any():
         found.labelled[kind] = found.labelled.get(kind, 0) + 1
         if given is None:
             _note_missing(found, kind, example)
-    if given is None and (config.absent == "refuse" or _is_picture(example)):
+    if given is None and (config.absent == "refuse" or is_picture(example)):
         return
     if kind == "action_units" and aligned.unit_scale == "activation" and config.threshold is None:
         raise ConfigError(f"{example.id}: {THRESHOLD_MISSING}: --set threshold=0.5")
@@ -153,15 +168,10 @@ def _new_tally(config: EvalConfig, kind: Kind, names: tuple[str, ...]) -> Tally:
 
 def _note_missing(found: Collected, kind: Kind, example: Example) -> None:
     """Count a picture without a file, which no network can read; list a recording without predictions."""
-    if _is_picture(example):
+    if is_picture(example):
         found.missing_pictures[kind] = found.missing_pictures.get(kind, 0) + 1
     else:
         found.unpredicted.setdefault(kind, []).append(example.id)
-
-
-def _is_picture(example: Example) -> bool:
-    """Return whether an example has neither times nor frames: a single picture with one step."""
-    return example.times is None and example.frames is None
 
 
 def _check_complete(config: EvalConfig, found: Collected, kind: Kind) -> None:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from avfer.datasets.example import Example
-from avfer.evaluation.alignment import Dimension, frames_between_steps
+from avfer.evaluation.alignment import Dimension, frames_between_steps, is_picture
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import RecordingSeries
 from avfer.metrics import ActionUnitScores, ByRecording, ClassScores, Interval, RegressionScores
@@ -74,13 +74,13 @@ class KindScores:
 
     steps: StepCounts  # that the scores are computed from
     joined: dict[str, float]  # over all valid steps
-    mean: dict[str, float]  # empty for pictures
+    mean: dict[str, float]  # empty for pictures, and for clips with a single label
     joined_own: dict[str, float]  # over predicted steps alone
     mean_own: dict[str, float]  # metric -> mean over the recordings
     intervals: dict[str, Interval]  # of `joined`
     mean_intervals: dict[str, Interval]  # metric -> 95 % interval of that mean
-    drawn: str  # what the bootstrap of the intervals resamples: "subjects", "recordings" or "pictures"
-    recordings: dict[str, dict[str, float]]  # empty for pictures
+    drawn: str  # what the bootstrap of both intervals resamples: "subjects", "recordings" or "pictures"
+    recordings: dict[str, dict[str, float]]  # empty where `mean` is
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ class KindAccumulator(Generic[A]):
         self.valid_steps, self.predicted_steps = ByRecording(make), ByRecording(make)
         self.steps, self.with_gaps = StepCounts(), with_gaps
         self.subjects: dict[str, str | None] = {}  # recording -> subject
-        self.only_pictures = True
+        self.only_pictures = self.single_steps = True
 
     def add(self, scored: ScoredExample, prediction: np.ndarray, target: np.ndarray) -> None:
         """Add a recording.   prediction, target: (T,) or (T, K), in the form that the accumulator expects"""
@@ -113,7 +113,8 @@ class KindAccumulator(Generic[A]):
         if not scored.valid.any():
             return
         self.subjects[name] = scored.example.subject
-        self.only_pictures &= len(scored.valid) == 1
+        self.only_pictures &= is_picture(scored.example)
+        self.single_steps &= len(scored.valid) == 1
         use = np.ones(len(target), bool) if self.with_gaps else scored.valid
         self.valid_steps.add(name, prediction[use], target[use])
         predicted = scored.predicted
@@ -127,17 +128,17 @@ class KindAccumulator(Generic[A]):
 
     def result(self, draws: int) -> KindScores:
         """Return all scores, with intervals of `draws` bootstrap draws."""
-        own = self.predicted_steps if self.predicted_steps.parts else None
+        own, groups = self.predicted_steps if self.predicted_steps.parts else None, self._groups()
         return KindScores(
             self.steps,
             self.valid_steps.joined(),
-            {} if self.only_pictures else self.valid_steps.mean(),
+            {} if self.single_steps else self.valid_steps.mean(),
             own.joined() if own else {},
-            own.mean() if own and not self.only_pictures else {},
-            self.valid_steps.intervals(self._groups(), draws),
-            {} if self.only_pictures else self.valid_steps.mean_intervals(draws),
+            own.mean() if own and not self.single_steps else {},
+            self.valid_steps.intervals(groups, draws),
+            {} if self.single_steps else self.valid_steps.mean_intervals(groups, draws),
             self.drawn,
-            {} if self.only_pictures else self.valid_steps.results(),
+            {} if self.single_steps else self.valid_steps.results(),
         )
 
     def _groups(self) -> dict[str, str] | None:

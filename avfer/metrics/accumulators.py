@@ -208,9 +208,12 @@ class ByRecording(Generic[A]):
         summaries = [self._join(parts).summary for parts in units.values()]
         return bootstrap(summaries, self.make().scores, draws, level, seed)
 
-    def mean_intervals(self, draws: int = DRAWS, level: float = LEVEL, seed: int = 0) -> dict[str, Interval]:
-        """Return the bootstrap interval of each mean over the recordings, by drawing recordings."""
-        return {name: bootstrap_mean(values, draws, level, seed) for name, values in self._columns().items()}
+    def mean_intervals(
+        self, groups: Mapping[str, str] | None = None, draws: int = DRAWS, level: float = LEVEL, seed: int = 0
+    ) -> dict[str, Interval]:
+        """Return the bootstrap interval of each mean over the recordings; the arguments are those of `intervals`."""
+        drawn = [groups[recording] for recording in self.parts] if groups else None
+        return {name: bootstrap_mean(values, draws, level, seed, drawn) for name, values in self._columns().items()}
 
     def _join(self, parts: Mapping[str, A]) -> A:
         whole = self.make()

@@ -67,10 +67,17 @@ def bootstrap(
     return {name: _interval(values, level, len(summaries)) for name, values in scores(drawn).items()}
 
 
-def bootstrap_mean(values: ArrayLike, draws: int = DRAWS, level: float = LEVEL, seed: int = 0) -> Interval:
-    """Interval of the mean score of recordings, by drawing as many recordings as there are, with replacement.
+def bootstrap_mean(
+    values: ArrayLike,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+    seed: int = 0,
+    groups: Sequence[str] | None = None,
+) -> Interval:
+    """Interval of the mean score of recordings, by drawing as many of them as there are, with replacement.
 
     values: (R,) scores of the recordings; a NaN does not count in a mean. `level` and `seed` are those of `bootstrap`.
+    groups: subject of each recording, R of them, to draw subjects with all their recordings; None draws recordings.
     Raises MetricError for another shape or without any recording.
 
     >>> interval = bootstrap_mean([0.2, 0.4, 0.6], draws=100)
@@ -80,11 +87,17 @@ def bootstrap_mean(values: ArrayLike, draws: int = DRAWS, level: float = LEVEL, 
     of_each = to_floats(values)
     if of_each.ndim != 1 or not len(of_each):
         raise MetricError(f"values: must be (R,) scores of at least one recording, got {of_each.shape}")
-    drawn = of_each[_choices(len(of_each), draws, seed)]
-    known = ~np.isnan(drawn)
+    if groups is not None and len(groups) != len(of_each):
+        raise MetricError(f"groups: must name one group for each of {len(of_each)} recordings, got {len(groups)}")
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(groups or ()))}
+    codes = np.arange(len(of_each)) if groups is None else np.array([numbers[name] for name in groups])
+    known = ~np.isnan(of_each)
+    totals = np.bincount(codes, np.where(known, of_each, 0.0))
+    counts = np.bincount(codes, known)
+    chosen = _choices(len(counts), draws, seed)
     with np.errstate(invalid="ignore"):
-        means = np.where(known, drawn, 0.0).sum(1) / known.sum(1)
-    return _interval(means, level, len(of_each))
+        means = totals[chosen].sum(1) / counts[chosen].sum(1)
+    return _interval(means, level, len(counts))
 
 
 def _choices(count: int, draws: int, seed: int) -> NDArray[np.int64]:

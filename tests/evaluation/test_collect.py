@@ -54,3 +54,12 @@ def test_intensities_of_action_units_are_refused_by_name() -> None:
     aligned = predicted("clip", "action_units", np.array([[1.0], [4.0]]), ("AU1",))
     with pytest.raises(DatasetError, match=r"clip: its action units are intensities, up to 4, but their occurrence"):
         collect(CONFIG, [aligned])
+
+
+@pytest.mark.parametrize(("times", "drawn"), [(np.ones(1), "recordings"), (None, "pictures")])
+def test_clips_with_a_single_label_are_drawn_as_recordings(times, drawn) -> None:
+    labels = {"expression": Labels(np.zeros(1, np.int64), np.ones(1, bool), ("neutral", "anger"))}
+    example = Example("clip", "dev", labels, times=times)
+    aligned = AlignedPredictions.from_values(example, {"p_neutral": np.ones(1), "p_anger": np.zeros(1)})
+    scores = collect(CONFIG, [aligned]).tallies["expression"].scores.result(draws=5)
+    assert (scores.drawn, scores.mean) == (drawn, {})

@@ -196,6 +196,19 @@ def test_the_interval_of_a_mean_draws_recordings():
     assert filled().mean_intervals()["ccc"].groups == 9
 
 
+def test_the_interval_of_a_mean_draws_subjects_with_all_their_recordings():
+    values, subjects = np.array([0.1, 0.5, np.nan, 0.3, 0.9]), ["b", "b", "a", "c", "a"]
+    interval = bootstrap_mean(values, draws=500, seed=3, groups=subjects)
+    own = [values[[name == subject for name in subjects]] for subject in ("b", "a", "c")]
+    means = [
+        np.nanmean(np.concatenate([own[i] for i in row])) for row in np.random.default_rng(3).integers(3, size=(500, 3))
+    ]
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
+    assert interval.groups == 3
+    with pytest.raises(MetricError, match="groups: must name one group for each of 5 recordings, got 2"):
+        bootstrap_mean(values, groups=["a", "b"])
+
+
 def test_a_thousand_draws_over_many_recordings_take_seconds():
     scores = ByRecording(RegressionScores)
     for number in range(356):
