@@ -3,7 +3,7 @@
 Keys of report.json, in order:
 
     headline      the numbers to quote: ccc_valence, ccc_arousal, expression_f1_macro, expression_accuracy,
-                  expression_uar, action_units_f1_macro, P; those that were evaluated
+                  expression_uar, action_units_f1_macro, P (always of joined scores); those that were evaluated
     marks         meaning of the marks of published rows
     corpus, partition
     facts         the protocol: name -> text
@@ -107,12 +107,13 @@ class EvaluationReport:
 
     @property
     def headline(self) -> dict[str, float]:
-        """The numbers to quote, by name; filled steps are included."""
+        """The numbers to quote, by name; filled steps are included. P is of the joined scores in any case."""
         quoted = {f"ccc_{name}": self.quote(report.scores)["ccc"] for name, report in self.dimensions.items()}
         if self.expression:
-            quoted |= {f"expression_{n}": self.expression.scores.joined[n] for n in ("f1_macro", "accuracy", "uar")}
+            values = self.quote(self.expression.scores)
+            quoted |= {f"expression_{name}": values[name] for name in ("f1_macro", "accuracy", "uar")}
         if self.action_units:
-            quoted["action_units_f1_macro"] = self.action_units.scores.joined["f1_macro"]
+            quoted["action_units_f1_macro"] = self.quote(self.action_units.scores)["f1_macro"]
         return quoted | ({"P": self.challenge.score} if self.challenge else {})
 
     def quotes_means(self, scores: KindScores) -> bool:

@@ -47,6 +47,7 @@ def protocol_facts(config: EvalConfig, corpus: Corpus, found: Collected, origin:
         **_prediction_facts(config, origin),
         **_filling_facts(config, found),
         **(_delay_facts(config) if continuous else {}),
+        "headline": HEADLINES[config.quoted],
         **(_ccc_facts(config) if continuous else {}),
         **_class_facts(found),
         "interval": f"{LEVEL:.0%} percentile interval, {config.draws} draws of {_drawn(found)}, never of frames",
@@ -85,14 +86,13 @@ def _delay_facts(config: EvalConfig) -> dict[str, str]:
 
 
 def _ccc_facts(config: EvalConfig) -> dict[str, str]:
-    """Return the convention, headline, post-processing and the rule of signs of a continuous prediction."""
+    """Return the convention, post-processing and the rule of signs of a continuous prediction."""
     chain = "none in the headline"
     chain += "; raw, fitted on train and fitted on dev in separate tables" if config.post_processing else ""
     chain += f"; a moving mean of {config.smoothing} steps on each side in a table" if config.smoothing else ""
     facts = {"protocol": f"{config.protocol}: the last step of every recording is left out"} if config.protocol else {}
     return facts | {
         "CCC": CONVENTIONS[config.ccc],
-        "headline": HEADLINES[config.quoted],
         "post-processing": chain,
         "SAGR": SAGR_RULE,
     }

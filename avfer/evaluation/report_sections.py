@@ -70,7 +70,8 @@ def headline_rows(report: EvaluationReport) -> list[tuple[str, str, str]]:
         for interval in [report.interval(scores, name)]
     ]
     if challenge := report.challenge:
-        rows.append((f"P of ABAW {challenge.year} = {challenge.rule}", format_score(challenge.score), ""))
+        joined = ", all steps joined" if report.quoted == "recordings" else ""
+        rows.append((f"P of ABAW {challenge.year} = {challenge.rule}{joined}", format_score(challenge.score), ""))
     return rows
 
 

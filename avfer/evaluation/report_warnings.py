@@ -1,4 +1,7 @@
-"""What limits the meaning of the scores of an evaluation: few recordings behind an interval, names without a label."""
+"""What limits the meaning of the scores of an evaluation.
+
+Labels that are not scored, few recordings behind an interval, names without a label.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,11 +12,12 @@ from avfer.metrics import Interval
 
 FEW_GROUPS = 10  # recordings, subjects or pictures; an interval of fewer is unreliable
 ABSENT = "absent in the labels"
+NOT_SCORED = ": not scored"  # end of a note on labels that are left out
 
 
 def report_warnings(report: EvaluationReport) -> list[str]:
     """Return the warnings of a report as sentences, the most important first."""
-    return [*_absent_names(report), *_few_groups(report)]
+    return [*_unscored_labels(report), *_absent_names(report), *_few_groups(report)]
 
 
 def name_notes(names: Sequence[str], support: np.ndarray, never_predicted: Sequence[str]) -> list[str]:
@@ -35,6 +39,11 @@ def absent_note(names: Sequence[str], support: np.ndarray) -> str:
     """
     absent = int((support == 0).sum())
     return f"{absent} of {len(names)} absent, F1 0 each" if absent else ""
+
+
+def _unscored_labels(report: EvaluationReport) -> Iterator[str]:
+    """Yield each note on labels that are left out, with the number of recordings or pictures."""
+    yield from (f"{note} ({count})" for note, (count, _) in report.notes.items() if note.endswith(NOT_SCORED))
 
 
 def _absent_names(report: EvaluationReport) -> Iterator[str]:
@@ -62,7 +71,7 @@ def _few_groups(report: EvaluationReport) -> Iterator[str]:
         intervals: list[Interval] = list((scores.mean_intervals if means else scores.intervals).values())
         groups = min((interval.groups for interval in intervals), default=FEW_GROUPS)
         if groups < FEW_GROUPS:
-            kinds.setdefault((groups, "recordings" if means else scores.drawn), []).append(kind.replace("_", " "))
+            kinds.setdefault((groups, scores.drawn), []).append(kind.replace("_", " "))
     for (groups, drawn), names in kinds.items():
         if groups < 2:
             yield f"{_listed(names)}: no interval, because all labels come from one {drawn.removesuffix('s')}."

@@ -29,6 +29,7 @@ from avfer.evaluation.protocol_facts import protocol_facts
 from avfer.evaluation.published_results import OtherProtocol, PublishedTable, challenge_score, compare
 from avfer.evaluation.report_rendering import render_html, render_markdown
 from avfer.evaluation.report_sections import headline_rows, report_sections, report_title
+from avfer.evaluation.report_warnings import NOT_SCORED
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally
 from avfer.local_paths import local_path
 
@@ -125,6 +126,8 @@ def _check_folder(config: EvalConfig, corpus: Corpus) -> None:
 def _check_found(config: EvalConfig, corpus: Corpus, source: PredictionSource, found: Collected) -> None:
     """Raise DatasetError if there is nothing to score."""
     where = f"the {config.partition} partition of {corpus.name} at {corpus.root}"
+    if not found.labelled and found.incomplete_units:
+        raise DatasetError(f"{where} has {found.incomplete_units}, and no other labels")
     if not found.labelled:
         kinds = ", ".join(kind.replace("_", " ") for kind in KINDS)
         raise DatasetError(f"{where} has no valid labels of {kinds} in its {found.examples} examples; {LABELS_MISSING}")
@@ -190,12 +193,14 @@ def _collect_notes(corpus: Corpus, found: Collected, others: Sequence[OtherProto
     for kind, names in found.unpredicted.items():
         notes[f"recordings without any prediction of {kind.replace('_', ' ')}"] = (len(names), names[0])
     for kind, count in found.missing_pictures.items():
-        notes[f"pictures without a prediction of {kind.replace('_', ' ')}: not scored"] = (count, "")
+        notes[f"pictures without a prediction of {kind.replace('_', ' ')}{NOT_SCORED}"] = (count, "")
     for kind, tally in found.tallies.items():
         if isinstance(tally, DimensionTally) and tally.without_step:
             note = f"recordings without known seconds between two steps: not in the post-processing of {kind}"
             notes[note] = (len(tally.without_step), tally.without_step[0])
     for kind in found.not_predicted:
-        note = f"labelled with {kind.replace('_', ' ')}, but without any prediction: not scored"
+        note = f"labelled with {kind.replace('_', ' ')}, but without any prediction{NOT_SCORED}"
         notes[note] = (found.labelled[kind], "")
+    if found.incomplete_units:
+        notes[f"{found.incomplete_units}{NOT_SCORED}"] = (found.examples, "")
     return notes | {f"published rows under '{o.protocol}' are not shown: {o.reason}": (1, "") for o in others}

@@ -40,6 +40,13 @@ def test_published_rows_under_another_protocol_are_left_out_with_a_note(tmp_path
     assert any(reason in note for note in report.notes)
 
 
+@pytest.mark.parametrize("kind", ["expression", "action_units"])
+def test_joined_published_rows_are_not_beside_means_over_recordings(tmp_path, kind):
+    write_truth(tmp_path / "tables", Toy(tmp_path, kind))
+    config = configured(tmp_path, options={"kinds": kind, "called": "aff_wild2"}, headline="recordings")
+    assert score(config).published == ()
+
+
 def test_train_has_no_published_rows(tmp_path):
     write_truth(tmp_path / "tables", Toy(tmp_path), "train")
     assert score(configured(tmp_path, partition="train", options={"called": "aff_wild2"})).published == ()
