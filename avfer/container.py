@@ -1,6 +1,7 @@
 """Open a media file with PyAV and read its packets, frames and time stamps, whatever its format and its damage."""
 
 import errno
+import math
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, overload
 
 import av
+import numpy as np
 from av import AudioFrame, AudioStream, Packet, VideoFrame, VideoStream
 from av.codec.context import ThreadType
 from av.container import InputContainer
@@ -199,6 +201,30 @@ def check_gap(path: Path, expected: float, found: float) -> None:
         )
 
 
+def orientation(frame: VideoFrame) -> tuple[int, bool]:
+    """Return how a frame must be changed for display: quarters of a turn counter-clockwise (0 to 3), and whether it
+    must be mirrored left to right before that, as the pictures of some front cameras.
+    """
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # a kind of side data that PyAV does not know, such as EXIF
+        return round(frame.rotation / 90) % 4, False
+    if matrix is None:
+        return 0, False
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()  # (x, y) is displayed at (ax + cy, bx + dy)
+    mirrored = a * d < b * c
+    return round(math.atan2(b if mirrored else -b, -a if mirrored else a) / (math.pi / 2)) % 4, mirrored
+
+
 def quarter_turns(frame: VideoFrame) -> int:
     """Return by how many quarters of a turn, counter-clockwise, a frame must be rotated for display: 0 to 3."""
-    return round(frame.rotation / 90) % 4
+    return orientation(frame)[0]
+
+
+def upright(pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
+    """Return the pixels of a frame, as they are stored, as they must be displayed: a view, rotated and mirrored.
+
+    (H, W, 3) -> (H, W, 3), or (W, H, 3) after a quarter of a turn
+    """
+    turns, mirrored = orientation(frame)
+    return np.rot90(pixels[:, ::-1] if mirrored else pixels, turns)

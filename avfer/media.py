@@ -13,7 +13,7 @@ from avfer.container import (
     audio_stream,
     decode_packet,
     open_container,
-    quarter_turns,
+    orientation,
     read_packets,
     time_of,
     video_stream,
@@ -37,6 +37,7 @@ class VideoFacts:
     fps: float | None  # average rate; the time of each frame does not depend on it
     time_base: Fraction  # seconds per tick of the stream's time stamps
     first_s: float  # s on the container's axis, time of the first frame: zero of avfer's axis
+    mirrored: bool = False  # whether a frame is mirrored left to right for display, before it is turned
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _video_facts(path: Path, container: InputContainer, stream: VideoStream) -> 
     for packet in read_packets(container, stream):
         packets += packet is not None
         for frame in decode_packet(stream, packet) or ():
-            turns = quarter_turns(frame)
+            turns, mirrored = orientation(frame)
             width, height = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
             return VideoFacts(
                 index=stream.index,
@@ -132,6 +133,7 @@ def _video_facts(path: Path, container: InputContainer, stream: VideoStream) -> 
                 fps=float(stream.average_rate) if stream.average_rate else None,
                 time_base=stream.time_base or Fraction(1, av.time_base),
                 first_s=time_of(frame, stream) or 0.0,
+                mirrored=mirrored,
             )
     if packets:
         raise MediaError(f"no frame of '{path}' can be decoded ({stream.codec_context.name}); the file is damaged")

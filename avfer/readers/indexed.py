@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from av import VideoFormat
+from av.stream import Disposition
 
 from avfer.container import open_container, read_packets, video_stream
 from avfer.errors import AvferError, MediaError, MissingExtra
 from avfer.media import probe
+from avfer.readers.pyav import decode_all
 
 FETCH = 8  # frames fetched at once at most
 FETCH_BYTES = 24_000_000  # of their pixels at most, but at least one frame
@@ -61,6 +63,7 @@ def decord(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
         video = library.VideoReader(str(path), num_threads=1)
         _compare(times, video.get_frame_timestamp(range(len(video)))[:, 0])
         numbers, times = np.flatnonzero(shown), times[shown]
+        _compare_first(path, video[0].asnumpy())
         yield from _pictures(numbers, times, start, lambda numbers: video.get_batch(numbers).asnumpy())
 
 
@@ -113,6 +116,8 @@ def _index(path: Path, max_bits: int) -> tuple[np.ndarray, np.ndarray]:
         raise MediaError(f"a file of the format {media.container} has no index of frames")
     if (bits := max(part.bits for part in VideoFormat(media.video.pix_fmt).components)) > max_bits:
         raise MediaError(f"its pixels have {bits} bits")
+    if media.video.mirrored:
+        raise MediaError("its pictures are mirrored for display")
     frames: list[tuple[float, bool]] = []
     with open_container(path) as container:
         stream = video_stream(container)
@@ -136,6 +141,22 @@ def _compare(expected: np.ndarray, found: np.ndarray) -> None:
     late = np.abs((found - found[0]) - (expected - expected[0]))
     if (late > 1e-3 + 1e-6 * np.abs(expected)).any():  # decord's times are float32
         raise MediaError(f"it puts a frame {late.max():.3f} s away from its time")
+
+
+def _compare_first(path: Path, found: np.ndarray) -> None:
+    """Raise MediaError if decord reads another stream or other colours than PyAV.   found: (H, W, 3), its first frame
+
+    It ignores which stream is the default one, and it converts the colours of interlaced frames, of rare pixel formats
+    and of odd heights differently.
+    """
+    with open_container(path) as container:
+        if sum(not stream.disposition & Disposition.attached_pic for stream in container.streams.video) > 1:
+            raise MediaError("it has several video streams")
+        first = next(decode_all(path, container))
+    if first.frame.interlaced_frame:
+        raise MediaError("its frames are interlaced")
+    if not np.array_equal(first.rgb(first.size), found):
+        raise MediaError(f"it decodes the first frame ({first.frame.format.name}) differently")
 
 
 def _pictures(numbers: np.ndarray, times: np.ndarray, start: float, fetch: Fetch) -> Iterator[ArrayPicture]:

@@ -21,6 +21,7 @@ from avfer.container import (
     quarter_turns,
     read_packets,
     time_of,
+    upright,
     video_stream,
 )
 
@@ -108,14 +109,13 @@ class AvPicture:
         BT.601 and limited range. With these flags FFmpeg returns the pixels of decord and torchcodec bit for bit, in a
         quarter of the time that its accurate rounding takes.
         """
-        turns = quarter_turns(self.frame)
-        height, width = size[::-1] if turns % 2 else size
+        height, width = size[::-1] if quarter_turns(self.frame) % 2 else size
         rgb = self.converter.reformat(
             self.frame, width, height, format="rgb24", interpolation=Interpolation.BICUBIC, threads=1
         )
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
-        return np.rot90(rows[:, : width * 3].reshape(height, width, 3), turns)
+        return upright(rows[:, : width * 3].reshape(height, width, 3), self.frame)
 
 
 @dataclass

@@ -4,6 +4,7 @@ import csv
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -61,6 +62,18 @@ def sound_of(parts: list[AudioBatch]) -> np.ndarray:
 def numbers(pixels: torch.Tensor) -> list[int]:
     """Return the numbers that `stripes` drew on the frames.   pixels: (T, H, W, 3) uint8"""
     return [number_of(frame) for frame in pixels.numpy()]
+
+
+def turn(source: Path, path: Path, degrees: int, *, mirror: bool) -> Path:
+    """Copy a video that a player must rotate counter-clockwise and then, if stated, mirror left to right."""
+    with av.open(str(source)) as old, av.open(str(path), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0])
+        copy.set_display_rotation(degrees, hflip=mirror)
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+    return path
 
 
 def real_clips() -> list[dict[str, str]]:

@@ -23,6 +23,7 @@ from tests.stages.decoding import (
     numbers,
     real_clips,
     sound_of,
+    turn,
 )
 
 
@@ -66,6 +67,26 @@ def test_a_rotated_frame_is_output_upright(tmp_path: Path, degrees: int):
     _, _, turned = frames_of(decode_video(write_clip(tmp_path / "turned.mp4", stripes(), rotation=degrees)))
     assert turned.is_contiguous()
     np.testing.assert_array_equal(turned.numpy(), np.rot90(plain.numpy(), degrees // 90, axes=(1, 2)))
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_mirrored_frame_is_output_as_it_is_displayed(tmp_path: Path, degrees: int):
+    """Front cameras of some phones store mirrored pictures, and a matrix by which players mirror them again."""
+    plain = write_clip(tmp_path / "plain.mp4", stripes(3))
+    _, _, pixels = frames_of(decode_video(plain))
+    _, _, found = frames_of(decode_video(turn(plain, tmp_path / "mirrored.mp4", degrees, mirror=True)))
+    wanted = np.rot90(pixels.numpy(), degrees // 90, axes=(1, 2))[:, :, ::-1]
+    np.testing.assert_array_equal(found.numpy(), wanted)
+
+
+def test_a_display_matrix_of_zeros_changes_nothing(tmp_path: Path):
+    plain = write_clip(tmp_path / "plain.mp4", stripes(3))
+    data = bytearray(plain.read_bytes())
+    place = data.index(b"tkhd") + 44
+    data[place : place + 32] = bytes(32)
+    broken = tmp_path / "zeros.mp4"
+    broken.write_bytes(data)
+    assert torch.equal(frames_of(decode_video(broken))[2], frames_of(decode_video(plain))[2])
 
 
 @pytest.mark.parametrize("full_range", [False, True])

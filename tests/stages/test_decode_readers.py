@@ -10,7 +10,7 @@ from avfer.errors import ConfigError, MediaError, MissingExtra
 from avfer.stages import decode
 from avfer.stages.decode import DecodeVideo
 from tests.media_maker import stripes, tone, write_clip
-from tests.stages.decoding import CLIPS, VARIABLE, decode_video, frames_of, needs_real_clips
+from tests.stages.decoding import CLIPS, VARIABLE, decode_video, frames_of, needs_real_clips, turn
 
 
 @pytest.mark.parametrize("reader", ["decord", "torchcodec"])
@@ -38,12 +38,22 @@ def test_readers_agree_to_the_last_bit_on_h264(tmp_path: Path, reader: str, name
         ("ten.mkv", {"codec": "libx265", "pix_fmt": "yuv420p10le"}, "10 bits"),
         ("p.ts", {"codec": "mpeg2video"}, "mpegts has no index of frames"),
         ("two.mp4", {"more_frames": [stripes(20, 128, 192)]}, "counts 20 frames, the container 12"),
+        ("equal.mp4", {"more_frames": [stripes(12, 128, 192)]}, "several video streams"),
+        ("fields.mp4", {"options": {"preset": "ultrafast", "x264-params": "tff=1"}}, "interlaced"),
+        ("411.mkv", {"codec": "ffv1", "pix_fmt": "yuv411p"}, r"decodes the first frame \(yuv411p\) differently"),
     ],
 )
 def test_decord_refuses_files_that_it_would_misread(tmp_path: Path, name: str, options: dict, message: str):
     needs("decord")
     with pytest.raises(MediaError, match=rf"{message}; use reader 'pyav'"):
         decode_video(write_clip(tmp_path / name, stripes(), **options), reader="decord")
+
+
+def test_decord_refuses_mirrored_pictures(tmp_path: Path):
+    needs("decord")
+    clip = turn(write_clip(tmp_path / "a.mp4", stripes()), tmp_path / "mirrored.mp4", 0, mirror=True)
+    with pytest.raises(MediaError, match=r"mirrored for display; use reader 'pyav'"):
+        decode_video(clip, reader="decord")
 
 
 def test_a_reader_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch):
