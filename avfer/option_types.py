@@ -60,6 +60,7 @@ MESSAGES = {  # pydantic's type of an error -> what the value must be
     "model_type": "must be a mapping",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
+    "extra_forbidden": "is no known field",
 }
 
 

@@ -1,9 +1,9 @@
 """The card of a network or weight file: the facts that users need, and the settings that stages read."""
 
 from inspect import signature
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 MARKS = {  # source of a published number
     "A": "abstract or survey",
@@ -24,6 +24,16 @@ def changed_options(network: type, **options: Any) -> dict[str, Any]:
     defaults = {name: parameter.default for name, parameter in signature(network).parameters.items()}
     plain = {name: list(default) if isinstance(default, tuple) else default for name, default in defaults.items()}
     return {name: value for name, value in options.items() if value != plain[name]}
+
+
+def _check_unique(names: list[str]) -> list[str]:
+    """Return the names. Raises ValueError if one is repeated, because each is a column of the table."""
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"must be different names, got {', '.join(repeated)} more than once")
+    return names
+
+
+Names = Annotated[list[str], AfterValidator(_check_unique)]
 
 
 class Metric(BaseModel):
@@ -63,17 +73,17 @@ class Card(BaseModel):
     inputs: dict[str, int] = {}  # widths of the features that an affect model reads: {"face": 256, "voice": 128}
     trained_on: dict[str, str] = {}  # backbones that made those features: {"face": "aver_lite"}
     head: str | None = None  # the affect model whose embedded weights read this backbone
-    features: int | None = None  # width of the embedding
-    classes: list[str] = []  # expressions, in the order of the logits
+    features: int | None = Field(default=None, ge=1)  # width of the embedding
+    classes: Names = []  # expressions, in the order of the logits
     temperature: float = Field(default=1.0, gt=0)  # the logits of expressions are divided by it before the softmax
     assumed: str = ""  # the corpus whose class order is assumed, because the file does not state one
-    action_units: list[str] = []  # in the order of the logits
+    action_units: Names = []  # in the order of the logits
     measured: list[str] = []  # action units whose movement a face measurer states: "AU12"
     valence_arousal: bool = False  # whether the network itself has a head for them
-    size: int | None = None  # px, side of the crop
+    size: int | None = Field(default=None, ge=1)  # px, side of the crop
     colour: Literal["rgb", "bgr"] = "rgb"  # order of the channels that the network reads
-    mean: list[float] = []  # per channel in that order, of pixels in [0, 1]
-    std: list[float] = []  # per channel in that order, of pixels in [0, 1]
+    mean: list[Annotated[float, Field(ge=0, le=1)]] = []  # per channel in that order, of pixels in [0, 1]
+    std: list[Annotated[float, Field(gt=0, le=1)]] = []  # per channel in that order, of pixels in [0, 1]
     template: list[tuple[float, float]] = []  # five landmarks (x, y) in the crop, as shares of its side
     orders: list[ClassOrder] = []  # known class orders of the authors' checkpoints, the likeliest first
     layout: str = ""  # source of the layers: "as in the authors' code", and the parts that are our choice
@@ -85,6 +95,14 @@ class Card(BaseModel):
     published: list[Published] = []
     metrics: list[Metric] = []
     sha256: str | None = None  # of the weight file
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        if (len(self.mean), len(self.std)) not in {(0, 0), (3, 3)}:
+            raise ValueError(f"mean and std must have three numbers each, got {len(self.mean)} and {len(self.std)}")
+        if len(self.template) not in {0, 5}:
+            raise ValueError(f"template must have five points, got {len(self.template)}")
+        return self
 
     @property
     def commercial(self) -> bool:

@@ -1,5 +1,6 @@
 """Cards in JSON files, read without torch: of the weights that come in the wheel, and of any other weight file."""
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from pydantic import ValidationError
 
 from avfer.errors import WeightsError
 from avfer.models.card import Card
+from avfer.option_types import first_problem
 
 BUILTIN = Path(__file__).parents[1] / "builtin"  # folder of the weights in the wheel and of their cards
 EMBEDDED = {"builtin": "{name}", "research": "{name}.research"}  # `weights:` -> name of the file in BUILTIN
@@ -19,8 +21,17 @@ def builtin_card(name: str) -> Card:
 
 
 def read_card(path: Path) -> Card:
-    """Return the card in a JSON file. Raises WeightsError if it is missing or damaged."""
+    """Return the card in a JSON file. Raises WeightsError, which names the wrong field, if it is missing or damaged."""
     try:
-        return Card.model_validate_json(path.read_text())
-    except (OSError, ValidationError) as error:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: no readable card: {error}") from error
+    return parse_card(content, str(path))
+
+
+def parse_card(content: object, source: str) -> Card:
+    """Return the card in parsed JSON. Raises WeightsError, which names its source and the wrong field."""
+    try:
+        return Card.model_validate(content)
+    except ValidationError as error:
+        raise WeightsError(f"{source}: no readable card: {first_problem(error, content, Card).text}") from error

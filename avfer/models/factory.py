@@ -10,12 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from avfer.catalog import check_call, kind_of
-from avfer.catalog_requirements import ANY_NETWORK
+from avfer.catalog import kind_of
 from avfer.errors import ConfigError, unknown
 from avfer.models import class_orders
 from avfer.models.card import Card
-from avfer.models.network import Network, VoiceNetwork, check_removed, find_network
+from avfer.models.network import Network, VoiceNetwork, check_removed, construct, find_network
 from avfer.models.weights import card_of, fill, load_into, locate, official
 from avfer.signal.log_mel import PATCH_FRAMES
 
@@ -58,12 +57,7 @@ def make(name: str, **options: Any) -> Network:
 
     Raises ConfigError for an unknown option or a value of the wrong type or range.
     """
-    checked, kind = check_options(name, options), find_network(name, Network)
-    check_call(ANY_NETWORK, name, kind, options)
-    try:
-        return kind(**checked)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"model '{name}': these options do not go together: {error}") from error
+    return construct(name, Network, check_options(name, options))
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

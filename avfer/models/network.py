@@ -220,11 +220,15 @@ def check_removed(name: str, kind: type[Network], options: Iterable[str]) -> Non
 
 
 def construct(name: str, base: type[N], options: Mapping[str, Any]) -> N:
-    """Return a fresh network with these constructor options, which come from its card.
+    """Return a fresh network with exactly these constructor options.
 
     base: as in `find_network`. Raises ConfigError as it does, and if the constructor does not accept the options.
     """
     found = find_network(name, base)
     check_removed(name, found, options)
     check_call(ANY_NETWORK, name, found, options)
-    return found(**options)
+    try:
+        return found(**options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        problem = str(error).partition("\n")[0]  # torch lists all signatures of a function
+        raise ConfigError(f"model '{name}': these options do not go together: {problem}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from avfer.errors import ConfigError, WeightsError
 from avfer.models.card import Card
 from avfer.models.engine import Engine, load_face_predictor
 from avfer.models.network import FaceNetwork, find_network, normalised
@@ -41,6 +42,8 @@ class EmbedFaces:
         with option_errors("backbone"):
             find_network(self.backbone, FaceNetwork)
         self._path, self.card = locate(self.backbone, self.weights)
+        if not self.card.mean:
+            raise ConfigError(f"backbone: the card of {self.backbone} must state mean and std of its crops")
 
     @property
     def makes(self) -> Cards:
@@ -76,8 +79,7 @@ class EmbedFaces:
         own = [torch.zeros((0, own_width(self.card)), device=self._device)]
         for part in crops.split(BATCH) if len(crops) else ():
             prediction = self._predict(normalised(self.card, part.to(self._device).permute(0, 3, 1, 2)))
-            assert prediction.features is not None, "face networks return features"
-            features.append(prediction.features)
+            features.append(_stated(self.card, "features", self.card.width("face"), prediction.features))
             own.append(own_outputs(self.card, prediction))
         return torch.cat(features), torch.cat(own)
 
@@ -101,13 +103,28 @@ def own_outputs(card: Card, prediction: Prediction) -> Tensor:
     -> (N, O): valence and arousal in [-1, 1] (2 columns), probabilities of the K classes, which sum to 1, and of the
     A action units; a head that the card does not name has no columns. Softmax and sigmoid are computed here, on
     batches counted from the start of the clip, because the last bits of exp depend on the shape of the batch.
+
+    Raises WeightsError if a head has another width than the card states.
     """
     assert prediction.features is not None, "face networks return features"
     parts = [prediction.features[:, :0]]
-    if card.valence_arousal and prediction.valence_arousal is not None:
-        parts.append(prediction.valence_arousal.clamp(-1, 1))
-    if card.classes and prediction.expression_logits is not None:
-        parts.append((prediction.expression_logits / card.temperature).softmax(1))
-    if card.action_units and prediction.action_unit_logits is not None:
-        parts.append(prediction.action_unit_logits.sigmoid())
+    if card.inputs:  # a video model, see `own_width`
+        return parts[0]
+    if card.valence_arousal:
+        parts.append(_stated(card, "valence_arousal", 2, prediction.valence_arousal).clamp(-1, 1))
+    if card.classes:
+        logits = _stated(card, "classes", len(card.classes), prediction.expression_logits)
+        parts.append((logits / card.temperature).softmax(1))
+    if card.action_units:
+        parts.append(_stated(card, "action_units", len(card.action_units), prediction.action_unit_logits).sigmoid())
     return torch.cat(parts, 1)
+
+
+def _stated(card: Card, field: str, width: int, output: Tensor | None) -> Tensor:
+    """Return an output (N, width) of a network. Raises WeightsError if the card states another width in a field."""
+    found = 0 if output is None else output.shape[1]
+    if output is None or found != width:
+        raise WeightsError(
+            f"the card of {card.name} states {width} outputs in {field}, but the network has {found}; correct the card"
+        )
+    return output

@@ -100,8 +100,8 @@ class IdentifyPersons:
         with option_errors("backbone"):
             find_network(self.backbone, FaceNetwork)
         self._path, self.card = locate(self.backbone, self.weights)
-        if not self.card.size:
-            raise ConfigError(f"backbone: the card of {self.backbone} states no size of its crops (size)")
+        if not (self.card.size and self.card.mean):
+            raise ConfigError(f"backbone: the card of {self.backbone} must state size, mean and std of its crops")
 
     def files(self) -> dict[str, str]:
         """Return the sha256 of the weight file by its name."""

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from avfer.affect_track import AffectTrack
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, WeightsError
+from avfer.models.network import FaceNetwork, construct
 from avfer.models.weights import save
 from avfer.pipeline import load
 from avfer.stages.embed_faces import EmbedFaces
@@ -83,6 +84,40 @@ def test_values_without_a_head_are_missing(tmp_path):
     assert np.isnan(track.valence).all() and np.isnan(track.arousal).all()
     assert track.action_units.shape == (3, 0)
     assert track.to_pandas()["expression"].tolist() == ["neutral"] * 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"features": 4}, "states 4 outputs in features, but the network has 3"),
+        ({"classes": [*THREE, "anger"]}, "states 4 outputs in classes, but the network has 3"),
+        ({"action_units": ["AU01", "AU02"]}, "states 2 outputs in action_units, but the network has 1"),
+    ],
+)
+def test_a_card_that_states_other_outputs_than_the_network_has_is_named(tmp_path, fields, problem):
+    stage = embedded(tmp_path)
+    stage.card = stage.card.model_copy(update=fields)
+    with pytest.raises(WeightsError, match=f"the card of {NAME} {problem}; correct the card"):
+        stage.step(stage.start(), faces(2))
+
+
+def test_a_head_that_the_card_states_and_the_network_lacks_is_named(tmp_path):
+    stage = embedded(tmp_path, heads="expression")
+    stage.card = stage.card.model_copy(update={"valence_arousal": True})
+    with pytest.raises(WeightsError, match="states 2 outputs in valence_arousal, but the network has 0"):
+        stage.step(stage.start(), faces(2))
+
+
+def test_a_card_without_mean_and_std_cannot_normalise_crops(tmp_path):
+    card = MeanColour.card().model_copy(update={"mean": [], "std": []})
+    path = save(MeanColour(), card, tmp_path / "w.safetensors")
+    with pytest.raises(ConfigError, match=f"backbone: the card of {NAME} must state mean and std of its crops"):
+        EmbedFaces(NAME, str(path))
+
+
+def test_options_on_a_card_that_the_constructor_refuses_are_a_config_error():
+    with pytest.raises(ConfigError, match="model 'psr': these options do not go together: cut: must be one of"):
+        construct("psr", FaceNetwork, {"cut": 5})
 
 
 def test_a_clip_without_faces_gives_no_row(tmp_path):
