@@ -84,8 +84,13 @@ class Shard:
 
     def contains(self, name: str) -> bool:
         """Return whether the clip with this id belongs to the shard; every clip belongs to exactly one of `count`."""
+        return self == Shard.of(name, self.count)
+
+    @classmethod
+    def of(cls, name: str, count: int) -> Self:
+        """Return the shard to which the clip with this id belongs if the corpus is divided into `count`."""
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-        return number % self.count == self.index - 1
+        return cls(number % count + 1, count)
 
     @classmethod
     def parse(cls, text: str | None) -> Self:

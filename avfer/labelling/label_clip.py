@@ -121,9 +121,9 @@ class _ClipLabeller:
     def _run_pipeline(self, entry: Entry) -> Marker:
         """Run the pipeline, write the table of a clip with the user's columns, and return its done marker.
 
-        Keys beside those of `_facts`: rows; bytes of the table; instants (frames or ticks) and those with_face;
-        reasons, the number of rows without a face by reason; duration in seconds. `label` adds seconds, the time
-        taken, and finished, the time in seconds since 1970.
+        Keys beside those of `_facts`: rows; bytes of the table; instants (frames or ticks); frames, 0 for sound alone,
+        and those with_face; reasons, the number of rows without a face by reason; duration in seconds. `label` adds
+        seconds, the time taken, and finished, the time in seconds since 1970.
         """
         result = ClipResult()
         with self._local_file(entry) as clip, self._new_table(entry) as part:
@@ -142,6 +142,7 @@ class _ClipLabeller:
             "rows": result.summary.rows,
             "bytes": size,
             "instants": result.summary.instants,
+            "frames": result.summary.instants if result.summary.has_frames else 0,
             "with_face": result.summary.with_face,
             "reasons": dict(result.summary.reasons),
             "duration": result.duration,

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter, read_schema
 
-from avfer.labelling.entry import Entry
+from avfer.errors import OutputError
+from avfer.labelling.entry import Entry, Shard, entries_from
 from avfer.labelling.plan import read_batches
 from avfer.labelling.store import ClipState, Marker, Store, active_locks, open_store, read_marker
 
@@ -39,7 +41,8 @@ class CorpusStatus:
     left: int = 0
     rows: int = 0
     instants: int = 0  # frames, or ticks of a fixed clock
-    with_face: int = 0  # instants with a face
+    frames: int = 0  # decoded frames, without the clips of sound alone
+    with_face: int = 0  # frames with a face
     media_seconds: float = 0.0  # length of the clips that are done
     work_seconds: float = 0.0  # of all workers together
     bytes: int = 0  # of tables
@@ -62,8 +65,8 @@ class CorpusStatus:
             self.bytes_left += entry.size
 
     def as_json(self) -> dict[str, Any]:
-        """Return all fields and the coverage: the shares of clips that are done and of instants with a face."""
-        shares = {"done": self.done / max(self.clips, 1), "with_face": self.with_face / max(self.instants, 1)}
+        """Return all fields and the coverage: the shares of clips that are done and of frames with a face."""
+        shares = {"done": self.done / max(self.clips, 1), "with_face": self.with_face / max(self.frames, 1)}
         return dict(vars(self)) | {"coverage": {name: round(share, 6) for name, share in shares.items()}}
 
     def _count_done(self, marker: Marker) -> None:
@@ -71,6 +74,7 @@ class CorpusStatus:
         self.rows += marker["rows"]
         self.bytes += marker["bytes"]
         self.instants += marker["instants"]
+        self.frames += marker.get("frames", marker["instants"])  # older markers lack it
         self.with_face += marker["with_face"]
         self.media_seconds += marker["duration"]
         self.work_seconds += marker["seconds"]
@@ -104,7 +108,7 @@ def status(folder: Path) -> LabelStatus:
     """
     store = open_store(folder)
     corpus, recent = CorpusStatus(run=_run(store)), list[tuple[float, int]]()
-    for _, _, clips in clip_states(store, [store.manifest]):
+    for _, _, clips in clip_states(store):
         for entry, state, marker in clips:
             corpus.count(entry, state, marker)
             if state is ClipState.DONE:
@@ -117,7 +121,8 @@ def write_totals(store: Store) -> CorpusStatus:
     """Write manifest.parquet, failures.jsonl and corpus.json from the plans and markers of all shards.
 
     The columns of the user are those of this shard's plan. A shard that was planned with others is left to be done
-    again with the present ones.
+    again with the present ones. After a change of the number of shards, the clips of a shard that has not been planned
+    yet are taken from the earlier manifest.parquet.
 
     Shards that run at the same time may each do this; the last one to finish has all results, since markers are
     written before. Raises OutputError if a file cannot be written.
@@ -127,7 +132,7 @@ def write_totals(store: Store) -> CorpusStatus:
     failures = store.folder / "failures.jsonl"
     with store.atomic_write(store.manifest) as manifest, store.atomic_write(failures) as failures_part:
         with failures_part.open("w", encoding="utf-8") as lines:
-            for table, durations, clips in clip_states(store, store.plans, read_schema(store.plan)):
+            for table, durations, clips in clip_states(store, _planned_batches(store)):
                 writer = writer or ParquetWriter(manifest, table.schema)
                 column = table.column_names.index("duration")
                 writer.write_table(table.set_column(column, table.schema.field(column), durations))
@@ -142,17 +147,34 @@ def write_totals(store: Store) -> CorpusStatus:
 
 
 def clip_states(
-    store: Store, plans: list[Path], schema: pa.Schema | None = None
+    store: Store, batches: Iterable[tuple[pa.Table, list[Entry]]] | None = None
 ) -> Iterator[tuple[pa.Table, pa.ChunkedArray, list[tuple[Entry, ClipState, Marker]]]]:
     """Yield rows of plans, their durations in seconds (null if unknown), and the state of each clip.
 
-    schema: the columns of the rows, see `read_batches`.
+    batches: rows of plans and their entries, see `read_batches`; None: those of manifest.parquet.
     """
     pipeline = store.pipeline
-    for table, entries in read_batches(plans, schema):
+    for table, entries in read_batches([store.manifest]) if batches is None else batches:
         clips = [(entry, *store.state(entry, pipeline)) for entry in entries]
         durations = [marker["duration"] if state is ClipState.DONE else None for _, state, marker in clips]
         yield table, pa.chunked_array([pa.array(durations, pa.float64())]), clips
+
+
+def _planned_batches(store: Store) -> Iterator[tuple[pa.Table, list[Entry]]]:
+    """Yield the rows of all plans, then those of the earlier manifest.parquet whose shards have no plan yet.
+
+    A damaged manifest.parquet is left out: it is written anew.
+    """
+    plans, schema = store.plans, read_schema(store.plan)
+    yield from read_batches(plans, schema)
+    planned = {path.stem for path in plans}
+    if len(planned) == store.shard.count or not store.manifest.is_file():
+        return
+    with suppress(OutputError):
+        for table, _ in read_batches([store.manifest], schema):
+            missing = [str(Shard.of(name, store.shard.count)) not in planned for name in table["id"].to_pylist()]
+            rows = table.filter(pa.array(missing, pa.bool_()))
+            yield rows, entries_from(rows)
 
 
 def _run(store: Store) -> Marker:

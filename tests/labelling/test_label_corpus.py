@@ -12,6 +12,7 @@ import pytest
 
 from avfer.atomic import output_errors
 from avfer.errors import AvferWarning, ConfigError, OutputError
+from avfer.jobs import ClipResult, Job, clip_to_files
 from avfer.labelling.entry import Shard
 from avfer.labelling.recipe import LoadRecipe
 from tests.labelling.corpora import failures, labels, values, write_corpus
@@ -99,6 +100,26 @@ def test_shards_together_label_every_clip_once_and_share_the_totals(label, in_pr
     assert in_process.given == []
 
 
+def test_another_number_of_shards_hides_no_clip_that_was_labelled(label, in_process, tmp_path):
+    corpus = write_corpus(tmp_path / "corpus", *(f"{number}.mp4" for number in range(9)))
+    label("corpus", shard="1/1")
+    for shard in ("1/2", "3/3", "1/3"):
+        totals = label("corpus", shard=shard)
+        assert (totals.clips, totals.done, totals.left, in_process.given) == (9, 9, 0, [])
+        assert pa.parquet.read_metadata(tmp_path / "out/manifest.parquet").num_rows == 9
+    removed = next(path for path in corpus.iterdir() if Shard(2, 3).contains(path.name))
+    removed.unlink()
+    assert label("corpus", shard="2/3").clips == 8  # a planned shard lists its present clips alone
+
+
+def test_a_damaged_manifest_does_not_stop_a_run_with_another_number_of_shards(label, tmp_path):
+    write_corpus(tmp_path / "corpus", *(f"{number}.mp4" for number in range(4)))
+    label("corpus")
+    (tmp_path / "out/manifest.parquet").write_bytes(b"damaged")
+    totals = [label("corpus", shard=f"{index}/2") for index in (1, 2)]
+    assert totals[0].clips < 4 == totals[1].clips == totals[1].done
+
+
 def test_the_manifest_has_size_time_hash_and_duration(label, corpus, tmp_path):
     label("corpus")
     rows = {row["id"]: row for row in pa.parquet.read_table(tmp_path / "out/manifest.parquet").to_pylist()}
@@ -120,10 +141,28 @@ def test_done_markers_have_the_hashes_of_pipeline_and_clip(label, corpus, tmp_pa
 def test_corpus_json_has_totals_and_coverage(label, corpus, tmp_path):
     label("corpus")
     totals = json.loads((tmp_path / "out/corpus.json").read_text())
-    assert totals["rows"] == totals["instants"] == sum(map(len, labels(tmp_path / "out").values()))
+    assert totals["rows"] == totals["instants"] == totals["frames"] == sum(map(len, labels(tmp_path / "out").values()))
     assert totals["coverage"] == {"done": 0.75, "with_face": 1.0}
     assert totals["failures"] == {"open": 1}
     assert totals["media_seconds"] == pytest.approx(totals["instants"] / 25)
+
+
+def test_rows_of_sound_alone_lower_no_coverage(label, tmp_path, monkeypatch):
+    def run_pipeline(job: Job, pipeline: object, result: ClipResult, *, transform: Callable[..., pa.Table]) -> None:
+        def without_pictures(table: pa.Table) -> pa.Table:
+            for name in ("frame", "track") if job.clip.name == "b.mp4" else ():
+                column = pa.nulls(len(table), table[name].type)
+                table = table.set_column(table.column_names.index(name), name, column)
+            return transform(table)
+
+        clip_to_files(job, pipeline, result, transform=without_pictures)
+
+    write_corpus(tmp_path / "corpus", "a.mp4", "b.mp4")
+    monkeypatch.setattr("avfer.labelling.label_clip.clip_to_files", run_pipeline)
+    label("corpus")
+    totals = json.loads((tmp_path / "out/corpus.json").read_text())
+    assert (totals["instants"], totals["frames"], totals["with_face"]) == (13, 6, 6)
+    assert totals["coverage"]["with_face"] == 1.0
 
 
 def test_no_unfinished_file_is_left(label, corpus, tmp_path):
