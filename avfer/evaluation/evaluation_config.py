@@ -20,6 +20,7 @@ from avfer.yaml_reader import YamlDocument, parse_mapping
 Headline = Literal["joined", "recordings"]
 
 SOURCES = ("pipeline", "model", "predictions")
+SOURCE_OF = {"settings": "pipeline", "weights": "model"}  # key -> the only source of predictions that reads it
 
 
 class EvalConfig(BaseModel):
@@ -103,8 +104,8 @@ def make_config(content: Mapping[str, Any], where: str, document: YamlDocument |
 
     where: file or command that error messages name; document: states the line of a key.
 
-    Raises ConfigError for an unknown key, a missing or invalid value, and unless exactly one source of predictions is
-    given.
+    Raises ConfigError for an unknown key, a missing or invalid value, unless exactly one source of predictions is
+    given, and for a key that this source does not read.
     """
     document = document or YamlDocument(where, content)
     for key in content:
@@ -124,6 +125,10 @@ def make_config(content: Mapping[str, Any], where: str, document: YamlDocument |
     if len(config.sources) != 1:
         given = " and ".join(config.sources) or "none"
         raise ConfigError(f"{where}: give exactly one of pipeline, model and predictions, not {given}")
+    for key, source in SOURCE_OF.items():
+        if source not in config.sources and getattr(config, key) != EvalConfig.model_fields[key].default:
+            problem = f"goes with {source} only, but {config.sources[0]} is given; remove it"
+            raise ConfigError(f"{key}: {problem} ({document.where(key)})")
     return config
 
 
@@ -137,9 +142,16 @@ def check_names(config: EvalConfig) -> None:
 
 
 def _merge(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content with changes; a source among them replaces the one in the content, mappings are merged."""
-    has_source = any(changes.get(name) is not None for name in SOURCES)
-    merged = {key: value for key, value in content.items() if not (has_source and key in SOURCES)}
+    """Return the content with changes, mappings merged.
+
+    A source among the changes replaces the one in the content, with the keys that only the latter reads.
+    """
+    sources = [name for name in SOURCES if changes.get(name) is not None]
+    merged = {
+        key: value
+        for key, value in content.items()
+        if not sources or (key not in SOURCES and SOURCE_OF.get(key, sources[0]) in sources)
+    }
     for key, value in changes.items():
         both = isinstance(merged.get(key), dict) and isinstance(value, dict)
         merged[key] = merged[key] | value if both else value

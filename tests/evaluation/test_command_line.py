@@ -89,6 +89,15 @@ def test_a_bundled_configuration_is_valid(path):
     assert "the only line to change" in root
 
 
+def test_another_source_of_predictions_replaces_the_settings_of_the_one_in_the_file(tmp_path):
+    keys = {"corpus": "table", "root": ".", "partition": "dev"}
+    piped, pictured = ({"pipeline": "vision", "settings": {"chunk": 1}}, {"model": "aver_lite", "weights": "x.pth"})
+    config = read_config(written(tmp_path, **keys, **piped), {"predictions": "tables"})
+    assert (config.sources, config.settings) == (["predictions"], {})
+    assert read_config(written(tmp_path, **keys, **pictured), {"pipeline": "vision"}).weights == "builtin"
+    assert read_config(written(tmp_path, **keys, **piped), {"pipeline": "aver"}).settings == {"chunk": 1}
+
+
 def test_all_promised_configurations_exist():
     names = {"recola", "aff_wild2", "aff_wild2_expr", "aff_wild2_au", "ferplus"}
     assert names <= {path.stem for path in CONFIGS}

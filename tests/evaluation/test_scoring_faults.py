@@ -60,6 +60,12 @@ def test_a_faulty_table_is_reported_with_its_recording(tmp_path, change, message
         ({"conventoin": "sample"}, ConfigError, "did you mean 'convention'?"),
         ({"convention": "biased"}, ConfigError, "convention: must be"),
         ({"pipeline": "aver"}, ConfigError, "not pipeline and predictions"),
+        (
+            {"settings": {"look.backbone": "dan"}},
+            ConfigError,
+            "settings: goes with pipeline only, but predictions is given; remove it (a test)",
+        ),
+        ({"weights": "best.safetensors"}, ConfigError, "weights: goes with model only"),
     ],
 )
 def test_an_evaluation_that_cannot_work_raises_an_error(tmp_path, keys, error, message):
