@@ -24,7 +24,7 @@ def write_clip_reports(store: Store, page: HtmlReport, overwrite: bool, progress
     """
     failures: list[str] = []
     total, counts = read_metadata(store.manifest).num_rows, Counter[str]()
-    clips = ((entry, state) for _, _, batch in clip_states(store, [store.manifest]) for entry, state, _ in batch)
+    clips = ((entry, state) for _, _, batch in clip_states(store) for entry, state, _ in batch)
     for number, (entry, state) in enumerate(clips, 1):
         try:
             counts[_write_report(store, entry, state, page, overwrite)] += 1

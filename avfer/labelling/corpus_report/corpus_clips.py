@@ -95,7 +95,7 @@ def read_corpus(store: Store, output: Path, progress: ReportProgress) -> CorpusC
     run = read_marker(store.run_marker) or {}
     corpus = CorpusClips(CorpusStatus(run=run), labelled_part(str(run.get("pipeline", ""))))
     total = read_metadata(store.manifest).num_rows
-    for _, _, clips in clip_states(store, [store.manifest]):
+    for _, _, clips in clip_states(store):
         for entry, state, marker in clips:
             corpus.status.count(entry, state, marker)
             if state is ClipState.DONE:
