@@ -18,6 +18,7 @@ from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
 from avfer.export.person_rows import ClipRows, PersonRows, column_numbers
 from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
 from avfer.export.weight_facts import weight_files
+from avfer.segments import TOUCHING
 
 VALUES = ("valence", "arousal")
 SCORES = ("quality", "eye_closed", "speaking")  # of a face, in [0, 1]
@@ -38,6 +39,8 @@ STATES = {
 OTHER_STATE = ("", "#7d6b8a")
 READ = "read"  # status of an instant on which at least one row has values
 UNSTATED = "no value"  # status of an instant without values for which the table states no reason
+PAUSE = {"name": "pause", "text": "the table has no row for this time", "colour": "#00000000", "count": 0}
+LONGEST_STEP = 1800.0  # s, between instants of a page, which stores them as int32 in microseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,8 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
     table, rows, metadata = clip.table, clip.rows, metadata_of(clip.table.schema)
     names, units = _expression_names(table), action_unit_columns(table)
     order = _by_presence(rows.people)
-    people = [_person(rows, rows.people[number], names, units, _faces(clip, number)) for number in order]
+    instants = _instants(rows)
+    people = [_person(clip, number, instants, names, units) for number in order]
     for number, person in enumerate(people):
         person["colour"] = line_colour(number)
     start, stop = _range(rows)
@@ -63,15 +67,15 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
         "name": rows.clip,
         "source": rows.source,
         "lead": _lead(clip, metadata),
-        "times": pack_times(rows.starts),
+        "times": pack_times(instants),
         "start": start,
         "stop": stop,
         "people": people,
         "expressions": [{"name": name, "colour": expression_colour(name, names)} for name in names],
         "units": [{"column": unit, "name": action_unit_name(unit), "text": _unit_text(unit)} for unit in units],
         "unitTitle": action_unit_title(units, metadata),
-        "status": _status(rows, table),
-        "speech": _speech(rows, table),
+        "status": _status(rows, table, instants),
+        "speech": _speech(table, instants),
         "video": clip.video.as_data(),
         "caveats": methods_text.caveats(metadata),
         "methods": methods_text.methods(metadata, _recording(clip, stop - start), clip.video.still),
@@ -80,6 +84,15 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
         "pipeline": metadata.get("pipeline", ""),
         "facts": [[key, text] for key, text in metadata.items() if key not in {"pipeline", "weights", "clip"}],
     }
+
+
+def _instants(rows: ClipRows) -> np.ndarray:
+    """Return the instants of a clip, and more in its pauses, which break the curves there: (T,) float64 s, increasing.
+
+    A pause is where the rows of an instant stop before the next one begins (`avfer.segments.row_stops`).
+    """
+    pauses = [pause for pause in zip(rows.stops[:-1], rows.starts[1:], strict=True) if pause[1] - pause[0] > TOUCHING]
+    return np.sort(np.concatenate([rows.starts, *(np.arange(*pause, LONGEST_STEP) for pause in pauses)]))
 
 
 def _expression_names(table: pa.Table) -> list[str]:
@@ -112,9 +125,14 @@ def _range(rows: ClipRows) -> tuple[float, float]:
 
 
 def _person(
-    rows: ClipRows, person: PersonRows, names: Sequence[str], units: Sequence[str], faces: Sequence[FaceImage]
+    clip: ClipTable, number: int, instants: np.ndarray, names: Sequence[str], units: Sequence[str]
 ) -> dict[str, object]:
-    """Return the packed rows of a person, and a summary of them that weights each row by its time."""
+    """Return the packed rows of a person, and a summary of them that weights each row by its time.
+
+    number: position in `clip.rows.people`; instants: (T,) s, of the page; names, units: the expressions, and the
+    columns of action units.
+    """
+    person = clip.rows.people[number]
     scales = dict.fromkeys(VALUES, SCALE) | dict.fromkeys(SCORES, SCALE) | dict.fromkeys(units, UNIT_SCALE)
     scales |= dict.fromkeys((*POSE_COLUMNS, *GAZE_COLUMNS), ANGLE_SCALE) | dict.fromkeys(BOX_COLUMNS, BOX_SCALE)
     values = {name: meaningful_numbers(person.table, name) for name in scales}
@@ -129,12 +147,12 @@ def _person(
         "tracks": list(person.tracks),
         "rows": len(person),
         "present": int(person.present.sum()),
-        "share": _share(rows, person),
+        "share": _share(clip.rows, person),
         "means": {name: _mean(values[name], durations) for name in (*VALUES, "quality")},
         "expressions": _expression_shares(labels, durations),
         "columns": [[name, scales[name]] for name in shown],
-        "data": pack_rows(np.searchsorted(rows.starts, person.starts), packed),
-        "faces": [[face.time, face.image] for face in faces],
+        "data": pack_rows(np.searchsorted(instants, person.starts), packed),
+        "faces": [[face.time, face.image] for face in _faces(clip, number)],
     }
 
 
@@ -190,35 +208,43 @@ def _unit_text(column: str) -> str:
     return ACTION_UNIT_NAMES.get(column[2:4], "")
 
 
-def _status(rows: ClipRows, table: pa.Table) -> dict[str, object]:
-    """Return for each instant whether values were read, else the reason of its first row without them."""
-    instants = np.searchsorted(rows.starts, table["time_s"].to_numpy(zero_copy_only=False))
+def _status(rows: ClipRows, table: pa.Table, instants: np.ndarray) -> dict[str, object]:
+    """Return for each instant whether values were read, else the reason of its first row without them.
+
+    instants: (T,) s, of the page; those without rows have the status of a pause, which counts for nothing.
+    """
+    numbers = np.searchsorted(instants, table["time_s"].to_numpy(zero_copy_only=False))
     reasons = table["reason"].to_pylist() if "reason" in table.column_names else [None] * len(table)
     known = np.isfinite(column_numbers(table, "valence"))
     if "expression" in table.column_names:
         known |= np.array(table["expression"].is_valid())
     names = [READ, *dict.fromkeys(reason for reason in reasons if reason), UNSTATED]
-    codes = np.full(len(rows.starts), len(names) - 1, np.uint8)
-    for instant, reason in zip(instants[::-1], reasons[::-1], strict=True):
+    codes = np.full(len(instants), len(names) - 1, np.uint8)
+    for number, reason in zip(numbers[::-1], reasons[::-1], strict=True):
         if reason:
-            codes[instant] = min(names.index(reason), 255)
-    codes[instants[known]] = 0
-    counts = np.bincount(codes, minlength=len(names))
+            codes[number] = min(names.index(reason), 255)
+    codes[numbers[known]] = 0
+    has_rows = np.isin(instants, rows.starts)
+    counts = np.bincount(codes[has_rows], minlength=len(names))
+    codes[~has_rows] = min(len(names), 255)
     meanings = [STATES.get(name, OTHER_STATE) for name in names]
     states = [
         {"name": name, "text": text, "colour": colour, "count": int(count)}
         for name, (text, colour), count in zip(names, meanings, counts, strict=True)
     ]
-    return {"states": states, "codes": compress(codes)}
+    return {"states": [*states, PAUSE], "codes": compress(codes)}
 
 
-def _speech(rows: ClipRows, table: pa.Table) -> str | None:
-    """Return the packed speech of each instant, the largest of its rows; None if the table has no such values."""
+def _speech(table: pa.Table, instants: np.ndarray) -> str | None:
+    """Return the packed speech of each instant, the largest of its rows; None if the table has no such values.
+
+    instants: (T,) s, of the page.
+    """
     values = column_numbers(table, SPEECH)
     known = np.isfinite(values)
     if not known.any():
         return None
-    instants = np.searchsorted(rows.starts, table["time_s"].to_numpy(zero_copy_only=False))
-    speech = np.full(len(rows.starts), -np.inf)
-    np.maximum.at(speech, instants[known], values[known])
+    numbers = np.searchsorted(instants, table["time_s"].to_numpy(zero_copy_only=False))
+    speech = np.full(len(instants), -np.inf)
+    np.maximum.at(speech, numbers[known], values[known])
     return compress(quantize(speech, SCALE))

@@ -148,6 +148,19 @@ def test_coverage_counts_every_instant_once(tmp_path):
     assert len(unpack(clip["status"]["codes"])) == 70
 
 
+def test_curves_have_an_instant_without_values_in_a_pause_that_counts_for_nothing(tmp_path):
+    table = make_track([(frame, 1) for frame in range(6)], 6).to_table()
+    times = pa.array([0.0, 0.04, 0.4, 60.0, 60.04, 6000.0])  # a slow frame is no pause
+    (clip,) = page_data(write(table.set_column(table.column_names.index("time_s"), "time_s", times), tmp_path))["clips"]
+    expected = [0, 0.04, 0.4, 1.4, 60, 60.04, 61.04, 1861.04, 3661.04, 5461.04, 6000]
+    assert instants(clip) == pytest.approx(expected)  # no step is too long for its 32 bits
+    index, columns = person_rows(clip["people"][0])
+    assert index.tolist() == [0, 1, 2, 4, 5, 10] and np.isfinite(columns["valence"]).all()
+    codes, states = unpack(clip["status"]["codes"]), clip["status"]["states"]
+    assert [states[code]["name"] for code in codes[2:5]] == ["read", "pause", "read"]
+    assert sum(state["count"] for state in states) == 6
+
+
 def test_action_units_are_titled_by_their_scale_and_correction(tmp_path):
     def title(table: pa.Table) -> str:
         return page_data(write(table, tmp_path))["clips"][0]["unitTitle"]
