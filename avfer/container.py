@@ -104,9 +104,9 @@ def video_stream(container: InputContainer) -> VideoStream | None:
 
     Cover art is not video. Raises MediaError if this FFmpeg has no decoder for the stream.
     """
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    default = [s for s in streams if s.disposition & Disposition.default]
-    for stream in default + streams:
+    for stream in _default_first(container.streams.video):
+        if stream.disposition & Disposition.attached_pic:
+            continue
         if stream.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise MediaError(f"no decoder for the video of '{container.name}'; convert it to H.264")
         return _on_one_thread(stream)
@@ -114,11 +114,16 @@ def video_stream(container: InputContainer) -> VideoStream | None:
 
 
 def audio_stream(container: InputContainer) -> AudioStream | None:
-    """Return the audio stream to read, set to one thread: the first one that has a decoder."""
-    for stream in container.streams.audio:
+    """Return the audio stream to read, set to one thread: the first default one with a decoder, otherwise the first."""
+    for stream in _default_first(container.streams.audio):
         if stream.codec_context is not None:  # pyright: ignore[reportUnnecessaryComparison]
             return _on_one_thread(stream)
     return None
+
+
+def _default_first(streams: Sequence[S]) -> list[S]:
+    """Return the streams that players choose by themselves, then the others."""
+    return sorted(streams, key=lambda stream: not stream.disposition & Disposition.default)
 
 
 def _on_one_thread(stream: S) -> S:

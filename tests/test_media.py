@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from avfer.container import read_packets
 from avfer.errors import MediaError
@@ -75,6 +76,23 @@ def test_the_first_of_two_video_streams_is_read(tmp_path: Path):
     media = probe(write_clip(tmp_path / "two.mp4", stripes(), more_frames=[stripes(5, 32, 32)]))
     assert media.video is not None
     assert (media.video.index, media.video.width) == (0, 96)
+
+
+@pytest.mark.parametrize("default", [None, 0, 1])
+def test_the_sound_that_players_choose_is_read(tmp_path: Path, default: int | None):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=rate) for rate in (8000, 16000)]
+        for number, stream in enumerate(streams):
+            stream.layout = "mono"
+            stream.disposition = Disposition.default if number == default else Disposition(0)
+        for stream in streams:
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+            sound.sample_rate = stream.rate
+            container.mux(stream.encode(sound))
+    audio = probe(path).audio
+    assert audio is not None
+    assert audio.sample_rate == (16000 if default == 1 else 8000)
 
 
 @pytest.mark.parametrize(
