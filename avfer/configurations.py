@@ -35,7 +35,7 @@ def find_configuration(kind: Kind, name: str | Path) -> Path:
     Raises ConfigError, with the nearest bundled name, if there is no such file.
     """
     path = check_path(Path(name))
-    if path.suffix in {".yaml", ".yml"} or path.exists():
+    if path.suffix in {".yaml", ".yml"} or path.is_file():  # a folder that is called "voice" hides no pipeline
         if not path.is_file():
             raise ConfigError(f"no {kind} at {path}; bundled ones are used by name: {', '.join(bundled(kind))}")
         return path

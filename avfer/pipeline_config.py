@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
 from avfer.baseline import Baseline, parse_baseline
 from avfer.configurations import FOLDERS, find_configuration, read_text
 from avfer.errors import ConfigError, unknown
-from avfer.option_types import Number, Threads, validate
+from avfer.option_types import Number, Threads, option_errors, validate
 from avfer.yaml_reader import YamlDocument, parse_mapping, shown, write_yaml
 
 KEYS = {"chunk", "threads", "baseline", "numbers_only", "stages", "output"}
@@ -81,8 +82,8 @@ class PipelineSpec:
 def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineSpec:
     """Read a pipeline by the name of a bundled one or the path of a YAML file.
 
-    `overrides` maps `stage.option` or a name of SETTINGS or CLIP_OPTIONS to new values. Raises ConfigError, with file
-    and line, if the text is not a valid pipeline.
+    `overrides` maps `stage.option` or a name of SETTINGS or CLIP_OPTIONS to new values: those of YAML, paths, or
+    numbers and arrays of NumPy. Raises ConfigError, with file and line, if the text is not a valid pipeline.
     """
     path = find_configuration("pipeline", name)
     text = read_text(path)
@@ -102,7 +103,10 @@ def parse_pipeline(text: str, name: str) -> PipelineSpec:
 def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
     """Set options of stages and SETTINGS in the parsed YAML."""
     stages = data.get("stages")
-    for key, value in overrides.items():
+    for key, given in overrides.items():
+        value = _plain(given)
+        with option_errors(key):
+            write_yaml(value)
         stage, dot, option = key.partition(".")
         if not dot and key in SETTINGS:
             data[key] = value
@@ -112,9 +116,26 @@ def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
             names = ", ".join((*SETTINGS, *CLIP_OPTIONS))
             raise ConfigError(f"'{key}' cannot be set; write stage.option or one of {names}")
         elif not isinstance(stages, dict) or not isinstance(stages.get(stage), dict):
-            raise ConfigError(unknown("stage", stage, map(str, stages) if isinstance(stages, dict) else ()))
+            raise ConfigError(_unknown_stage(stage, stages if isinstance(stages, dict) else {}))
         else:
             stages[stage][option] = value
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with texts in place of paths and plain numbers in place of those of NumPy."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _unknown_stage(name: str, stages: dict[Any, Any]) -> str:
+    """Return the message for the name of no stage; a name of the catalog is corrected to the stages that use it."""
+    named = [str(stage) for stage, line in stages.items() if isinstance(line, dict) and line.get("use") == name]
+    if named:
+        return f"unknown stage '{name}'; the pipeline calls it {' and '.join(named)}"
+    return unknown("stage", name, map(str, stages))
 
 
 def _override_clip_option(stages: Any, key: str, value: Any) -> None:
@@ -139,7 +160,7 @@ def _pipeline(name: str, text: str, document: YamlDocument) -> PipelineSpec:
         raise ConfigError(f"stages: must be a mapping of names to stages, got {shown(stages)} ({where('stages')})")
     if len(stages) > MAX_STAGES:
         raise ConfigError(f"stages: at most {MAX_STAGES} are possible, got {len(stages)} ({where('stages')})")
-    specs = tuple(_stage(str(key), value, document) for key, value in stages.items())
+    specs = tuple(_stage(key, value, document) for key, value in stages.items())
     output = data.get("output")
     if output not in [line.name for line in specs]:
         names = ", ".join(line.name for line in specs)
@@ -164,9 +185,11 @@ def _number(key: str, value: Any, kind: Any, document: YamlDocument) -> Any:
         raise ConfigError(f"{key}: {error} ({document.where(key)})") from None
 
 
-def _stage(name: str, value: Any, document: YamlDocument) -> StageSpec:
+def _stage(name: Any, value: Any, document: YamlDocument) -> StageSpec:
     """Check one line of `stages:` and return its specification."""
-    where = document.where("stages", name)
+    where = document.where("stages", str(name))
+    if not isinstance(name, str):  # a number, or one of the words on, off, yes and no, which are booleans in YAML
+        raise ConfigError(f"stages: a name must be a text, got {shown(name)}; write it in quotes ({where})")
     if not isinstance(value, dict) or not isinstance(value.get("use"), str):
         raise ConfigError(f"stage '{name}': must be {{use: ..., from: ..., options}}, got {shown(value)} ({where})")
     inputs = value.get("from", [])

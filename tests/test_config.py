@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from avfer.baseline import Baseline
 from avfer.configurations import bundled
 from avfer.errors import ConfigError
 from avfer.pipeline_builder import build
@@ -62,6 +64,8 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
         ("chunk: 0.5", "threads: 0", r"threads: must be in \[1, 256\], got 0"),
         ("output: affect", "output: afect", "output: must be one of the stages frames, sound, affect, got 'afect'"),
         ("output: affect", "output: frames", "output: 'frames' is FrameBatch, not AffectTrack"),
+        ("  sound:", "  on:", r"stages: a name must be a text, got True; write it in quotes \(.*p.yaml"),
+        ("  sound:", "  1:", r"stages: a name must be a text, got 1; write it in quotes \(.*p.yaml, line 4\)"),
         ("count: 7", "cuont: 7", r"stages\.frames: unknown option 'cuont'; did you mean 'count'\? \(.*line 3\)"),
         ("count: 7", "count: many", r"stages\.frames\.count: must be an integer, got 'many' \(.*line 3\)"),
         (
@@ -148,6 +152,30 @@ def test_an_override_of_an_unknown_option_is_refused(tmp_path: Path, key: str, m
 def test_the_output_of_a_bundled_pipeline_can_be_set(name: str) -> None:
     assert read_pipeline(name).output == "measured"
     assert read_pipeline(name, {"output": "affect"}).output == "affect"
+
+
+def test_options_may_be_paths_and_numbers_of_numpy(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    changed = read_pipeline(path, {"frames.count": np.int64(9), "chunk": np.float32(0.5), "baseline": np.arange(2)})
+    assert build(changed)[0].stage.count == 9 and changed.chunk == 0.5
+    assert changed.baseline == Baseline((0.0, 1.0))
+    assert (
+        read_pipeline("vision", {"look.weights": Path("a/b.safetensors")}).text.count("weights: a/b.safetensors") == 1
+    )
+    with pytest.raises(ConfigError, match=r"frames\.count: a value cannot be written as YAML: <object"):
+        read_pipeline(path, {"frames.count": object()})
+
+
+def test_a_stage_named_by_its_class_in_an_override_is_corrected() -> None:
+    with pytest.raises(ConfigError, match="unknown stage 'align_faces'; the pipeline calls it faces and portraits$"):
+        read_pipeline("aver", {"align_faces.size": 64})
+
+
+@pytest.mark.parametrize("name", ["aver", "voice"])
+def test_a_folder_with_the_name_of_a_pipeline_hides_no_pipeline(tmp_path: Path, monkeypatch, name: str) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert read_pipeline(name).name == name
 
 
 @pytest.mark.parametrize(
