@@ -68,6 +68,11 @@ class OptimiserConfig(Strict):
     drop: Amount = 0.1  # for step: factor of the rate after every `every` epochs
     every: Positive | list[Positive] = 1  # epochs, or the list of epochs after which the rate drops: [15, 40]
 
+    @property
+    def depends_on_epochs(self) -> bool:
+        """Return whether the rate of a step depends on the number of epochs."""
+        return self.schedule in {"cosine", "one_cycle"} or self.warm_up > 0
+
 
 class LossConfig(Strict):
     """The losses against labels; a target that is not in `targets:` has no loss."""

@@ -8,10 +8,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR
 
 from avfer.atomic import atomic_write, output_error
 from avfer.errors import WeightsError
+from avfer.training.engine.optimiser import set_rates
 
 CHECKPOINT = "last.ckpt"
 HINT = "the last good checkpoint is kept: free some disk space and continue with --resume"
@@ -35,7 +36,7 @@ class TrainingState:
 
     module: nn.Module  # network and losses
     optimiser: Optimizer  # with its moments
-    schedule: LRScheduler  # of the learning rate
+    schedule: LambdaLR  # of the learning rate
     position: Position  # epoch, step and scores so far
 
     def save(self, fabric: Fabric, folder: Path) -> None:
@@ -70,6 +71,7 @@ class TrainingState:
                 " started, or the network was another one; start over in another folder: --set output=DIR"
             ) from error
         self.schedule.load_state_dict(content["schedule"])
+        set_rates(self.schedule)
         self.position = Position(**content["progress"])
         random_states = content["random"]
         if len(random_states) == fabric.world_size:

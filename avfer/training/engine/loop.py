@@ -6,6 +6,7 @@ non-finite is ever written to a checkpoint.
 
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +15,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from avfer.errors import MetricError, TrainingError, shortened
+from avfer.errors import AvferWarning, MetricError, TrainingError, shortened
 from avfer.progress import ReportProgress
 from avfer.training.engine.checkpoint import Position, TrainingState, read_checkpoint
-from avfer.training.engine.optimiser import ascend, make_optimiser, make_schedule
+from avfer.training.engine.optimiser import ascend, make_optimiser, make_schedule, rates_at
 from avfer.training.engine.output_folder import draw_curve, log_epochs
 from avfer.training.training_config import TrainConfig
 
@@ -73,6 +74,11 @@ def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, progress:
     if (content := read_checkpoint(folder)) is not None:
         state.load(fabric, content)
     position, drawn = state.position, time.monotonic()
+    if position.epoch < config.epochs and position.since >= config.patience and fabric.is_global_zero:
+        message = (
+            f"patience: {config.patience} epochs without a better score ended this run; raise patience to continue"
+        )
+        warnings.warn(message, AvferWarning, stacklevel=2)
     while position.epoch < config.epochs and position.since < config.patience:
         for batch in _train_epoch(fabric, task, config, state, batches, progress):
             if batch % (config.save_every * config.accumulate) == 0 and batch < batches:
@@ -154,7 +160,8 @@ def _finish_epoch(fabric: Fabric, task: Task, state: TrainingState, folder: Path
     is_best = scores["score"] > position.best
     position.since = 0 if is_best else position.since + 1
     position.best = max(position.best, scores["score"])
-    rate, loss = max(map(float, state.schedule.get_last_lr())), position.total / batches
+    rate = max(rates_at(state.schedule, state.schedule.last_epoch - 1))  # of the last step
+    loss = position.total / batches
     position.history.append({"epoch": position.epoch + 1, "loss": loss, "rate": rate, **scores})
     position.epoch, position.batch, position.total = position.epoch + 1, 0, 0.0
     if fabric.is_global_zero:

@@ -107,6 +107,21 @@ def make_schedule(optimiser: Optimizer, config: OptimiserConfig, steps: int, ste
     return LambdaLR(optimiser, factor)
 
 
+def rates_at(schedule: LambdaLR, step: int) -> list[float]:
+    """Return the rate of each group of tensors at a step of a schedule, from 0."""
+    return [float(base) * factor(step) for base, factor in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)]
+
+
+def set_rates(schedule: LambdaLR) -> None:
+    """Set the rates of the optimiser to those of the next step of its schedule.
+
+    They replace rates that were loaded with the optimiser, which differ if it was on a schedule over fewer steps.
+    """
+    rates = rates_at(schedule, schedule.last_epoch)
+    for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+
+
 def ascend(parameters: Iterable[nn.Parameter], radius: float) -> Callable[[], None]:
     """Move the weights w to w + radius * g / |g|, g their gradients; return a function that moves them back.
 

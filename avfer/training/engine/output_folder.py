@@ -18,7 +18,7 @@ from avfer.training.training_config import TrainConfig
 from avfer.yaml_reader import parse_mapping, write_yaml
 
 SETTINGS = "config.yaml"
-MAY_CHANGE = {"output", "device", "threads", "workers", "save_every", "patience"}  # keys that --resume may change
+MAY_CHANGE = {"output", "device", "threads", "workers", "save_every", "patience"}  # by --resume, and epochs to more
 OTHER_OUTPUT = "choose another folder: --set output=DIR"
 CHECKPOINT_SIZE = 4  # a checkpoint in multiples of the weights: the weights, two moments, and room to spare
 
@@ -27,6 +27,8 @@ def prepare_output(config: TrainConfig, resume: bool, module: nn.Module, clip_ca
     """Create the output folder and write the configuration into it.
 
     module: gives the size of a checkpoint. clip_cache_bytes: size of the face crops that are still to be written.
+
+    A run can be resumed for more epochs; AvferWarning if its rates then depend on how many there were before.
 
     Raises ConfigError if the folder holds a training run and `resume` is False, if that run has another
     configuration, if the folder cannot be written to, or if the disk has no room for two checkpoints and the crops.
@@ -38,11 +40,14 @@ def prepare_output(config: TrainConfig, resume: bool, module: nn.Module, clip_ca
     if resume and not started:
         warnings.warn(f"{folder} holds no checkpoint: training starts from the beginning", AvferWarning, stacklevel=2)
     values = config.model_dump(mode="json")
-    if started and settings.exists() and (changes := _changes(_read_settings(settings), values)):
-        raise ConfigError(
-            f"{folder} was started with another configuration ({'; '.join(changes)}): continue with that one"
-            f" ({settings}), or {OTHER_OUTPUT}"
-        )
+    if started and settings.exists():
+        before = _read_settings(settings)
+        if changes := _changes(before, values):
+            raise ConfigError(
+                f"{folder} was started with another configuration ({'; '.join(changes)}): continue with that one"
+                f" ({settings}), or {OTHER_OUTPUT}"
+            )
+        _warn_of_more_epochs(before.get("epochs"), config)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_room(folder, 2 * CHECKPOINT_SIZE * _bytes(module), clip_cache_bytes)
@@ -74,8 +79,21 @@ def _bytes(module: nn.Module) -> int:
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return the differing keys that decide what is learned: ["batch: 16 before, 4 now"]."""
-    keys = sorted(now.keys() - MAY_CHANGE)
-    return [f"{key}: {before.get(key)} before, {now[key]} now" for key in keys if before.get(key) != now[key]]
+    keys, epochs = now.keys() - MAY_CHANGE, before.get("epochs")
+    if isinstance(epochs, int) and epochs < now["epochs"]:
+        keys -= {"epochs"}
+    return [f"{key}: {before.get(key)} before, {now[key]} now" for key in sorted(keys) if before.get(key) != now[key]]
+
+
+def _warn_of_more_epochs(before: Any, config: TrainConfig) -> None:
+    """Warn if a run is resumed for more epochs and its rates up to here were those of fewer."""
+    if config.epochs != before and config.optimiser.depends_on_epochs:
+        message = (
+            f"epochs: {before} before, {config.epochs} now: from here on the rate follows the schedule over"
+            f" {config.epochs} epochs ({config.optimiser.schedule}, warm_up {config.optimiser.warm_up:g}), so the"
+            f" weights will differ from those of a run that was started with {config.epochs} epochs"
+        )
+        warnings.warn(message, AvferWarning, stacklevel=3)
 
 
 def log_epochs(folder: Path, history: list[dict[str, float]]) -> None:

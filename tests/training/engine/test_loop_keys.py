@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from lightning_fabric import Fabric
 
+from avfer.errors import AvferWarning
 from avfer.progress import no_progress
 from avfer.training.engine.checkpoint import read_checkpoint
 from avfer.training.engine.loop import fit
@@ -68,6 +70,22 @@ def test_training_stops_after_patience_epochs_without_a_better_score(tmp_path, p
     task.score = lambda *_: {"score": next(scores)}
     position = fit(Fabric(accelerator="cpu", devices=1), task, config, tmp_path, no_progress)
     assert len(position.history) == epochs and position.best == 0.2
+
+
+def test_a_run_resumed_for_more_epochs_equals_one_that_had_them_from_the_start(tmp_path):
+    """The rate of these steps does not depend on the number of epochs."""
+    keys = {"optimiser": {"rate": 0.01, "schedule": "step", "drop": 0.5}}
+    whole = weights(tmp_path / "a", epochs=2, **keys)
+    weights(tmp_path / "b", epochs=1, **keys)
+    assert distance(whole, weights(tmp_path / "b", epochs=2, **keys)) == 0
+    assert pd.read_csv(tmp_path / "b" / "metrics.csv")["rate"].tolist() == [0.01, 0.005], "of the steps of an epoch"
+
+
+def test_a_run_that_ended_by_patience_names_it_when_it_is_resumed(tmp_path):
+    config = toy.settings(epochs=9, patience=1, optimiser={"rate": 0.0})
+    assert toy.run(config, tmp_path).epoch == 2
+    with pytest.warns(AvferWarning, match="patience: 1 epochs without a better score ended this run; raise patience"):
+        toy.run(config, tmp_path)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

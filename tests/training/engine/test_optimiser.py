@@ -7,7 +7,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from avfer.errors import ConfigError
 from avfer.training.engine.checkpoint import read_checkpoint
-from avfer.training.engine.optimiser import make_optimiser, make_schedule
+from avfer.training.engine.optimiser import make_optimiser, make_schedule, set_rates
 from avfer.training.training_config import OptimiserConfig
 from tests.training import toy_recordings as toy
 
@@ -121,6 +121,24 @@ def test_one_cycle_equals_torch():
         theirs.step()
     found = factors(OptimiserConfig(schedule="one_cycle", warm_up=0.3), 2000, 100)
     assert found == pytest.approx(expected, abs=3e-3)
+
+
+def test_a_schedule_over_more_steps_continues_on_its_own_curve():
+    config = OptimiserConfig(schedule="cosine", warm_up=0.2, rate=1.0)
+    before, after = (make_optimiser(nn.Linear(2, 2), config) for _ in range(2))
+    schedule, longer = make_schedule(before, config, 10, 5), make_schedule(after, config, 40, 5)
+    for _ in range(7):
+        before.step()
+        schedule.step()
+    after.load_state_dict(before.state_dict())
+    longer.load_state_dict(schedule.state_dict())
+    set_rates(longer)
+    found = list[float]()
+    for _ in range(7, 40):
+        found.append(after.param_groups[0]["lr"])
+        after.step()
+        longer.step()
+    assert found == pytest.approx(factors(config, 40, 5)[7:])
 
 
 def test_a_part_at_rate_0_stays_unchanged(tmp_path):

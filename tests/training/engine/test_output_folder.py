@@ -1,6 +1,7 @@
 """The output folder is checked before training: an earlier run, free disk space, and permissions."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,6 +37,27 @@ def test_a_run_can_be_resumed_on_another_machine_and_for_longer(tmp_path, change
     (tmp_path / CHECKPOINT).write_bytes(b"")
     prepare(tmp_path, True, **change)
     assert read_config(tmp_path / "config.yaml").model_dump().items() >= change.items()
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "warned"),
+    [
+        ({"schedule": "constant"}, None),
+        ({"schedule": "step"}, None),
+        ({"schedule": "cosine"}, r"epochs: 3 before, 5 now: .* the schedule over 5 epochs \(cosine, warm_up 0\)"),
+        ({"schedule": "one_cycle", "warm_up": 0.3}, r"\(one_cycle, warm_up 0\.3\)"),
+        ({"schedule": "constant", "warm_up": 0.1}, r"\(constant, warm_up 0\.1\)"),
+    ],
+)
+def test_a_run_can_be_resumed_for_more_epochs_but_not_for_fewer(tmp_path, optimiser, warned):
+    """A warning is given where the rates so far depend on the former number of epochs."""
+    prepare(tmp_path, epochs=3, optimiser=optimiser)
+    (tmp_path / CHECKPOINT).write_bytes(b"")
+    with pytest.warns(AvferWarning, match=warned) if warned else nullcontext():
+        prepare(tmp_path, True, epochs=5, optimiser=optimiser)
+    with pytest.raises(ConfigError, match=r"another configuration \(epochs: 5 before, 4 now\)"):
+        prepare(tmp_path, True, epochs=4, optimiser=optimiser)
+    prepare(tmp_path, True, epochs=5, optimiser=optimiser)
 
 
 def test_a_run_of_a_version_with_more_keys_can_be_resumed(tmp_path):
