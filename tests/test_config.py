@@ -167,12 +167,14 @@ def test_options_may_be_paths_and_numbers_of_numpy(tmp_path: Path) -> None:
 
 
 def test_a_stage_named_by_its_class_in_an_override_is_corrected() -> None:
-    with pytest.raises(ConfigError, match="unknown stage 'align_faces'; the pipeline calls it faces and portraits$"):
+    with pytest.raises(ConfigError, match=r"unknown stage 'align_faces'; the pipeline calls it faces and portraits$"):
         read_pipeline("aver", {"align_faces.size": 64})
 
 
 @pytest.mark.parametrize("name", ["aver", "voice"])
-def test_a_folder_with_the_name_of_a_pipeline_hides_no_pipeline(tmp_path: Path, monkeypatch, name: str) -> None:
+def test_a_folder_with_the_name_of_a_pipeline_hides_no_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
     assert read_pipeline(name).name == name
