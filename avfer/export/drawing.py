@@ -1,8 +1,8 @@
 """Draw predictions on a frame: face boxes, numbers of persons, expressions, and gauges of valence and arousal.
 
 A face has the number of its person, which the option `person` of a run takes too; that of its track if persons are
-unknown. Boxes and panels have the colour of this number, from the palette of the charts. All sizes are multiples of
-the height of the text, so an overlay looks the same at any resolution.
+unknown. Boxes and panels have the colour of the person in the charts of the table. All sizes are multiples of the
+height of the text, so an overlay looks the same at any resolution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,26 +15,30 @@ from avfer.export.colours import line_colour
 from avfer.export.face_drawing import draw_measures
 from avfer.export.open_eyes import EYE_CLOSED, GAZE_COLUMNS
 from avfer.export.panel_places import place_panel
+from avfer.export.person_rows import labels_by_presence, person_label
 from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, class_names
 
-# Column -> value, of one row of the table; its landmarks (P, 2) px under a key of their own.
+# Column -> value, of one row of the table; its landmarks (P, 2) px and its colour under keys of their own.
 Row = Mapping[str, float | int | str | np.ndarray | None]
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 PANEL, INK, FAINT = (16, 20, 26, 190), (255, 255, 255, 255), (255, 255, 255, 90)  # RGBA
 WIDTH, HEIGHT = 11, 3.7  # of a panel, in heights of the text
+COLOUR = "colour"  # key of a row with the colour of its person
 COLUMNS = ("frame", "track", *BOX_COLUMNS, "valence", "arousal", "expression")
 
 
 def rows_by_frame(table: pa.Table) -> dict[int, list[Row]]:
-    """Return the rows of each frame, by the frame's index, with the columns that are drawn.
+    """Return the rows of each frame, by the frame's index, with the columns that are drawn and the colour of the face.
 
     Rows without a frame (audio alone) are left out.
     """
     rows: dict[int, list[Row]] = {}
+    colours = {label: line_colour(number) for number, label in enumerate(labels_by_presence(table))}
     measures = [name for name in ("person", *POSE_COLUMNS, *GAZE_COLUMNS, EYE_CLOSED) if name in table.column_names]
     for row in table.select([*COLUMNS, *measures, *(f"p_{name}" for name in class_names(table))]).to_pylist():
         if row["frame"] is not None:
-            rows.setdefault(row["frame"], []).append(row)
+            label = person_label(row.get("person"), row["track"])
+            rows.setdefault(row["frame"], []).append({**row, COLOUR: colours[label]})
     return rows
 
 
@@ -53,8 +57,7 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row], drawings: Sequence[str] = 
     for row in seen:
         draw_measures(pen, row, drawings)
     for row in seen:
-        width, colour = max(2, size // 5), line_colour(_number(row))
-        pen.rounded_rectangle(_box(row), radius=size // 2, outline=colour, width=width)
+        pen.rounded_rectangle(_box(row), radius=size // 2, outline=str(row[COLOUR]), width=max(2, size // 5))
     for row, corner in zip(seen, _panel_corners(seen, size, picture.size), strict=True):
         _draw_panel(pen, corner, f"{_number(row)}", row, font, size)
     for row in rows:
@@ -93,7 +96,7 @@ def _draw_panel(
     corner: (x, y) px, upper left. Null values are left out.
     """
     x, y = corner
-    edge = None if row["track"] is None else line_colour(_number(row))
+    edge = None if row["track"] is None else str(row[COLOUR])
     place = (x, y, x + WIDTH * size, y + HEIGHT * size)
     pen.rounded_rectangle(place, radius=size // 3, fill=PANEL, outline=edge, width=max(1, size // 8))
     expression = row["expression"]

@@ -4,6 +4,7 @@ A person is a value of the column `person`; where that is missing, each track is
 segments and exporters of segments all group a table in this way.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,17 @@ def person_label(person: int | None, track: int | None) -> str:
     if person is not None:
         return f"person {person}"
     return "voice alone" if track is None else f"track {track}"
+
+
+def labels_by_presence(table: pa.Table) -> list[str]:
+    """Return the labels of the people in the table of one clip, those with most rows first.
+
+    The rows without a face come last. Charts, pages and overlays give their colours in this order.
+    """
+    counts = Counter(map(tuple, _ids(table).tolist()))
+    order = sorted(counts, key=lambda key: (key == _FACELESS, -counts[key], key))
+    ids = [[None if number == _UNKNOWN else number for number in key] for key in order]
+    return [person_label(person, track) for person, track in ids]
 
 
 def clips_of(table: pa.Table) -> list[ClipRows]:

@@ -5,7 +5,6 @@ Long clips are averaged.
 Gaze has values where the eyes are open.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from avfer.baseline import ACTION_UNIT, CORRECTED
 from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
-from avfer.export.person_rows import person_label
+from avfer.export.person_rows import labels_by_presence, person_label
 from avfer.segments import TOUCHING, row_stops
 
 BOX_COLUMNS = ("face_x1", "face_y1", "face_x2", "face_y2")  # px, left, upper, right and lower side
@@ -60,7 +59,7 @@ class TrackSeries:
 
 
 def track_series(table: pa.Table, max_points: int = 1200) -> list[TrackSeries]:
-    """Return the series of each person in a table, or of each track if persons are unknown, those with most rows first.
+    """Return the series of each person in a table, or of each track if persons are unknown, by `labels_by_presence`.
 
     table: the columns of `AffectTrack.to_table`. max_points: longer series are averaged to about so many points, which
     keeps the size of a chart independent of the length of the clip. Rows without any of valence, expression and
@@ -72,10 +71,11 @@ def track_series(table: pa.Table, max_points: int = 1200) -> list[TrackSeries]:
     measures = measured_columns(table)
     for name in measures:
         known |= ~np.isnan(_numbers(table, name))
-    order = [label for label, _ in Counter(labels[known].tolist()).most_common()]
-    shown = {label: (labels == label) & known for label in order}
+    shown = {label: (labels == label) & known for label in labels_by_presence(table)}
     return [
-        _series(table.filter(pa.array(rows)), stops[rows], label, measures, max_points) for label, rows in shown.items()
+        _series(table.filter(pa.array(rows)), stops[rows], label, measures, max_points)
+        for label, rows in shown.items()
+        if rows.any()
     ]
 
 

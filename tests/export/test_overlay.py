@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from avfer.errors import ConfigError, OutputError
+from avfer.export.colours import line_colour
 from avfer.export.drawing import draw_rows, rows_by_frame
 from avfer.export.overlay import VideoOverlay
+from avfer.export.track_series import track_series
 from avfer.pipeline import load
 from avfer.types import NO_TRACK
 from tests.export.tracks import make_track, with_measures, with_persons
@@ -68,6 +70,14 @@ def test_a_face_has_the_number_and_the_colour_of_its_person():
     first = plain_track.set_column(plain_track.column_names.index("track"), "track", pa.array([0], pa.int32()))
     images = [draw_rows(plain, rows_by_frame(one)[0]) for one in (back, first, plain_track)]
     assert np.array_equal(images[0], images[1]) and not np.array_equal(images[0], images[2])
+
+
+def test_a_face_has_the_colour_that_its_person_has_in_the_charts():
+    rows = [(frame, track) for frame in range(6) for track in (1, 2, 5) if frame >= 5 - track]
+    shown = with_persons(make_track(rows, 6), {2: 3}).to_table()
+    charts = {person.label: line_colour(index) for index, person in enumerate(track_series(shown))}
+    assert list(charts) == ["track 5", "person 3", "track 1"]
+    assert [row["colour"] for row in rows_by_frame(shown)[5]] == [charts[n] for n in ("track 1", "person 3", "track 5")]
 
 
 def test_an_expression_without_probability_is_drawn():

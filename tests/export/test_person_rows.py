@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from avfer.export.person_rows import clips_of, column_numbers
+from avfer.export.person_rows import clips_of, column_numbers, labels_by_presence
 from tests.export.small_tables import small_table
 from tests.export.tracks import TRACKS
 
@@ -41,6 +41,14 @@ def test_rows_without_a_face_are_a_person_only_if_they_have_values_or_no_row_has
     with_voice = clips_of(small_table([face(0.0, 1), voice, nothing]))[0].people
     assert [(one.label, len(one)) for one in with_voice] == [("track 1", 1), ("voice alone", 2)]
     assert [len(one) for one in clips_of(small_table([nothing]))[0].people] == [1]
+
+
+def test_people_are_ordered_by_their_rows_with_the_voice_alone_at_the_end():
+    voice = [{"time_s": time, "valence": 0.3} for time in (0.2, 0.3, 0.4, 0.5)]
+    faces = [face(0.0, 4), face(0.0, 1, 7), face(0.1, 2, 7), face(0.1, 3), face(0.2, 9, 0), face(0.3, 9, 0)]
+    assert labels_by_presence(small_table([*faces, *voice])) == [
+        *("person 0", "person 7", "track 3", "track 4", "voice alone"),
+    ]
 
 
 def test_clips_of_one_table_are_apart_also_if_only_their_folders_differ():

@@ -15,7 +15,7 @@ from avfer.export.colours import expression_colour, line_colour
 from avfer.export.column_facts import ACTION_UNIT_NAMES
 from avfer.export.measure_labels import action_unit_name, action_unit_title
 from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
-from avfer.export.person_rows import ClipRows, PersonRows, column_numbers
+from avfer.export.person_rows import ClipRows, PersonRows, column_numbers, labels_by_presence
 from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
 from avfer.export.weight_facts import weight_files
 from avfer.segments import TOUCHING
@@ -57,7 +57,7 @@ def clip_data(clip: ClipTable) -> dict[str, object]:
     """Return all that the page shows of a clip, fit for JSON without NaN."""
     table, rows, metadata = clip.table, clip.rows, metadata_of(clip.table.schema)
     names, units = _expression_names(table), action_unit_columns(table)
-    order = _by_presence(rows.people)
+    order = _by_presence(rows.people, labels_by_presence(table))
     instants = _instants(rows)
     people = [_person(clip, number, instants, names, units) for number in order]
     for number, person in enumerate(people):
@@ -101,10 +101,10 @@ def _expression_names(table: pa.Table) -> list[str]:
     return list(dict.fromkeys([*class_names(table), *sorted(occurring)]))
 
 
-def _by_presence(people: Sequence[PersonRows]) -> list[int]:
-    """Return the positions of people, those with most rows first and the voice alone, if it has values, at the end."""
+def _by_presence(people: Sequence[PersonRows], labels: Sequence[str]) -> list[int]:
+    """Return the positions of people in the order of their labels, without the voice alone if it has no values."""
     shown = [number for number, person in enumerate(people) if person.tracks or _has_values(person)]
-    return sorted(shown, key=lambda number: (not people[number].tracks, -len(people[number]), number))
+    return sorted(shown, key=lambda number: labels.index(people[number].label))
 
 
 def _has_values(person: PersonRows) -> bool:
