@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from avfer.allowed_imports import check_import
-from avfer.catalog_requirements import REQUIREMENTS, Requirement
+from avfer.catalog_requirements import ANY_NETWORK, REQUIREMENTS, Requirement
 from avfer.errors import ConfigError, unknown
 
 NAMES: dict[str, dict[str, str]] = {  # kind -> name -> "module:Class"
@@ -172,6 +172,7 @@ MODEL_KINDS = (
     "voice post-processor",
     "affect model",
 )
+NETWORK_KINDS = ("backbone", "voice backbone", "affect model")  # each with a base class of its own
 # Kinds whose names are accepted in place of another kind: aver_voice, for example, predicts affect by itself.
 COMPATIBLE_KINDS: dict[str, tuple[str, ...]] = {
     "backbone": ("video model",),
@@ -262,17 +263,13 @@ def _problem(requirement: Requirement, found: Any) -> str:
     if base and _load(base) not in found.__mro__:
         return f"{wanted}, which the class {found.__name__} is not"
     if inspect.isabstract(found):
-        return f"{wanted} with all its methods; the class {found.__name__} lacks {', '.join(_open_methods(found))}"
+        missing = sorted(vars(found)["__abstractmethods__"])
+        return f"{wanted} with all its methods; the class {found.__name__} lacks {', '.join(missing)}"
     if protocol and (missing := _missing_members(found, _load(protocol))):
         return f"{wanted}; the class {found.__name__} lacks {', '.join(missing)}"
     if requirement.predicate and not _load(requirement.predicate)(found):
         return f"{wanted}, which the class {found.__name__} is not"
     return ""
-
-
-def _open_methods(found: Any) -> list[str]:
-    """Return the abstract methods that an abstract class does not define, sorted."""
-    return sorted(found.__abstractmethods__)
 
 
 def _missing_members(found: type, protocol: type) -> list[str]:
@@ -282,14 +279,15 @@ def _missing_members(found: type, protocol: type) -> list[str]:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of a model's name: "backbone" for "aver_lite", and for any name from outside avfer.
-
-    Raises ConfigError, with the nearest known name, if the name is unknown.
-    """
-    kind = next((kind for kind in MODEL_KINDS if name in NAMES[kind]), "backbone" if ":" in name else "")
-    if kind:
-        return kind
-    raise ConfigError(unknown("model", name, (known for kind in MODEL_KINDS for known in NAMES[kind]), outside=True))
+    """Return the kind of a model's name, such as "backbone"; a class from outside is imported. Raises as `find`."""
+    if is_outside(name):
+        bases = find(ANY_NETWORK, name).__mro__
+        kinds = [kind for kind in NETWORK_KINDS if _load(REQUIREMENTS[kind].base) in bases]
+        return "video model" if {"backbone", "affect model"} <= set(kinds) else next(iter(kinds), "backbone")
+    known = {model: kind for kind in MODEL_KINDS for model in NAMES[kind]}
+    if name in known or name.startswith(TIMM):
+        return known.get(name, "backbone")
+    raise ConfigError(unknown("model", name, known, outside=True))
 
 
 def _find_timm(name: str) -> type:

@@ -166,7 +166,8 @@ def _inputs(kind: str, card: Card) -> str:
         if not card.inputs:
             return f"face crop {side}"
         return f"face crops {side} in sequence" + (", log-mel patches" if "voice" in card.inputs else "")
-    return ", ".join(f"{name} ({width})" for name, width in card.inputs.items()) or "picture"
+    others = {"detector": "picture", "backbone": "face crop"}  # detectors read any size, as do networks without a card
+    return ", ".join(f"{name} ({width})" for name, width in card.inputs.items()) or others.get(kind, "")
 
 
 def _cost(name: str, card: Card) -> tuple[str, str]:

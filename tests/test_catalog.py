@@ -287,6 +287,23 @@ def test_a_class_of_the_right_kind_is_found():
     assert find_network(f"{HERE}:OwnModel", Network) is OwnModel
 
 
+class FacesOverTime(FaceNetwork, AffectModel):
+    """A network that reads faces and predicts affect over time."""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("FaceNeedsWidth", "backbone"),
+        ("VoiceNeedsWidth", "voice backbone"),
+        ("OwnModel", "affect model"),
+        ("FacesOverTime", "video model"),
+    ],
+)
+def test_the_kind_of_a_network_from_outside_is_that_of_its_base_class(name, kind):
+    assert kind_of(f"{HERE}:{name}") == kind
+
+
 @pytest.mark.parametrize("text", ["raise RuntimeError('broken')", "import sys; sys.exit(0)", "class"])
 def test_a_module_that_fails_at_its_import_is_a_config_error(tmp_path, monkeypatch, text):
     name = f"broken_{len(text)}"

@@ -101,13 +101,16 @@ def cost_of(name: str, card: Card) -> Cost:
 
 
 def example(kind: str, card: Card, n: int = 1) -> tuple[Tensor, ...]:
-    """Return zeros as inputs of the forward method of n rows; () for detectors, which read pictures of any
-    size or sound.
+    """Return zeros as inputs of the forward method of n rows.
+
+    -> () for detectors, which read pictures of any size or sound, and for a card that states no size of crops.
 
     -> (n, 3, S, S) for a backbone, (n, 1, 96, C) for a voice backbone, (n, D) for a voice post-processor,
     (n, 4, 3, S, S) and with a voice (n, 4, 1, 96, 64) for a video model.
     """
     side = card.size or 0
+    if kind in {"backbone", "video model"} and not side:
+        return ()
     if kind == "backbone":
         return (torch.zeros(n, 3, side, side),)
     if kind == "voice backbone":

@@ -92,6 +92,11 @@ class FaceNetwork(Network):
         assert features is not None, f"{type(self).__name__}.predict returns no features"
         return features
 
+    def forward(self, crops: Tensor, /) -> Any:
+        """Return the expression logits, without such a head the features. crops: (N, 3, S, S) -> (N, K) or (N, D)."""
+        prediction = self.predict(crops)
+        return prediction.features if prediction.expression_logits is None else prediction.expression_logits
+
 
 class VoiceNetwork(Network):
     """A network that reads patches of sound, 96 frames each, which are log-mel frames unless it names others.
@@ -107,6 +112,10 @@ class VoiceNetwork(Network):
         C is 64 for log-mel patches.
         """
         raise NotImplementedError(f"{type(self).__name__} must define features(patches)")
+
+    def forward(self, patches: Tensor, /) -> Any:
+        """Return the features. patches: (N, 1, 96, C) float32 frames -> (N, D)."""
+        return self.features(patches)
 
     def voice_features(self, patches: Tensor, /) -> Tensor:
         """Return the features of sound: `features`, which a network of faces and voices has for faces alone.

@@ -60,7 +60,7 @@ def card_of(name: str, **options: Any) -> Card:
         return card
     if builtin:
         return builtin_card(name).model_copy(update={**UNTRAINED, "options": options})
-    return Card(name=name, task="", description="", options=options)
+    return Card(name=name, task="", description="", options=options, licence_code="")
 
 
 def _declared_card(name: str, options: Mapping[str, Any]) -> Card | None:

@@ -38,3 +38,17 @@ def test_weights_for_commercial_use_are_separate_from_the_others():
 
 def test_models_list_refuses_an_unknown_licence(avfer):
     assert avfer("models", "list", "--licence", "free").code == 2
+
+
+def test_a_network_that_defines_predict_alone_is_shown_with_its_cost(avfer):
+    result = avfer("models", "show", "tests.toy_networks:MeanColour")
+    assert result.code == 0
+    lines = dict(line.split("  ", 1) for line in result.out.splitlines())
+    assert lines["kind"].strip() == "backbone" and lines["inputs"].strip() == "face crop 16x16"
+
+
+def test_a_network_without_a_card_is_shown_without_facts_that_only_a_card_states(avfer):
+    result = avfer("models", "show", "tests.test_catalog:OwnModel")
+    assert (result.code, result.err) == (0, "")
+    assert "affect model" in result.out
+    assert not any(fact in result.out for fact in ("inputs", "licence of the code", "MACs"))
