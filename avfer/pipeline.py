@@ -14,9 +14,10 @@ import torch
 
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
+from avfer.clip_sources import open_clip
 from avfer.cores import available_cores
 from avfer.errors import ConfigError
-from avfer.media import Media, probe
+from avfer.media import Media
 from avfer.models.card import Card
 from avfer.models.engine import RUNTIMES
 from avfer.option_types import Threads, check_device, check_given_option
@@ -25,7 +26,6 @@ from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
 from avfer.provenance import Provenance
-from avfer.readers.arrays import array_media, clip_arrays
 from avfer.torch_threads import set_torch_threads, torch_threads
 from avfer.types import Clip, FaceCrops, FrameBatch, Span
 
@@ -109,9 +109,9 @@ class Pipeline:
     def run(
         self,
         clip: str | Path | Any,
-        sound: Path | None = None,
+        sound: str | Path | None = None,
         *,
-        fps: float = 25.0,
+        fps: float | None = None,
         audio: Any = None,
         sample_rate: int | None = None,
         progress: bool = False,
@@ -130,21 +130,21 @@ class Pipeline:
     def stream(
         self,
         clip: str | Path | Any,
-        sound: Path | None = None,
+        sound: str | Path | None = None,
         *,
-        fps: float = 25.0,
+        fps: float | None = None,
         audio: Any = None,
         sample_rate: int | None = None,
     ) -> Iterator[AffectTrack]:
         """Yield the rows of a clip chunk by chunk, in bounded memory.
 
         clip: a media file; a folder or pattern (`frames/%04d.png`) of pictures; or the frames themselves, an array or
-        tensor (T, H, W, 3) uint8 RGB with `fps` frames per second.
+        tensor (T, H, W, 3) uint8 RGB with `fps` frames per second (default 25).
         sound: a separate file with the clip's sound; its first sample belongs to the first frame.
         audio: the sound of frames in memory, (S,) or (C, S), float in [-1, 1] or int16; sample_rate: its rate in Hz.
 
-        Raises MediaError if a file cannot be read, ConfigError if arrays do not fit, and before the first chunk if the
-        pipeline has a baseline: its values need the whole clip.
+        Raises MediaError if a file cannot be read, and ConfigError if arrays do not fit, if `fps`, `audio` or
+        `sample_rate` are given with a file, and at once if the pipeline has a baseline: its values need the whole clip.
         """
         if self.spec.baseline is not None:
             raise ConfigError("baseline: the resting values need the whole clip; use run(), or load without baseline")
@@ -153,21 +153,15 @@ class Pipeline:
     def parts(
         self,
         clip: str | Path | Any,
-        sound: Path | None = None,
+        sound: str | Path | None = None,
         *,
-        fps: float = 25.0,
+        fps: float | None = None,
         audio: Any = None,
         sample_rate: int | None = None,
     ) -> Iterator[AffectTrack]:
         """Yield the rows as `stream` does, without the baseline, so that a pipeline with one is accepted too."""
-        if isinstance(clip, str | Path):
-            media = probe(Path(clip))
-            whole = Clip(media.path, sound)
-        else:
-            arrays = clip_arrays(clip, fps, audio, sample_rate)
-            media = array_media(arrays)
-            whole = Clip(media.path, sound, arrays)
-        source = self.provenance(media, sound)
+        whole, media = open_clip(clip, sound, fps, audio, sample_rate)
+        source = self.provenance(media, whole.sound)
         with closing(self.values(whole)) as parts:
             for part in parts:
                 yield replace(part, source=source)

@@ -139,6 +139,9 @@ def test_audio_in_memory_has_the_rows_of_the_same_file(tmp_path: Path, kind: typ
         (np.zeros((2, 8, 8, 3), np.uint8), {"fps": 0}, r"fps: must be in \(0, 1000\]"),
         (np.zeros((2, 8, 8, 3), np.uint8), {"audio": np.zeros(9)}, "sample_rate: must be"),
         (np.zeros((2, 8, 8, 3), np.uint8), {"audio": np.zeros(9, int), "sample_rate": 8000}, "audio: must be"),
+        (np.zeros((2, 8, 8, 3), np.uint8), {"audio": np.zeros((9, 2)), "sample_rate": 8000}, "give its transpose"),
+        (np.zeros((2, 8, 8, 3), np.uint8), {"audio": np.full(9, 3e4), "sample_rate": 8000}, "got floats up to 30000"),
+        ([np.zeros((8, 8, 3), np.uint8), np.zeros((9, 8, 3), np.uint8)], {}, "a list of arrays that differ in shape"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(

@@ -16,6 +16,8 @@ from avfer.readers.indexed import ArrayPicture
 from avfer.readers.sound import Channel, End, Sound
 from avfer.types import ClipArrays
 
+LOUDEST = 2.0  # of samples in [-1, 1], which a resampler may exceed; far louder ones were not divided by 2**15
+
 
 def clip_arrays(frames: Any, fps: float, audio: Any = None, sample_rate: int | None = None) -> ClipArrays:
     """Return a clip in memory.
@@ -24,7 +26,10 @@ def clip_arrays(frames: Any, fps: float, audio: Any = None, sample_rate: int | N
     audio: (S,) or (C, S), float in [-1, 1] or int16; sample_rate: Hz, needed with audio.
     Raises ConfigError if a shape, a type or a number does not fit.
     """
-    pictures = np.asarray(frames)
+    try:
+        pictures = np.asarray(frames)
+    except ValueError:
+        raise ConfigError("frames: must be (T, H, W, 3) uint8 RGB, got a list of arrays that differ in shape") from None
     if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8 or not pictures.size:
         found = f"{pictures.shape} {pictures.dtype}"
         raise ConfigError(f"frames: must be (T, H, W, 3) uint8 RGB with at least one frame, got {found}")
@@ -35,6 +40,10 @@ def clip_arrays(frames: Any, fps: float, audio: Any = None, sample_rate: int | N
     wave = np.atleast_2d(np.asarray(audio))
     if wave.ndim != 2 or not (wave.dtype == np.int16 or wave.dtype.kind == "f"):
         raise ConfigError(f"audio: must be (S,) or (C, S), float in [-1, 1] or int16, got {wave.shape} {wave.dtype}")
+    if wave.shape[0] > wave.shape[1] > 0:
+        raise ConfigError(f"audio: must be (C, S), got {wave.shape}, more channels than samples; give its transpose")
+    if wave.dtype.kind == "f" and (peak := np.abs(wave[np.isfinite(wave)]).max(initial=0.0)) > LOUDEST:
+        raise ConfigError(f"audio: must be float in [-1, 1] or int16, got floats up to {peak:g}")
     scaled = wave / 2.0**15 if wave.dtype == np.int16 else wave
     return ClipArrays(pictures, float(fps), scaled.astype(np.float32), int(sample_rate or 0))
 
