@@ -119,8 +119,12 @@ def stage_options(line: StageSpec, kind: type[Any]) -> dict[str, Any]:
 
 
 def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) -> None:
-    """Raise ConfigError unless every input exists, comes earlier and has a type that its stage takes."""
+    """Raise ConfigError unless every input exists, comes earlier and has a type that its stage takes.
+
+    A stage may not read values of two stages that decode frames, because it compares frames by their numbers.
+    """
     outputs: dict[str, type] = {"span": Span}
+    decoders: dict[str, frozenset[str]] = {"span": frozenset()}  # of a value -> the stages that decoded its frames
     for line in spec.stages:
         wanted, result = stages.signature(type(built[line.name]))
         if len(wanted) != len(line.inputs):
@@ -134,7 +138,13 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
             if not issubclass(outputs[name], kinds):
                 found = f"'{name}' is {_article(outputs[name])} {outputs[name].__name__}"
                 raise ConfigError(f"stage '{line.name}' takes {_names(kinds)}, but {found} ({line.where})")
+        reached = frozenset(decoder for name in line.inputs for decoder in decoders[name])
+        if len(reached) > 1:
+            found = " and ".join(f"'{name}'" for name in sorted(reached))
+            raise ConfigError(f"stage '{line.name}' reads the frames of {found}; decode them once ({line.where})")
         outputs[line.name] = result
+        decodes = line.inputs == ("span",) and result is FrameBatch
+        decoders[line.name] = frozenset({line.name}) if decodes else reached
     if not issubclass(outputs[spec.output], output):
         found = f"'{spec.output}' is {outputs[spec.output].__name__}, not {output.__name__}"
         raise ConfigError(f"output: {found} ({spec.where})")
@@ -143,12 +153,16 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
 def _fit_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:
     """Fit each stage that depends on its readers to the stages that read its output.
 
-    So `align_faces` cuts out crops of the size that the backbone of `embed_faces` needs.
+    So `align_faces` cuts out crops of the size that the backbone of `embed_faces` needs. Raises ConfigError if the
+    readers do not go together.
     """
     for line in spec.stages:
         readers = [built[other.name] for other in spec.stages if line.name in other.inputs]
         stage = built[line.name]
-        built[line.name] = stage.adapt(readers) if isinstance(stage, stages.FitsReaders) else stage
+        try:
+            built[line.name] = stage.adapt(readers) if isinstance(stage, stages.FitsReaders) else stage
+        except ConfigError as error:
+            raise ConfigError(_place(line, type(stage), str(error))) from None
 
 
 def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:

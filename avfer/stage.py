@@ -102,7 +102,7 @@ class FitsReaders(Protocol):
     """A stage that depends on the stages that read its output."""
 
     def adapt(self, readers: Sequence[Any]) -> Any:
-        """Return the stage to use when these stages read its output."""
+        """Return the stage to use when these stages read its output; raise ConfigError if there is none."""
         ...
 
 

@@ -9,7 +9,7 @@ from avfer.baseline import Baseline
 from avfer.configurations import bundled
 from avfer.errors import ConfigError
 from avfer.pipeline_builder import build
-from avfer.pipeline_config import read_pipeline
+from avfer.pipeline_config import parse_pipeline, read_pipeline
 from avfer.yaml_reader import parse_override
 
 GOOD = """\
@@ -110,6 +110,21 @@ def test_a_stage_that_reads_a_later_one_is_refused(tmp_path: Path) -> None:
     lines[2], lines[4] = lines[4], lines[2]
     with pytest.raises(ConfigError, match="reads 'frames': it comes later; move it up"):
         build(read_pipeline(write(tmp_path, "\n".join(lines))))
+
+
+def test_a_stage_that_reads_the_frames_of_two_decoders_is_refused() -> None:
+    text = read_pipeline("vision").text
+    every_other = text.replace("  boxes:", "  sparse: {use: decode_video, from: span, every: 2}\n  boxes:")
+    swapped = every_other.replace("detect_faces,   from: frames", "detect_faces, from: sparse")
+    assert swapped != every_other and build(parse_pipeline(every_other, "p.yaml"))
+    with pytest.raises(ConfigError, match=r"'tracks' reads the frames of 'frames' and 'sparse'; decode .* line 7\)"):
+        build(parse_pipeline(swapped, "p.yaml"))
+
+
+def test_crops_that_two_networks_cannot_share_are_refused_with_their_line() -> None:
+    text = read_pipeline("vision").text.replace("from: portraits", "from: faces")
+    with pytest.raises(ConfigError, match=r"stages\.faces: networks that need different crops .* line 8\)"):
+        build(parse_pipeline(text, "p.yaml"))
 
 
 def test_features_of_another_width_are_refused_before_weights_are_loaded(tmp_path: Path) -> None:

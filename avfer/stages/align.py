@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 
 from avfer.errors import ConfigError
+from avfer.models.card import Card
 from avfer.option_types import Count, Number, check_options
 from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 from avfer.stage import HasCard
@@ -49,12 +50,21 @@ class AlignFaces:
             raise ConfigError("points: must be five landmarks that do not all lie at one place")
 
     def adapt(self, readers: Sequence[Any]) -> "AlignFaces":
-        """Return the stage with size and template of the backbone that reads the crops."""
+        """Return the stage with size and template of the backbone that reads the crops.
+
+        Raises ConfigError if several backbones read them that need different crops.
+        """
         cards = [reader.card for reader in readers if isinstance(reader, HasCard)]
-        if not cards:
-            return self
-        points = tuple(cards[0].template) if self.template == "card" and cards[0].template else self.points
-        return replace(self, size=self.size or cards[0].size, points=points)
+        fitted = [self._fitted(card) for card in cards]
+        if any(stage != fitted[0] for stage in fitted):
+            needs = ", ".join(f"{card.name} of {card.size} px" for card in cards)
+            raise ConfigError(f"networks that need different crops read it ({needs}); add an align_faces for each")
+        return fitted[0] if fitted else self
+
+    def _fitted(self, card: Card) -> "AlignFaces":
+        """Return the stage with the size and the template of a card, but for those that options state."""
+        points = tuple(card.template) if self.template == "card" and card.template else self.points
+        return replace(self, size=self.size or card.size, points=points)
 
     def start(self) -> AlignState:
         """Return the state without frames."""

@@ -14,6 +14,7 @@ from avfer.signal.geometry import iou
 from avfer.stages.align import AlignFaces
 from avfer.stages.detect import DetectFaces
 from avfer.stages.embed_faces import EmbedFaces
+from avfer.stages.measure import MeasureFaces
 from avfer.stages.track import TrackFaces
 from avfer.types import FaceCrops, FaceDetections, FaceTracks, FrameBatch
 from tests.laws import assert_same, feed, part
@@ -171,6 +172,15 @@ def test_crop_size_and_template_come_from_the_backbone_that_reads_them() -> None
     assert fitted.size == 48
     assert fitted.points == tuple(embed().card.template)
     assert AlignFaces(size=64).adapt([embed()]).size == 64
+
+
+def test_one_stage_cuts_no_crops_for_networks_that_need_different_ones() -> None:
+    readers = [embed(), MeasureFaces()]
+    with pytest.raises(ConfigError, match=r"aver_lite of 48 px, face_lite of 96 px\); add an align_faces for each"):
+        AlignFaces().adapt(readers)
+    with pytest.raises(ConfigError, match="need different crops"):  # their templates still differ
+        AlignFaces(size=96).adapt(readers)
+    assert AlignFaces(size=96, template="arcface").adapt(readers).size == 96
 
 
 @pytest.mark.parametrize(
