@@ -22,7 +22,9 @@ from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, class_names
 Row = Mapping[str, float | int | str | np.ndarray | None]
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 PANEL, INK, FAINT = (16, 20, 26, 190), (255, 255, 255, 255), (255, 255, 255, 90)  # RGBA
-WIDTH, HEIGHT = 11, 3.7  # of a panel, in heights of the text
+WIDTH, HEIGHT = 11, 3.7  # of a panel, in heights of the text; a panel with a longer label is wider
+MARGIN = 0.4  # between the left or right edge of a panel and its text, in heights of the text
+MAX_LETTERS = 30  # of the name of an expression
 COLOUR = "colour"  # key of a row with the colour of its person
 COLUMNS = ("frame", "track", *BOX_COLUMNS, "valence", "arousal", "expression")
 
@@ -58,19 +60,33 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row], drawings: Sequence[str] = 
         draw_measures(pen, row, drawings)
     for row in seen:
         pen.rounded_rectangle(_box(row), radius=size // 2, outline=str(row[COLOUR]), width=max(2, size // 5))
-    for row, corner in zip(seen, _panel_corners(seen, size, picture.size), strict=True):
-        _draw_panel(pen, corner, f"{_number(row)}", row, font, size)
+    panels = [_panel_size(_label(row), font, size) for row in seen]
+    for row, panel, corner in zip(seen, panels, _panel_corners(seen, panels, picture.size, size // 3), strict=True):
+        _draw_panel(pen, corner, panel, row, font, size)
     for row in rows:
         if row["track"] is None and row["valence"] is not None:
-            corner = (min(size, max(0, picture.width - WIDTH * size)), max(0, picture.height - (HEIGHT + 0.3) * size))
-            _draw_panel(pen, corner, "voice", row, font, size)
+            panel = _panel_size(_label(row), font, size)
+            left, above = max(0, picture.width - panel[0]), max(0, picture.height - panel[1] - 0.3 * size)
+            _draw_panel(pen, (min(size, left), above), panel, row, font, size)
     return np.asarray(picture)
 
 
-def _number(row: Row) -> int:
-    """Return the number of the person of a face, that of its track if the person is unknown."""
+def _label(row: Row) -> str:
+    """Return the number of the face or "voice", the expression and its probability: "3  happiness 98%".
+
+    The number is that of the person, or of the track if the person is unknown.
+    """
     person = row.get("person")
-    return int(row["track"] or 0) if person is None else int(person)
+    name = "voice" if row["track"] is None else f"{row['track'] if person is None else person}"
+    expression = str(row["expression"] or "")
+    probability = row.get(f"p_{expression}")
+    shown = expression if len(expression) <= MAX_LETTERS else f"{expression[: MAX_LETTERS - 1]}…"
+    return f"{name}  {shown} {f'{probability:.0%}' if isinstance(probability, float) else ''}".rstrip()
+
+
+def _panel_size(label: str, font: Font, size: int) -> tuple[float, float]:
+    """Return the width and height of the panel with a label in px.   size: px, height of the text"""
+    return max(WIDTH * size, font.getlength(label) + 2 * MARGIN * size), HEIGHT * size
 
 
 def _box(row: Row) -> list[float]:
@@ -78,31 +94,38 @@ def _box(row: Row) -> list[float]:
     return [float(row[side] or 0) for side in BOX_COLUMNS]
 
 
-def _panel_corners(rows: Sequence[Row], size: int, canvas: tuple[int, int]) -> list[tuple[float, float]]:
-    """Return the upper left corner of the panel of each face, (x, y) px.   size: px, height of the text"""
-    faces, panel = np.array([_box(row) for row in rows]).reshape(-1, 4), (WIDTH * size, HEIGHT * size)
+def _panel_corners(
+    rows: Sequence[Row], panels: Sequence[tuple[float, float]], canvas: tuple[int, int], gap: int
+) -> list[tuple[float, float]]:
+    """Return the upper left corner of the panel of each face, (x, y) px.
+
+    panels: width and height of each; canvas: of the picture; gap: between a panel and its face; all in px.
+    """
+    faces = np.array([_box(row) for row in rows]).reshape(-1, 4)
     taken = np.zeros((0, 4))
-    for face in faces:
-        x, y = place_panel(face, panel, canvas, faces, taken, size // 3)
+    for face, panel in zip(faces, panels, strict=True):
+        x, y = place_panel(face, panel, canvas, faces, taken, gap)
         taken = np.concatenate([taken, [[x, y, x + panel[0], y + panel[1]]]])
     return [(x, y) for x, y in taken[:, :2].tolist()]
 
 
 def _draw_panel(
-    pen: ImageDraw.ImageDraw, corner: tuple[float, float], name: str, row: Row, font: Font, size: int
+    pen: ImageDraw.ImageDraw,
+    corner: tuple[float, float],
+    panel: tuple[float, float],
+    row: Row,
+    font: Font,
+    size: int,
 ) -> None:
-    """Draw a panel with name, expression with its probability, and gauges of valence and arousal.
+    """Draw a panel with the label of a row, and gauges of valence and arousal. Null values are left out.
 
-    corner: (x, y) px, upper left. Null values are left out.
+    corner: (x, y) px, upper left; panel: width and height in px; size: px, height of the text.
     """
     x, y = corner
     edge = None if row["track"] is None else str(row[COLOUR])
-    place = (x, y, x + WIDTH * size, y + HEIGHT * size)
+    place = (x, y, x + panel[0], y + panel[1])
     pen.rounded_rectangle(place, radius=size // 3, fill=PANEL, outline=edge, width=max(1, size // 8))
-    expression = row["expression"]
-    probability = row.get(f"p_{expression}")
-    label = f"{name}  {expression or ''} {f'{probability:.0%}' if isinstance(probability, float) else ''}".rstrip()
-    pen.text((x + size * 0.4, y + size * 0.1), label, fill=INK, font=font)
+    pen.text((x + size * MARGIN, y + size * 0.1), _label(row), fill=INK, font=font)
     for line, (letter, column) in enumerate((("V", "valence"), ("A", "arousal"))):
         value = row[column]
         if isinstance(value, float):
@@ -117,7 +140,7 @@ def _draw_gauge(
     corner: (x, y) px, upper left; letter: "V" or "A".
     """
     x, y = corner
-    pen.text((x + size * 0.4, y - size * 0.05), letter, fill=INK, font=font)
+    pen.text((x + size * MARGIN, y - size * 0.05), letter, fill=INK, font=font)
     left, length, top = x + 1.6 * size, 6 * size, y + 0.35 * size
     middle = left + length / 2
     pen.rectangle((left, top, left + length, top + size * 0.5), fill=FAINT)
@@ -126,4 +149,4 @@ def _draw_gauge(
     pen.rectangle((min(middle, end), top, max(middle, end), top + size * 0.5), fill=fill)
     pen.line((middle, top - 1, middle, top + size * 0.5 + 1), fill=INK)
     shown = round(value, 2) + 0.0  # + 0.0 turns -0.0 into 0.0
-    pen.text((left + length + size * 0.4, y - size * 0.05), f"{shown:+.2f}", fill=INK, font=font)
+    pen.text((left + length + size * MARGIN, y - size * 0.05), f"{shown:+.2f}", fill=INK, font=font)

@@ -88,6 +88,17 @@ def test_an_expression_without_probability_is_drawn():
     assert not np.array_equal(images[0], images[1]) and not np.array_equal(images[1], images[2])
 
 
+@pytest.mark.parametrize("name", ["contempt", "happily disgusted and surprised"])
+def test_a_label_lies_inside_its_panel(name):
+    plain = np.full((360, 900, 3), 90, np.uint8)
+    with_name = table(1).drop_columns(["expression"]).append_column("expression", pa.array([name]))
+    without = with_name.set_column(with_name.column_names.index("expression"), "expression", pa.array([""]))
+    image, empty = (draw_rows(plain, rows_by_frame(one)[0]) for one in (with_name, without))
+    panel = np.flatnonzero((image != plain).any((0, 2)))
+    letters = np.flatnonzero(((image.min(2) > 150) & (empty.min(2) <= 150)).any(0))
+    assert panel[0] < letters[0] and letters[-1] < panel[-1] - 2
+
+
 def test_a_value_that_rounds_to_zero_has_no_minus():
     table_1 = table(1)
     images: list[np.ndarray] = []
