@@ -74,7 +74,8 @@ def au_f1(
     whether it was tuned.
     valid: (T,) or (T, A) bool, False where the target is unknown; None if all of it is known.
 
-    Raises MetricError for other shapes, for a valid target other than 0 and 1, and for a prediction of NaN or infinity.
+    Raises MetricError for other shapes, a threshold of NaN, a valid target other than 0 and 1, and a prediction of NaN
+    or infinity.
 
     >>> au_f1([[0.9, 0.2], [0.6, 0.4]], [[1, 0], [0, 1]]).f1.round(3).tolist()
     [0.667, 0.0]
@@ -102,12 +103,17 @@ def count_units(
         raise MetricError(
             f"prediction {predicted.shape} and target {true.shape} must be two (T, A) arrays of the same shape"
         )
+    limits = to_floats(threshold)
+    if limits.shape not in ((), predicted.shape[1:]) or np.isnan(limits).any():
+        raise MetricError(
+            f"threshold: must be a number, or one for each of {predicted.shape[1]} units, got {threshold}"
+        )
     use = _to_mask(valid, predicted.shape)
     raise_where(
         use & (true != 0) & (true != 1), "{} target values are neither 0 nor 1, the first in row {}; mask them", first
     )
     raise_where(use & ~np.isfinite(predicted), "{} predictions are NaN or infinite, the first in row {}", first)
-    occurs, positive = true == 1, predicted > to_floats(threshold)
+    occurs, positive = true == 1, predicted > limits
     kinds = occurs & positive, ~occurs & positive, occurs & ~positive, ~occurs & ~positive
     return UnitCounts(*(to_floats(np.sum(kind & use, axis=0)) for kind in kinds))
 

@@ -18,11 +18,13 @@ def expected_calibration_error(probabilities: ArrayLike, target: ArrayLike, bins
     The confidence is the probability of the most probable class. Bin b holds confidences in (b / bins, (b + 1) / bins].
 
     probabilities: (T, K) in [0, 1]; target: (T,) indices of classes -> () float in [0, 1]; NaN without any row.
-    Raises MetricError if the shapes do not fit, a probability lies outside [0, 1] or a target is no class.
+    Raises MetricError if the shapes do not fit, a probability lies outside [0, 1], a target is no class, or bins < 1.
 
     >>> expected_calibration_error([[0.75, 0.25], [0.25, 0.75]], [0, 0])
     0.25
     """
+    if bins < 1:
+        raise MetricError(f"bins: must be >= 1, got {bins}")
     confidence, correct = confidences(probabilities, target)
     return float(calibration_error(confidence, correct, bins)) if len(correct) else float("nan")
 

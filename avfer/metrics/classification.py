@@ -7,7 +7,7 @@ that occur can double the score on a small set. A label outside the list, such a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -147,20 +147,24 @@ def count_classes(prediction: ArrayLike, target: ArrayLike, classes: Classes | N
     return Confusion(counts.reshape(len(order), len(order)).astype(np.float64))
 
 
-def _present_classes(predicted: NDArray[np.generic], true: NDArray[np.generic]) -> list[int | str]:
-    names = np.unique(np.concatenate([true, predicted])).tolist()
-    return [name for name in names if isinstance(name, str) or name >= 0]
+def _present_classes(predicted: NDArray[np.generic], true: NDArray[np.generic]) -> list[Any]:
+    """Return the names and the indices >= 0 that occur, sorted; others, such as None, are left out."""
+    names = {*true.tolist(), *predicted.tolist()}
+    indices = sorted(name for name in names if isinstance(name, int | float) and name >= 0)
+    return [*indices, *sorted(name for name in names if isinstance(name, str))]
 
 
 def _class_indices(
     labels: NDArray[np.generic], index_of: Mapping[int | str, int], side: str, first: int
 ) -> NDArray[np.int64]:
     """Return the positions (T,) of labels (T,) in the class list; raise MetricError for a label outside it."""
-    names, inverse = np.unique(labels, return_inverse=True)
-    positions = np.array([index_of.get(name, -1) for name in names.tolist()], np.int64)
-    indices = positions[inverse] if len(names) else np.zeros(0, np.int64)
+    if labels.dtype == object:  # such as names with None, which cannot be ordered
+        indices = np.array([index_of.get(name, -1) for name in labels.tolist()], np.int64)
+    else:
+        names, inverse = np.unique(labels, return_inverse=True)
+        indices = np.array([index_of.get(name, -1) for name in names.tolist()], np.int64)[inverse]
     if (wrong := indices < 0).any():
-        name = labels[wrong.argmax()].item()
+        name = labels[wrong.argmax() :][:1].tolist()[0]
         message = f"{{}} labels of the {side} are not in the class list, the first ({name!r}) at index {{}}"
         raise_where(wrong, f"{message}; mask sentinels before scoring", first)
     return indices

@@ -17,6 +17,12 @@ def test_each_unit_is_scored_at_its_threshold():
     assert au_f1(prediction, target, threshold=[0.5, 0.45, 0.5]).f1[1] == 1.0
 
 
+@pytest.mark.parametrize("threshold", [[0.5, 0.5], float("nan"), [[0.5] * 3] * 2])
+def test_a_threshold_that_does_not_fit_the_units_raises_an_error(threshold):
+    with pytest.raises(MetricError, match="threshold: must be a number, or one for each of 3 units"):
+        au_f1(np.zeros((2, 3)), np.zeros((2, 3)), threshold)
+
+
 def test_a_masked_sentinel_does_not_count():
     prediction, target = np.array([[0.9, 0.1], [0.9, 0.9]]), np.array([[1, -1], [1, 1]])
     with pytest.raises(MetricError, match="1 target values are neither 0 nor 1, the first in row 0"):

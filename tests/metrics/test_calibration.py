@@ -34,6 +34,11 @@ def test_draws_are_scored_at_once():
     assert calibration_error(confidence[rows], right[rows]) == pytest.approx(expected)
 
 
+def test_a_number_of_bins_below_one_raises_an_error():
+    with pytest.raises(MetricError, match="bins: must be >= 1, got 0"):
+        expected_calibration_error([[0.5, 0.5]], [0], bins=0)
+
+
 def test_no_row_gives_nan():
     assert np.isnan(expected_calibration_error(np.zeros((0, 3)), np.zeros(0, int)))
 
