@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from avfer.catalog import kind_of
+from avfer.catalog import find, kind_of
 from avfer.datasets.corpus import open_corpus
 from avfer.models.card import Card
-from avfer.pipeline_config import read_pipeline
+from avfer.pipeline_config import PipelineSpec, read_pipeline
+from avfer.stages.add_measures import AddMeasures
 from avfer.training.training_config import TrainConfig
 
 Delays = tuple[float, float]  # s, of valence and of arousal
@@ -44,17 +45,29 @@ def _pipeline_settings(config: TrainConfig, card: Card, weights: Path) -> tuple[
     """Return the pipeline that a trained model over time is used in, and the settings that put it there.
 
     A whole network replaces the stages of each of its inputs, and the pipeline of the voice is taken for one that
-    reads no faces.
+    reads no faces. If action units were trained, the pipeline ends before stages that replace them by measured ones.
     """
     is_whole = kind_of(config.model) != "affect model"
     reads_faces = not is_whole or "face" in card.inputs or not card.inputs
     pipeline = config.pipeline if reads_faces else "voice"
-    stages = {stage.use: stage.name for stage in reversed(read_pipeline(pipeline).stages)}
+    spec = read_pipeline(pipeline)
+    stages = {stage.use: stage.name for stage in reversed(spec.stages)}
     changes = {f"settings.{name}": value for name, value in config.settings.items()}
     for use, option, network, file in _replaced(config, card, weights, is_whole):
         if use in stages:
             changes |= {f"settings.{stages[use]}.{option}": network, f"settings.{stages[use]}.weights": str(file)}
+    if "action_units" in config.targets and (output := _before_measures(spec)) != spec.output:
+        changes["settings.output"] = output
     return pipeline, changes
+
+
+def _before_measures(spec: PipelineSpec) -> str:
+    """Return the name of the stage whose output is that of a pipeline, without the measures that are added last."""
+    stages = {stage.name: stage for stage in spec.stages}
+    name = spec.output
+    while find("stage", stages[name].use) is AddMeasures:
+        name = stages[name].inputs[0]
+    return name
 
 
 def _replaced(config: TrainConfig, card: Card, weights: Path, is_whole: bool) -> Iterator[tuple[str, str, str, Path]]:

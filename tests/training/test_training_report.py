@@ -60,6 +60,13 @@ def test_a_trained_backbone_and_a_whole_network_replace_their_stages(tmp_path):
     assert words(tmp_path, voice, model="aver_voice")[:2] == ["--pipeline", "voice"]
 
 
+def test_trained_action_units_are_scored_in_place_of_measured_ones(tmp_path):
+    found = words(tmp_path, pipeline="vision", targets=["action_units"])
+    assert found[-1] == "settings.output=affect"
+    assert "settings.output=affect" not in words(tmp_path, pipeline="voice", targets=["action_units"])
+    assert "settings.output=affect" not in words(tmp_path, pipeline="vision", targets=["expression"])
+
+
 def test_the_best_epoch_is_the_first_with_the_highest_score():
     assert best_epoch(HISTORY)["epoch"] == 2
 
