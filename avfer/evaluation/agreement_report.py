@@ -55,7 +55,7 @@ def _row(score: AgreementScore) -> tuple[str, ...]:
 
 
 def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    return "–" if math.isnan(value) else f"{value:z.3f}"
 
 
 def _csv(agreement: Agreement) -> str:

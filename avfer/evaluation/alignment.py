@@ -21,6 +21,8 @@ DIMENSIONS: tuple[Dimension, ...] = ("valence", "arousal")
 KINDS: tuple[Kind, ...] = (*DIMENSIONS, "expression", "action_units")
 EDGES = ("face_x1", "face_y1", "face_x2", "face_y2")
 TOLERANCE = 1e-3  # s, by which a row may be further away than half a step
+MATCHING_RULE = "a step takes the row of its own frame, else the row nearest in time if at most half a step away"
+MIDDLE_RULE = "scored by the prediction at the middle of the clip alone"
 FILLING_RULE = (
     "a step without a row of its own repeats the value before it; the first steps repeat the first value, and the only"
     " step of a clip takes the nearest one"

@@ -141,6 +141,11 @@ def check_names(config: EvalConfig) -> None:
         kind_of(config.model)
 
 
+def threshold_origin(threshold: float) -> str:
+    """Return what is known about how the threshold of action units was chosen."""
+    return "not tuned" if threshold == OCCURRENCE_THRESHOLD else f"chosen by the user, not {OCCURRENCE_THRESHOLD:g}"
+
+
 def _merge(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content with changes, mappings merged.
 

@@ -10,9 +10,9 @@ from importlib.metadata import version
 
 from avfer import __version__
 from avfer.datasets.example import Corpus
-from avfer.evaluation.alignment import DIMENSIONS, FACE_RULE, FILLING_RULE
+from avfer.evaluation.alignment import DIMENSIONS, FACE_RULE, FILLING_RULE, MATCHING_RULE, MIDDLE_RULE
 from avfer.evaluation.collect import Collected
-from avfer.evaluation.evaluation_config import EvalConfig
+from avfer.evaluation.evaluation_config import EvalConfig, Headline, threshold_origin
 from avfer.evaluation.picture_predictions import RESIZING_RULE
 from avfer.evaluation.prediction_sources import PredictionOrigin
 from avfer.evaluation.tally import ActionUnitTally, ExpressionTally
@@ -47,12 +47,17 @@ def protocol_facts(config: EvalConfig, corpus: Corpus, found: Collected, origin:
         **_prediction_facts(config, origin),
         **_filling_facts(config, found),
         **(_delay_facts(config) if continuous else {}),
-        "headline": HEADLINES[config.quoted],
+        "headline": HEADLINES[_quoted(config, found)],
         **(_ccc_facts(config) if continuous else {}),
         **_class_facts(found),
         "interval": f"{LEVEL:.0%} percentile interval, {config.draws} draws of {_drawn(found)}, never of frames",
         "software": ", ".join([*versions, *(f"{package} {version(package)}" for package in PACKAGES)]),
     }
+
+
+def _quoted(config: EvalConfig, found: Collected) -> Headline:
+    """Return what is quoted: joined scores in any case if no recording has a score of its own, as with pictures."""
+    return "joined" if all(tally.scores.single_steps for tally in found.tallies.values()) else config.quoted
 
 
 def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str, str]:
@@ -68,7 +73,9 @@ def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str,
 
 def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
     """Return how predictions were brought to the steps, and what was done about recordings without any."""
-    facts = {"pictures": RESIZING_RULE} if config.model else {"faces": FACE_RULE}
+    facts = {"pictures": RESIZING_RULE} if config.model else {"faces": FACE_RULE, "steps": MATCHING_RULE}
+    if any(tally.scores.single_steps and not tally.scores.only_pictures for tally in found.tallies.values()):
+        facts["clips with a single label"] = MIDDLE_RULE
     if not config.model or any(tally.scores.steps.repeated for tally in found.tallies.values()):
         facts["steps without a prediction"] = FILLING_RULE
     absent = {kind: len(names) for kind, names in found.unpredicted.items() if kind in found.tallies}
@@ -106,7 +113,7 @@ def _class_facts(found: Collected) -> dict[str, str]:
             facts["classes"] = f"{', '.join(tally.names)}; the most probable of these is taken"
         if isinstance(tally, ActionUnitTally):
             facts["action units"] = ", ".join(tally.names)
-            facts["threshold of action units"] = f"{tally.threshold:g} for all, not tuned"
+            facts["threshold of action units"] = f"{tally.threshold:g} for all, {threshold_origin(tally.threshold)}"
     return facts
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from avfer.evaluation.alignment import Dimension
+from avfer.evaluation.evaluation_config import threshold_origin
 from avfer.evaluation.evaluation_report import ActionUnitReport, DimensionReport, EvaluationReport, ExpressionReport
 from avfer.evaluation.published_results import MARKS, PublishedTable
 from avfer.evaluation.report_rendering import Section
@@ -94,12 +95,12 @@ def published_lines(report: EvaluationReport) -> Iterator[str]:
 
 
 def format_score(value: float | None) -> str:
-    """Return four decimals, or a dash for None and NaN."""
-    return "–" if value is None or math.isnan(value) else f"{value:.4f}"
+    """Return four decimals, never -0.0000, or a dash for None and NaN."""
+    return "–" if value is None or math.isnan(value) else f"{value:z.4f}"
 
 
 def _format_interval(interval: Interval) -> str:
-    return "–" if math.isnan(interval.low) else f"{interval.low:.4f} to {interval.high:.4f}"
+    return "–" if math.isnan(interval.low) else f"{interval.low:z.4f} to {interval.high:z.4f}"
 
 
 def _plain_name(kind: str) -> str:
@@ -122,7 +123,8 @@ def _headline(report: EvaluationReport) -> Section:
         values = scores.mean_own if report.quotes_means(scores) else scores.joined_own
         own |= {_score_name(kind, name): format_score(values.get(name)) for name in QUOTED[kind]}
     rows = [(*row, own.get(row[0], "")) for row in headline_rows(report)]
-    way = "the mean of the recordings" if report.quoted == "recordings" else "the whole partition joined"
+    means = any(map(report.quotes_means, report.scores.values()))
+    way = "the mean of the recordings" if means else "the whole partition joined"
     text = f"Headline: {way}, filled steps included. The section Protocol lists what a comparison needs."
     heads = ("", "score", "95 % interval", "without filled steps")
     table = _with_notes(heads, rows, [notes.get(row[0], "") for row in rows])
@@ -238,7 +240,8 @@ def _action_units(found: ActionUnitReport) -> Section:
     columns = zip(found.units, found.support, found.f1, strict=True)
     rows = [(unit, str(support), format_score(float(f1))) for unit, support, f1 in columns]
     rows.append(("mean", "", format_score(found.scores.joined["f1_macro"])))
-    text = f"A unit is predicted where its probability is above {found.threshold:g}; this threshold is not tuned. "
+    origin = threshold_origin(found.threshold)
+    text = f"A unit is predicted where its value is above {found.threshold:g}; this threshold is {origin}. "
     text += "F1 is 0 for a unit that never occurs. A unit without predictions counts as never occurring."
     mixed = f" {found.mixed} steps with some units unknown were left out." if found.mixed else ""
     return Section("Action units", text + mixed, *_with_notes(("unit", "support", "F1"), rows, [*notes, ""]))

@@ -1,6 +1,6 @@
 """What limits the meaning of the scores of an evaluation.
 
-Labels that are not scored, few recordings behind an interval, names without a label.
+Labels that are not scored, steps without predictions, names without a label, few recordings behind an interval.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ NOT_SCORED = ": not scored"  # end of a note on labels that are left out
 
 def report_warnings(report: EvaluationReport) -> list[str]:
     """Return the warnings of a report as sentences, the most important first."""
-    return [*_unscored_labels(report), *_absent_names(report), *_few_groups(report)]
+    return [*_unscored_labels(report), *_filled_steps(report), *_absent_names(report), *_few_groups(report)]
 
 
 def name_notes(names: Sequence[str], support: np.ndarray, never_predicted: Sequence[str]) -> list[str]:
@@ -44,6 +44,17 @@ def absent_note(names: Sequence[str], support: np.ndarray) -> str:
 def _unscored_labels(report: EvaluationReport) -> Iterator[str]:
     """Yield each note on labels that are left out, with the number of recordings or pictures."""
     yield from (f"{note} ({count})" for note, (count, _) in report.notes.items() if note.endswith(NOT_SCORED))
+
+
+def _filled_steps(report: EvaluationReport) -> Iterator[str]:
+    """Yield a sentence for each kind of which more than half of the scored steps have no prediction of their own."""
+    for kind, scores in report.scores.items():
+        steps = scores.steps
+        if 2 * steps.predicted < steps.valid:
+            yield (
+                f"{kind.replace('_', ' ')}: only {steps.predicted} of {steps.valid} scored steps have a prediction of"
+                " their own, the others are filled; check the frames or times of the tables."
+            )
 
 
 def _absent_names(report: EvaluationReport) -> Iterator[str]:

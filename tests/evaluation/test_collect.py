@@ -1,6 +1,7 @@
 """Examples of a partition are collected into one tally for each kind of label."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
 from avfer.evaluation.collect import collect
 from avfer.evaluation.evaluation_config import make_config
+from avfer.evaluation.prediction_sources import PredictionOrigin
+from avfer.evaluation.protocol_facts import protocol_facts
 from avfer.evaluation.tally import ActionUnitTally
+from tests.evaluation.toy_corpus import Toy
 
 CONFIG = make_config({"corpus": "recola", "root": ".", "partition": "dev", "predictions": "."}, "a test")
 
@@ -61,5 +65,10 @@ def test_clips_with_a_single_label_are_drawn_as_recordings(times, drawn) -> None
     labels = {"expression": Labels(np.zeros(1, np.int64), np.ones(1, bool), ("neutral", "anger"))}
     example = Example("clip", "dev", labels, times=times)
     aligned = AlignedPredictions.from_values(example, {"p_neutral": np.ones(1), "p_anger": np.zeros(1)})
-    scores = collect(CONFIG, [aligned]).tallies["expression"].scores.result(draws=5)
+    found = collect(CONFIG, [aligned])
+    scores = found.tallies["expression"].scores.result(draws=5)
     assert (scores.drawn, scores.mean) == (drawn, {})
+    config = CONFIG.model_copy(update={"headline": "recordings"})
+    facts = protocol_facts(config, Toy(Path()), found, PredictionOrigin())
+    assert ("at the middle of the clip" in facts.get("clips with a single label", "")) == (drawn == "recordings")
+    assert facts["headline"].endswith("joined in one series")

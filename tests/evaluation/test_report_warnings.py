@@ -8,7 +8,7 @@ import pytest
 
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.report_rendering import Section, render_html, render_markdown
-from avfer.evaluation.report_sections import report_sections
+from avfer.evaluation.report_sections import format_score, report_sections
 from avfer.evaluation.report_warnings import absent_note, name_notes, report_warnings
 from avfer.evaluation.scoring import evaluate
 from tests.evaluation.toy_corpus import NAME, RECORDINGS, Toy, write_truth
@@ -29,6 +29,18 @@ def test_intervals_of_few_recordings_have_one_warning(report):
     (few,) = [warning for warning in report_warnings(report) if "interval" in warning]
     assert few.startswith("valence, arousal, expression and action units: the intervals are drawn from")
     assert f"drawn from {RECORDINGS} subjects only" in few
+
+
+def test_kinds_with_few_predictions_of_their_own_are_named(report):
+    dimension = report.dimensions["valence"]
+    steps = replace(dimension.scores.steps, valid=100, predicted=49, repeated=51)
+    few = replace(report, dimensions={"valence": replace(dimension, scores=replace(dimension.scores, steps=steps))})
+    (warning,) = [warning for warning in report_warnings(few) if "filled" in warning]
+    assert warning.startswith("valence: only 49 of 100 scored steps have a prediction of their own")
+
+
+def test_small_negative_scores_are_printed_without_a_sign():
+    assert (format_score(-1e-6), format_score(-0.00005001)) == ("0.0000", "-0.0001")
 
 
 def test_absent_classes_are_named_with_the_mean_of_the_others(report):

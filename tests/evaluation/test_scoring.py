@@ -11,7 +11,7 @@ import pytest
 
 import avfer
 from avfer.errors import DatasetError
-from avfer.evaluation.report_sections import headline_rows
+from avfer.evaluation.report_sections import headline_rows, report_sections
 from avfer.evaluation.report_warnings import report_warnings
 from avfer.evaluation.scoring import score
 from tests.evaluation.toy_corpus import ALL, CLASSES, RECORDINGS, STEP, STEPS, Toy, changed, configured, write_truth
@@ -158,6 +158,11 @@ def test_expressions_and_units_are_scored_over_fixed_lists(tmp_path):
     assert expression.f1[CLASSES.index("other")] == 0.0 and units.f1[8] == 0.0
     assert expression.scores.joined["f1_macro"] == pytest.approx(expression.f1.sum() / 8)
     assert units.scores.joined["f1_macro"] == pytest.approx(11 / 12)
+    assert report.facts["threshold of action units"] == "0.5 for all, not tuned"
+    tuned = score(configured(tmp_path, options={"kinds": toy.kinds}, threshold=0.31))
+    assert tuned.facts["threshold of action units"] == "0.31 for all, chosen by the user, not 0.5"
+    (section,) = [section for section in report_sections(tuned) if section.title == "Action units"]
+    assert "above 0.31; this threshold is chosen by the user, not 0.5." in section.text
     assert expression.confusion.sum() == VALID
     assert expression.confusion[-1, -1] == 0 and expression.confusion[-1].sum() == expression.support[-1] > 0
 
