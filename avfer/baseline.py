@@ -55,6 +55,8 @@ def parse_baseline(value: Any) -> Baseline | None:
 
     Raises ValueError that says what the value must be.
     """
+    if value not in (None, "low") and not (isinstance(value, list | tuple) and len(value) == 2):
+        raise ValueError(f"must be 'low' or a list such as [0, 2] of start and stop in seconds, got {value!r}")
     found = validate(Literal["low"] | tuple[Seconds, Seconds] | None, value)
     if not isinstance(found, tuple):
         return Baseline() if found else None

@@ -104,7 +104,8 @@ def test_the_temporary_file_leaves_nothing_behind(tmp_path):
         ([2, 1], "the start must be before the stop, got 2 s and 1 s"),
         ([1, 1], "the start must be before the stop, got 1 s and 1 s"),
         ([-1, 1], r"must be in \[0, 86400\], got -1"),
-        ([1], "1"),
+        ([1], r"must be .low. or a list such as \[0, 2\] of start and stop in seconds, got \[1\]"),
+        ([0, 1, 2], r"of start and stop in seconds, got \[0, 1, 2\]"),
     ],
 )
 def test_a_wrong_baseline_is_an_error(value, message):
