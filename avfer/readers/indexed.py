@@ -49,6 +49,7 @@ class ArrayPicture:
 def decord(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
     """Yield all frames from `start` seconds on by decord, without those that the container hides.
 
+    All frames are decoded: after a seek decord gives the wrong ones where pictures are refreshed bit by bit.
     Raises MissingExtra if decord is not installed, MediaError if it would misread the file.
     """
     try:
@@ -64,7 +65,8 @@ def decord(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
         _compare(times, video.get_frame_timestamp(range(len(video)))[:, 0])
         numbers, times = np.flatnonzero(shown), times[shown]
         _compare_first(path, video[0].asnumpy())
-        yield from _pictures(numbers, times, start, lambda numbers: video.get_batch(numbers).asnumpy())
+        found = _pictures(numbers, times, 0.0, lambda numbers: video.get_batch(numbers).asnumpy())
+        yield from (picture for picture in found if picture.time >= start)
 
 
 def torchcodec(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:

@@ -9,6 +9,7 @@ import torch
 from avfer.errors import ConfigError, MediaError, MissingExtra
 from avfer.stages import decode
 from avfer.stages.decode import DecodeVideo
+from avfer.types import Clip, Span
 from tests.media_maker import stripes, tone, write_clip
 from tests.stages.decoding import CLIPS, VARIABLE, decode_video, frames_of, needs_real_clips, turn
 
@@ -73,6 +74,19 @@ def needs(reader: str) -> None:
         __import__(reader)
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchcodec without FFmpeg's libraries
         pytest.skip(f"{reader} cannot be used here: {str(error)[:80]}")
+
+
+@pytest.mark.parametrize("reader", ["decord", "torchcodec"])
+def test_readers_agree_after_a_start_in_a_video_that_is_refreshed_bit_by_bit(tmp_path: Path, reader: str):
+    """Its frames are refreshed column by column, so that one after a key frame still depends on those before it."""
+    needs(reader)
+    refreshed = {"preset": "ultrafast", "x264-params": "intra-refresh=1:keyint=24"}
+    clip = Clip(write_clip(tmp_path / "a.mp4", np.concatenate([stripes(50)] * 4), options=refreshed))
+    first, second = (DecodeVideo(name, start_at=5.0) for name in ("pyav", reader))
+    _, wanted = first.step(first.start(), Span(clip, 0.0, 1e9))
+    _, found = second.step(second.start(), Span(clip, 0.0, 1e9))
+    assert found.clock.frame_numbers.tolist() == wanted.clock.frame_numbers.tolist() == list(range(125, 200))
+    assert torch.equal(found.pixels, wanted.pixels)
 
 
 @needs_real_clips
