@@ -19,7 +19,7 @@ from tests.media_maker import write_clip
 STEPS, FPS, SIDE, RATE = 100, 25, 48, 16_000
 NUMBERS: dict[Partition, range] = {"train": range(4), "dev": range(4, 6)}
 SHORT_TRAINING: Mapping[str, Any] = {  # of a small network on these clips, in seconds
-    "backbone": {"name": "timm:resnet10t"},
+    "backbone": {"name": "timm:test_resnet"},
     "model_options": {"width": 16, "dropout": 0.0, "modality_dropout": 0.0},
     "size": 32,
     "length": 20,

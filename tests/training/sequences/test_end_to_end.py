@@ -23,7 +23,7 @@ from avfer.training.train_model import train
 from avfer.training.training_config import TrainConfig, make_config
 from tests.training import clip_corpus
 
-NET = "timm:resnet10t"
+NET = "timm:test_resnet"
 SMALL = {"width": 2, "num_features": 12, "num_hidden": 8}
 LITE = {"name": "aver_lite", "weights": "builtin"}
 
@@ -277,9 +277,9 @@ def test_settings_that_do_not_fit_are_refused(clips, tmp_path, changes, message)
 
 
 def test_a_disk_without_room_for_the_crops_is_refused_before_any_is_computed(clips, tmp_path, monkeypatch):
-    usage = SimpleNamespace(free=151 << 20)  # 600 crops of 32 px are 1.8 MB
+    usage = SimpleNamespace(free=12 << 20)  # 600 crops of 32 px are 1.8 MB
     monkeypatch.setattr("avfer.training.engine.output_folder.shutil.disk_usage", lambda _: usage)
-    with pytest.raises(ConfigError, match="151 MB free, checkpoints and face crops need 153 MB"):
+    with pytest.raises(ConfigError, match="12 MB free, checkpoints and face crops need 14 MB"):
         make_task(settings(clips, tmp_path))
     assert not list(tmp_path.glob("out/crops/*.crops"))
 
