@@ -2,13 +2,16 @@
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from mimetypes import guess_type
 from pathlib import Path
 
 from avfer.errors import AvferWarning, MediaError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+# Endings of the pictures and videos that avfer writes -> those of the files that they lie beside.
+TABLES = (".parquet", ".csv", ".jsonl")
+OWN_FILES = {".overlay.mp4": TABLES, ".overlay.jpg": TABLES, ".video.mp4": (".html",)}
 PATTERN = re.compile(r"%0?(\d{0,2})d")  # the number of a picture, as in C: %d, %4d, %04d
 
 
@@ -25,17 +28,30 @@ def is_sequence(path: Path) -> bool:
         return False
 
 
+def is_photograph(path: Path) -> bool:
+    """Return whether a path is that of one picture, and not of a sequence of them or of a video."""
+    return is_picture(path) and not is_sequence(path)
+
+
+def is_own_file(name: str, names: Collection[str]) -> bool:
+    """Return whether avfer wrote a picture or a video: what it shows lies beside it, among `names`."""
+    own = [(name.removesuffix(ending), others) for ending, others in OWN_FILES.items() if name.endswith(ending)]
+    return any(f"{stem}{other}" in names for stem, others in own for other in others)
+
+
 def find_pictures(path: Path) -> list[Path]:
     """Return the pictures of a sequence in their order: by name in a folder (2 before 10), by number for a pattern.
 
-    Raises MediaError if there is no picture.
+    Overlays that avfer wrote beside its tables in a folder are left out. Raises MediaError if there is no picture.
     """
     try:
         files = list((path if path.is_dir() else path.parent).iterdir())
     except OSError as error:
         raise MediaError(f"the folder of '{path}' cannot be listed: {error.strerror}; check the path") from error
     if path.is_dir():
-        found = sorted((f for f in files if is_picture(f) and f.is_file()), key=lambda file: _natural(file.name))
+        names = {file.name for file in files}
+        pictures = [file for file in files if is_picture(file) and not is_own_file(file.name, names)]
+        found = sorted(filter(Path.is_file, pictures), key=lambda file: _natural(file.name))
     else:
         found = [file for _, file in sorted(_numbered(path.name, files)) if file.is_file()]
     if not found and path.is_dir():

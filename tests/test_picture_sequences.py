@@ -81,6 +81,13 @@ def test_a_folder_without_pictures_is_no_sequence(tmp_path: Path) -> None:
     assert not is_sequence(write_clip(tmp_path / "per%03dcent.mkv", stripes(2)))
 
 
+def test_the_overlays_of_photographs_that_avfer_wrote_are_not_read_as_pictures(folder: Path) -> None:
+    for name in ("f1.parquet", "f1.overlay.jpg", "mine.overlay.jpg"):
+        (folder / name).touch()
+    names = [picture.name for picture in find_pictures(folder)]
+    assert "mine.overlay.jpg" in names and "f1.overlay.jpg" not in names and len(names) == 13
+
+
 def test_a_folder_with_videos_that_is_run_as_one_clip_warns(folder: Path, pipeline: Pipeline) -> None:
     write_clip(folder / "talk.mp4", stripes(2))
     with pytest.warns(AvferWarning, match="one clip of 12 pictures, without the videos in it"):

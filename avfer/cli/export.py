@@ -13,7 +13,7 @@ from avfer.errors import AvferWarning, ConfigError
 if TYPE_CHECKING:
     from avfer.export import Exporter
 
-SAME_FORMAT = ({".csv", ".tsv", ".txt"}, {".html", ".htm"})  # endings of one format of files
+SAME_FORMAT = ({".csv", ".tsv", ".txt"}, {".html", ".htm"}, {".jpg", ".jpeg"})  # endings of one format of files
 
 
 def export(
@@ -51,7 +51,7 @@ def export(
     The video is not needed, but for overlay. openface, fex and praat write a note beside the file that states scales
     and what is blank.
     """
-    from avfer.export import HasSideFiles, LinksClip, find_exporter, metadata_of
+    from avfer.export import HasSideFiles, LinksClip, find_exporter, metadata_of, output_suffix
     from avfer.export.file_records import record_metadata
     from avfer.export.privacy import check_numbers_only, is_numbers_only
     from avfer.export.table_reader import find_clip, read_table
@@ -65,8 +65,9 @@ def export(
         check_numbers_only(name, exporter)
     _check_clip(exporter, name, media)
     sides = exporter.side_files(table, output) if isinstance(exporter, HasSideFiles) else []
-    _check_outputs([output, *sides], file, exporter.suffix, overwrite)
-    _check_ending(output, name, exporter.suffix)
+    suffix = output_suffix(exporter, media)
+    _check_outputs([output, *sides], file, suffix, overwrite)
+    _check_ending(output, name, suffix)
     exporter.write(table, media, output)
     if not settings:  # a record states no options, and `avfer run` would keep the file as if made without them
         record_metadata(output, exporter, metadata)

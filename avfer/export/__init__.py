@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_che
 from avfer.catalog import check_call, find
 from avfer.errors import ConfigError, unknown
 from avfer.option_types import check_options
+from avfer.picture_files import is_photograph
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,10 +30,12 @@ __all__ = [
     "HasSideFiles",
     "TableFormat",
     "UsesSound",
+    "WritesStills",
     "beside",
     "find_exporter",
     "find_format",
     "metadata_of",
+    "output_suffix",
 ]
 
 
@@ -99,6 +102,13 @@ class UsesSound(Protocol):
 
 
 @runtime_checkable
+class WritesStills(Protocol):
+    """An exporter that writes another format for a photograph than for a video."""
+
+    still_suffix: ClassVar[str]  # in place of `suffix`: ".overlay.jpg"
+
+
+@runtime_checkable
 class CarriesMetadata(Protocol):
     """A format or an exporter whose files hold the metadata of the table; so `avfer run` knows what made them."""
 
@@ -141,6 +151,11 @@ def find_exporter(name: str, options: Mapping[str, Any] | None = None) -> Export
     if is_dataclass(kind):
         check_options(exporter)
     return exporter
+
+
+def output_suffix(exporter: Exporter, clip: Path) -> str:
+    """Return the end of the name of the file that an exporter writes for a clip, which need not exist."""
+    return exporter.still_suffix if isinstance(exporter, WritesStills) and is_photograph(clip) else exporter.suffix
 
 
 def beside(path: Path, ending: str) -> Path:

@@ -1,4 +1,4 @@
-"""The overlay of a clip: its video with the predictions drawn on it, as an MP4 with the clip's audio.
+"""The overlay of a clip: its video, with its audio, or its photograph, with the predictions drawn on it.
 
 The clip is decoded a second time, a stretch at a time, so memory use does not grow with its length. The metadata of the
 table holds the pipeline, whose options of `decode_video` say which part of the clip was read.
@@ -7,8 +7,8 @@ table holds the pipeline, whose options of `decode_video` say which part of the 
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
+from PIL import Image
 from typing_extensions import Buffer
 
 from avfer.atomic import atomic_write
@@ -38,6 +39,8 @@ from avfer.picture_files import is_sequence
 from avfer.stages.decode import DecodeVideo, parse_part
 
 MAX_RATE = 240.0  # Hz
+PICTURES = {".jpg", ".jpeg"}  # endings of the overlay of a photograph
+MAX_COMMENT = 65_533  # bytes, of the comment of a JPEG
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,11 @@ class VideoOverlay:
     The video is H.264 in an MP4 with the size of the displayed frames; odd sides grow by one pixel. AAC, MP3 and AC-3
     audio is copied, other audio is encoded as AAC. Of a clip that was read in part (`start_at`, `stop_at`), the overlay
     has this part only, at the times that it has in the table; the audio is cut at whole packets (about 0.02 s).
+    The overlay of a photograph is a JPEG.
     """
 
     suffix: ClassVar[str] = ".overlay.mp4"
+    still_suffix: ClassVar[str] = ".overlay.jpg"
     needs_frames: ClassVar[bool] = True
     draw: str = ""  # what to draw on each face beside its box, with commas: landmarks, pose, gaze
     landmarks: str = ""  # path of the table of landmarks, if they are drawn: talk.landmarks.parquet
@@ -75,6 +80,7 @@ class VideoOverlay:
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the video; every frame keeps its own time, and the audio keeps its position.
 
+        path: one that ends in .jpg gets the first frame alone, as a picture.
         table: the columns of `AffectTrack.to_table` for this clip; rows are assigned to frames by the column `frame`.
         Without a pipeline in its metadata, the whole clip is written.
         Raises ConfigError if the clip has no video or the table has `numbers_only` or rows of several clips, MediaError
@@ -100,6 +106,9 @@ class VideoOverlay:
         metadata = metadata_of(table.schema) | options
         blurred = blurred_boxes(clip, table, self.blur) if self.blur else {}
         drawing = _Drawing(self._rows(table), parse_drawings(self.draw), blurred)
+        if path.suffix.lower() in PICTURES:
+            _write_picture(clip, metadata, drawing, path)
+            return
         recording = media if sound is None or sound == clip else probe(sound)
         with (
             atomic_write(path) as part,
@@ -129,6 +138,10 @@ class VideoOverlay:
     @staticmethod
     def read_metadata(path: Path) -> dict[str, str]:
         """Return the metadata of the table behind an overlay, from the comment of the file; empty if it has none."""
+        if path.suffix.lower() in PICTURES:
+            with suppress(OSError, ValueError), Image.open(path) as picture:
+                return json.loads(picture.info.get("comment", b"{}"))
+            return {}
         with suppress(AvferError, FFmpegError, OSError, ValueError), open_container(path) as container:
             return json.loads(container.metadata.get("comment", "{}"))
         return {}
@@ -149,6 +162,26 @@ class _OutputFile(io.FileIO):
             self.error = error
             raise
         return memoryview(data).nbytes
+
+
+def _write_picture(clip: Path, metadata: Mapping[str, str], drawing: _Drawing, path: Path) -> None:
+    """Draw on the first frame of a clip and write it as a JPEG. Raises OutputError if it cannot be written.
+
+    metadata: of the table and the overlay, written as the comment of the file unless that is too long.
+    """
+    comment = json.dumps(metadata).encode()
+    with closing(_decoded_frames(clip, clip_decoder(metadata))) as frames:
+        index, _, image = next(frames)
+    picture = Image.fromarray(_drawn(image, index, drawing.rows.get(index, ()), drawing))
+    with atomic_write(path) as part:
+        kept = comment if len(comment) <= MAX_COMMENT else b""
+        picture.save(part, "JPEG", quality=95, subsampling="4:4:4", comment=kept)
+
+
+def _drawn(image: np.ndarray, index: int, rows: Sequence[Row], drawing: _Drawing) -> np.ndarray:
+    """Return a frame with its blurred faces and its rows: (H, W, 3) uint8 -> (H, W, 3) uint8.   index: of the frame"""
+    image = blur_faces(image, drawing.blurred[index]) if index in drawing.blurred else image
+    return draw_rows(image, rows, drawing.names)
 
 
 def _transcode(
@@ -173,11 +206,10 @@ def _transcode(
     last = -1  # tick of the frame before: ticks must increase
     for index, time, image in _decoded_frames(media.path, decoder):
         shown = drawing.rows.get(index, [] if index in frames or index > final else shown)
-        image = blur_faces(image, drawing.blurred[index]) if index in drawing.blurred else image
         if video is None:
             audio = add_audio(recording, source, target, part)
             video = _add_video(target, media, image)
-        frame = av.VideoFrame.from_ndarray(_even_sized(draw_rows(image, shown, drawing.names)), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(_even_sized(_drawn(image, index, shown, drawing)), format="rgb24")
         last = max(last + 1, round((time + part.shift) / TICK))
         frame.pts, frame.time_base = last, TICK
         target.mux(video.encode(frame))
@@ -202,7 +234,7 @@ def _part(recording: Media, decoder: DecodeVideo) -> OverlayPart:
     return OverlayPart(-math.inf, stop, zero, max(0.0, zero - begin))
 
 
-def _decoded_frames(clip: Path, decoder: DecodeVideo) -> Iterator[tuple[int, float, np.ndarray]]:
+def _decoded_frames(clip: Path, decoder: DecodeVideo) -> Generator[tuple[int, float, np.ndarray]]:
     """Yield index, time (s) and pixels ((H, W, 3) uint8 RGB) of every frame, exactly as the pipeline decodes them."""
     for frames in decoded_batches(clip, decoder):
         for number, time, pixels in zip(frames.clock.frame_numbers, frames.clock.times, frames.pixels, strict=True):

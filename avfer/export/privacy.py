@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from avfer.errors import AvferWarning, ConfigError, shortened
-from avfer.export import CarriesMetadata, Exporter, find_exporter
+from avfer.export import CarriesMetadata, Exporter, WritesStills, find_exporter
 
 NUMBERS_ONLY = "numbers_only"  # key of the metadata, "true" or absent
 
@@ -41,9 +41,12 @@ def warn_of_pictures(tables: Iterable[Path], replaced: Collection[Path]) -> None
 
 
 def _with_pictures(table: Path) -> Iterator[Path]:
-    """Yield the page and the overlay beside a table if they exist and show pictures."""
-    for exporter in map(find_exporter, ("report", "overlay")):
-        path = table.with_name(table.stem + exporter.suffix)
+    """Yield the page and the overlays beside a table if they exist and show pictures."""
+    exporters = [find_exporter(name) for name in ("report", "overlay")]
+    ends = [(one, one.suffix) for one in exporters]
+    ends += [(one, one.still_suffix) for one in exporters if isinstance(one, WritesStills)]
+    for exporter, suffix in ends:
+        path = table.with_name(table.stem + suffix)
         metadata = exporter.read_metadata(path) if path.exists() and isinstance(exporter, CarriesMetadata) else None
         if metadata is not None and not is_numbers_only(metadata):
             yield path

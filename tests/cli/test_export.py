@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from avfer.catalog import NAMES
 from avfer.export.table_writer import TableWriter
@@ -120,6 +121,16 @@ def test_wrong_usage_is_refused_before_anything_is_written(avfer, table, tmp_pat
 def test_other_endings_of_the_same_format_are_written(avfer, table, tmp_path, name, file):
     result = avfer("export", name, table, "--output", tmp_path / file)
     assert result.code == 0 and (tmp_path / file).exists(), result.err
+
+
+def test_the_overlay_of_a_photograph_must_be_named_as_a_picture(avfer, table, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (64, 48)).save(photo)
+    words = ["export", "overlay", table, "--clip", photo, "--output"]
+    refused = avfer(*words, tmp_path / "a.mp4")
+    assert refused.code == 2 and "give a name that ends in .overlay.jpg" in refused.err
+    assert avfer(*words, tmp_path / "a.jpg").code == 0
+    assert (tmp_path / "a.jpg").read_bytes().startswith(b"\xff\xd8")  # a JPEG
 
 
 def test_existing_side_files_are_kept_unless_overwritten(avfer, table, tmp_path):

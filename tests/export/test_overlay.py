@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from avfer.errors import ConfigError, OutputError
+from avfer.export import output_suffix
 from avfer.export.colours import line_colour
 from avfer.export.drawing import draw_rows, rows_by_frame
 from avfer.export.overlay import VideoOverlay
@@ -148,6 +149,26 @@ def test_an_overlay_keeps_the_frames_of_the_clip(tmp_path):
     clip = write_clip(tmp_path / "a.mp4", stripes(5, 480, 640))
     out = write_overlay(clip, make_track([], 5).to_table(), tmp_path / "b.mp4")
     assert [number_of(picture) for _, picture in frames_of(out)] == [0, 1, 2, 3, 4]
+
+
+def test_the_overlay_of_a_photograph_is_a_picture_of_its_size_with_the_metadata(tmp_path):
+    photo, overlay = tmp_path / "photo.png", tmp_path / "photo.overlay.jpg"
+    Image.fromarray(stripes(1, 161, 201)[0]).save(photo)
+    assert output_suffix(VideoOverlay(), photo) == ".overlay.jpg"
+    assert (
+        output_suffix(VideoOverlay(), tmp_path / "%04d.png")
+        == output_suffix(VideoOverlay(), tmp_path)
+        == ".overlay.mp4"
+    )
+    write_overlay(photo, table(1), overlay)
+    assert VideoOverlay.read_metadata(overlay)["clip"] == "talk.mp4"
+    with Image.open(overlay) as picture:
+        assert picture.format == "JPEG" and picture.size == (201, 161)
+        pixels = np.asarray(picture).astype(int)
+    expected = draw_rows(np.asarray(Image.open(photo)), rows_by_frame(table(1))[0])
+    assert np.abs(pixels - expected).mean() < 3 < np.abs(pixels - np.asarray(Image.open(photo))).mean()
+    long = table(1).replace_schema_metadata({"clip": "talk.mp4", "note": "a" * 70_000})
+    assert VideoOverlay.read_metadata(write_overlay(photo, long, overlay)) == {}  # a JPEG has no room for it
 
 
 def test_an_overlay_of_odd_sized_frames_has_even_sides(tmp_path):

@@ -14,7 +14,7 @@ from avfer.errors import ConfigError, MediaError
 from avfer.export.clip_report.frame_picture import photograph_url
 from avfer.export.clip_report.transcode import transcode
 from avfer.media import Media, probe
-from avfer.picture_files import is_picture, is_sequence
+from avfer.picture_files import is_photograph, is_picture, is_sequence
 
 VideoMode = Literal["link", "embed", "none"]
 MAX_EMBEDDED = 300_000_000  # bytes; browsers cannot hold much longer text
@@ -74,7 +74,7 @@ def find_video(
     Raises ConfigError if a file of more than MAX_EMBEDDED bytes should be embedded, OutputError if the MP4 cannot be
     written.
     """
-    empty = replace(_from_metadata(clip.name, metadata), still=is_picture(clip) and not is_sequence(clip))
+    empty = replace(_from_metadata(clip.name, metadata), still=is_photograph(clip))
     if mode == "none":
         return replace(empty, notes=("The page was made without the video and without pictures.",))
     if is_sequence(clip):
