@@ -109,14 +109,15 @@ def _train_epoch(
     plan = shuffled_batches(len(task), config, position.epoch)
     state.module.train()
     for number in range(position.batch, batches):
-        is_step = (number + 1) % config.accumulate == 0 or number + 1 == batches
+        first = number - number % config.accumulate  # of the batches of this step
+        last = min(first + config.accumulate, batches) - 1
         own_items = plan[number][fabric.global_rank :: fabric.world_size] or plan[number][:1]
         batch = task.batch(own_items).to(fabric.device)
-        with fabric.no_backward_sync(state.module, enabled=not is_step):  # pyright: ignore[reportArgumentType]
-            loss = _backward(fabric, config, state, batch)
+        with fabric.no_backward_sync(state.module, enabled=number < last):  # pyright: ignore[reportArgumentType]
+            loss = _backward(fabric, state, batch, last - first + 1)
         _check_loss(loss, number, position, task.item_names(plan[number]))
         position.total += loss
-        if is_step:
+        if number == last:
             _step(fabric, config, state, batch)
             position.batch = number + 1
             if number + 1 < batches:  # the last batch is reported together with the score
@@ -124,10 +125,10 @@ def _train_epoch(
             yield number + 1
 
 
-def _backward(fabric: Fabric, config: TrainConfig, state: TrainingState, batch: Any) -> float:
-    """Compute the gradients of a batch; return its loss, the mean over all processes."""
+def _backward(fabric: Fabric, state: TrainingState, batch: Any, accumulated: int) -> float:
+    """Add the gradients of a batch, one of `accumulated` in its step; return its loss, the mean over all processes."""
     loss: Tensor = state.module(batch)
-    fabric.backward(loss / config.accumulate)
+    fabric.backward(loss / accumulated)
     return float(fabric.all_reduce(loss.detach(), reduce_op="mean"))  # pyright: ignore[reportArgumentType]
 
 

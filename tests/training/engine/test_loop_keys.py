@@ -36,11 +36,12 @@ def initial_weights() -> dict[str, torch.Tensor]:
     return toy.task(toy.settings()).objective.state_dict()
 
 
-def test_accumulated_batches_step_like_one_large_batch(tmp_path):
-    """Equal batches, so the mean of their means is the mean of all items."""
+@pytest.mark.parametrize("accumulate", [3, 5])
+def test_accumulated_batches_step_like_one_large_batch(tmp_path, accumulate):
+    """Three equal batches, so the mean of their means is the mean of all items, also if the step has room for more."""
     count = len(toy.task(toy.settings()))
     whole = weights(tmp_path / "a", batch=count, optimiser=SGD, **PLAIN)
-    parts = weights(tmp_path / "b", batch=count // 3, accumulate=3, optimiser=SGD, **PLAIN)
+    parts = weights(tmp_path / "b", batch=count // 3, accumulate=accumulate, optimiser=SGD, **PLAIN)
     assert count % 3 == 0 and distance(initial_weights(), whole) > 0.01
     assert distance(whole, parts) < 1e-5
 
