@@ -18,6 +18,7 @@ from avfer.container import open_container, read_packets, video_stream
 from avfer.errors import AvferError, MediaError, MissingExtra
 from avfer.media import probe
 from avfer.readers.pyav import decode_all
+from avfer.readers.seek import is_hidden
 
 FETCH = 8  # frames fetched at once at most
 FETCH_BYTES = 24_000_000  # of their pixels at most, but at least one frame
@@ -128,6 +129,8 @@ def _index(path: Path, max_bits: int) -> tuple[np.ndarray, np.ndarray]:
                 break
             if packet.pts is None or packet.is_corrupt:
                 raise MediaError("a frame is damaged" if packet.is_corrupt else "a frame has no time stamp of its own")
+            if media.video.codec == "vp8" and is_hidden(packet):
+                raise MediaError("it has packets without a frame")
             frames.append((float(packet.pts * packet.time_base), not packet.is_discard))
     frames.sort()
     times, shown = np.array([t for t, _ in frames]), np.array([s for _, s in frames])

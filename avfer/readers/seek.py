@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from av import Packet
+
 from avfer.container import open_container, read_packets, video_stream
 from avfer.media import VideoFacts, probe
 from avfer.readers.pyav import AvPicture, decode_all
@@ -60,7 +62,7 @@ def find_key_frame(path: Path, video: VideoFacts, start: float) -> KeyFrame | No
         for packet in read_packets(container, stream):
             if packet is None:
                 break
-            if packet.pts is None or packet.is_corrupt:
+            if packet.pts is None or packet.is_corrupt or (video.codec == "vp8" and is_hidden(packet)):
                 return None
             if packet.dts is not None and float(packet.dts * video.time_base) - video.first_s >= start:
                 break  # packets come in the order of dts, and no dts is later than its pts
@@ -74,6 +76,11 @@ def find_key_frame(path: Path, video: VideoFacts, start: float) -> KeyFrame | No
         return None
     number = shown.index(keys[-2])
     return KeyFrame(number, tuple(shown[number:]))
+
+
+def is_hidden(packet: Packet) -> bool:
+    """Return whether a packet of VP8 holds a frame that is a reference for others and never displayed."""
+    return not bytes(packet)[0] & 0x10  # show_frame of the frame header, RFC 6386, section 9.1
 
 
 def _first_from(found: Iterator[AvPicture], key: KeyFrame, start: float) -> AvPicture | None:

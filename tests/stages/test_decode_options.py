@@ -1,6 +1,7 @@
 """Options that keep a part of a clip: every, fps, start_at, stop_at, channel."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,22 @@ def test_a_seek_decodes_no_more_than_two_groups_of_pictures_before_the_start(
     clip = write_clip(tmp_path / "a.mp4", np.concatenate([stripes(60)] * 4))  # a key frame every 12 frames
     assert next(pictures(clip, 8.0)).number == 200
     assert 200 - 2 * 12 - 1 <= decoded[0] < 200 == decoded[-1]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_hidden_frames_of_vp8_prevent_a_seek(tmp_path: Path, hidden: bool) -> None:
+    """They are packets without a frame. The packets here are those of VP9, with the bit of VP8 that shows a frame."""
+    clip = write_clip(tmp_path / "a.webm", np.concatenate([stripes(60)] * 3), codec="libvpx-vp9")
+    video = probe(clip).video
+    assert video is not None
+
+    def edit(number: int, data: bytes) -> bytes:
+        return bytes([data[0] & 0xEF if hidden and number == 20 else data[0] | 0x10]) + data[1:]
+
+    shown = rewrite(clip, tmp_path / "b.webm", edit)
+    shown.write_bytes(shown.read_bytes().replace(b"V_VP9", b"V_VP8"))
+    key = find_key_frame(shown, replace(video, codec="vp8"), 6.0)
+    assert (key is None) == hidden
 
 
 def test_damage_before_the_start_is_decoded_as_in_a_whole_run(tmp_path: Path) -> None:
