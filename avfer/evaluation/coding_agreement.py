@@ -24,6 +24,7 @@ from avfer.metrics.validation import Floats
 
 FEW_CLIPS = 10  # an interval of fewer clips is unreliable
 MEAN_UNIT = "action units"  # row of the mean over all units
+MEAN_RULE = "the mean F1 of the units that occur in the scored coding; moments are summed over all units"
 
 
 class AgreementScore(NamedTuple):
@@ -82,6 +83,8 @@ def agree(
         _add_units(agreement, recordings, units, limit)
     _note_few_clips(agreement)
     agreement.facts |= _facts(tables, codings, options, limit, len(recordings))
+    if len(units) > 1:
+        agreement.facts[MEAN_UNIT] = MEAN_RULE
     return agreement
 
 
@@ -223,12 +226,17 @@ def _add_scores(
 
 
 def _pairs(recordings: Sequence[CodedRecording], column: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the predicted and the coded values (T,) of the recordings in which both exist."""
-    return [
-        (recording.predicted[column], recording.coded[column])
+    """Return the predicted and the coded values (T,) of the recordings in which the column is coded.
+
+    Where a table lacks the column, no moment has a prediction: NaN, or None for an expression.
+    """
+    coded = [
+        (recording.predicted.get(column), recording.coded[column])
         for recording in recordings
-        if column in recording.predicted and column in recording.coded
+        if column in recording.coded
     ]
+    nothing = None if column == EXPRESSION else np.nan
+    return [(np.full(len(values), nothing) if found is None else found, values) for found, values in coded]
 
 
 def _threshold(recordings: Sequence[CodedRecording], given: float | None, notes: list[str]) -> float:

@@ -1,13 +1,14 @@
 """What limits the meaning of the scores of an evaluation.
 
-Labels that are not scored, steps without predictions, names without a label, few recordings behind an interval.
+Labels that are not scored, steps without predictions, names without a label or a prediction, few recordings behind an
+interval.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from avfer.evaluation.evaluation_report import EvaluationReport
+from avfer.evaluation.evaluation_report import ActionUnitReport, EvaluationReport, ExpressionReport
 from avfer.metrics import Interval
 
 FEW_GROUPS = 10  # recordings, subjects or pictures; an interval of fewer is unreliable
@@ -17,7 +18,8 @@ NOT_SCORED = ": not scored"  # end of a note on labels that are left out
 
 def report_warnings(report: EvaluationReport) -> list[str]:
     """Return the warnings of a report as sentences, the most important first."""
-    return [*_unscored_labels(report), *_filled_steps(report), *_absent_names(report), *_few_groups(report)]
+    of_names = [*_absent_names(report), *_unpredicted_names(report)]
+    return [*_unscored_labels(report), *_filled_steps(report), *of_names, *_few_groups(report)]
 
 
 def name_notes(names: Sequence[str], support: np.ndarray, never_predicted: Sequence[str]) -> list[str]:
@@ -59,11 +61,8 @@ def _filled_steps(report: EvaluationReport) -> Iterator[str]:
 
 def _absent_names(report: EvaluationReport) -> Iterator[str]:
     """Yield a sentence for each kind whose macro-F1 includes names that no label has."""
-    for kind, found, names in (
-        ("expression", report.expression, report.expression.classes if report.expression else ()),
-        ("action units", report.action_units, report.action_units.units if report.action_units else ()),
-    ):
-        if found is None or not (found.support == 0).any():
+    for kind, found, names in _named_kinds(report):
+        if not (found.support == 0).any():
             continue
         absent = [name for name, count in zip(names, found.support, strict=True) if not count]
         present = found.f1[found.support > 0]
@@ -72,6 +71,22 @@ def _absent_names(report: EvaluationReport) -> Iterator[str]:
             f"{kind}: no scored step is labelled {_listed(absent)}. Their F1 is 0 by definition and lowers the"
             f" macro-F1 over all {len(names)}{only}."
         )
+
+
+def _unpredicted_names(report: EvaluationReport) -> Iterator[str]:
+    """Yield a sentence for each kind of which some labelled names can never be predicted."""
+    for kind, found, names in _named_kinds(report):
+        labelled = [name for name, count in zip(names, found.support, strict=True) if count]
+        if lacking := [name for name in labelled if name in found.never_predicted]:
+            yield f"{kind}: the predictions do not have {_listed(lacking)}. Their F1 is 0 and lowers the macro-F1."
+
+
+def _named_kinds(report: EvaluationReport) -> Iterator[tuple[str, ExpressionReport | ActionUnitReport, Sequence[str]]]:
+    """Yield the kinds that are scored by name, as they are printed, with their scores and names."""
+    if report.expression:
+        yield "expression", report.expression, report.expression.classes
+    if report.action_units:
+        yield "action units", report.action_units, report.action_units.units
 
 
 def _few_groups(report: EvaluationReport) -> Iterator[str]:

@@ -171,6 +171,7 @@ def test_the_mean_f1_is_that_of_the_units_that_are_coded_as_present(tmp_path):
     assert values["action units", "f1_macro"] == pytest.approx(sum(f1) / 2)
     counts = {score.column: (score.moments, score.unpredicted) for score in found.scores}
     assert counts == {"au01": (40, 10), "au02": (50, 0), "au12": (50, 0), "action units": (140, 10)}
+    assert found.facts["action units"].startswith("the mean F1 of the units that occur")
 
 
 def test_a_clip_without_a_prediction_of_a_unit_does_not_count_for_it(tmp_path):
@@ -189,9 +190,13 @@ def test_a_clip_without_a_prediction_of_a_unit_does_not_count_for_it(tmp_path):
 def test_expressions_without_a_prediction_are_counted_where_they_are_coded(tmp_path):
     """Coded on frames 0-39; not predicted on 35-49, of which five are coded."""
     names = [None if frame >= 35 else "neutral" if frame < 25 else "happiness" for frame in range(FRAMES)]
-    table = save_table(tmp_path / "talk.parquet", make_table(expression=names))
-    found = agree(table, write_csv(tmp_path / "talk.csv"))
-    assert {(s.moments, s.unpredicted) for s in found.scores if s.column == "expression"} == {(35, 5)}
+    tables = [make_table(expression=names), make_table("b.mp4").drop_columns(["expression", "valence"])]
+    for name, table in zip("ab", tables, strict=True):  # the table of b lacks two columns that are coded
+        save_table(tmp_path / f"{name}.parquet", table.set_column(0, "clip", pa.array([f"{name}.mp4"] * FRAMES)))
+        write_csv(tmp_path / f"{name}.csv")
+    found = agree(tmp_path, tmp_path)
+    assert {(s.clips, s.moments, s.unpredicted) for s in found.scores if s.column == "expression"} == {(1, 35, 45)}
+    assert {(s.clips, s.moments, s.unpredicted) for s in found.scores if s.column == "valence"} == {(1, 40, 40)}
 
 
 def test_the_largest_face_is_compared_unless_a_person_is_chosen(tmp_path):

@@ -60,6 +60,15 @@ def test_absent_classes_are_named_with_the_mean_of_the_others(report):
     assert [row[-1] for row in by_class.rows[:3]] == ["absent in the labels"] * 2 + [""]
 
 
+def test_labelled_names_that_are_never_predicted_are_named(report):
+    few = replace(report, expression=replace(report.expression, never_predicted=("fear", "other")), action_units=None)
+    assert "expression: the predictions do not have fear and other. Their F1 is 0 and lowers the macro-F1." in (
+        report_warnings(few)
+    )
+    without = replace(few.expression, support=np.where(np.isin(few.expression.classes, ("fear", "other")), 0, 5))
+    assert not any("do not have" in warning for warning in report_warnings(replace(few, expression=without)))
+
+
 def test_a_report_without_limits_has_no_warning(report):
     without = replace(report, dimensions={}, expression=None, action_units=None)
     assert report_warnings(without) == []
