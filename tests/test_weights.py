@@ -13,6 +13,7 @@ from avfer.errors import AvferError, ConfigError, WeightsError
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.card import Card
 from avfer.models.card_files import BUILTIN, builtin_card
+from avfer.models.checkpoint_import import import_weights
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import card_of, load_into, locate, save, sha256
 from avfer.pipeline import load
@@ -71,31 +72,39 @@ def test_weights_of_another_model_are_refused_by_their_card(tmp_path: Path) -> N
         locate("gru_lite", str(save(AverLite(), builtin_card("aver_lite"), tmp_path / "aver_lite.safetensors")))
 
 
+def with_card(tensors: dict[str, torch.Tensor], path: Path) -> Path:
+    """Write tensors and the card of aver_lite beside them; return the path."""
+    save_file(tensors, path)
+    card = builtin_card("aver_lite").model_copy(update={"sha256": None})
+    path.with_suffix(".json").write_text(card.model_dump_json())
+    return path
+
+
 def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     tensors = load_file(BUILT_IN)
     tensors["new.weight"] = tensors.pop("stem.0.weight")
     tensors["expression.bias"] = torch.zeros(7)
-    save_file(tensors, tmp_path / "f.safetensors")
+    path = with_card(tensors, tmp_path / "f.safetensors")
     with pytest.raises(
         WeightsError, match=r"1 missing \(stem.0.weight\); 1 not known \(new.weight\); 1 of another shape"
     ):
-        load_into(AverLite(), *locate("aver_lite", str(tmp_path / "f.safetensors")))
+        load_into(AverLite(), *locate("aver_lite", str(path)))
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_weights_with_a_non_finite_value_are_refused(tmp_path: Path, value: float) -> None:
     tensors = load_file(BUILT_IN)
     tensors["stem.0.weight"][0, 0, 0, 0] = value
-    save_file(tensors, tmp_path / "f.safetensors")
+    path = with_card(tensors, tmp_path / "f.safetensors")
     with pytest.raises(WeightsError, match=r"1 with NaN or infinite values \(stem.0.weight\)"):
-        create("aver_lite", weights=tmp_path / "f.safetensors")
+        create("aver_lite", weights=path)
 
 
 @pytest.mark.parametrize("size", [0, 5, 1000, -1])
 def test_a_truncated_file_raises_an_error(tmp_path: Path, size: int) -> None:
     path = tmp_path / "f.safetensors"
     path.write_bytes(BUILT_IN.read_bytes()[:size])
-    with pytest.raises(WeightsError, match=r"f\.safetensors: damaged safetensors file"):
+    with pytest.raises(WeightsError, match=r"f\.safetensors: damaged (safetensors|weight) file"):
         load_into(AverLite(), *locate("aver_lite", str(path)))
 
 
@@ -132,6 +141,43 @@ def test_a_file_that_is_no_checkpoint_raises_an_error(tmp_path: Path, content: b
 
 
 @pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "the file is empty"),
+        (b"\n<!DOCTYPE html><title>Google Drive</title>", "the file is a web page, not weights"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "the file is a pointer of Git LFS"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["pth", "safetensors", "npz"])
+def test_what_lies_in_place_of_weights_is_named(tmp_path: Path, content: bytes, found: str, ending: str) -> None:
+    path = tmp_path / f"f.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=rf"f\.{ending}: damaged weight file: {found}.*; download it again"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (torch.nn.Linear(2, 2), r"but an object of torch\.nn\.modules\.linear\.Linear; save the state_dict\(\)"),
+        ({"net": {"a": torch.ones(2)}}, r"'net' is of type dict; save .*keys state_dict, model_state_dict, model$"),
+        ({}, "but an empty one; save"),
+    ],
+)
+def test_a_file_without_a_table_of_tensors_is_refused_with_a_way_out(
+    tmp_path: Path, content: object, problem: str
+) -> None:
+    torch.save(content, tmp_path / "f.pth")
+    with pytest.raises(WeightsError, match=f"holds no table of tensors.*{problem}"):
+        read_tensors(tmp_path / "f.pth")
+
+
+def test_a_file_that_cannot_be_opened_raises_an_error(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"f\.pth cannot be read: No such file"):
+        read_tensors(tmp_path / "f.pth")
+
+
+@pytest.mark.parametrize(
     ("weights", "message"),
     [("nowhere.pth", "nowhere.pth: no such weight file"), ("https://x.invalid/f.pth", "needs its sha256")],
 )
@@ -150,9 +196,40 @@ def test_a_url_is_downloaded_once_checked_and_cached(tmp_path: Path, monkeypatch
     assert locate("aver_lite", url)[0] == path and path.exists()
 
 
+def test_a_url_may_have_a_query_and_a_digest_in_capitals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVFER_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "f.safetensors?download=1").write_bytes(BUILT_IN.read_bytes())  # a file URL has no query
+    url = f"file://{tmp_path}/f.safetensors?download=1#sha256={sha256(BUILT_IN).upper()}"
+    assert locate("aver_lite", url)[0].name == "f.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("file:///f.pth#sha256=../../f", "a URL needs its sha256 of 64 hexadecimal digits"),
+        ("file:///f.pth#sha256=abc", "a URL needs its sha256 of 64 hexadecimal digits"),
+        (f"http://127.0.0.1:1/my file.pth#sha256={'0' * 64}", "cannot be downloaded: URL can't contain control"),
+        (f"file:///nowhere/f.pth#sha256={'0' * 64}", "cannot be downloaded: .*No such file"),
+    ],
+)
+def test_a_wrong_url_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, message: str) -> None:
+    monkeypatch.setenv("AVFER_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(WeightsError, match=message):
+        locate("dan", url)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_web_page_in_place_of_a_download_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVFER_CACHE", str(tmp_path / "cache"))
+    page = tmp_path / "f.pth"
+    page.write_text("<html>Sign in to see this file</html>")
+    with pytest.raises(WeightsError, match=r"f\.pth: the file is a web page, not weights; check the URL"):
+        locate("dan", f"{page.as_uri()}#sha256={'0' * 64}")
+
+
 def test_a_url_with_another_digest_is_refused_and_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVFER_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(WeightsError, match=r"the sha256 is .*, not 000"):
+    with pytest.raises(WeightsError, match=r"a file of [\d,]+ bytes was downloaded, whose sha256 is .*, not 000"):
         locate("aver_lite", f"{BUILT_IN.as_uri()}#sha256={'0' * 64}")
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
 
@@ -166,12 +243,28 @@ def test_a_card_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_beside_a_weight_file_of_the_same_name_keeps_its_own_card(tmp_path):
-    network = create("aver_lite")
+    network = create("efficientface")
     torch.save(network.state_dict(), tmp_path / "face.pth")
-    save(create("aver_lite"), card_of("aver_lite"), tmp_path / "face.safetensors")
-    path, card = locate("aver_lite", str(tmp_path / "face.pth"))
+    save(create("efficientface"), card_of("efficientface"), tmp_path / "face.safetensors")
+    path, card = locate("efficientface", str(tmp_path / "face.pth"))
     assert card.sha256 is None
     load_into(network, path, card)
+
+
+@pytest.mark.parametrize("name", ["aver_lite", "gru_lite", "tests.toy_networks:WithoutCard"])
+def test_weights_that_only_their_card_describes_are_refused_without_it(tmp_path: Path, name: str) -> None:
+    save_file({"scale": torch.ones(1)}, tmp_path / "f.safetensors")
+    message = rf"f\.safetensors has no card: weights of {name} are a \.safetensors file with its card"
+    with pytest.raises(WeightsError, match=message):
+        locate(name, str(tmp_path / "f.safetensors"))
+    with pytest.raises(WeightsError, match=message):
+        import_weights(name, tmp_path / "f.safetensors", tmp_path / "g.safetensors")
+
+
+def test_a_copy_of_embedded_weights_has_their_card(tmp_path: Path) -> None:
+    copy = tmp_path / "f.safetensors"
+    copy.write_bytes((BUILTIN / "voice_lite.research.safetensors").read_bytes())
+    assert locate("voice_lite", str(copy)) == (copy, builtin_card("voice_lite.research"))
 
 
 @pytest.mark.parametrize(

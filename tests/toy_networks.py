@@ -47,6 +47,13 @@ class MeanColour(FaceNetwork):
         return Prediction(means, 2 * means, 3 * means[:, :2], means[:, 2:])
 
 
+class WithoutCard(FaceNetwork):
+    """A network that has a method `predict` and nothing else."""
+
+    def predict(self, crops: Tensor) -> Prediction:
+        return Prediction(crops.mean((2, 3)))
+
+
 class CardOfAnObject(MeanColour):
     """`card` is no class method, so that the class alone cannot make its card."""
 

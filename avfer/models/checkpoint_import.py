@@ -9,7 +9,7 @@ from avfer.models.card_files import read_card
 from avfer.models.class_orders import assume, choose, known_orders, num_classes
 from avfer.models.factory import from_tensors
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import card_of, official, save, sha256
+from avfer.models.weights import implied_card, official, save, sha256
 
 
 class ImportedWeights(NamedTuple):
@@ -40,10 +40,11 @@ def import_weights(
     options, _ = official(name, tensors)
     if count is not None and options.setdefault("num_classes", count) != count:
         raise WeightsError(f"{file} has {options['num_classes']} classes, not {count}; leave --num-classes out")
+    card = implied_card(name, options, file)
     network = from_tensors(name, tensors, str(file), **options)
-    card, notes = _with_classes(card_of(name, **options), classes)
+    card, notes = _with_classes(card, classes)
     sources = [*card.sources, f"imported from {file.name}, sha256 {sha256(file)}"]
-    card = card.model_copy(update={"metrics": [], "head": None, "sources": sources})
+    card = card.model_copy(update={"sources": sources})
     return ImportedWeights(save(network, card, output), card, notes)
 
 

@@ -85,20 +85,46 @@ def _load(file: Any, **options: Any) -> Any:
 _PICKLE = SimpleNamespace(Unpickler=_Unpickler, UnpicklingError=pickle.UnpicklingError, load=_load, __name__="avfer")
 
 
+def describe_other_file(path: Path) -> str:
+    """Return what a file is that people often have in place of weights; "" for any other file.
+
+    A page of a web site is what a browser saves, or a script downloads, where a link leads to a page about the file.
+    """
+    with path.open("rb") as file:
+        start = file.read(512).lstrip().lower()
+    if not start:
+        return "the file is empty"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "the file is a web page, not weights"
+    if start.startswith(b"version https://git-lfs"):
+        return "the file is a pointer of Git LFS, not the weights (`git lfs pull` fetches them)"
+    return ""
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a `.safetensors`, an `.npz`, or any checkpoint that torch.save wrote.
 
     -> name -> tensor of any shape, float or int64, as stored. Nested tables (`state_dict` and alike) are opened and the
-    prefix of a data-parallel wrapper is removed. Raises WeightsError if the file is damaged, holds no tensors, or calls
-    code.
+    prefix of a data-parallel wrapper is removed. Raises WeightsError if the file cannot be read, is damaged, holds no
+    tensors, or calls code.
     """
+    try:
+        problem = describe_other_file(path)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    if problem:
+        raise WeightsError(f"{path}: damaged weight file: {problem}; download it again")
     if path.suffix == ".safetensors":
         return _safetensors(path)
     content = _arrays(path) if path.suffix == ".npz" else _unpickled(path)
     while isinstance(content, dict) and (inner := next((k for k in TABLES if isinstance(content.get(k), dict)), None)):
         content = content[inner]
     if not isinstance(content, dict) or not content:
-        raise WeightsError(f"{path}: the file holds no table of tensors")
+        kind = f"{type(content).__module__}.{type(content).__qualname__}"
+        found = "an empty one" if isinstance(content, dict) else f"an object of {kind}"
+        raise WeightsError(
+            f"{path}: the file holds no table of tensors, but {found}; save the state_dict() of the network instead"
+        )
     wrapped = all(str(name).startswith(PREFIX) for name in content)
     return {str(n).removeprefix(PREFIX if wrapped else ""): _tensor(path, n, value) for n, value in content.items()}
 
@@ -108,7 +134,10 @@ def _tensor(path: Path, name: object, value: Any) -> Tensor:
         return value.detach()
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
         return torch.from_numpy(np.array(value))
-    raise WeightsError(f"{path}: the file holds no table of tensors: '{name}' is of type {type(value).__name__}")
+    raise WeightsError(
+        f"{path}: the file holds no table of tensors: '{name}' is of type {type(value).__name__}; save the state_dict()"
+        f" of the network alone, or below one of the keys {', '.join(TABLES)}"
+    )
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:

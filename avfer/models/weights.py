@@ -4,18 +4,22 @@ A weight file that avfer wrote is a safetensors file with a card of the same nam
 (`aver_lite.safetensors`, `aver_lite.json`). `weights:` in a pipeline is `builtin` (in the wheel), `research` (in the
 wheel too, trained on data that is licensed for non-commercial use), a path, or a URL with its sha256
 (`https://.../f.safetensors#sha256=...`, kept in a cache, so that it works offline afterwards).
-A path may also name a checkpoint of the network's authors: its card follows from the names and shapes of its tensors.
+A path or URL may also name a checkpoint of the network's authors: its card follows from the names and shapes of its
+tensors. Networks without such checkpoints need the card.
 """
 
 import hashlib
+import http.client
 import inspect
 import json
 import os
-import urllib.error
+import re
+import shutil
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 import torch
 from safetensors import SafetensorError
@@ -29,9 +33,11 @@ from avfer.models.card import Card
 from avfer.models.card_files import BUILTIN, EMBEDDED, builtin_card, read_card
 from avfer.models.class_orders import assume
 from avfer.models.network import Network, find_network
-from avfer.models.tensor_files import read_tensors
+from avfer.models.tensor_files import describe_other_file, read_tensors
 
 URLS = ("https://", "http://", "file://")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+TIMEOUT = 60.0  # s without a byte, after which a download fails
 MAX_LISTED = 40  # names of tensors that a message lists
 UNTRAINED: dict[str, Any] = {  # facts of the embedded weights that a fresh network does not share
     "description": "",
@@ -53,7 +59,7 @@ def card_of(name: str, **options: Any) -> Card:
     options: of the constructor. Raises ConfigError for an unknown name, and if `card` of the network cannot be called
     with the options or returns no card.
     """
-    builtin = (BUILTIN / f"{name}.json").exists()
+    builtin = _has_embedded_card(name)
     if not options and builtin:
         return builtin_card(name)
     if (card := _declared_card(name, options)) is not None:
@@ -93,14 +99,14 @@ def locate(name: str, weights: str) -> tuple[Path, Card]:
         stem = EMBEDDED[weights].format(name=name)
         path = BUILTIN / f"{stem}.safetensors"
         if not path.exists():
-            others = [other for other in EMBEDDED if (BUILTIN / f"{EMBEDDED[other].format(name=name)}.json").exists()]
+            others = [other for other, form in EMBEDDED.items() if _has_embedded_card(form.format(name=name))]
             way = f"weights: {others[0]}, or weights: FILE.safetensors" if others else "weights: FILE.safetensors"
             raise WeightsError(f"{name} has no {weights} weights in this package; set {way}")
         return path, builtin_card(stem)
     path = weight_file(weights)
     beside = path.with_suffix(".json")
-    ours = path.suffix == ".safetensors" and beside.exists()
-    card = read_card(beside) if ours else deduced_card(name, read_tensors(path))
+    has_card = path.suffix == ".safetensors" and beside.exists()
+    card = read_card(beside) if has_card else _deduced_card(name, path)
     if card.name != name:
         raise WeightsError(f"{path} holds weights of {card.name}, not of {name}; check weights:")
     return path, card
@@ -117,13 +123,34 @@ def weight_file(weights: str) -> Path:
     return path
 
 
-def deduced_card(name: str, tensors: dict[str, Tensor]) -> Card:
-    """Return the card that a checkpoint of the network's authors implies.
+def _deduced_card(name: str, path: Path) -> Card:
+    """Return the card of a weight file without one: a copy of embedded weights, or a checkpoint of the authors."""
+    tensors = read_tensors(path)
+    stems = (form.format(name=name) for form in EMBEDDED.values())
+    for card in [builtin_card(stem) for stem in stems if _has_embedded_card(stem)]:
+        if card.sha256 == sha256(path):
+            return card
+    return assume(implied_card(name, official(name, tensors)[0], path))
 
-    tensors: name -> float tensor of its layer's shape.
+
+def implied_card(name: str, options: Mapping[str, Any], path: Path) -> Card:
+    """Return the card of a checkpoint of the authors that implies these constructor options of a network.
+
+    Raises WeightsError for a network without such checkpoints, all of whose weight files have a card: it is embedded,
+    or its class, from outside avfer, makes no card.
     """
-    options, _ = official(name, tensors)
-    return assume(card_of(name, **options).model_copy(update={"sha256": None, "metrics": [], "head": None}))
+    card = None if _has_embedded_card(name) else _declared_card(name, options)
+    if card is None:
+        raise WeightsError(
+            f"{path} has no card: weights of {name} are a .safetensors file with its card, a .json file of the same"
+            " name, beside it; keep both together"
+        )
+    return card
+
+
+def _has_embedded_card(stem: str) -> bool:
+    """Return whether the package has weights of this name, such as "gru_lite.research"."""
+    return (BUILTIN / f"{stem}.json").exists()
 
 
 def official(name: str, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -241,16 +268,21 @@ def cache_folder() -> Path:
 def _download(url: str) -> Path:
     """Return the path in the cache of a URL with its sha256; download the file if it is not there."""
     address, _, digest = url.partition("#sha256=")
-    if not digest:
-        raise WeightsError(f"{url}: a URL needs its sha256, as in {address}#sha256=0123...")
-    path = cache_folder() / digest / Path(address).name
+    digest = digest.strip().lower()
+    if not SHA256.fullmatch(digest):
+        raise WeightsError(f"{url}: a URL needs its sha256 of 64 hexadecimal digits, as in {address}#sha256=0123...")
+    path = cache_folder() / digest / (Path(urlsplit(address).path).name or "weights")
     if path.exists():
         return path
     with atomic_rename(path) as part:
         try:
-            urllib.request.urlretrieve(address, part)
-        except (urllib.error.URLError, OSError) as error:
-            raise WeightsError(f"{address} cannot be downloaded: {error}") from error
+            with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, part.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            problem = str(error).strip() or type(error).__name__
+            raise WeightsError(f"{address} cannot be downloaded: {problem}") from error
         if (found := sha256(part)) != digest:
-            raise WeightsError(f"{address}: the sha256 is {found}, not {digest}; check the URL")
+            size = f"a file of {part.stat().st_size:,} bytes was downloaded"
+            problem = describe_other_file(part) or f"{size}, whose sha256 is {found}, not {digest}"
+            raise WeightsError(f"{address}: {problem}; check the URL")
     return path

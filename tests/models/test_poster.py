@@ -5,10 +5,10 @@ import torch
 from timm.layers.drop import DropPath
 
 from avfer.models.backbones.poster import Poster, mean_first
-from avfer.models.class_orders import AFFECTNET, RAF_DB
+from avfer.models.class_orders import AFFECTNET, RAF_DB, assume
 from avfer.models.factory import cost_of
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import card_of, deduced_card
+from avfer.models.weights import card_of
 from tests.models.official_file import official, write
 
 FORMS = [  # variant, depth, classes, parameters, multiply-adds
@@ -55,7 +55,7 @@ def test_an_official_file_implies_its_options(tmp_path, golden, variant, classes
     with torch.device("meta"):
         wanted = Poster(**options).state_dict()
     assert {name: t.shape for name, t in tensors.items()} == {name: t.shape for name, t in wanted.items()}
-    card = deduced_card("poster", tensors)
+    card = assume(card_of("poster", **options))
     assert (card.classes, card.assumed, card.colour) == (classes, "", colour)
 
 

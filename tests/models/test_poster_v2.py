@@ -11,10 +11,10 @@ from torch import nn
 
 from avfer.goldens.golden_files import read_golden_manifest
 from avfer.models.backbones.poster_v2 import PosterV2, WindowFusion, offsets
-from avfer.models.class_orders import AFFECTNET, choose
+from avfer.models.class_orders import AFFECTNET, assume, choose
 from avfer.models.factory import cost_of, from_tensors
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import card_of, deduced_card
+from avfer.models.weights import card_of
 from tests.models.official_file import GOLDEN, forget, official, script_class, write
 
 
@@ -85,7 +85,7 @@ def test_files_of_ours_imply_their_options(network):
 @pytest.mark.parametrize("golden", ["posterpp-7", "posterpp-8"])
 def test_no_class_order_is_used_by_default(golden):
     """With 7 classes a file may be of RAF-DB or of AffectNet, whose order is not proven."""
-    card = deduced_card("poster_v2", official(golden))
+    card = assume(card_of("poster_v2", **PosterV2.from_official(official(golden))[0]))
     assert card.classes == [] and card.assumed == ""
     assert [order.name for order in card.orders if order.proven] == ["raf_db"]
     count = 7 if golden == "posterpp-7" else 8
