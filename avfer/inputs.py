@@ -24,6 +24,8 @@ from dataclasses import dataclass, replace
 from glob import has_magic, iglob
 from pathlib import Path, PurePosixPath
 
+import pyarrow as pa
+
 from avfer import remote
 from avfer.errors import AvferWarning, ConfigError, MediaError, shortened
 from avfer.local_paths import check_path, is_file, is_folder, local_path
@@ -45,7 +47,7 @@ class InputFile:
     size: int  # bytes
     modified: float | None  # s since 1970; None if a remote store does not report it
     content_mark: str | None = None  # changes with the content, as reported by a remote store (such as an ETag)
-    row: int | None = None  # of the user's manifest
+    columns: pa.Table | None = None  # one row: the user's columns of a manifest
     below: str = ""  # path below the folder or pattern in which the file was found; empty: its name
     sound: str | None = None  # absolute path of a separate sound file (see avfer.sound_files)
 
@@ -95,7 +97,7 @@ def _manifest_files(manifest: Manifest) -> Iterator[InputFile]:
     for row, (path, name) in enumerate(zip(manifest.paths, manifest.ids, strict=True)):
         try:
             file_id = str(PurePosixPath(name)) if name else _listed_name(path, manifest.base)
-            yield _file(_join(manifest.base, path), file_id, row)
+            yield replace(_file(_join(manifest.base, path), file_id), columns=manifest.columns_of(row))
         except ConfigError as error:
             faults.append(str(error))
     if faults:
@@ -164,7 +166,8 @@ def _matches(pattern: Path, given: str, strict: bool) -> Iterator[InputFile]:
         if is_folder(path):
             yield from _folder(path, name, strict, may_be_empty=True)
         else:
-            yield replace(_file(str(path), name) if strict else _unchecked_file(path, name), below=name)
+            unchecked = InputFile(name, str(check_path(path).absolute()), str(path), 0, None)
+            yield replace(_file(str(path), name) if strict else unchecked, below=name)
 
 
 def _folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -> Iterator[InputFile]:
@@ -215,7 +218,7 @@ def _stills(files: Iterator[InputFile]) -> Iterator[InputFile]:
         is_folder = Path(file.path).is_dir()
         folder = file.id if is_folder else str(PurePosixPath(file.id).parent)
         for picture in find_pictures(Path(file.path)):
-            found = _file(str(picture), _join_names(folder.removeprefix("."), picture.name), file.row)
+            found = _file(str(picture), _join_names(folder.removeprefix("."), picture.name))
             yield replace(found, below=_join_names(file.below if is_folder else "", picture.name))
 
 
@@ -258,11 +261,11 @@ def _is_lost_folder(entry: "os.DirEntry[str]") -> bool:
     return entry.is_symlink() and not Path(entry.name).suffix and not Path(entry.path).exists()
 
 
-def _file(path: str, name: str, row: int | None = None) -> InputFile:
+def _file(path: str, name: str) -> InputFile:
     """Return a regular file with its size and time. Raises ConfigError for anything else."""
     if remote.is_url(path):
         found = remote.info(path)
-        return InputFile(name, found.url, found.url, found.size, found.modified, found.content_mark, row)
+        return InputFile(name, found.url, found.url, found.size, found.modified, found.content_mark)
     absolute = str(check_path(Path(os.path.abspath(path))))  # noqa: PTH100
     try:
         status = os.stat(path)  # noqa: PTH116
@@ -270,12 +273,7 @@ def _file(path: str, name: str, row: int | None = None) -> InputFile:
         raise ConfigError(f"'{path}' does not exist: {error.strerror}; check the path") from error
     if not stat.S_ISREG(status.st_mode):
         raise ConfigError(f"'{path}' is not a regular file; remove it from the input")
-    return InputFile(name, absolute, path, status.st_size, status.st_mtime, row=row)
-
-
-def _unchecked_file(path: Path, name: str) -> InputFile:
-    check_path(path)
-    return InputFile(name, str(path.absolute()), str(path), 0, None)
+    return InputFile(name, absolute, path, status.st_size, status.st_mtime)
 
 
 def _listed_name(line: str, base: str) -> str:

@@ -1,7 +1,7 @@
 """One clip to its files: run a pipeline over a clip, write the tables, and make the files of exporters from them.
 
 `avfer run` and `avfer evaluate` use `run_job`, which turns a failure into an Outcome; `avfer label` uses
-`clip_to_files` itself and adds the columns of the user's manifest.
+`clip_to_files` itself.
 """
 
 import time
@@ -28,6 +28,7 @@ from avfer.export.table_writer import TableWriter, appended
 from avfer.inputs import InputFile
 from avfer.kept_files import check_kept
 from avfer.landmark_tables import LandmarkTables, landmarks_beside
+from avfer.manifest import with_columns
 
 if TYPE_CHECKING:  # these import torch
     from avfer.affect_track import AffectTrack
@@ -48,6 +49,7 @@ class Job:
     # Exporter -> its options by name: {"overlay": {"draw": "pose"}}.
     export_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
     state: Mapping[str, object] | None = None  # size and time of a remote clip, as of `avfer.origin.input_state`
+    columns: pa.Table | None = None  # one row: the columns of the user's manifest, repeated in every row of the table
 
     @property
     def given(self) -> str:
@@ -118,7 +120,8 @@ def job_of(
     audio = Path(file.sound) if file.sound else None
     planned = plan_job(clip, folder, formats, exporters, name)
     options = {"report": {"video": "none"}} if url else {}  # the copy of a remote clip is deleted after its run
-    return replace(planned, audio=audio, source=file.id, url=url, state=state, export_options=options)
+    planned = replace(planned, audio=audio, source=file.id, url=url, state=state, export_options=options)
+    return replace(planned, columns=file.columns)
 
 
 def check_existing(jobs: Sequence[Job], pipeline: "Pipeline") -> None:
@@ -126,15 +129,22 @@ def check_existing(jobs: Sequence[Job], pipeline: "Pipeline") -> None:
 
     Warns of files of another version of avfer, and of those that do not record what made them.
     """
-    from avfer.origin import input_state  # imports torch
-
     for job in jobs:
         kinds = {path: find_format(name) for name, path in job.tables.items()}
         kinds |= {path: find_exporter(name, job.export_options.get(name)) for name, path in job.exports.items()}
         existing = {path: kind for path, kind in kinds.items() if path.exists()}
         if existing:
-            state = job.state if job.state is not None else input_state(job.clip, job.audio)
-            check_kept(existing, dict.fromkeys(existing, pipeline.origin(job.clip.name, state)))
+            check_kept(existing, dict.fromkeys(existing, pipeline.origin(job.clip.name, _input_state(job))))
+
+
+def _input_state(job: Job) -> Mapping[str, object]:
+    """Return what identifies the input of a job: size and time of the clip, and the columns of the user's manifest."""
+    from avfer.origin import input_state  # imports torch
+
+    state = job.state if job.state is not None else input_state(job.clip, job.audio)
+    if job.columns is None:
+        return state
+    return {**state, "columns": {name: str(value) for name, value in job.columns.to_pylist()[0].items()}}
 
 
 def check_numbers(jobs: Sequence[Job]) -> None:
@@ -157,14 +167,12 @@ def clip_to_files(
     result: ClipResult,
     *,
     keep: Collection[Path] = (),
-    transform: Callable[[pa.Table], pa.Table] = lambda table: table,
     on_part: "Callable[[AffectTrack], object]" = lambda part: None,
 ) -> None:
     """Run a pipeline over a clip and write the files of a job; each appears whole or not at all.
 
     result: filled on the way, so that a caller knows which files exist even if a later one fails.
-    keep: files of the job that are not made. transform: changes each part of the table before it is written (the
-    number of rows must stay). on_part: called with each part of the result, for progress.
+    keep: files of the job that are not made. on_part: called with each part of the result, for progress.
 
     Raises MediaError if the clip cannot be read, OutputError if a file cannot be written, and whatever error a stage
     of the pipeline raises.
@@ -182,7 +190,7 @@ def clip_to_files(
             corrected = corrected_parts(rows, pipeline.spec.baseline, job.outputs[0].parent)
             rows = stack.enter_context(closing(corrected))
         for part in rows:
-            table = transform(part)
+            table = with_columns(part, job.columns)
             metadata = metadata_of(table.schema)
             for writer in writers:
                 writer.append(table)
@@ -210,6 +218,8 @@ def run_job(
     outcome, result, start = Outcome(job), ClipResult(), time.perf_counter()
     try:
         with collected_warnings(outcome.warnings), _local(job) as local:
+            if job.columns is not None:  # so that the table is not kept when they have changed
+                local = replace(local, state=_input_state(local))
             clip_to_files(local, pipeline, result, keep=keep, on_part=on_part)
     except Exception as error:
         if debugging():

@@ -4,27 +4,31 @@
     s1/talk.mp4,s1,20
     s2/talk.mp4,s2,31
 
-`avfer label` writes subject and age into every row of the clip's table; `avfer run` uses the paths only.
+`avfer run` and `avfer label` write subject and age into every row of the clip's table.
+The cells of a CSV may be separated by `,`, `;` or a tab.
 """
 
+import csv
+import os
 import re
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow.csv import ConvertOptions, read_csv
+from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
 from pyarrow.parquet import read_table
 
 from avfer import remote
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError, shortened
 from avfer.export.table_reader import is_own_column
 from avfer.local_paths import check_path
 from avfer.yaml_reader import shown
 
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".parquet")
 TEXT_COLUMNS = ("path", "id")  # 007 and NA are names, too
 PLAN_COLUMNS = re.compile(r"id|path|size|modified|hash|duration|part|p_.*")  # beside those of the tables
 
@@ -38,6 +42,24 @@ class Manifest:
     paths: list[str]  # N
     ids: Sequence[str | None]  # N names of the clips; None: named by the path
     columns: pa.Table  # the user's own columns, N rows
+
+    def columns_of(self, row: int) -> pa.Table | None:
+        """Return the user's own columns of a clip, a table of one row; None if there is no column."""
+        return self.columns.slice(row, 1) if self.columns.num_columns else None
+
+
+def with_columns(table: pa.Table, columns: pa.Table | None, old: Sequence[str] = ()) -> pa.Table:
+    """Return a table of N rows with the user's columns behind its own.
+
+    columns: a table of one row, whose values are repeated in every row with their types; None: no column. old: names of
+    columns that an earlier manifest had. Those, and earlier values of `columns`, are left out if the table has them.
+    """
+    own = dict(zip(columns.schema, columns.columns, strict=True)) if columns is not None else {}
+    replaced = {*old, *(field.name for field in own)}
+    table = table.drop_columns([name for name in table.column_names if name in replaced])
+    for field, column in own.items():
+        table = table.append_column(field, pa.repeat(column[0], len(table)))
+    return table
 
 
 def find_manifest(inputs: Sequence[str]) -> Manifest | None:
@@ -55,17 +77,19 @@ def find_manifest(inputs: Sequence[str]) -> Manifest | None:
 
 
 def read_manifest(text: str) -> Manifest:
-    """Read a manifest, local or remote.
+    """Read a manifest, local or remote. Of the rows that name one clip the first is used; a warning lists the others.
 
     Raises ConfigError if it cannot be parsed, has no column `path`, a row without a path, no row at all, or a column
     with a name that avfer fills itself.
     """
     data = remote.read_bytes(text)
     try:
-        csv = text.lower().endswith(".csv")
-        table = _read_csv(data) if csv else read_table(BytesIO(data))
+        table = read_table(BytesIO(data)) if text.lower().endswith(".parquet") else _read_csv(data)
         names = table.column_names
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 (byte 0x{error.object[error.start]:02x})"
+        raise ConfigError(f"the manifest {text} {problem}; save it again, in a spreadsheet as CSV UTF-8") from error
+    except (pa.ArrowException, csv.Error, OSError) as error:
         raise ConfigError(f"the manifest {text} cannot be read: {' '.join(str(error).split())}") from error
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ConfigError(f"the manifest {text} has two columns called {shown(twice[0])}; keep one")
@@ -81,27 +105,67 @@ def read_manifest(text: str) -> Manifest:
     if missing := [row for row, path in enumerate(paths, 1) if not path]:
         raise ConfigError(f"the manifest {text} has a row without a path: row {missing[0]}")
     ids: Sequence[str | None] = _texts(table, "id", text) if "id" in names else [None] * len(paths)
-    base = remote.parent(text)
-    return Manifest(text, base, [path for path in paths if path], ids, own.replace_schema_metadata(None))
+    kept = _first_rows([path for path in paths if path], text)
+    own = own.replace_schema_metadata(None).take(list(kept.values()))
+    return Manifest(text, remote.parent(text), list(kept), [ids[row] for row in kept.values()], own)
+
+
+def _first_rows(paths: Sequence[str], manifest: str) -> dict[str, int]:
+    """Return the different paths with their first rows; warn of rows that name an earlier path again."""
+    first: dict[str, int] = {}
+    repeated: list[str] = []
+    for row, path in enumerate(paths):
+        spelled = path if remote.is_url(path) else os.path.normpath(path)
+        if first.setdefault(spelled, row) != row:
+            repeated.append(f"row {row + 1} ({path})")
+    if repeated:
+        skipped = f"{shortened(repeated)}; the first row of each clip is used, these are left out"
+        warnings.warn(f"the manifest {manifest} names clips again: {skipped}", AvferWarning, stacklevel=2)
+    return {paths[row]: row for row in first.values()}
 
 
 def _read_csv(data: bytes) -> pa.Table:
     """Return the table of a CSV file. A column of whole numbers stays text if one begins with 0, such as subject 007.
 
-    Raises pa.ArrowException if it cannot be parsed.
+    Raises csv.Error or pa.ArrowException if it cannot be parsed, UnicodeDecodeError if it is not UTF-8.
     """
-    table = read_csv(BytesIO(data), convert_options=_as_text(TEXT_COLUMNS))
+    clean = StringIO()
+    csv.writer(clean).writerows(_clean_rows(data.decode("utf-8-sig")))
+    encoded = clean.getvalue().encode()
+    table = _parsed(encoded, TEXT_COLUMNS)
     names = [column.name for column in table.schema if pa.types.is_integer(column.type)]
     if not names or len(set(table.column_names)) < table.num_columns:
         return table
-    texts = read_csv(BytesIO(data), convert_options=_as_text(names))
+    texts = _parsed(encoded, names)
     padded = [name for name in names if any(re.match(r"0\d", text) for text in texts[name].to_pylist() if text)]
-    return read_csv(BytesIO(data), convert_options=_as_text([*TEXT_COLUMNS, *padded])) if padded else table
+    return _parsed(encoded, [*TEXT_COLUMNS, *padded]) if padded else table
 
 
-def _as_text(names: Sequence[str]) -> ConvertOptions:
-    """Return options that read some columns as text."""
-    return ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+def _clean_rows(text: str) -> Iterator[list[str]]:
+    """Yield the rows of a CSV file, its header first, without blank rows and without blanks around the cells.
+
+    Columns without a name, such as the index that pandas writes, are left out. Raises csv.Error, with the line, for a
+    row of another width than the header.
+    """
+    separator = max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    header: list[str] = []
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        header = header or cells
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()
+        if len(cells) != len(header):
+            raise csv.Error(f"line {reader.line_num} has {len(cells)} cells, the header {len(header)}")
+        yield [cell for cell, name in zip(cells, header, strict=True) if name]
+
+
+def _parsed(data: bytes, text_columns: Sequence[str]) -> pa.Table:
+    """Return the table of a clean CSV file; some columns are read as text, whatever they look like."""
+    types = ConvertOptions(column_types=dict.fromkeys(text_columns, pa.string()))
+    return read_csv(BytesIO(data), parse_options=ParseOptions(newlines_in_values=True), convert_options=types)
 
 
 def _texts(table: pa.Table, name: str, manifest: str) -> list[str | None]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from avfer.catalog import find
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, shortened
 from avfer.picture_files import find_pictures, is_sequence
 from avfer.pipeline_builder import stage_options
 from avfer.pipeline_config import PipelineSpec, StageSpec, parse_pipeline
@@ -22,7 +22,8 @@ from avfer.provenance import Provenance
 
 MAX_LISTED = 5  # options that one message lists
 DIGITS = 8  # of a hash in a message
-State = dict[str, object]  # what identifies an input: "size" in bytes, "modified" in s since 1970; JSON values
+# What identifies an input: "size" in bytes, "modified" in s since 1970, "columns" of the user's manifest; JSON values.
+State = dict[str, Any]
 
 
 def resolve(spec: PipelineSpec) -> dict[str, Any]:
@@ -146,8 +147,15 @@ def _weights_differences(found: Mapping[str, str], wanted: Provenance, same_file
 
 def _input_difference(found: Mapping[str, str], wanted: Provenance) -> Iterator[str]:
     before: State = json.loads(found.get("input") or "{}")
-    if before and wanted.input and before != wanted.input:
-        yield f"input of {_state_text(before)} (now {_state_text(wanted.input)})"
+    now: State = dict(wanted.input)
+    if before and now:
+        old, new = before.pop("columns", {}), now.pop("columns", {})
+        changed = [name for name in (old | new) if old.get(name) != new.get(name)]
+        if changed:
+            texts = [f"{name} {old.get(name, 'absent')} (now {new.get(name, 'absent')})" for name in changed]
+            yield f"a manifest with {shortened(texts, MAX_LISTED)}"
+        if before != now:
+            yield f"input of {_state_text(before)} (now {_state_text(now)})"
     if found.get("clip", wanted.clip) != wanted.clip:
         yield f"input {found['clip']} (now {wanted.clip})"
 

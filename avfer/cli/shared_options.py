@@ -14,8 +14,8 @@ PIPELINE = typer.Argument(metavar="PIPELINE", help="A YAML file, or the name of 
 INPUT = typer.Option(
     "--input",
     metavar="PATH...",
-    help="Files, folders (all media files below them), globs, URLs, a .txt list of these, or a table (.csv, .parquet)"
-    " with a column 'path'.",
+    help="Files, folders (all media files below them), globs, URLs, a .txt list of these, or a table (.csv, .tsv,"
+    " .parquet) with a column 'path', whose other columns are copied into the results.",
 )
 DEVICE = typer.Option("--device", metavar="DEVICE", help="Device of the networks: auto, cpu, cuda or mps.")
 

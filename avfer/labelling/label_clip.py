@@ -11,7 +11,7 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from avfer.jobs import ClipResult, Job, clip_to_files
 from avfer.labelling.entry import Entry
 from avfer.labelling.recipe import fingerprint
 from avfer.labelling.store import ClipState, Marker, Store, read_marker
+from avfer.manifest import with_columns
 from avfer.pipeline_config import PipelineSpec
 from avfer.sound_files import find_sound
 
@@ -133,9 +134,10 @@ class _ClipLabeller:
                 landmarks={"parquet": self._store.landmarks(entry.id)},
                 audio=find_sound(self._task.sound, entry.path),
                 source=entry.id,
+                columns=entry.columns,
             )
             job = replace(job, state=remote_state(entry)) if remote.is_url(entry.path) else job
-            clip_to_files(job, self._pipeline, result, transform=lambda table: with_columns(table, entry.columns))
+            clip_to_files(job, self._pipeline, result)
             size = _checked_size(part, result.summary.rows)
         return {
             **self._facts(entry),
@@ -197,20 +199,6 @@ class _ClipLabeller:
 def remote_state(entry: Entry) -> dict[str, object]:
     """Return the size and time of a remote clip as its store reports them; those of the copy mean nothing."""
     return {"size": entry.size, "modified": entry.modified, "content": entry.hash}
-
-
-def with_columns(table: pa.Table, columns: pa.Table | None, old: Sequence[str] = ()) -> pa.Table:
-    """Return a table of N rows with the user's columns behind its own.
-
-    columns: a table of one row, whose values are repeated in every row with their types; None: no column. old: names of
-    columns that an earlier manifest had. Those, and earlier values of `columns`, are left out if the table has them.
-    """
-    own = dict(zip(columns.schema, columns.columns, strict=True)) if columns is not None else {}
-    replaced = {*old, *(field.name for field in own)}
-    table = table.drop_columns([name for name in table.column_names if name in replaced])
-    for field, column in own.items():
-        table = table.append_column(field, pa.repeat(column[0], len(table)))
-    return table
 
 
 def failure_from(error: Exception) -> Failure:

@@ -83,7 +83,7 @@ def label(
     """Label a corpus and return its totals. Clips that are already done are kept.
 
     pipeline: a YAML file or the name of a bundled pipeline. `options` override the YAML, as in `avfer.load`.
-    inputs: files, folders, globs, a .txt list, or a manifest (.csv, .parquet), here or as URLs.
+    inputs: files, folders, globs, a .txt list, or a manifest (.csv, .tsv, .parquet), here or as URLs.
     output: the folder for tables and markers. shard: "2/3" labels the second third of the clips only.
     workers: at most so many processes or, with ray (an address or "local"), actors; None: one for each core or GPU.
     max_threads: CPU threads of each worker at the same time; None: the cores, shared among the workers.

@@ -14,10 +14,10 @@ from pyarrow.parquet import ParquetFile, ParquetWriter
 from avfer.atomic import atomic_folder
 from avfer.errors import ConfigError, OutputError
 from avfer.labelling.entry import Entry
-from avfer.labelling.label_clip import with_columns
 from avfer.labelling.plan import read_plan
 from avfer.labelling.status import CorpusStatus
 from avfer.labelling.store import ClipState, Store, open_store, read_marker
+from avfer.manifest import with_columns
 
 GROUP_ROWS = 100_000  # rows of a row group
 PART_ROWS = 2_000_000  # rows after which a new part begins

@@ -145,8 +145,8 @@ def _plan_batch(batch: list[InputFile], manifest: Manifest | None, known: KnownH
         },
         PLAN_SCHEMA,
     )
-    if manifest:
-        columns = manifest.columns.take([file.row for file in batch])
+    if manifest and manifest.columns.num_columns:
+        columns = pa.concat_tables([file.columns for file in batch if file.columns is not None]).combine_chunks()
         for field, column in zip(columns.schema, columns.columns, strict=True):
             table = table.append_column(field, column)
     return table

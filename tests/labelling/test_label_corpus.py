@@ -12,7 +12,6 @@ import pytest
 
 from avfer.atomic import output_errors
 from avfer.errors import AvferWarning, ConfigError, OutputError
-from avfer.jobs import ClipResult, Job, clip_to_files
 from avfer.labelling.entry import Shard
 from avfer.labelling.recipe import LoadRecipe
 from tests.labelling.corpora import failures, labels, values, write_corpus
@@ -148,17 +147,13 @@ def test_corpus_json_has_totals_and_coverage(label, corpus, tmp_path):
 
 
 def test_rows_of_sound_alone_lower_no_coverage(label, tmp_path, monkeypatch):
-    def run_pipeline(job: Job, pipeline: object, result: ClipResult, *, transform: Callable[..., pa.Table]) -> None:
-        def without_pictures(table: pa.Table) -> pa.Table:
-            for name in ("frame", "track") if job.clip.name == "b.mp4" else ():
-                column = pa.nulls(len(table), table[name].type)
-                table = table.set_column(table.column_names.index(name), name, column)
-            return transform(table)
-
-        clip_to_files(job, pipeline, result, transform=without_pictures)
+    def without_pictures(table: pa.Table, _: object) -> pa.Table:
+        for name in ("frame", "track") if table["clip"][0].as_py() == "b.mp4" else ():
+            table = table.set_column(table.column_names.index(name), name, pa.nulls(len(table), table[name].type))
+        return table
 
     write_corpus(tmp_path / "corpus", "a.mp4", "b.mp4")
-    monkeypatch.setattr("avfer.labelling.label_clip.clip_to_files", run_pipeline)
+    monkeypatch.setattr("avfer.jobs.with_columns", without_pictures)
     label("corpus")
     totals = json.loads((tmp_path / "out/corpus.json").read_text())
     assert (totals["instants"], totals["frames"], totals["with_face"]) == (13, 6, 6)

@@ -5,9 +5,10 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError
 from avfer.labelling.entry import Shard
 from avfer.labelling.status import status
+from avfer.manifest import find_manifest, read_manifest
 from tests.labelling.corpora import labels, values, write_corpus
 
 ROWS = "path,subject,age\nx/a.mp4,s1,20\nx/b.mp4,s2,31\n"
@@ -61,6 +62,43 @@ def test_numbers_with_leading_zeros_stay_text(label, listed, tmp_path):
     table = labels(tmp_path / "out")["x/a.mp4"]
     assert set(table["subject"].to_pylist()) == {"007"} and set(table["age"].to_pylist()) == {20}
     assert set(labels(tmp_path / "out")["x/b.mp4"]["subject"].to_pylist()) == {"12"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbfpath,subject,age\r\nx/a.mp4,s1,20\r\n",
+        b"path;subject;age\nx/a.mp4;s1;20\n",
+        b"path\tsubject\tage\nx/a.mp4\ts1\t20\n",
+        b'age, subject, path \n20, s1, "x/a.mp4"\n',
+        b"\npath,subject,age,,\n\nx/a.mp4,s1,20,,\n,,,,\n,,\n",
+        b",path,subject,age\n0,x/a.mp4,s1,20\n",
+    ],
+    ids=["mark of Excel", "semicolons", "tabs", "blanks", "empty cells and rows", "index of pandas"],
+)
+def test_an_untidy_csv_gives_the_same_manifest(listed, text):
+    listed.write_bytes(text)
+    manifest = read_manifest(str(listed))
+    assert manifest.paths == ["x/a.mp4"]
+    assert manifest.columns.to_pydict() == {"subject": ["s1"], "age": [20]}
+
+
+def test_a_cell_may_have_a_line_break_and_the_ending_may_be_tsv(listed):
+    table = listed.with_suffix(".tsv")
+    table.write_text('path\tnote\nx/a.mp4\t"two\nlines"\nx/b.mp4\t007\n')
+    assert find_manifest([str(table)]) is not None
+    assert read_manifest(str(table)).columns["note"].to_pylist() == ["two\nlines", "007"]
+
+
+def test_a_row_that_names_a_clip_again_is_left_out_with_a_warning(label, listed, tmp_path):
+    listed.write_text("path,id,subject\nx/a.mp4,one,s1\n./x/a.mp4,two,s2\nx/b.mp4,three,s3\n")
+    with pytest.warns(AvferWarning, match=r"m\.csv names clips again: row 2 \(\./x/a\.mp4\); the first row"):
+        label("m.csv")
+    tables = labels(tmp_path / "out")
+    assert {name: set(table["subject"].to_pylist()) for name, table in tables.items()} == {
+        "one": {"s1"},
+        "three": {"s3"},
+    }
 
 
 def test_two_spellings_of_one_id_are_an_error(label, listed):
@@ -127,7 +165,7 @@ def test_overwrite_runs_the_pipeline_although_only_columns_changed(label, listed
         ("path,duration\nx/a.mp4,1\n", "'duration', which avfer fills itself"),
         ("path\nx/a.mp4\nx/gone.mp4\nx\n", r"gone\.mp4' does not exist.*'.*x' is not a regular file"),
         ("id,path\n../up,x/a.mp4\n", "cannot name a clip"),
-        ("path,a\nx/a.mp4\n", "cannot be read"),
+        ("path,a\nx/a.mp4\n", "cannot be read: line 2 has 1 cells, the header 2"),
     ],
 )
 def test_a_fault_is_an_error_before_any_work(label, listed, tmp_path, text, message):
@@ -135,6 +173,12 @@ def test_a_fault_is_an_error_before_any_work(label, listed, tmp_path, text, mess
     with pytest.raises(ConfigError, match=message):
         label("m.csv")
     assert not (tmp_path / "out/clips").exists()
+
+
+def test_a_manifest_in_another_encoding_is_an_error(listed):
+    listed.write_bytes("path,subject\nx/a.mp4,Jürgen\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"is not UTF-8 \(byte 0xfc\); save it again, in a spreadsheet as CSV UTF-8"):
+        read_manifest(str(listed))
 
 
 def test_a_manifest_cannot_be_combined_with_other_inputs(label, listed):
