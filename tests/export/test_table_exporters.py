@@ -227,6 +227,15 @@ def test_numbers_of_spss_are_the_shortest_decimals_and_angles_state_their_unit(t
     assert meta.column_names_to_labels["yaw_deg"].endswith(" (deg)")
 
 
+def test_a_file_of_spss_has_the_old_compression_and_shows_enough_decimals(tmp_path):
+    path = write("spss", with_column([1, None], pa.int64()), tmp_path)
+    assert path.read_bytes().startswith(b"$FL2")  # $FL3 is a .zsav
+    shown = pyreadstat.read_sav(path)[1].original_variable_types
+    assert [shown[name] for name in ("time_s", "valence", "person", "has_face", "note")] == [
+        *("F16.6", "F12.4", "F8.0", "F8.0", "F8.0"),
+    ]
+
+
 def test_a_workbook_states_ranges_and_origin_and_is_equal_for_equal_values(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

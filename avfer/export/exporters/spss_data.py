@@ -15,6 +15,7 @@ from avfer.export.column_facts import action_unit_scale, describe_column
 MAX_NAME, MAX_LABEL = 64, 256  # bytes, of a variable's name and label in SPSS
 RESERVED = {"all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", "or", "to", "with"}
 YES_NO: dict[int | float, str] = {0: "no", 1: "yes"}
+WHOLE, DECIMAL, TIME = "F8.0", "F12.4", "F16.6"  # shown widths and decimals; the values themselves are complete
 
 
 @dataclass
@@ -44,8 +45,14 @@ class SpssData:
         labels: list[str | None] = [_label(name, action_unit_scale(table)) for name in table.column_names]
         flags = [names[index] for index, field in enumerate(table.schema) if pa.types.is_boolean(field.type)]
         with atomic_write(path) as part:
-            values = dict.fromkeys(flags, YES_NO)
-            write_sav(frame, part, column_labels=labels, variable_value_labels=values, compress=True)
+            write_sav(
+                frame,
+                part,
+                column_labels=labels,
+                variable_value_labels=dict.fromkeys(flags, YES_NO),
+                variable_format=_formats(table.schema, names),
+                row_compress=True,  # the compression of .zsav is one that several programs do not read
+            )
 
 
 def variable_names(columns: list[str]) -> list[str]:
@@ -66,6 +73,20 @@ def variable_names(columns: list[str]) -> list[str]:
             unique, number = f"{name}_{number}", number + 1
         names.append(unique)
     return names
+
+
+def _formats(schema: pa.Schema, names: list[str]) -> dict[str, str]:
+    """Return how SPSS shows each variable with numbers: by default, with two decimals, 0.004 would be 0.00.
+
+    names: of the variables, one for each field.
+    """
+    formats: dict[str, str] = {}
+    for name, field in zip(names, schema, strict=True):
+        if pa.types.is_floating(field.type):
+            formats[name] = TIME if field.name == "time_s" else DECIMAL
+        elif pa.types.is_integer(field.type) or pa.types.is_boolean(field.type):
+            formats[name] = WHOLE
+    return formats
 
 
 def _label(name: str, scale: str) -> str:
