@@ -155,6 +155,15 @@ def smile(start: float) -> pa.Table:
     return make_table((start + np.arange(20) / 10).round(3).tolist(), [(frame, 1) for frame in range(20)])
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.WAV", "audio/x-wav"), ("a.ts", "unknown"), ("a", "unknown"), ("a.mpg", "video/mpeg")]
+)
+def test_elan_gets_a_media_type_that_it_knows(tmp_path, name, kind):
+    find_exporter("elan").write(TWO, tmp_path / name, tmp_path / "talk.eaf")
+    (media,) = ET.parse(tmp_path / "talk.eaf").findall("HEADER/MEDIA_DESCRIPTOR")
+    assert media.get("MIME_TYPE") == kind
+
+
 def test_a_cue_has_the_person_the_event_and_its_mean(tmp_path):
     blocks = write("webvtt", smile(3723.5), tmp_path).read_text().split("\n\n")
     assert blocks[2] == "01:02:03.500 --> 01:02:04.500\n<v person 1>smile 80 %"

@@ -106,9 +106,8 @@ def _document(
     root.set(XSI, SCHEMA)
     header = ET.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     if clip is not None:
-        media = mimetypes.guess_type(clip.name)[0] or "unknown"
         urls = {"MEDIA_URL": _url(clip), "RELATIVE_MEDIA_URL": _relative_url(clip, linked[0].parent)}
-        ET.SubElement(header, "MEDIA_DESCRIPTOR", urls, MIME_TYPE=media)
+        ET.SubElement(header, "MEDIA_DESCRIPTOR", urls, MIME_TYPE=_mime_type(clip))
     for file, kind in zip(linked, ("unknown", "text/xml"), strict=True):
         urls = {"LINK_URL": _url(file), "RELATIVE_LINK_URL": f"./{_xml_text(file.name)}"}
         ET.SubElement(header, "LINKED_FILE_DESCRIPTOR", urls, MIME_TYPE=kind)
@@ -159,6 +158,14 @@ def _time_series(tracks: Mapping[str, np.ndarray], series: Path, scale: str) -> 
         red, green, blue = bytes.fromhex(line_colour(index).removeprefix("#"))
         ET.SubElement(track, "color").text = f"{red},{green},{blue}"
     return root
+
+
+def _mime_type(clip: Path) -> str:
+    """Return the MIME type of a clip as ELAN names it, "unknown" if it is none of a medium (as for .ts)."""
+    if clip.suffix.lower() == ".wav":
+        return "audio/x-wav"  # ELAN shows the waveform for this one only, and newer versions of Python name another
+    found = mimetypes.guess_type(clip.name)[0] or ""
+    return found if found.startswith(("audio/", "image/", "video/")) else "unknown"
 
 
 def _url(path: Path) -> str:
