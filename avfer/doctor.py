@@ -1,23 +1,25 @@
 """The report of `avfer doctor`: versions, devices, codecs, readers and weights.
 
 Each line is a Finding: what was checked, whether it is in order, and how to install it if it is missing. Optional parts
-(GPU, further readers) are reported as absent and do not make the report fail.
+(GPU, further readers) are reported as absent and do not make the report fail. A package that is missing or broken ends
+its section of the report alone, so this module imports none at its top that it reports on.
 """
 
 import importlib
 import importlib.metadata
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich.markup import escape
 from rich.table import Table
 
 from avfer import __version__
+from avfer.catalog import find
+from avfer.errors import WeightsError
 from avfer.listing_console import listing_console
 from avfer.models.card_files import BUILTIN, read_card
-from avfer.models.weights import sha256
 
 WIDTH = 200  # characters of a line in a file or a pipe
 PACKAGES = (
@@ -29,7 +31,10 @@ PACKAGES = (
     "soxr",
     "facenet-pytorch",
     "silero-vad",
+    "timm",
+    "safetensors",
     "numpy",
+    "scipy",
     "pandas",
     "pyarrow",
 )
@@ -40,8 +45,10 @@ READERS = {
 }
 NETWORKS = {
     "ai-edge-litert": "pip install 'avfer[mediapipe]', for measure_faces with network: face_landmarker",
+    "onnx": "pip install 'avfer[onnx]', for engine: onnx",
     "onnxruntime": "pip install 'avfer[onnx]', for engine: onnx",
 }
+PACKAGED = {"mtcnn": ("detector", "facenet-pytorch"), "silero_vad": ("speech detector", "silero-vad")}  # both MIT
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,15 @@ def examine() -> bool:
     Imports torch, PyAV and the optional readers, which takes seconds, and computes the sha256 of every embedded weight
     file. Example line: `readers  absent  decord  pip install 'avfer[decord]'`.
     """
-    findings = [*_versions(), *_devices(), *_codecs(), *_readers(), *_networks(), *_weights()]
+    sections = {
+        "versions": _versions,
+        "devices": _devices,
+        "codecs": _codecs,
+        "readers": _readers,
+        "networks": _networks,
+        "weights": _weights,
+    }
+    findings = [finding for name, section in sections.items() for finding in _findings(name, section)]
     table = Table(box=None, show_header=False, pad_edge=False)
     last = ""
     for finding in findings:
@@ -71,6 +86,14 @@ def examine() -> bool:
         last = finding.section
     listing_console(WIDTH).print(table)
     return all(finding.fine or not finding.required for finding in findings)
+
+
+def _findings(name: str, section: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of a section; an error ends it and is a finding too."""
+    try:
+        yield from section()
+    except Exception as error:  # a broken installation can raise anything
+        yield Finding(name, type(error).__name__, str(error).partition("\n")[0], fine=False)
 
 
 def _versions() -> Iterator[Finding]:
@@ -138,24 +161,33 @@ def _networks() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    """Report whether each embedded weight file exists and has the sha256 of its card."""
-    cards = sorted(BUILTIN.glob("*.json"))
-    if not cards:
+    """Report whether each weight file exists and has the sha256 of its card, and which are for research alone."""
+    from avfer.models.weights import packaged_files, sha256
+
+    stems = sorted({path.stem for path in BUILTIN.iterdir() if path.suffix in {".json", ".safetensors"}})
+    if not stems:
         yield Finding("weights", "none", "the package contains no weights; reinstall avfer", fine=False)
-    for path in cards:
-        file, card = path.with_suffix(".safetensors"), read_card(path)
+    research: list[str] = []
+    for stem in stems:
+        file = BUILTIN / f"{stem}.safetensors"
+        try:
+            card = read_card(BUILTIN / f"{stem}.json")
+        except WeightsError as error:
+            yield Finding("weights", file.name, f"{error}; reinstall avfer", fine=False)
+            continue
+        research += [] if card.commercial else [stem]
         if not file.exists():
             yield Finding("weights", file.name, "missing; reinstall avfer", fine=False)
         elif card.sha256 and sha256(file) != card.sha256:
             yield Finding("weights", file.name, "damaged, its sha256 differs; reinstall avfer", fine=False)
         else:
-            yield Finding(
-                "weights",
-                file.name,
-                f"sha256 {(card.sha256 or '')[:12]}, {card.licence_weights or 'licence not stated'}",
-            )
-    yield Finding("weights", "mtcnn", "in facenet-pytorch, MIT")
-    yield Finding("weights", "silero_vad", "in silero-vad, MIT")
-    research = [path.stem for path in cards if not read_card(path).commercial]
+            licence = card.licence_weights or "licence not stated"
+            yield Finding("weights", file.name, f"sha256 {(card.sha256 or '')[:12]}, {licence}")
+    for name, (kind, package) in PACKAGED.items():
+        try:
+            packaged_files(find(kind, name))
+            yield Finding("weights", name, f"in {package}, MIT")
+        except Exception as error:  # the package may be missing or broken
+            yield Finding("weights", name, f"{error}; pip install --force-reinstall {package}", fine=False)
     note = "not for commercial use; the bundled pipelines do not read them unless `weights: research` is set"
     yield Finding("licences", ", ".join(research), note)

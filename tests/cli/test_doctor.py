@@ -1,9 +1,12 @@
 """`avfer doctor`: the report on this installation."""
 
 import re
+import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 from avfer import doctor
+from avfer.models.detectors.mtcnn import Mtcnn
 
 
 def test_doctor_lists_weights_and_their_licences(avfer):
@@ -20,4 +23,27 @@ def test_doctor_names_the_extras_that_run_networks_beside_torch(monkeypatch):
     findings = list(doctor._networks())
     assert not any(finding.fine or finding.required for finding in findings)
     extras = [re.findall("pip install 'avfer\\[(.*)\\]'", finding.detail) for finding in findings]
-    assert extras == [["mediapipe"], ["onnx"]]
+    assert extras == [["mediapipe"], ["onnx"], ["onnx"]]
+
+
+def test_a_package_that_cannot_be_imported_is_a_finding_and_ends_its_section_alone(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "av.codec", None)
+    assert not doctor.examine()
+    lines = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
+    assert ["codecs", "missing", "ModuleNotFoundError"] in [words[:3] for words in lines]
+    assert {words[0] for words in lines} >= {"versions", "devices", "readers", "weights", "licences"}
+
+
+def test_a_damaged_card_of_embedded_weights_is_a_finding(monkeypatch, tmp_path):
+    (tmp_path / "gru_lite.json").write_text('{"name": ')
+    (tmp_path / "voice_lite.safetensors").write_bytes(b"its card is missing")
+    monkeypatch.setattr(doctor, "BUILTIN", tmp_path)
+    wrong = {finding.name: finding.detail for finding in doctor._weights() if not finding.fine}
+    assert list(wrong) == ["gru_lite.safetensors", "voice_lite.safetensors"]
+    assert all("no readable card" in detail and "reinstall avfer" in detail for detail in wrong.values())
+
+
+def test_weights_whose_package_is_missing_are_a_finding(monkeypatch):
+    monkeypatch.setattr(Mtcnn, "weight_paths", lambda: (Path("nowhere/pnet.pt"),))
+    (wrong,) = (finding for finding in doctor._weights() if not finding.fine)
+    assert wrong.name == "mtcnn" and wrong.detail.endswith("pip install --force-reinstall facenet-pytorch")
