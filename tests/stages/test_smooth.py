@@ -46,6 +46,20 @@ def test_chunks_change_no_value(cuts: list[int], window: float) -> None:
     assert_same(feed(stage, [rows], cuts), feed(stage, [rows], []))
 
 
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(0, COUNT), max_size=5))
+def test_rows_before_and_after_a_step_back_in_time_are_not_mixed(cuts: list[int]) -> None:
+    """As in files that were joined without new time stamps: the second part begins at 0 again."""
+    times = uneven()
+    rows = affect(np.concatenate([times[:15], times[: COUNT - 15]]), missing=0.0)
+    smooth = feed(SmoothAffect(0.4), [rows], cuts)
+    second = rows.faces.frames >= 15
+    for i in range(len(rows)):
+        near = (np.abs(rows.faces.times - rows.faces.times[i]) <= 0.2) & (second == second[i])
+        near &= rows.faces.track_ids == rows.faces.track_ids[i]
+        assert smooth.arousal[i] == pytest.approx(rows.arousal[near].mean(), abs=1e-6)
+
+
 def test_each_value_is_the_mean_of_its_own_track_within_the_window() -> None:
     rows = affect(uneven(), missing=0.3)
     smooth = feed(SmoothAffect(0.4), [rows], [])
