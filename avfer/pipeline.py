@@ -48,19 +48,28 @@ class Pipeline:
     """
 
     def __init__(
-        self, spec: PipelineSpec, device: str = "auto", output: type = AffectTrack, max_threads: int | None = None
+        self,
+        spec: PipelineSpec,
+        device: str | torch.device = "auto",
+        output: type = AffectTrack,
+        max_threads: int | None = None,
     ) -> None:
         self.spec = spec
         self.name = spec.name
         self.steps = build(spec, output)
         self._parsed_sha256 = pipeline_sha256(spec)
         self.device = choose_device(device)
-        at_once = (available_cores() if max_threads is None else max_threads) // spec.threads
+        self._limits = (output, max_threads)
+        at_once = (available_cores() if max_threads is None else int(max_threads)) // spec.threads
         self._computing = threading.Semaphore(max(1, at_once))  # steps that may run at the same time
         with torch_threads(spec.threads):
             for step in self.steps:
                 if isinstance(step.stage, stages.OwnsNetwork):
                     step.stage.load(self.device)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the specification; whoever unpickles it loads the networks anew, in another process for example."""
+        return type(self), (self.spec, str(self.device), *self._limits)
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -246,7 +255,9 @@ def _next_time(stage: Any, state: Any) -> float:
     return stage.next_time(state) if isinstance(stage, stages.SkipsGaps) else -math.inf
 
 
-def load(name: str | Path, device: str = "auto", *, max_threads: int | None = None, **options: Any) -> Pipeline:
+def load(
+    name: str | Path, device: str | torch.device = "auto", *, max_threads: int | None = None, **options: Any
+) -> Pipeline:
     """Load a pipeline by the name of a bundled one or the path of a YAML file; max_threads: see `Pipeline`.
 
     `options` override the YAML: `load("aver", **{"tracks.max_gap": 1.0})`. Raises ConfigError, WeightsError or
@@ -256,11 +267,12 @@ def load(name: str | Path, device: str = "auto", *, max_threads: int | None = No
     return Pipeline(read_pipeline(name, options), device, max_threads=max_threads)
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(device: str | torch.device) -> torch.device:
     """Return a device by its name; `auto` takes CUDA, then Apple's MPS, then the CPU.
 
     Raises ConfigError if the name is unknown or this machine lacks the device.
     """
+    name = str(device)
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
@@ -277,6 +289,7 @@ def _advance(steps: list[Step], states: dict[str, Any], values: Values) -> None:
         inputs = [values[name] for name in step.inputs]
         try:
             states[step.name], values[step.name] = stages.run(step.stage, states[step.name], inputs)
+            stages.check_output(step.stage, values[step.name], step.output)
         except Exception as error:
             stages.note_stage(error, step.name)
             raise

@@ -31,6 +31,7 @@ class Step:
     inputs: tuple[str, ...]  # names of the stages whose outputs it reads, or "span"
     frees: tuple[str, ...]  # values that no later step reads, apart from the output of the pipeline
     phase: Phase  # when it runs
+    output: type  # of the values that it returns, as its annotation states
 
 
 def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
@@ -48,7 +49,11 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
     phases = _phases(spec, built)
     lines = sorted(spec.stages, key=lambda line: phases[line.name].value)
     freed = _freed_values(lines, spec.output)
-    return tuple(Step(line.name, built[line.name], line.inputs, freed[line.name], phases[line.name]) for line in lines)
+    outputs = {name: stages.signature(type(stage))[1] for name, stage in built.items()}
+    return tuple(
+        Step(line.name, built[line.name], line.inputs, freed[line.name], phases[line.name], outputs[line.name])
+        for line in lines
+    )
 
 
 def _freed_values(lines: list[StageSpec], output: str) -> dict[str, tuple[str, ...]]:

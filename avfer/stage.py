@@ -19,6 +19,7 @@ pipeline test for the protocol and for nothing else. A whole stage, which a YAML
             return select(tracks, width >= self.min_side, tracks.clock)
 """
 
+import inspect
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -131,15 +132,15 @@ def is_stage(kind: type) -> bool:
 def signature(kind: type) -> tuple[list[tuple[str, tuple[type, ...]]], type]:
     """Return the inputs of a stage class as (name, accepted types) in order, and its output type.
 
-    `TrackFaces` gives `([("frames", (FrameBatch,)), ("boxes", (FaceDetections,))], FaceTracks)`.
+    `TrackFaces` gives `([("frames", (FrameBatch,)), ("boxes", (FaceDetections,))], FaceTracks)`. Raises KeyError for an
+    annotation that is missing, and other errors for one that cannot be resolved.
     """
     stateful = issubclass(kind, StatefulStage)
-    hints = typing.get_type_hints(kind.step if stateful else kind.__call__)
-    output = hints.pop("return")
-    if stateful:
-        hints.pop("state")
-        output = typing.get_args(output)[1]
-    return [(name, _alternatives(hint)) for name, hint in hints.items()], output
+    work = kind.step if stateful else kind.__call__
+    hints = typing.get_type_hints(work)
+    names = list(inspect.signature(work).parameters)[2 if stateful else 1 :]  # without self and the state
+    output = typing.get_args(hints["return"])[1] if stateful else hints["return"]
+    return [(name, _alternatives(hints[name])) for name in names], output
 
 
 def _alternatives(hint: Any) -> tuple[type, ...]:
@@ -157,6 +158,13 @@ def run(stage: Any, state: Any, inputs: list[Any]) -> tuple[Any, Any]:
     if isinstance(stage, StatefulStage):
         return stage.step(state, *inputs)
     return state, stage(*inputs)
+
+
+def check_output(stage: Any, output: Any, declared: type) -> None:
+    """Raise TypeError if a stage, which may be the user's own, has returned something else than its annotation says."""
+    if not isinstance(output, declared):
+        name, found = type(stage).__name__, type(output).__name__
+        raise TypeError(f"{name} returned {found}, but its annotation says {declared.__name__}")
 
 
 def makes(stage: Any) -> Cards:

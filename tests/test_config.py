@@ -81,6 +81,11 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
             "cannot be used as stage: it must be a dataclass with __call__, or with start and step",
         ),
         (
+            "TimeAsValence",
+            "AnnotatesHalf",
+            "that annotates its inputs and its output, which the class AnnotatesHalf is not",
+        ),
+        (
             "from: frames}",
             "from: sound}",
             r"stage 'affect' takes FrameBatch, but 'sound' is an AudioBatch \(.*line 5\)",
@@ -125,6 +130,11 @@ def test_crops_that_two_networks_cannot_share_are_refused_with_their_line() -> N
     text = read_pipeline("vision").text.replace("from: portraits", "from: faces")
     with pytest.raises(ConfigError, match=r"stages\.faces: networks that need different crops .* line 8\)"):
         build(parse_pipeline(text, "p.yaml"))
+
+
+def test_a_stage_may_call_its_state_and_its_inputs_as_it_likes(tmp_path: Path) -> None:
+    own = 'counted: {use: "tests.toy_stages:NamesItsState", from: affect}\noutput: counted'
+    assert build(read_pipeline(write(tmp_path, GOOD.replace("output: affect", f"  {own}"))))
 
 
 def test_features_of_another_width_are_refused_before_weights_are_loaded(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The pipeline: chunks, threads, devices, and the chunk law of the bundled pipelines."""
 
+import pickle
 import threading
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,24 @@ def test_an_error_in_any_thread_reaches_the_caller(
         parts.extend(pipeline.stream(DEMO))
     assert failing_stage(caught.value) == stage
     assert avfer_threads() == []
+
+
+def test_a_stage_that_returns_another_type_than_it_declares_is_named(tmp_path: Path) -> None:
+    forgetful = '"tests.toy_stages:ForgetsToReturn", from: raw'
+    (tmp_path / "toy.yaml").write_text(TOY.replace("smooth_affect, from: raw, window: 0.5", forgetful))
+    with pytest.raises(TypeError, match=r"ForgetsToReturn returned NoneType, but .* AffectTrack") as caught:
+        load(tmp_path / "toy.yaml").run(DEMO)
+    assert failing_stage(caught.value) == "affect"
+
+
+def test_a_pipeline_is_pickled_and_copied_with_its_options(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(TOY)
+    pipeline = load(tmp_path / "toy.yaml", torch.device("cpu"), max_threads=1, **{"affect.window": 0.9})
+    (tmp_path / "toy.yaml").unlink()
+    for again in (pickle.loads(pickle.dumps(pipeline)), deepcopy(pipeline)):
+        assert again.spec == pipeline.spec and again.device == pipeline.device
+        assert_same(again.run(DEMO), pipeline.run(DEMO))
+        assert again._computing.acquire() and not again._computing.acquire(blocking=False)
 
 
 @pytest.mark.parametrize("max_threads", [1, 2])

@@ -118,5 +118,32 @@ class NeedsEight(TimeAsValence):
         return super().__call__(frames)
 
 
+@dataclass
+class ForgetsToReturn:
+    """Declares its rows, and returns None."""
+
+    def __call__(self, rows: AffectTrack) -> AffectTrack:
+        rows.to_table()  # pyright: ignore[reportReturnType]
+
+
+@dataclass
+class NamesItsState:
+    """Calls its state and its input by names of its own."""
+
+    def start(self) -> int:
+        return 0
+
+    def step(self, seen: int, rows: AffectTrack) -> tuple[int, AffectTrack]:
+        return seen + len(rows), rows
+
+
+@dataclass
+class AnnotatesHalf:
+    """Annotates one of its two inputs."""
+
+    def __call__(self, frames: FrameBatch, rows) -> AffectTrack:
+        return rows
+
+
 class NoStage:
     """A class that is no dataclass."""
