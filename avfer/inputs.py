@@ -1,8 +1,8 @@
 """Resolve `--input`: files, folders, globs, .txt lists and manifests, on this machine or at URLs that fsspec opens.
 
 `avfer label` uses `find_inputs`, a stream that checks every file; `avfer run` uses `find_clips`, a list.
-Both walk folders in the same fixed order (by name at every level) and skip hidden files and folders, and the videos
-that avfer wrote beside its tables and pages. Such a video can be named itself.
+Both walk folders in the same fixed order (by name at every level) and skip hidden files and folders, and the overlays
+and videos that avfer wrote beside its tables and pages. Such a file can be named itself.
 
 | input                  | files                                         | ids                                     |
 | talk.mp4               | that file, whatever its suffix                | talk.mp4                                |
@@ -19,7 +19,7 @@ import hashlib
 import os
 import stat
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import has_magic, iglob
 from pathlib import Path, PurePosixPath
@@ -30,11 +30,8 @@ from avfer import remote
 from avfer.errors import AvferWarning, ConfigError, MediaError, shortened
 from avfer.local_paths import check_path, is_file, is_folder, local_path
 from avfer.manifest import Manifest, find_manifest
-from avfer.picture_files import find_pictures, is_picture, is_sequence, warn_of_skipped
+from avfer.picture_files import find_pictures, is_own_file, is_picture, is_sequence, warn_of_skipped
 from avfer.remote import MEDIA_SUFFIXES
-
-# Endings of the videos that avfer writes -> those of the files that they lie beside.
-OWN_VIDEOS = {".overlay.mp4": (".parquet", ".csv", ".jsonl"), ".video.mp4": (".html",)}
 
 
 @dataclass(frozen=True)
@@ -242,18 +239,12 @@ def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Ite
         return
     names = {entry.name for entry in entries}
     for entry in entries:
-        if entry.name.startswith(".") or _is_own_video(entry.name, names):
+        if entry.name.startswith(".") or is_own_file(entry.name, names):
             continue
         if is_folder(entry):
             yield from _walk(folder / entry.name, strict, (*above, identity))
         elif is_picture(path := Path(entry.name)) or path.suffix.lower() in MEDIA_SUFFIXES or _is_lost_folder(entry):
             yield folder / entry.name
-
-
-def _is_own_video(name: str, names: Collection[str]) -> bool:
-    """Return whether avfer wrote a video: the file whose results it shows lies beside it, among `names`."""
-    own = [(name.removesuffix(ending), others) for ending, others in OWN_VIDEOS.items() if name.endswith(ending)]
-    return any(f"{stem}{other}" in names for stem, others in own for other in others)
 
 
 def _is_lost_folder(entry: "os.DirEntry[str]") -> bool:

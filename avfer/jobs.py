@@ -20,7 +20,7 @@ from avfer.atomic import output_errors
 from avfer.baseline import corrected_parts
 from avfer.clip_warnings import collected_warnings
 from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
-from avfer.export import UsesSound, find_exporter, find_format, metadata_of
+from avfer.export import UsesSound, find_exporter, find_format, metadata_of, output_suffix
 from avfer.export.file_records import record_metadata
 from avfer.export.privacy import check_numbers_only
 from avfer.export.summary import TableSummary
@@ -96,7 +96,7 @@ def plan_job(
     """
     name = clip.stem if name is None else name
     tables = {key: folder / f"{name}{find_format(key).suffix}" for key in formats}
-    exports = {key: folder / f"{name}{find_exporter(key).suffix}" for key in exporters}
+    exports = {key: folder / f"{name}{output_suffix(find_exporter(key), clip)}" for key in exporters}
     _check_distinct([*tables.items(), *exports.items()])
     return Job(clip, tables, exports, {key: landmarks_beside(path) for key, path in tables.items()})
 

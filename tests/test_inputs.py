@@ -35,10 +35,12 @@ def test_hidden_pictures_are_no_sequence(tmp_path):
     assert ids(tmp_path) == ["shots"]
 
 
-def test_videos_that_avfer_wrote_beside_tables_and_pages_are_no_inputs(tmp_path):
+def test_overlays_and_videos_that_avfer_wrote_beside_tables_and_pages_are_no_inputs(tmp_path):
     touch(tmp_path, "a.mp4", "a.csv", "a.overlay.mp4", "a.html", "a.video.mp4", "b/my.overlay.mp4", "b/my.video.mp4")
     assert ids(tmp_path) == ["a.mp4", "b/my.overlay.mp4", "b/my.video.mp4"]
     assert ids(tmp_path / "a.overlay.mp4") == ["a.overlay.mp4"]
+    touch(tmp_path / "out", "photo.parquet", "photo.overlay.jpg")
+    assert ids(tmp_path) == ["a.mp4", "b/my.overlay.mp4", "b/my.video.mp4"]
 
 
 def test_an_empty_input_is_not_the_current_folder(tmp_path, monkeypatch):

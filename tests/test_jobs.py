@@ -30,6 +30,7 @@ def test_files_are_named_after_the_clip_by_the_suffix_of_format_and_exporter(tmp
     job = plan_job(tmp_path / "talk.mp4", tmp_path / "out", ("csv", "parquet"), ("report", "overlay", COUNT))
     names = [path.relative_to(tmp_path / "out").as_posix() for path in job.outputs]
     assert names == ["talk.csv", "talk.parquet", "talk.html", "talk.overlay.mp4", "talk.rows.txt"]
+    assert plan_job(tmp_path / "face.png", tmp_path, (), ("overlay",)).outputs == (tmp_path / "face.overlay.jpg",)
 
 
 @pytest.mark.parametrize(("formats", "exporters"), [(("xlsx",), ()), (("csv",), ("rapport",)), ((COUNT,), ())])
