@@ -62,14 +62,14 @@ def gradients(task: SequenceTask) -> dict[str, torch.Tensor]:
 
 
 def test_a_backbone_is_trained_with_an_affect_model(clips, tmp_path):
-    trained = train(settings(clips, tmp_path, hidden=9))
+    trained = train(settings(clips, tmp_path, hidden=9, epochs=6))
     assert trained.scores["ccc_valence"] > 0.6
     losses = pd.read_csv(tmp_path / "out/metrics.csv")["loss"].to_numpy()
     assert losses[-1] < 0.8 * losses[0]
 
 
 def test_the_voice_is_learned_beside_the_face(clips, tmp_path):
-    trained = train(settings(clips, tmp_path, with_voice=True))
+    trained = train(settings(clips, tmp_path, with_voice=True, epochs=6))
     assert trained.scores["ccc_valence"] > 0.6
     assert trained.scores["ccc_arousal"] > 0.6
 
