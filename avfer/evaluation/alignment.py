@@ -86,8 +86,8 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
     table: rows with frame or time_s, the columns, and, if there are several faces, track and face_x1, face_y1, ....
     A column that the table lacks becomes NaN.
 
-    Raises DatasetError if the example or the table has neither frames nor times, a column is not numeric, or several
-    rows share a frame without boxes to choose by.
+    Raises DatasetError if the example or the table has neither frames nor times, a column has text or infinite values,
+    or several rows share a frame without boxes to choose by.
     """
     rows = select_face(_with_numeric_keys(example, table), example.id, example.side)
     by_frame = _has_common_frames(example, table)
@@ -95,6 +95,7 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
     available = rows["frame" if by_frame else "time_s"].to_numpy(np.float64)
     index, own = _match_frames(wanted, available) if by_frame else _match_times(wanted, available)
     cells = {column: numeric_column(rows, column, example.id) for column in columns}
+    _check_finite(cells, available, "frame" if by_frame else "time_s", example.id)
     nothing = np.full(len(example), np.nan)
     given = {column: np.where(own, cells[column][index], np.nan) if len(rows) else nothing for column in columns}
     step, other_faces = _step_length(example, rows), len(table) - len(rows)
@@ -144,6 +145,14 @@ def numeric_column(rows: pd.DataFrame, column: str, name: str) -> np.ndarray:
         return rows[column].to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise DatasetError(f"predictions for {name}: column {column} must be numeric or empty: {error}") from error
+
+
+def _check_finite(cells: dict[str, np.ndarray], keys: np.ndarray, key: str, name: str) -> None:
+    """Raise DatasetError if a column (N,) has infinite values.   keys: (N,) frame or time_s of the rows"""
+    for column, values in cells.items():
+        if (infinite := np.isinf(values)).any():
+            found = f"{infinite.sum()} infinite values, the first at {key} {keys[infinite.argmax()]:g}"
+            raise DatasetError(f"predictions for {name}: column {column} has {found}; leave missing values empty")
 
 
 def _match_frames(frames: np.ndarray, available: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -126,6 +126,8 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
             f"{example.id}: its action units are intensities, up to {labels.values[labels.valid].max():g}, but their"
             " occurrence is scored; give a table with 0 where a unit is absent and 1 where it is present"
         )
+    if kind == "action_units" and given is not None:
+        _check_unit_range(example, given.values)
     scored = _prepare(config, kind, aligned, given or neutral_prediction(kind, labels))
     tally = found.tallies.setdefault(kind, _new_tally(config, kind, labels.names))
     if not isinstance(tally, DimensionTally) and tally.names != labels.names:
@@ -135,6 +137,17 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
         tally.add(scored)
     except MetricError as error:
         raise DatasetError(f"{example.id}, {kind}: {error}") from error
+
+
+def _check_unit_range(example: Example, values: np.ndarray) -> None:
+    """Raise DatasetError if predictions (T, A) of action units lie outside [0, 1], where a threshold has no meaning."""
+    known = values[~np.isnan(values)]
+    if known.min() < 0 or known.max() > 1:
+        scale = f"from {known.min():g} to {known.max():g}"
+        problem = "must be probabilities, activations or occurrences in [0, 1]"
+        raise DatasetError(
+            f"predictions for {example.id}: action units {problem}, got values {scale}; rescale the table"
+        )
 
 
 def _prepare(config: EvalConfig, kind: Kind, aligned: AlignedPredictions, given: KindPrediction) -> ScoredExample:

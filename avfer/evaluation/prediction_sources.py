@@ -29,7 +29,8 @@ METADATA_FACTS = {  # key in the metadata of a table -> name of the fact in a re
     "pipeline_sha256": "sha256 of the pipeline that made them",
     "device": "device that made them",
 }
-MAX_LISTED = 4  # tables that a message lists
+OTHER_NAMES = "expressions of the tables that are no class of the labels, left out"
+MAX_LISTED = 4  # tables or names that a message lists
 UNKNOWN = "unknown"
 LABELS_MISSING = "choose another partition, or write a submission with `avfer submit` for a test set of ABAW"
 THRESHOLD_MISSING = (
@@ -74,6 +75,7 @@ class TableFolder:
         if not self.folder.is_dir():
             raise DatasetError(f"no folder with predictions at {self.folder}; check the path behind --predictions")
         self._files = TableFiles(self.folder)
+        self._other_names: set[str] = set()
 
     def predictions(self, corpus: Corpus, partition: Partition) -> Iterator[AlignedPredictions]:
         """Yield the examples of a partition with their tables aligned; DatasetError for a faulty table."""
@@ -88,6 +90,7 @@ class TableFolder:
             expression = example.labels.get("expression")
             table = read_predictions(path)
             if expression:
+                self._note_other_names(table, expression.names)
                 table = with_probabilities(table, expression.names)
             yield replace(align(example, table, columns), unit_scale=unit_scale)
 
@@ -99,6 +102,14 @@ class TableFolder:
             return found
         is_path = any(example.id.endswith(path.name) for path in media)  # its folder is a part of the name
         return None if is_path else self._files.below([example.id, *(path.stem for path in media)], media)
+
+    def _note_other_names(self, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
+        """Add the expressions of a table without probabilities that are no class of the corpus to the facts."""
+        if _has_names_alone(table):
+            names = _class_names(table, classes)
+            self._other_names |= set(names[~names.isin(classes)].dropna())
+        if self._other_names:
+            self.origin.facts[OTHER_NAMES] = shortened(sorted(self._other_names), MAX_LISTED)
 
     def _read_metadata(self, path: Path) -> dict[str, str]:
         """Return a table's metadata; add its facts and weights, of which all are listed that differ between tables."""
@@ -228,14 +239,24 @@ def with_probabilities(table: pd.DataFrame, classes: tuple[str, ...]) -> pd.Data
     Other spellings count as avfer's names: `Happy` is "happiness". A name outside `classes` gives NaN, so that its step
     is filled and counted as filled.
     """
-    if "expression" not in table or any(str(column).startswith("p_") for column in table):
+    if not _has_names_alone(table):
         return table
-    names = table["expression"].astype("string").str.strip().str.lower()
-    names = names.where(names.isin(classes), names.replace(SYNONYMS))
+    names = _class_names(table, classes)
     known = names.isin(classes).to_numpy(bool)
     return table.assign(
         **{f"p_{name}": np.where(known, (names == name).to_numpy(bool, na_value=False), np.nan) for name in classes}
     )
+
+
+def _has_names_alone(table: pd.DataFrame) -> bool:
+    """Return whether a table names the expression, but has no probabilities."""
+    return "expression" in table and not any(str(column).startswith("p_") for column in table)
+
+
+def _class_names(table: pd.DataFrame, classes: tuple[str, ...]) -> pd.Series:
+    """Return the expression of each row in lower case, other spellings of a class as its name."""
+    names = table["expression"].astype("string").str.strip().str.lower()
+    return names.where(names.isin(classes), names.replace(SYNONYMS))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

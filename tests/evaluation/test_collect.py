@@ -54,6 +54,13 @@ def test_activations_are_scored_only_with_a_stated_threshold() -> None:
     assert isinstance(tally, ActionUnitTally) and tally.threshold == 0.4
 
 
+def test_predicted_units_outside_of_their_range_are_refused() -> None:
+    aligned = predicted("clip", "action_units", np.zeros((2, 1)), ("AU1",))
+    aligned.values["au01"] = np.array([0.5, 2.5])
+    with pytest.raises(DatasetError, match=r"clip: action units must be .* in \[0, 1\], got values from 0.5 to 2.5"):
+        collect(CONFIG, [aligned])
+
+
 def test_intensities_of_action_units_are_refused_by_name() -> None:
     aligned = predicted("clip", "action_units", np.array([[1.0], [4.0]]), ("AU1",))
     with pytest.raises(DatasetError, match=r"clip: its action units are intensities, up to 4, but their occurrence"):

@@ -10,6 +10,7 @@ import pytest
 import avfer
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.evaluation_config import make_config
+from avfer.evaluation.prediction_sources import OTHER_NAMES
 from avfer.evaluation.scoring import score
 from tests.evaluation.toy_corpus import STEPS, Toy, changed, configured, write_truth
 
@@ -24,7 +25,10 @@ from tests.evaluation.toy_corpus import STEPS, Toy, changed, configured, write_t
         (lambda t: pd.concat([t, t.iloc[7:8]]), "1 rows repeat a frame, 7 first"),
         (lambda t: t.drop(columns=["time_s"]), "no column time_s"),
         (lambda t: t.assign(time_s=t["time_s"].where(t["frame"] != 3)), "1 rows have no time_s"),
-        (lambda t: t.assign(valence=np.inf), "infinite values"),
+        (
+            lambda t: t.assign(valence=t["valence"].where(t["frame"] != 9, np.inf)),
+            "column valence has 1 infinite values, the first at time_s 0.36; leave missing values empty",
+        ),
     ],
 )
 def test_a_faulty_table_is_reported_with_its_recording(tmp_path, change, message):
@@ -76,6 +80,15 @@ def test_an_evaluation_that_cannot_work_raises_an_error(tmp_path, keys, error, m
     with pytest.raises(error) as raised:
         score(configured(tmp_path, **keys))
     assert message in str(raised.value)
+
+
+def test_predicted_expressions_that_are_no_class_are_listed(tmp_path):
+    config = configured(tmp_path, options={"kinds": "expression"})
+    for path in write_truth(tmp_path / "tables", Toy(tmp_path, "expression")).iterdir():
+        changed(path, lambda t: t[["frame", "time_s"]].assign(expression=["Happy", "Contempt"] * (STEPS // 2)))
+    report = score(config)
+    assert report.facts[OTHER_NAMES] == "contempt" and report.expression
+    assert report.expression.scores.steps.repeated > 0
 
 
 def test_a_damaged_table_raises_an_error(tmp_path):
