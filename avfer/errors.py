@@ -74,6 +74,8 @@ def unknown(kind: str, name: str, known: Iterable[str], outside: bool = False) -
     "unknown backbone 'poster2'; did you mean 'poster_v2'?"
     >>> unknown("format", "xlsx", ["csv", "jsonl"])
     "unknown format 'xlsx'; there are: csv, jsonl"
+    >>> unknown("column", "AU12", ["au12", "valence"])
+    "unknown column 'AU12'; did you mean 'au12'?"
     >>> unknown("format", "my_tables.markdown.Table", ["csv"], outside=True)
     "unknown format 'my_tables.markdown.Table'; did you mean 'my_tables.markdown:Table'?"
     """
@@ -81,8 +83,9 @@ def unknown(kind: str, name: str, known: Iterable[str], outside: bool = False) -
     if outside and dot and all(part.isidentifier() for part in name.split(".")):
         return f"unknown {kind} '{name}'; did you mean '{package}:{attribute}'?"
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"
+    lower = {one.lower(): one for one in names}
+    near = difflib.get_close_matches(name.lower(), lower, n=1)
+    hint = f"did you mean '{lower[near[0]]}'?" if near else f"there are: {', '.join(names) or 'none'}"
     return f"unknown {kind} '{name}'; {hint}"
 
 
