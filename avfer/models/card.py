@@ -59,6 +59,7 @@ class ClassOrder(BaseModel):
     name: str  # of the corpus: "raf_db"
     classes: list[str]
     proven: bool = True  # False: no public source states it, and import requires --classes
+    options: dict[str, Any] = {}  # of the network's constructor, for checkpoints of this corpus
 
 
 class Card(BaseModel):

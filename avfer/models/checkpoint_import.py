@@ -26,8 +26,9 @@ def import_weights(
     """Read `file` as weights of the network `name` and write them to `output` with a card (.json) beside it.
 
     output: path of a .safetensors file. count: number of classes that the file must have. classes: their names in the
-    order of the logits, or a corpus whose order is known. Raises WeightsError if the file does not fit, ConfigError if
-    the order of the classes is not known, or if the file has a card already, whose facts a new one would lack.
+    order of the logits, or a corpus whose order is known; a corpus also chooses its options, such as the one that sets
+    mean and std. Raises WeightsError if the file does not fit, ConfigError if the order of the classes is not known, or
+    if the file has a card already, whose facts a new one would lack.
     """
     if output.suffix != ".safetensors":
         raise ConfigError(f"--output {output}: weights are written as .safetensors; choose a name with this ending")
@@ -41,8 +42,13 @@ def import_weights(
     if count is not None and options.setdefault("num_classes", count) != count:
         raise WeightsError(f"{file} has {options['num_classes']} classes, not {count}; leave --num-classes out")
     card = implied_card(name, options, file)
+    order = next((order for order in card.orders if order.name == classes), None)
+    if order is not None and order.options:
+        options = options | order.options
+        card = implied_card(name, options, file)
     network = from_tensors(name, tensors, str(file), **options)
     card, notes = _with_classes(card, classes)
+    notes += [] if order else _assumed_options(card)
     sources = [*card.sources, f"imported from {file.name}, sha256 {sha256(file)}"]
     card = card.model_copy(update={"sources": sources})
     return ImportedWeights(save(network, card, output), card, notes)
@@ -71,3 +77,12 @@ def _with_classes(card: Card, classes: str | None) -> tuple[Card, list[str]]:
         raise ConfigError(f"{problem}; {known_orders(card)}")
     note = f"no order of {num_classes(card)} classes is known: these weights can only be used for features"
     return ordered, [f"{note}; or {known_orders(card)}"]
+
+
+def _assumed_options(card: Card) -> list[str]:
+    """Return a note if checkpoints with so many classes differ in options, which none of their files states."""
+    fitting = [order for order in card.orders if len(order.classes) == num_classes(card)]
+    if all(order.options == fitting[0].options for order in fitting):
+        return []
+    note = f"the file does not state its corpus; mean and std of {fitting[0].name} are assumed"
+    return [f"{note}; else {known_orders(card)}"]

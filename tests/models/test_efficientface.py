@@ -8,9 +8,10 @@ import torch
 from avfer.goldens.golden_files import read_golden
 from avfer.models.backbones.efficientface import EfficientFace, LocalExtractor, Modulator
 from avfer.models.backbones.efficientface_ldg import EfficientFaceLdg
-from avfer.models.class_orders import assume
+from avfer.models.checkpoint_import import import_weights
+from avfer.models.class_orders import AFFECTNET, assume
 from avfer.models.factory import cost_of, create
-from avfer.models.weights import card_of
+from avfer.models.weights import card_of, locate, sha256
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COSTS = [
@@ -59,6 +60,27 @@ def test_a_published_checkpoint_is_read(tmp_path):
     assert torch.equal(
         network.state_dict()["trunk.stage2.0.branch1.0.weight"], tensors["module.stage2.0.branch1.0.weight"]
     )
+
+
+@pytest.mark.parametrize(
+    ("classes", "mean", "noted"),
+    [
+        (None, 0.57535914, True),
+        ("neutral,happiness,sadness,surprise,fear,disgust,anger", 0.57535914, True),
+        ("raf_db", 0.57535914, False),
+        ("caer_s", 0.35964426, False),
+        ("affectnet_7", 0.55391484, False),
+    ],
+)
+def test_the_corpus_of_an_imported_file_sets_mean_and_std(tmp_path, classes, mean, noted):
+    torch.manual_seed(0)
+    torch.save(EfficientFace().state_dict(), tmp_path / "f.pth")
+    path, card, notes = import_weights("efficientface", tmp_path / "f.pth", tmp_path / "o.safetensors", classes=classes)
+    assert (card.mean[0], card.classes) == (mean, AFFECTNET[:7])
+    assert card_of("efficientface", **card.options).std == card.std
+    assert locate("efficientface", str(path))[1] == card.model_copy(update={"sha256": sha256(path)})
+    note = "mean and std of raf_db are assumed; else choose --classes raf_db"
+    assert [note in one for one in notes] == [True] * noted
 
 
 @pytest.mark.parametrize("kind", [EfficientFace, EfficientFaceLdg])

@@ -22,11 +22,11 @@ STATISTICS: dict[Corpus, tuple[list[float], list[float]]] = {  # mean and std pe
     "affectnet": ([0.55391484, 0.43522123, 0.3821877], [0.24837189, 0.21625527, 0.20221159]),
     "caer_s": ([0.35964426, 0.22359873, 0.19040863], [0.15188067, 0.11678473, 0.1103445]),
 }
-ORDERS = [
-    ClassOrder(name="raf_db", classes=AFFECTNET[:7]),  # renumbered: not the order of the data set itself
-    ClassOrder(name="caer_s", classes=AFFECTNET[:7]),
-    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7], proven=False),
-    ClassOrder(name="affectnet_8", classes=AFFECTNET, proven=False),
+ORDERS = [  # RAF-DB is renumbered: this is not the order of the data set itself
+    ClassOrder(name="raf_db", classes=AFFECTNET[:7], options={"corpus": "raf_db"}),
+    ClassOrder(name="caer_s", classes=AFFECTNET[:7], options={"corpus": "caer_s"}),
+    ClassOrder(name="affectnet_7", classes=AFFECTNET[:7], proven=False, options={"corpus": "affectnet"}),
+    ClassOrder(name="affectnet_8", classes=AFFECTNET, proven=False, options={"corpus": "affectnet"}),
 ]
 STEM, WIDTH, FEATURES = 29, 116, 1024  # channels after the stem, after stage 2, after the last convolution
 REDUCED, DILATION = 7, 4  # channels inside the modulator, spread of its convolutions
