@@ -134,7 +134,7 @@ def _named(path: str, name: str, given: str, strict: bool) -> Iterator[InputFile
     """
     if remote.is_url(path):
         for found in remote.find(path):
-            file_id = _join_names(name, found.name) or PurePosixPath(found.url).name
+            file_id = _join_names(name, found.name) or PurePosixPath(remote.without_query(found.url)).name
             state = (found.size, found.modified, found.content_mark)
             yield InputFile(file_id, found.url, found.url, *state, below=found.name)
         return
@@ -270,7 +270,7 @@ def _file(path: str, name: str) -> InputFile:
 def _listed_name(line: str, base: str) -> str:
     """Return the id of a file of a list: its path as written; absolute, without the root, if it leaves the folder."""
     if remote.is_url(line):
-        return line.partition("://")[2]
+        return remote.without_query(line).partition("://")[2]
     path = PurePosixPath(Path(line).as_posix())
     if path.is_absolute() or ".." in path.parts:
         path = PurePosixPath(os.path.abspath(Path(base) / path))  # noqa: PTH100

@@ -10,13 +10,11 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from avfer import remote
-from avfer.atomic import output_errors
 from avfer.baseline import corrected_parts
 from avfer.clip_warnings import collected_warnings
 from avfer.errors import AvferError, ConfigError, debugging, describe_unexpected
@@ -115,7 +113,7 @@ def job_of(
 ) -> Job:
     """Return the job of a file behind --input, local or remote; the other arguments are those of `plan_job`."""
     url = file.path if remote.is_url(file.path) else None
-    clip = Path(PurePosixPath(file.path).name if url else file.given)
+    clip = Path(PurePosixPath(remote.without_query(file.path)).name if url else file.given)
     state = {"size": file.size, "modified": file.modified, "content": file.content_mark} if url else None
     audio = Path(file.sound) if file.sound else None
     planned = plan_job(clip, folder, formats, exporters, name)
@@ -260,17 +258,13 @@ def _row_tables(
 def _local(job: Job) -> Generator[Job]:
     """Yield a job whose clip is a local file; a remote clip is copied for as long as the block runs.
 
-    Raises OutputError if the disk is full, MediaError if the clip cannot be copied.
+    Errors are those of `remote.local_copy`.
     """
     if job.url is None:
         yield job
         return
-    output = job.outputs[0].parent
-    with output_errors(output):
-        output.mkdir(parents=True, exist_ok=True)
-        folder = TemporaryDirectory(prefix=".avfer-", dir=output)
-    with folder as name:
-        yield replace(job, clip=remote.fetch_clip(job.url, Path(name)))
+    with remote.local_copy(job.url, job.outputs[0].parent) as clip:
+        yield replace(job, clip=clip)
 
 
 def _export(job: Job, exports: Mapping[str, Path], table: pa.Table, result: ClipResult) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from avfer.errors import ConfigError
 from avfer.inputs import InputFile
+from avfer.remote import without_query
 
 
 def output_names(files: Sequence[InputFile]) -> list[str]:
@@ -50,6 +51,6 @@ def check_output_names(names: Mapping[Path, str]) -> None:
 
 def _names(file: InputFile) -> list[str]:
     """Return the possible names of a clip's outputs, the preferred one first."""
-    below, name = PurePosixPath(file.below or PurePosixPath(file.path).name), PurePosixPath(file.id)
+    below, name = PurePosixPath(file.below or PurePosixPath(without_query(file.path)).name), PurePosixPath(file.id)
     found = [below.with_suffix(""), below, name.with_suffix(""), name]
     return list(dict.fromkeys(str(path) for path in found if not path.is_absolute() and ".." not in path.parts))

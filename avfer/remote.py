@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from glob import has_magic
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import fsspec
 
-from avfer.atomic import output_error
+from avfer.atomic import output_error, output_errors
 from avfer.errors import AvferError, ConfigError, MediaError, MissingExtra
 from avfer.local_paths import local_path
 
@@ -49,6 +50,17 @@ def is_url(text: str) -> bool:
     (True, False)
     """
     return "://" in text
+
+
+def without_query(url: str) -> str:
+    """Return a web address without the query behind a media file, such as the signature of a store; others as they are.
+
+    >>> without_query("https://host/talk.mp4?X-Amz-Signature=12"), without_query("https://host/?clip=1.mp4")
+    ('https://host/talk.mp4', 'https://host/?clip=1.mp4')
+    """
+    path = url.partition("?")[0]
+    is_media = url.startswith(("http://", "https://")) and PurePosixPath(path).suffix.lower() in MEDIA_SUFFIXES
+    return path if is_media else url
 
 
 def parent(text: str) -> str:
@@ -106,7 +118,7 @@ def fetch(url: str, folder: Path) -> Path:
     Errors of the store pass through: OSError, or classes of its own.
     """
     store, path = fsspec.core.url_to_fs(url)
-    copy = folder / PurePosixPath(path).name
+    copy = folder / PurePosixPath(without_query(path)).name
     store.get_file(path, str(copy))
     return copy
 
@@ -123,6 +135,24 @@ def fetch_clip(url: str, folder: Path) -> Path:
             raise output_error(folder, error) from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FetchError(f"'{url}' cannot be copied: {reason}") from error
+
+
+@contextmanager
+def local_copy(url: str, folder: Path) -> Generator[Path]:
+    """Yield a copy of a remote clip in a temporary folder below `folder`, which is removed after the block.
+
+    An error of the block that names the copy names the URL instead. Raises OutputError and FetchError as `fetch_clip`.
+    """
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = TemporaryDirectory(prefix=".avfer-", dir=folder)
+    with temporary as name:
+        copy = fetch_clip(url, Path(name))
+        try:
+            yield copy
+        except AvferError as error:
+            error.args = (str(error).replace(str(copy), url),)
+            raise
 
 
 def _matching(store: Any, pattern: str) -> Iterator[RemoteFile]:

@@ -10,7 +10,10 @@ import pytest
 
 from avfer.errors import AvferWarning, ConfigError
 from avfer.inputs import find_clips, find_inputs
+from avfer.jobs import job_of
 from avfer.manifest import find_manifest
+from avfer.output_names import output_names
+from avfer.remote import RemoteFile
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -256,6 +259,16 @@ def test_local_clips_may_be_named_by_a_manifest(tmp_path):
     touch(tmp_path, "x/a.mp4", "x/b.mp4")
     (tmp_path / "m.csv").write_text("path,age\nx/b.mp4,3\nx/a.mp4,4\n")
     assert [file.id for file in find_clips([str(tmp_path / "m.csv")])] == ["x/b.mp4", "x/a.mp4"]
+
+
+def test_the_signature_of_a_web_address_is_in_no_name(tmp_path, monkeypatch):
+    url = "https://host/s1/talk.mp4?X-Amz-Signature=" + 300 * "a"
+    monkeypatch.setattr("avfer.remote.find", lambda url: [RemoteFile("", url, 9, None, "etag:1")])
+    (tmp_path / "list.txt").write_text(url)
+    for text, name in ((url, "talk.mp4"), (str(tmp_path / "list.txt"), "host/s1/talk.mp4")):
+        (file,) = find_clips([text])
+        assert (file.path, file.id, output_names([file])) == (url, name, ["talk"])
+        assert job_of(file, tmp_path, ("parquet",), ()).clip == Path("talk.mp4")
 
 
 def test_clips_may_be_urls(tmp_path):

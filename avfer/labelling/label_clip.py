@@ -15,7 +15,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pyarrow as pa
@@ -189,11 +188,8 @@ class _ClipLabeller:
         if not remote.is_url(entry.path):
             yield Path(entry.path)
             return
-        with output_errors(self._store.parts):
-            self._store.parts.mkdir(parents=True, exist_ok=True)
-            folder = TemporaryDirectory(dir=self._store.parts)
-        with folder as name:
-            yield remote.fetch_clip(entry.path, Path(name))
+        with remote.local_copy(entry.path, self._store.parts) as clip:
+            yield clip
 
 
 def remote_state(entry: Entry) -> dict[str, object]:

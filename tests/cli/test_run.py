@@ -81,6 +81,12 @@ def test_a_url_is_copied_for_its_run_and_a_changed_one_is_an_error(avfer, steady
     assert changed.code == 2 and "was made by input of" in changed.err
 
 
+def test_the_reason_of_a_failed_url_names_the_url(avfer, steady, tmp_path):
+    fsspec.filesystem("memory").pipe("/run/bad.mp4", b"this is no film")
+    result = avfer("run", steady, "--input", "memory://run/bad.mp4", "--output", tmp_path / "out")
+    assert result.code == 3 and "bad.mp4 failed: 'memory:///run/bad.mp4' cannot be read: it is a text" in result.err
+
+
 def test_the_same_file_named_twice_is_one_clip(avfer, steady, clip, tmp_path):
     assert len(avfer("run", steady, "--input", clip, tmp_path, "--output", tmp_path / "out").paths) == 1
 
