@@ -45,7 +45,8 @@ def _pipeline_settings(config: TrainConfig, card: Card, weights: Path) -> tuple[
     """Return the pipeline that a trained model over time is used in, and the settings that put it there.
 
     A whole network replaces the stages of each of its inputs, and the pipeline of the voice is taken for one that
-    reads no faces. If action units were trained, the pipeline ends before stages that replace them by measured ones.
+    reads no faces. The pipeline ends before measures are added: measured action units replace those of the model, and
+    cannot be scored without a threshold.
     """
     is_whole = kind_of(config.model) != "affect model"
     reads_faces = not is_whole or "face" in card.inputs or not card.inputs
@@ -56,7 +57,7 @@ def _pipeline_settings(config: TrainConfig, card: Card, weights: Path) -> tuple[
     for use, option, network, file in _replaced(config, card, weights, is_whole):
         if use in stages:
             changes |= {f"settings.{stages[use]}.{option}": network, f"settings.{stages[use]}.weights": str(file)}
-    if "action_units" in config.targets and (output := _before_measures(spec)) != spec.output:
+    if (output := _before_measures(spec)) != spec.output:
         changes["settings.output"] = output
     return pipeline, changes
 

@@ -15,6 +15,7 @@ from avfer.training.training_config import TrainConfig, make_config
 from avfer.training.training_report import best_epoch, training_warnings, write_training_report
 
 TOY = "tests.evaluation.toy_corpus:Toy"  # has no test partition
+NO_MEASURES = ["settings.output=affect"]
 HISTORY = [
     {"epoch": 1.0, "loss": 2.0, "rate": 0.1, "score": 0.2, "f1_macro": 0.1},
     {"epoch": 2.0, "loss": 1.0, "rate": 0.1, "score": 0.4, "f1_macro": 0.3},
@@ -46,7 +47,14 @@ def test_an_affect_model_replaces_that_of_its_pipeline_with_settings_and_delays(
     settings = {"look.backbone": "poster_v2"}
     found = words(tmp_path, delays=(2.0, 0.0), pipeline="vision", settings=settings)
     raw = ["settings.raw.model=temporal", "settings.raw.weights=OUT/best.safetensors"]
-    assert found == ["--pipeline", "vision", "settings.look.backbone=poster_v2", *raw, "delay.valence=2.0"]
+    assert found == [
+        "--pipeline",
+        "vision",
+        "settings.look.backbone=poster_v2",
+        *raw,
+        *NO_MEASURES,
+        "delay.valence=2.0",
+    ]
 
 
 def test_a_trained_backbone_and_a_whole_network_replace_their_stages(tmp_path):
@@ -60,11 +68,10 @@ def test_a_trained_backbone_and_a_whole_network_replace_their_stages(tmp_path):
     assert words(tmp_path, voice, model="aver_voice")[:2] == ["--pipeline", "voice"]
 
 
-def test_trained_action_units_are_scored_in_place_of_measured_ones(tmp_path):
-    found = words(tmp_path, pipeline="vision", targets=["action_units"])
-    assert found[-1] == "settings.output=affect"
-    assert "settings.output=affect" not in words(tmp_path, pipeline="voice", targets=["action_units"])
-    assert "settings.output=affect" not in words(tmp_path, pipeline="vision", targets=["expression"])
+def test_measured_action_units_are_not_scored(tmp_path):
+    """They replace those of the trained model, and have no limit from which a unit is present."""
+    assert words(tmp_path, pipeline="vision")[-1:] == NO_MEASURES
+    assert not any("output" in word for word in words(tmp_path, pipeline="voice"))
 
 
 def test_the_best_epoch_is_the_first_with_the_highest_score():

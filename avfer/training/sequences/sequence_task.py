@@ -237,10 +237,12 @@ def _delay_note(delays: Delays) -> str:
 
 
 def _warn_of_missing_inputs(recordings: list[Recording], card: Card) -> None:
-    """Warn of recordings without any face, or without a voice, if the model reads it."""
-    for modality, lack in (("face", "have no face"), ("voice", "have no audio, or no speech in it")):
+    """Warn of recordings without any face, or without a voice, at the steps of their labels, if the model reads it."""
+    for modality, lack in (("face", "no face"), ("voice", "no audio, or no speech in it,")):
         present = [r.inputs.has_face if modality == "face" else r.inputs.has_voice for r in recordings]
         empty = [r.id for r, steps in zip(recordings, present, strict=True) if not steps.any()]
         if card.inputs.get(modality) and empty:
-            message = f"{len(empty)} of {len(recordings)} recordings {lack}: {shortened(empty)}"
+            message = (
+                f"{len(empty)} of {len(recordings)} recordings have {lack} at any labelled step: {shortened(empty)}"
+            )
             warnings.warn(message, AvferWarning, stacklevel=2)

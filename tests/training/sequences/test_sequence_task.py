@@ -49,7 +49,7 @@ def weights(clips, tmp_path_factory) -> Path:
     ("changes", "message"),
     [
         ({"model_options": TEMPORAL | {"widht": 3}}, "model 'temporal': unknown option 'widht'; did you mean 'width'"),
-        ({"model_options": TEMPORAL | {"time": "gruu"}}, "option time: Input should be 'none', 'gru'"),
+        ({"model_options": TEMPORAL | {"time": "gruu"}}, "option time: must be 'none', 'gru'"),
         ({"model_options": TEMPORAL | {"width": "wide"}}, "option width: .*integer"),
         ({"model_options": TEMPORAL | {"layers": 0}}, "model 'temporal': .*greater than zero"),
         ({"optimiser": {"rates": {"rader": 0.1}}}, r"optimiser\.rates: unknown part 'rader'; did you mean 'readers'"),
@@ -104,7 +104,8 @@ def test_a_delay_that_leaves_no_label_is_refused(clips, tmp_path):
 
 @pytest.mark.filterwarnings("always::avfer.errors.AvferWarning")
 @pytest.mark.parametrize(
-    ("hidden", "warnings"), [(1, ["6 of 6 recordings have no face: 0, 1, 2, 3, 4, and 1 more"]), (2, [])]
+    ("hidden", "warnings"),
+    [(1, ["6 of 6 recordings have no face at any labelled step: 0, 1, 2, 3, 4, and 1 more"]), (2, [])],
 )
 def test_recordings_without_any_face_cause_a_warning(clips, tmp_path, hidden, warnings, recwarn):
     pipeline = write_pipeline(tmp_path / "dark.yaml", hidden=hidden)
