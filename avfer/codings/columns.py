@@ -4,7 +4,7 @@
     valence, arousal                    the same; values are numbers in [-1, 1]
     expression                          expression; values are names of classes
     AU12, au12, "AU 12"                 au12; a mark is present, no mark (or the values 0, no, absent) absent
-    happiness, joy, ... (any class)     expression; a mark without a value has this class
+    happiness, joy, ... (any class)     expression; a mark has this class, unless its value is 0, no or absent
 
 Case, blanks, `-` and `_` in names do not matter. A tier that `avfer export` made, "person 1 expression", is read as
 `expression` of the subject "person 1". Other tiers have no column unless the user maps them.

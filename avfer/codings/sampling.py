@@ -2,7 +2,8 @@
 
 An interval applies where start <= time < stop; of intervals that overlap, the one that starts last applies. A point
 applies to the nearest time, up to half a step of the points away; an interval wins over a point. A moment without a
-mark has no value, but an action unit is absent there, in all the clip or in the part that its tier spans.
+mark has no value, but an action unit is absent there, in all the clip or in the part that its tier spans. A mark of 0
+in the tier of a class is no mark.
 """
 
 import math
@@ -17,7 +18,8 @@ from avfer.errors import DatasetError
 
 TOLERANCE = 6e-4  # s, by which a time may differ from a bound that it is meant to equal: ELAN rounds to 1 ms
 POINT_TOLERANCE = 1e-3  # s, by which a point may be further away than half a step
-ABSENT = frozenset({"0", "no", "none", "absent", "off", "false", "-"})  # values of an action unit, in lower case
+ABSENT = frozenset({"0", "no", "none", "absent", "off", "false", "-"})  # values of an action unit or class, lower case
+ABSENT_CLASS = ""  # of a mark which states that the class of its tier is absent; no name of a class is empty
 
 
 def sample_coding(
@@ -53,9 +55,14 @@ def _sample_column(
     parsed = np.concatenate([_parse(tier, column, own, f"{coding.path}, tier '{tier.name}'") for tier, own in tiers])
     values = np.full(len(times), missing, kind)
     inside = np.any([_inside(tier, times) for tier, _ in tiers], axis=0)
-    if column == EXPRESSION and rest is not None:
-        values[inside] = class_name(rest)
-    elif column not in (EXPRESSION, *DIMENSIONS) and (stops > starts).any():
+    if column == EXPRESSION:
+        unmarked = None if rest is None else class_name(rest)
+        values[inside] = unmarked
+        absent = parsed == ABSENT_CLASS
+        parsed[absent] = unmarked
+        used = ~absent | _is_alone(starts, stops, absent)
+        starts, stops, parsed = starts[used], stops[used], parsed[used]
+    elif column not in DIMENSIONS and (stops > starts).any():
         values[inside] = 0.0
     order = np.argsort(starts, kind="stable")
     marked = marks_at(starts[order], stops[order], times)
@@ -79,12 +86,22 @@ def marks_at(starts: np.ndarray, stops: np.ndarray, times: np.ndarray) -> np.nda
     return index
 
 
+def _is_alone(starts: np.ndarray, stops: np.ndarray, absent: np.ndarray) -> np.ndarray:
+    """Return which marks are points at whose time no class is marked as present.
+
+    starts, stops: (M,) s; absent: (M,) bool, marks which state that their class is absent -> (M,) bool.
+    """
+    is_point = starts == stops
+    return is_point & ~np.isin(starts, starts[is_point & ~absent])
+
+
 def _place_points(index: np.ndarray, marks: np.ndarray, points: np.ndarray, times: np.ndarray) -> None:
     """Write the nearest point to the times that are near enough.
 
     index: (T,) is changed; marks: (P,) indices of the points; points: (P,) s, ascending; times: (T,) s.
     """
-    spacing = np.diff(points if len(points) > 1 else times)
+    instants = np.unique(points)
+    spacing = np.diff(instants if len(instants) > 1 else times)
     reach = (float(np.median(spacing)) if len(spacing) else 0.0) / 2 + POINT_TOLERANCE
     right = np.searchsorted(points, times).clip(max=len(points) - 1)
     left = np.maximum(right - 1, 0)
@@ -103,11 +120,14 @@ def _inside(tier: Tier, times: np.ndarray) -> np.ndarray:
 
 def _parse(tier: Tier, column: str, own_class: str, where: str) -> np.ndarray:
     """Return the value of each mark, (M,): object names for an expression, else float64."""
+    places = (f"{where}, {start:g} s" for start in tier.starts)
+    if column == EXPRESSION and own_class:
+        applies = (_applies(value, place) for value, place in zip(tier.values, places, strict=True))
+        return np.array([own_class if one else ABSENT_CLASS for one in applies], object)
     if column == EXPRESSION:
-        return np.array([own_class or class_name(value) or None for value in tier.values], object)
+        return np.array([class_name(value) or None for value in tier.values], object)
     parse = _dimension if column in DIMENSIONS else _occurrence
     points = tier.starts == tier.stops
-    places = (f"{where}, {start:g} s" for start in tier.starts)
     return np.array([parse(*one) for one in zip(tier.values, points, places, strict=True)], np.float64)
 
 
@@ -117,6 +137,22 @@ def _dimension(value: str, _point: bool, where: str) -> float:
     if abs(found) > 1:
         raise DatasetError(f"{where}: must be in [-1, 1], got {found:g}; rescale the coding")
     return found
+
+
+def _applies(value: str, where: str) -> bool:
+    """Return whether a mark in the tier of a class states that the class is present: any value but 0, no, ....
+
+    Raises DatasetError for a value between 0 and 1, which is a probability.
+    """
+    text = value.strip().lower()
+    try:
+        strength = float(text)
+    except ValueError:
+        return text not in ABSENT
+    if 0 < strength < 1:
+        hint = "leave out probabilities, and write the class into a tier or column 'expression'"
+        raise DatasetError(f"{where}: a class is present (1) or absent (0), got {text}; {hint}")
+    return strength > 0
 
 
 def _occurrence(value: str, point: bool, where: str) -> float:

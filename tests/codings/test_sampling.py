@@ -93,6 +93,30 @@ def test_tiers_of_single_classes_are_one_expression(tmp_path):
     assert found.tolist() == ["happiness"] * 2 + ["anger"] * 3 + [None] * 5
 
 
+@pytest.mark.parametrize("rest", [None, "neutral"])
+def test_columns_of_zeros_and_ones_are_one_expression(tmp_path, rest):
+    """Every 0.2 s one column a class, as spreadsheets have it; at 0.6 s none of the classes is present."""
+    joy, anger = ["1", "1", "0", "0", "0"], ["0", "0", "1", "0", "0"]
+    tiers = [[(0.2 * i, 0.2 * i, one) for i, one in enumerate(values)] for values in (joy, anger)]
+    coding = coding_of(tmp_path, ("joy", tiers[0], {}), ("anger", tiers[1], {}))
+    found = sample_coding(coding, np.arange(5) * 0.2 + 0.05, {}, rest=rest)["expression"]
+    assert found.tolist() == ["happiness", "happiness", "anger", rest, rest]
+
+
+def test_an_interval_can_state_that_a_class_is_absent(tmp_path):
+    coding = coding_of(tmp_path, ("anger", [(0.0, 0.5, "yes")], {}), ("joy", [(0.1, 0.3, "0"), (0.3, 0.4, "2")], {}))
+    found = sample_coding(coding, TIMES, {})["expression"]
+    assert found.tolist() == [*["anger"] * 3, "happiness", "anger", *[None] * 5]
+
+
+def test_probabilities_of_classes_are_no_coding(tmp_path):
+    coding = coding_of(tmp_path, ("p_happiness", [(0.0, 0.0, "1"), (0.1, 0.1, "0.7")], {}))
+    with pytest.raises(
+        DatasetError, match=r"tier 'p_happiness', 0.1 s: a class is present \(1\) or absent \(0\), got 0.7"
+    ):
+        sample_coding(coding, TIMES, {})
+
+
 @pytest.mark.parametrize(
     "name, column",
     [
