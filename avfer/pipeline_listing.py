@@ -12,6 +12,7 @@ import tokenize
 import types
 import typing
 from dataclasses import MISSING, Field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic.fields import FieldInfo
@@ -26,7 +27,15 @@ from avfer.pipeline_config import StageSpec, read_pipeline
 from avfer.yaml_reader import write_yaml
 
 WIDTH = 200  # characters of a line in a file or a pipe
-TYPES = {str: "text", bool: "true or false", int: "integer", float: "number", tuple: "list", types.NoneType: "null"}
+TYPES = {
+    str: "text",
+    bool: "true or false",
+    int: "integer",
+    float: "number",
+    tuple: "list",
+    Path: "path",
+    types.NoneType: "null",
+}
 BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >=", "max_length": "length <="}
 
 
@@ -52,10 +61,16 @@ def print_pipeline(name: str) -> None:
     console.print("\nOptions: --set STAGE.OPTION=VALUE", markup=False, highlight=False)
     for line in spec.stages:
         kind = find("stage", line.use)
-        summary = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
-        console.print(f"\n{line.name}: {line.use}. {summary}", markup=False, highlight=False)
+        console.print(f"\n{line.name}: {line.use}. {_summary(kind)}".rstrip(), markup=False, highlight=False)
         if table := _options_table(line, kind, values[line.name]):
             console.print(table)
+
+
+def _summary(kind: type[Any]) -> str:
+    """Return the first paragraph of the docstring of a class, "" if it has none of its own."""
+    text = inspect.getdoc(kind) or ""
+    generated = text.startswith(f"{kind.__name__}(")  # by dataclass: "DropSmall(min_side: float = 60.0)"
+    return "" if generated else " ".join(text.partition("\n\n")[0].split())
 
 
 def _options_table(line: StageSpec, kind: type[Any], values: dict[str, Any]) -> Table | None:
@@ -78,7 +93,7 @@ def type_text(hint: Any) -> str:
     if origin is typing.Annotated:
         found = (rule for note in arguments[1:] if isinstance(note, FieldInfo) for rule in note.metadata)
         bounds = [
-            f"{sign} {getattr(rule, key):g}" for rule in found for key, sign in BOUNDS.items() if hasattr(rule, key)
+            f"{sign} {getattr(rule, key):.12g}" for rule in found for key, sign in BOUNDS.items() if hasattr(rule, key)
         ]
         return " ".join([type_text(arguments[0]), ", ".join(bounds)]).strip()
     if origin is Literal:
@@ -121,5 +136,7 @@ def _as_yaml(value: Any) -> str:
 
 
 def _lists(value: Any) -> Any:
-    """Return the value with lists in place of tuples, at every level."""
-    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
+    """Return the value with lists in place of tuples, at every level, and with six digits of each float in them."""
+    if not isinstance(value, tuple | list):
+        return value
+    return [float(f"{item:.6g}") if isinstance(item, float) else _lists(item) for item in value]

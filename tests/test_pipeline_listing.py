@@ -11,6 +11,12 @@ from avfer.option_types import Count, Share
 from avfer.pipeline_config import read_pipeline
 from avfer.pipeline_listing import field_comments, type_text
 
+TOY = """\
+stages:
+  frames: {use: "tests.toy_stages:CountFrames", from: span}
+  affect: {use: "tests.toy_stages:TimeAsValence", from: frames}
+output: affect
+"""
 STAGES = {name: find("stage", name) for name in NAMES["stage"]}
 
 
@@ -33,6 +39,22 @@ def test_an_option_shows_its_value_default_range_and_unit(avfer):
     line = next(line for line in avfer("pipelines", "show", "aver").out.splitlines() if "affect.window" in line)
     assert line.split()[:8] == ["affect.window", "0.2", "0.4", "number", ">=", "0,", "<=", "600"]
     assert line.endswith("seconds, width of the whole window; 0: no smoothing")
+
+
+def test_long_fractions_are_shown_with_six_digits_and_long_bounds_with_all(avfer):
+    out = avfer("pipelines", "show", "vision").out
+    assert "[[0.341916, 0.461574]," in out and "0.34191607" not in out
+    assert type_text(get_type_hints(find("stage", "align_faces"), include_extras=True)["person"]).endswith(
+        "< 2147483648"
+    )
+
+
+def test_a_stage_without_a_docstring_has_no_summary(avfer, tmp_path):
+    text = TOY.replace("TimeAsValence", "Undocumented")
+    (tmp_path / "own.yaml").write_text(text)
+    lines = avfer("pipelines", "show", str(tmp_path / "own.yaml")).out.splitlines()
+    assert "affect: tests.toy_stages:Undocumented." in lines
+    assert any(line.startswith("frames: tests.toy_stages:CountFrames. A source of `count` black") for line in lines)
 
 
 def test_an_unknown_pipeline_is_wrong_usage(avfer):

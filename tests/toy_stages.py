@@ -145,5 +145,13 @@ class AnnotatesHalf:
         return rows
 
 
+@dataclass
+class Undocumented:
+    gain: float = 0.1  # of nothing
+
+    def __call__(self, frames: FrameBatch) -> AffectTrack:
+        raise AssertionError
+
+
 class NoStage:
     """A class that is no dataclass."""
