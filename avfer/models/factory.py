@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -16,6 +15,7 @@ from avfer.models import class_orders
 from avfer.models.card import Card
 from avfer.models.network import Network, VoiceNetwork, check_removed, construct, find_network
 from avfer.models.weights import card_of, fill, load_into, locate, official
+from avfer.option_types import validate
 from avfer.signal.log_mel import PATCH_FRAMES
 
 
@@ -76,10 +76,9 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked(name: str, option: str, kind: Any, value: Any) -> Any:
     try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        problem = error.errors()[0]["msg"]
-        raise ConfigError(f"model '{name}': option {option}: {problem}, got {value!r}") from None
+        return validate(kind, value)
+    except ValueError as error:
+        raise ConfigError(f"model '{name}': option {option}: {error}") from None
 
 
 PATCH = (96, 64)  # frames and mel bands that a video model reads

@@ -118,7 +118,8 @@ class PredictAffect(_ModelStage):
         card = locate(self.model, self.weights)[1]
         check_class_order(card)
         if not card.inputs:
-            raise ConfigError(f"{self.model} outputs features only; name a model that reads them (model:, weights:)")
+            remedy = "name a model that reads them (model:, weights:), whose card states their widths (inputs)"
+            raise ConfigError(f"{self.model} outputs features only; {remedy}")
         modalities = card.inputs.keys() & cards.keys()
         if not modalities:
             needs, has = " and ".join(name for name in card.inputs if name != "measures"), " and ".join(cards)
