@@ -164,6 +164,18 @@ def test_elan_gets_a_media_type_that_it_knows(tmp_path, name, kind):
     assert media.get("MIME_TYPE") == kind
 
 
+def test_files_for_players_move_to_the_clock_of_a_clip_whose_audio_begins_before_its_video(tmp_path):
+    late = smile(0.0).replace_schema_metadata({"start_s": "0.5", "video_first_s": "1.1"})
+    root = ET.parse(write("elan", late, tmp_path)).getroot()
+    assert root.find("HEADER/MEDIA_DESCRIPTOR").get("TIME_ORIGIN") == "600"
+    assert root.find("TIME_ORDER/TIME_SLOT").get("TIME_VALUE") == "0"
+    assert ElanFormat.read(tmp_path / "talk.eaf")[0].tiers[0].starts[0] == pytest.approx(0.6)  # of the media file
+    (tmp_path / "cues").mkdir()
+    cues = write("webvtt", late, tmp_path / "cues")
+    assert webvtt.read(cues)[0].start == "00:00:00.600"
+    assert "times are 0.600 s later than time_s" in cues.read_text()
+
+
 def test_a_cue_has_the_person_the_event_and_its_mean(tmp_path):
     blocks = write("webvtt", smile(3723.5), tmp_path).read_text().split("\n\n")
     assert blocks[2] == "01:02:03.500 --> 01:02:04.500\n<v person 1>smile 80 %"

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from avfer.errors import ConfigError, MediaError
 from avfer.export.clip_report.frame_picture import photograph_url
 from avfer.export.clip_report.transcode import transcode
+from avfer.export.player_clock import player_offset
 from avfer.media import Media, probe
 from avfer.picture_files import is_photograph, is_picture, is_sequence
 
@@ -121,10 +122,9 @@ def _from_metadata(name: str, metadata: Mapping[str, str]) -> ReportVideo:
     """Return a video that is known from the metadata of its table alone."""
     try:
         width, height = int(metadata.get("video_width", 0)), int(metadata.get("video_height", 0))
-        offset = float(metadata.get("video_first_s", 0.0)) - float(metadata.get("start_s", 0.0))
     except ValueError:
-        width, height, offset = 0, 0, 0.0
-    return ReportVideo(name, offset=max(0.0, offset), width=width, height=height)
+        width, height = 0, 0
+    return ReportVideo(name, offset=player_offset(metadata), width=width, height=height)
 
 
 def _offset(media: Media) -> float:

@@ -23,6 +23,7 @@ from avfer.export import beside, metadata_of
 from avfer.export.colours import line_colour
 from avfer.export.column_facts import action_unit_scale, describe_column, series_columns
 from avfer.export.person_rows import ClipRows
+from avfer.export.player_clock import player_offset
 from avfer.export.privacy import is_numbers_only
 from avfer.export.single_clip import single_clip
 from avfer.export.table_segments import EVENTS, EventKind, describe_rules, find_segments
@@ -40,7 +41,8 @@ class ElanDocument:
     """Exporter "elan": a tier for each person and kind of segment, and a track for each person and column.
 
     Beside the document lie `STEM_series.csv` and `STEM_tsconf.xml`, which ELAN opens with it. Times are rounded to
-    1 ms, as ELAN keeps them; segments start at 0 or later, and those that end before 0 are left out.
+    1 ms, as ELAN keeps them; segments start at 0 or later, and those that end before 0 are left out. Where the audio of
+    the clip begins before its video, its TIME_ORIGIN moves it to the times of the table.
     events: the kinds of segments, `--set smile.on=0.6`; their rules are a property of the document.
     """
 
@@ -70,8 +72,10 @@ class ElanDocument:
             _write_xml(part, _time_series(tracks, series, action_unit_scale(table)))
         with atomic_write(path) as part:
             rules = describe_rules(self.events, table)
-            media = None if is_numbers_only(metadata_of(table.schema)) else clip
-            _write_xml(part, _document(_tiers(rows, self.events), media, [series, configuration], rules))
+            metadata = metadata_of(table.schema)
+            media = None if is_numbers_only(metadata) else clip
+            origin = player_offset(metadata)
+            _write_xml(part, _document(_tiers(rows, self.events), media, origin, [series, configuration], rules))
 
 
 def _tracks(clip: ClipRows, columns: list[str]) -> dict[str, np.ndarray]:
@@ -98,16 +102,22 @@ def _tiers(clip: ClipRows, events: Mapping[str, EventKind]) -> dict[tuple[str, s
 
 
 def _document(
-    tiers: Mapping[tuple[str, str], Segments], clip: Path | None, linked: list[Path], rules: str
+    tiers: Mapping[tuple[str, str], Segments], clip: Path | None, origin: float, linked: list[Path], rules: str
 ) -> ET.Element:
-    """Return the document.   clip: linked, unless None; linked: files of the time series; rules: of the segments"""
+    """Return the document.
+
+    clip: linked, unless None; origin: s, what its player calls the time 0 of the table; linked: files of the time
+    series; rules: of the segments.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     root = ET.Element("ANNOTATION_DOCUMENT", AUTHOR=f"avfer {__version__}", DATE=now, FORMAT="3.0", VERSION="3.0")
     root.set(XSI, SCHEMA)
     header = ET.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     if clip is not None:
         urls = {"MEDIA_URL": _url(clip), "RELATIVE_MEDIA_URL": _relative_url(clip, linked[0].parent)}
-        ET.SubElement(header, "MEDIA_DESCRIPTOR", urls, MIME_TYPE=_mime_type(clip))
+        media = ET.SubElement(header, "MEDIA_DESCRIPTOR", urls, MIME_TYPE=_mime_type(clip))
+        if milliseconds := round(origin * 1000):
+            media.set("TIME_ORIGIN", str(milliseconds))
     for file, kind in zip(linked, ("unknown", "text/xml"), strict=True):
         urls = {"LINK_URL": _url(file), "RELATIVE_LINK_URL": f"./{_xml_text(file.name)}"}
         ET.SubElement(header, "LINKED_FILE_DESCRIPTOR", urls, MIME_TYPE=kind)

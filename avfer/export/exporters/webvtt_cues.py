@@ -8,6 +8,8 @@ from typing import ClassVar
 import pyarrow as pa
 
 from avfer.atomic import atomic_write
+from avfer.export import metadata_of
+from avfer.export.player_clock import player_offset
 from avfer.export.single_clip import single_clip
 from avfer.export.table_segments import EVENTS, EventKind, describe_rules, find_segments
 
@@ -17,7 +19,8 @@ class WebVttCues:
     """Exporter "webvtt": one cue for each segment, "<v person 1>happiness 82 %", with times rounded to 1 ms.
 
     The number is the mean of the probability or the action unit over the segment. A cue starts at 0 or later, as WebVTT
-    has no negative times, and lasts at least 1 ms; segments that end before 0 are left out. A NOTE has the rules.
+    has no negative times, and lasts at least 1 ms; segments that end before 0 are left out. A NOTE has the rules. Where
+    the audio of the clip begins before its video, cues have the times of a player, and the NOTE states the difference.
     events: the kinds of segments, `--set smile.on=0.6`.
     """
 
@@ -28,15 +31,20 @@ class WebVttCues:
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the cues; the clip is not read. Raises ConfigError for several clips, OutputError if writing fails."""
         cues: list[tuple[int, int, str]] = []  # start and stop in ms, text
+        offset = round(player_offset(metadata_of(table.schema)) * 1000)  # ms
         for person in single_clip(table).people:
             for name, kind in self.events.items():
                 for segment in find_segments(person, name, kind) or ():
-                    start, stop = max(round(segment.start * 1000), 0), round(segment.stop * 1000)
+                    start, stop = (round(time * 1000) + offset for time in (segment.start, segment.stop))
                     share = f" {segment.mean:.0%}".replace("%", " %") if segment.mean == segment.mean else ""
                     if stop > 0:
                         text = f"<v {_escape(person.label)}>{_escape(segment.label)}{share}"
+                        start = max(start, 0)
                         cues.append((start, max(stop, start + 1), text))
-        blocks = [f"WEBVTT\n\nNOTE\n{_escape(clip.name)}; {_escape(describe_rules(self.events, table))}"]
+        note = f"{_escape(clip.name)}; {_escape(describe_rules(self.events, table))}"
+        if offset:
+            note += f"; times are {offset / 1000:.3f} s later than time_s, as the audio begins before the video"
+        blocks = [f"WEBVTT\n\nNOTE\n{note}"]
         blocks += [f"{_clock(start)} --> {_clock(stop)}\n{text}" for start, stop, text in sorted(cues)]
         with atomic_write(path) as part:
             part.write_text("\n\n".join(blocks) + "\n", encoding="utf-8", newline="\n")
