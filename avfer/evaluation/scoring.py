@@ -174,10 +174,16 @@ def _make_report(config: EvalConfig, corpus: Corpus, source: PredictionSource, f
 def _read_series(
     config: EvalConfig, corpus: Corpus, source: PredictionSource, kind: Dimension, partition: Partition
 ) -> Sequence[RecordingSeries]:
-    """Return the recordings of another partition to fit on; add a note if it has no labels or predictions."""
+    """Return the recordings of another partition to fit on; add a note if it has no labels or predictions.
+
+    Raises DatasetError, which names the partition, if it cannot be collected.
+    """
     if partition in corpus.partitions:
-        with preserve_notes(corpus.notes):  # a report has those of the scored partition
-            tally = collect(config, source.predictions(corpus, partition)).tallies.get(kind)
+        try:
+            with preserve_notes(corpus.notes):  # a report has those of the scored partition
+                tally = collect(config, source.predictions(corpus, partition)).tallies.get(kind)
+        except DatasetError as error:
+            raise DatasetError(f"post_processing is fitted on {partition}, too: {error}") from error
         if isinstance(tally, DimensionTally):
             return tally.series
     note = f"post-processing of {kind} is not fitted on {partition}: it has no labels with predictions"

@@ -91,6 +91,12 @@ def test_predicted_expressions_that_are_no_class_are_listed(tmp_path):
     assert report.expression.scores.steps.repeated > 0
 
 
+def test_an_incomplete_partition_to_fit_on_is_named(tmp_path):
+    (write_truth(tmp_path / "tables", Toy(tmp_path), "train", "dev") / "train_2.parquet").unlink()
+    with pytest.raises(DatasetError, match=r"post_processing is fitted on train, too: 1 of 3 labelled .* train_2"):
+        score(configured(tmp_path, post_processing=True))
+
+
 def test_a_damaged_table_raises_an_error(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     (folder / "dev_1.parquet").write_bytes(b"no table")
