@@ -26,6 +26,7 @@ from avfer.export.table_writer import TableWriter, appended
 from avfer.inputs import InputFile
 from avfer.kept_files import check_kept
 from avfer.landmark_tables import LandmarkTables, landmarks_beside
+from avfer.local_paths import check_path
 from avfer.manifest import with_columns
 
 if TYPE_CHECKING:  # these import torch
@@ -90,19 +91,24 @@ def plan_job(
     """Return a job whose files lie in `folder`: NAME.parquet, NAME.html, ...
 
     name: path below the folder without the suffix of a format, "s1/talk"; None: the stem of the clip.
-    Raises ConfigError if a format or an exporter is unknown, or if two of them would write the same file.
+    Raises ConfigError if a format or an exporter is unknown, if two of them would write the same file, or if the name
+    of a file would be too long.
     """
     name = clip.stem if name is None else name
     tables = {key: folder / f"{name}{find_format(key).suffix}" for key in formats}
     exports = {key: folder / f"{name}{output_suffix(find_exporter(key), clip)}" for key in exporters}
-    _check_distinct([*tables.items(), *exports.items()])
+    _check_files([*tables.items(), *exports.items()])
     return Job(clip, tables, exports, {key: landmarks_beside(path) for key, path in tables.items()})
 
 
-def _check_distinct(files: Sequence[tuple[str, Path]]) -> None:
-    """Raise ConfigError if two formats or exporters would write the same file. files: (name, file)"""
+def _check_files(files: Sequence[tuple[str, Path]]) -> None:
+    """Raise ConfigError if two formats or exporters would write the same file, or one that no disk takes.
+
+    files: (name, file)
+    """
     writer: dict[Path, str] = {}
     for name, path in files:
+        check_path(path)
         if path in writer:
             raise ConfigError(f"'{writer[path]}' and '{name}' would both write {path}; leave one of them out")
         writer[path] = name

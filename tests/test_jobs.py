@@ -39,6 +39,11 @@ def test_an_unknown_or_unfit_format_or_exporter_is_an_error(tmp_path, formats, e
         plan_job(tmp_path / "talk.mp4", tmp_path, formats, exporters)
 
 
+def test_a_name_that_no_file_can_have_is_an_error_before_any_work(tmp_path):
+    with pytest.raises(ConfigError, match=r"too long for a path"):
+        plan_job(tmp_path / f"{'я' * 125}.mp4", tmp_path, ("parquet",))
+
+
 def test_an_exporter_from_outside_avfer_writes_its_file(pipeline, clip, tmp_path):
     outcome = run_job(plan_job(clip, tmp_path / "out", ("parquet",), (COUNT,)), pipeline, overwrite=False)
     assert outcome.error is None and outcome.done == [tmp_path / "out/talk.parquet", tmp_path / "out/talk.rows.txt"]

@@ -7,9 +7,12 @@ from typing import Self
 
 import pyarrow as pa
 
+from avfer import local_paths
 from avfer.errors import ConfigError
+from avfer.yaml_reader import shown
 
 MAX_DIGITS = 20  # characters of I/N
+MAX_NAME = local_paths.MAX_NAME - len(".parquet")  # bytes of each name in an id
 # Columns of the plan; those of the user's manifest follow them.
 PLAN_SCHEMA = pa.schema(
     [
@@ -57,15 +60,19 @@ def entries_from(table: pa.Table) -> list[Entry]:
 def check_id(name: str) -> str:
     """Return the id of a clip in its normal form.
 
-    Raises ConfigError if files named by it could lie outside the output folder, or if it is not valid UTF-8.
+    Raises ConfigError if files named by it could lie outside the output folder, if it is not valid UTF-8, or if a name
+    in it is too long for the files of the output folder.
     """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\0" in name:
         raise ConfigError(f"'{name}' cannot name a clip: an id must be a relative path without '..'")
     try:
-        name.encode()
+        longest = max(parts, key=lambda part: len(part.encode()))
     except UnicodeEncodeError:
         raise ConfigError(f"the name of {name!r} is not UTF-8; rename the file") from None
+    if (size := len(longest.encode())) > MAX_NAME:
+        problem = f"the name {shown(longest)} has {size} bytes, and labels take at most {MAX_NAME}"
+        raise ConfigError(f"{problem}; rename the file, or name the clip in the column 'id' of a manifest")
     return str(PurePosixPath(name))
 
 
