@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, overload
 
@@ -21,6 +22,9 @@ from avfer.errors import MediaError
 S = TypeVar("S", VideoStream, AudioStream)
 MAX_GAP = 86400.0  # seconds between two frames; larger gaps mean that the time stamps are damaged
 MAX_PIXELS = 2**26  # of a frame, twice 8K video; a damaged header could request any amount of memory
+MAX_STEP = 1.0  # s by which decoding time stamps may go back; a longer step means that they begin anew
+MAX_APART = 60.0  # s between the ends of two streams where time stamps begin anew
+INDEXED_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}  # with an index, so that files cannot simply be joined
 MAX_FAILURES = 100  # of the demuxer in a row, after which the file counts as read to its end
 # The formats that are read, by FFmpeg's names. None of them opens further files or network addresses; playlists and
 # lists of files (concat, hls, dash, imf, sdp, vobsub, lavfi, image2 with a pattern) are not among them.
@@ -137,14 +141,22 @@ def _on_one_thread(stream: S) -> S:
 def read_packets(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet | None]:
     """Yield the packets of some streams, then None at the end of the file.
 
-    Damaged parts are skipped; a damaged end counts as the end.
+    Damaged parts are skipped; a damaged end counts as the end. Where time stamps begin anew, they continue.
     """
-    failures = 0
+    failures, numbers, times = 0, {stream.index for stream in streams}, ContinuousTimes()
+    joinable = container.format.name not in INDEXED_FORMATS
+    # Where a file may consist of joined ones, all streams are read, so that the times of a stream depend on the file
+    # alone and not on the streams that are wanted.
+    read = (*container.streams.video, *container.streams.audio) if joinable else streams
     while failures < MAX_FAILURES:
         try:
-            for packet in container.demux(*streams):
-                if packet.size:
-                    failures = 0
+            for packet in container.demux(*read):
+                if not packet.size:
+                    continue
+                failures = 0
+                if joinable:
+                    times.move(packet)
+                if packet.stream_index in numbers:
                     yield packet
             break
         except FFmpegError:
@@ -152,6 +164,58 @@ def read_packets(container: InputContainer, *streams: VideoStream | AudioStream)
         except IndexError:  # PyAV at the end of a file in which a stream appeared that it does not know
             break
     yield None
+
+
+class ContinuousTimes:
+    """Lets time stamps continue where they begin anew, as in transport streams that were joined byte by byte.
+
+    All streams are moved by the same seconds, so that sound and pictures stay together. A single wrong time stamp moves
+    no other one.
+    """
+
+    def __init__(self) -> None:
+        self._shift = 0.0  # s, of the part of the file that is read
+        self._clocks: dict[int, _StreamClock] = {}  # by the index of the stream
+
+    def move(self, packet: Packet) -> None:
+        """Move the time stamps of the next packet of a file."""
+        clock = self._clocks.setdefault(packet.stream_index, _StreamClock())
+        tick = float(packet.time_base)
+        if packet.dts is not None:
+            self._update(clock, packet.dts * tick)
+            clock.before, clock.stop = clock.stop, packet.dts * tick + clock.shift + _duration(packet)
+        ticks = round(clock.shift / tick)
+        if ticks and packet.dts is not None:
+            packet.dts += ticks
+        if ticks and packet.pts is not None:
+            packet.pts += ticks
+
+    def _update(self, clock: "_StreamClock", time: float) -> None:
+        """Choose the shift of a stream whose next packet has a decoding time stamp of `time` seconds."""
+        now = time + clock.shift
+        if now < min(clock.stop, clock.before) - MAX_STEP:
+            if not 0 <= time + self._shift - clock.stop + MAX_STEP <= MAX_APART:  # the first stream of a new part
+                stops = (other.stop for other in self._clocks.values())
+                self._shift = max(stop for stop in stops if stop <= clock.stop + MAX_APART) - time
+            clock.last_shift, clock.shift = clock.shift, self._shift
+        elif now > clock.stop + MAX_STEP and abs(time + clock.last_shift - clock.stop) < MAX_STEP:
+            clock.shift = clock.last_shift  # the step back was a wrong time stamp
+
+
+@dataclass
+class _StreamClock:
+    """Where one stream is."""
+
+    shift: float = 0.0  # s, added to its time stamps
+    last_shift: float = 0.0  # s, before the last step back
+    stop: float = -math.inf  # s, end of the last packet in the order of decoding
+    before: float = -math.inf  # s, end of the packet before it
+
+
+def _duration(packet: Packet) -> float:
+    """Return the seconds of a packet: as stated, else by the average rate of its video, else 0."""
+    rate = packet.stream.average_rate if isinstance(packet.stream, VideoStream) else None
+    return float((packet.duration or 0) * packet.time_base) or (1 / float(rate) if rate else 0.0)
 
 
 @overload

@@ -3,16 +3,18 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
 import pytest
+from av import Packet
 from av.stream import Disposition
 
-from avfer.container import read_packets
+from avfer.container import ContinuousTimes, read_packets
 from avfer.errors import MediaError
 from avfer.media import probe
-from tests.media_maker import cut_off, rewrite, spoil, stripes, tone, write_clip
+from tests.media_maker import TICK, cut_off, rewrite, spoil, stripes, tone, write_clip
 
 
 @pytest.mark.parametrize(
@@ -186,11 +188,48 @@ def test_frames_of_absurd_size_are_refused(tmp_path: Path, monkeypatch: pytest.M
         probe(clip)
 
 
+def moved(path: Path, *stamps: tuple[Literal["audio", "video"], float | None]) -> list[float]:
+    """Return the times (s) to which `ContinuousTimes` moves packets of a file that state these times."""
+    times, found = ContinuousTimes(), list[float]()
+    with av.open(str(path)) as container:
+        first = {packet.stream.type: packet for packet in container.demux() if packet.size}
+        for kind, time in stamps:
+            packet = Packet(b"frame")
+            packet.stream, packet.time_base, packet.duration = first[kind].stream, TICK, round(0.04 / TICK)
+            packet.dts = packet.pts = None if time is None else round(time / TICK)
+            times.move(packet)
+            found += [] if packet.pts is None else [round(float(packet.pts * TICK), 6)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("times", "wanted"),
+    [
+        ([5.0, 5.04, 0.0, 0.04, 0.08], [5.0, 5.04, 5.08, 5.12, 5.16]),  # joined
+        ([5.0, 5.04, 0.0, 0.04, 0.0, 0.04], [5.0, 5.04, 5.08, 5.12, 5.08, 5.12]),  # a step back of less than a second
+        ([5.0, 5.04, 0.0, 2.0, 2.04, 0.0], [5.0, 5.04, 5.08, 7.08, 7.12, 7.16]),  # joined twice, with a gap
+        ([5.0, 5.04, 1.0, 5.12, 5.16], [5.0, 5.04, 5.08, 5.12, 5.16]),  # one wrong time stamp
+        ([5.0, 5.04, 900.0, 5.12, 5.16], [5.0, 5.04, 900.0, 5.12, 5.16]),
+        ([5.0, 5.04, None, 70.0, 70.04], [5.0, 5.04, 70.0, 70.04]),  # a gap
+    ],
+)
+def test_time_stamps_that_begin_anew_continue(tmp_path: Path, times: list[float | None], wanted: list[float]):
+    clip = write_clip(tmp_path / "a.ts", stripes(9), codec="mpeg2video")
+    assert moved(clip, *(("video", time) for time in times)) == wanted
+
+
+def test_where_time_stamps_begin_anew_all_streams_move_by_the_same_seconds(tmp_path: Path):
+    clip = write_clip(tmp_path / "a.ts", stripes(9), codec="mpeg2video", sound=tone(0.2))
+    before = ("video", 9.86), ("video", 9.9), ("audio", 9.96), ("audio", 10.0)
+    after = ("video", 0.1), ("audio", 0.0), ("video", 0.14), ("audio", 0.04)
+    assert moved(clip, *before, *after)[4:] == [10.04, 9.94, 10.08, 9.98]
+
+
 class LateStream:
     """A container in which a stream appears that PyAV does not know, so that reading its end fails."""
 
     def __init__(self, container: av.container.InputContainer) -> None:
-        self._container = container
+        self._container, self.format, self.streams = container, container.format, container.streams
 
     def demux(self, *streams: av.VideoStream) -> Iterator[av.Packet]:
         yield from self._container.demux(*streams)

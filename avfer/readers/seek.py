@@ -12,12 +12,11 @@ from pathlib import Path
 
 from av import Packet
 
-from avfer.container import open_container, read_packets, video_stream
+from avfer.container import INDEXED_FORMATS, open_container, read_packets, video_stream
 from avfer.media import VideoFacts, probe
 from avfer.readers.pyav import AvPicture, decode_all
 
 MIN_START = 5.0  # s; before that a seek saves nothing
-FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}  # with an index of key frames and exact time stamps
 CODECS = {"h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mjpeg"}  # one frame for each packet that is shown
 
 
@@ -55,7 +54,7 @@ def find_key_frame(path: Path, video: VideoFacts, start: float) -> KeyFrame | No
         return None
     with open_container(path) as container:
         stream = video_stream(container)
-        if stream is None or container.format.name not in FORMATS:
+        if stream is None or container.format.name not in INDEXED_FORMATS:
             return None
         shown: list[int] = []  # time stamps of the packets before `start`
         keys: list[int] = []

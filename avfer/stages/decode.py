@@ -60,10 +60,11 @@ class VideoState:
 class DecodeVideo:
     """Output the frames of a clip with their presentation times; without video, the ticks of a fixed clock.
 
-    Times are seconds after the first frame of the file. A frame whose time goes backwards keeps its place and its
-    time. Frames are upright; those of another size than the first are scaled to it. A frame is marked `corrupt` if the
-    decoder flags it or lost frames before it. A clip without video has ticks at 25 Hz from its first sample to its end,
-    apart from gaps of more than a minute.
+    Times are seconds after the first frame of the file. Where time stamps begin anew, as in parts of a recording that
+    were joined, times continue; a single frame whose time goes backwards keeps its place and its time. Frames are
+    upright; those of another size than the first are scaled to it. A frame is marked `corrupt` if the decoder flags it
+    or lost frames before it. A clip without video has ticks at 25 Hz from its first sample to its end, apart from gaps
+    of more than a minute.
 
     Every frame is output unless an option leaves it out: `every` keeps the frames with the numbers 0, `every`,
     2 * `every`, ...; `fps` keeps the first frame of each 1 / `fps` seconds; `start_at` and `stop_at` keep the frames

@@ -194,6 +194,24 @@ def test_time_stamps_that_jump_by_days_are_an_error(tmp_path: Path):
         decode_video(clip)
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.mpg"])
+def test_parts_of_a_recording_that_were_joined_follow_one_another(tmp_path: Path, name: str):
+    """Surveillance cameras and recorders of television begin each part at 0 again."""
+    click = np.zeros((1, 88200), np.float32)
+    click[0, 44100:44140] = 0.9
+    single = write_clip(tmp_path / name, stripes(50), codec="mpeg2video", sound=click)
+    joined = tmp_path / f"joined{single.suffix}"
+    joined.write_bytes(single.read_bytes() * 2)
+    times, corrupt, pixels = frames_of(decode_video(joined, [0.5, 1.99, 2.5]))
+    assert numbers(pixels) == [*range(50), *range(50)] and not corrupt.any()
+    assert (np.diff(times) > 0.02).all() and times[50] == pytest.approx(2.0, abs=0.05)
+    parts = decode_audio(joined, [1.5, 2.5])
+    samples = sound_of(parts)
+    peaks = [np.abs(samples[:32000]).argmax(), 32000 + np.abs(samples[32000:]).argmax()]
+    begin = parts[-1].start - parts[-1].first / 16000
+    assert begin + np.array(peaks) / 16000 == pytest.approx([1.01, times[50] + 1.01], abs=0.02)
+
+
 def test_the_first_of_two_video_streams_is_decoded(tmp_path: Path):
     clip = write_clip(tmp_path / "two.mp4", stripes(), more_frames=[stripes(5, 32, 32)])
     assert frames_of(decode_video(clip))[2].shape == (12, 64, 96, 3)
