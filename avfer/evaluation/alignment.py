@@ -39,6 +39,7 @@ class AlignedPredictions:
     filled: dict[str, np.ndarray]  # column -> (T,) bool: the step has no row of its own and repeats another value
     step: float | None = None  # s between two steps; None if it is unknown
     other_faces: int = 0  # rows of further faces on the same frames, which are ignored
+    length: float | None = None  # last row of the table over the last step, in frames or s; None if it is unknown
     unit_scale: str = ""  # of the action units: "activation", "occurrence", or "" if the table does not state it
 
     @classmethod
@@ -100,6 +101,7 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
     given = {column: np.where(own, cells[column][index], np.nan) if len(rows) else nothing for column in columns}
     step, other_faces = _step_length(example, rows), len(table) - len(rows)
     found = AlignedPredictions.from_values(example, given, step, other_faces)
+    found = replace(found, length=_relative_length(wanted, available))
     return found if len(example) > 1 else _fill_only_step(found, cells, np.abs(available - wanted))
 
 
@@ -227,6 +229,16 @@ def _step_length(example: Example, rows: pd.DataFrame) -> float | None:
     seconds = np.diff(timed["time_s"]) / np.diff(timed["frame"])  # of one frame
     step = float(np.median(seconds)) * frames_between_steps(example) if len(seconds) else 0.0
     return step if step > 0 else None
+
+
+def _relative_length(wanted: np.ndarray, available: np.ndarray) -> float | None:
+    """Return the last frame or time of a table over that of the labels; None where one of them has fewer than two.
+
+    wanted: (T,) and available: (N,) frames, or s.
+    """
+    if len(wanted) < 2 or len(available) < 2 or wanted[-1] <= 0:
+        return None
+    return float(available.max() / wanted[-1])
 
 
 def frames_between_steps(example: Example) -> float:

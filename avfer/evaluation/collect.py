@@ -18,6 +18,7 @@ from avfer.evaluation.prediction_sources import THRESHOLD_MISSING
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally, ScoredExample
 
 MAX_LISTED = 10  # names that a message lists
+SAME_LENGTH = 0.02  # by which a table may be shorter or longer than the labels, as a share of their length
 NEUTRAL = "neutral"
 
 Tally = DimensionTally | ExpressionTally | ActionUnitTally
@@ -41,6 +42,8 @@ class Collected:
     unpredicted: dict[Kind, list[str]] = field(default_factory=dict[Kind, list[str]])  # their ids, without predictions
     unit_labels: dict[str, int] = field(default_factory=dict[str, int])  # action unit -> number of its labels
     missing_pictures: dict[Kind, int] = field(default_factory=dict[Kind, int])  # labelled pictures without a file
+    shorter: list[str] = field(default_factory=list[str])  # ids of recordings whose table ends before their labels
+    longer: list[str] = field(default_factory=list[str])  # whose table has more frames than are labelled one by one
     other_faces: int = 0  # rows of further faces on a frame, which are ignored
 
     @property
@@ -71,6 +74,7 @@ def collect(config: EvalConfig, predictions: Iterable[AlignedPredictions]) -> Co
     for aligned in predictions:
         found.examples += 1
         found.other_faces += aligned.other_faces
+        _compare_lengths(found, aligned)
         for kind in kinds_of(aligned.example):
             _add(config, found, kind, aligned)
     for kind in list(found.tallies):
@@ -137,6 +141,18 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
         tally.add(scored)
     except MetricError as error:
         raise DatasetError(f"{example.id}, {kind}: {error}") from error
+
+
+def _compare_lengths(found: Collected, aligned: AlignedPredictions) -> None:
+    """List a recording whose table and labels may be of different frame rates or videos, as they differ in length."""
+    frames, name = aligned.example.frames, aligned.example.id
+    if aligned.length is None:
+        return
+    if aligned.length < 1 - SAME_LENGTH:
+        found.shorter.append(name)
+    every_frame = frames is not None and frames[0] == 0 and frames[-1] == len(frames) - 1
+    if aligned.length > 1 + SAME_LENGTH and every_frame:
+        found.longer.append(name)
 
 
 def _check_unit_range(example: Example, values: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """What limits the meaning of the scores of an evaluation.
 
-Labels that are not scored, steps without predictions, names without a label or a prediction, few recordings behind an
-interval.
+Labels that are not scored or may not fit the tables, steps without predictions, names without a label or a prediction,
+few recordings behind an interval.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,13 @@ from avfer.metrics import Interval
 FEW_GROUPS = 10  # recordings, subjects or pictures; an interval of fewer is unreliable
 ABSENT = "absent in the labels"
 NOT_SCORED = ": not scored"  # end of a note on labels that are left out
+CHECK_RATE = ": check whether both are of one video at one frame rate"  # end of a note on tables of another length
 
 
 def report_warnings(report: EvaluationReport) -> list[str]:
     """Return the warnings of a report as sentences, the most important first."""
     of_names = [*_absent_names(report), *_unpredicted_names(report)]
-    return [*_unscored_labels(report), *_filled_steps(report), *of_names, *_few_groups(report)]
+    return [*_noted(report), *_filled_steps(report), *of_names, *_few_groups(report)]
 
 
 def name_notes(names: Sequence[str], support: np.ndarray, never_predicted: Sequence[str]) -> list[str]:
@@ -43,9 +44,11 @@ def absent_note(names: Sequence[str], support: np.ndarray) -> str:
     return f"{absent} of {len(names)} absent, F1 0 each" if absent else ""
 
 
-def _unscored_labels(report: EvaluationReport) -> Iterator[str]:
-    """Yield each note on labels that are left out, with the number of recordings or pictures."""
-    yield from (f"{note} ({count})" for note, (count, _) in report.notes.items() if note.endswith(NOT_SCORED))
+def _noted(report: EvaluationReport) -> Iterator[str]:
+    """Yield each note on labels that are left out or may not fit, with the number of recordings or pictures."""
+    for note, (count, place) in report.notes.items():
+        if note.endswith((NOT_SCORED, CHECK_RATE)):
+            yield f"{note} ({count}{f', the first: {place}' if place else ''})"
 
 
 def _filled_steps(report: EvaluationReport) -> Iterator[str]:

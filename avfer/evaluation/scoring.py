@@ -29,7 +29,7 @@ from avfer.evaluation.protocol_facts import protocol_facts
 from avfer.evaluation.published_results import OtherProtocol, PublishedTable, challenge_score, compare
 from avfer.evaluation.report_rendering import render_html, render_markdown
 from avfer.evaluation.report_sections import headline_rows, report_sections, report_title
-from avfer.evaluation.report_warnings import NOT_SCORED
+from avfer.evaluation.report_warnings import CHECK_RATE, NOT_SCORED
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally
 from avfer.local_paths import local_path
 
@@ -196,6 +196,9 @@ def _collect_notes(corpus: Corpus, found: Collected, others: Sequence[OtherProto
     notes = {note: (count, corpus.notes.places[note][0]) for note, count in corpus.notes.counts.items()}
     if found.other_faces:
         notes["rows of further faces on a frame: left out"] = (found.other_faces, "")
+    for how, names in (("ends before the last label", found.shorter), ("has more frames than labels", found.longer)):
+        if names:
+            notes[f"recordings whose table {how}{CHECK_RATE}"] = (len(names), names[0])
     for kind, names in found.unpredicted.items():
         notes[f"recordings without any prediction of {kind.replace('_', ' ')}"] = (len(names), names[0])
     for kind, count in found.missing_pictures.items():

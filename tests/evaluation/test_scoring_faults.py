@@ -11,6 +11,7 @@ import avfer
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.evaluation_config import make_config
 from avfer.evaluation.prediction_sources import OTHER_NAMES
+from avfer.evaluation.report_warnings import report_warnings
 from avfer.evaluation.scoring import score
 from tests.evaluation.toy_corpus import STEPS, Toy, changed, configured, write_truth
 
@@ -95,6 +96,23 @@ def test_an_incomplete_partition_to_fit_on_is_named(tmp_path):
     (write_truth(tmp_path / "tables", Toy(tmp_path), "train", "dev") / "train_2.parquet").unlink()
     with pytest.raises(DatasetError, match=r"post_processing is fitted on train, too: 1 of 3 labelled .* train_2"):
         score(configured(tmp_path, post_processing=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "by", "problem"),
+    [
+        (lambda t: t[t["frame"] < 0.8 * STEPS], "time", "ends before the last label"),
+        (lambda t: t[t["frame"] < 0.8 * STEPS], "frame", "ends before the last label"),
+        (lambda t: pd.concat([t, t.assign(frame=t["frame"] + STEPS)]), "frame", "has more frames than labels"),
+        (lambda t: pd.concat([t, t.assign(time_s=t["time_s"] + 99, frame=t["frame"] + STEPS)]), "time", ""),
+        (lambda t: t[t["frame"] < 0.99 * STEPS], "frame", ""),
+    ],
+)
+def test_tables_of_another_length_than_the_labels_are_named(tmp_path, change, by, problem):
+    changed(write_truth(tmp_path / "tables", Toy(tmp_path)) / "dev_2.parquet", change)
+    warnings = report_warnings(score(configured(tmp_path, options={"by": by})))
+    found = [warning for warning in warnings if "at one frame rate (1, the first: dev_2)" in warning]
+    assert len(found) == bool(problem) and all(f"recordings whose table {problem}: check" in one for one in found)
 
 
 def test_a_damaged_table_raises_an_error(tmp_path):
