@@ -10,6 +10,11 @@ output; type checker and pipeline builder read the same annotations. There are t
 Everything else is optional. A stage declares it by implementing one of the protocols below; the builder and the
 pipeline test for the protocol and for nothing else. A whole stage, which a YAML names as `my_package.stages:DropSmall`:
 
+    from dataclasses import dataclass
+
+    from avfer.rows import select
+    from avfer.types import FaceTracks
+
     @dataclass
     class DropSmall:
         min_side: float = 60.0  # px

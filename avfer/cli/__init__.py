@@ -5,7 +5,6 @@ imported inside the commands, so that `--help` answers at once.
 """
 
 import errno
-import os
 import signal
 import sys
 import traceback
@@ -99,6 +98,8 @@ def doctor() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code. Tracebacks are printed only if AVFER_DEBUG is set.
 
+    If the program that reads the output has ended, such as `head`, typer ends this one silently, with code 1.
+
     arguments: without the name of the program; None: those of this process.
     """
     signal.signal(signal.SIGINT, _stop)
@@ -112,9 +113,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _leave(str(error), USAGE)
     except AvferError as error:
         _leave(str(error), FAILED)
-    except BrokenPipeError:  # the program that reads our output has ended, for example `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
     except OSError as error:
         if error.errno not in REFUSED_PATHS:
             _leave(describe_unexpected(error), FAILED)

@@ -83,7 +83,9 @@ NumbersOnly = Annotated[
 StageSettings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="STAGE.OPTION=VALUE", help="Change an option of the pipeline; can be given several times."
+        "--set",
+        metavar="STAGE.OPTION=VALUE",
+        help="Change an option of the pipeline (avfer pipelines show PIPELINE lists them); can be given several times.",
     ),
 ]
 Threads = Annotated[

@@ -76,10 +76,12 @@ class FindSpeakers:
     ) -> tuple[SpeakerState, JointFeatures]:
         """Return the rows whose whole window is known; at the end of the clip all remaining ones.
 
-        Raises ConfigError if the features have no speech.
+        Raises ConfigError if the features have no speech, or have `speaking` already.
         """
         if "speech" not in features.activity_names:
             raise ConfigError("find_speakers: the features have no speech; add mask_voice before this stage")
+        if "speaking" in features.activity_names:
+            raise ConfigError("find_speakers: the features have `speaking` already; use this stage once")
         rows = concat([state.features, features]) if state.features else features
         mouths = MouthRows(measures.faces, mouth_opening(measures.landmarks))
         mouths = concat([state.mouths, mouths]) if state.mouths else mouths

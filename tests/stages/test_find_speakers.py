@@ -145,3 +145,11 @@ def test_features_without_speech_are_an_error_that_names_the_stage():
     rows, measures = both(REST, TALK, np.ones(COUNT))
     with pytest.raises(ConfigError, match="add mask_voice before this stage"):
         speakers(joint(rows.faces), measures)
+
+
+def test_a_second_stage_is_an_error_and_no_second_column():
+    rows, measures = both(REST, TALK, np.ones(COUNT))
+    once = speakers(rows, measures)
+    assert once.activity_names == ("speech", "speaking")
+    with pytest.raises(ConfigError, match="`speaking` already; use this stage once"):
+        speakers(once, measures)
