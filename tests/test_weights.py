@@ -91,6 +91,13 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
         load_into(AverLite(), *locate("aver_lite", str(path)))
 
 
+def test_a_file_of_another_network_is_said_to_be_one(tmp_path: Path) -> None:
+    torch.save(create("efficientface").state_dict(), tmp_path / "f.pth")
+    hint = "; the file seems to be of another network, or to name its tensors otherwise"
+    with pytest.raises(WeightsError, match=f"does not fit dan: tensors .*{hint}$"):
+        create("dan", weights=tmp_path / "f.pth")
+
+
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_weights_with_a_non_finite_value_are_refused(tmp_path: Path, value: float) -> None:
     tensors = load_file(BUILT_IN)

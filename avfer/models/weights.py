@@ -39,6 +39,7 @@ URLS = ("https://", "http://", "file://")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 TIMEOUT = 60.0  # s without a byte, after which a download fails
 MAX_LISTED = 40  # names of tensors that a message lists
+MIN_COMMON = 0.1  # share of a network's tensors in a file, below which it seems to be of another network
 UNTRAINED: dict[str, Any] = {  # facts of the embedded weights that a fresh network does not share
     "description": "",
     "head": None,
@@ -196,9 +197,11 @@ def fill(
         "of another shape": sorted(f"{in_file(name)} {found[name]} for {wanted[name]}" for name in wrong),
         "with NaN or infinite values": sorted(map(in_file, non_finite)),
     }
+    is_other = len(common) < len(wanted) * MIN_COMMON
     parts = [f"{len(names)} {what} ({shortened(names, MAX_LISTED)})" for what, names in problems.items() if names]
     if parts:
-        raise WeightsError(f"{prefix}: tensors {'; '.join(parts)}")
+        hint = "; the file seems to be of another network, or to name its tensors otherwise" if is_other else ""
+        raise WeightsError(f"{prefix}: tensors {'; '.join(parts)}{hint}")
     module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, strict=False)
 
 
