@@ -11,6 +11,8 @@ from avfer.datasets.corpus import open_corpus
 from avfer.models.card import Card
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.stages.add_measures import AddMeasures
+from avfer.stages.find_speakers import FindSpeakers
+from avfer.stages.mask_voice import MaskVoice
 from avfer.training.training_config import TrainConfig
 
 Delays = tuple[float, float]  # s, of valence and of arousal
@@ -46,7 +48,7 @@ def _pipeline_settings(config: TrainConfig, card: Card, weights: Path) -> tuple[
 
     A whole network replaces the stages of each of its inputs, and the pipeline of the voice is taken for one that
     reads no faces. The pipeline ends before measures are added: measured action units replace those of the model, and
-    cannot be scored without a threshold.
+    cannot be scored without a threshold. A network that was trained end to end reads all sound, as in training.
     """
     is_whole = kind_of(config.model) != "affect model"
     reads_faces = not is_whole or "face" in card.inputs or not card.inputs
@@ -57,6 +59,9 @@ def _pipeline_settings(config: TrainConfig, card: Card, weights: Path) -> tuple[
     for use, option, network, file in _replaced(config, card, weights, is_whole):
         if use in stages:
             changes |= {f"settings.{stages[use]}.{option}": network, f"settings.{stages[use]}.weights": str(file)}
+    if "voice" in card.inputs and (is_whole or config.backbone is not None):
+        masks = [stage.name for stage in spec.stages if find("stage", stage.use) in {MaskVoice, FindSpeakers}]
+        changes |= {f"settings.{name}.threshold": 0 for name in masks}
     if (output := _before_measures(spec)) != spec.output:
         changes["settings.output"] = output
     return pipeline, changes

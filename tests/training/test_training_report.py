@@ -68,6 +68,14 @@ def test_a_trained_backbone_and_a_whole_network_replace_their_stages(tmp_path):
     assert words(tmp_path, voice, model="aver_voice")[:2] == ["--pipeline", "voice"]
 
 
+def test_a_network_trained_end_to_end_reads_all_sound_when_it_is_scored(tmp_path):
+    card = CARD.model_copy(update={"inputs": {"face": 8, "voice": 8}})
+    masks = {"settings.spoken.threshold=0", "settings.speakers.threshold=0"}
+    assert masks <= set(words(tmp_path, card, backbone={"name": "aver_lite"}))
+    assert not masks & set(words(tmp_path, card)), "features are masked before training too"
+    assert not masks & set(words(tmp_path, backbone={"name": "aver_lite"})), "the card states no voice"
+
+
 def test_measured_action_units_are_not_scored(tmp_path):
     """They replace those of the trained model, and have no limit from which a unit is present."""
     assert words(tmp_path, pipeline="vision")[-1:] == NO_MEASURES

@@ -54,6 +54,10 @@ from avfer.training.start_files import check_start_files
 from avfer.training.training_config import AUGMENTATIONS, Augmentation, Target, TrainConfig
 
 BACKBONE = "backbone.safetensors"  # beside the weights of the affect model that reads it
+ALL_SOUND = (
+    "It learned from all sound, also where nobody speaks: a pipeline needs spoken.threshold=0, and speakers.threshold=0"
+    " if it has that stage."
+)
 ORDER: tuple[Target, ...] = ("valence_arousal", "expression", "action_units")  # of the scores
 
 
@@ -166,11 +170,12 @@ def sequence_task(config: TrainConfig, resume: bool, progress: ReportProgress) -
     delays = _delays(config, train, dev)
     if not is_end_to_end and config.weights is None:
         standardise(model, train)
+    notes = [_delay_note(delays), ALL_SOUND if is_end_to_end and setup.created.card.inputs.get("voice") else ""]
     card = trained_card(
         setup.created.card,
         corpus,
         config,
-        _delay_note(delays),
+        " ".join(filter(None, notes)),
         below=True,
         classes=list(names.classes),
         action_units=list(names.action_units) or setup.created.card.action_units,

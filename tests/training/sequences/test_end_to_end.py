@@ -72,6 +72,7 @@ def test_the_voice_is_learned_beside_the_face(clips, tmp_path):
     trained = train(settings(clips, tmp_path, with_voice=True, epochs=6))
     assert trained.scores["ccc_valence"] > 0.6
     assert trained.scores["ccc_arousal"] > 0.6
+    assert "learned from all sound" in read_card(trained.weights.with_suffix(".json")).description
 
 
 def test_half_precision_learns_and_keeps_labels_and_times_in_float32(clips, tmp_path, monkeypatch):
