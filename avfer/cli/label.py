@@ -178,7 +178,8 @@ def _print_status(folder: Path, as_json: bool) -> None:
     print(f"clips    {corpus.clips}: {corpus.done} done, {corpus.failed} failed, {corpus.left} left")
     print(f"rows     {corpus.rows} in {corpus.bytes / 1e6:.1f} MB, from {clock(corpus.media_seconds)} of media")
     runs = f"{current.running or 'no'} active run{'s' * (current.running > 1)}"
-    print(f"rate     {current.pace.clips * 60:.1f} clips/min recently; {runs}")
+    pace = f"{current.pace.clips * 60:.1f} clips/min recently" if current.pace.clips else "unknown"
+    print(f"rate     {pace}; {runs}")
     print(f"left     {clock(left) if left is not None else 'unknown'}")
 
 

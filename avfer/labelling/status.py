@@ -1,6 +1,7 @@
 """How far the labelling of a corpus is, from its plan and markers alone: no table is opened."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +23,10 @@ RECENT = 200  # clips, finished last, from which the rate is taken
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the last RECENT clips were labelled, by all runs together, from the times in their markers."""
+    """How fast the last RECENT clips were labelled, by all runs together, from the times in their markers.
+
+    Time in which no clip was being labelled does not count, such as the days between two runs.
+    """
 
     clips: float = 0.0  # per second
     bytes: float = 0.0  # of media per second
@@ -107,14 +111,14 @@ def status(folder: Path) -> LabelStatus:
     Raises ConfigError if the folder has no labels.
     """
     store = open_store(folder)
-    corpus, recent = CorpusStatus(run=_run(store)), list[tuple[float, int]]()
+    corpus, recent = CorpusStatus(run=_run(store)), list[tuple[float, float, int]]()
     for _, _, clips in clip_states(store):
         for entry, state, marker in clips:
             corpus.count(entry, state, marker)
             if state is ClipState.DONE:
                 add = heappush if len(recent) < RECENT else heappushpop
-                add(recent, (marker["finished"], entry.size))
-    return LabelStatus(corpus, len(active_locks(store.locks)), _pace(sorted(recent)))
+                add(recent, (marker["finished"], marker["seconds"], entry.size))
+    return LabelStatus(corpus, len(active_locks(store.locks)), _pace(recent))
 
 
 def write_totals(store: Store) -> CorpusStatus:
@@ -181,9 +185,10 @@ def _run(store: Store) -> Marker:
     return read_marker(store.run_marker) or {}
 
 
-def _pace(recent: list[tuple[float, int]]) -> Pace:
-    """Return the pace of clips that finished at some times (s since 1970, ascending) with some sizes (bytes)."""
-    span = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
-    if span <= 0:
-        return Pace()
-    return Pace((len(recent) - 1) / span, sum(size for _, size in recent[1:]) / span)
+def _pace(recent: list[tuple[float, float, int]]) -> Pace:
+    """Return the pace of clips: (when each finished, s since 1970; how long it took, s; its size, bytes)."""
+    busy, until = 0.0, -math.inf
+    for begin, end in sorted((finished - seconds, finished) for finished, seconds, _ in recent):
+        busy += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return Pace(len(recent) / busy, sum(size for *_, size in recent) / busy) if busy > 0 else Pace()

@@ -40,17 +40,19 @@ def test_status_counts_what_is_done_failed_and_left(out):
     assert corpus.rows == sum(len(table) for name, table in labels(out).items() if "new" not in name)
 
 
-def test_time_remaining_follows_from_the_bytes_left_and_the_recent_pace(out, tmp_path):
-    now = time.time()
-    sizes = {}
-    for number, name in enumerate(("a.mp4", "b.mp4", "s/c.mp4", "s/d.mp4", "s/e.mp4")):
+def test_time_remaining_follows_from_the_bytes_left_and_the_pace_without_pauses(out, tmp_path):
+    now, done = time.time(), ("a.mp4", "b.mp4", "s/c.mp4", "s/d.mp4", "s/e.mp4")
+    finished = (-86400.0, -86399.0, 4.0, 5.0, 8.0)  # two workers: 5 s on the day before, then 8 s without a pause
+    for name, seconds in zip(done, finished, strict=True):
         marker = out / f"done/{name}.json"
-        marker.write_text(json.dumps(json.loads(marker.read_text()) | {"finished": now + 2.0 * number}))
-        sizes[name] = (tmp_path / "corpus" / name).stat().st_size
+        times = {"finished": now + seconds, "seconds": 4.0}
+        marker.write_text(json.dumps(json.loads(marker.read_text()) | times))
     current = status(out)
-    assert current.pace.clips == pytest.approx(0.5)
-    left = sum((tmp_path / "corpus" / name).stat().st_size for name in ("new1.mp4", "new2.mp4"))
-    assert current.seconds_left == pytest.approx(left / ((sum(sizes.values()) - sizes["a.mp4"]) / 8.0))
+    assert current.pace.clips == pytest.approx(5 / 13)
+    size, left = (
+        sum((tmp_path / "corpus" / name).stat().st_size for name in names) for names in (done, ("new1.mp4", "new2.mp4"))
+    )
+    assert current.seconds_left == pytest.approx(left / (size / 13))
 
 
 def test_status_opens_no_table(out, monkeypatch):
