@@ -192,7 +192,8 @@ def mono(frame: AudioFrame) -> np.ndarray:
     Integers are scaled to [-1, 1). Of floats, NaN becomes 0 and infinities become 1 and -1.
     """
     channels = _channels(frame)
-    return _scaled(channels.mean(axis=0, dtype=np.float64), channels.dtype)
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        return _scaled(channels.mean(axis=0, dtype=np.float64), channels.dtype)
 
 
 def _one_channel(media: Media, frame: AudioFrame, channel: Channel) -> np.ndarray:

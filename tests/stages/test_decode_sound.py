@@ -9,6 +9,7 @@ import soxr
 import torch
 
 from avfer.errors import ConfigError
+from avfer.readers.sound import mono
 from avfer.signal.log_mel import log_mel
 from avfer.stages.decode_audio import DecodeAudio
 from avfer.types import Clip, Span
@@ -95,6 +96,12 @@ def test_repeated_samples_are_dropped(tmp_path: Path):
 
 def test_silence_decodes_to_zeros(tmp_path: Path):
     assert not sound_of(decode_audio(write_clip(tmp_path / "a.mkv", sound=np.zeros(44100)))).any()
+
+
+def test_samples_that_are_no_numbers_become_finite_without_a_warning():
+    samples = np.array([[np.inf, np.nan, np.inf, 0.5], [-np.inf, 0.5, 0.5, 0.5]], np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
+    assert mono(frame).tolist() == [0.0, 0.0, 1.0, 0.5]
 
 
 def test_a_sample_rate_of_0_is_refused():
