@@ -122,6 +122,13 @@ def series_columns(table: pa.Table) -> list[str]:
     ]
 
 
+def check_columns(table: pa.Table, columns: Sequence[str]) -> None:
+    """Raise DatasetError unless a table has all these columns."""
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise DatasetError(f"the table has no column {', '.join(missing)}; give it as avfer run wrote it")
+
+
 def check_series(table: pa.Table, columns: Sequence[str]) -> None:
     """Raise DatasetError unless all these columns are in a table and have numbers; their values may be missing."""
     numbers = [field.name for field in table.schema if pa.types.is_floating(field.type) and field.name != "time_s"]

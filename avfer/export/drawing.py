@@ -12,6 +12,7 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
 from avfer.export.colours import line_colour
+from avfer.export.column_facts import check_columns
 from avfer.export.face_drawing import draw_measures
 from avfer.export.open_eyes import EYE_CLOSED, GAZE_COLUMNS
 from avfer.export.panel_places import place_panel
@@ -26,18 +27,20 @@ WIDTH, HEIGHT = 11, 3.7  # of a panel, in heights of the text; a panel with a lo
 MARGIN = 0.4  # between the left or right edge of a panel and its text, in heights of the text
 MAX_LETTERS = 30  # of the name of an expression
 COLOUR = "colour"  # key of a row with the colour of its person
-COLUMNS = ("frame", "track", *BOX_COLUMNS, "valence", "arousal", "expression")
+NEEDED = ("frame", "track", *BOX_COLUMNS)  # columns
+VALUES = ("person", "valence", "arousal", "expression", *POSE_COLUMNS, *GAZE_COLUMNS, EYE_CLOSED)  # drawn if present
 
 
 def rows_by_frame(table: pa.Table) -> dict[int, list[Row]]:
     """Return the rows of each frame, by the frame's index, with the columns that are drawn and the colour of the face.
 
-    Rows without a frame (audio alone) are left out.
+    Rows without a frame (audio alone) are left out. Raises DatasetError if the table has no frames or boxes.
     """
+    check_columns(table, NEEDED)
     rows: dict[int, list[Row]] = {}
     colours = {label: line_colour(number) for number, label in enumerate(labels_by_presence(table))}
-    measures = [name for name in ("person", *POSE_COLUMNS, *GAZE_COLUMNS, EYE_CLOSED) if name in table.column_names]
-    for row in table.select([*COLUMNS, *measures, *(f"p_{name}" for name in class_names(table))]).to_pylist():
+    values = [name for name in VALUES if name in table.column_names]
+    for row in table.select([*NEEDED, *values, *(f"p_{name}" for name in class_names(table))]).to_pylist():
         if row["frame"] is not None:
             label = person_label(row.get("person"), row["track"])
             rows.setdefault(row["frame"], []).append({**row, COLOUR: colours[label]})
@@ -64,7 +67,7 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row], drawings: Sequence[str] = 
     for row, panel, corner in zip(seen, panels, _panel_corners(seen, panels, picture.size, size // 3), strict=True):
         _draw_panel(pen, corner, panel, row, font, size)
     for row in rows:
-        if row["track"] is None and row["valence"] is not None:
+        if row["track"] is None and row.get("valence") is not None:
             panel = _panel_size(_label(row), font, size)
             left, above = max(0, picture.width - panel[0]), max(0, picture.height - panel[1] - 0.3 * size)
             _draw_panel(pen, (min(size, left), above), panel, row, font, size)
@@ -78,7 +81,7 @@ def _label(row: Row) -> str:
     """
     person = row.get("person")
     name = "voice" if row["track"] is None else f"{row['track'] if person is None else person}"
-    expression = str(row["expression"] or "")
+    expression = str(row.get("expression") or "")
     probability = row.get(f"p_{expression}")
     shown = expression if len(expression) <= MAX_LETTERS else f"{expression[: MAX_LETTERS - 1]}…"
     return f"{name}  {shown} {f'{probability:.0%}' if isinstance(probability, float) else ''}".rstrip()
@@ -127,7 +130,7 @@ def _draw_panel(
     pen.rounded_rectangle(place, radius=size // 3, fill=PANEL, outline=edge, width=max(1, size // 8))
     pen.text((x + size * MARGIN, y + size * 0.1), _label(row), fill=INK, font=font)
     for line, (letter, column) in enumerate((("V", "valence"), ("A", "arousal"))):
-        value = row[column]
+        value = row.get(column)
         if isinstance(value, float):
             _draw_gauge(pen, (x, y + (1.35 + 1.1 * line) * size), letter, value, font, size)
 

@@ -39,7 +39,7 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> pa.Table:
     """Return the table in a file, with the metadata of a Parquet file, or those recorded beside a file of `avfer run`.
 
     columns: those that the caller needs beside REQUIRED.
-    Raises DatasetError if the file cannot be read, is no table of avfer, or lacks one of the columns.
+    Raises DatasetError if the file cannot be read, is no table of avfer, or lacks one of the columns or a time.
     """
     if path.suffix not in READERS:
         raise DatasetError(f"{path} is no table: its name must end in {', '.join(READERS)}")
@@ -57,7 +57,12 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> pa.Table:
             problem = f"is no table of avfer: it {problem} (its columns: {', '.join(table.column_names[:8])})"
         raise DatasetError(f"{path} {problem}; give a table of avfer run or avfer label")
     recorded = {} if path.suffix == ".parquet" else recorded_metadata(path)
-    return _with_types(table.replace_schema_metadata(recorded) if recorded else table, path)
+    table = _with_types(table.replace_schema_metadata(recorded) if recorded else table, path)
+    times = table["time_s"].to_numpy(zero_copy_only=False)
+    if not np.isfinite(times).all():
+        row = int(np.argmin(np.isfinite(times)))
+        raise DatasetError(f"{path} is no table of avfer: row {row} (from 0) has no time in the column time_s")
+    return table
 
 
 def find_tables(path: Path) -> list[Path]:

@@ -32,6 +32,13 @@ def test_a_column_without_numbers_is_an_error(tmp_path, name, column):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["openface", "fex"])
+def test_a_table_without_frames_is_an_error(tmp_path, name):
+    with pytest.raises(DatasetError, match="the table has no column frame; give it as avfer run wrote it"):
+        write(name, TWO.drop_columns(["frame"]), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_rules_of_events_can_be_changed(tmp_path):
     events = read_kinds(["smile.on=0.99", "smile.off=0.98"])
     assert len(pd.read_csv(write("segments", TWO, tmp_path, events=events))) < len(

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from avfer.errors import ConfigError, OutputError
+from avfer.errors import ConfigError, DatasetError, OutputError
 from avfer.export import output_suffix
 from avfer.export.colours import line_colour
 from avfer.export.drawing import draw_rows, rows_by_frame
@@ -121,6 +121,14 @@ def test_pose_and_gaze_are_drawn_on_request_where_the_table_has_them(tmp_path):
     assert np.abs(images["pose"] - images[""]).max() > 100
     assert np.array_equal(images["gaze"], images[""])  # without gaze_pitch_deg there is no direction
     assert np.array_equal(images["pose, gaze"], images["pose"])
+
+
+def test_a_table_without_some_values_is_drawn_and_one_without_boxes_is_an_error():
+    plain, whole = np.full((200, 200, 3), 90, np.uint8), table(1)
+    boxes = whole.select(["clip", "frame", "time_s", "track", "face_x1", "face_y1", "face_x2", "face_y2"])
+    assert np.any(draw_rows(plain, rows_by_frame(boxes)[0]) != plain)
+    with pytest.raises(DatasetError, match="the table has no column face_x2, face_y2; give it"):
+        rows_by_frame(whole.drop_columns(["face_x2", "face_y2"]))
 
 
 def test_values_of_the_voice_are_drawn_on_a_frame_without_a_face():

@@ -59,6 +59,7 @@ def write_text(path: Path, text: str) -> Path:
         ("a.parquet", "nothing", "cannot be read as a table"),
         ("a.csv", "", "cannot be read as a table"),
         ("a.xlsx", "", "its name must end in .parquet, .csv, .jsonl"),
+        ("a.csv", "clip,time_s,track,valence\nx,0.5,1,0\nx,,1,0\n", r"row 1 \(from 0\) has no time in the column"),
         ("a.csv", "clip,time_s,track\nx,0.5,1\n", "has no column valence; give a table of avfer run"),
     ],
 )

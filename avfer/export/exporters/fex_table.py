@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from avfer.atomic import atomic_write
 from avfer.export import beside
-from avfer.export.column_facts import SCALES, action_unit_scale
+from avfer.export.column_facts import SCALES, action_unit_scale, check_columns
 from avfer.export.person_rows import column_numbers
 from avfer.export.text_cells import number_cells, without_formula, write_cells
 
@@ -42,7 +42,11 @@ class FexTable:
         return [beside(path, ".note.txt")]
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
-        """Write the table and the note; the clip itself is not read. Raises OutputError if they cannot be written."""
+        """Write the table and the note; the clip itself is not read.
+
+        Raises DatasetError for a table without frames, OutputError if writing fails.
+        """
+        check_columns(table, ["frame"])
         rows = table.filter(table["frame"].is_valid())
         cells = _cells(rows)
         empty = [""] * len(rows)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from avfer.atomic import atomic_write
 from avfer.export import beside
-from avfer.export.column_facts import NOT_AN_INTENSITY, SCALES, action_unit_scale
+from avfer.export.column_facts import NOT_AN_INTENSITY, SCALES, action_unit_scale, check_columns
 from avfer.export.person_rows import column_numbers
 from avfer.export.single_clip import single_clip
 from avfer.export.text_cells import number_cells, time_cell, write_cells
@@ -65,9 +65,11 @@ class OpenFaceTable:
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the table and the note; the clip itself is not read.
 
-        Raises ConfigError for several clips, as the columns do not name the clip, OutputError if writing fails.
+        Raises ConfigError for several clips, as the columns do not name the clip, DatasetError for a table without
+        frames, OutputError if writing fails.
         """
         single_clip(table)
+        check_columns(table, ["frame"])
         rows = table.filter(table["frame"].is_valid())
         scale = action_unit_scale(table)
         cells = self._cells(rows, scale)
