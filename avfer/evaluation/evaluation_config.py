@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from avfer.catalog import kind_of, place_of
 from avfer.configurations import find_configuration, read_text
 from avfer.datasets.example import Partition
 from avfer.errors import ConfigError, unknown
-from avfer.local_paths import LocalPath
+from avfer.local_paths import LocalPath, local_path
 from avfer.metrics.abaw import FIRST_YEAR, LAST_YEAR
 from avfer.metrics.action_units import OCCURRENCE_THRESHOLD
 from avfer.metrics.ccc import Convention
@@ -53,7 +53,7 @@ class EvalConfig(BaseModel):
     # Year of the ABAW challenge for the score P; None: the last with such a class list.
     challenge: Annotated[Count, Field(ge=FIRST_YEAR, le=LAST_YEAR)] | None = None
     draws: Annotated[Count, Field(ge=1, le=100_000)] = 1000  # of the bootstrap over subjects or recordings
-    output: LocalPath = Path("avfer_eval")  # folder of the report
+    output: Annotated[LocalPath, AfterValidator(local_path)] = Path("avfer_eval")  # folder of the report
     device: str = "auto"
 
     @property

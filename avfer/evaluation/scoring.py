@@ -1,6 +1,7 @@
 """Evaluate a partition of a corpus: open it, get the predictions, align and score them, write the report."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from avfer.evaluation.report_rendering import render_html, render_markdown
 from avfer.evaluation.report_sections import headline_rows, report_sections, report_title
 from avfer.evaluation.report_warnings import CHECK_RATE, NOT_SCORED
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally
-from avfer.local_paths import local_path
+from avfer.local_paths import is_folder, local_path
 
 REPORT_NAME = "report.json"
 
@@ -108,7 +109,13 @@ def _check_partition(corpus: Corpus, partition: Partition) -> None:
 
 
 def _check_folder(config: EvalConfig, corpus: Corpus) -> None:
-    """Raise ConfigError if no folder is configured and the default one holds the report of another corpus."""
+    """Raise ConfigError for a folder that cannot be written, or a default one that holds another corpus's report."""
+    folders = config.output.absolute(), *config.output.absolute().parents
+    nearest = next(path for path in folders if os.path.exists(path))  # noqa: PTH110  (a folder may not be opened)
+    if not is_folder(nearest):
+        raise ConfigError(f"output: {nearest} is a file; choose a folder for the report")
+    if not os.access(nearest, os.W_OK):
+        raise ConfigError(f"output: the folder {nearest} may not be written to; choose another")
     if "output" in config.model_fields_set:
         return
     path = config.output / REPORT_NAME

@@ -122,6 +122,22 @@ def test_a_damaged_table_raises_an_error(tmp_path):
         score(configured(tmp_path))
 
 
+def test_a_folder_that_cannot_be_written_is_an_error_before_any_work(tmp_path, read_only_folder):
+    (tmp_path / "file").touch()
+    for output, message in (
+        (tmp_path / "file" / "out", f"output: {tmp_path / 'file'} is a file; choose a folder"),
+        (read_only_folder / "new" / "out", f"output: the folder {read_only_folder} may not be written to"),
+    ):
+        with pytest.raises(ConfigError) as raised:
+            score(configured(tmp_path, predictions=tmp_path / "absent", output=output))
+        assert str(raised.value).startswith(message)
+
+
+def test_the_home_folder_of_an_output_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert configured(tmp_path, output="~/out").output == tmp_path / "out"
+
+
 def test_the_default_folder_keeps_the_report_of_another_corpus(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_truth(tmp_path / "tables", Toy(tmp_path))
