@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avfer import create
-from avfer.errors import AvferError, ConfigError, WeightsError
+from avfer.errors import AvferError, ConfigError, OutputError, WeightsError
 from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.card import Card
 from avfer.models.card_files import BUILTIN, builtin_card
 from avfer.models.checkpoint_import import import_weights
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import card_of, load_into, locate, save, sha256
+from avfer.models.weights import cache_folder, card_of, load_into, locate, save, sha256
 from avfer.pipeline import load
 
 FREE = ["aver_lite", "voice_lite", "prosody", "prosody_pitch", "gru_lite", "linear_lite"]
@@ -224,6 +224,18 @@ def test_a_wrong_url_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(WeightsError, match=message):
         locate("dan", url)
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").write_text("a file, not a folder")
+    monkeypatch.setenv("AVFER_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(OutputError, match=r"cannot be written: .*; set AVFER_CACHE to a folder that can be written"):
+        locate("aver_lite", f"{BUILT_IN.as_uri()}#sha256={sha256(BUILT_IN)}")
+
+
+def test_the_cache_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVFER_CACHE", "~/models")
+    assert cache_folder() == Path.home() / "models"
 
 
 def test_a_web_page_in_place_of_a_download_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
+
 from avfer.errors import ConfigError, WeightsError
 from avfer.models.card import Card
 from avfer.models.card_files import read_card
 from avfer.models.class_orders import assume, choose, known_orders, num_classes
 from avfer.models.factory import from_tensors
+from avfer.models.network import Network, find_network
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import implied_card, official, save, sha256
 
@@ -37,8 +40,10 @@ def import_weights(
     if _has_card(file):
         card_file = file.with_suffix(".json")
         raise ConfigError(f"{file} is imported already, {card_file} is its card; use it as it is: weights: {file}")
+    if count is not None and "num_classes" not in find_network(name, Network).option_names():
+        raise ConfigError(f"--num-classes {count}: {name} has no classes; leave it out")
     tensors = read_tensors(file)
-    options, _ = official(name, tensors)
+    options, ours = official(name, tensors)
     if count is not None and options.setdefault("num_classes", count) != count:
         raise WeightsError(f"{file} has {options['num_classes']} classes, not {count}; leave --num-classes out")
     card = implied_card(name, options, file)
@@ -49,6 +54,7 @@ def import_weights(
     network = from_tensors(name, tensors, str(file), **options)
     card, notes = _with_classes(card, classes)
     notes += [] if order else _assumed_options(card)
+    notes += _missing_head(ours, tensors)
     sources = [*card.sources, f"imported from {file.name}, sha256 {sha256(file)}"]
     card = card.model_copy(update={"sources": sources})
     return ImportedWeights(save(network, card, output), card, notes)
@@ -86,3 +92,16 @@ def _assumed_options(card: Card) -> list[str]:
         return []
     note = f"the file does not state its corpus; mean and std of {fitting[0].name} are assumed"
     return [f"{note}; else {known_orders(card)}"]
+
+
+def _missing_head(ours: dict[str, Tensor], tensors: dict[str, Tensor]) -> list[str]:
+    """Return a note if zeros replace a head that the file lacks.
+
+    tensors: name -> tensor of the file; ours: the same under avfer's names, and those that replace missing ones.
+    """
+    in_file = {id(tensor) for tensor in tensors.values()}
+    added = [name for name, tensor in ours.items() if id(tensor) not in in_file and tensor.is_floating_point()]
+    zeros = sorted(name for name in added if not ours[name].any())
+    if not zeros:
+        return []
+    return [f"the file lacks {', '.join(zeros)}: all classes are equally likely until the network is trained"]

@@ -38,6 +38,7 @@ from avfer.models.tensor_files import describe_other_file, read_tensors
 URLS = ("https://", "http://", "file://")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 TIMEOUT = 60.0  # s without a byte, after which a download fails
+CACHE_HINT = "set AVFER_CACHE to a folder that can be written, or download the file and name its path"
 MAX_LISTED = 40  # names of tensors that a message lists
 MIN_COMMON = 0.1  # share of a network's tensors in a file, below which it seems to be of another network
 UNTRAINED: dict[str, Any] = {  # facts of the embedded weights that a fresh network does not share
@@ -265,7 +266,7 @@ def packaged_files(network: object) -> dict[str, str]:
 
 def cache_folder() -> Path:
     """Return the user's cache: AVFER_CACHE if it is set, else ~/.cache/avfer. It need not exist."""
-    return Path(os.environ.get("AVFER_CACHE") or Path.home() / ".cache" / "avfer")
+    return Path(os.environ.get("AVFER_CACHE") or "~/.cache/avfer").expanduser()
 
 
 def _download(url: str) -> Path:
@@ -277,7 +278,7 @@ def _download(url: str) -> Path:
     path = cache_folder() / digest / (Path(urlsplit(address).path).name or "weights")
     if path.exists():
         return path
-    with atomic_rename(path) as part:
+    with atomic_rename(path, CACHE_HINT) as part:
         try:
             with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, part.open("wb") as file:
                 shutil.copyfileobj(answer, file)

@@ -5,10 +5,11 @@ import copy
 import pytest
 import torch
 
-from avfer.errors import WeightsError
+from avfer.errors import ConfigError, WeightsError
 from avfer.losses.pf_vit_losses import hinge_discriminator
 from avfer.models.backbones.mae import Mae
 from avfer.models.backbones.pf_vit import PfVit
+from avfer.models.checkpoint_import import import_weights
 from avfer.models.factory import create, from_tensors
 from avfer.models.weights import card_of
 
@@ -144,6 +145,23 @@ def test_files_of_ours_imply_their_options(options):
     }
     card = card_of("pf_vit", **PfVit.from_official(network.state_dict())[0])
     assert card.options == card_of("pf_vit", size="tiny", **options).options
+
+
+def test_an_import_without_a_head_is_noted(tmp_path):
+    torch.manual_seed(0)
+    baseline = PfVit(size="tiny", separator=False).state_dict()
+    torch.save({"model": baseline}, tmp_path / "whole.pth")
+    torch.save({"model": {n: t for n, t in baseline.items() if not n.startswith("head.")}}, tmp_path / "encoder.pth")
+    note = "the file lacks head.bias, head.weight: all classes are equally likely until the network is trained"
+    for file, noted in (("whole.pth", False), ("encoder.pth", True)):
+        notes = import_weights("pf_vit", tmp_path / file, tmp_path / "o.safetensors", classes="raf_db").notes
+        assert notes == [note] * noted
+
+
+def test_a_network_without_classes_is_imported_without_their_number(tmp_path):
+    torch.save(Mae(size="tiny").state_dict(), tmp_path / "f.pth")
+    with pytest.raises(ConfigError, match="--num-classes 7: mae has no classes; leave it out"):
+        import_weights("mae", tmp_path / "f.pth", tmp_path / "o.safetensors", count=7)
 
 
 def test_a_pre_training_file_becomes_a_baseline_with_a_head_of_zeros(crops):
