@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avfer.container import MAX_STEP
 from avfer.types import VoiceFeatures
 
 
@@ -61,8 +62,8 @@ class VoiceSeries:
         return VoiceSeries(values, times, voice.start, voice.stop, voice.last, silent)
 
     def since(self, time: float) -> "VoiceSeries":
-        """Return the series without the rows that no moment from `time` (s) on needs."""
-        first = max(0, int(np.searchsorted(self.times, time, side="right")) - 1)
+        """Return the series without the rows that no moment from MAX_STEP before `time` (s) on needs."""
+        first = max(0, int(np.searchsorted(self.times, time - MAX_STEP, side="right")) - 1)
         values, times, silent = self.values[first:].clone(), self.times[first:], self.silent[first:]
         return replace(self, values=values, times=times, silent=silent)
 

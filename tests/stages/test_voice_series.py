@@ -54,11 +54,15 @@ def test_a_moment_is_final_up_to_the_newest_window_and_before_the_sound():
 
 def test_the_windows_on_both_sides_of_a_moment_are_kept():
     silent = (False, True, True)
-    for time, kept in ((0.0, [1, 2, 4]), (1.5, [1, 2, 4]), (2.0, [2, 4]), (3.0, [2, 4]), (9.0, [4])):
+    for time, kept in ((0.0, [1, 2, 4]), (2.5, [1, 2, 4]), (3.0, [2, 4]), (4.0, [2, 4]), (9.0, [4])):
         rest = series(silent=silent).since(time)
         assert rest.times.tolist() == kept
         assert rest.silent.tolist() == list(silent[-len(kept) :])
         assert (rest.start, rest.stop, rest.last) == (0.5, 5.0, True)
+
+
+def test_a_frame_may_be_up_to_a_second_earlier_than_the_one_before_it():
+    assert at(series().since(2.5), 1.6) == at(series(), 1.6) == [16]
 
 
 def test_further_rows_follow_and_bring_the_end_of_the_sound():
