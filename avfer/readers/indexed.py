@@ -5,6 +5,7 @@ so are files whose frames they count or time differently. They conceal damage in
 readers mark no frame as corrupt.
 """
 
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from avfer.readers.seek import is_hidden
 FETCH = 8  # frames fetched at once at most
 FETCH_BYTES = 24_000_000  # of their pixels at most, but at least one frame
 UNINDEXED = {"mpeg", "mpegts", "mpegvideo", "image2"}  # formats whose frames by number are wrong
+LOG_PLACE = re.compile(r"^\[[\d:]+\] \S+:\d+: ")  # time and line of source code with which errors of decord begin
 Fetch = Callable[[list[int]], np.ndarray]  # numbers of consecutive frames -> (N, H, W, 3) uint8 RGB
 
 
@@ -104,6 +106,7 @@ def _refusing(path: Path, reader: str) -> Generator[None]:
         yield
     except Exception as error:
         reason = str(error) if isinstance(error, AvferError) else str(error).strip().partition("\n")[0]
+        reason = LOG_PLACE.sub("", reason)
         raise MediaError(f"reader '{reader}' cannot read '{path}' correctly: {reason}; use reader 'pyav'") from error
 
 
