@@ -61,13 +61,14 @@ def column_cells(column: pa.ChunkedArray, missing: str = "", decimal: str = ".")
 
 
 def write_cells(
-    path: Path, header: Sequence[str] | None, columns: Iterable[Sequence[str]], delimiter: str = ","
+    path: Path, header: Sequence[str] | None, columns: Iterable[Sequence[str]], delimiter: str = ",", mark: bool = False
 ) -> None:
     """Write columns of equally many cells as UTF-8 text with a header line; None: without one.
 
+    mark: begin with a byte order mark, without which Excel takes UTF-8 for the older encoding of the system.
     Cells with the delimiter, a quotation mark or a line break are quoted. Lines end in "\\n".
     """
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8-sig" if mark else "utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         if header is not None:
             writer.writerow([without_formula(name) for name in header])

@@ -195,7 +195,9 @@ def test_consecutive_blank_columns_are_one_range_of_the_note():
 
 def test_a_decimal_comma_is_in_every_number_with_a_fraction(tmp_path):
     table = replaced(make_table([0.5], [(0, 1)]), valence=[-0.25], face_x1=[3])
-    header, row = write("csv", table, tmp_path, delimiter="semicolon", decimal="comma").read_text().splitlines()
+    path = write("csv", table, tmp_path, delimiter="semicolon", decimal="comma")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfclip;")  # the mark by which Excel knows UTF-8
+    header, row = path.read_text("utf-8-sig").splitlines()
     cells = dict(zip(header.split(";"), row.split(";"), strict=True))
     assert [cells[name] for name in ("time_s", "valence", "face_x1", "frame")] == ["0,5", "-0,25", "3", "0"]
 

@@ -18,6 +18,7 @@ DECIMALS = {"point": ".", "comma": ","}
 class CsvTable:
     """Exporter "csv": all columns and rows of the table; `--set delimiter=semicolon --set decimal=comma` for Excel.
 
+    With a decimal comma, the file begins with a byte order mark, by which Excel knows that it is UTF-8.
     A missing value is an empty cell. `avfer run --format csv` writes the plain table, which avfer reads back.
     Raises ConfigError if both options are "comma".
     """
@@ -36,4 +37,4 @@ class CsvTable:
         decimal = DECIMALS[self.decimal]
         with atomic_write(path) as part:
             cells = (column_cells(column, decimal=decimal) for column in table.columns)
-            write_cells(part, table.column_names, cells, DELIMITERS[self.delimiter])
+            write_cells(part, table.column_names, cells, DELIMITERS[self.delimiter], mark=self.decimal == "comma")
