@@ -90,8 +90,8 @@ def onnx_network(
     name: of the file in the cache. network: in evaluation mode, on the CPU. call: computes the outputs of the network,
     its first argument. shape: of possible inputs. free: axes of the inputs and outputs whose length may vary.
 
-    Raises MissingExtra if ONNX Runtime or the package onnx is not installed, WeightsError if the exported network does
-    not compute the same.
+    Raises MissingExtra if ONNX Runtime or the package onnx is not installed, WeightsError if the network cannot be
+    exported or the exported one does not compute the same.
     """
     for package in PACKAGES:
         if find_spec(package) is None:
@@ -103,7 +103,11 @@ def onnx_network(
     if path.exists() and (found := _load_equal(path, example, wanted)):
         return found
     with atomic_rename(path, HINT) as part:
-        _export(network, call, example, list(wanted), free, part)
+        try:
+            _export(network, call, example, list(wanted), free, part)
+        except RuntimeError as error:
+            problem = str(error).partition("\n")[0]
+            raise WeightsError(f"{name} cannot be exported to ONNX: {problem}; set engine: torch") from error
     if found := _load_equal(path, example, wanted):
         return found
     raise WeightsError(f"{name}: ONNX Runtime does not compute the same as torch; set engine: torch")

@@ -90,6 +90,15 @@ def test_any_slope_and_any_size_have_the_values_of_torch() -> None:
         torch.testing.assert_close(run(x)["y"], network(x), rtol=0, atol=1e-5)
 
 
+def test_a_network_that_cannot_be_exported_is_named_with_the_way_out() -> None:
+    def singular_values(net: Slopes, x: Tensor) -> dict[str, Tensor]:
+        return {"y": torch.linalg.svdvals(net(x).flatten(2))}
+
+    message = "unusual cannot be exported to ONNX: .*svdvals.* not supported; set engine: torch"
+    with pytest.raises(WeightsError, match=message):
+        onnx_network("unusual", Slopes().eval().requires_grad_(False), singular_values, (1, 3, 8, 8))
+
+
 def test_equal_inputs_give_equal_bytes() -> None:
     _, run = slopes("equal")
     x = torch.randn(3, 3, 24, 24)
