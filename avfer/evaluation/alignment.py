@@ -21,6 +21,7 @@ DIMENSIONS: tuple[Dimension, ...] = ("valence", "arousal")
 KINDS: tuple[Kind, ...] = (*DIMENSIONS, "expression", "action_units")
 EDGES = ("face_x1", "face_y1", "face_x2", "face_y2")
 TOLERANCE = 1e-3  # s, by which a row may be further away than half a step
+LEAST_FRAMES, LEAST_SECONDS = 25, 1.0  # by which the ends of a table and its labels differ if they are not the same
 MATCHING_RULE = "a step takes the row of its own frame, else the row nearest in time if at most half a step away"
 MIDDLE_RULE = "scored by the prediction at the middle of the clip alone"
 FILLING_RULE = (
@@ -101,7 +102,7 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
     given = {column: np.where(own, cells[column][index], np.nan) if len(rows) else nothing for column in columns}
     step, other_faces = _step_length(example, rows), len(table) - len(rows)
     found = AlignedPredictions.from_values(example, given, step, other_faces)
-    found = replace(found, length=_relative_length(wanted, available))
+    found = replace(found, length=_relative_length(wanted, available, LEAST_FRAMES if by_frame else LEAST_SECONDS))
     return found if len(example) > 1 else _fill_only_step(found, cells, np.abs(available - wanted))
 
 
@@ -231,14 +232,15 @@ def _step_length(example: Example, rows: pd.DataFrame) -> float | None:
     return step if step > 0 else None
 
 
-def _relative_length(wanted: np.ndarray, available: np.ndarray) -> float | None:
+def _relative_length(wanted: np.ndarray, available: np.ndarray, least: float) -> float | None:
     """Return the last frame or time of a table over that of the labels; None where one of them has fewer than two.
 
-    wanted: (T,) and available: (N,) frames, or s.
+    wanted: (T,) and available: (N,) frames, or s; least: difference from which they count as different.
     """
     if len(wanted) < 2 or len(available) < 2 or wanted[-1] <= 0:
         return None
-    return float(available.max() / wanted[-1])
+    end = float(available.max())
+    return end / float(wanted[-1]) if abs(end - wanted[-1]) >= least else 1.0
 
 
 def frames_between_steps(example: Example) -> float:
