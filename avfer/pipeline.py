@@ -59,7 +59,7 @@ class Pipeline:
         self.steps = build(spec, output)
         self._parsed_sha256 = pipeline_sha256(spec)
         self.device = choose_device(device)
-        self._limits = (output, max_threads)
+        self._arguments = (output, max_threads)
         at_once = (available_cores() if max_threads is None else int(max_threads)) // spec.threads
         self._computing = threading.Semaphore(max(1, at_once))  # steps that may run at the same time
         with torch_threads(spec.threads):
@@ -69,7 +69,7 @@ class Pipeline:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the specification; whoever unpickles it loads the networks anew, in another process for example."""
-        return type(self), (self.spec, str(self.device), *self._limits)
+        return type(self), (self.spec, str(self.device), *self._arguments)
 
     @cached_property
     def files(self) -> dict[str, str]:
