@@ -67,7 +67,11 @@ def check_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     kind = find_network(name, Network)
     check_removed(name, kind, options)
-    known, hints = signature(kind).parameters, get_type_hints(kind.__init__)
+    known = signature(kind).parameters
+    try:
+        hints = get_type_hints(kind.__init__)
+    except NameError:  # an annotation of the user's names what is imported for type checkers alone
+        hints = dict[str, Any]()
     free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
     if not free and (others := [option for option in options if option not in known]):
         raise ConfigError(f"model '{name}': {unknown('option', others[0], known)}")

@@ -6,7 +6,8 @@ import torch
 from avfer import create
 from avfer.errors import ConfigError
 from avfer.models.card import Card
-from avfer.models.factory import example
+from avfer.models.factory import example, make
+from avfer.models.network import FaceNetwork
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,18 @@ from avfer.models.factory import example
 def test_a_wrong_option_is_named(name, options, message):
     with torch.device("meta"), pytest.raises(ConfigError, match=message):
         create(name, **options)
+
+
+class Annotated(FaceNetwork):
+    """A network whose annotation cannot be evaluated, as of an import under TYPE_CHECKING."""
+
+    def __init__(self, num_features: int = 3, activation: "Activation | None" = None) -> None:  # noqa: F821  # pyright: ignore
+        super().__init__()
+        self.num_features = num_features
+
+
+def test_an_annotation_that_cannot_be_evaluated_leaves_options_unchecked():
+    assert make("tests.models.test_factory:Annotated", num_features=5).num_features == 5
 
 
 @pytest.mark.parametrize("kind", ["backbone", "video model", "affect model", "detector"])
