@@ -156,8 +156,10 @@ class Store:
 
 
 def open_store(folder: Path) -> Store:
-    """Return the store that an earlier run made. Raises ConfigError if there is none."""
+    """Return the store that an earlier run made. Raises ConfigError if there is none, or none yet."""
     if not is_labelled(folder):
+        if active_locks(Store(folder).locks):
+            raise ConfigError(f"{folder} has no labels yet: a run is listing and hashing its clips; try again later")
         raise ConfigError(f"{folder} has no labels: manifest.parquet is missing; give the --output of avfer label")
     return Store(folder)
 

@@ -73,6 +73,11 @@ def test_the_command_prints_the_status_as_lines_and_as_json(avfer, out):
     assert json.loads(avfer("label", "--status", out, "--json").out)["left"] == 2
 
 
+def test_the_status_of_a_run_that_is_still_planning_says_so(tmp_path):
+    with locked(tmp_path / ".locks", Shard()), pytest.raises(ConfigError, match="a run is listing and hashing its"):
+        status(tmp_path)
+
+
 @pytest.mark.parametrize("option", ["--status", "--merge"])
 def test_a_folder_without_labels_is_wrong_usage(avfer, tmp_path, option):
     result = avfer("label", option, tmp_path, "--output", tmp_path / "dataset")
