@@ -8,7 +8,7 @@ import numpy as np
 from av import VideoFrame
 from PIL import Image
 
-from avfer.container import decode_packet, open_container, quarter_turns, read_packets, video_stream
+from avfer.container import decode_packet, open_container, read_packets, upright, video_stream
 
 LONGEST = 1280  # px, longer side of a photograph or a transcoded video on a page at most
 QUALITY = 88  # of the JPEG of a photograph
@@ -16,8 +16,7 @@ QUALITY = 88  # of the JPEG of a photograph
 
 def upright_picture(frame: VideoFrame) -> Image.Image:
     """Return a frame as it is displayed, in RGB."""
-    pixels = np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns(frame))
-    return Image.fromarray(np.ascontiguousarray(pixels))
+    return Image.fromarray(np.ascontiguousarray(upright(frame.to_ndarray(format="rgb24"), frame)))
 
 
 def jpeg_url(picture: Image.Image, quality: int) -> str:

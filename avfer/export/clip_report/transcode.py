@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import numpy as np
 from av import VideoFrame
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
 from avfer.atomic import atomic_write
-from avfer.container import decode_packet, open_container, quarter_turns, read_packets, time_of, video_stream
+from avfer.container import decode_packet, open_container, orientation, read_packets, time_of, upright, video_stream
 from avfer.errors import OutputError
 from avfer.export.clip_report.frame_picture import LONGEST
 from avfer.export.overlay_audio import TICK, OverlayPart, add_audio
@@ -74,13 +75,11 @@ def _frames(source: InputContainer) -> Iterator[tuple[float, VideoFrame]]:
 
 
 def _upright(frame: VideoFrame) -> VideoFrame:
-    """Return a frame as it is displayed; one without rotation is returned unchanged."""
-    if not (turns := quarter_turns(frame)):
+    """Return a frame as it is displayed; one that is neither turned nor mirrored is returned unchanged."""
+    if orientation(frame) == (0, False):
         return frame
-    pixels = frame.to_ndarray(format="rgb24")
-    for _ in range(turns):
-        pixels = pixels.swapaxes(0, 1)[::-1]
-    return VideoFrame.from_ndarray(pixels.copy(), format="rgb24")
+    pixels = upright(frame.to_ndarray(format="rgb24"), frame)
+    return VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
 
 
 def _size(frame: VideoFrame) -> tuple[int, int]:

@@ -11,9 +11,12 @@ from PIL import Image
 
 from avfer.errors import ConfigError
 from avfer.export.clip_report import report_video
+from avfer.export.clip_report.frame_picture import photograph_url
 from avfer.export.clip_report.report_video import find_video, unplayable
+from avfer.export.clip_report.transcode import transcode
 from avfer.media import probe
 from tests.media_maker import stripes, tone, write_clip
+from tests.stages.decoding import decode_video, frames_of, turn
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,18 @@ def test_a_transcoded_copy_keeps_the_times_and_starts_with_the_sound(tmp_path):
     assert unplayable(copy) == "" and found.reference == "page.video.mp4"
     assert copy.video is not None and copy.audio is not None
     assert found.offset == pytest.approx(copy.video.first_s, abs=0.002) and found.offset == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("degrees", [0, 90])
+def test_pictures_and_copies_of_a_mirrored_clip_are_as_it_is_displayed(clip, tmp_path, degrees):
+    mirrored = turn(clip, tmp_path / "mirrored.mp4", degrees, mirror=True)
+    shown = frames_of(decode_video(mirrored))[2].numpy()
+    transcode(probe(mirrored), tmp_path / "copy.mp4")
+    copy = frames_of(decode_video(tmp_path / "copy.mp4"))[2].numpy()
+    picture = Image.open(io.BytesIO(base64.b64decode(photograph_url(mirrored).partition("base64,")[2])))
+    for found in (copy[0], np.asarray(picture)):
+        assert found.shape == shown[0].shape
+        assert np.abs(found.astype(int) - shown[0]).mean() < 8
 
 
 def test_a_clip_that_browsers_play_is_not_transcoded(clip, tmp_path):
