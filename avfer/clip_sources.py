@@ -39,7 +39,12 @@ def open_clip(
 
 
 def _path(name: str, value: Any) -> Path:
-    """Return the path of an argument, with `~` in a text replaced by the home folder."""
+    """Return the path of an argument, with `~` in a text replaced by the home folder.
+
+    Raises ConfigError for a URL, and for what is no path.
+    """
+    if isinstance(value, str) and "://" in value:
+        raise ConfigError(f"{name}: must be a local file, got {value}; avfer.label and the command line read URLs")
     if not isinstance(value, str | Path):
         raise ConfigError(f"{name}: must be a path, got {type(value).__name__}; samples are given as audio=...")
     return local_path(value) if isinstance(value, str) else value

@@ -34,6 +34,7 @@ def test_arrays_have_25_frames_per_second_unless_stated() -> None:
         (FRAMES, {"sound": np.zeros(99)}, "sound: must be a path, got ndarray; samples are given as audio="),
         (FRAMES, {"sound": DEMO, "audio": np.zeros(99)}, "sound and audio: give one of them"),
         ("", {}, "a path is empty"),
+        ("s3://corpus/a.mp4", {}, "clip: must be a local file, got s3://corpus/a.mp4; avfer.label and"),
     ],
 )
 def test_what_would_change_nothing_or_is_no_path_is_refused(clip: Any, options: dict[str, Any], message: str) -> None:
