@@ -9,6 +9,7 @@ The cells of a CSV may be separated by `,`, `;` or a tab.
 """
 
 import csv
+import json
 import os
 import re
 import warnings
@@ -30,6 +31,7 @@ from avfer.yaml_reader import shown
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 TEXT_COLUMNS = ("path", "id")  # 007 and NA are names, too
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # column of a Parquet file in which pandas keeps the index
 PLAN_COLUMNS = re.compile(r"id|path|size|modified|hash|duration|part|p_.*")  # beside those of the tables
 
 
@@ -95,7 +97,7 @@ def read_manifest(text: str) -> Manifest:
         raise ConfigError(f"the manifest {text} has two columns called {shown(twice[0])}; keep one")
     if "path" not in names:
         raise ConfigError(f"the manifest {text} has no column 'path', but {', '.join(names)}")
-    own = table.drop_columns([name for name in ("path", "id") if name in names])
+    own = table.drop_columns([name for name in names if name in TEXT_COLUMNS or PANDAS_INDEX.fullmatch(name)])
     reserved = [name for name in own.column_names if PLAN_COLUMNS.fullmatch(name) or is_own_column(name)]
     if reserved:
         raise ConfigError(f"the manifest {text} has a column '{reserved[0]}', which avfer fills itself; rename it")
@@ -106,7 +108,7 @@ def read_manifest(text: str) -> Manifest:
         raise ConfigError(f"the manifest {text} has a row without a path: row {missing[0]}")
     ids: Sequence[str | None] = _texts(table, "id", text) if "id" in names else [None] * len(paths)
     kept = _first_rows([path for path in paths if path], text)
-    own = own.replace_schema_metadata(None).take(list(kept.values()))
+    own = _without_nesting(own.replace_schema_metadata(None)).take(list(kept.values()))
     return Manifest(text, remote.parent(text), list(kept), [ids[row] for row in kept.values()], own)
 
 
@@ -166,6 +168,15 @@ def _parsed(data: bytes, text_columns: Sequence[str]) -> pa.Table:
     """Return the table of a clean CSV file; some columns are read as text, whatever they look like."""
     types = ConvertOptions(column_types=dict.fromkeys(text_columns, pa.string()))
     return read_csv(BytesIO(data), parse_options=ParseOptions(newlines_in_values=True), convert_options=types)
+
+
+def _without_nesting(table: pa.Table) -> pa.Table:
+    """Return a table whose lists and other nested values are JSON text, which every format of tables can hold."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            texts = [None if cell is None else json.dumps(cell, default=str) for cell in table[index].to_pylist()]
+            table = table.set_column(index, field.name, pa.array(texts, pa.string()))
+    return table
 
 
 def _texts(table: pa.Table, name: str, manifest: str) -> list[str | None]:

@@ -56,16 +56,18 @@ def test_clips_in_a_folder_keep_their_tree_and_the_table_names_it(avfer, steady,
 
 def test_the_columns_of_a_manifest_are_in_every_table_and_changed_ones_are_an_error(avfer, steady, clip, tmp_path):
     manifest = tmp_path / "m.csv"
-    manifest.write_text("path,subject,age\ntalk.mp4,s1,\n")
-    run = ("run", steady, "--input", manifest, "--format", "parquet,csv", "--output", tmp_path / "out")
+    manifest.write_text("path,subject,age,day\ntalk.mp4,s1,,2024-03-01\n")
+    formats = "parquet,csv,jsonl"
+    run = ("run", steady, "--input", manifest, "--format", formats, "--output", tmp_path / "out")
     tables = avfer(*run).paths
+    assert json.loads(tables[2].read_text().splitlines()[0])["day"] == "2024-03-01"
     for table in (pyarrow.parquet.read_table(tables[0]), pyarrow.csv.read_csv(tables[1])):
         assert table["subject"].to_pylist() == ["s1"] * FRAMES and table["age"].null_count == FRAMES
     assert "kept" in avfer(*run).err
-    manifest.write_text("path,subject,age\ntalk.mp4,s2,\n")
+    manifest.write_text("path,subject,age,day\ntalk.mp4,s2,,2024-03-01\n")
     changed = avfer(*run)
     assert changed.code == 2 and "was made by a manifest with subject s1 (now s2); choose another" in changed.err
-    from_folder = avfer("run", steady, "--input", tmp_path, "--format", "parquet,csv", "--output", tmp_path / "out")
+    from_folder = avfer("run", steady, "--input", tmp_path, "--format", formats, "--output", tmp_path / "out")
     assert from_folder.code == 2 and "age None (now absent)" in from_folder.err
 
 

@@ -83,6 +83,14 @@ def test_an_untidy_csv_gives_the_same_manifest(listed, text):
     assert manifest.columns.to_pydict() == {"subject": ["s1"], "age": [20]}
 
 
+def test_an_untidy_parquet_table_gives_columns_that_every_format_holds(listed):
+    table, words = listed.with_suffix(".parquet"), pa.array(["s1", "s1"]).dictionary_encode()
+    columns = {"path": ["x/a.mp4", "x/b.mp4"], "tags": [["x"], None], "subject": words, "__index_level_0__": [4, 5]}
+    pa.parquet.write_table(pa.table(columns), table)
+    manifest = read_manifest(str(table))
+    assert manifest.columns.to_pydict() == {"tags": ['["x"]', None], "subject": ["s1", "s1"]}
+
+
 def test_a_cell_may_have_a_line_break_and_the_ending_may_be_tsv(listed):
     table = listed.with_suffix(".tsv")
     table.write_text('path\tnote\nx/a.mp4\t"two\nlines"\nx/b.mp4\t007\n')

@@ -1,4 +1,7 @@
-"""JSON lines: one object for each row; a missing value is null. The metadata of the schema is not kept."""
+"""JSON lines: one object for each row; a missing value is null. The metadata of the schema is not kept.
+
+Dates and times in columns of the user's own manifest become text: "2024-03-01 10:00:00".
+"""
 
 import json
 from typing import BinaryIO
@@ -21,7 +24,7 @@ class JsonLinesFormat:
         """Append one line for each row."""
         columns = [_shortest(column) for column in table.columns]
         rows = pa.Table.from_arrays(columns, names=table.column_names).to_pylist()
-        self._file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+        self._file.write("".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows).encode())
 
     def close(self) -> None:
         """Do nothing: every row is written at once."""
