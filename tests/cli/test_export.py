@@ -114,6 +114,7 @@ def test_wrong_usage_is_refused_before_anything_is_written(avfer, table, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.csv", "talk.parquet"]
 
 
+@pytest.mark.filterwarnings("ignore:the steps between the rows of:avfer.errors.AvferWarning")  # of BIDS
 @pytest.mark.parametrize(
     ("name", "file"),
     [("csv", "a.txt"), ("openface", "a.CSV"), ("boris", "a.tsv"), ("bids", "a.tsv"), ("report", "a.htm")],

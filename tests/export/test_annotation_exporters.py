@@ -15,11 +15,15 @@ from pympi.Elan import Eaf
 
 from avfer.codings.elan import ElanFormat
 from avfer.codings.praat import PraatFormat
+from avfer.errors import AvferWarning
 from avfer.export import find_exporter
 from avfer.export.exporters import bids_recording
 from avfer.export.person_rows import clips_of
 from avfer.export.table_segments import EVENTS, read_kinds
 from tests.export.exporter_tables import TABLES, TWO, every_table, expected_segments, make_table, write
+
+# A recording of BIDS made from a table at a variable rate warns.
+pytestmark = pytest.mark.filterwarnings("ignore:the steps between the rows of:avfer.errors.AvferWarning")
 
 
 @every_table
@@ -116,6 +120,21 @@ def test_bids_has_every_instant_and_a_sidecar_with_its_columns(tmp_path, table):
             np.testing.assert_allclose(frame["arousal"][known], person.numbers("arousal"), rtol=1e-6)
             assert frame["arousal"][~known].isna().all()
         assert sidecar["StartTime"] == 0 and sidecar["SamplingFrequency"] > 0
+
+
+def test_bids_warns_of_rows_that_fit_no_constant_frequency(tmp_path):
+    times = [*(np.arange(10) / 25).tolist(), 1.0]
+    table = make_table(times, [(frame, 1) for frame in range(11)])
+    with pytest.warns(AvferWarning, match=r"talk.mp4 vary: .* wrong by up to 0.54 s; read them from the column timest"):
+        write("bids", table, tmp_path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_times_in_ms_do_not_change_the_sampling_frequency_of_bids(tmp_path):
+    times = (np.arange(300) * 1001 / 30_000).round(3).tolist()  # 29.97 Hz in a Matroska file
+    write("bids", make_table(times, [(frame, 1) for frame in range(300)]), tmp_path)
+    sidecar = json.loads((tmp_path / "talk_physio.json").read_text())
+    assert sidecar["SamplingFrequency"] == pytest.approx(30_000 / 1001, rel=1e-4)
 
 
 def test_the_second_person_of_bids_has_a_recording_label(tmp_path):
@@ -254,7 +273,7 @@ def test_a_sidecar_of_bids_describes_the_recording(tmp_path):
     exporter.write(table, Path("talk.mp4"), tmp_path / "a_physio.tsv.gz")
     first = json.loads((tmp_path / "a_physio.json").read_text())
     second = json.loads((tmp_path / "a_recording-person2_physio.json").read_text())
-    assert (first["SamplingFrequency"], first["StartTime"]) == (10.0, 2.0)  # the median step is 0.1 s
+    assert (first["SamplingFrequency"], first["StartTime"]) == (3.0, 2.0)
     assert (first["Person"], second["Person"]) == ("person 1", "person 2")
     assert (first["SourceFile"], first["SoftwareVersions"]) == ("talk.mp4", "0.1.0")
     assert first["timestamp"]["Units"] == "s" and first["yaw_deg"]["Units"] == "deg"

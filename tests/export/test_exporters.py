@@ -13,6 +13,9 @@ from tests.export.exporter_tables import TABLES, TWO, every_table, expected_segm
 
 EXPORTERS = ("openface", "fex", "elan", "praat", "boris", "webvtt", "bids", "csv", "xlsx", "spss", "segments")
 
+# A recording of BIDS made from a table at a variable rate warns.
+pytestmark = pytest.mark.filterwarnings("ignore:the steps between the rows of:avfer.errors.AvferWarning")
+
 
 @every_table
 @pytest.mark.parametrize("name", EXPORTERS)

@@ -15,6 +15,9 @@ from avfer.export.table_writer import TableWriter
 from tests.export.exporter_tables import TWO, write
 from tests.export.tracks import TRACKS
 
+# A recording of BIDS made from a table at a variable rate warns.
+pytestmark = pytest.mark.filterwarnings("ignore:the steps between the rows of:avfer.errors.AvferWarning")
+
 
 @pytest.mark.parametrize("name", TRACKS)
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])

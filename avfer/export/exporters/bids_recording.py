@@ -1,13 +1,14 @@
 """A continuous recording of BIDS: a compressed TSV without header, and a JSON sidecar that describes its columns.
 
 Format: BIDS 1.10, "Physiological and other continuous recordings". BIDS expects a constant sampling frequency; the
-frequency stated is that of the median step, and the first column, `timestamp`, has the exact times.
+frequency stated is that of the mean step, and the first column, `timestamp`, has the exact times.
 """
 
 import gzip
 import io
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from avfer.atomic import atomic_write
+from avfer.errors import AvferWarning
 from avfer.export import beside, metadata_of
 from avfer.export.column_facts import NOT_AN_INTENSITY, SCALES, action_unit_scale, describe_column, series_columns
 from avfer.export.person_rows import ClipRows, PersonRows, column_numbers
@@ -45,8 +47,12 @@ class BidsRecording:
         return [*(file for one in paths[1:] for file in (beside(one, ".json"), one)), beside(path, ".json")]
 
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
-        """Write all files; the clip is not read. Raises ConfigError for several clips, OutputError if writing fails."""
+        """Write all files; the clip is not read. Warns if the rows do not fit a constant sampling frequency.
+
+        Raises ConfigError for several clips, OutputError if writing fails.
+        """
         rows = single_clip(table)
+        _check_steps(rows)
         columns = series_columns(table)
         for number, person in reversed(list(enumerate(rows.people))):
             own = _person_path(path, person, number)
@@ -56,6 +62,24 @@ class BidsRecording:
             with atomic_write(own) as part:
                 data = _lines(rows, person, columns).encode()
                 part.write_bytes(_compressed(data) if own.suffix == ".gz" else data)
+
+
+def _sampling_frequency(starts: np.ndarray) -> float:
+    """Return the frequency of the mean step in Hz, 1 without a step.
+
+    The median step would be 0.033 s for 29.97 Hz in a container with times in ms, and 1 % wrong.   starts: (T,) s
+    """
+    return (len(starts) - 1) / float(starts[-1] - starts[0]) if len(starts) > 1 else 1.0
+
+
+def _check_steps(clip: ClipRows) -> None:
+    """Warn if times that a reader computes from the sampling frequency are wrong by more than a step."""
+    step = 1 / _sampling_frequency(clip.starts)
+    wrong = float(np.abs(clip.starts[0] + step * np.arange(len(clip.starts)) - clip.starts).max())
+    if wrong > step:
+        text = f"the steps between the rows of {clip.clip} vary: a reader that computes times from SamplingFrequency"
+        text += f" is wrong by up to {wrong:.2f} s; read them from the column timestamp"
+        warnings.warn(text, AvferWarning, stacklevel=3)
 
 
 def _person_path(path: Path, person: PersonRows, number: int) -> Path:
@@ -82,7 +106,6 @@ def _lines(clip: ClipRows, person: PersonRows, columns: list[str]) -> str:
 def _sidecar(table: pa.Table, clip: Path, rows: ClipRows, person: PersonRows, columns: list[str]) -> dict[str, Any]:
     """Return the content of the JSON file."""
     metadata = metadata_of(table.schema)
-    steps = np.diff(rows.starts)
     scale = action_unit_scale(table)
     described: dict[str, dict[str, Any]] = {"timestamp": {"Description": "Time of the row", "Units": "s"}}
     for name in columns:
@@ -91,11 +114,11 @@ def _sidecar(table: pa.Table, clip: Path, rows: ClipRows, person: PersonRows, co
         if facts.low is not None and facts.high is not None:
             described[name] |= {"Minimum": facts.low, "Maximum": facts.high}
     return {
-        "SamplingFrequency": round(float(1 / np.median(steps)), 6) if len(steps) else 1.0,
+        "SamplingFrequency": round(_sampling_frequency(rows.starts), 6),
         "StartTime": round(float(rows.starts[0]), 6),
         "Columns": ["timestamp", *columns],
         **described,
-        "SamplingFrequencyDescription": "1 over the median step; timestamp has the exact times",
+        "SamplingFrequencyDescription": "1 over the mean step; timestamp has the exact times",
         "Person": person.label,
         "SourceFile": clip.name,
         "ActionUnitScale": f"{SCALES[scale]}. {NOT_AN_INTENSITY}.",
