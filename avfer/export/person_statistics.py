@@ -17,10 +17,11 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from avfer.errors import AvferWarning, ConfigError, shortened
+from avfer.errors import AvferWarning, ConfigError, DatasetError, shortened
 from avfer.export import metadata_of
 from avfer.export.open_eyes import meaningful_numbers
 from avfer.export.person_rows import ClipRows, PersonRows, clips_of
+from avfer.export.table_reader import is_own_column
 from avfer.export.table_segments import (
     EVENTS,
     EXPRESSION,
@@ -70,6 +71,7 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     - window (0, 1, ...; null without windows), start_s, stop_s: limits of the window within the clip;
     - frames: instants of the clip in the window; present_s: time covered by the person's rows, of the voice by those
       with values; coverage: the share of present_s in the time of all instants, in [0, 1];
+    - the columns of the user's manifest such as subject or session, as on the first row of the clip;
     - for each measure X such as valence, au12, yaw_deg or quality: X_s (time with a value), X_mean, X_sd (population),
       X_q05, X_q25, X_median, X_q75, X_q95 (smallest value at or below which that share of the time lies); gaze has a
       value while the eyes are open, `eye_closed` below 0.5;
@@ -89,7 +91,11 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     schema = _schema(table, kinds)
     rules = describe_rules(kinds, table)
     last = {"au_scale": metadata_of(table.schema).get("au_scale"), "event_rules": rules}
-    rows = [row | last for clip in clips_of(table) for row in _clip_rows(clip, window, kinds)]
+    rows = [
+        _manifest_values(clip, table) | row | last
+        for clip in clips_of(table)
+        for row in _clip_rows(clip, window, kinds)
+    ]
     facts = {"window_s": json.dumps(window), METADATA: json.dumps(parameters(kinds, table))}
     return pa.Table.from_pylist(rows, schema=schema.with_metadata(metadata_of(table.schema) | facts))
 
@@ -98,7 +104,8 @@ def join_summaries(summaries: Sequence[pa.Table]) -> pa.Table:
     """Return the rows of several results of `summarize_people` in one table, at least one, in their order.
 
     A column that only some have is null in the others' rows. The metadata are those that all have in common. Warns if
-    the tables behind them were made by several pipelines, or if several have rows of a clip of the same name.
+    the tables behind them were made by several pipelines, or if several have rows of a clip of the same name. Raises
+    DatasetError if a column of a manifest holds numbers in some and text in others.
     """
     _warn_of_same_clips(summaries)
     facts = [metadata_of(summary.schema) for summary in summaries]
@@ -107,7 +114,12 @@ def join_summaries(summaries: Sequence[pa.Table]) -> pa.Table:
         message = f"the tables were made by {len(pipelines)} different pipelines; compare their values with care"
         warnings.warn(message, AvferWarning, stacklevel=2)
     common = {key: text for key, text in facts[0].items() if all(fact.get(key) == text for fact in facts)}
-    joined = pa.concat_tables([one.replace_schema_metadata(None) for one in summaries], promote_options="default")
+    plain = [one.replace_schema_metadata(None) for one in summaries]
+    try:
+        joined = pa.concat_tables(plain, promote_options="permissive")
+    except pa.ArrowException as error:
+        problem = "the tables have manifests that do not fit together"
+        raise DatasetError(f"{problem}: {error}; summarize them apart") from error
     order = [*(name for name in joined.column_names if name not in LAST), *LAST]
     return joined.select(order).replace_schema_metadata(common)
 
@@ -121,6 +133,16 @@ def _warn_of_same_clips(summaries: Sequence[pa.Table]) -> None:
         problem = "their rows cannot be distinguished; summarize each table alone, or leave one of them out"
         message = f"several tables have rows of a clip of the same name ({shortened(repeated, 3)}): {problem}"
         warnings.warn(message, AvferWarning, stacklevel=3)
+
+
+def _manifest_columns(table: pa.Table) -> list[pa.Field]:
+    """Return the columns that come from the user's manifest, apart from names that a summary has too."""
+    return [field for field in table.schema if not is_own_column(field.name) and field.name not in FIXED.names]
+
+
+def _manifest_values(clip: ClipRows, table: pa.Table) -> dict[str, Any]:
+    """Return the value of each column of the user's manifest for a clip of a table."""
+    return {field.name: clip.people[0].table[field.name][0].as_py() for field in _manifest_columns(table)}
 
 
 def measures(table: pa.Table) -> list[str]:
@@ -148,7 +170,7 @@ def _schema(table: pa.Table, kinds: Mapping[str, EventKind]) -> pa.Schema:
     names = [f"{measure}_{name}" for measure in measures(table) for name in statistics]
     if expressions := class_names(table):
         names += ["expression_s", *(f"share_{name}" for name in expressions)]
-    columns = [*FIXED, *(pa.field(name, pa.float64()) for name in names)]
+    columns = [*FIXED, *_manifest_columns(table), *(pa.field(name, pa.float64()) for name in names)]
     for name in kinds:
         columns += [pa.field(f"{name}_count", pa.int64())]
         columns += [pa.field(f"{name}_{what}", pa.float64()) for what in ("per_min", "mean_s", "total_s")]

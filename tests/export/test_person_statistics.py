@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, DatasetError
 from avfer.export.person_statistics import join_summaries, measures, summarize_people, weighted_quantile
 from avfer.export.table_segments import EVENTS, EventKind
 from avfer.segments import SegmentRule
@@ -191,6 +191,20 @@ def test_every_kind_of_table_gives_plain_column_names(name):
     table = summarize_people(TRACKS[name].to_table(), window=0.5)
     assert all(column.isidentifier() for column in table.column_names)
     assert len(table) > 0
+
+
+def test_columns_of_a_manifest_are_kept_for_every_row_of_a_clip():
+    def described(clip: str, **columns: object) -> pa.Table:
+        table = small_table([face(0.0, 0.1, clip=clip), face(0.1, 0.2, track=2, clip=clip)])
+        for name, value in columns.items():
+            table = table.append_column(name, pa.array([value] * 2))
+        return summarize_people(table, 0.1)
+
+    found = described("a.mp4", subject="007", age=31)
+    assert [(row["subject"], row["age"]) for row in found.to_pylist()] == [("007", 31)] * 4
+    assert join_summaries([found, described("b.mp4", age=20.5)])["age"].to_pylist() == [31] * 4 + [20.5] * 4
+    with pytest.raises(DatasetError, match=r"manifests that do not fit together: .*age.*; summarize them apart"):
+        join_summaries([found, described("c.mp4", age="old")])
 
 
 def test_an_empty_table_has_no_rows_but_all_columns():
