@@ -20,7 +20,7 @@ CHECK_RATE = ": check whether both are of one video at one frame rate"  # end of
 def report_warnings(report: EvaluationReport) -> list[str]:
     """Return the warnings of a report as sentences, the most important first."""
     of_names = [*_absent_names(report), *_unpredicted_names(report)]
-    return [*_noted(report), *_filled_steps(report), *of_names, *_few_groups(report)]
+    return [*_noted(report), *_undefined(report), *_filled_steps(report), *of_names, *_few_groups(report)]
 
 
 def name_notes(names: Sequence[str], support: np.ndarray, never_predicted: Sequence[str]) -> list[str]:
@@ -49,6 +49,19 @@ def _noted(report: EvaluationReport) -> Iterator[str]:
     for note, (count, place) in report.notes.items():
         if note.endswith((NOT_SCORED, CHECK_RATE)):
             yield f"{note} ({count}{f', the first: {place}' if place else ''})"
+
+
+def _undefined(report: EvaluationReport) -> Iterator[str]:
+    """Yield a sentence for each dimension whose CCC is not defined, as a whole or in some recordings."""
+    reason = "not defined: labels and predictions are one constant, or have fewer than two steps"
+    for kind, dimension in report.dimensions.items():
+        scores = dimension.scores
+        names = [name for name, values in scores.recordings.items() if np.isnan(values["ccc"])]
+        if np.isnan(scores.joined["ccc"]):
+            yield f"{kind}: the CCC is {reason}."
+        elif names:
+            listed = f"{len(names)} of {len(scores.recordings)} recordings (the first: {names[0]})"
+            yield f"{kind}: the CCC of {listed} is {reason}. The mean of the recordings leaves them out."
 
 
 def _filled_steps(report: EvaluationReport) -> Iterator[str]:

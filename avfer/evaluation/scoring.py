@@ -11,7 +11,7 @@ from avfer import __version__
 from avfer.atomic import atomic_write
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Partition, preserve_notes
-from avfer.errors import ConfigError, DatasetError
+from avfer.errors import ConfigError, DatasetError, OutputError
 from avfer.evaluation.alignment import DIMENSIONS, KINDS, Dimension
 from avfer.evaluation.chain_fitting import score_variants
 from avfer.evaluation.collect import Collected, collect
@@ -109,13 +109,16 @@ def _check_partition(corpus: Corpus, partition: Partition) -> None:
 
 
 def _check_folder(config: EvalConfig, corpus: Corpus) -> None:
-    """Raise ConfigError for a folder that cannot be written, or a default one that holds another corpus's report."""
+    """Raise an error for a folder that cannot hold the report, before any work.
+
+    OutputError if it cannot be written, ConfigError if it is a file, or the default one with another corpus's report.
+    """
     folders = config.output.absolute(), *config.output.absolute().parents
     nearest = next(path for path in folders if os.path.exists(path))  # noqa: PTH110  (a folder may not be opened)
     if not is_folder(nearest):
         raise ConfigError(f"output: {nearest} is a file; choose a folder for the report")
     if not os.access(nearest, os.W_OK):
-        raise ConfigError(f"output: the folder {nearest} may not be written to; choose another")
+        raise OutputError(f"{config.output} cannot be written: {nearest} is read-only; choose another folder")
     if "output" in config.model_fields_set:
         return
     path = config.output / REPORT_NAME

@@ -4,6 +4,7 @@ Headline scores include filled steps, because every valid step must be predicted
 recording, a coarse curve for the report and, only if post-processing is fitted, the whole series.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -11,6 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from avfer.datasets.example import Example
+from avfer.errors import AvferWarning
 from avfer.evaluation.alignment import Dimension, frames_between_steps, is_picture
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import RecordingSeries
@@ -127,7 +129,12 @@ class KindAccumulator(Generic[A]):
         return "subjects" if self._groups() else "pictures" if self.only_pictures else "recordings"
 
     def result(self, draws: int) -> KindScores:
-        """Return all scores, with intervals of `draws` bootstrap draws."""
+        """Return all scores, with intervals of `draws` bootstrap draws; NaN where one is not defined."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AvferWarning)  # of a CCC that is NaN, which reports name by recording
+            return self._result(draws)
+
+    def _result(self, draws: int) -> KindScores:
         own, groups = self.predicted_steps if self.predicted_steps.parts else None, self._groups()
         return KindScores(
             self.steps,

@@ -39,6 +39,19 @@ def test_kinds_with_few_predictions_of_their_own_are_named(report):
     assert warning.startswith("valence: only 49 of 100 scored steps have a prediction of their own")
 
 
+def test_a_ccc_that_is_not_defined_is_named(report):
+    dimension = report.dimensions["valence"]
+
+    def with_scores(joined, first):
+        recordings = dimension.scores.recordings | {"dev_1": {"ccc": first}}
+        scores = replace(dimension.scores, joined={"ccc": joined}, recordings=recordings)
+        return report_warnings(replace(report, dimensions={"valence": replace(dimension, scores=scores)}))
+
+    assert not any("not defined" in warning for warning in with_scores(0.5, 0.5))
+    assert with_scores(0.5, np.nan)[0].startswith("valence: the CCC of 1 of 3 recordings (the first: dev_1) is not")
+    assert with_scores(np.nan, np.nan)[0].startswith("valence: the CCC is not defined: labels and predictions are one")
+
+
 def test_small_negative_scores_are_printed_without_a_sign():
     assert (format_score(-1e-6), format_score(-0.00005001)) == ("0.0000", "-0.0001")
 

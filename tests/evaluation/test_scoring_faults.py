@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import avfer
-from avfer.errors import ConfigError, DatasetError
+from avfer.errors import ConfigError, DatasetError, OutputError
 from avfer.evaluation.evaluation_config import make_config
 from avfer.evaluation.prediction_sources import OTHER_NAMES
 from avfer.evaluation.report_warnings import report_warnings
@@ -124,11 +124,12 @@ def test_a_damaged_table_raises_an_error(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_an_error_before_any_work(tmp_path, read_only_folder):
     (tmp_path / "file").touch()
-    for output, message in (
-        (tmp_path / "file" / "out", f"output: {tmp_path / 'file'} is a file; choose a folder"),
-        (read_only_folder / "new" / "out", f"output: the folder {read_only_folder} may not be written to"),
+    locked = read_only_folder / "new" / "out"
+    for output, error, message in (
+        (tmp_path / "file" / "out", ConfigError, f"output: {tmp_path / 'file'} is a file; choose a folder"),
+        (locked, OutputError, f"{locked} cannot be written: {read_only_folder} is read-only; choose another"),
     ):
-        with pytest.raises(ConfigError) as raised:
+        with pytest.raises(error) as raised:
             score(configured(tmp_path, predictions=tmp_path / "absent", output=output))
         assert str(raised.value).startswith(message)
 
