@@ -1,5 +1,6 @@
 """The one way to write a file, or a folder of files: it appears whole under its name, or not at all."""
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -10,6 +11,7 @@ from pathlib import Path
 from avfer.errors import OutputError
 
 HINT = "free some disk space or choose another output"
+MAX_NAME = 200  # bytes of a name that a temporary name keeps
 
 
 @contextmanager
@@ -89,8 +91,12 @@ def output_errors(path: Path, hint: str = HINT) -> Generator[None]:
 
 
 def _temporary_path(path: Path) -> Path:
-    """Return the hidden name beside `path` that a file has while it is written: `.clip.1234.part.parquet`."""
-    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    """Return the hidden name beside `path` that a file has while it is written: `.clip.1234.part.parquet`.
+
+    File systems allow 255 bytes, so a long name is replaced by its hash.
+    """
+    stem = path.stem if len(path.name.encode()) <= MAX_NAME else hashlib.sha256(path.name.encode()).hexdigest()
+    return path.with_name(f".{stem}.{os.getpid()}.part{path.suffix}")
 
 
 def _flush_to_disk(path: Path) -> None:

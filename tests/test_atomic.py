@@ -50,6 +50,13 @@ def test_a_write_error_of_the_block_names_the_file_and_a_rename_passes_it_throug
     assert content(tmp_path) == {}
 
 
+def test_a_name_of_as_many_bytes_as_a_file_system_allows_is_written(tmp_path):
+    path = tmp_path / ("\u00fc" * 125 + "a.csv")  # 255 bytes
+    with atomic_write(path) as part:
+        part.write_text("new")
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_appears_with_all_files_at_the_end_of_the_block(tmp_path):
     with atomic_folder(tmp_path / "above" / "set") as part:
         (part / "deep").mkdir()
