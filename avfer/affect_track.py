@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from avfer.arrow_columns import number_column, repeated_text, text_column
 from avfer.baseline import Baseline, corrected_table
+from avfer.local_paths import local_path
 from avfer.null_reasons import reason_column
 from avfer.provenance import Provenance
 from avfer.rows import concat
@@ -229,13 +230,13 @@ class AffectTrack:
 
         The suffix chooses the format. The file appears whole or not at all. What made a CSV or JSON lines file is
         recorded in a hidden folder beside it, as by `avfer run`.
-        Raises ConfigError for an unknown suffix, OutputError if the file cannot be written.
+        Raises ConfigError for an unknown suffix or an impossible path, OutputError if the file cannot be written.
         """
         from avfer.export import find_format, metadata_of
         from avfer.export.file_records import record_metadata
         from avfer.export.table_writer import TableWriter
 
-        path, table = Path(path), self.to_table()
+        path, table = local_path(path), self.to_table()
         with TableWriter(path) as writer:
             writer.append(table)
         record_metadata(path, find_format(path.suffix.removeprefix(".")), metadata_of(table.schema))

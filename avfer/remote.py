@@ -20,8 +20,8 @@ from avfer.atomic import output_error, output_errors
 from avfer.errors import AvferError, ConfigError, MediaError, MissingExtra
 from avfer.local_paths import local_path
 
-PICTURE_SUFFIXES = "3gp avi flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts webm wmv"
-AUDIO_SUFFIXES = "aac aif aiff flac m4a mka mp3 oga ogg opus wav wma"
+PICTURE_SUFFIXES = "3g2 3gp asf avi dv f4v flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
+AUDIO_SUFFIXES = "aac ac3 aif aiff amr caf flac m4a m4b mka mp3 oga ogg opus wav wma"
 # Suffixes that are looked for in folders; a file that the user names is taken whatever its suffix.
 MEDIA_SUFFIXES = {f".{name}" for name in (PICTURE_SUFFIXES + " " + AUDIO_SUFFIXES).split()}
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # of the local disk, while a clip is copied

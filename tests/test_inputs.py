@@ -33,6 +33,12 @@ def test_ids_in_a_folder_are_relative_to_it(tmp_path):
     assert ids(tmp_path) == ["a/b.mp4", "b.mp4"]
 
 
+def test_recordings_of_dvds_camcorders_and_phones_are_found_in_folders(tmp_path):
+    names = ["VTS_01_1.VOB", "clip.3g2", "memo.amr", "tape.dv", "voice.caf"]
+    touch(tmp_path, *names, "VTS_01_0.IFO", "clip.thm")
+    assert ids(tmp_path) == names
+
+
 def test_hidden_pictures_are_no_sequence(tmp_path):
     touch(tmp_path, "shots/1.png", "shots/.thumbnails/1.png", ".cache/1.png")
     assert ids(tmp_path) == ["shots"]

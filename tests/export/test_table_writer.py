@@ -90,6 +90,11 @@ def test_the_name_of_a_bundled_format_is_its_suffix():
     assert [find_format(name).suffix for name in FORMATS] == [f".{name}" for name in FORMATS]
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert TRACK.save("~/a.csv") == tmp_path / "a.csv" and (tmp_path / "a.csv").exists()
+
+
 def test_a_missing_folder_is_created(tmp_path):
     assert TRACK.save(tmp_path / "new" / "deep" / "a.csv").exists()
 
