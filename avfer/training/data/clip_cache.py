@@ -5,6 +5,7 @@ Crops are read from the disk when a batch is made: memory holds the crops of one
 
 import hashlib
 import json
+import math
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,6 +82,7 @@ class SequenceCrops:
     audio: SequenceAudio
     has_face: np.ndarray  # (T,) bool
     times: np.ndarray  # (T,) float64 s
+    row_step: float = math.nan  # s between two rows of the pipeline, NaN if unknown
 
     @property
     def has_voice(self) -> np.ndarray:
@@ -137,17 +139,19 @@ class ClipCache:
 
     def load(self, example: Example) -> SequenceCrops:
         """Return one face crop and the audio at each step of an example. Raises DatasetError without media."""
-        face, has_face, times = self._images(example) if any(example.pictures) else self._crops(example)
-        audio = self.audio.load(example, times) if self.audio else SequenceAudio.silent(len(times), 0)
-        return SequenceCrops(face, audio, has_face, times)
+        return self._images(example) if any(example.pictures) else self._crops(example)
 
-    def _images(self, example: Example) -> tuple[CropSource, np.ndarray, np.ndarray]:
-        """Return the images of a corpus as crops, with (T,) bool has_face and (T,) s times."""
-        has_face = np.array([path is not None for path in example.pictures])
-        return ImageCrops(example.pictures, self.size), has_face, _times(example)
+    def _images(self, example: Example) -> SequenceCrops:
+        """Return the images of a corpus as crops, with the audio."""
+        has_face, times = np.array([path is not None for path in example.pictures]), _times(example)
+        return SequenceCrops(ImageCrops(example.pictures, self.size), self._audio(example, times), has_face, times)
 
-    def _crops(self, example: Example) -> tuple[CropSource, np.ndarray, np.ndarray]:
-        """Return the stored crops of a recording, with (T,) bool has_face and (T,) s times; compute them if needed."""
+    def _audio(self, example: Example, times: np.ndarray) -> SequenceAudio:
+        """Return the audio of an example at `times`, (T,) s; silence for the face alone."""
+        return self.audio.load(example, times) if self.audio else SequenceAudio.silent(len(times), 0)
+
+    def _crops(self, example: Example) -> SequenceCrops:
+        """Return the stored crops of a recording, with the audio; compute the crops if needed."""
         media = example.video or example.audio
         if media is None:
             raise DatasetError(f"{example.id} has labels but no video and no images; check the folders of the corpus")
@@ -157,7 +161,8 @@ class ClipCache:
         with np.load(index) as stored:
             features = at_steps(example, dict(stored))
         rows = np.where(features.has_face, features.face[:, 0], -1)
-        return StoredCrops(pixels, self.size, rows), rows >= 0, features.times
+        crops, audio = StoredCrops(pixels, self.size, rows), self._audio(example, features.times)
+        return SequenceCrops(crops, audio, rows >= 0, features.times, features.row_step)
 
     def _cut_out(self, media: Path, index: Path, pixels: Path) -> None:
         """Write all faces of a video, chunk by chunk, then a row for each of them."""

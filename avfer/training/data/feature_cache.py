@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -36,6 +37,7 @@ class SequenceFeatures:
     has_face: np.ndarray  # (T,) bool
     has_voice: np.ndarray  # (T,) bool
     times: np.ndarray  # (T,) float64 s
+    row_step: float = math.nan  # s between two rows of the pipeline, NaN if unknown
 
     def __len__(self) -> int:
         return len(self.times)
@@ -151,7 +153,9 @@ def at_steps(example: Example, rows: dict[str, np.ndarray]) -> SequenceFeatures:
     at = index.astype(np.int64)
     times = example.times if example.times is not None else _frame_times(cast(np.ndarray, example.frames), rows)
     has_face = (rows["tracks"][at] != NO_TRACK) & (rows["face"].shape[1] > 0)
-    return SequenceFeatures(rows["face"][at], rows["voice"][at], has_face, rows["has_voice"][at], times)
+    return SequenceFeatures(
+        rows["face"][at], rows["voice"][at], has_face, rows["has_voice"][at], times, _row_step(rows["times"])
+    )
 
 
 def _before_affect(spec: PipelineSpec) -> PipelineSpec:
@@ -184,6 +188,15 @@ def _frame_times(frames: np.ndarray, rows: dict[str, np.ndarray]) -> np.ndarray:
     step = float(np.median(np.diff(times) / np.diff(known))) if len(known) > 1 else STEP
     beyond = np.minimum(frames - known[0], 0) + np.maximum(frames - known[-1], 0)
     return np.interp(frames, known, times) + step * beyond
+
+
+def _row_step(times: np.ndarray) -> float:
+    """Return the seconds between two rows of a pipeline, NaN for a single one.   times: (N,) s of rows with a face
+
+    It is a short gap among all, because frames without a face may be missing.
+    """
+    gaps = np.diff(np.unique(times))
+    return float(np.quantile(gaps, 0.1)) if len(gaps) else math.nan
 
 
 def _mismatch(example: Example, times: np.ndarray) -> str:

@@ -31,6 +31,11 @@ class SequenceInputs(Protocol):
         ...
 
     @property
+    def row_step(self) -> float:
+        """Return the seconds between two rows of the pipeline, NaN if they are unknown."""
+        ...
+
+    @property
     def has_face(self) -> np.ndarray:
         """Return whether each step has a face, (T,) bool."""
         ...

@@ -5,6 +5,7 @@ inputs of all recordings (data/feature_cache.py, or data/clip_cache.py for end-t
 delay if configured (delay_search.py), and combine model and loss (sequence_objective.py).
 """
 
+import math
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from avfer.evaluation.post_processing import undo_delay
 from avfer.losses.affect_labels import AffectLabels
 from avfer.losses.label_losses import occurrence_weights
 from avfer.models.card import Card
+from avfer.models.network import AffectModel
 from avfer.models.prediction import Prediction
 from avfer.models.weights import save
 from avfer.pipeline_config import read_pipeline
@@ -58,6 +60,7 @@ ALL_SOUND = (
     "It learned from all sound, also where nobody speaks: a pipeline needs spoken.threshold=0, and speakers.threshold=0"
     " if it has that stage."
 )
+SAME_RATE = 1.25  # between the rates of labels and of a pipeline, largest ratio without a warning
 ORDER: tuple[Target, ...] = ("valence_arousal", "expression", "action_units")  # of the scores
 
 
@@ -167,6 +170,8 @@ def sequence_task(config: TrainConfig, resume: bool, progress: ReportProgress) -
     train, dev = recordings[: len(train_examples)], recordings[len(train_examples) :]
     if not is_end_to_end:
         _warn_of_missing_inputs(recordings, setup.created.card)
+    if _counts_steps(model, config):
+        warn_of_other_rate(recordings)
     delays = _delays(config, train, dev)
     if not is_end_to_end and config.weights is None:
         standardise(model, train)
@@ -251,3 +256,30 @@ def _warn_of_missing_inputs(recordings: list[Recording], card: Card) -> None:
                 f"{len(empty)} of {len(recordings)} recordings have {lack} at any labelled step: {shortened(empty)}"
             )
             warnings.warn(message, AvferWarning, stacklevel=2)
+
+
+def _counts_steps(model: nn.Module, config: TrainConfig) -> bool:
+    """Return whether a model has a memory that counts steps, and does not read the seconds between them."""
+    over_time = model.over_time if isinstance(model, EndToEndNetwork) else cast(AffectModel, model)
+    if over_time.causal:
+        return over_time.start(1).shape[1] > 0
+    return config.model_options.get("time") != "transformer"
+
+
+def warn_of_other_rate(recordings: list[Recording]) -> None:
+    """Warn if the labels that a network over time learns from come at another rate than the rows of the pipeline."""
+    steps = [(r.step, r.inputs.row_step) for r in recordings if len(r) > 1 and math.isfinite(r.inputs.row_step)]
+    if not steps:
+        return
+    label_step, row_step = (float(np.median(column)) for column in zip(*steps, strict=True))
+    ratio = label_step / row_step
+    if max(ratio, 1 / ratio) > SAME_RATE:
+        slower = (
+            f"predict with --set frames.fps={1 / label_step:.3g} --set tracks.max_gap={max(0.5, 2 * label_step):.3g}, "
+        )
+        message = (
+            f"labels come every {label_step:.2g} s, but the pipeline predicts every {row_step:.2g} s. The network over"
+            " time counts steps, so it will predict less well than it scores here: label every frame (interpolate),"
+            f" {slower if ratio > 1 else ''}or take model_options: {{time: transformer}}"
+        )
+        warnings.warn(message, AvferWarning, stacklevel=2)

@@ -1,5 +1,8 @@
 """Affect models over features: wrong settings are refused before features are computed; cards and warnings."""
 
+import warnings
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,9 @@ from avfer.models.card_files import read_card
 from avfer.progress import no_progress
 from avfer.training.data import recording_cache
 from avfer.training.data.feature_cache import FeatureCache
-from avfer.training.sequences.sequence_task import sequence_task
+from avfer.training.sequences.sequence_task import sequence_task, warn_of_other_rate
 from avfer.training.training_config import TrainConfig, make_config
+from tests.training import toy_recordings as toy
 from tests.training.clip_corpus import write_clips, write_pipeline
 
 TEMPORAL = {"time": "gru", "width": 8, "layers": 1}
@@ -104,16 +108,47 @@ def test_a_delay_that_leaves_no_label_is_refused(clips, tmp_path):
 
 @pytest.mark.filterwarnings("always::avfer.errors.AvferWarning")
 @pytest.mark.parametrize(
-    ("hidden", "warnings"),
-    [(1, ["6 of 6 recordings have no face at any labelled step: 0, 1, 2, 3, 4, and 1 more"]), (2, [])],
+    ("hidden", "expected"),
+    [(1, ["6 of 6 recordings have no face at any labelled step: 0, 1, 2, 3, 4, and 1 more"]), (3, [])],
 )
-def test_recordings_without_any_face_cause_a_warning(clips, tmp_path, hidden, warnings, recwarn):
+def test_recordings_without_any_face_cause_a_warning(clips, tmp_path, hidden, expected, recwarn):
     pipeline = write_pipeline(tmp_path / "dark.yaml", hidden=hidden)
     task = make_task(settings(clips, tmp_path, pipeline=str(pipeline)))
-    assert [str(w.message) for w in recwarn if issubclass(w.category, AvferWarning)] == warnings
+    assert [str(w.message) for w in recwarn if issubclass(w.category, AvferWarning)] == expected
     features = task.dev[0].inputs
-    assert features.has_face.tolist() == [not warnings] * 100 and features.face.any() == (not warnings)
+    assert features.has_face.tolist() == [not expected] * 100 and features.face.any() == (not expected)
     assert features.times == pytest.approx(np.arange(100) / 25, abs=2e-3), "whichever frames have a face"
+    assert features.row_step == pytest.approx(0.04, abs=2e-3) or expected
+
+
+@pytest.mark.parametrize(
+    ("row_step", "message"),
+    [
+        (
+            0.01,
+            r"every 0\.04 s, but the pipeline predicts every 0\.01 s.*frames\.fps=25 --set tracks\.max_gap=0\.5, or",
+        ),
+        (0.2, r"every 0\.04 s, but the pipeline predicts every 0\.2 s.*\(interpolate\), or take model_options"),
+        (0.042, None),
+        (float("nan"), None),
+    ],
+)
+def test_labels_at_another_rate_than_the_rows_of_the_pipeline_cause_a_warning(row_step, message):
+    some = [toy.recording(seed, length=20) for seed in range(2)]
+    recordings = [replace(r, inputs=replace(r.inputs, row_step=row_step)) for r in some]
+    with pytest.warns(AvferWarning, match=message) if message else nullcontext():
+        warn_of_other_rate(recordings)
+
+
+def test_the_rate_matters_to_networks_that_count_steps(clips, tmp_path, monkeypatch):
+    load, warned = FeatureCache.load, dict[str, bool]()
+    monkeypatch.setattr(FeatureCache, "load", lambda *arguments: replace(load(*arguments), row_step=0.2))
+    for time in ("gru", "tcn", "none", "transformer"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            make_task(settings(clips, tmp_path, model_options={"time": time, "width": 8, "layers": 1}))
+        warned[time] = any("counts steps" in str(w.message) for w in caught)
+    assert warned == {"gru": True, "tcn": True, "none": False, "transformer": False}
 
 
 @pytest.mark.parametrize("model", ["temporal", "linear_lite", "gru_lite", "aver"])
