@@ -132,7 +132,8 @@ def _read_parquet(path: Path) -> pa.Table:
 
 def _read_csv(path: Path) -> pa.Table:
     with csv.open_csv(path) as reader:
-        types = {name: kind for name in reader.schema.names if (kind := _type_of(name))}
+        kinds = {name: kind for name in reader.schema.names if (kind := _type_of(name))}
+    types = {name: kind for name, kind in kinds.items() if not pa.types.is_integer(kind)}  # pandas writes 0 as 0.0
     return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types, strings_can_be_null=True))
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -36,6 +37,14 @@ def test_a_table_has_the_metadata_recorded_beside_its_file(tmp_path, suffix):
     assert metadata_of(read_table(path).schema) == {"au_scale": "activation", "numbers_only": "true"}
     path.write_text(path.read_text() + "\n")
     assert metadata_of(read_table(path).schema) == {}, "something else changed the file"
+
+
+@pytest.mark.parametrize("name", TRACKS)
+def test_a_csv_that_pandas_wrote_again_is_the_same_table(tmp_path, name):
+    """pandas turns whole numbers with missing values into decimals, such as a track 0.0."""
+    path = TRACKS[name].save(tmp_path / "talk.csv")
+    pandas.read_csv(path).to_csv(tmp_path / "again.csv", index=False)
+    assert read_table(tmp_path / "again.csv").equals(read_table(path))
 
 
 def test_columns_of_the_users_manifest_are_kept(tmp_path):
