@@ -20,6 +20,17 @@ def builtin_card(name: str) -> Card:
     return read_card(BUILTIN / f"{name}.json")
 
 
+def has_embedded_card(stem: str) -> bool:
+    """Return whether the package has weights of this name, such as "gru_lite.research"."""
+    return (BUILTIN / f"{stem}.json").exists()
+
+
+def embedded_cards(name: str) -> list[Card]:
+    """Return the cards of all weights of a network that come in the wheel."""
+    stems = (form.format(name=name) for form in EMBEDDED.values())
+    return [builtin_card(stem) for stem in stems if has_embedded_card(stem)]
+
+
 def read_card(path: Path) -> Card:
     """Return the card in a JSON file. Raises WeightsError, which names the wrong field, if it is missing or damaged."""
     try:

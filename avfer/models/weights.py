@@ -30,7 +30,14 @@ from avfer.atomic import atomic_rename, output_errors
 from avfer.errors import ConfigError, OutputError, WeightsError, shortened
 from avfer.local_paths import local_path
 from avfer.models.card import Card
-from avfer.models.card_files import BUILTIN, EMBEDDED, builtin_card, read_card
+from avfer.models.card_files import (
+    BUILTIN,
+    EMBEDDED,
+    builtin_card,
+    embedded_cards,
+    has_embedded_card,
+    read_card,
+)
 from avfer.models.class_orders import assume
 from avfer.models.network import Network, find_network
 from avfer.models.tensor_files import describe_other_file, read_tensors
@@ -61,7 +68,7 @@ def card_of(name: str, **options: Any) -> Card:
     options: of the constructor. Raises ConfigError for an unknown name, and if `card` of the network cannot be called
     with the options or returns no card.
     """
-    builtin = _has_embedded_card(name)
+    builtin = has_embedded_card(name)
     if not options and builtin:
         return builtin_card(name)
     if (card := _declared_card(name, options)) is not None:
@@ -101,7 +108,7 @@ def locate(name: str, weights: str) -> tuple[Path, Card]:
         stem = EMBEDDED[weights].format(name=name)
         path = BUILTIN / f"{stem}.safetensors"
         if not path.exists():
-            others = [other for other, form in EMBEDDED.items() if _has_embedded_card(form.format(name=name))]
+            others = [other for other, form in EMBEDDED.items() if has_embedded_card(form.format(name=name))]
             way = f"weights: {others[0]}, or weights: FILE.safetensors" if others else "weights: FILE.safetensors"
             raise WeightsError(f"{name} has no {weights} weights in this package; set {way}")
         return path, builtin_card(stem)
@@ -128,8 +135,7 @@ def weight_file(weights: str) -> Path:
 def _deduced_card(name: str, path: Path) -> Card:
     """Return the card of a weight file without one: a copy of embedded weights, or a checkpoint of the authors."""
     tensors = read_tensors(path)
-    stems = (form.format(name=name) for form in EMBEDDED.values())
-    for card in [builtin_card(stem) for stem in stems if _has_embedded_card(stem)]:
+    for card in embedded_cards(name):
         if card.sha256 == sha256(path):
             return card
     return assume(implied_card(name, official(name, tensors)[0], path))
@@ -141,18 +147,13 @@ def implied_card(name: str, options: Mapping[str, Any], path: Path) -> Card:
     Raises WeightsError for a network without such checkpoints, all of whose weight files have a card: it is embedded,
     or its class, from outside avfer, makes no card.
     """
-    card = None if _has_embedded_card(name) else _declared_card(name, options)
+    card = None if has_embedded_card(name) else _declared_card(name, options)
     if card is None:
         raise WeightsError(
             f"{path} has no card: weights of {name} are a .safetensors file with its card, a .json file of the same"
             " name, beside it; keep both together"
         )
     return card
-
-
-def _has_embedded_card(stem: str) -> bool:
-    """Return whether the package has weights of this name, such as "gru_lite.research"."""
-    return (BUILTIN / f"{stem}.json").exists()
 
 
 def official(name: str, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:

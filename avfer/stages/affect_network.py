@@ -1,5 +1,6 @@
 """An affect model with its weights, and the conversion between its tensors and the structs of the stages."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,12 +9,15 @@ import torch
 from torch import Tensor
 
 from avfer.affect_track import AffectTrack
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError
 from avfer.models.card import Card
+from avfer.models.card_files import embedded_cards
 from avfer.models.network import AffectModel, construct
 from avfer.models.prediction import Prediction
 from avfer.models.weights import load_into, locate
 from avfer.types import FaceFeatures, JointFeatures
+
+OWN = "own"  # in place of a model's name: the heads that come with the face backbone
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,3 +134,39 @@ def output_columns(prediction: Prediction, temperature: float = 1.0) -> Tensor:
     if valence_arousal is None:
         valence_arousal = probabilities[0].new_full((len(probabilities[0]), 2), torch.nan)
     return torch.cat([valence_arousal, *probabilities], 1)
+
+
+def check_features(model: Card, network: Card, modality: str) -> None:
+    """Raise ConfigError unless a network makes the features that a model was trained on.
+
+    model: the card of the affect model, network: that of the backbone, modality: "face" or "voice".
+    """
+    wanted, width = model.inputs[modality], network.width(modality)
+    if wanted != width:
+        trained = model.trained_on.get(modality)
+        raise ConfigError(
+            f"{model.name} reads {wanted} features of the {modality}, but {network.name} outputs {width}; use"
+            f" {f'{trained}, ' if trained else ''}the backbone it was trained with, or weights trained on this one"
+        )
+    backbone = model.trained_on.get(modality, network.name)
+    if backbone != network.name:
+        raise ConfigError(
+            f"{model.name} was trained on the {modality} features of {backbone}, not of {network.name}; both have"
+            f" {wanted}, but they mean different things"
+        )
+
+
+def warn_if_retrained(model: Card, network: Card, modality: str) -> None:
+    """Warn if an embedded affect model gets features of other weights of its network than the embedded ones.
+
+    model, network, modality: as in `check_features`. The features of weights that were trained on mean other things.
+    """
+    known = {card.sha256 for card in embedded_cards(network.name)}
+    if network.sha256 and known and network.sha256 not in known:
+        warnings.warn(
+            f"{model.name} learned from the {modality} features of the embedded {network.name}, but these come from"
+            f" other weights, so its values may be wrong; use the heads of these weights (model: {OWN}, as in the"
+            " pipeline vision), or train a model on their features",
+            AvferWarning,
+            stacklevel=2,
+        )

@@ -17,17 +17,17 @@ from avfer.affect_track import AffectTrack
 from avfer.catalog import find
 from avfer.errors import AvferWarning, ConfigError
 from avfer.models.card import Card
+from avfer.models.card_files import EMBEDDED
 from avfer.models.class_orders import known_orders
 from avfer.models.network import AffectModel, construct
 from avfer.models.weights import locate, sha256
 from avfer.option_types import option_errors
 from avfer.rows import concat, select
 from avfer.stage import Cards
-from avfer.stages.affect_network import AffectNetwork, output_columns
+from avfer.stages.affect_network import OWN, AffectNetwork, check_features, output_columns, warn_if_retrained
 from avfer.stages.buffers import BLOCK_FRAMES
 from avfer.types import FaceFeatures, JointFeatures
 
-OWN = "own"  # in place of a model's name: the heads that come with the face backbone
 MAX_ABSENCE = 10.0  # seconds without a row, after which a track starts again without memory
 
 
@@ -125,7 +125,9 @@ class PredictAffect(_ModelStage):
             needs, has = " and ".join(name for name in card.inputs if name != "measures"), " and ".join(cards)
             raise ConfigError(f"{self.model} reads features of the {needs}, but gets those of the {has} only")
         for modality in modalities:
-            _check_features(card, cards[modality], modality)
+            check_features(card, cards[modality], modality)
+            if self.weights in EMBEDDED:
+                warn_if_retrained(card, cards[modality], modality)
         with torch.device("meta"):
             causal = construct(self.model, AffectModel, card.options).causal
         return self if causal else PredictAhead(self.model, self.weights, self.expression)
@@ -276,24 +278,4 @@ def check_class_order(card: Card) -> None:
         raise ConfigError(
             f"the class order of these {card.name} weights is not known; `avfer models import` them:"
             f" {known_orders(card)}"
-        )
-
-
-def _check_features(model: Card, network: Card, modality: str) -> None:
-    """Raise ConfigError unless a network makes the features that a model was trained on.
-
-    model: the card of the affect model, network: that of the backbone, modality: "face" or "voice".
-    """
-    wanted, width = model.inputs[modality], network.width(modality)
-    if wanted != width:
-        trained = model.trained_on.get(modality)
-        raise ConfigError(
-            f"{model.name} reads {wanted} features of the {modality}, but {network.name} outputs {width}; use"
-            f" {f'{trained}, ' if trained else ''}the backbone it was trained with, or weights trained on this one"
-        )
-    backbone = model.trained_on.get(modality, network.name)
-    if backbone != network.name:
-        raise ConfigError(
-            f"{model.name} was trained on the {modality} features of {backbone}, not of {network.name}; both have"
-            f" {wanted}, but they mean different things"
         )

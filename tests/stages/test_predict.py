@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.affect_track import AffectTrack
-from avfer.errors import ConfigError
+from avfer.errors import AvferWarning, ConfigError
 from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
-from avfer.models.card_files import read_card
+from avfer.models.card_files import builtin_card, read_card
 from avfer.models.weights import save
 from avfer.stages.predict import MAX_ABSENCE, PredictAffect
 from avfer.types import NO_TRACK, FaceFeatures, FaceTracks, JointFeatures
@@ -254,6 +254,15 @@ def test_a_model_of_face_and_voice_takes_either_or_both(models, widths):
 def test_features_of_another_network_are_refused_although_their_width_fits(tmp_path):
     with pytest.raises(ConfigError, match="gru_lite was trained on the voice features of voice_lite, not of vggish"):
         PredictAffect("gru_lite").fit(made(face=256, voice=46) | {"voice": card("vggish", 46)})
+
+
+def test_an_embedded_model_warns_of_features_of_weights_that_were_trained_on(models):
+    cards = {"face": builtin_card("aver_lite"), "voice": builtin_card("voice_lite")}
+    PredictAffect("gru_lite").fit(cards)  # no warning, which would be an error here
+    tuned = cards["face"].model_copy(update={"sha256": "0" * 64})
+    with pytest.warns(AvferWarning, match="gru_lite learned from the face features of the embedded aver_lite, but"):
+        PredictAffect("gru_lite").fit(cards | {"face": tuned})
+    models["gru_lite"].fit(made(face=5) | {"face": made(face=5)["face"].model_copy(update={"sha256": "0" * 64})})
 
 
 def with_measures(rows: JointFeatures, value: float) -> JointFeatures:
