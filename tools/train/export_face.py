@@ -60,7 +60,7 @@ def publish(data: Path, run: Path, folder: Path) -> None:
     card = Card(
         name="aver_lite",
         head="linear_lite",
-        task="expression of a face (8 classes), and its features",
+        task="expression of a face, and its features",
         description=(
             "Residual network for grey-scale faces of 48x48 px, trained from scratch on the crowd votes of FER+ as soft"
             " labels. Faces must be aligned to the template, as the stage align_faces does."
