@@ -19,7 +19,7 @@ from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
 from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork, find_network, normalised
+from avfer.models.network import FaceNetwork, construct, normalised
 from avfer.models.weights import load_into, locate, sha256
 from avfer.stages.embed_faces import own_outputs, own_width
 
@@ -67,9 +67,8 @@ def load_picture_network(name: str, weights: str, device: torch.device) -> Pictu
     weights: "builtin", a path or a URL. Raises ConfigError if the network has no outputs but features, WeightsError if
     the weights cannot be used.
     """
-    kind = find_network(name, FaceNetwork)
     path, card = locate(name, weights)
-    network = kind(**card.options)
+    network = construct(name, FaceNetwork, card.options)
     if not own_width(card):
         raise ConfigError(f"{name} predicts no labels; choose a network with classes, imported with --classes")
     load_into(network, path, card)
