@@ -19,7 +19,7 @@ from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
 from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork, construct, normalised
+from avfer.models.network import FaceNetwork, construct, find_network, normalised
 from avfer.models.weights import load_into, locate, sha256
 from avfer.stages.embed_faces import own_outputs, own_width
 
@@ -67,6 +67,7 @@ def load_picture_network(name: str, weights: str, device: torch.device) -> Pictu
     weights: "builtin", a path or a URL. Raises ConfigError if the network has no outputs but features, WeightsError if
     the weights cannot be used.
     """
+    find_network(name, FaceNetwork)  # an unknown name is an error of its own
     path, card = locate(name, weights)
     network = construct(name, FaceNetwork, card.options)
     if not own_width(card):
