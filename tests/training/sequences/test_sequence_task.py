@@ -36,6 +36,12 @@ def settings(clips: Path, folder: Path, **changes: Any) -> TrainConfig:
 
 
 def make_task(config: TrainConfig) -> Any:
+    """Return the task, whose features all tests of these clips share."""
+    shared = config.root.parent / "features"
+    shared.mkdir(exist_ok=True)
+    config.output.mkdir(parents=True, exist_ok=True)
+    if not (config.output / "features").exists():
+        (config.output / "features").symlink_to(shared)
     return sequence_task(config, False, no_progress)
 
 
@@ -66,7 +72,7 @@ def test_settings_that_do_not_fit_are_refused_before_features_are_computed(
 ):
     monkeypatch.setattr(FeatureCache, "load", lambda *_: pytest.fail("features are computed"))
     with pytest.raises(AvferError, match=message):
-        make_task(settings(clips, tmp_path, **changes))
+        sequence_task(settings(clips, tmp_path, **changes), False, no_progress)
     assert not (tmp_path / "out").exists()
 
 
