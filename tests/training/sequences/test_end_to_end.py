@@ -85,8 +85,8 @@ def test_half_precision_learns_and_keeps_labels_and_times_in_float32(clips, tmp_
     predict = SequenceObjective.predict
     monkeypatch.setattr(SequenceObjective, "predict", recording)
     # Convolutions take a hundred times as long in bfloat16 on a CPU that does not support it.
-    small: dict[str, Any] = {"backbone": {"name": "timm:test_resnet"}, "size": 16, "length": 4, "stride": 12}
-    some = {"batch": 3, "epochs": 4}
+    small: dict[str, Any] = {"backbone": {"name": "timm:test_resnet"}, "size": 16, "length": 4, "stride": 24}
+    some = {"batch": 3, "epochs": 5}
     trained = train(settings(clips, tmp_path, with_voice=True, precision="bf16-mixed", **small, **some))
     assert trained.scores["ccc_valence"] > 0.6
     assert dtypes == {torch.float32}
