@@ -71,7 +71,8 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     - window (0, 1, ...; null without windows), start_s, stop_s: limits of the window within the clip;
     - frames: instants of the clip in the window; present_s: time covered by the person's rows, of the voice by those
       with values; coverage: the share of present_s in the time of all instants, in [0, 1];
-    - the columns of the user's manifest such as subject or session, as on the first row of the clip;
+    - the columns of the user's manifest such as subject or session, as on the first row of the clip, but for names that
+      a column here has;
     - for each measure X such as valence, au12, yaw_deg or quality: X_s (time with a value), X_mean, X_sd (population),
       X_q05, X_q25, X_median, X_q75, X_q95 (smallest value at or below which that share of the time lies); gaze has a
       value while the eyes are open, `eye_closed` below 0.5;
@@ -88,14 +89,15 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     if window is not None and not 0 < window < math.inf:
         raise ConfigError(f"window: must be > 0 s, got {window}")
     kinds = {name: kind for name, kind in kinds.items() if EXPRESSION not in kind.columns}
-    schema = _schema(table, kinds)
+    own = _schema(table, kinds)
+    given = [field for field in table.schema if not is_own_column(field.name) and field.name not in own.names]
     rules = describe_rules(kinds, table)
     last = {"au_scale": metadata_of(table.schema).get("au_scale"), "event_rules": rules}
-    rows = [
-        _manifest_values(clip, table) | row | last
-        for clip in clips_of(table)
-        for row in _clip_rows(clip, window, kinds)
-    ]
+    rows: list[dict[str, Any]] = []
+    for clip in clips_of(table):
+        first = {field.name: clip.people[0].table[field.name][0].as_py() for field in given}
+        rows += [first | row | last for row in _clip_rows(clip, window, kinds)]
+    schema = pa.schema([*FIXED, *given, *list(own)[len(FIXED) :]])
     facts = {"window_s": json.dumps(window), METADATA: json.dumps(parameters(kinds, table))}
     return pa.Table.from_pylist(rows, schema=schema.with_metadata(metadata_of(table.schema) | facts))
 
@@ -135,16 +137,6 @@ def _warn_of_same_clips(summaries: Sequence[pa.Table]) -> None:
         warnings.warn(message, AvferWarning, stacklevel=3)
 
 
-def _manifest_columns(table: pa.Table) -> list[pa.Field]:
-    """Return the columns that come from the user's manifest, apart from names that a summary has too."""
-    return [field for field in table.schema if not is_own_column(field.name) and field.name not in FIXED.names]
-
-
-def _manifest_values(clip: ClipRows, table: pa.Table) -> dict[str, Any]:
-    """Return the value of each column of the user's manifest for a clip of a table."""
-    return {field.name: clip.people[0].table[field.name][0].as_py() for field in _manifest_columns(table)}
-
-
 def measures(table: pa.Table) -> list[str]:
     """Return the columns of a table that are summarized: valence, arousal, action units, angles, quality, ..."""
     return [name for name in table.column_names if MEASURES.fullmatch(name)]
@@ -165,12 +157,12 @@ def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> 
 
 
 def _schema(table: pa.Table, kinds: Mapping[str, EventKind]) -> pa.Schema:
-    """Return the names and types of the columns, which depend on those of the table only."""
+    """Return the names and types of the statistics, which depend on the columns of the table only."""
     statistics = ("s", "mean", "sd", *QUANTILES)
     names = [f"{measure}_{name}" for measure in measures(table) for name in statistics]
     if expressions := class_names(table):
         names += ["expression_s", *(f"share_{name}" for name in expressions)]
-    columns = [*FIXED, *_manifest_columns(table), *(pa.field(name, pa.float64()) for name in names)]
+    columns = [*FIXED, *(pa.field(name, pa.float64()) for name in names)]
     for name in kinds:
         columns += [pa.field(f"{name}_count", pa.int64())]
         columns += [pa.field(f"{name}_{what}", pa.float64()) for what in ("per_min", "mean_s", "total_s")]

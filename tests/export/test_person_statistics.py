@@ -203,6 +203,7 @@ def test_columns_of_a_manifest_are_kept_for_every_row_of_a_clip():
     found = described("a.mp4", subject="007", age=31)
     assert [(row["subject"], row["age"]) for row in found.to_pylist()] == [("007", 31)] * 4
     assert join_summaries([found, described("b.mp4", age=20.5)])["age"].to_pylist() == [31] * 4 + [20.5] * 4
+    assert described("d.mp4", smile_count="many")["smile_count"].to_pylist()[0] != "many"
     with pytest.raises(DatasetError, match=r"manifests that do not fit together: .*age.*; summarize them apart"):
         join_summaries([found, described("c.mp4", age="old")])
 
