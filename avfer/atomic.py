@@ -11,7 +11,7 @@ from pathlib import Path
 from avfer.errors import OutputError
 
 HINT = "free some disk space or choose another output"
-MAX_NAME = 200  # bytes of a name that a temporary name keeps
+MAX_KEPT = 200  # bytes of a name that a temporary name keeps
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def _temporary_path(path: Path) -> Path:
 
     File systems allow 255 bytes, so a long name is replaced by its hash.
     """
-    stem = path.stem if len(path.name.encode()) <= MAX_NAME else hashlib.sha256(path.name.encode()).hexdigest()
+    stem = path.stem if len(path.name.encode()) <= MAX_KEPT else hashlib.sha256(path.name.encode()).hexdigest()
     return path.with_name(f".{stem}.{os.getpid()}.part{path.suffix}")
 
 

@@ -68,7 +68,7 @@ class Pipeline:
                     step.stage.load(self.device)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the specification; whoever unpickles it loads the networks anew, in another process for example."""
+        """Pickle the specification alone; unpickling it, such as in another process, loads the networks again."""
         return type(self), (self.spec, str(self.device), *self._arguments)
 
     @cached_property

@@ -57,7 +57,7 @@ from avfer.training.training_config import AUGMENTATIONS, Augmentation, Target, 
 
 BACKBONE = "backbone.safetensors"  # beside the weights of the affect model that reads it
 ALL_SOUND = (
-    "It learned from all sound, also where nobody speaks: a pipeline needs spoken.threshold=0, and speakers.threshold=0"
+    "It learned from all sound, with and without speech: a pipeline needs spoken.threshold=0, and speakers.threshold=0"
     " if it has that stage."
 )
 SAME_RATE = 1.25  # between the rates of labels and of a pipeline, largest ratio without a warning
