@@ -22,8 +22,8 @@ from avfer.errors import MediaError
 S = TypeVar("S", VideoStream, AudioStream)
 MAX_GAP = 86400.0  # seconds between two frames; larger gaps mean that the time stamps are damaged
 MAX_PIXELS = 2**26  # of a frame, twice 8K video; a damaged header could request any amount of memory
-MAX_STEP = 1.0  # s by which decoding time stamps may go back; a longer step means that they begin anew
-MAX_APART = 60.0  # s between the ends of two streams where time stamps begin anew
+MAX_STEP = 1.0  # s by which decoding time stamps may go back; a longer step means that they start over
+MAX_APART = 60.0  # s by which the ends of two streams may differ at the place where time stamps start over
 INDEXED_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}  # with an index, so that files cannot simply be joined
 MAX_FAILURES = 100  # of the demuxer in a row, after which the file counts as read to its end
 # The formats that are read, by FFmpeg's names. None of them opens further files or network addresses; playlists and
@@ -141,7 +141,8 @@ def _on_one_thread(stream: S) -> S:
 def read_packets(container: InputContainer, *streams: VideoStream | AudioStream) -> Iterator[Packet | None]:
     """Yield the packets of some streams, then None at the end of the file.
 
-    Damaged parts are skipped; a damaged end counts as the end. Where time stamps begin anew, they continue.
+    Damaged parts are skipped; a damaged end counts as the end. Where the time stamps of the file start over, those of
+    the packets continue (see ContinuousTimes).
     """
     failures, numbers, times = 0, {stream.index for stream in streams}, ContinuousTimes()
     joinable = container.format.name not in INDEXED_FORMATS
@@ -167,18 +168,18 @@ def read_packets(container: InputContainer, *streams: VideoStream | AudioStream)
 
 
 class ContinuousTimes:
-    """Lets time stamps continue where they begin anew, as in transport streams that were joined byte by byte.
+    """Changes time stamps so that they increase where those of the file start over, as in joined transport streams.
 
-    All streams are moved by the same seconds, so that sound and pictures stay together. A single wrong time stamp moves
-    no other one.
+    The same number of seconds is added to all streams, so that sound and pictures stay together. A single wrong time
+    stamp changes no other one.
     """
 
     def __init__(self) -> None:
-        self._shift = 0.0  # s, of the part of the file that is read
+        self._shift = 0.0  # s, added to the time stamps since they last started over
         self._clocks: dict[int, _StreamClock] = {}  # by the index of the stream
 
     def move(self, packet: Packet) -> None:
-        """Move the time stamps of the next packet of a file."""
+        """Add the shift of its stream to the time stamps of the next packet of a file."""
         clock = self._clocks.setdefault(packet.stream_index, _StreamClock())
         tick = float(packet.time_base)
         if packet.dts is not None:
@@ -199,15 +200,15 @@ class ContinuousTimes:
                 self._shift = max(stop for stop in stops if stop <= clock.stop + MAX_APART) - time
             clock.last_shift, clock.shift = clock.shift, self._shift
         elif now > clock.stop + MAX_STEP and abs(time + clock.last_shift - clock.stop) < MAX_STEP:
-            clock.shift = clock.last_shift  # the step back was a wrong time stamp
+            clock.shift = clock.last_shift  # a single wrong time stamp had gone back
 
 
 @dataclass
 class _StreamClock:
-    """Where one stream is."""
+    """The shift of one stream, and the ends of its last two packets."""
 
     shift: float = 0.0  # s, added to its time stamps
-    last_shift: float = 0.0  # s, before the last step back
+    last_shift: float = 0.0  # s, the shift before the time stamps last went back
     stop: float = -math.inf  # s, end of the last packet in the order of decoding
     before: float = -math.inf  # s, end of the packet before it
 
@@ -271,8 +272,10 @@ def check_gap(path: Path, expected: float, found: float) -> None:
 
 
 def orientation(frame: VideoFrame) -> tuple[int, bool]:
-    """Return how a frame must be changed for display: quarters of a turn counter-clockwise (0 to 3), and whether it
-    must be mirrored left to right before that, as the pictures of some front cameras.
+    """Return how a frame must be changed for display: (quarters of a turn counter-clockwise, mirrored).
+
+    The quarters are 0 to 3. A frame with `mirrored`, as from some front cameras, is mirrored left to right before it
+    is turned.
     """
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
@@ -285,15 +288,10 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
     return round(math.atan2(b if mirrored else -b, -a if mirrored else a) / (math.pi / 2)) % 4, mirrored
 
 
-def quarter_turns(frame: VideoFrame) -> int:
-    """Return by how many quarters of a turn, counter-clockwise, a frame must be rotated for display: 0 to 3."""
-    return orientation(frame)[0]
-
-
 def upright(pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
-    """Return the pixels of a frame, as they are stored, as they must be displayed: a view, rotated and mirrored.
+    """Rotate and mirror the stored pixels of a frame for display, as `orientation` says; return a view of them.
 
-    (H, W, 3) -> (H, W, 3), or (W, H, 3) after a quarter of a turn
+    pixels: (H, W, 3) of any type -> (H, W, 3), or (W, H, 3) after a quarter of a turn.
     """
     turns, mirrored = orientation(frame)
     return np.rot90(pixels[:, ::-1] if mirrored else pixels, turns)

@@ -21,7 +21,7 @@ from avfer.container import (
 from avfer.errors import MediaError
 from avfer.picture_files import find_pictures, is_sequence, warn_of_videos
 
-MAX_DAMAGED = 100  # pictures at the start of a sequence that may be damaged
+MAX_TRIED = 100  # pictures at the start of a sequence that are tried until one can be decoded
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,16 @@ def probe(path: Path | str) -> Media:
 
 
 def _probe_sequence(path: Path) -> Media:
-    """Return the facts of a sequence of pictures; its rate and duration are no facts of the files."""
+    """Return the facts of a sequence of pictures; its rate and duration are None, because no file states them."""
     pictures = find_pictures(path)
     warn_of_videos(path, len(pictures))
-    for picture in pictures[:MAX_DAMAGED]:
+    for picture in pictures[:MAX_TRIED]:
         with suppress(MediaError):
             video = probe(picture).video
             if video is not None:
                 video = replace(video, fps=None, time_base=Fraction(1), first_s=0.0)
                 return Media(path, "picture sequence", 0.0, None, video, None)
-    raise MediaError(f"none of the first {MAX_DAMAGED} pictures of '{path}' can be decoded; they are damaged")
+    raise MediaError(f"none of the first {MAX_TRIED} pictures of '{path}' can be decoded; they are damaged")
 
 
 def _video_facts(path: Path, container: InputContainer, stream: VideoStream) -> VideoFacts | None:

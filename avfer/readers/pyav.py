@@ -18,7 +18,7 @@ from avfer.container import (
     check_gap,
     decode_packet,
     is_avi,
-    quarter_turns,
+    orientation,
     read_packets,
     time_of,
     upright,
@@ -100,7 +100,8 @@ class AvPicture:
     def size(self) -> tuple[int, int]:
         """(height, width) px, as displayed."""
         height, width = self.frame.height, self.frame.width
-        return (width, height) if quarter_turns(self.frame) % 2 else (height, width)
+        quarter_turns, _ = orientation(self.frame)
+        return (width, height) if quarter_turns % 2 else (height, width)
 
     def rgb(self, size: tuple[int, int]) -> np.ndarray:
         """Return the frame turned upright and scaled to (height, width) px: (H, W, 3) uint8 RGB.
@@ -109,7 +110,8 @@ class AvPicture:
         BT.601 and limited range. With these flags FFmpeg returns the pixels of decord and torchcodec bit for bit, in a
         quarter of the time that its accurate rounding takes.
         """
-        height, width = size[::-1] if quarter_turns(self.frame) % 2 else size
+        quarter_turns, _ = orientation(self.frame)
+        height, width = size[::-1] if quarter_turns % 2 else size
         rgb = self.converter.reformat(
             self.frame, width, height, format="rgb24", interpolation=Interpolation.BICUBIC, threads=1
         )
