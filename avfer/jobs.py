@@ -47,7 +47,8 @@ class Job:
     url: str | None = None  # where the clip lies; `clip` is its file name then, and `run_job` copies it
     # Exporter -> its options by name: {"overlay": {"draw": "pose"}}.
     export_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
-    state: Mapping[str, object] | None = None  # size and time of a remote clip, as of `avfer.origin.input_state`
+    # Size and time of a remote clip, in the form of `avfer.provenance_comparison.input_state`.
+    state: Mapping[str, object] | None = None
     columns: pa.Table | None = None  # one row: the columns of the user's manifest, repeated in every row of the table
 
     @property
@@ -138,12 +139,13 @@ def check_existing(jobs: Sequence[Job], pipeline: "Pipeline") -> None:
         kinds |= {path: find_exporter(name, job.export_options.get(name)) for name, path in job.exports.items()}
         existing = {path: kind for path, kind in kinds.items() if path.exists()}
         if existing:
-            check_kept(existing, dict.fromkeys(existing, pipeline.origin(job.clip.name, _input_state(job))))
+            wanted = pipeline.expected_provenance(job.clip.name, _input_state(job))
+            check_kept(existing, dict.fromkeys(existing, wanted))
 
 
 def _input_state(job: Job) -> Mapping[str, object]:
     """Return what identifies the input of a job: size and time of the clip, and the columns of the user's manifest."""
-    from avfer.origin import input_state  # imports torch
+    from avfer.provenance_comparison import input_state  # imports torch
 
     state = job.state if job.state is not None else input_state(job.clip, job.audio)
     if job.columns is None:

@@ -37,7 +37,7 @@ def check_kept(existing: Mapping[Path, object], wanted: "Mapping[Path, Provenanc
     existing: file -> its format or exporter. wanted: file -> what would make it now. A file of another version of
     avfer, and one that does not record what made it, is kept with a warning.
     """
-    from avfer.origin import differences  # imports torch
+    from avfer.provenance_comparison import differences  # imports torch
 
     faults: list[str] = []
     for path, kind in existing.items():

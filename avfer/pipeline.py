@@ -21,11 +21,11 @@ from avfer.media import Media
 from avfer.models.card import Card
 from avfer.models.engine import RUNTIMES
 from avfer.option_types import Threads, check_device, check_given_option
-from avfer.origin import input_state, pipeline_sha256
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
 from avfer.provenance import Provenance
+from avfer.provenance_comparison import input_state, pipeline_sha256
 from avfer.torch_threads import set_torch_threads, torch_threads
 from avfer.types import Clip, FaceCrops, FrameBatch, Span
 
@@ -95,12 +95,13 @@ class Pipeline:
 
     def provenance(self, media: Media, sound: Path | None = None) -> Provenance:
         """Return what determines the rows of a clip, for the table's metadata."""
-        return replace(self.origin(media.path.name, input_state(media.path, sound)), stream=media.facts())
+        state = input_state(media.path, sound)
+        return replace(self.expected_provenance(media.path.name, state), stream=media.facts())
 
-    def origin(self, clip: str, state: Mapping[str, object]) -> Provenance:
-        """Return the provenance that the table of a clip would have, without reading the clip.
+    def expected_provenance(self, clip: str, state: Mapping[str, object]) -> Provenance:
+        """Return the provenance that the table of a clip would have, apart from `stream`, without reading the clip.
 
-        clip: file name. state: size and time of the input, as of `avfer.origin.input_state`.
+        clip: file name. state: size and time of the input, as of `avfer.provenance_comparison.input_state`.
         """
         return Provenance(
             clip=clip,

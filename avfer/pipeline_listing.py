@@ -22,8 +22,8 @@ from rich.text import Text
 from avfer.catalog import find
 from avfer.configurations import FOLDERS, bundled
 from avfer.listing_console import listing_console
-from avfer.origin import resolve
 from avfer.pipeline_config import StageSpec, read_pipeline
+from avfer.provenance_comparison import resolve
 from avfer.yaml_reader import write_yaml
 
 WIDTH = 200  # characters of a line in a file or a pipe

@@ -13,11 +13,11 @@ class Provenance:
 
     clip: str  # file name of the input
     source: str = ""  # path of the input relative to what the user named, "s1/talk.mp4"; empty if it is `clip`
-    input: Mapping[str, object] = field(default_factory=dict[str, object])  # size and time, see avfer.origin
+    input: Mapping[str, object] = field(default_factory=dict[str, object])  # its size and time, as of input_state
     pipeline_name: str = ""  # "aver"
     pipeline: str = ""  # YAML, with overrides applied
     pipeline_sha256: str = ""  # hexadecimal, of the YAML
-    parsed_pipeline_sha256: str = ""  # hexadecimal, of the parsed pipeline with all defaults, see avfer.origin
+    parsed_pipeline_sha256: str = ""  # hexadecimal, of the parsed pipeline with all defaults
     weights: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
     device: str = ""  # "cpu", "cuda", ...
     engines: Mapping[str, str] = field(default_factory=dict[str, str])  # stage -> "torch 2.11.0", "onnxruntime 1.32.0"

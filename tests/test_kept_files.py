@@ -14,10 +14,10 @@ from avfer.errors import AvferWarning, ConfigError
 from avfer.export import find_exporter, metadata_of
 from avfer.jobs import check_existing, plan_job, run_job
 from avfer.kept_files import check_kept
-from avfer.origin import differences, input_state, pipeline_sha256
 from avfer.pipeline import load
 from avfer.pipeline_config import parse_pipeline, read_pipeline
 from avfer.provenance import Provenance
+from avfer.provenance_comparison import differences, input_state, pipeline_sha256
 from tests.media_maker import stripes, write_clip
 from tests.steady_stage import PIPELINE, write_pipeline
 

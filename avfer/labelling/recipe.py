@@ -47,7 +47,7 @@ def fingerprint(spec: PipelineSpec, weights: dict[str, str]) -> str:
     Comments and the order of keys change nothing. The device is left out: workers may differ in it.
     weights: file name -> sha256.
     """
-    from avfer.origin import pipeline_sha256  # imports torch
+    from avfer.provenance_comparison import pipeline_sha256  # imports torch
 
     text = json.dumps([__version__, pipeline_sha256(spec), sorted(weights.items())])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -60,8 +60,8 @@ def check_same_pipeline(recipe: Recipe, run: Mapping[str, Any], folder: Path) ->
     """
     if run.get("version") != __version__ or run.get("fingerprint") == recipe.fingerprint:
         return
-    from avfer.origin import differences, pipeline_sha256  # imports torch
     from avfer.provenance import Provenance
+    from avfer.provenance_comparison import differences, pipeline_sha256  # imports torch
 
     found = {key: run.get(key, "") for key in ("pipeline_name", "pipeline")}
     found["weights"] = json.dumps(run.get("weights", {}))

@@ -12,9 +12,9 @@ from PIL import Image
 from avfer.affect_track import AffectTrack
 from avfer.labelling import label_corpus
 from avfer.labelling.recipe import Recipe, fingerprint
-from avfer.origin import pipeline_sha256
 from avfer.pipeline import Pipeline, load
 from avfer.pipeline_config import PipelineSpec
+from avfer.provenance_comparison import pipeline_sha256
 from tests.media_maker import tone, write_clip
 from tests.toy_detector import SQUARE, squares_clip
 

@@ -185,7 +185,7 @@ def test_networks_that_do_not_declare_it_and_other_devices_keep_torch() -> None:
 def test_a_pipeline_names_the_engine_of_each_stage(cache: Path) -> None:
     pipeline = load("vision", device="cpu", engine="onnx")
     clip = Path(__file__).parents[1] / "data" / "demo.mp4"
-    engines = pipeline.origin(clip.name, {}).as_metadata()["engines"]
+    engines = pipeline.expected_provenance(clip.name, {}).as_metadata()["engines"]
     assert engines.count("onnxruntime ") == len(pipeline.engines) == 4
     assert set(load("vision", device="cpu").engines.values()) == {f"torch {torch.__version__.partition('+')[0]}"}
     assert np.all([file.suffix == ".onnx" for file in (cache / "onnx").iterdir()])

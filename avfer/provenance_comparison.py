@@ -1,8 +1,8 @@
-"""What made a table: the pipeline with all its defaults, its weight files and the input; and how two of them differ.
+"""Compare what made an existing table with what would make it now: pipeline, weight files and input.
 
-`avfer run` and `avfer evaluate` keep an existing file only if the same pipeline, weights and input would make it again;
-`avfer label` compares the same hash of the pipeline. Comments, the order of keys, and defaults that are written out
-change no hash.
+`avfer run` and `avfer evaluate` keep an existing file only if all three are the same; `avfer label` compares the hash
+of the pipeline. A pipeline is compared with all its defaults, so comments, the order of keys, and defaults that the
+YAML states make no difference.
 """
 
 import hashlib
@@ -22,8 +22,9 @@ from avfer.provenance import Provenance
 
 MAX_LISTED = 5  # options that one message lists
 DIGITS = 8  # of a hash in a message
-# What identifies an input: "size" in bytes, "modified" in s since 1970, "columns" of the user's manifest; JSON values.
-State = dict[str, Any]
+# What identifies an input: "size" in bytes, "modified" in s since 1970, "columns" of the user's manifest, "sound" with
+# the state of a separate sound file; JSON values.
+InputState = dict[str, Any]
 
 
 def resolve(spec: PipelineSpec) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def pipeline_sha256(spec: PipelineSpec) -> str:
     return hashlib.sha256(json.dumps(resolve(spec), sort_keys=True, default=str).encode()).hexdigest()
 
 
-def input_state(path: Path, sound: Path | None = None) -> State:
+def input_state(path: Path, sound: Path | None = None) -> InputState:
     """Return the size and the modification time of an input, and of its separate sound file.
 
     The size of a sequence of pictures is that of all its pictures, its time that of the newest. A file that cannot be
@@ -71,14 +72,14 @@ def input_state(path: Path, sound: Path | None = None) -> State:
     try:
         files = find_pictures(path) if is_sequence(path) else [path]
         found = [file.stat() for file in files]
-        state: State = {"size": sum(file.st_size for file in found), "modified": max(file.st_mtime for file in found)}
     except Exception:  # the reader of the clip reports what is wrong with it
         return {}
+    state: InputState = {"size": sum(file.st_size for file in found), "modified": max(file.st_mtime for file in found)}
     return state if sound is None else state | {"sound": {"name": sound.name, **input_state(sound)}}
 
 
 def differences(found: Mapping[str, str], wanted: Provenance) -> list[str]:
-    """Return what differs between the origin of a file and what would make it now: "boxes.min_size 40.0 (now 24.0)".
+    """Return what differs between what made a file and what would make it now: "boxes.min_size 40.0 (now 24.0)".
 
     found: the metadata of the file (`Provenance.as_metadata`). What the file does not record is not compared.
     """
@@ -146,8 +147,8 @@ def _weights_differences(found: Mapping[str, str], wanted: Provenance, same_file
 
 
 def _input_difference(found: Mapping[str, str], wanted: Provenance) -> Iterator[str]:
-    before: State = json.loads(found.get("input") or "{}")
-    now: State = dict(wanted.input)
+    before: InputState = json.loads(found.get("input") or "{}")
+    now: InputState = dict(wanted.input)
     if before and now:
         old, new = before.pop("columns", {}), now.pop("columns", {})
         changed = [name for name in (old | new) if old.get(name) != new.get(name)]
