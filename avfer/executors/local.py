@@ -23,6 +23,7 @@ from typing import IO, Any, BinaryIO
 
 import psutil
 
+from avfer.atomic import output_error
 from avfer.errors import AvferError
 from avfer.executors.pool import (
     Event,
@@ -31,6 +32,7 @@ from avfer.executors.pool import (
     WorkerExited,
     WorkerReady,
     WorkerTask,
+    error_reason,
     run_pool,
     serialize_error,
 )
@@ -44,6 +46,7 @@ THREAD_VARIABLES: tuple[str, ...] = (
     "NUMEXPR_NUM_THREADS",
 )
 LOG_TAIL = 20_000  # bytes at the end of a worker's log that are kept when it ends
+EXIT_SECONDS = 10.0  # that a process may take to end after it has closed its output
 
 EventQueue = SimpleQueue[tuple["WorkerProcess", Event]]
 
@@ -117,9 +120,10 @@ class WorkerProcess:
     """
 
     def __init__(self, variables: dict[str, str], events: EventQueue) -> None:
-        self._log: IO[bytes] = tempfile.TemporaryFile("a+b")  # noqa: SIM115
+        self._log = _open_log()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from avfer.executors.local import worker_main; worker_main()"],
+            # -P: import nothing from the current folder, unless this process does so too.
+            [sys.executable, "-P", "-c", "from avfer.executors.local import worker_main; worker_main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -133,7 +137,7 @@ class WorkerProcess:
     def send(self, item: Any) -> None:
         """Send the task or an item; a process that has ended is reported by an event."""
         assert self._process.stdin
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: the listener has closed the pipe
             pickle.dump(item, self._process.stdin)
             self._process.stdin.flush()
 
@@ -154,15 +158,19 @@ class WorkerProcess:
     def _listen(self, events: EventQueue) -> None:
         """Queue the events of the process until it ends, then the end itself."""
         assert self._process.stdout
+        event, reason = None, ""
         with self._process.stdout as output, suppress(Exception):  # damaged pickles raise errors of any class
-            while True:
-                events.put((self, pickle.load(output)))
+            while not isinstance(event := pickle.load(output), WorkerExited):
+                events.put((self, event))
+            reason = event.reason
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(EXIT_SECONDS)
         self._process.kill()  # if it is still running, its output cannot be read any more
         code = self._process.wait()
         with suppress(OSError):
             assert self._process.stdin
             self._process.stdin.close()
-        events.put((self, WorkerExited(_exit_reason(code), self._log_tail())))
+        events.put((self, WorkerExited(reason or _exit_reason(code), self._log_tail())))
 
     def _log_tail(self) -> str:
         """Return the last lines of the standard error of the process, and close it."""
@@ -170,6 +178,15 @@ class WorkerProcess:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
             lines = log.read().decode(errors="replace").splitlines()
         return "\n".join(line for line in lines if not line.startswith("Extension modules:")).strip()
+
+
+def _open_log() -> IO[bytes]:
+    """Return a new file without a name for what a worker prints. Raises OutputError if no folder takes one."""
+    try:
+        return tempfile.TemporaryFile("a+b")
+    except OSError as error:
+        hint = "free some space there, or set TMPDIR to a folder that can be written"
+        raise output_error(Path(os.environ.get("TMPDIR", "/tmp")), error, hint) from error
 
 
 def _exit_reason(code: int) -> str:
@@ -191,7 +208,8 @@ def _exit_reason(code: int) -> str:
 def worker_main() -> None:
     """Run a worker process: load the task from standard input, then return a result for each item.
 
-    When standard input ends the process ends at once, in the middle of an item too.
+    When standard input ends the process ends at once, in the middle of an item too. An error of the task ends it as
+    well, and is its last event.
     """
     faulthandler.enable()
     _prefer_for_oom_killer()
@@ -200,26 +218,37 @@ def worker_main() -> None:
     items: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_read_items, args=(sys.stdin.buffer, items), daemon=True).start()
     try:
-        call = items.get().load()
+        call = _received(items).load()
         _write_event(output, WorkerReady())
         while True:
-            item = items.get()
+            item = _received(items)
             os.ftruncate(2, 0)  # so that the log is about one item only
             _write_event(output, TaskResult(call(item)))
     except AvferError as error:
         _write_event(output, serialize_error(error))
+    except Exception as error:
+        traceback.print_exc()  # into the log
+        _write_event(output, WorkerExited(error_reason(error)))
+    os._exit(1)  # the usual way waits for libraries, which may hang after an error of a GPU
+
+
+def _received(items: "SimpleQueue[Any]") -> Any:
+    """Wait for the task or an item and return it. Raises the error of one that cannot be loaded here."""
+    received = items.get()
+    if isinstance(received, Exception):
+        raise received
+    return received
 
 
 def _read_items(source: BinaryIO, items: "SimpleQueue[Any]") -> None:
-    """Queue what arrives on standard input; end the process when the parent is gone or an item cannot be loaded."""
+    """Queue what arrives on standard input; end the process when the parent is gone."""
     try:
         while True:
             items.put(pickle.load(source))
     except (EOFError, OSError, pickle.UnpicklingError):
         os._exit(0)
-    except BaseException:  # such as a module that cannot be imported here; nothing else would end the process
-        traceback.print_exc()
-        os._exit(1)
+    except Exception as error:  # such as a module that cannot be imported here
+        items.put(error)
 
 
 def _write_event(output: BinaryIO, event: Event) -> None:

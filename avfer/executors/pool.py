@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from avfer.errors import AvferError, OutputError, rebuild_error
+from avfer.errors import AvferError, OutputError, debugging, rebuild_error
 
 POLL_SECONDS = 0.1  # between two checks of the limits
 MAX_FAILED_STARTS = 3  # consecutive workers that ended while they loaded the task, before the map ends
@@ -195,10 +195,8 @@ class _Pool:
         elif not state.ready:
             self._failed_starts += 1
             if self._failed_starts == MAX_FAILED_STARTS:
-                message = (
-                    f"{MAX_FAILED_STARTS} workers ended while they loaded the pipeline; the last one {event.reason}"
-                )
-                raise OutputError(f"{message}; fewer workers need less memory\n{event.trace}".rstrip())
+                failed = f"{MAX_FAILED_STARTS} workers ended while they loaded the pipeline"
+                raise load_error(f"{failed}; the last one {event.reason}; fewer workers need less memory", event.trace)
 
     def _kill_over_limit(self) -> None:
         for state in self._states.values():
@@ -220,6 +218,19 @@ class _Pool:
 def memory_reason(limit: float) -> str:
     """Return the reason for killing a worker that uses more than `limit` bytes."""
     return f"used more than {limit / 1e9:g} GB of memory (--max-memory)"
+
+
+def load_error(message: str, trace: str) -> OutputError:
+    """Return the error for a pipeline that no worker could load.
+
+    trace: the last lines that a worker wrote, shown only if AVFER_DEBUG is set.
+    """
+    return OutputError(f"{message}\n{trace}".rstrip() if debugging() else message)
+
+
+def error_reason(error: BaseException) -> str:
+    """Return the reason for the end of a worker whose task raised an unexpected error, in one line."""
+    return " ".join(f"raised {type(error).__name__}: {error}".split())
 
 
 def serialize_error(error: AvferError) -> TaskError:

@@ -10,6 +10,7 @@ import pickle
 import signal
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from avfer.executors.pool import (
     WorkerExited,
     WorkerReady,
     WorkerTask,
+    error_reason,
     memory_reason,
     run_pool,
     serialize_error,
@@ -202,6 +204,8 @@ class ActorProcess:
                 result.append(function(argument))
             except AvferError as error:
                 result.append(serialize_error(error))
+            except Exception as error:
+                result.append(WorkerExited(error_reason(error), traceback.format_exc()))
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
@@ -210,7 +214,7 @@ class ActorProcess:
             thread.join(POLL_SECONDS)
             if self._memory is not None and not result and process.memory_info().rss > self._memory:
                 return WorkerExited(memory_reason(self._memory))
-        return result[0] if result else WorkerExited("raised an unexpected error")
+        return result[0] if result else WorkerExited("ended its thread")  # sys.exit in the task
 
 
 def _connect(address: str) -> tuple[Any, bool]:

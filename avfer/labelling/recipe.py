@@ -14,7 +14,7 @@ from avfer import __version__
 from avfer.cores import available_cores
 from avfer.errors import ConfigError
 from avfer.executors.local import LocalExecutor
-from avfer.executors.pool import Executor, Limits
+from avfer.executors.pool import Executor, Limits, LostItem, load_error
 from avfer.labelling.entry import Shard
 from avfer.option_types import Count, Number, Threads, check_device, check_given_option
 from avfer.pipeline_config import PipelineSpec
@@ -75,10 +75,14 @@ def check_same_pipeline(recipe: Recipe, run: Mapping[str, Any], folder: Path) ->
 def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
     """Check a pipeline by loading it in a process that then ends, so that this process stays small.
 
-    Raises ConfigError, WeightsError or MissingExtra if the pipeline cannot be loaded.
+    Raises ConfigError, WeightsError or MissingExtra if the pipeline cannot be loaded, and OutputError if the process
+    ends before it is loaded, such as for lack of memory.
     """
     with closing(LocalExecutor(threads=spec.threads).map(LoadRecipe(device), lambda: spec)) as results:
-        return next(recipe for _, recipe in results if isinstance(recipe, Recipe))
+        recipe: Recipe | LostItem = next(results)[1]
+    if isinstance(recipe, LostItem):
+        raise load_error(f"the pipeline cannot be loaded: its process {recipe.reason}", recipe.trace)
+    return recipe
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,20 @@
 """Workers as processes of this machine: results, crashes, limits, errors, and the end of all processes."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from contextlib import closing
+from queue import SimpleQueue
 
 import psutil
 import pytest
 
 from avfer.errors import OutputError, WeightsError
-from avfer.executors.local import LocalExecutor
-from avfer.executors.pool import Limits, LostItem
+from avfer.executors.local import LocalExecutor, WorkerProcess, worker_environment
+from avfer.executors.pool import Limits, LostItem, WorkerExited
 from tests.executors.toy_tasks import Toy, Unloadable, taker
 from tests.processes import avfer_threads
 
@@ -49,6 +51,33 @@ def test_a_crash_costs_only_the_item_of_its_worker(number, reason):
 def test_the_last_lines_of_a_crashed_worker_are_kept():
     (_, lost), *_ = mapped([("signal", int(signal.SIGSEGV))])
     assert "Segmentation fault" in lost.trace and "toy_tasks.py" in lost.trace
+
+
+def test_an_unexpected_error_costs_the_worker_its_item_and_is_the_reason(tmp_path, monkeypatch):
+    (tmp_path / "psutil.py").write_text("raise ImportError('from the current folder')")
+    monkeypatch.chdir(tmp_path)  # whose modules no worker imports
+    results = mapped([("raise", "CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA"), ("double", 1)])
+    lost = results[0][1]
+    assert lost.reason == "raised RuntimeError: CUDA error: out of memory Compile with TORCH_USE_CUDA_DSA"
+    assert "toy_tasks.py" in lost.trace and results[1][1] == 2
+
+
+def test_an_item_for_a_worker_that_has_just_ended_is_lost_without_an_error():
+    events = SimpleQueue()
+    worker = WorkerProcess(worker_environment(1), events)
+    worker.kill()
+    worker.wait()
+    worker.send(("double", 1))
+    assert isinstance(events.get_nowait()[1], WorkerExited)
+
+
+def test_a_machine_without_room_for_temporary_files_is_an_error_with_the_way_out(monkeypatch):
+    def full(mode):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(OutputError, match=r"No space left on device; .*TMPDIR"):
+        mapped([("double", 1)])
 
 
 def test_an_item_over_the_time_limit_is_stopped_and_the_rest_is_done():

@@ -54,6 +54,8 @@ def _do(item: tuple[str, Any]) -> Any:
         os.kill(os.getpid(), value)
     if what == "sleep":
         time.sleep(value)
+    if what == "raise":
+        raise RuntimeError(value)
     if what == "eat":
         return _eat(value)
     raise OutputError("the disk is full")

@@ -1,10 +1,13 @@
 """How many workers and threads a labelling run has."""
 
+from collections.abc import Callable, Generator
+
 import pytest
 
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, OutputError
+from avfer.executors.pool import LostItem
 from avfer.labelling import recipe as module
-from avfer.labelling.recipe import LabelOptions, Recipe, count_workers
+from avfer.labelling.recipe import LabelOptions, Recipe, count_workers, load_recipe
 from avfer.pipeline_config import read_pipeline
 
 
@@ -38,3 +41,19 @@ def test_threads_of_all_workers_fit_the_cores_unless_options_say_otherwise(
 def test_threads_and_ray_exclude_each_other() -> None:
     with pytest.raises(ConfigError, match="--threads: leave it out with --ray"):
         LabelOptions(ray="local", threads=2).check()
+
+
+def test_a_pipeline_that_ends_its_process_while_it_is_loaded_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = LostItem("was killed (SIGKILL), by a user or because memory ran out", "the last lines")
+
+    class Executor:
+        def __init__(self, threads: int) -> None:
+            pass
+
+        def map(self, task: object, take: Callable[[], object]) -> Generator[tuple[object, object]]:
+            while True:
+                yield take(), lost
+
+    monkeypatch.setattr(module, "LocalExecutor", Executor)
+    with pytest.raises(OutputError, match=r"cannot be loaded: its process was killed .* memory ran out$"):
+        load_recipe(read_pipeline("vision"), "cpu")
