@@ -10,7 +10,7 @@ import yaml
 from avfer.catalog import NAMES, find, kind_of
 from avfer.models.network import FaceNetwork, find_network
 from avfer.models.weights import card_of
-from avfer.training.engine.optimiser import make_optimiser
+from avfer.training.engine.optimiser import make_optimiser, make_schedule, rates_at
 from avfer.training.images.image_model import create_network
 from avfer.training.labels import TargetNames
 from avfer.training.training_config import read_config
@@ -72,3 +72,20 @@ def test_the_loss_of_a_poster_equals_the_sum_of_its_two_losses():
 
     expected = 2 * entropy(0.2) + entropy(0.0)
     assert (loss.expression * entropy(loss.smoothing)).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "rates"),
+    [
+        ("efficientface_raf_db", {0: 0.1, 75: 1e-3, 89: 1e-3, 90: 1e-4}),
+        ("efficientface_affectnet", {0: 0.1, 6: 1e-2, 19: 1e-4}),
+        ("efficientface_caer_s", {0: 0.1, 49: 0.1, 50: 0.05, 399: 0.00078125}),
+    ],
+)
+def test_efficientface_learns_at_the_rates_of_the_authors_logs(name, rates):
+    config, steps = read_config(ROOT / f"{name}.yaml"), 10
+    optimiser = make_optimiser(torch.nn.Linear(2, 2), config.optimiser)
+    schedule = make_schedule(optimiser, config.optimiser, config.epochs * steps, steps)
+    for epoch, rate in rates.items():
+        assert epoch < config.epochs <= config.patience
+        assert rates_at(schedule, epoch * steps) == pytest.approx([rate])
