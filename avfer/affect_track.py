@@ -18,8 +18,7 @@ from avfer.baseline import Baseline, corrected_table
 from avfer.local_paths import local_path
 from avfer.null_reasons import reason_column
 from avfer.provenance import Provenance
-from avfer.rows import concat
-from avfer.track_rows import column_values, persons_of, rows_between
+from avfer.track_rows import column_values, join_parts, persons_of, rows_between
 from avfer.types import NO_PERSON, NO_TRACK, Clock, FaceTracks
 
 if TYPE_CHECKING:
@@ -134,8 +133,8 @@ class AffectTrack:
 
     @staticmethod
     def concat(parts: Sequence["AffectTrack"]) -> "AffectTrack":
-        """Join consecutive parts of one clip into one track; classes and source are those of the first part."""
-        return concat(parts)
+        """Join consecutive parts of one clip into one track. Raises ConfigError for gaps and parts of other clips."""
+        return join_parts(parts)
 
     def schema(self) -> pa.Schema:
         """Return the names and types of the table's columns, with the provenance as metadata, before any baseline.

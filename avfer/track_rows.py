@@ -1,12 +1,15 @@
-"""Choose rows of an AffectTrack: the values of a column, the rows of each person, and those of a stretch of time."""
+"""Choose rows of an AffectTrack (a column, each person, a stretch of time), and join the parts of a clip."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from avfer.errors import ConfigError, unknown
-from avfer.rows import select
+from avfer.provenance import Provenance
+from avfer.rows import concat, select
 from avfer.types import NO_PERSON, NO_TRACK, Clock, FaceTracks
 
 
@@ -21,6 +24,9 @@ class _AffectRows(Protocol):
 
     @property
     def valence(self) -> np.ndarray: ...
+
+    @property
+    def source(self) -> Provenance | None: ...
 
     def to_table(self) -> pa.Table: ...
 
@@ -77,3 +83,24 @@ def rows_between(track: Track, start: float, stop: float) -> Track:
     first, end = (clock.first + int(np.searchsorted(clock.times, time)) for time in (start, stop))
     frames = track.faces.frames
     return select(track, (frames >= first) & (frames < end), clock.part(first, end))
+
+
+def join_parts(parts: Sequence[Track]) -> Track:
+    """Join consecutive parts of one clip into one track; classes and source are those of the first part.
+
+    Raises ConfigError if there is no part, if parts are of different clips, or if one does not begin where the one
+    before it ends.
+    """
+    if not parts:
+        raise ConfigError("concat: there must be at least one part, got none")
+    clips = {part.source.source or part.source.clip: None for part in parts if part.source}
+    if len(clips) > 1:
+        first, second, *_ = clips
+        raise ConfigError(f"concat: all parts must be of one clip, got {first} and {second}; keep one track per clip")
+    for before, after in pairwise(part.clock for part in parts):
+        if after.first != before.stop:
+            raise ConfigError(
+                f"concat: each part must begin where the one before it ends, at instant {before.stop}, got one that"
+                f" begins at {after.first}; pass the parts in the order of the clip, without gaps"
+            )
+    return concat(parts)

@@ -84,3 +84,21 @@ def test_a_stretch_has_no_baseline():
 def test_a_stop_before_the_start_is_an_error(start, stop):
     with pytest.raises(ConfigError, match="between: stop must be >= start"):
         TWO_PEOPLE.between(start, stop)
+
+
+def test_parts_of_two_clips_are_not_joined():
+    other = replace(TWO_PEOPLE, source=replace(TWO_PEOPLE.source, clip="other.mp4"))
+    parts = [TWO_PEOPLE.between(0.0, 1.0), other.between(1.0, 9.0)]
+    with pytest.raises(ConfigError, match=r"all parts must be of one clip, got .* and other\.mp4"):
+        type(TWO_PEOPLE).concat(parts)
+
+
+def test_parts_with_a_gap_are_not_joined():
+    parts = [TWO_PEOPLE.between(0.0, 1.0), TWO_PEOPLE.between(1.2, 9.0)]
+    with pytest.raises(ConfigError, match="at instant 25, got one that begins at 30"):
+        type(TWO_PEOPLE).concat(parts)
+
+
+def test_no_part_is_an_error():
+    with pytest.raises(ConfigError, match="at least one part"):
+        type(TWO_PEOPLE).concat([])
