@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from avfer.errors import WeightsError
 from avfer.models.tensor_files import read_tensors
@@ -46,6 +47,20 @@ def test_nested_tables_and_prefixes_are_removed(tmp_path, table, prefix, zipped)
     content = tensors if table is None else {"epoch": 3, table: tensors, "best_acc": torch.tensor(92.2)}
     torch.save(content, tmp_path / "f.pth.tar", _use_new_zipfile_serialization=zipped)
     assert same(read_tensors(tmp_path / "f.pth.tar"))
+
+
+@pytest.mark.parametrize("form", ["_orig_mod.{}", "module._orig_mod.{}", "_orig_mod.module.{}"])
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_names_of_a_compiled_network_are_those_of_the_network(tmp_path, suffix, form):
+    tensors = {form.format(name): tensor for name, tensor in TENSORS.items()}
+    save = save_file if suffix == "safetensors" else torch.save
+    save(tensors, tmp_path / f"f.{suffix}")
+    assert same(read_tensors(tmp_path / f"f.{suffix}"))
+
+
+def test_names_of_a_compiled_part_are_those_of_the_network(tmp_path):
+    torch.save({"trunk._orig_mod.0.weight": torch.ones(2), "head.bias": torch.ones(1)}, tmp_path / "f.pth")
+    assert read_tensors(tmp_path / "f.pth").keys() == {"trunk.0.weight", "head.bias"}
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["new", "old"])

@@ -9,7 +9,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from avfer.errors import WeightsError
 
 TABLES = ("state_dict", "model_state_dict", "model")  # keys under which training scripts put the tensors
 PREFIX = "module."  # of names saved by a data-parallel wrapper
+COMPILED = "_orig_mod."  # in names saved from a network, or a part of it, that torch.compile wrapped
 CALLED = {  # functions that a pickle may call, and classes that it may use as a value
     "_codecs": {"encode"},
     "builtins": {"set", "frozenset", "bytearray", "complex", "slice", "range", "list", "dict", "tuple"}
@@ -104,9 +105,9 @@ def describe_other_file(path: Path) -> str:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a `.safetensors`, an `.npz`, or any checkpoint that torch.save wrote.
 
-    -> name -> tensor of any shape, float or int64, as stored. Nested tables (`state_dict` and alike) are opened and the
-    prefix of a data-parallel wrapper is removed. Raises WeightsError if the file cannot be read, is damaged, holds no
-    tensors, or calls code.
+    -> name -> tensor of any shape, float or int64, as stored. Nested tables (`state_dict` and alike) are opened, and
+    the parts of names that data-parallel wrappers and torch.compile add are removed. Raises WeightsError if the file
+    cannot be read, is damaged, holds no tensors, or calls code.
     """
     try:
         problem = describe_other_file(path)
@@ -114,9 +115,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
     if problem:
         raise WeightsError(f"{path}: damaged weight file: {problem}; download it again")
-    if path.suffix == ".safetensors":
-        return _safetensors(path)
-    content = _arrays(path) if path.suffix == ".npz" else _unpickled(path)
+    content = READERS.get(path.suffix, _unpickled)(path)
     while isinstance(content, dict) and (inner := next((k for k in TABLES if isinstance(content.get(k), dict)), None)):
         content = content[inner]
     if not isinstance(content, dict) or not content:
@@ -125,8 +124,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path}: the file holds no table of tensors, but {found}; save the state_dict() of the network instead"
         )
-    wrapped = all(str(name).startswith(PREFIX) for name in content)
-    return {str(n).removeprefix(PREFIX if wrapped else ""): _tensor(path, n, value) for n, value in content.items()}
+    tensors = {str(name).replace(COMPILED, ""): _tensor(path, name, value) for name, value in content.items()}
+    wrapped = all(name.startswith(PREFIX) for name in tensors)
+    return {name.removeprefix(PREFIX if wrapped else ""): tensor for name, tensor in tensors.items()}
 
 
 def _tensor(path: Path, name: object, value: Any) -> Tensor:
@@ -169,6 +169,9 @@ def _unpickled(path: Path) -> Any:
     except Exception as error:  # a damaged file can raise anything
         reason = str(error).split("\n")[0] or type(error).__name__
         raise WeightsError(f"{path}: damaged weight file ({reason}); download it again") from error
+
+
+READERS: dict[str, Callable[[Path], Any]] = {".safetensors": _safetensors, ".npz": _arrays}  # others are pickles
 
 
 def _is_program(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from avfer.affect_track import AffectTrack
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, WeightsError
 from avfer.models.card import Card
 from avfer.models.card_files import embedded_cards
 from avfer.models.network import AffectModel, construct
@@ -44,12 +45,39 @@ class AffectNetwork:
         """Build a model of the catalog on a device and load its weights.
 
         expression: whether rows without a face get expressions. They always do if the model reads the voice alone.
-        Raises ConfigError for an unknown model, WeightsError for missing or wrong weights.
+        Raises ConfigError for an unknown model, WeightsError for missing or wrong weights, or a card that lists other
+        classes or action units than the model outputs.
         """
         path, card = locate(name, weights)
         model = construct(name, AffectModel, card.options)
         load_into(model, path, card)
-        return cls(model.to(device).eval(), card, device, expression or "face" not in card.inputs)
+        network = cls(model.to(device).eval(), card, device, expression or "face" not in card.inputs)
+        network._check_outputs(path)
+        return network
+
+    @torch.inference_mode()
+    def _check_outputs(self, path: Path) -> None:
+        """Raise WeightsError if the model outputs other numbers of classes or action units than its card lists."""
+        prediction = self._predict_zeros()
+        for key, listed, logits in (
+            ("classes", self.card.classes, prediction.expression_logits),
+            ("action_units", self.card.action_units, prediction.action_unit_logits),
+        ):
+            count = 0 if logits is None else logits.shape[-1]
+            if count != len(listed):
+                raise WeightsError(
+                    f"{path}: the network outputs {count} {key.replace('_', ' ')}, but its card lists {len(listed)};"
+                    f" correct '{key}' in {path.with_suffix('.json').name}, or use the card that came with the file"
+                )
+
+    def _predict_zeros(self) -> Prediction:
+        """Return the model's outputs for one row of zeros with a face and a voice."""
+        widths = self.card.inputs
+        face = torch.zeros(1, widths.get("face", 0) + widths.get("measures", 0), device=self.device)
+        voice, seen = torch.zeros(1, widths.get("voice", 0), device=self.device), torch.ones(1, device=self.device) > 0
+        if self.model.causal:
+            return self.model.step(face, voice, seen, seen, hidden=self.model.start(1))[0]
+        return self.model.sequence(face[None], voice[None], seen[None], seen[None], times=face.new_zeros(1, 1))
 
     @property
     def width(self) -> int:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.affect_track import AffectTrack
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, WeightsError
 from avfer.models.affect.lite import GruLite, LinearLite
 from avfer.models.card import Card
 from avfer.models.card_files import builtin_card, read_card
@@ -120,6 +120,23 @@ def test_the_temperature_of_the_card_softens_the_probabilities_alone(models, nam
     np.testing.assert_allclose(soft.expressions, roots / roots.sum(1, keepdims=True), atol=1e-6)
     np.testing.assert_array_equal(soft.valence, plain.valence)
     np.testing.assert_array_equal(soft.action_units, plain.action_units)
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "message"),
+    [
+        ("classes", [*CLASSES, "fear"], "outputs 3 classes, but its card lists 4; correct 'classes' in gru_lite.json"),
+        ("action_units", ["AU04"], "outputs 2 action units, but its card lists 1; correct 'action_units' in"),
+    ],
+)
+def test_a_card_that_lists_other_outputs_than_the_network_has_is_refused(models, tmp_path, key, names, message):
+    source = Path(models["gru_lite"].weights)
+    shutil.copy(source, tmp_path)
+    card = read_card(source.with_suffix(".json")).model_copy(update={key: names})
+    (tmp_path / "gru_lite.json").write_text(card.model_dump_json())
+    stage = PredictAffect(model="gru_lite", weights=str(tmp_path / source.name))
+    with pytest.raises(WeightsError, match=message):
+        stage.load(torch.device("cpu"))
 
 
 def test_a_voice_without_a_face_has_no_action_units(models):
