@@ -46,6 +46,7 @@ class InputFile:
     content_mark: str | None = None  # changes with the content, as reported by a remote store (such as an ETag)
     columns: pa.Table | None = None  # one row: the user's columns of a manifest
     below: str = ""  # path below the folder or pattern in which the file was found; empty: its name
+    chosen_name: str = ""  # of its output files, from the column `id` of a manifest; empty: made from its path
     sound: str | None = None  # absolute path of a separate sound file (see avfer.sound_files)
 
 
@@ -94,7 +95,8 @@ def _manifest_files(manifest: Manifest) -> Iterator[InputFile]:
     for row, (path, name) in enumerate(zip(manifest.paths, manifest.ids, strict=True)):
         try:
             file_id = str(PurePosixPath(name)) if name else _listed_name(path, manifest.base)
-            yield replace(_file(_join(manifest.base, path), file_id), columns=manifest.columns_of(row))
+            file = _file(_join(manifest.base, path), file_id)
+            yield replace(file, columns=manifest.columns_of(row), chosen_name=file_id if name else "")
         except ConfigError as error:
             faults.append(str(error))
     if faults:

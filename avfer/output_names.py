@@ -10,7 +10,7 @@ from avfer.remote import without_query
 
 
 def output_names(files: Sequence[InputFile]) -> list[str]:
-    """Return the name of the outputs of each clip: "s1/cam" for s1/cam.mp4 in a folder.
+    """Return the name of the outputs of each clip: "s1/cam" for s1/cam.mp4 in a folder, else its `id` in a manifest.
 
     Clips found in a folder or by a pattern keep their tree below it. Those that would share a name keep their ending
     (cam.webm, cam.wav); those that still share one, because a list names them in several folders, are named by their
@@ -53,4 +53,6 @@ def _names(file: InputFile) -> list[str]:
     """Return the possible names of a clip's outputs, the preferred one first."""
     below, name = PurePosixPath(file.below or PurePosixPath(without_query(file.path)).name), PurePosixPath(file.id)
     found = [below.with_suffix(""), below, name.with_suffix(""), name]
+    if file.chosen_name:
+        found.insert(0, PurePosixPath(file.chosen_name))
     return list(dict.fromkeys(str(path) for path in found if not path.is_absolute() and ".." not in path.parts))

@@ -42,7 +42,19 @@ def test_clips_with_equal_output_names_are_an_error_with_both_paths(tmp_path):
 def test_names_never_leave_the_output_folder(tmp_path):
     touch(tmp_path, "a/cam.mp4", "b/cam.mp4")
     (tmp_path / "m.csv").write_text("path,id\na/cam.mp4,../../x\nb/cam.mp4,y\n")
-    assert names(tmp_path / "m.csv") == ["cam.mp4", "y"]
+    assert names(tmp_path / "m.csv") == ["cam", "y"]
+
+
+def test_a_clip_is_named_by_its_id_in_a_manifest(tmp_path):
+    touch(tmp_path, "a/cam.mp4", "b/cam.mp4", "c/cam.mp4")
+    (tmp_path / "m.csv").write_text("path,id\na/cam.mp4,P01.2\nb/cam.mp4,s2/P02\nc/cam.mp4,\n")
+    assert names(tmp_path / "m.csv") == ["P01.2", "s2/P02", "cam"]
+
+
+def test_clips_that_share_an_id_are_named_by_their_files(tmp_path):
+    touch(tmp_path, "talk.mp4", "play.mp4")
+    (tmp_path / "m.csv").write_text("path,id\ntalk.mp4,P01\nplay.mp4,P01\n")
+    assert names(tmp_path / "m.csv") == ["talk", "play"]
 
 
 def test_two_recordings_cannot_share_a_table():
