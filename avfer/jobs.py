@@ -44,7 +44,7 @@ class Job:
     landmarks: Mapping[str, Path] = field(default_factory=dict[str, Path])  # format -> file, if the pipeline adds them
     audio: Path | None = None  # file with the clip's audio, if that is a separate file
     source: str = ""  # path of the clip relative to what the user named; empty: its file name
-    url: str | None = None  # where the clip lies; `clip` is its file name then, and `run_job` copies it
+    url: str | None = None  # of a remote clip; `clip` is then its file name, and `run_job` copies it to a local file
     # Exporter -> its options by name: {"overlay": {"draw": "pose"}}.
     export_options: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
     # Size and time of a remote clip, in the form of `avfer.provenance_comparison.input_state`.
@@ -103,7 +103,7 @@ def plan_job(
 
 
 def _check_files(files: Sequence[tuple[str, Path]]) -> None:
-    """Raise ConfigError if two formats or exporters would write the same file, or one that no disk takes.
+    """Raise ConfigError if two formats or exporters would write the same file, or if a name or path is too long.
 
     files: (name, file)
     """
@@ -115,7 +115,7 @@ def _check_files(files: Sequence[tuple[str, Path]]) -> None:
         writer[path] = name
 
 
-def job_of(
+def job_for_input(
     file: InputFile, folder: Path, formats: Sequence[str], exporters: Sequence[str], name: str | None = None
 ) -> Job:
     """Return the job of a file behind --input, local or remote; the other arguments are those of `plan_job`."""
@@ -153,17 +153,17 @@ def _input_state(job: Job) -> Mapping[str, object]:
     return {**state, "columns": {name: str(value) for name, value in job.columns.to_pylist()[0].items()}}
 
 
-def check_numbers(jobs: Sequence[Job]) -> None:
+def check_no_pictures(jobs: Sequence[Job]) -> None:
     """Raise ConfigError if a job of a pipeline with `numbers_only` would write pictures of its clip to a disk."""
     for job in jobs:
         for name in job.exports:
             check_numbers_only(name, find_exporter(name, job.export_options.get(name)))
         if job.url is not None:
-            raise ConfigError(remote_clip(job.url))
+            raise ConfigError(remote_clip_message(job.url))
 
 
-def remote_clip(url: str) -> str:
-    """Return the message on a remote clip in a run with `numbers_only`; it would be copied to this machine's disk."""
+def remote_clip_message(url: str) -> str:
+    """Return the error message for a remote clip in a run with `numbers_only`, which would copy it to this disk."""
     return f"numbers_only: {url} would be copied to this disk while it is read; copy it yourself and name the copy"
 
 
@@ -184,14 +184,14 @@ def clip_to_files(
     of the pipeline raises.
     """
     if pipeline.spec.numbers_only:
-        check_numbers([job])
+        check_no_pictures([job])
     tables = {name: path for name, path in job.tables.items() if path not in keep}
     exports = {name: path for name, path in job.exports.items() if path not in keep}
     whole, metadata = None, dict[str, str]()
     with ExitStack() as stack, closing(_stream(job, pipeline)) as tracks:
         writers = [stack.enter_context(TableWriter(path, name)) for name, path in tables.items()]
         landmarks = LandmarkTables(stack, {name: job.landmarks[name] for name in tables if name in job.landmarks})
-        rows = _row_tables(landmarks.passing(tracks), result, on_part)
+        rows = _row_tables(landmarks.write_each(tracks), result, on_part)
         if pipeline.spec.baseline is not None:
             corrected = corrected_parts(rows, pipeline.spec.baseline, job.outputs[0].parent)
             rows = stack.enter_context(closing(corrected))
@@ -224,7 +224,7 @@ def run_job(
     outcome, result, start = Outcome(job), ClipResult(), time.perf_counter()
     try:
         with collected_warnings(outcome.warnings), _local(job) as local:
-            if job.columns is not None:  # so that the table is not kept when they have changed
+            if job.columns is not None:  # their values belong to the recorded state, so that later runs compare them
                 local = replace(local, state=_input_state(local))
             clip_to_files(local, pipeline, result, keep=keep, on_part=on_part)
     except Exception as error:
@@ -243,7 +243,7 @@ def run_job(
 
 
 def _stream(job: Job, pipeline: "Pipeline") -> "Generator[AffectTrack]":
-    """Yield the parts of the result; their source says where the user found the clip."""
+    """Yield the parts of the result; their provenance has the path of the clip as the user named it, and its state."""
     for part in pipeline.parts(job.clip, job.audio):
         source = replace(part.source, source=job.source) if part.source else None
         if source and job.state is not None:
@@ -254,7 +254,7 @@ def _stream(job: Job, pipeline: "Pipeline") -> "Generator[AffectTrack]":
 def _row_tables(
     tracks: "Iterator[AffectTrack]", result: ClipResult, on_part: "Callable[[AffectTrack], object]"
 ) -> Generator[pa.Table]:
-    """Yield the table of each part, and note the duration that the container states."""
+    """Yield the table of each part, and store the duration that the container states in `result`."""
     for track in tracks:
         duration = track.source.stream.get("duration") if track.source else None
         result.duration = float(str(duration)) if duration else 0.0

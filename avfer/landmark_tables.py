@@ -65,8 +65,8 @@ class LandmarkTables:
         """The files that hold landmarks; complete once the stack is closed."""
         return [writer.path for writer in self._writers]
 
-    def passing(self, tracks: "Iterable[AffectTrack]") -> "Generator[AffectTrack]":
-        """Yield the parts of a clip unchanged once their landmarks are written. Raises OutputError if that fails."""
+    def write_each(self, tracks: "Iterable[AffectTrack]") -> "Generator[AffectTrack]":
+        """Write the landmarks of each part of a clip, then yield the part. Raises OutputError if writing fails."""
         for track in tracks:
             if track.landmarks.shape[1]:
                 self._append(landmark_table(track))

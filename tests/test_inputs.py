@@ -10,7 +10,7 @@ import pytest
 
 from avfer.errors import AvferWarning, ConfigError
 from avfer.inputs import find_clips, find_inputs
-from avfer.jobs import job_of
+from avfer.jobs import job_for_input
 from avfer.manifest import find_manifest
 from avfer.output_names import output_names
 from avfer.remote import RemoteFile
@@ -274,7 +274,7 @@ def test_the_signature_of_a_web_address_is_in_no_name(tmp_path, monkeypatch):
     for text, name in ((url, "talk.mp4"), (str(tmp_path / "list.txt"), "host/s1/talk.mp4")):
         (file,) = find_clips([text])
         assert (file.path, file.id, output_names([file])) == (url, name, ["talk"])
-        assert job_of(file, tmp_path, ("parquet",), ()).clip == Path("talk.mp4")
+        assert job_for_input(file, tmp_path, ("parquet",), ()).clip == Path("talk.mp4")
 
 
 def test_clips_may_be_urls(tmp_path):

@@ -123,7 +123,7 @@ def _plan(
 ) -> "list[Job]":
     """Return a job for each clip behind the inputs. Raises ConfigError for wrong inputs and names."""
     from avfer.inputs import find_clips
-    from avfer.jobs import job_of
+    from avfer.jobs import job_for_input
     from avfer.output_names import output_names
     from avfer.sound_files import belongs_to_clip, with_sound
 
@@ -131,7 +131,8 @@ def _plan(
     if not clips:
         raise ConfigError("--input names no clip, only sound files of clips")
     return [
-        job_of(clip, output, formats, exporters, name) for clip, name in zip(clips, output_names(clips), strict=True)
+        job_for_input(clip, output, formats, exporters, name)
+        for clip, name in zip(clips, output_names(clips), strict=True)
     ]
 
 
@@ -187,9 +188,9 @@ def _run(
 def _check_pictures(jobs: "list[Job]") -> None:
     """Raise ConfigError if a job writes pictures of a clip; warn of those that earlier runs wrote beside its table."""
     from avfer.export.privacy import warn_of_pictures
-    from avfer.jobs import check_numbers
+    from avfer.jobs import check_no_pictures
 
-    check_numbers(jobs)
+    check_no_pictures(jobs)
     tables = [next(iter(job.tables.values())) for job in jobs]
     warn_of_pictures(tables, {path for job in jobs for path in job.outputs})
 

@@ -19,7 +19,7 @@ from avfer.clip_warnings import ClipWarnings
 from avfer.errors import AvferError, ConfigError
 from avfer.executors.pool import Limits, LostItem
 from avfer.inputs import InputFile, find_inputs
-from avfer.jobs import remote_clip
+from avfer.jobs import remote_clip_message
 from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.label_clip import Failure, LabelTask, Order
 from avfer.labelling.plan import Plan, write_plan
@@ -166,7 +166,7 @@ def _check_local(files: Iterator[InputFile]) -> Iterator[InputFile]:
     """Return the same files. Raises ConfigError if one lies in a remote store."""
     for file in files:
         if is_url(file.path):
-            raise ConfigError(remote_clip(file.path))
+            raise ConfigError(remote_clip_message(file.path))
         yield file
 
 
