@@ -16,11 +16,12 @@ from avfer import stage as stages
 from avfer.affect_track import AffectTrack
 from avfer.clip_sources import open_clip
 from avfer.cores import available_cores
+from avfer.devices import choose_device
 from avfer.errors import ConfigError
 from avfer.media import Media
 from avfer.models.card import Card
 from avfer.models.engine import RUNTIMES
-from avfer.option_types import Threads, check_device, check_given_option
+from avfer.option_types import Threads, check_given_option
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
@@ -266,22 +267,6 @@ def load(
     """
     check_given_option("max_threads", max_threads, Threads)
     return Pipeline(read_pipeline(name, options), device, max_threads=max_threads)
-
-
-def choose_device(device: str | torch.device) -> torch.device:
-    """Return a device by its name; `auto` takes CUDA, then Apple's MPS, then the CPU.
-
-    Raises ConfigError if the name is unknown or this machine lacks the device.
-    """
-    name = str(device)
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    check_device(name)
-    kind = name.partition(":")[0]
-    if not available[kind]:
-        raise ConfigError(f"this machine has no device '{name}'; 'auto' takes the best available one")
-    return torch.device(name)
 
 
 def _advance(steps: list[Step], states: dict[str, Any], values: Values) -> None:

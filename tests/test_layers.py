@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
     # "avfer" is avfer/__init__.py, read for the version.
     {"avfer", "errors", "allowed_imports", "configurations", "local_paths", "option_types", "yaml_reader"}
-    | {"signal", "prefetch", "picture_files", "arrow_columns", "cores", "torch_threads", "listing_console"},
+    | {"signal", "prefetch", "picture_files", "arrow_columns", "cores", "torch_threads", "listing_console", "devices"},
     {
         "atomic",
         "baseline",
@@ -48,7 +48,7 @@ LAYERS = (
         "clip_progress",
         "clip_warnings",
     }
-    | {"listed_models", "model_listing", "pipeline_listing", "doctor", "executors"},
+    | {"listed_models", "model_details", "pipeline_listing", "doctor", "executors"},
     {"labelling"},
     {"evaluation"},
     {"training"},

@@ -92,8 +92,8 @@ def _open_source(config: EvalConfig, overwrite: bool, quiet: bool) -> Prediction
     if config.predictions is not None:
         return TableFolder(local_path(config.predictions))
     if config.model is not None:
+        from avfer.devices import choose_device
         from avfer.evaluation.picture_predictions import PictureSource, load_picture_network
-        from avfer.pipeline import choose_device
 
         return PictureSource(load_picture_network(config.model, config.weights, choose_device(config.device)))
     from avfer.evaluation.pipeline_predictions import PipelineSource

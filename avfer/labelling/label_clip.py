@@ -102,16 +102,19 @@ class _ClipLabeller:
     def label(self, order: Order) -> Marker | Failure:
         """Label a clip and return its done marker with the warnings, or the reason why it has no table.
 
-        Any error of the clip or the pipeline becomes a Failure. Raises OutputError if the output folder cannot be
-        written for a reason that would concern every clip: no space left, a read-only file system, ...
+        Any error of the clip or the pipeline becomes a Failure, apart from those that would concern every clip: raises
+        OutputError if the output folder cannot be written (no space left, a read-only file system, ...), and an error
+        of a GPU or of lack of memory as it is, which ends this worker; another one then tries the clip again.
         """
+        from avfer.devices import device_failed
+
         _, entry, state = order
         start, found = time.perf_counter(), list[str]()
         try:
             with collected_warnings(found):
                 marker = self._replace_columns(entry) if state is ClipState.COLUMNS else self._run_pipeline(entry)
         except Exception as error:
-            if isinstance(error, OutputError) and _concerns_folder(error):
+            if _concerns_folder(error) or device_failed(error):
                 raise
             return replace(failure_from(error), warnings=tuple(found))
         marker |= {"seconds": round(time.perf_counter() - start, 3), "finished": time.time()}
@@ -217,8 +220,9 @@ def _failing_step(error: Exception) -> str:
     return "fetch" if isinstance(error, remote.FetchError) else "open"
 
 
-def _concerns_folder(error: OutputError) -> bool:
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno not in NAME_ERRORS
+def _concerns_folder(error: Exception) -> bool:
+    cause = error.__cause__
+    return isinstance(error, OutputError) and isinstance(cause, OSError) and cause.errno not in NAME_ERRORS
 
 
 def _checked_size(part: Path, rows: int) -> int:

@@ -7,10 +7,10 @@ import torch
 
 from avfer.catalog import is_outside, kind_of
 from avfer.datasets.corpus import find_corpus
+from avfer.devices import choose_device
 from avfer.errors import WeightsError
 from avfer.models.factory import check_options, make
 from avfer.models.network import AffectModel, Network, find_network
-from avfer.pipeline import choose_device
 from avfer.pipeline_builder import create_stage
 from avfer.pipeline_config import read_pipeline
 from avfer.training.engine.optimiser import LayerRates, tensor_name

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import torch
 
 from avfer.atomic import output_errors
 from avfer.errors import AvferWarning, ConfigError, OutputError
@@ -288,3 +289,13 @@ def test_the_command_prints_paths_on_standard_output_and_the_rest_on_standard_er
     again = avfer("label", steady, "--input", corpus, "--output", tmp_path / "out", "--json", "--json-log")
     assert again.code == 3 and json.loads(again.out)["outputs"] == []
     assert json.loads(again.err.splitlines()[0])["event"] == "begin"
+
+
+def test_no_clip_fails_for_a_gpu_without_memory(label, corpus, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("avfer.labelling.label_clip.clip_to_files", full)
+    with pytest.raises(torch.OutOfMemoryError):  # ends a worker, after which the clip is tried again
+        label("corpus")
+    assert not (tmp_path / "out/failed").exists()

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from avfer import stage as stages
 from avfer.datasets.example import Example
+from avfer.devices import choose_device
 from avfer.models.card import Card
 from avfer.models.network import VoiceNetwork
-from avfer.pipeline import choose_device
 from avfer.pipeline_builder import build
 from avfer.pipeline_config import PipelineSpec
 from avfer.signal.log_mel import BANDS, LOG_MEL, PATCH_FRAMES

@@ -20,8 +20,8 @@ from lightning_fabric.plugins.precision.amp import MixedPrecision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from avfer.devices import choose_device
 from avfer.errors import AvferWarning, rebuild_error
-from avfer.pipeline import choose_device
 from avfer.progress import ReportProgress
 from avfer.training.engine.checkpoint import Position
 from avfer.training.engine.loop import Task, fit
@@ -42,7 +42,7 @@ def launch(task: Task, config: TrainConfig, progress: ReportProgress) -> Positio
             plugins.append(NetworkPrecision(config.precision, device.type))
         # A head has no gradient in a batch without labels for it.
         strategy = DDPStrategy(start_method="spawn", find_unused_parameters=True) if is_distributed else "auto"
-        devices = [device.index] if ":" in config.device and not is_distributed else config.devices
+        devices = [device.index] if ":" in str(device) and not is_distributed else config.devices
         fabric = Fabric(accelerator=device.type, devices=devices, strategy=strategy, plugins=plugins)
         sent: Any = _PickledTask(task) if is_distributed else task
         report = _print_epoch if is_distributed else progress
