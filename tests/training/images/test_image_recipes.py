@@ -89,3 +89,31 @@ def test_efficientface_learns_at_the_rates_of_the_authors_logs(name, rates):
     for epoch, rate in rates.items():
         assert epoch < config.epochs <= config.patience
         assert rates_at(schedule, epoch * steps) == pytest.approx([rate])
+
+
+@pytest.mark.parametrize("name", ["psr_ferplus", "psr_raf_db", "psr_affectnet"])
+def test_psr_is_trained_with_the_defaults_of_its_authors_library(name):
+    """The values of fastai 1 that their configurations leave out: betas, and the chance of each change of an image."""
+    config = read_config(ROOT / f"{name}.yaml")
+    assert config.optimiser.betas == (0.9, 0.99) and config.optimiser.weight_decay == 0.01
+    assert (config.augmentation.flip, config.augmentation.moved, config.augmentation.jittered) == (0.5, 0.75, 0.75)
+    assert config.augmentation.jitter == 0.2
+
+
+def test_both_stages_of_psr_decay_weights_equally():
+    """Without gradients and at a constant rate, `adamw` and `sgd` shrink a weight by the same factor."""
+    recipe = ROOT / "psr_ferplus.yaml"
+    changes = re.findall(r"--set\s+(?:# )?(optimiser\.[\w.]+)=([\w.]+)", recipe.read_text())
+    second = {key: yaml.safe_load(value) for key, value in changes}
+    assert second.pop("optimiser.name") == "sgd"
+    shrunk = []
+    for config in (read_config(recipe), read_config(recipe, {"optimiser.name": "sgd", **second})):
+        layer = torch.nn.Linear(2, 2)
+        start = layer.weight.detach().clone()
+        optimiser = make_optimiser(layer, config.optimiser.model_copy(update={"rates": {}, "rate": 0.1}))
+        for _ in range(400):
+            for parameter in layer.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+            optimiser.step()
+        shrunk.append(float((layer.weight.detach() / start).log().mean()))
+    assert shrunk[1] == pytest.approx(shrunk[0], rel=0.05)
