@@ -29,7 +29,7 @@ import types
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -110,6 +110,13 @@ class FitsReaders(Protocol):
     def adapt(self, readers: Sequence[Any]) -> Any:
         """Return the stage to use when these stages read its output; raise ConfigError if there is none."""
         ...
+
+
+@runtime_checkable
+class ReadsSound(Protocol):
+    """A stage that reads mono sound of one sample rate; the stage that decodes the sound checks its own."""
+
+    sound_rate: ClassVar[int]  # Hz
 
 
 @runtime_checkable

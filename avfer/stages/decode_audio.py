@@ -1,19 +1,21 @@
 """decode_audio: the sound of a clip, resampled, on the time axis of its frames."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from pydantic import Field
 
+from avfer.errors import ConfigError
 from avfer.media import probe
 from avfer.option_types import Count, check_options
 from avfer.picture_files import is_sequence
 from avfer.readers.arrays import array_sound
 from avfer.readers.sound import Channel, End, Skip, Sound, read_sound
+from avfer.stage import ReadsSound
 from avfer.stages.decode import Time, parse_part
 from avfer.types import AudioBatch, Clip, Gaps, Span
 
@@ -69,6 +71,13 @@ class DecodeAudio:
     def __post_init__(self) -> None:
         check_options(self)
         self._part = parse_part(self.start_at, self.stop_at)
+
+    def adapt(self, readers: Sequence[Any]) -> "DecodeAudio":
+        """Return this stage. Raises ConfigError if a stage that reads its sound needs another sample rate."""
+        for needed in (reader.sound_rate for reader in readers if isinstance(reader, ReadsSound)):
+            if needed != self.sample_rate:
+                raise ConfigError(f"sample_rate: the stages that read this sound need {needed}, got {self.sample_rate}")
+        return self
 
     def start(self) -> AudioState:
         """Return the state of a clip that is not opened yet."""

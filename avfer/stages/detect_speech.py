@@ -1,7 +1,7 @@
 """detect_speech: the probability that somebody speaks, every 32 ms of sound."""
 
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -46,6 +46,7 @@ class DetectSpeech:
     counted from the start of the sound; the last window is padded with silence.
     """
 
+    sound_rate: ClassVar[int] = SAMPLE_RATE  # Hz
     detector: str = "silero_vad"  # name in the catalog, or "package.module:Name" of a class like SpeechDetector
     _detector: SpeechDetector | None = field(default=None, init=False, repr=False)
 
@@ -66,7 +67,7 @@ class DetectSpeech:
     def start(self) -> SpeechState:
         """Return the state before the first sample."""
         detector = self._loaded()
-        return SpeechState(SampleTimes(SAMPLE_RATE), torch.zeros(detector.context), detector.start())
+        return SpeechState(SampleTimes(self.sound_rate), torch.zeros(detector.context), detector.start())
 
     @torch.inference_mode()
     def step(self, state: SpeechState, sound: AudioBatch) -> tuple[SpeechState, SpeechProbabilities]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ class EmbedVoice:
     `silent`. Blocks of frames and batches of patches are counted from the start of the sound.
     """
 
+    sound_rate: ClassVar[int] = SAMPLE_RATE  # Hz
     backbone: str = "voice_lite"  # name in the catalog, or "package.module:Name" of a VoiceNetwork
     weights: str = "builtin"  # "builtin", "research", a path, or a URL with its sha256
     hop: Annotated[Number, Field(ge=0.01, le=60)] = 0.2  # seconds from one row to the next, a multiple of 0.01
@@ -89,7 +90,7 @@ class EmbedVoice:
     def start(self) -> SoundState:
         """Return the state before the first sample."""
         frames = torch.zeros(0, self.frames.columns)
-        return SoundState(SampleTimes(SAMPLE_RATE), torch.zeros(0), 0, frames, 0, 0, self.network.start_voice())
+        return SoundState(SampleTimes(self.sound_rate), torch.zeros(0), 0, frames, 0, 0, self.network.start_voice())
 
     def step(self, state: SoundState, sound: AudioBatch) -> tuple[SoundState, VoiceFeatures]:
         """Return the rows of the patches that are complete with this sound.

@@ -12,6 +12,8 @@ from avfer.errors import ConfigError
 from avfer.readers.sound import mono
 from avfer.signal.log_mel import log_mel
 from avfer.stages.decode_audio import DecodeAudio
+from avfer.stages.detect_speech import DetectSpeech
+from avfer.stages.embed_voice import EmbedVoice
 from avfer.types import Clip, Span
 from tests.golden.vggish_frontend import arrays, manifest, wave_44k
 from tests.media_maker import leave_out, rewrite, spoil, stripes, tone, write_clip
@@ -147,3 +149,10 @@ def test_a_separate_sound_file_begins_with_the_first_frame(tmp_path):
     _, same = stage.step(stage.start(), Span(Clip(spoken), 0.0, 1e9))
     assert own.last and own.samples.shape[1] > 15000
     assert own.start == same.start and torch.equal(own.samples, same.samples)
+
+
+@pytest.mark.parametrize("reader", [EmbedVoice(), DetectSpeech()], ids=["embed_voice", "detect_speech"])
+def test_a_rate_that_a_reader_of_the_sound_does_not_take_is_refused_before_any_clip(reader):
+    assert DecodeAudio().adapt([reader]) == DecodeAudio()
+    with pytest.raises(ConfigError, match="sample_rate: the stages that read this sound need 16000, got 22050"):
+        DecodeAudio(sample_rate=22050).adapt([reader])
