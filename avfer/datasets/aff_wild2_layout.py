@@ -17,6 +17,7 @@ from avfer.datasets.listing import (
     SOUNDS,
     VIDEOS,
     files,
+    find_folder,
     folders,
     names,
     not_found,
@@ -106,7 +107,8 @@ class AffWild2Layout:
         found: dict[Partition, dict[str, Path]] = {}
         for folder in folders(newest):
             if _is_set(folder.name):
-                found.setdefault(SETS[plain(folder.name)], {}).update({p.stem: p for p in files(folder, ".txt")})
+                inner = find_folder(folder, folder.name) or folder  # an archive may unpack into its own name
+                found.setdefault(SETS[plain(folder.name)], {}).update({p.stem: p for p in files(inner, ".txt")})
         self._note_missing(newest, found)
         return Annotations(wanted, PLAIN_YEARS[plain(newest.name)][1], found, self._test_list(wanted))
 

@@ -171,11 +171,17 @@ class FerPlusArrays:
 def find_folders(root: Path, notes: Notes) -> FerPlusFolders | None:
     """Return the folders or the list up to two levels below the root, None if there are no votes.
 
-    Partitions without a folder are noted.
+    The list may be in any folder from the root down to the pictures, as in the repository of FER+, whose pictures are
+    in `data`. Partitions without a folder are noted.
     """
     found = partition_folders(root, FOLDERS)
-    around = dict.fromkeys([root, *(folder.parent for folder in found.values()), *(() if found else walk(root, 2))])
-    lists = [path for folder in around for path in files(folder, ".csv") if path.name.lower() == LIST]
+    above = [place for folder in found.values() for place in folder.parents if place.is_relative_to(root)]
+    lists = [
+        path
+        for place in dict.fromkeys([root, *above, *(() if found else walk(root, 2))])
+        for path in files(place, ".csv")
+        if path.name.lower() == LIST
+    ]
     source = FerPlusFolders(found, lists[0] if lists else None)
     if not source.tables:
         return None

@@ -164,8 +164,13 @@ def note_missing_partitions(root: Path, wanted: PartitionNames, found: Mapping[P
 
 
 def check_root(root: Path | str) -> Path:
-    """Return the root as a path. Raises DatasetError if it is not a folder, or an empty one."""
+    """Return the root as a path that ends in the name of the folder, also for `.` and `..`.
+
+    Raises DatasetError if it is not a folder, or an empty one.
+    """
     root = check_path(Path(root))
+    if root.name in {"", ".."}:  # the name of a folder may identify it, such as VA_Estimation_Challenge
+        root = root.resolve()
     if not is_folder(root):
         problem = "is a file" if is_file(root) else "does not exist, or may not be opened"
         raise DatasetError(f"the root '{root}' {problem}; give the folder that the corpus was unpacked to")

@@ -16,6 +16,7 @@ from tests.datasets.on_disk import count_notes, empty, only, text
     [
         ("va", "VA_Set/Training_Set", "2020 and 2021"),
         ("va", "va set/train set", "2020 and 2021"),
+        ("va", "VA_Set/Train_Set/Train_Set", "2020 and 2021"),
         ("va", "VA_Estimation_Challenge/Train_Set", "2022 on"),
         ("expr", "EXPR_Set/Train_Set", "2020 and 2021"),
         ("expr", "EXPR_Classification_Challenge/Train_Set", "2022 and 2023"),
@@ -32,6 +33,14 @@ def test_folders_of_every_year_are_found_at_any_depth(tmp_path, below, task, fol
     corpus = open_corpus("aff_wild2", tmp_path)
     assert years in corpus.distribution and corpus.task == task and corpus.tasks == (task,)
     assert only(corpus, "train").id == "102" and only(corpus, "dev").id == "103"
+
+
+def test_annotations_in_the_current_folder_are_found_by_its_name(tmp_path, monkeypatch):
+    va(tmp_path)
+    monkeypatch.chdir(tmp_path / "VA_Estimation_Challenge")
+    assert only(open_corpus("aff_wild2", ".")).id == "video1"
+    monkeypatch.chdir(tmp_path / VA_SET)
+    assert only(open_corpus("aff_wild2", "..")).id == "video1"
 
 
 def test_pictures_have_gaps_and_every_line_stays(tmp_path):

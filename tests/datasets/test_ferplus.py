@@ -165,6 +165,13 @@ def test_either_table_of_votes_can_be_read(tmp_path):
         FerPlus(folders(tmp_path / "folders"), table="votes_csv")
 
 
+def test_the_list_is_found_above_the_folder_of_the_pictures_as_in_the_repository(tmp_path):
+    listed(tmp_path / "FERPlus", pictures=False)
+    folders(tmp_path / "FERPlus" / "data")
+    corpus = FerPlus(tmp_path, table="votes_csv")
+    assert len(list(corpus.examples("dev"))) == len(VOTES) and check(corpus).passed
+
+
 def test_pictures_that_are_also_in_train_are_counted(tmp_path):
     corpus = FerPlus(arrays(tmp_path))
     assert len(list(corpus.examples("test"))) == len(VOTES)
