@@ -1,6 +1,7 @@
 """The listing of `avfer models list`, read from a file without torch: constructing every network would take seconds.
 
-`python -m tools.zoo --listing` writes the file from the cards and the networks; a test compares both.
+`python -m tools.zoo --listing` writes the file from the cards and the networks (`avfer.model_details.listing_lines`); a
+test compares both.
 """
 
 import json

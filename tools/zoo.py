@@ -12,7 +12,7 @@ from avfer.goldens.adapters import verify
 from avfer.goldens.golden_files import read_golden
 from avfer.goldens.verification import Deviation
 from avfer.listed_models import write_listing
-from avfer.model_listing import figure, listed
+from avfer.model_details import figure, listing_lines
 from avfer.models.factory import cost_of
 from avfer.models.weights import card_of
 from tests.test_goldens import MODELS as GOLDENS
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listing", action="store_true", help="write the listing of `avfer models list` instead")
     if parser.parse_args().listing:
-        write_listing([line for kind in MODEL_KINDS for name in NAMES[kind] for line in listed(name)])
+        write_listing([line for kind in MODEL_KINDS for name in NAMES[kind] for line in listing_lines(name)])
         return
     rows = {name: rows_of(name) for name in dict.fromkeys(GOLDENS.values())}
     print("| name | published | parameters | MACs | goldens | largest deviation |")

@@ -55,7 +55,7 @@ def show_model(name: Annotated[str, NAME]) -> None:
 
     kind_of(name)  # an unknown name is an error before torch is imported, which takes seconds
 
-    from avfer.model_listing import print_card
+    from avfer.model_details import print_card
 
     print_card(name)
 
@@ -110,7 +110,7 @@ def verify_model(
 
     kind_of(name)  # an unknown name is an error before torch is imported, which takes seconds
 
-    from avfer.model_listing import print_deviations
+    from avfer.model_details import print_deviations
 
     if not print_deviations(name, folder):
         raise typer.Exit(FAILED)

@@ -4,14 +4,14 @@ import pytest
 
 from avfer.catalog import MODEL_KINDS, NAMES
 from avfer.listed_models import read_listing
-from avfer.model_listing import listed, sets_of_weights
+from avfer.model_details import listing_lines, sets_of_weights
 
 ALL = [name for kind in MODEL_KINDS for name in NAMES[kind]]
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_stored_line_of_a_model_is_that_of_its_cards_and_its_network(name):
-    lines = listed(name)
+    lines = listing_lines(name)
     stored = [line for line in read_listing() if line.name in {line.name for line in lines}]
     assert stored == lines, "run `python -m tools.zoo --listing`"
 

@@ -1,4 +1,6 @@
-"""Printouts of `avfer models` on one model: its card, its line in the listing, its deviations from a golden."""
+"""The facts of one model: its card (`avfer models show`), its deviations from a golden (`avfer models verify`), and its
+lines in the file that `avfer.listed_models` reads.
+"""
 
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def print_card(name: str) -> None:
 def print_deviations(name: str, folder: Path) -> bool:
     """Compare a model with the golden in a folder and print one line for each stored output, then a conclusion.
 
-    Returns whether at least one output was compared and all of them lie within their tolerance.
+    Return whether at least one output was compared and all of them lie within their tolerance.
     Raises ConfigError if the folder is no golden or the model has no code that runs goldens.
     """
     from avfer.goldens.adapters import verify  # imports every network, which takes seconds
@@ -75,8 +77,8 @@ def sets_of_weights(name: str) -> list[tuple[str, Card]]:
     return [(name, card_of(name)), *others]
 
 
-def listed(name: str) -> list[ListedModel]:
-    """Return the lines of a model of the catalog in the listing, computed from its cards and its network."""
+def listing_lines(name: str) -> list[ListedModel]:
+    """Compute the lines of a model of the catalog for the listing, one for each set of its weights."""
     kind = kind_of(name)
     return [
         ListedModel(
