@@ -117,3 +117,16 @@ def test_both_stages_of_psr_decay_weights_equally():
             optimiser.step()
         shrunk.append(float((layer.weight.detach() / start).log().mean()))
     assert shrunk[1] == pytest.approx(shrunk[0], rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["hmtl_affectnet", "hmtl_puzzle_affectnet", "hmtl_affectnet_va"])
+def test_crops_of_hmtl_keep_the_share_of_the_sides_of_the_authors(name):
+    """Their 0.69 is a share of each side, `crop` of the area."""
+    assert read_config(ROOT / f"{name}.yaml").augmentation.crop == pytest.approx(0.69**2, abs=0.001)
+
+
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
+def test_nothing_is_erased_from_images_that_a_loss_restores(path):
+    config = read_config(path)
+    restores = {"inpainting", "reconstruction", "masked_patches"} & set(config.losses)
+    assert not (restores and config.augmentation.erase)
