@@ -14,15 +14,15 @@ MAX_WAITING = 32  # items that wait for a reader, which works in bursts, such as
 MAX_WAITING_BYTES = 96_000_000  # of these items in total
 MAPPED_BYTES = 3_000_000  # blocks from this size on return to the system when they are freed; a 720p frame is smaller
 MAX_START = 1.0  # s that a thread may take to start
-KEPT_BYTES = 32_000_000  # of free memory that stays with the process, so that networks do not map it anew in each call
+KEPT_BYTES = 32_000_000  # of free memory that the process keeps, so that networks do not map memory in each call
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 
 
 def prefetch(source: Generator[Item], size: Callable[[Item], int] = lambda _: 0) -> Generator[Item]:
     """Yield the items of `source`, which a thread computes ahead of the reader.
 
-    size: returns the bytes that an item occupies. One item is computed while at most MAX_WAITING with MAX_WAITING_BYTES
-    in total, but at least one, wait for the reader.
+    size: returns the bytes that an item occupies. The thread pauses while MAX_WAITING items wait for the reader, or
+    while another one would bring them above MAX_WAITING_BYTES in total; an item of any size may wait alone.
 
     An exception raised by `source` is raised here, after the items before it. When this generator ends, raises or is
     closed, the thread closes `source` and is joined, so no thread outlives it.
@@ -41,7 +41,7 @@ def prefetch(source: Generator[Item], size: Callable[[Item], int] = lambda _: 0)
             del item  # free it before the next one arrives
     finally:
         waiting.stop()
-        if not thread.is_alive():  # it has ended, or an interrupt came while it started
+        if not thread.is_alive():  # it has ended, or an interrupt came before it was alive
             waiting.ended.wait(MAX_START)
         if thread.is_alive():
             thread.join()
@@ -55,7 +55,7 @@ class _End:
 
 
 class _Waiting(Generic[Item]):
-    """The items that one thread has computed and another has not taken yet, in order."""
+    """A bounded queue between two threads: the items that one has computed and the other has not taken yet."""
 
     def __init__(self) -> None:
         self._items: deque[tuple[Item | _End, int]] = deque()  # each with its bytes
@@ -122,10 +122,10 @@ def release_free_memory() -> None:
 
 @cache
 def map_large_blocks() -> None:
-    """Let the C library map blocks of a chunk's size singly; do nothing unless that library is glibc.
+    """Let the C library allocate each large block by a mapping of its own; do nothing unless that library is glibc.
 
-    Otherwise glibc raises its threshold with every large block that is freed, puts the later ones into heaps, and these
-    grow by gaps: by 200 MB and more for 4K video.
+    By default glibc raises the size from which it does so with every large block that is freed, and puts the later
+    blocks into heaps. Gaps between them make the heaps grow: by 200 MB and more for 4K video.
     """
     library = _glibc()
     if library is not None:

@@ -17,12 +17,12 @@ class _OnClock(Protocol):
     def clock(self) -> Clock: ...
 
 
-MOST_TRACKS = 2**31  # a track's number is less
+MAX_TRACKS = 2**31  # every track id is below it, so that frame * MAX_TRACKS + track is a key of a row
 Rows = TypeVar("Rows", bound=_OnClock)  # FaceTracks, or a struct of arrays with a field of FaceTracks
 
 
 def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
-    """Return some rows of a struct, as complete for the instants of another clock.
+    """Return some rows of a struct, with `clock` in place of its clock.
 
     index: slice, or (N,) bool mask, or (M,) int64 positions -> the same struct with M rows; every array and tensor
     field is indexed, fields without rows are kept. Consecutive rows share the memory of `rows`.
@@ -62,7 +62,8 @@ def concat(parts: Sequence[Rows]) -> Rows:
             return only
     values: dict[str, Any] = {}
     for name in _names(type(parts[0])):
-        value, *_ = several = [getattr(part, name) for part in parts]
+        several = [getattr(part, name) for part in parts]
+        value = several[0]
         if isinstance(value, np.ndarray):
             value = np.concatenate(several)
         elif isinstance(value, FaceTracks):
@@ -98,14 +99,14 @@ def matching_rows(wanted: FaceTracks, known: FaceTracks) -> np.ndarray:
     """Return for each row of `wanted` the row of `known` with the same frame and track, -1 for none: (N,) int64."""
     if not len(known):
         return np.full(len(wanted), -1)
-    keys, sought = (faces.frames * MOST_TRACKS + faces.track_ids for faces in (known, wanted))
+    keys, sought = (faces.frames * MAX_TRACKS + faces.track_ids for faces in (known, wanted))
     order = np.argsort(keys)
     place = np.searchsorted(keys[order], sought).clip(max=len(keys) - 1)
     return np.where(keys[order][place] == sought, order[place], -1)
 
 
 def no_faces(clock: Clock) -> FaceTracks:
-    """Return no row, complete for the instants of a clock."""
+    """Return a FaceTracks without rows, for instants on which there is no face."""
     return FaceTracks(
         clock,
         frames=np.zeros(0, np.int64),

@@ -23,12 +23,12 @@ NO_TRACK = -1  # track id of a row without a face, whose values come from the vo
 NO_PERSON = -1  # person id of a row without a face, and of faces whose person was not identified
 
 
-def _require(condition: bool, value: object, what: str) -> None:
-    """Raise ValueError with the shapes of a struct's fields unless the condition is true."""
+def _require(condition: bool, struct: object, requirement: str) -> None:
+    """Raise ValueError with the requirement and the shapes of a struct's fields unless the condition is true."""
     if not condition:
-        found = {f.name: getattr(value, f.name) for f in fields(value)}  # pyright: ignore[reportArgumentType]
+        found = {f.name: getattr(struct, f.name) for f in fields(struct)}  # pyright: ignore[reportArgumentType]
         shapes = {name: tuple(v.shape) for name, v in found.items() if isinstance(v, Tensor | np.ndarray)}
-        raise ValueError(f"{type(value).__name__}: {what}, got {shapes}")
+        raise ValueError(f"{type(struct).__name__}: {requirement}, got {shapes}")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Clock:
         return np.arange(self.first, self.stop) if self.numbers is None else self.numbers
 
     def part(self, start: int, stop: int) -> "Clock":
-        """Return the instants from `start` to `stop` (half-open, indices in the clip).
+        """Return the clock of the instants from `start` to `stop` (half-open, indices in the clip).
 
         `last` stays set only if the part includes the last instant.
         """
@@ -134,9 +134,9 @@ class AudioBatch:
     sample_rate: int  # Hz
     start: float  # seconds, time of samples[:, 0]; negative if the sound starts before the first frame
     first: int  # index of samples[:, 0], counted from the start of the sound
-    last: bool  # the sound ends here; a clip without sound has `last` and no sample at all
+    last: bool  # the sound ends with these samples; a clip without sound has empty batches with `last` only
     clip_stop: float | None = None  # seconds, end of the whole clip; known with the last samples
-    gaps: Gaps = ()  # before these samples or, in a clip without sound, between its frames: the clip is empty there
+    gaps: Gaps = ()  # without frames or sound, between the batch before and this one; all in a clip without sound
     clip_start: float = 0.0  # seconds, start of the part of the clip that is decoded
 
     def __post_init__(self) -> None:
@@ -157,7 +157,7 @@ class FaceDetections:
     scores: np.ndarray  # (N,) float32 in [0, 1]
     min_size: float  # px, the smallest face that was searched for
     min_score: float  # the lowest score that was kept
-    every: int  # frames; a tracker searches key frames that lie further apart than this in between, where it must
+    every: int  # frames from one search of the tracker to the next, where a face comes, goes or is unsure
     detector: Detector
 
     def __post_init__(self) -> None:
@@ -224,7 +224,8 @@ class FaceFeatures:
 
     faces: FaceTracks  # N rows
     values: Tensor  # (N, D) float32
-    own: Tensor | None = None  # (N, O) float32: valence and arousal, probabilities of classes, of action units
+    # Outputs of the network's own heads: (N, O) float32, see avfer.stages.embed_faces.own_outputs; None: left out
+    own: Tensor | None = None
     measures: np.ndarray | None = None  # (N, M) float32 of `join_measures`, NaN where unknown; None: not joined
 
     def __post_init__(self) -> None:
@@ -249,7 +250,7 @@ class VoiceFeatures:
     stop: float  # seconds up to which all rows are present; with `last`, the end of the sound
     last: bool  # no row follows
     clip_stop: float | None = None  # seconds, end of the whole clip; known with the last rows
-    gaps: Gaps = ()  # in which the clip is empty; new ones, which end before the next row
+    gaps: Gaps = ()  # without frames or sound, which earlier values did not report; they end before the next row
     clip_start: float = 0.0  # seconds, start of the part of the clip that is decoded
     silent: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # (N,), windows of digital silence
 
@@ -264,7 +265,7 @@ class VoiceFeatures:
 class SpeechProbabilities:
     """The probability that somebody speaks, one row per window of sound."""
 
-    rows: VoiceFeatures  # values are (N, 1) in [0, 1]
+    rows: VoiceFeatures  # whose values are the probabilities: (N, 1) float32 in [0, 1]
 
     def __post_init__(self) -> None:
         _require(self.rows.values.shape[1] == 1, self.rows, "values must be (N, 1)")
@@ -278,8 +279,8 @@ class JointFeatures:
     face: Tensor  # (N, Df) float32, 0 on rows without a face
     voice: Tensor  # (N, Dv) float32, 0 where has_voice is False
     has_voice: np.ndarray  # (N,) bool
-    activity: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, A) in [0, 1] or NaN
-    activity_names: tuple[str, ...] = ()  # A columns of the table: "speech", "speaking"
+    activity: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (N, V) in [0, 1] or NaN
+    activity_names: tuple[str, ...] = ()  # V columns of the table: "speech", "speaking"
     measures: np.ndarray | None = None  # (N, M) float32 as in FaceFeatures, NaN on rows without a face
 
     def __post_init__(self) -> None:

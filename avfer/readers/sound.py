@@ -63,35 +63,36 @@ class GaplessSound:
 
     The inner part of a gap that is longer than a minute is left out, whole seconds of silence.
 
-    start: seconds, time of the first sample; rate: Hz, of the result; sample_rate: Hz, of the samples that are added.
+    start: seconds, time of the first sample; input_rate: Hz, of the samples that are added; output_rate: Hz, of the
+    samples that are returned.
     """
 
-    def __init__(self, start: float, rate: int, sample_rate: int) -> None:
+    def __init__(self, start: float, input_rate: int, output_rate: int) -> None:
         self.start = start  # seconds, of the first sample
-        self.rate = rate  # Hz, of the input
+        self.input_rate = input_rate  # Hz
         self.count = 0  # samples of the input so far
         self.skipped = 0  # seconds of silence that were left out so far
-        self._resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float64", quality="HQ")
+        self._resampler = soxr.ResampleStream(input_rate, output_rate, 1, dtype="float64", quality="HQ")
 
     @property
     def stop(self) -> float:
         """Seconds, end of the input so far."""
-        return self.start + self.skipped + self.count / self.rate
+        return self.start + self.skipped + self.count / self.input_rate
 
     def add(self, samples: np.ndarray, time: float | None) -> Iterator[Sound | Skip]:
         """Yield the resampled sound for samples that start at a time in seconds; None: directly after the others.
 
-        samples: (S,) float64 in [-1, 1] at the input's rate.
+        samples: (S,) float64 in [-1, 1] at `input_rate`.
         """
         if time is not None and abs(time - self.stop) > TOLERANCE:
             inner = inner_gap(self.stop, time)
             if inner is not None:
-                edge = round((inner[0] - self.stop) * self.rate)
+                edge = round((inner[0] - self.stop) * self.input_rate)
                 yield self._put(np.zeros(edge))
-                yield Skip(self.count / self.rate, round(inner[1] - inner[0]), (inner,))
+                yield Skip(self.count / self.input_rate, round(inner[1] - inner[0]), (inner,))
                 self.skipped += round(inner[1] - inner[0])
-            while (gap := round((time - self.stop) * self.rate)) > 0:
-                yield self._put(np.zeros(min(gap, round(FILL * self.rate))))
+            while (gap := round((time - self.stop) * self.input_rate)) > 0:
+                yield self._put(np.zeros(min(gap, round(FILL * self.input_rate))))
             samples = samples[-gap if gap < 0 else 0 :]
         yield self._put(samples)
 
@@ -130,7 +131,7 @@ def read_sound(media: Media, sample_rate: int, channel: Channel = "mix") -> Iter
                     sound = GaplessSound(time or 0.0, _checked_rate(media, frame), sample_rate)
                 check_gap(media.path, sound.stop, sound.stop if time is None else time)
                 one = _one_channel(media, frame, channel)
-                for item in sound.add(_at_rate(one, frame.sample_rate, sound.rate), time):
+                for item in sound.add(_at_rate(one, frame.sample_rate, sound.input_rate), time):
                     yield _with_empty_parts(item, coverage) if isinstance(item, Skip) else item
         stop = max(0.0, coverage.stop or 0.0)
         if sound is not None:
