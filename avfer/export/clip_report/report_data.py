@@ -16,14 +16,14 @@ from avfer.export.column_facts import ACTION_UNIT_NAMES
 from avfer.export.measure_labels import action_unit_name, action_unit_title
 from avfer.export.open_eyes import GAZE_COLUMNS, meaningful_numbers
 from avfer.export.person_rows import ClipRows, PersonRows, column_numbers, labels_by_presence
-from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names
+from avfer.export.track_series import BOX_COLUMNS, POSE_COLUMNS, action_unit_columns, class_names, measured_columns
 from avfer.export.weight_facts import weight_files
 from avfer.segments import TOUCHING
 
 VALUES = ("valence", "arousal")
 SCORES = ("quality", "eye_closed", "speaking")  # of a face, in [0, 1]
 SPEECH = "speech"  # of the whole clip, in [0, 1]
-ANGLE_SCALE, UNIT_SCALE, BOX_SCALE = 100.0, 250.0, 1.0  # steps of a degree, of an action unit, of a pixel
+ANGLE_SCALE, UNIT_SCALE, BOX_SCALE = 100.0, 5000.0, 1.0  # steps of a degree, of an action unit, of a pixel
 # Status of an instant -> its meaning and its colour, which no expression has. Colour-blind readers can distinguish any
 # two of them, as the expressions in `avfer.export.colours`.
 STATES = {
@@ -215,9 +215,7 @@ def _status(rows: ClipRows, table: pa.Table, instants: np.ndarray) -> dict[str, 
     """
     numbers = np.searchsorted(instants, table["time_s"].to_numpy(zero_copy_only=False))
     reasons = table["reason"].to_pylist() if "reason" in table.column_names else [None] * len(table)
-    known = np.isfinite(column_numbers(table, "valence"))
-    if "expression" in table.column_names:
-        known |= np.array(table["expression"].is_valid())
+    known = _rows_with_values(table, np.array([not reason for reason in reasons], bool))
     names = [READ, *dict.fromkeys(reason for reason in reasons if reason), UNSTATED]
     codes = np.full(len(instants), len(names) - 1, np.uint8)
     for number, reason in zip(numbers[::-1], reasons[::-1], strict=True):
@@ -233,6 +231,21 @@ def _status(rows: ClipRows, table: pa.Table, instants: np.ndarray) -> dict[str, 
         for name, (text, colour), count in zip(names, meanings, counts, strict=True)
     ]
     return {"states": [*states, PAUSE], "codes": compress(codes)}
+
+
+def _rows_with_values(table: pa.Table, unexplained: np.ndarray) -> np.ndarray:
+    """Return which rows have a valence or an expression or, without a reason for neither, a measure: (N,) bool.
+
+    A network that learned action units alone predicts neither, and its table gives no reason for that.
+
+    unexplained: (N,) bool, rows without a reason.
+    """
+    known = np.isfinite(column_numbers(table, "valence"))
+    if "expression" in table.column_names:
+        known |= np.array(table["expression"].is_valid())
+    for name in measured_columns(table):
+        known |= unexplained & np.isfinite(column_numbers(table, name))
+    return known
 
 
 def _speech(table: pa.Table, instants: np.ndarray) -> str | None:

@@ -68,6 +68,15 @@ def test_the_packed_values_are_those_of_the_table(tmp_path):
         assert names == rows["expression"].to_pylist()
 
 
+def test_action_units_are_precise_enough_for_two_decimals_and_may_be_intensities_up_to_5(tmp_path):
+    table = with_measures(TWO_PEOPLE)
+    values = np.linspace(0, 5, len(table), dtype=np.float32)
+    table = table.set_column(table.column_names.index("au12"), "au12", pa.array(values))
+    first = page_data(write(table, tmp_path))["clips"][0]["people"][0]
+    expected = values[[track == 1 for track in table["track"].to_pylist()]]
+    assert np.abs(person_rows(first)[1]["au12"] - expected).max() <= 1.1e-4
+
+
 def test_the_gaze_of_closed_eyes_is_missing(tmp_path):
     table = with_measures(TWO_PEOPLE)
     table = table.append_column("eye_closed", pa.array(np.float32(table["frame"].to_numpy() % 2)))
@@ -146,6 +155,18 @@ def test_coverage_counts_every_instant_once(tmp_path):
     states = {state["name"]: state["count"] for state in clip["status"]["states"] if state["count"]}
     assert sum(states.values()) == 70 and states["decode_error"] == 1 and states["no_face"] == 9
     assert len(unpack(clip["status"]["codes"])) == 70
+
+
+def test_action_units_alone_count_as_values_unless_the_table_states_a_reason(tmp_path):
+    """A network that learned action units alone predicts no valence and no expression."""
+    table = with_measures(make_track([(frame, 1) for frame in range(3)], 4))
+    for name in ("valence", "expression"):
+        table = table.set_column(table.column_names.index(name), name, pa.nulls(4, table.schema.field(name).type))
+    reasons = pa.array([None, "low_quality", None, "no_face"])
+    table = table.set_column(table.column_names.index("reason"), "reason", reasons)
+    (clip,) = page_data(write(table, tmp_path))["clips"]
+    counts = {state["name"]: state["count"] for state in clip["status"]["states"] if state["count"]}
+    assert counts == {"read": 2, "low_quality": 1, "no_face": 1}
 
 
 def test_curves_have_an_instant_without_values_in_a_pause_that_counts_for_nothing(tmp_path):
