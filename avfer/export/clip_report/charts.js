@@ -142,6 +142,9 @@ class ChartGroup {
     for (const chart of this.charts) chart.update(true);
   }
 
+  /* Show the values at the playhead, as if the mouse had left the charts. */
+  removeCursor() { for (const chart of this.charts) chart.plot.setCursor({ left: -10, top: -10 }); }
+
   movePlayhead(time) {
     this.time = time;
     for (const chart of this.charts) if (chart.visible) chart.movePlayhead(time);
@@ -223,9 +226,11 @@ class TimeChart {
 
   listen() {
     const over = this.plot.over;
-    let pressed = 0;
+    let pressed = 0, isFinger = false;
+    over.addEventListener("pointerdown", (event) => { isFinger = event.pointerType === "touch"; });
     over.addEventListener("mousedown", (event) => { pressed = event.clientX; });
     over.addEventListener("click", (event) => {
+      if (isFinger) this.group.removeCursor(); // unlike a mouse, it does not stay above the chart
       if (Math.abs(event.clientX - pressed) > 3) return;
       this.group.onSeek(this.plot.posToVal(event.clientX - over.getBoundingClientRect().left, "x"));
     });

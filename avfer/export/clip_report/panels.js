@@ -30,7 +30,7 @@ function section(title, ...children) {
 
 /* Add a chart with its heading to a section, above `before`. */
 function addPanel(box, before, title, hint, options) {
-  const readout = element("output"), host = element("div", { class: "panel" });
+  const readout = element("output", { "aria-live": "off" }), host = element("div", { class: "panel" });
   const head = element("div", { class: "panel-head" }, element("h3", { text: title }), hint ? element("span", { class: "hint", text: hint }) : null, readout);
   const panel = element("div", { class: "panel" }, head, host);
   if (before) box.insertBefore(panel, before); else box.append(panel);

@@ -132,7 +132,7 @@ function buildLanes(people) {
   byId("lanes").replaceChildren();
   if (!people.length) byId("lanes").append(element("p", { class: "empty", text: emptyText() }));
   people.forEach((person, number) => {
-    const host = element("div", { class: "panel" }), readout = element("output");
+    const host = element("div", { class: "panel" }), readout = element("output", { "aria-live": "off" });
     const button = element("button", { type: "button", onclick: () => choose(person), "aria-pressed": String(person === chosen) },
       element("strong", { class: "name", text: person.label }), element("span", { text: personText(person) }), element("span", { class: "spring" }), readout);
     byId("lanes").append(element("div", { class: person === chosen ? "lane chosen" : "lane", "--lane": person.colour }, button, host));

@@ -44,12 +44,14 @@ function stepFrames(count) {
   player.seek(clip.instants[instant]);
 }
 
+/* Choose the person above or below; return whether there is more than one. */
 function stepPeople(count) {
   const people = foundPeople(), place = people.indexOf(chosen) + count;
   if (place >= 0 && place < people.length) choose(people[place]);
+  return people.length > 1;
 }
 
-const KEYS = {
+const KEYS = { // an action that returns false leaves its key to the browser
   " ": () => player.toggle(),
   ArrowLeft: (event) => (event.shiftKey ? player.seek(player.time - 1) : stepFrames(-1)),
   ArrowRight: (event) => (event.shiftKey ? player.seek(player.time + 1) : stepFrames(1)),
@@ -67,10 +69,10 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, summary")) return;
   if (event.key === " " && event.target.closest("button")) return; // presses the button
+  if (event.key.startsWith("Arrow") && event.target.matches(".wide, pre")) return; // scrolls the table or the text
   const action = KEYS[event.key] || KEYS[event.key.toLowerCase()];
-  if (!action || !clip || (clip.video.still && !event.key.startsWith("Arrow"))) return;
-  event.preventDefault();
-  action(event);
+  if (!action || !clip || (clip.video.still && !["ArrowUp", "ArrowDown"].includes(event.key))) return;
+  if (action(event) !== false) event.preventDefault();
 });
 
 /* The overview moves the shown part, or the cursor where the whole clip is shown. */
@@ -83,16 +85,18 @@ function dragOverview(event) {
   if (span < (max - min) * 0.9999) group.show(time - span / 2, time + span / 2); else group.onSeek(time);
 }
 
-function repaint() {
+/* Draw what has the colours of the page. On paper they are light; `beforeprint` comes before the styles of paper apply. */
+function repaint(onPaper = false) {
+  document.documentElement.classList.toggle("paper", onPaper);
   group.theme.read();
   group.drawAll();
   drawPlane();
   drawOverview();
 }
 
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-addEventListener("beforeprint", repaint);
-addEventListener("afterprint", repaint);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint());
+addEventListener("beforeprint", () => repaint(true));
+addEventListener("afterprint", () => repaint());
 addEventListener("resize", () => { drawPlane(); drawOverview(); drawBoxes(); });
 addEventListener("error", (event) => { byId("fault").hidden = false; fillText(byId("fault"), `The page has a fault: ${event.message}`); });
 addEventListener("unhandledrejection", (event) => { byId("fault").hidden = false; fillText(byId("fault"), `The page has a fault: ${event.reason}`); });

@@ -46,8 +46,8 @@ function showAgreement() {
   const { agreement } = report;
   if (!agreement) return;
   const box = element("section", {}, element("h2", { text: "Agreement with human coding" }), element("p", { class: "note", text: agreement.text }),
-    element("div", { class: "wide" }, textTable(agreement.heads, agreement.rows, [2, 3, 4, 5, 6, 7])));
+    element("div", { class: "wide", tabindex: "0" }, textTable(agreement.heads, agreement.rows, [2, 3, 4, 5, 6, 7])));
   if (agreement.notes.length) box.append(element("ul", { class: "warning" }, ...agreement.notes.map((text) => element("li", { text }))));
-  box.append(element("details", {}, element("summary", { text: "Settings of the agreement" }), element("div", { class: "wide" }, textTable(["fact", "value"], agreement.facts))));
+  box.append(element("details", {}, element("summary", { text: "Settings of the agreement" }), element("div", { class: "wide", tabindex: "0" }, textTable(["fact", "value"], agreement.facts))));
   byId("agreement").replaceChildren(box);
 }

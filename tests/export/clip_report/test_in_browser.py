@@ -200,3 +200,50 @@ def test_a_value_that_rounds_to_zero_has_no_minus(opened):
 def test_the_name_on_a_box_can_be_read_on_every_colour(opened):
     shown = opened.page.evaluate("colours => colours.map(inkOn)", [line_colour(number) for number in range(6)])
     assert shown == ["#fff", "#fff", "#fff", "#000", "#000", "#000"]
+
+
+def test_on_paper_the_curves_have_light_colours_whatever_the_system_prefers(chromium, page_file):
+    ink = "() => [group.theme.ink, getComputedStyle(document.documentElement).getPropertyValue('--ground')]"
+    with open_page(chromium, page_file, scheme="dark") as opened:
+        opened.page.wait_for_function(READY)
+        dark = opened.page.evaluate(ink)
+        opened.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        assert opened.page.evaluate(ink) == ["#000", "#eee"] != dark
+        opened.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+        assert opened.page.evaluate(ink) == dark and opened.errors == []
+
+
+def test_after_a_tap_the_values_follow_the_playhead_as_no_finger_stays_above_the_curve(chromium, page_file):
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    page.wait_for_function(READY)
+    curve = page.locator(".u-over").nth(2)
+    curve.scroll_into_view_if_needed()
+    curve.tap()
+    page.wait_for_function("() => player.time > 1 && group.hover === null", timeout=60_000)
+    page.keyboard.press("Home")
+    shown = page.locator(".panel-head output").first
+    assert shown.text_content().startswith("track 0 +0.00") and shown.get_attribute("aria-live") == "off"
+    context.close()
+
+
+def test_arrows_choose_among_several_people_and_else_scroll(chromium, opened, tmp_path):
+    prevented = """() => {
+        let prevented;
+        addEventListener("keydown", event => { prevented = event.defaultPrevented; }, { once: true });
+        document.querySelector(".target").dispatchEvent(
+            new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true }));
+        return prevented;
+    }"""
+    aim = "selector => document.querySelector(selector).classList.add('target')"
+    opened.page.evaluate(aim, "h1")
+    assert opened.page.evaluate(prevented)
+    opened.page.evaluate("() => document.querySelector('.target').classList.remove('target')")
+    opened.page.evaluate(aim, "#people-table")
+    assert not opened.page.evaluate(prevented)
+    HtmlReport().write(talk_table(1), tmp_path / "gone.mp4", tmp_path / "alone.html")
+    with open_page(chromium, tmp_path / "alone.html") as alone:
+        alone.page.wait_for_function(DRAWN)
+        alone.page.evaluate(aim, "h1")
+        assert not alone.page.evaluate(prevented)
