@@ -100,6 +100,22 @@ def test_scores_of_different_rules_cannot_be_merged(one, other):
         one.merge(other)
 
 
+def test_an_unknown_convention_raises_an_error_before_the_first_step():
+    with pytest.raises(MetricError, match="unknown convention of the CCC 'smaple'"):
+        RegressionScores("smaple")
+
+
+def test_classes_and_units_are_given_by_name_or_by_number():
+    by_name, by_number = ClassScores(["calm", "angry"]), ClassScores(2)
+    by_name.add(["calm", "angry", "angry"], ["calm", "calm", "angry"])
+    by_number.add([0, 1, 1], [0, 0, 1])
+    assert by_name.result() == by_number.result()
+    named, numbered = ActionUnitScores(["au01", "au12"]), ActionUnitScores(2)
+    for units in (named, numbered):
+        units.add([[0.9, 0.1], [0.2, 0.8]], [[1, 1], [0, 1]])
+    assert named.result() == numbered.result()
+
+
 def test_classes_and_units_add_up_over_chunks():
     rng = np.random.default_rng(0)
     predicted, true = rng.integers(0, 8, (2, 100))
@@ -136,6 +152,13 @@ def test_a_recording_whose_ccc_is_nan_does_not_count_in_the_mean():
     scores.add("b", [0.1], [0.1])
     assert round(scores.mean()["ccc"], 6) == 0.571429
     assert ByRecording(RegressionScores).mean() == {}
+
+
+def test_the_mean_of_a_score_that_no_recording_has_is_nan():
+    scores = ByRecording(RegressionScores)
+    for name in "ab":
+        scores.add(name, [0.1], [0.1])
+    assert np.isnan(scores.mean()["ccc"]) and scores.mean()["rmse"] == 0.0
 
 
 def test_recordings_merge_by_name():
@@ -175,6 +198,8 @@ def test_recordings_of_one_subject_are_drawn_together():
     interval = scores.intervals(groups)["ccc"]
     assert interval.groups == 3
     assert interval != scores.intervals()["ccc"]
+    mean = scores.mean_intervals(groups)["ccc"]
+    assert mean.groups == 3 and mean != scores.mean_intervals()["ccc"]
 
 
 def test_the_interval_of_one_recording_is_nan():

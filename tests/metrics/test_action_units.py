@@ -45,3 +45,12 @@ def test_errors_in_later_chunks_count_rows_from_the_first_step():
     with pytest.raises(MetricError, match="must have 2 action units, got 3"):
         scores.add([[0.9, 0.1, 0.3]], [[1, 0, 1]])
     assert scores.result() == {"f1_macro": 0.5, "accuracy": 1.0}
+
+
+def test_errors_after_a_merge_count_the_rows_of_both_parts():
+    scores, other = ActionUnitScores(1), ActionUnitScores(1)
+    scores.add([[0.9]] * 3, [[1]] * 3)
+    other.add([[0.9]] * 2, [[1]] * 2)
+    scores.merge(other)
+    with pytest.raises(MetricError, match="in row 5"):
+        scores.add([[0.9]], [[-1]])
