@@ -23,7 +23,7 @@ from avfer.models.backbones.poster import Poster
 from avfer.models.backbones.poster_parts import FaceMaps, LandmarkMaps
 from avfer.models.backbones.poster_v2 import PosterV2
 from avfer.models.backbones.psr import Psr
-from avfer.models.detectors.mtcnn import Mtcnn, padded
+from avfer.models.detectors.mtcnn import Mtcnn, run_in_parts
 from avfer.models.detectors.mtcnn_networks import PNet
 from avfer.models.network import FaceNetwork
 
@@ -83,7 +83,7 @@ def mtcnn_outputs(network: nn.Module, inputs: Tensors) -> dict[str, Tensor]:
     pnet reads whole pictures, the others batches that are padded to a few sizes.
     """
     x = inputs["x"].contiguous(memory_format=torch.channels_last)
-    outputs = network(x) if isinstance(network, PNet) else padded(network, x)
+    outputs = network(x) if isinstance(network, PNet) else run_in_parts(network, x)
     names = {2: ("boxes", "probabilities"), 3: ("boxes", "landmarks", "probabilities")}
     return dict(zip(names[len(outputs)], outputs, strict=True))
 

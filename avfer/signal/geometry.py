@@ -57,10 +57,10 @@ def best_pairs(values: np.ndarray) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(-values), strict=True)]
 
 
-def cover(boxes: Tensor, others: Tensor) -> Tensor:
-    """Return the intersection of boxes over the smaller of their areas.
+def intersection_over_smaller(boxes: Tensor, others: Tensor) -> Tensor:
+    """Return the intersection of every pair of boxes over the smaller of their two areas.
 
-    boxes: (N, 4), others: (M, 4) xyxy px -> (N, M) float32 in [0, 1].
+    boxes: (N, 4), others: (M, 4) xyxy px -> (N, M) float32 in [0, 1]; 1 for a box inside another.
     """
     areas = [(b[:, 2:] - b[:, :2]).clamp(min=0).prod(1) for b in (boxes, others)]
     corner = torch.minimum(boxes[:, None, 2:], others[None, :, 2:]) - torch.maximum(
@@ -72,12 +72,13 @@ def cover(boxes: Tensor, others: Tensor) -> Tensor:
 def drop_duplicates(boxes: Tensor, scores: Tensor, max_cover: float) -> Tensor:
     """Return the rows to keep, the best score first, where several boxes may show the same face.
 
-    A box is dropped if its intersection with a better one exceeds `max_cover` of the smaller area of the two, so a
-    box inside another counts as a duplicate, which IoU would miss. boxes: (N, 4) xyxy px, scores: (N,) -> (K,) int64.
+    A box is dropped if its intersection with a kept one of a higher score exceeds `max_cover` of the smaller area of
+    the two, so a box inside another counts as a duplicate, which IoU would miss. boxes: (N, 4) xyxy px, scores: (N,)
+    -> (K,) int64.
     """
     if len(boxes) < 2:
         return torch.arange(len(boxes))
-    order, overlap = scores.argsort(descending=True, stable=True), cover(boxes, boxes)
+    order, overlap = scores.argsort(descending=True, stable=True), intersection_over_smaller(boxes, boxes)
     kept: list[int] = []
     for i in order.tolist():
         if all(overlap[i, j] <= max_cover for j in kept):
@@ -123,8 +124,8 @@ def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:
     px of the crop -> (side, side, 3) uint8.
     """
     (a, b, c), (d, e, f) = to_picture.tolist()
-    left, right = _covered(a * side, b * side, c, picture.shape[1])
-    top, bottom = _covered(d * side, e * side, f, picture.shape[0])
+    left, right = _shown_pixels(a * side, b * side, c, picture.shape[1])
+    top, bottom = _shown_pixels(d * side, e * side, f, picture.shape[0])
     width, height = right - left, bottom - top
     part = picture[top:bottom, left:right].permute(2, 0, 1)[None]
     scale = math.hypot(a, d)  # frame pixels per crop pixel
@@ -140,11 +141,11 @@ def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:
     return crop[0].permute(1, 2, 0).round().to(torch.uint8)
 
 
-def _covered(across: float, down: float, start: float, limit: int) -> tuple[int, int]:
-    """Return the first pixel of a frame that a crop shows along one axis, and the one after the last.
+def _shown_pixels(across: float, down: float, start: float, limit: int) -> tuple[int, int]:
+    """Return the first pixel of a frame that a crop shows along one axis of the frame, and the one after the last.
 
-    across, down: px from one corner of the crop to the next along this axis; start: px, of the first corner; limit: px,
-    side of the frame.
+    start: px, position of the crop's top left corner on this axis; across, down: px on this axis from there to the
+    crop's top right and bottom left corners; limit: px, side of the frame.
     """
     corners = start, start + across, start + down, start + across + down
     low = max(0, min(limit - 2, math.floor(min(corners)) - 1))

@@ -2,10 +2,10 @@
 
 `search` runs the three-network cascade on one picture; `refine` runs the last network alone on squares that are known
 to hold faces. Both follow the published cascade (thresholds 0.6, 0.7, 0.7, pyramid factor 0.709) with three changes,
-which are our choice. For speed, levels are resized with an antialiased filter, and candidates are cropped from a copy
-of the picture in which a face of the smallest size has 24 pixels. And a second pass finds faces that the first one left
-out, such as profiles and faces behind hands: candidates of a lower score of the second network (from 0.2 on), away from
-the faces that are found, pass if the last network is sure of the mean of four views of them.
+of our own. For speed, levels are resized with an antialiased filter, and candidates are cropped from a copy of the
+picture in which a face of the smallest size has 24 pixels. And a second pass finds faces that the first one misses,
+such as profiles and faces behind hands: candidates away from the faces found so far, for which the second network has a
+score above 0.2, are kept if the mean score of the last network over four views of them is at least 0.9.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,13 +19,13 @@ from avfer.models.card import Card
 from avfer.models.detectors.mtcnn_networks import ONet, PNet, RNet, nms, roi_align, weight_path
 from avfer.models.engine import Outputs, onnx_network
 from avfer.models.network import Network
-from avfer.signal.geometry import cover, drop_duplicates
+from avfer.signal.geometry import drop_duplicates, intersection_over_smaller
 
 CELL = 12  # px, receptive field of one cell of the first network
 STRIDE = 2  # px between two cells
 FACTOR = 0.709  # from one pyramid level to the next
 WORKING_FACE = 24  # px, smallest face in the copy that candidates are cropped from
-MAX_CANDIDATES = 2048
+MAX_CANDIDATES = 2048  # squares that the first network may propose, the best ones
 MIN_SCORES = (0.6, 0.7, 0.7)  # of the three networks, as published
 SECOND_SCORE = 0.2  # of the second network in the second pass
 SURE_SCORE = 0.8  # of the last network: such a face needs no second pass
@@ -102,10 +102,10 @@ class Mtcnn(Network):
         height, width = working.shape[2:]
         boxes = self._propose(working, CELL / (min_size * scale))
         pixels = _centred(working.to(boxes.device).contiguous())  # without the copy that roi_align would make
-        offsets, chances = self._check(pixels, boxes)
-        found, scores = self._decide(pixels, _best(boxes, offsets, chances, MIN_SCORES[1]))
-        rest, sure = _best(boxes, offsets, chances, SECOND_SCORE), found[scores >= SURE_SCORE]
-        more, more_scores = self._look_again(pixels, rest, sure)
+        offsets, candidate_scores = self._score_candidates(pixels, boxes)
+        found, scores = self._decide(pixels, _best(boxes, offsets, candidate_scores, MIN_SCORES[1]))
+        rest, sure = _best(boxes, offsets, candidate_scores, SECOND_SCORE), found[scores >= SURE_SCORE]
+        more, more_scores = self._second_pass(pixels, rest, sure)
         found, scores = torch.cat([found, more]), torch.cat([scores, more_scores])
         keep = drop_duplicates(found, scores, MAX_COVER)
         stretch = boxes.new_tensor([full.shape[3] / width, full.shape[2] / height])
@@ -117,8 +117,8 @@ class Mtcnn(Network):
         crops: (N, 3, 48, 48) uint8 RGB -> scores (N,) in [0, 1], box offsets (N, 4) as shares of the square's
         side, landmarks (N, 5, 2) as shares of it.
         """
-        offsets, points, chances = padded(self._run_onet, self._normalised(crops))
-        return chances[:, 1], offsets, points.reshape(-1, 2, 5).transpose(1, 2)
+        offsets, points, probabilities = run_in_parts(self._run_onet, self._normalised(crops))
+        return probabilities[:, 1], offsets, points.reshape(-1, 2, 5).transpose(1, 2)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         """Move pixels to the networks' device. (N, 3, H, W) uint8 of the CPU -> float32 in [-1, 1]."""
@@ -135,8 +135,8 @@ class Mtcnn(Network):
         while min(height, width) * scale >= CELL:
             size = (int(height * scale + 1), int(width * scale + 1))
             level = F.interpolate(level, size, mode="bilinear", antialias=True)
-            offsets, chances = self._scan(level)
-            boxes = _cells(chances[0, 1], offsets[0], scale)
+            offsets, probabilities = self._scan(level)
+            boxes = _face_cells(probabilities[0, 1], offsets[0], scale)
             found.append(boxes[nms(boxes[:, :4], boxes[:, 4], 0.5)])
             scale *= FACTOR
         if not found:
@@ -165,44 +165,44 @@ class Mtcnn(Network):
         # The softmax is computed for all bands together, because its last bits depend on the shape.
         return torch.cat(offsets, 2), torch.cat(logits, 2).softmax(1)
 
-    def _check(self, working: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    def _score_candidates(self, working: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Run the second network: candidates (N, 4) -> offsets of their corners (N, 4) and scores (N,)."""
         if not len(boxes):
             return boxes, boxes[:, 0]
-        offsets, chances = padded(self._run_rnet, _crops(working, boxes, 24))
-        return offsets, chances[:, 1]
+        offsets, probabilities = run_in_parts(self._run_rnet, _crops(working, boxes, 24))
+        return offsets, probabilities[:, 1]
 
     def _decide(self, working: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Run the third network: squares (N, 4) to boxes (M, 4) and scores (M,), without duplicates."""
         if not len(boxes):
             return boxes, boxes[:, 0]
-        offsets, _, chances = padded(self._run_onet, _crops(working, boxes, self.crop_size))
-        chance = chances[:, 1]
-        keep = chance > MIN_SCORES[2]
-        boxes, chance = _moved(boxes[keep], offsets[keep]), chance[keep]
-        keep = drop_duplicates(boxes, chance, MAX_COVER)
-        return boxes[keep], chance[keep]
+        offsets, _, probabilities = run_in_parts(self._run_onet, _crops(working, boxes, self.crop_size))
+        scores = probabilities[:, 1]
+        keep = scores > MIN_SCORES[2]
+        boxes, scores = _moved(boxes[keep], offsets[keep]), scores[keep]
+        keep = drop_duplicates(boxes, scores, MAX_COVER)
+        return boxes[keep], scores[keep]
 
-    def _look_again(self, working: Tensor, boxes: Tensor, sure: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the third network on four views of each square: as it is, mirrored, smaller, and both.
+    def _second_pass(self, working: Tensor, boxes: Tensor, sure: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the third network on four views of each square: as it is, mirrored, smaller, and smaller and mirrored.
 
-        boxes: (N, 4) xyxy px, sure: (K, 4) faces that are found -> boxes (M, 4) away from these and mean scores (M,) of
-        those with a mean of at least MIN_MEAN.
+        boxes: (N, 4) xyxy px, sure: (K, 4) faces that the first pass found -> boxes (M, 4) away from these whose mean
+        score over the views is at least MIN_MEAN, and these means (M,).
         """
         boxes = boxes[_is_away(boxes, sure)]
         if not len(boxes):
             return boxes, boxes[:, 0]
         plain = _crops(working, boxes, self.crop_size)
-        offsets, _, chances = padded(self._run_onet, plain)
-        moved, chance = _moved(boxes, offsets), chances[:, 1]
-        possible = (chance >= 4 * MIN_MEAN - 3) & _is_away(moved, sure)  # below, the mean is too low in any case
+        offsets, _, probabilities = run_in_parts(self._run_onet, plain)
+        moved, scores = _moved(boxes, offsets), probabilities[:, 1]
+        possible = (scores >= 4 * MIN_MEAN - 3) & _is_away(moved, sure)  # below, the mean is too low in any case
         if not possible.any():
             return boxes[:0], boxes[:0, 0]
-        boxes, moved, plain, chance = boxes[possible], moved[possible], plain[possible], chance[possible]
+        boxes, moved, plain, scores = boxes[possible], moved[possible], plain[possible], scores[possible]
         middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, VIEW * (boxes[:, 2:] - boxes[:, :2]) / 2
         smaller = _crops(working, torch.cat([middle - half, middle + half], 1), self.crop_size)
-        *_, chances = padded(self._run_onet, torch.cat([plain.flip(3), smaller, smaller.flip(3)]))
-        mean = (chance + chances[:, 1].reshape(3, -1).sum(0)) / 4
+        *_, probabilities = run_in_parts(self._run_onet, torch.cat([plain.flip(3), smaller, smaller.flip(3)]))
+        mean = (scores + probabilities[:, 1].reshape(3, -1).sum(0)) / 4
         return moved[mean >= MIN_MEAN], mean[mean >= MIN_MEAN]
 
 
@@ -220,10 +220,11 @@ def _numbered_outputs(network: nn.Module, x: Tensor) -> Outputs:
     return {f"output{i}": output for i, output in enumerate(network(x))}
 
 
-def padded(network: Call, crops: Tensor) -> list[Tensor]:
-    """Run a network on crops in parts; the last one is padded, because oneDNN caches a plan for every size of a batch.
+def run_in_parts(network: Call, crops: Tensor) -> list[Tensor]:
+    """Run a network on crops, PART at once; the last batch is padded to one of SIZES.
 
-    Without padding, memory would grow for minutes. crops: (N, 3, S, S), N >= 1 -> outputs, (N, ...) each.
+    oneDNN caches a plan for every size of a batch, so memory would grow for minutes without padding.
+    crops: (N, 3, S, S), N >= 1 -> outputs, (N, ...) each.
     """
     rest = len(crops) % PART
     missing = next(size for size in SIZES if size >= rest) - rest if rest else 0
@@ -245,27 +246,31 @@ def _resized(picture: Tensor, scale: float) -> Tensor:
     return F.interpolate(picture, size, mode="bilinear", antialias=True)
 
 
-def _cells(chance: Tensor, offsets: Tensor, scale: float) -> Tensor:
-    """Return the cells with a high score: (N, 9) xyxy in px of the working picture, score, four offsets.
+def _face_cells(scores: Tensor, offsets: Tensor, scale: float) -> Tensor:
+    """Return the cells that may show a face: (N, 9) xyxy in px of the working picture, score, four offsets.
 
-    chance: (H, W), offsets: (4, H, W).
+    scores: (R, C), offsets: (4, R, C) of the cells of a level; scale: size of the level over that of the working
+    picture.
     """
-    rows, cols = torch.nonzero(chance >= MIN_SCORES[0], as_tuple=True)
+    rows, cols = torch.nonzero(scores >= MIN_SCORES[0], as_tuple=True)
     corner = torch.stack([cols, rows], 1) * STRIDE
     boxes = torch.cat([((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()], 1)
-    return torch.cat([boxes, chance[rows, cols, None], offsets[:, rows, cols].t()], 1)
+    return torch.cat([boxes, scores[rows, cols, None], offsets[:, rows, cols].t()], 1)
 
 
 def _best(boxes: Tensor, offsets: Tensor, scores: Tensor, min_score: float) -> Tensor:
-    """Return squares (M, 4) for the boxes (N, 4) above a score that no better one overlaps much, moved by offsets."""
+    """Return boxes (N, 4) with scores (N,) above `min_score`, without those that a better one overlaps by an IoU > 0.7.
+
+    Their corners are moved by offsets (N, 4), then the boxes are grown to squares: (M, 4) xyxy px.
+    """
     keep = torch.nonzero(scores > min_score)[:, 0]
     keep = keep[nms(boxes[keep], scores[keep], 0.7)]
     return _squares(_moved(boxes[keep], offsets[keep]))
 
 
 def _is_away(boxes: Tensor, found: Tensor) -> Tensor:
-    """Return whether boxes (N, 4) share little with each of the found faces (K, 4): (N,) bool."""
-    return (cover(boxes, found) <= MAX_SHARED).all(1)
+    """Return which boxes (N, 4) share at most MAX_SHARED of the smaller area with each found face (K, 4): (N,) bool."""
+    return (intersection_over_smaller(boxes, found) <= MAX_SHARED).all(1)
 
 
 def _squares(boxes: Tensor) -> Tensor:

@@ -38,8 +38,8 @@ PADDING = 64  # samples that are mirrored after a window
 class SileroVad(Network):
     """Estimates for windows of 32 ms of sound at 16 kHz the probability that somebody speaks.
 
-    A window is read with the 64 samples before it. A magnitude spectrum, four convolutions and an LSTM, whose state
-    passes from one window to the next; the weights are part of the constructed network.
+    A window is read with the 64 samples before it. The layers are a magnitude spectrum, four convolutions and an LSTM,
+    whose state passes from one window to the next. The constructor loads the weights.
     """
 
     window = 512  # samples from one window to the next
@@ -108,7 +108,7 @@ def weight_path() -> Path:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of the network for 16 kHz under the names of SileroVad."""
+    """Return the tensors of the 16 kHz network in a TorchScript file, under the names of SileroVad."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         published: dict[str, Tensor] = torch.jit.load(path, map_location="cpu").state_dict()
