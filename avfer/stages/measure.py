@@ -17,12 +17,15 @@ from avfer.models.face_measurer import ACTION_UNITS, ACTIVATIONS, NUM_LANDMARKS,
 from avfer.models.weights import sha256
 from avfer.option_types import option_errors
 from avfer.rows import concat, no_faces
-from avfer.signal.geometry import inverse
+from avfer.signal.geometry import inverse, similarity, warp
 from avfer.stages.buffers import split_blocks
 from avfer.types import FaceCrops, FaceTracks
 
 BATCH = 32  # faces in one forward pass
 LIDS = tuple(ACTIVATIONS.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight"))
+# Crops that the quality is read from: those of face_lite, whatever the crops of the network in use.
+QUALITY_SIDE = 96  # px
+QUALITY_TEMPLATE = ((0.364, 0.42), (0.6346, 0.4185), (0.5002, 0.5739), (0.389, 0.7323), (0.6131, 0.731))
 # Where each part of the quality is 0 and 1; linear between, see `quality`.
 SIZE = (20.0, 80.0)  # px, shorter side of the face's box
 SHARPNESS = (0.010, 0.024)  # 95 % of crops of 96 px that were enlarged from 16 px, from 48 px, are sharper
@@ -105,7 +108,7 @@ def to_measures(crops: FaceCrops, outputs: FaceOutputs, card: Card) -> FaceMeasu
     pose = np.c_[pose[:, :2], (pose[:, 2] - turn + 180) % 360 - 180]
     gaze = turn_back(outputs.gaze.double().numpy(), turn)
     closed = outputs.activations[:, LIDS].numpy().min(1).clip(0, 1)
-    values = np.c_[pose, gaze, closed, quality(crops, pose[:, 0], outputs)]
+    values = np.c_[pose, gaze, closed, quality(quality_crops(crops), pose[:, 0], outputs)]
     return FaceMeasures(crops.faces, landmarks.astype(np.float32), _units(outputs, card), values.astype(np.float32))
 
 
@@ -129,12 +132,28 @@ def turn_back(gaze: np.ndarray, turn: np.ndarray) -> np.ndarray:
     return np.degrees(np.stack([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))], 1))
 
 
+def quality_crops(crops: FaceCrops) -> FaceCrops:
+    """Return the same faces in crops of QUALITY_SIDE and QUALITY_TEMPLATE, which the limits of the quality are for.
+
+    Sharpness, contrast and noise depend on the size of a crop and on the part of the face that it shows.
+    """
+    to_crop = similarity(crops.faces.landmarks, QUALITY_SIDE * np.array(QUALITY_TEMPLATE))
+    if crops.pixels.shape[1] == QUALITY_SIDE and np.allclose(to_crop, crops.to_crop):
+        return crops
+    back = inverse(to_crop)
+    turn, shift = crops.to_crop[:, :, :2], crops.to_crop[:, :, 2:]
+    placed = np.concatenate([turn @ back[:, :, :2], turn @ back[:, :, 2:] + shift], 2)  # (N, 2, 3), in the given crops
+    pixels = [warp(crop, place, QUALITY_SIDE) for crop, place in zip(crops.pixels, placed, strict=True)]
+    return FaceCrops(crops.faces, torch.stack(pixels), to_crop)
+
+
 def quality(crops: FaceCrops, yaw: np.ndarray, outputs: FaceOutputs) -> np.ndarray:
     """Return how far each face can be measured, in [0, 1]: the lowest of its parts.
 
     The parts are the size of the face's box, its sharpness, contrast (low in the dark) and noise, its turn to the side,
     the score of the detector, and how likely the mouth and the eyes are visible, each 0 and 1 at the values above and
-    linear between; and the network's probability that the crop shows a face. yaw: (N,) degrees -> (N,) float64.
+    linear between; and the network's probability that the crop shows a face. crops: as `quality_crops` returns them;
+    yaw: (N,) degrees -> (N,) float64.
     """
     boxes, scores = crops.faces.boxes.astype(np.float64), crops.faces.scores.astype(np.float64)
     shorter = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])

@@ -10,8 +10,18 @@ from hypothesis import given, settings
 
 from avfer.face_measures import MEASURED_UNITS, MEASURES
 from avfer.models.card import Card
+from avfer.models.card_files import builtin_card
 from avfer.models.face_measurer import ACTIVATIONS, NUM_LANDMARKS, FaceOutputs
-from avfer.stages.measure import contrast_and_noise, quality, sharpness, to_measures
+from avfer.signal.geometry import inverse, similarity, warp
+from avfer.stages.measure import (
+    QUALITY_SIDE,
+    QUALITY_TEMPLATE,
+    contrast_and_noise,
+    quality,
+    quality_crops,
+    sharpness,
+    to_measures,
+)
 from avfer.types import FaceCrops
 from tests.laws import assert_same, feed
 from tests.stages.measured_faces import FIVE, SIDE, cuts, pictures, to_crop, tracks
@@ -145,6 +155,30 @@ def test_sharpness_contrast_and_noise_count_from_their_limits(monkeypatch, sharp
         "avfer.stages.measure.contrast_and_noise", lambda luma: (torch.tensor([contrast]), torch.tensor([noise]))
     )
     assert one_half() == pytest.approx(0.5, abs=1e-5)
+
+
+def cut(picture: torch.Tensor, template: np.ndarray, side: int) -> FaceCrops:
+    """Return the crop of a face whose landmarks lie in a picture of 500 px as in face_lite's crops."""
+    points = 100 + 300 * np.array([QUALITY_TEMPLATE])
+    matrix = similarity(points, side * template)
+    zero = np.zeros(1, np.int64)
+    return FaceCrops(tracks(zero, zero, points, 1), warp(picture, inverse(matrix)[0], side)[None], matrix)
+
+
+def test_the_quality_does_not_depend_on_the_size_and_the_template_of_the_crops() -> None:
+    pattern = torch.rand((1, 3, 16, 16), generator=torch.Generator().manual_seed(2)) * 200 + 25
+    picture = torch.nn.functional.interpolate(pattern, (500, 500), mode="bicubic")[0].permute(1, 2, 0).byte()
+    own, wide = np.array(QUALITY_TEMPLATE), 0.5 + 0.6 * (np.array(QUALITY_TEMPLATE) - [0.5, 0.6])
+    same, large = cut(picture, own, QUALITY_SIDE), cut(picture, wide, 352)
+    assert quality_crops(same) is same
+    found = [to_measures(crops, outputs(), CARD).values[0, MEASURES.index("quality")] for crops in (same, large)]
+    assert found[1] == pytest.approx(found[0], abs=0.05) and 0.4 < found[0] < 0.7
+    assert quality_of(large) < 0.2  # of the crop as it is, where the same edges are wider
+
+
+def test_the_limits_of_the_quality_are_for_the_crops_of_face_lite() -> None:
+    card = builtin_card("face_lite")
+    assert (card.size, card.template) == (QUALITY_SIDE, [tuple(point) for point in QUALITY_TEMPLATE])
 
 
 def test_a_slope_has_neither_edges_nor_noise_and_its_contrast_is_its_standard_deviation() -> None:
