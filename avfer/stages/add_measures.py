@@ -33,7 +33,7 @@ class AddMeasures:
     def step(
         self, state: UnmatchedRows[AffectTrack], affect: AffectTrack, measures: FaceMeasures
     ) -> tuple[UnmatchedRows[AffectTrack], AffectTrack]:
-        """Return the rows of the frames of which both are known; all of them at the end of the clip."""
+        """Return the rows on the frames that both inputs have reached; at the end of the clip, all remaining rows."""
         state, known = match(state, affect, measures)
         return state, self._joined(known)
 

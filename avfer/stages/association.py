@@ -14,7 +14,7 @@ CUT_IOU = 0.5  # a face that stays in place and keeps its look goes on, even if 
 SPEED = 4.0  # sides of the box that a face may move in a second, beyond its steady motion
 MAX_REACH = 1.5  # sides of the box that it may move at most, whatever the time
 MAX_GROWTH = 1.7  # factor by which a box may grow or shrink
-STEADY = 0.25  # s, time over which motion is continued; a longer gap leaves the face where it was then
+STEADY = 0.25  # s, longest time over which the motion of a track is extrapolated
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Track:
     look: Appearance  # appearance of the face
 
     def expected(self, time: float) -> np.ndarray:
-        """Return the box that steady motion leads to: (4,) float64 xyxy px."""
+        """Return the box at a time (s), moved by the velocity for at most STEADY seconds: (4,) float64 xyxy px."""
         return self.box + np.tile(self.velocity, 2) * min(time - self.time, STEADY)
 
     def moved(self, box: np.ndarray, frame: int, time: float, look: Appearance) -> "Track":

@@ -14,7 +14,7 @@ from avfer.stages.frame_search import MIN_OVERLAP, Faces, SearchableFrames, insi
 SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
 RETRIES = (0.85, 1.15)  # sizes of a box, relative to the expected one, from which a lost face is refined again
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
-MIN_VISIBLE = 0.5  # share of a box inside the picture; faces that left it further are dropped
+MIN_VISIBLE = 0.5  # share of a box inside the picture; faces of which less is inside are dropped
 NEW_CHANGE = 40.0  # grey levels; blocks that differ by more from the first and the last frame may show another face
 BLOCK = 4  # px of the thumbnail along each side of a block, some 40 px of a frame at 720p
 SURROUNDINGS = 0.35  # sides of a box around it that may change as well, such as hair
@@ -37,13 +37,13 @@ class KeyFrameInterval:
 
     frames: SearchableFrames
     min_score: float  # smallest score of a face after its refinement, in [0, 1]
-    max_searches: int
+    max_searches: int  # searches that are left; each split takes one
 
     def fill(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
         """Return the faces of each frame from `start` to `stop` (half-open), given those found on both of these.
 
-        The interval is split in the middle if a face with at least SURE_SCORE was found on one key frame only and is
-        visible on the next frame inside too, or if a face of both key frames is lost on the way.
+        The interval is split in the middle if a face with at least SURE_SCORE was found on one key frame only and its
+        neighbour inside the interval shows the face as well, or if a face of both key frames is lost between them.
         """
         link = _Link.between(before, after)
         can_split = stop - start > 1 and self.max_searches > 0
@@ -55,7 +55,10 @@ class KeyFrameInterval:
         return faces
 
     def _is_surprising(self, gone: Faces, start: int, new: Faces, stop: int) -> bool:
-        """Return whether a sure face of one key frame only is visible on the next frame inside the interval too."""
+        """Return whether the neighbour of a key frame shows a face with SURE_SCORE that this key frame alone has.
+
+        gone: faces of frame `start` only; new: faces of frame `stop` only.
+        """
         first, last = (faces.select(faces.scores >= SURE_SCORE) for faces in (gone, new))
         return self.frames.has_any(start + 1, first) or self.frames.has_any(stop - 1, last)
 
@@ -67,7 +70,7 @@ class KeyFrameInterval:
         return self.fill(start, before, middle, found) + self.fill(middle, found, stop, after)
 
     def _refine(self, paths: list[_Path], start: int, stop: int) -> tuple[list[Faces], bool]:
-        """Return the faces of each frame, and whether a face of both key frames was lost between them."""
+        """Return the faces of each frame, and whether one that was found on both key frames is not found between."""
         frames = np.concatenate([np.arange(path.start, path.stop) for path in paths] or [np.zeros(0, np.int64)])
         boxes = np.concatenate([path.boxes for path in paths] or [np.zeros((0, 4), np.float32)])
         linked = np.repeat(np.array([path.linked for path in paths], bool), [len(path.boxes) for path in paths])
@@ -86,7 +89,7 @@ class KeyFrameInterval:
         return faces, lost
 
     def _retry(self, refined: Faces, boxes: np.ndarray, frames: np.ndarray, known: np.ndarray) -> Faces:
-        """Return the faces, those below `min_score` refined again from other sizes of their boxes if that is better.
+        """Refine faces below `min_score` again from boxes of other sizes, and return all faces with the best scores.
 
         refined: N faces; boxes: (N, 4) as expected; frames: (N,) int64; known: (N,) bool: a search found the face on
         this frame, or on both key frames.
@@ -107,11 +110,14 @@ class KeyFrameInterval:
 
 
 def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: Faces, step: int) -> list[Faces] | None:
-    """Return the faces on every `step`-th frame between two key frames, refined where interpolation expects them.
+    """Return the faces on every `step`-th frame between two key frames, refined at interpolated boxes without a search.
 
-    Return None where this could miss a face, so that these frames must be searched: if a face is on one key frame only
-    and the next frame inside shows it too, if a face is unsure on any of the frames, or if a frame shows another face.
-    A face of one key frame that the next frame inside does not show is left out: most are false.
+    Return None if this could miss a face, so that these frames must be searched. That is so if
+
+    - a face was found on one key frame only, and the neighbour of that key frame inside the interval shows it as well
+      (if the neighbour does not, the face is left out: most such detections are false);
+    - a face has a score below SURE_SCORE on any of the frames;
+    - one of the frames may show a face that is on neither key frame.
 
     before, after: the faces on the frames `start` and `stop`, indices in the clip; step: in frames.
     """
@@ -140,10 +146,13 @@ def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: 
 def _searched_where_changed(
     clip: SearchableFrames, faces: dict[int, Faces], parts: dict[int, np.ndarray | None]
 ) -> list[Faces] | None:
-    """Return the faces of some frames; None if a changed part shows another face, or a face is not found again.
+    """Return the faces of some frames, searched for near their boxes if any frame has a part that changed.
 
-    If any frame has a changed part, the picture moves, and the key frames predict the places of the faces less well.
-    So each face is then searched for in its surroundings. faces, parts: by the index of the frame in the clip.
+    Such a part means that the picture moves, so that interpolation predicts the boxes less well. Return None if a
+    search of the changed parts finds a face that is not among `faces`, or if a search near the boxes misses one.
+
+    faces: refined at interpolated boxes; parts: (4,) xyxy px, None without a change; both by the index of the frame in
+    the clip.
     """
     changed = {frame: part for frame, part in parts.items() if part is not None}
     if not changed:

@@ -41,7 +41,7 @@ class _Ticks:
 
     first: int  # number of the first tick to output
     stop: int  # number after the last one
-    gaps: Gaps  # without ticks
+    gaps: Gaps  # in which there are no ticks
 
 
 @dataclass
@@ -60,7 +60,7 @@ class VideoState:
 class DecodeVideo:
     """Output the frames of a clip with their presentation times; without video, the ticks of a fixed clock.
 
-    Times are seconds after the first frame of the file. Where time stamps begin anew, as in parts of a recording that
+    Times are seconds after the first frame of the file. Where time stamps start over, as in parts of a recording that
     were joined, times continue; a single frame whose time goes backwards keeps its place and its time. Frames are
     upright; those of another size than the first are scaled to it. A frame is marked `corrupt` if the decoder flags it
     or lost frames before it. A clip without video has ticks at 25 Hz from its first sample to its end, apart from gaps

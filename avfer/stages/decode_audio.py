@@ -27,9 +27,9 @@ class AudioState:
     source: Iterator[Sound | Skip | End] | None = None  # None until the clip is opened
     waiting: list[np.ndarray] = field(default_factory=list[np.ndarray])  # resampled samples that were not output yet
     skips: list[tuple[int, Skip]] = field(default_factory=list[tuple[int, Skip]])  # before these samples, not reached
-    begin: float = 0.0  # seconds, time of the first sample of all
+    begin: float = 0.0  # seconds, time of the first sample of the whole sound
     skipped: int = 0  # seconds of silence that were left out before sample `count`
-    gaps: Gaps = ()  # those of this silence in which the clip has no frames, not output yet
+    gaps: Gaps = ()  # parts of the silence that was left out without frames either; not output yet
     count: int = 0  # samples that were output or lie before the part that is wanted
     first: int = 0  # index of the first sample that is wanted
     read: int = 0  # samples that were read
@@ -152,7 +152,8 @@ class DecodeAudio:
 
     def _read_until(self, state: AudioState) -> float:
         """Return the time in seconds up to which the sound was read."""
-        ahead = sum(skip.seconds for first, skip in state.skips if first <= state.read)  # the resampler is late
+        # A skip counts once all samples before it were read: the resampler may return some of them after the skip.
+        ahead = sum(skip.seconds for first, skip in state.skips if first <= state.read)
         return state.begin + state.skipped + ahead + state.read / self.sample_rate
 
     def _drop_start(self, state: AudioState) -> None:

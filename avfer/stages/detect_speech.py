@@ -16,7 +16,7 @@ from avfer.stages.sample_times import SampleTimes
 from avfer.types import AudioBatch, SpeechProbabilities, VoiceFeatures
 
 BLOCK = 32  # windows in one forward pass, always: the shape of a batch changes the last bits of its outputs
-AVERAGED = 0.15  # seconds before and after a window whose mean is its probability
+AVERAGED = 0.15  # seconds before and after a window; its probability is the mean over the windows within
 QUIET = 0.5  # seconds before and after a window that must be silent too if it counts as digital silence
 SILENT_PEAK = 1e-4  # of full scale (-80 dB); digital silence and its dither stay below, any microphone is above
 

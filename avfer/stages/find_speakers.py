@@ -17,7 +17,9 @@ from avfer.stages.smooth import EDGE
 from avfer.types import Clock, FaceTracks, JointFeatures
 
 LIPS = ((13, 14), (82, 87), (312, 317))  # pairs of points on the inner upper and lower lip, of the face mesh
-SIZE = ((33, 263), (10, 4))  # outer corners of the eyes; forehead and nose: alike in a frontal face
+# Pairs of points whose distances are about equal in a frontal face: outer corners of the eyes; forehead and nose. The
+# longer distance is the size of the face.
+SIZE = ((33, 263), (10, 4))
 # Standard deviation of a mouth's opening in a second, at rest and while it speaks, from six people who say a sentence:
 # the median before and after the sentence, and the value that 99 % of the frames with speech exceed.
 MOVEMENT = (0.012, 0.028)
@@ -95,7 +97,7 @@ class FindSpeakers:
         return SpeakerState(waiting, mouths), found
 
     def _speakers(self, rows: JointFeatures, mouths: MouthRows, half: float) -> JointFeatures:
-        """Return rows with the column `speaking`; half: of the window, in s."""
+        """Return rows with the column `speaking`.   half: s, half of the window"""
         clock = rows.clock
         movement = _movements(mouths, clock.first, clock.stop, half)
         excess = (movement - MOVEMENT[0]).clip(0)
@@ -110,7 +112,10 @@ class FindSpeakers:
 
 
 def _complete_until(clock: Clock, half: float) -> int:
-    """Return the frame up to which (exclusive) no later frame lies in the windows. half: of a window, in s."""
+    """Return the first frame whose window is not complete yet: frames still to come lie in it.
+
+    half: s, half of a window.
+    """
     if clock.last:
         return clock.stop
     newest = clock.times.max() if len(clock) else -np.inf
@@ -118,7 +123,7 @@ def _complete_until(clock: Clock, half: float) -> int:
 
 
 def _needed_from(clock: Clock, stop: int, half: float) -> int:
-    """Return the first frame that the windows of frame `stop` and later ones need. half: of a window, in s."""
+    """Return the first frame that the windows of frame `stop` and later ones need.   half: s, half of a window"""
     if stop >= clock.stop:
         return clock.stop
     start = clock.times[stop - clock.first] - half
@@ -144,7 +149,8 @@ def _distance(landmarks: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
 def _movements(mouths: MouthRows, start: int, stop: int, half: float) -> np.ndarray:
     """Return the standard deviation of the opening around each row of the frames from `start` to `stop` (half-open).
 
-    half: of the window, in s -> (N,) float64; NaN on the other rows, and where a track has too few rows in the window.
+    half: s, half of the window -> (N,) float64; NaN on the other rows, and where a track has too few rows in the
+    window.
     """
     frames, tracks, times = mouths.faces.frames, mouths.faces.track_ids, mouths.faces.times
     movement = np.full(len(frames), np.nan)
@@ -165,7 +171,7 @@ def _deviations(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.nda
     """
     lengths = high - low
     deviations = np.full(len(low), np.nan)
-    for length in np.unique(lengths[lengths >= FEWEST]):  # one, but for both ends of the track, at a constant rate
+    for length in np.unique(lengths[lengths >= FEWEST]):  # at a constant rate one length, except at the track's ends
         same = lengths == length
         deviations[same] = sliding_window_view(values, length)[low[same]].std(axis=1)
     return deviations

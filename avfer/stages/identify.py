@@ -24,9 +24,9 @@ from avfer.signal.geometry import ARCFACE, best_pairs, inverse, similarity, warp
 from avfer.stages.buffers import FrameBuffer
 from avfer.types import FaceTracks, FrameBatch
 
-SAMPLES = 2  # faces of a new track that are looked at
+SAMPLES = 2  # faces of a new track by which its person is recognised
 COLOUR_WEIGHT = 0.5  # of the overlap of the colours, in [0, 1], beside the cosine of the embeddings
-SLOWEST = 8.0  # times `every`, between two later looks of a long track
+SLOWEST = 8.0  # longest time between two looks of one track, in units of `every`
 MAX_EXEMPLARS = 8  # looks of a person that are remembered
 BATCH = 32  # faces in one forward pass
 MAX_PERSONS = 256  # that are remembered; the one who was absent longest is forgotten first
@@ -35,7 +35,10 @@ MAX_TRACKS = 4096  # whose person is remembered, likewise
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """A face of a person on one frame. Its embedding is computed when the person may be one who appears."""
+    """A face of a person on one frame, by which the person is recognised later.
+
+    Its embedding is computed only when a new track may show this person.
+    """
 
     colours: np.ndarray  # (512,) float32 histogram, square roots of the shares
     crop: Tensor | None  # (S, S, 3) uint8 RGB, aligned; None once the embedding is computed
@@ -48,7 +51,7 @@ class Person:
 
     id: int  # number of the person
     looks: tuple[Look, ...]  # at most MAX_EXEMPLARS
-    last: int  # frame on which the person was looked at last
+    last: int  # frame of the newest look
 
     def likeness(self, embedding: np.ndarray, colours: np.ndarray) -> float:
         """Return the likeness of the most similar look: cosine + COLOUR_WEIGHT x overlap.   (D,), (512,)"""
@@ -58,13 +61,13 @@ class Person:
 
 @dataclass(frozen=True)
 class IdentityState:
-    """Frames and rows that are not output yet, the persons so far, and who the visible tracks are."""
+    """Frames and rows that are not output yet, the persons so far, and the person of each track."""
 
     frames: FrameBuffer = field(default_factory=FrameBuffer)  # that wait for their rows
     rows: FaceTracks | None = None
     persons: Mapping[int, Person] = field(default_factory=dict[int, Person])
     tracks: Mapping[int, int] = field(default_factory=dict[int, int])  # track -> person
-    # Track -> s, time of its next look, and s from there to the one after it.
+    # Track -> (time of its next look in s, seconds from that one to the one after it)
     due: Mapping[int, tuple[float, float]] = field(default_factory=dict[int, tuple[float, float]])
     next_id: int = 0  # number of the next new person
 
@@ -73,19 +76,20 @@ class IdentityState:
 class IdentifyPersons:
     """Number the persons of a clip: a track that begins gets the number of the person it shows, or a new one.
 
-    A new track is compared by SAMPLES of its faces from the next `ahead` frames with the looks of all persons so far,
-    except those who are visible beside it. The likeness is the cosine of the embeddings plus half the overlap of the
-    colours of face and hair; from `min_likeness` on it is the same person. After `every` seconds another look of each
-    visible person is remembered, and further ones after gaps that double, up to 8 times `every`. Where a track begins,
-    rows are output up to `ahead` frames late, and never change afterwards. The network runs only where a track begins
-    that may show a person who is not visible beside it; until then the crops of the looks are kept.
+    A new track is compared, by SAMPLES of its faces on the next `ahead` frames, with the remembered faces ("looks") of
+    all persons so far, except those who are visible beside it. The likeness is the cosine of the embeddings plus half
+    the overlap of the colours of face and hair; from `min_likeness` on it is the same person. After `every` seconds
+    another look of each visible person is remembered, and further ones after gaps that double, up to 8 times `every`.
+    Where a track begins, rows are output up to `ahead` frames late, and never change afterwards. The network runs only
+    where a track begins that may show a person who is not visible beside it; until then the crops of the looks are
+    kept.
 
     The network is independent of the one that reads expressions, so training that one again changes no person number.
     """
 
     backbone: str = "identity_lite"  # name in the catalog, or "package.module:Name" of a FaceNetwork
     weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
-    min_likeness: Annotated[Number, Field(ge=-1, le=1 + COLOUR_WEIGHT)] = 1.0  # of the same person; fits identity_lite
+    min_likeness: Annotated[Number, Field(ge=-1, le=1 + COLOUR_WEIGHT)] = 1.0  # lowest for one person (identity_lite)
     ahead: Annotated[Count, Field(ge=0, le=100)] = 6  # frames by which a new track is identified; as many are in memory
     every: Annotated[Number, Field(ge=0.04, le=3600)] = 1.5  # seconds to the first further look of a track
     engine: Engine = "torch"  # what runs the network: torch, or onnx (ONNX Runtime) on a CPU, if the network allows it

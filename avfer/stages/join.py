@@ -29,12 +29,13 @@ class JoinState:
 
 @dataclass
 class JoinFeatures:
-    """Give each face row the voice of its moment, linear between the centres of the two nearest windows.
+    """Give each face row the voice of its moment, interpolated linearly between the centres of the two nearest windows.
 
     From the start of the sound to the first centre, and from the last centre to the end of the sound, the nearest
     window is used. Outside the sound, and in digital silence, `has_voice` is False and the voice is 0. An instant
     without a face gets one row with NO_TRACK, so that affect can be predicted from the voice alone. All faces of an
-    instant share the voice; `mask_voice` and `find_speakers` keep it where somebody and this face speaks.
+    instant have the same voice; afterwards `mask_voice` drops it where there is no speech, and `find_speakers` on the
+    rows of faces that do not speak.
     """
 
     def start(self) -> JoinState:
@@ -75,8 +76,8 @@ class TickState:
     """The ticks that were output, and the voice that later ones need."""
 
     count: int = 0  # ticks that were output
-    number: int = 0  # of the next tick, counted with those in gaps
-    gaps: Gaps = ()  # without ticks
+    number: int = 0  # of the next tick, where the ticks that gaps leave out count too
+    gaps: Gaps = ()  # in which there are no ticks
     voice: VoiceSeries | None = None
     ended: bool = False  # whether the voice has ended
 

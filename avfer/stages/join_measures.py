@@ -28,7 +28,7 @@ class JoinMeasures:
     def step(
         self, state: UnmatchedRows[FaceFeatures], features: FaceFeatures, measures: FaceMeasures
     ) -> tuple[UnmatchedRows[FaceFeatures], FaceFeatures]:
-        """Return the rows of the frames of which both are known; all of them at the end of the clip."""
+        """Return the rows on the frames that both inputs have reached; at the end of the clip, all remaining rows."""
         state, known = match(state, features, measures)
         return state, replace(known.rows, measures=known.of_rows(columns(known.measures)))
 

@@ -23,8 +23,8 @@ class MaskState:
 class MaskVoice:
     """Add the probability of speech to each row, and drop the voice where it is below `threshold`.
 
-    `speech` is linear between the centres of the two nearest windows of `detect_speech`, and null where there is no
-    sound or digital silence. So music, noise and silence give no affect to rows without a face.
+    The column `speech` is interpolated linearly between the centres of the two nearest windows of `detect_speech`, and
+    null where there is no sound or digital silence. So music, noise and silence give no affect to rows without a face.
     """
 
     threshold: Share = 0.5  # lowest probability of speech with which the voice is used

@@ -23,7 +23,7 @@ Rows = TypeVar("Rows", bound=_OfFaces)  # a struct with one row for each face of
 
 @dataclass(frozen=True, eq=False)
 class UnmatchedRows(Generic[Rows]):
-    """Rows of either input whose other half is not known yet."""
+    """Rows of each input on frames that the other input has not reached yet."""
 
     rows: Rows | None = None  # None before the first step
     measures: FaceMeasures | None = None  # None before the first step
@@ -31,7 +31,7 @@ class UnmatchedRows(Generic[Rows]):
 
 @dataclass(frozen=True, eq=False)
 class MatchedRows(Generic[Rows]):
-    """Rows of the frames of which both inputs are known."""
+    """Rows on the frames that both inputs have reached, and the measures to look up for them."""
 
     rows: Rows  # N rows
     measures: FaceMeasures  # M rows, also those of later frames
@@ -46,9 +46,9 @@ class MatchedRows(Generic[Rows]):
 def match(
     state: UnmatchedRows[Rows], rows: Rows, measures: FaceMeasures
 ) -> tuple[UnmatchedRows[Rows], MatchedRows[Rows]]:
-    """Add new rows and measures to those that wait; return what waits now, and the rows of which both are known.
+    """Add new rows and measures to those of a state; return the new state, and the rows that can be matched by now.
 
-    At the end of the clip all remaining rows are known.
+    These are the rows on the frames that both inputs have reached; at the end of the clip, all remaining rows.
     """
     rows = rows if state.rows is None else concat([state.rows, rows])
     measures = measures if state.measures is None else concat([state.measures, measures])

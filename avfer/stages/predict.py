@@ -162,7 +162,7 @@ class PredictAffect(_ModelStage):
 
 @dataclass(frozen=True, eq=False)
 class WaitingRows:
-    """Rows that were not output yet, and those before them that the model reads for them."""
+    """Rows that were not output yet, and the rows before them that the model reads to predict them."""
 
     rows: FaceFeatures | JointFeatures | None = None  # None for no row
     finished: int = 0  # frames that were output
@@ -225,7 +225,7 @@ def _predict_blocks(network: AffectNetwork, rows: FaceFeatures | JointFeatures, 
 
 @dataclass
 class PredictOwnHeads:
-    """Return the outputs of the face backbone's own heads as affect; values without a head are NaN."""
+    """Return the outputs of the face backbone's own heads as affect; valence and arousal without a head are NaN."""
 
     card: Card  # of the backbone
 

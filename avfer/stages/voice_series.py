@@ -62,7 +62,7 @@ class VoiceSeries:
         return VoiceSeries(values, times, voice.start, voice.stop, voice.last, silent)
 
     def since(self, time: float) -> "VoiceSeries":
-        """Return the series without the rows that no moment from MAX_STEP before `time` (s) on needs."""
+        """Return the series without the rows that are not needed from `time` (s) on; times may go back by MAX_STEP."""
         first = max(0, int(np.searchsorted(self.times, time - MAX_STEP, side="right")) - 1)
         values, times, silent = self.values[first:].clone(), self.times[first:], self.silent[first:]
         return replace(self, values=values, times=times, silent=silent)
