@@ -42,6 +42,11 @@ def test_the_wheel_contains_the_package_and_its_licence_only(wheel):
     assert "avfer/export/page.css" in wheel.namelist()
 
 
+def test_the_wheel_states_that_it_is_typed_and_carries_the_licence_of_uplot(wheel):
+    assert "avfer/py.typed" in wheel.namelist()
+    assert any(name.endswith("licenses/avfer/export/clip_report/uplot/LICENSE.txt") for name in wheel.namelist())
+
+
 def test_the_licence_notes_name_every_weight_file():
     notes = (ROOT / "LICENSE").read_text()
     for path in (ROOT / "avfer" / "builtin").glob("*.safetensors"):
