@@ -1,5 +1,6 @@
 """Make tests/data/demo.mp4, a photograph that speaks, smiles and is surprised: `python -m tools.make_demo`."""
 
+import argparse
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from skimage import data
 from tools.demo_face import SIZE, drawn, portrait, relaxed
 from tools.demo_speech import RATE, speech
 
-OUT = Path(__file__).parents[1] / "tests" / "data" / "demo.mp4"
+DEMO = Path(__file__).parents[1] / "tests" / "data" / "demo.mp4"
 SECONDS, FPS = 5.2, 25
 
 
@@ -42,12 +43,15 @@ def write(path: Path, frames: list[np.ndarray], sound: np.ndarray) -> None:
 
 def main() -> None:
     """Write the demo clip."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=DEMO, help="file to write (default: that of the tests)")
+    output: Path = parser.parse_args().output
     count = round(SECONDS * FPS)
     sound, photograph = speech(SECONDS), data.astronaut()
     smile, calm = portrait(photograph), portrait(relaxed(photograph))
     opened = loudness_of(sound, count)
-    write(OUT, [drawn(smile, calm, index / FPS, opened[index]) for index in range(count)], sound)
-    print(f"{OUT}: {OUT.stat().st_size / 1000:.0f} kB")
+    write(output, [drawn(smile, calm, index / FPS, opened[index]) for index in range(count)], sound)
+    print(f"{output}: {output.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
