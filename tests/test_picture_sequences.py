@@ -72,6 +72,18 @@ def test_a_damaged_picture_keeps_its_place_and_is_marked(folder: Path) -> None:
     assert np.flatnonzero(batch.clock.corrupt).tolist() == [0, 4]
 
 
+@pytest.mark.parametrize(("names", "warns"), [([17, 18, 19], 1), ([1, 2, 4], 1), ([0, 1, 2], 0), ([0, 40, 80], 0)])
+def test_frames_that_are_not_the_numbers_in_the_names_raise_a_warning(
+    folder: Path, recwarn: pytest.WarningsRecorder, names: list[int], warns: int
+) -> None:
+    for file, number in zip(find_pictures(folder), names, strict=False):
+        (folder / "crops").mkdir(exist_ok=True)
+        file.rename(folder / "crops" / f"{number:05d}.png")
+    assert numbers(decode(folder / "crops").pixels) == [0, 1, 2]
+    texts = [str(one.message) for one in recwarn.list]
+    assert len(texts) == warns and all("has 3 pictures" in text and f"to {names[-1]:05d}.png" in text for text in texts)
+
+
 def test_a_folder_without_pictures_is_no_sequence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(MediaError, match="has no picture"):

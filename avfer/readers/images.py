@@ -1,13 +1,15 @@
 """Frames of a sequence of pictures by PyAV, each picture opened as a file of its own."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from avfer.container import decode_packet, open_container, read_packets, video_stream
-from avfer.errors import MediaError
+from avfer.errors import AvferWarning, MediaError
 from avfer.picture_files import find_pictures
 from avfer.readers.pyav import AvPicture
 
@@ -18,8 +20,10 @@ def pictures(path: Path, fps: float) -> Iterator[AvPicture]:
     A picture that cannot be decoded is replaced by the one before it (the first by the next) and marked corrupt, so
     that numbers and times stay those of the files. Raises MediaError if no picture can be decoded.
     """
+    files = find_pictures(path)
+    _warn_of_numbers(path, files)
     converter, before, missing = VideoReformatter(), None, 0
-    for number, file in enumerate(find_pictures(path)):
+    for number, file in enumerate(files):
         try:
             found = decode_picture(file)
         except MediaError:
@@ -35,6 +39,23 @@ def pictures(path: Path, fps: float) -> Iterator[AvPicture]:
         yield AvPicture(frame, number / fps, not intact, converter, number)
     if before is None:
         raise MediaError(f"no picture of '{path}' can be decoded; the files are damaged")
+
+
+def _warn_of_numbers(path: Path, files: Sequence[Path]) -> None:
+    """Warn if the names are numbers of frames that do not begin at 0 or 1, or have gaps.
+
+    So are the faces of Aff-Wild2: 00017.jpg is the first one if no face was found before. Names whose numbers rise by
+    other steps than 1, such as time stamps, do not count frames.
+    """
+    if not all(file.stem.isdecimal() for file in files):
+        return
+    numbers = [int(file.stem) for file in files]
+    steps = [after - before for before, after in pairwise(numbers)]
+    counts_frames = bool(steps) and 2 * steps.count(1) >= len(steps)
+    if counts_frames and (numbers[0] > 1 or max(steps) > 1):
+        names = f"{files[0].name} to {files[-1].name}"
+        rule = "frames and times count the pictures, not the numbers in their names"
+        warnings.warn(f"{path} has {len(files)} pictures, {names}: {rule}", AvferWarning, stacklevel=2)
 
 
 def decode_picture(file: Path) -> VideoFrame | None:
