@@ -28,8 +28,9 @@ def landmarks_beside(table: Path) -> Path:
 def landmark_table(track: "AffectTrack") -> pa.Table:
     """Return the landmarks of a part of a clip: a row for each face that has them, ordered by frame, then track.
 
-    Columns: clip, frame, time_s, track as in the table of the clip, then float32 px of the displayed picture, `x1` and
-    `y1` for point 1 of MediaPipe's face mesh and so on: 292 columns for 146 points.
+    Columns: clip, source, frame, time_s, track as in the table of the clip, of which source, frame and track together
+    identify a row; then float32 px of the displayed picture, `x1` and `y1` for point 1 of MediaPipe's face mesh and so
+    on: 292 columns for 146 points.
     """
     from avfer.models.face_measurer import LANDMARK_INDEX
 
@@ -37,8 +38,10 @@ def landmark_table(track: "AffectTrack") -> pa.Table:
     rows = np.flatnonzero(np.isfinite(track.landmarks).all((1, 2)))
     rows = rows[np.lexsort((faces.track_ids[rows], faces.frames[rows]))]
     instants = faces.frames[rows] - clock.first
+    clip = track.source.clip if track.source else None
     columns: dict[str, pa.Array] = {
-        "clip": repeated_text(track.source.clip if track.source else None, len(rows)),
+        "clip": repeated_text(clip, len(rows)),
+        "source": repeated_text((track.source.source if track.source else None) or clip, len(rows)),
         "frame": number_column(clock.frame_numbers[instants].astype(np.int64)),
         "time_s": number_column(clock.times[instants].astype(np.float64)),
         "track": number_column(faces.track_ids[rows].astype(np.int32)),

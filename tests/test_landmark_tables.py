@@ -51,7 +51,17 @@ def test_run_writes_a_row_of_landmarks_for_each_face(written: Path) -> None:
     faces = [(row["frame"], row["track"], row["time_s"]) for row in table if row["has_face"]]
     points = pq.read_table(written / "demo.landmarks.parquet")
     assert list(zip(*(points[name].to_pylist() for name in ("frame", "track", "time_s")), strict=True)) == faces
-    assert points.num_columns == 4 + 2 * len(LANDMARK_INDEX)
+    assert points.column_names[:5] == ["clip", "source", "frame", "time_s", "track"]
+    assert points.num_columns == 5 + 2 * len(LANDMARK_INDEX)
+
+
+def test_landmarks_name_the_source_of_the_table_because_clips_may_share_a_name() -> None:
+    points = np.zeros((1, NUM_LANDMARKS, 2), np.float32)
+    track = replace(make_track([(0, 0)], 1), landmarks=points)
+    assert track.source is not None
+    nested = replace(track, source=replace(track.source, source="s1/talk.mp4"))
+    for part, name in ((track, "talk.mp4"), (nested, "s1/talk.mp4")):
+        assert landmark_table(part)["source"].to_pylist() == part.to_table()["source"].to_pylist() == [name]
 
 
 def test_landmarks_lie_on_the_face(written: Path) -> None:
