@@ -193,15 +193,15 @@ def find(kind: str, name: str) -> type[Any]:
         return _find_timm(name)
     if ":" in name:
         return _find_outside(kind, name)
-    return _load(place_of(kind, name))
+    return _load(class_path(kind, name))
 
 
-def place_of(kind: str, name: str) -> str:
+def class_path(kind: str, name: str) -> str:
     """Return "module:Class" of a name; nothing is imported. Raises ConfigError as `find` for an unknown name."""
-    places = {name: place for one in (kind, *COMPATIBLE_KINDS.get(kind, ())) for name, place in NAMES[one].items()}
-    if name not in places and ":" not in name:
-        raise ConfigError(unknown(kind, name, places, outside=True))
-    return places.get(name, name)
+    paths = {name: path for one in (kind, *COMPATIBLE_KINDS.get(kind, ())) for name, path in NAMES[one].items()}
+    if name not in paths and ":" not in name:
+        raise ConfigError(unknown(kind, name, paths, outside=True))
+    return paths.get(name, name)
 
 
 def check_call(kind: str, name: str, found: type[Any], options: Iterable[str] = ()) -> None:
@@ -231,9 +231,9 @@ def is_outside(name: str) -> bool:
     return ":" in name and not name.startswith(TIMM)
 
 
-def _load(place: str) -> Any:
+def _load(path: str) -> Any:
     """Import "module:Name" and return the object."""
-    module, _, attribute = place.partition(":")
+    module, _, attribute = path.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 

@@ -214,11 +214,11 @@ def _stills(files: Iterator[InputFile]) -> Iterator[InputFile]:
         if remote.is_url(file.path) or not is_sequence(Path(file.path)):
             yield file
             continue
-        is_folder = Path(file.path).is_dir()
-        folder = file.id if is_folder else str(PurePosixPath(file.id).parent)
+        is_pattern = not Path(file.path).is_dir()
+        folder = str(PurePosixPath(file.id).parent).removeprefix(".") if is_pattern else file.id.removeprefix(".")
         for picture in find_pictures(Path(file.path)):
-            found = _file(str(picture), _join_names(folder.removeprefix("."), picture.name))
-            yield replace(found, below=_join_names(file.below if is_folder else "", picture.name))
+            found = _file(str(picture), _join_names(folder, picture.name))
+            yield replace(found, below=_join_names("" if is_pattern else file.below, picture.name))
 
 
 def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:

@@ -85,13 +85,13 @@ def create_stage(line: StageSpec) -> Any:
         check_call("stage", line.use, kind, options)
         return kind(**options)
     except WeightsError as error:
-        raise WeightsError(_place(line, kind, f"weights: {error}")) from error
+        raise WeightsError(_with_place(line, kind, f"weights: {error}")) from error
     except (ConfigError, ValueError) as error:
-        raise ConfigError(_place(line, kind, str(error))) from error
+        raise ConfigError(_with_place(line, kind, str(error))) from error
 
 
-def _place(line: StageSpec, kind: type[Any], message: str) -> str:
-    """Return a message of a stage with its place: "stages.boxes.min_score: must be finite, got nan (x.yaml, line 5)".
+def _with_place(line: StageSpec, kind: type[Any], message: str) -> str:
+    """Add the place in the YAML to a message: "stages.boxes.min_score: must be finite, got nan (x.yaml, line 5)".
 
     message: "min_score: must be ..." if an option is wrong, any other text if the stage is.
     """
@@ -109,17 +109,17 @@ def stage_options(line: StageSpec, kind: type[Any]) -> dict[str, Any]:
     known = {field.name: field for field in fields(kind) if field.init}
     for option in line.options:
         if option not in known:
-            raise ConfigError(_place(line, kind, unknown("option", option, known)))
+            raise ConfigError(_with_place(line, kind, unknown("option", option, known)))
     for name, field in known.items():
         if name not in line.options and field.default is MISSING and field.default_factory is MISSING:
-            raise ConfigError(_place(line, kind, f"{name}: is missing; add it"))
+            raise ConfigError(_with_place(line, kind, f"{name}: is missing; add it"))
     types = get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
     for name, value in line.options.items():
         try:
             values[name] = validate(types[name], value)
         except ValueError as error:
-            raise ConfigError(_place(line, kind, f"{name}: {error}")) from None
+            raise ConfigError(_with_place(line, kind, f"{name}: {error}")) from None
     return values
 
 
@@ -133,7 +133,7 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
     for line in spec.stages:
         wanted, result = stages.signature(type(built[line.name]))
         if len(wanted) != len(line.inputs):
-            takes = ", ".join(f"{name}: {_names(kinds)}" for name, kinds in wanted)
+            takes = ", ".join(f"{name}: {_type_names(kinds)}" for name, kinds in wanted)
             count = f"takes {len(wanted)} input(s) ({takes}), but from: names {len(line.inputs)}"
             raise ConfigError(f"stage '{line.name}' {count} ({line.where})")
         for name, (_, kinds) in zip(line.inputs, wanted, strict=True):
@@ -142,7 +142,7 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
                 raise ConfigError(f"stage '{line.name}' reads '{name}': {hint} ({line.where})")
             if not issubclass(outputs[name], kinds):
                 found = f"'{name}' is {_article(outputs[name])} {outputs[name].__name__}"
-                raise ConfigError(f"stage '{line.name}' takes {_names(kinds)}, but {found} ({line.where})")
+                raise ConfigError(f"stage '{line.name}' takes {_type_names(kinds)}, but {found} ({line.where})")
         reached = frozenset(decoder for name in line.inputs for decoder in decoders[name])
         if len(reached) > 1:
             found = " and ".join(f"'{name}'" for name in sorted(reached))
@@ -167,7 +167,7 @@ def _fit_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:
         try:
             built[line.name] = stage.adapt(readers) if isinstance(stage, stages.FitsReaders) else stage
         except ConfigError as error:
-            raise ConfigError(_place(line, type(stage), str(error))) from None
+            raise ConfigError(_with_place(line, type(stage), str(error))) from None
 
 
 def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
@@ -183,9 +183,9 @@ def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
         try:
             built[line.name] = stage.fit(reaching) if isinstance(stage, stages.FitsFeatures) else stage
         except WeightsError as error:
-            raise WeightsError(_place(line, type(stage), f"weights: {error}")) from None
+            raise WeightsError(_with_place(line, type(stage), f"weights: {error}")) from None
         except ConfigError as error:
-            raise ConfigError(_place(line, type(stage), str(error))) from None
+            raise ConfigError(_with_place(line, type(stage), str(error))) from None
         cards[line.name] = reaching | stages.makes(built[line.name])
 
 
@@ -214,5 +214,5 @@ def _article(kind: type) -> str:
     return "an" if kind.__name__[0] in "AEIOU" else "a"
 
 
-def _names(kinds: tuple[type, ...]) -> str:
+def _type_names(kinds: tuple[type, ...]) -> str:
     return " or ".join(kind.__name__ for kind in kinds)

@@ -20,10 +20,15 @@ from avfer.atomic import output_error, output_errors
 from avfer.errors import AvferError, ConfigError, MediaError, MissingExtra
 from avfer.local_paths import local_path
 
-PICTURE_SUFFIXES = "3g2 3gp asf avi dv f4v flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
-AUDIO_SUFFIXES = "aac ac3 aif aiff amr caf flac m4a m4b mka mp3 oga ogg opus wav wma"
+
+def _suffixes(names: str) -> frozenset[str]:
+    return frozenset(f".{name}" for name in names.split())
+
+
 # Suffixes that are looked for in folders; a file that the user names is taken whatever its suffix.
-MEDIA_SUFFIXES = {f".{name}" for name in (PICTURE_SUFFIXES + " " + AUDIO_SUFFIXES).split()}
+VIDEO_SUFFIXES = _suffixes("3g2 3gp asf avi dv f4v flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv")
+AUDIO_SUFFIXES = _suffixes("aac ac3 aif aiff amr caf flac m4a m4b mka mp3 oga ogg opus wav wma")
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # of the local disk, while a clip is copied
 EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}  # scheme -> package, extra of avfer
 
@@ -84,7 +89,7 @@ def read_bytes(text: str) -> bytes:
 
 
 def info(url: str) -> RemoteFile:
-    """Return the facts of one remote file. Raises ConfigError if the URL is not that of a file."""
+    """Return one remote file. Raises ConfigError if the URL is not that of a file."""
     with _store(url) as (store, path):
         facts = store.info(path)
         if facts["type"] != "file":

@@ -29,7 +29,7 @@ def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
     """
     index = index if isinstance(index, slice) else _consecutive(index)
     values: dict[str, Any] = {}
-    for name in _names(type(rows)):
+    for name in _field_names(type(rows)):
         value = getattr(rows, name)
         if isinstance(value, np.ndarray):
             value = value[index]
@@ -61,7 +61,7 @@ def concat(parts: Sequence[Rows]) -> Rows:
         if only.clock.last == parts[-1].clock.last:
             return only
     values: dict[str, Any] = {}
-    for name in _names(type(parts[0])):
+    for name in _field_names(type(parts[0])):
         several = [getattr(part, name) for part in parts]
         value = several[0]
         if isinstance(value, np.ndarray):
@@ -77,7 +77,7 @@ def concat(parts: Sequence[Rows]) -> Rows:
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
+def _field_names(kind: type) -> tuple[str, ...]:
     """Return the names of the fields of a struct."""
     return tuple(field.name for field in fields(kind))
 

@@ -13,11 +13,9 @@ from pathlib import Path
 from avfer import remote
 from avfer.errors import ConfigError
 from avfer.inputs import InputFile
-from avfer.remote import AUDIO_SUFFIXES, PICTURE_SUFFIXES
+from avfer.remote import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 
 AUTO = "auto"
-AUDIO = {f".{name}" for name in AUDIO_SUFFIXES.split()}
-VIDEO = {f".{name}" for name in PICTURE_SUFFIXES.split()}
 
 
 def find_sound(rule: str | None, clip: str) -> Path | None:
@@ -27,7 +25,7 @@ def find_sound(rule: str | None, clip: str) -> Path | None:
     Raises ConfigError if a pattern matches no file, if several files match, or if the clip is a URL and the rule a
     pattern.
     """
-    if rule is None or (rule == AUTO and (remote.is_url(clip) or Path(clip).suffix.lower() in AUDIO)):
+    if rule is None or (rule == AUTO and (remote.is_url(clip) or Path(clip).suffix.lower() in AUDIO_SUFFIXES)):
         return None
     if remote.is_url(clip):
         raise ConfigError(f"--sound {rule}: the clip {clip} is remote; only local clips can have a separate sound file")
@@ -36,7 +34,7 @@ def find_sound(rule: str | None, clip: str) -> Path | None:
     matches = sorted(glob(name if Path(name).is_absolute() else f"{escape(str(path.parent))}/{name}"))  # noqa: PTH207
     found = [match for match in map(Path, matches) if match.is_file() and match.resolve() != path.resolve()]
     if rule == AUTO:
-        found = [match for match in found if match.suffix.lower() in AUDIO]
+        found = [match for match in found if match.suffix.lower() in AUDIO_SUFFIXES]
     if len(found) > 1:
         names = ", ".join(match.name for match in found)
         raise ConfigError(f"--sound {rule}: several files fit {clip}: {names}; give a pattern that only one matches")
@@ -51,9 +49,10 @@ def belongs_to_clip(rule: str | None, file: str) -> bool:
     With a pattern these are all files with an audio ending, with `auto` those beside a video of the same name.
     """
     path = Path(file)
-    if rule is None or remote.is_url(file) or path.suffix.lower() not in AUDIO:
+    if rule is None or remote.is_url(file) or path.suffix.lower() not in AUDIO_SUFFIXES:
         return False
-    return rule != AUTO or any(other.suffix.lower() in VIDEO for other in path.parent.glob(f"{escape(path.stem)}.*"))
+    namesakes = path.parent.glob(f"{escape(path.stem)}.*")
+    return rule != AUTO or any(other.suffix.lower() in VIDEO_SUFFIXES for other in namesakes)
 
 
 def with_sound(file: InputFile, rule: str | None) -> InputFile:

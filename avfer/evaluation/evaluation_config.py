@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from avfer.catalog import kind_of, place_of
+from avfer.catalog import class_path, kind_of
 from avfer.configurations import find_configuration, read_text
 from avfer.datasets.example import Partition
 from avfer.errors import ConfigError, unknown
@@ -134,7 +134,7 @@ def make_config(content: Mapping[str, Any], where: str, document: YamlDocument |
 
 def check_names(config: EvalConfig) -> None:
     """Raise ConfigError, with the nearest known name, for an unknown corpus, pipeline or model; nothing is loaded."""
-    place_of("corpus", config.corpus)
+    class_path("corpus", config.corpus)
     if config.pipeline is not None:
         find_configuration("pipeline", config.pipeline)
     if config.model is not None:
