@@ -30,9 +30,10 @@ from avfer.local_paths import check_path
 from avfer.yaml_reader import shown
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
-TEXT_COLUMNS = ("path", "id")  # 007 and NA are names, too
+TEXT_COLUMNS = ("path", "id")  # read as text, so that the names 007 and NA are no number and no missing value
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # column of a Parquet file in which pandas keeps the index
-PLAN_COLUMNS = re.compile(r"id|path|size|modified|hash|duration|part|p_.*")  # beside those of the tables
+# Columns of the plan of `avfer label`, which are reserved as well as those of the tables.
+PLAN_COLUMNS = re.compile(r"id|path|size|modified|hash|duration|part|p_.*")
 
 
 @dataclass(frozen=True)

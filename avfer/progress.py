@@ -53,10 +53,12 @@ class Display:
     def print_line(self, text: str) -> None:
         """Write a line that stays on the screen."""
 
-    def update_bar(self, title: str, done: float, total: float | None, text: str = "", left: bool = True) -> None:
+    def update_bar(
+        self, title: str, done: float, total: float | None, text: str = "", show_time_left: bool = True
+    ) -> None:
         """Show the bar `title` at `done` of `total` (None: unknown) with `text` behind it.
 
-        left: whether the display adds its own estimate of the time remaining.
+        show_time_left: whether the display adds its own estimate of the time remaining.
         """
 
     def remove_bar(self, title: str) -> None:
@@ -96,10 +98,10 @@ class PlainLines(Display):
 
 
 class _TimeLeft(TimeRemainingColumn):
-    """`0:00:12 left` for the bars that want it."""
+    """Shows `0:00:12 left` behind the bars with `show_time_left`."""
 
     def render(self, task: Task) -> Text:
-        return Text.assemble(super().render(task), " left") if task.fields["left"] else Text()
+        return Text.assemble(super().render(task), " left") if task.fields["show_time_left"] else Text()
 
 
 class TerminalBars(PlainLines):
@@ -131,11 +133,13 @@ class TerminalBars(PlainLines):
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
 
-    def update_bar(self, title: str, done: float, total: float | None, text: str = "", left: bool = True) -> None:
+    def update_bar(
+        self, title: str, done: float, total: float | None, text: str = "", show_time_left: bool = True
+    ) -> None:
         """Show the bar; a bar of unknown length only moves to and fro."""
         if title not in self._tasks:
-            self._tasks[title] = self._bars.add_task(title, total=total, text=text, left=left)
-        self._bars.update(self._tasks[title], completed=done, total=total, text=text, left=left)
+            self._tasks[title] = self._bars.add_task(title, total=total, text=text, show_time_left=show_time_left)
+        self._bars.update(self._tasks[title], completed=done, total=total, text=text, show_time_left=show_time_left)
 
     def remove_bar(self, title: str) -> None:
         """Remove a bar, if it is there."""
@@ -222,7 +226,7 @@ class CorpusProgress:
         self._clips = self._kept = self._finished = self._failures = 0
         self._bytes_left = self._bytes_done = 0
         self._start = time.monotonic()
-        display.update_bar("clips", 0, None, "planning", left=False)
+        display.update_bar("clips", 0, None, "planning", show_time_left=False)
 
     def begin(self, clips: int, kept: int, failed: int, bytes_left: int) -> None:
         """Report the state before the run: all clips, those done or failed earlier, and the bytes still to do."""
@@ -275,7 +279,8 @@ class CorpusProgress:
         done = self._kept + self._finished
         failures = f"{self._failures} failed" if self._failures else ""
         words = ", ".join(word for word in (text, failures) if word)
-        self._display.update_bar("clips", done, self._clips, f"{done}/{self._clips} {words}".rstrip(), left=False)
+        line = f"{done}/{self._clips} {words}".rstrip()
+        self._display.update_bar("clips", done, self._clips, line, show_time_left=False)
 
 
 def clock(seconds: float) -> str:

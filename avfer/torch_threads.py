@@ -1,4 +1,7 @@
-"""How many threads torch computes with: a number of each thread, which changes the last bits of the values."""
+"""How many threads torch computes with: each Python thread has a number of its own.
+
+The number changes the last bits of the values.
+"""
 
 from collections.abc import Generator
 from contextlib import contextmanager

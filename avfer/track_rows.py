@@ -35,7 +35,9 @@ Track = TypeVar("Track", bound=_AffectRows)
 
 
 def column_values(track: _AffectRows, name: str) -> np.ndarray:
-    """Return the values of a column of the table for the N rows of a track, without the rows of nulls that it adds.
+    """Return the values of a column of the table for the N rows of a track.
+
+    The rows of nulls that the table has for instants without a face are left out.
 
     name: of a column, such as "valence" -> (N,): numbers as float64 with NaN where missing, int64 if none is missing,
     bool for `has_face` and `has_voice`, texts as object with None where missing.
