@@ -1,5 +1,6 @@
 """Recipes of face networks: names, losses and rates fit the network; no corpus is needed to check them."""
 
+import math
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 import yaml
 
 from avfer.catalog import NAMES, find, kind_of
+from avfer.losses.hmtl_losses import puzzle_loss
 from avfer.models.network import FaceNetwork, find_network
 from avfer.models.weights import card_of
 from avfer.training.engine.optimiser import make_optimiser, make_schedule, rates_at
@@ -130,3 +132,12 @@ def test_nothing_is_erased_from_images_that_a_loss_restores(path):
     config = read_config(path)
     restores = {"inpainting", "reconstruction", "masked_patches"} & set(config.losses)
     assert not (restores and config.augmentation.erase)
+
+
+@pytest.mark.parametrize("name", ["hmtl_puzzle_affectnet", "hmtl_affectnet_va"])
+def test_the_puzzles_of_hmtl_count_as_one_loss(name):
+    """The mean over nine positions, times the loss of the labels: a plain sum would hide a squared error of 0.1."""
+    config = read_config(ROOT / f"{name}.yaml")
+    at_chance = puzzle_loss(torch.zeros(2, 9, 9), torch.arange(9).expand(2, -1))
+    assert config.losses["puzzle"] * at_chance.item() == pytest.approx(math.log(9), rel=1e-3)
+    assert config.combine == "geometric_mean"
