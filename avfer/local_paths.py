@@ -50,11 +50,11 @@ def is_file(path: "Path | os.DirEntry[str]") -> bool:
         return False
 
 
-def _check(path: Path) -> Path:
+def _expand_and_check(path: Path) -> Path:
     try:
-        return check_path(path)
+        return local_path(path)
     except ConfigError as error:
         raise ValueError(str(error)) from None
 
 
-LocalPath = Annotated[Path, AfterValidator(_check)]  # in a configuration of pydantic
+LocalPath = Annotated[Path, AfterValidator(_expand_and_check)]  # in a configuration of pydantic

@@ -5,6 +5,7 @@ imported inside the commands, so that `--help` answers at once.
 """
 
 import errno
+import os
 import signal
 import sys
 import traceback
@@ -105,8 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     warnings.showwarning = _warn
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        app(args=spread(_check_text(sys.argv[1:] if arguments is None else list(arguments))), prog_name="avfer")
+        app(args=spread([_expand_home(argument) for argument in _check_text(given)]), prog_name="avfer")
     except Stopped as stopped:
         _leave(f"interrupted; {stopped}", INTERRUPTED)
     except (ConfigError, DatasetError, MissingExtra, WeightsError) as error:
@@ -130,6 +132,15 @@ def _check_text(arguments: list[str]) -> list[str]:
         except UnicodeEncodeError:
             raise ConfigError(f"the argument {argument!a} is not valid UTF-8 text; rename the file") from None
     return arguments
+
+
+def _expand_home(argument: str) -> str:
+    """Return an argument with `~` at its start, or behind the `=` of an option, replaced by the home folder.
+
+    Most shells do so for `--output ~/results`, but not for `--output=~/results`, and that of Windows never does.
+    """
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return option + equals + os.path.expanduser(value)  # noqa: PTH111  (a path of pathlib loses the "/" of a folder)
 
 
 def spread(arguments: list[str]) -> list[str]:

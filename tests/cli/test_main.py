@@ -12,6 +12,13 @@ from avfer.cli import spread
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    return tmp_path
+
+
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
@@ -23,6 +30,12 @@ ROOT = Path(__file__).parents[2]
 )
 def test_values_after_one_input_are_inputs(given, meant):
     assert spread(given.split()) == meant.split()
+
+
+@pytest.mark.parametrize("words", [["--output=~/out"], ["--output", "~/out"]])
+def test_the_home_folder_is_written_as_a_tilde_also_where_no_shell_expands_it(avfer, steady, clip, home, words):
+    result = avfer("run", steady, "--input", clip, *words)
+    assert result.paths == [home / "out" / "talk.parquet"] and result.paths[0].exists()
 
 
 def test_help_needs_no_heavy_package_and_little_time():
