@@ -31,12 +31,14 @@ from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, P
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, is_junk, natural, not_found
 from avfer.datasets.splits import PARTITION_WORDS, read_percentages, split_by_percentages
 from avfer.datasets.table_rows import EXPRESSIONS
-from avfer.errors import ConfigError, MediaError
+from avfer.errors import ConfigError, DatasetError, MediaError
 from avfer.option_types import Number
 
 ALL_TRAIN = "no folders train, dev and test: all of it is train; set split=70/15/15"
 NO_MEDIA = "codings without their video or audio: left out"
 NO_MARKS = "codings without a single mark: left out"
+UNREADABLE = "files that cannot be read and may be codings: left out"
+UNCODED = "videos and sounds without a coding: left out"
 SEVERAL_MEDIA = "codings whose clip could be several files: left out; rename the files"
 REPEATED = "further codings of one clip: the first is read"
 OTHER_TIERS = "tiers without a column: not read; set tiers={NAME: COLUMN} to read one"
@@ -113,19 +115,11 @@ class CodedVideos(Corpus):
 
     def _find_clips(self) -> list[CodedClip]:
         """Return the clips with codings, in natural order. Raises DatasetError if there are no files of codings."""
-        kind = find("coding", self.coding)
         paths = sorted((path for path in self.root.rglob("*") if path.is_file()), key=natural)
         paths = [path for path in paths if not any(is_junk(part) for part in path.relative_to(self.root).parts)]
         media = [path for path in paths if path.suffix.lower() in (*VIDEOS, *SOUNDS)]
-        codings: list[Coding] = []
-        for path in paths:
-            if path.suffix.lower() in kind.suffixes:
-                check_size(path)
-                codings += kind.read(path) if kind.fits(path) else []
-        if not codings:
-            raise not_found(f"coding of {self.coding}", self.root, [f"*{suffix}" for suffix in kind.suffixes])
         clips: dict[str, CodedClip] = {}
-        for coding in codings:
+        for coding in self._read_codings(paths):
             if not coding.tiers:
                 self.notes.add(NO_MARKS, coding.path)
                 continue
@@ -138,7 +132,30 @@ class CodedVideos(Corpus):
             clip = CodedClip("/".join(parts), found[0], coding, *(*parts[:-1], None, None)[:2])
             self.notes.add(REPEATED, coding.path, int(clip.name in clips))
             clips.setdefault(clip.name, clip)
+        coded = {clip.media.with_suffix("") for clip in clips.values()}  # a sound beside its video needs no coding
+        for path in (path for path in media if path.with_suffix("") not in coded):
+            self.notes.add(UNCODED, path)
         return [clips[name] for name in sorted(clips, key=natural)]
+
+    def _read_codings(self, paths: list[Path]) -> list[Coding]:
+        """Return the codings in those of the files that have the format; note those that cannot be read as faults.
+
+        Raises DatasetError for a damaged coding, and if there is no coding at all.
+        """
+        kind, codings = find("coding", self.coding), list[Coding]()
+        for path in (path for path in paths if path.suffix.lower() in kind.suffixes):
+            try:
+                check_size(path)
+                fits = kind.fits(path)
+            except DatasetError as error:  # it need not be a coding: any table has the ending .csv
+                self.notes.add(UNREADABLE, str(error), fault=True)
+                continue
+            codings += kind.read(path) if fits else []
+        if not codings and UNREADABLE in self.notes.counts:
+            raise DatasetError(self.notes.places[UNREADABLE][0])
+        if not codings:
+            raise not_found(f"coding of {self.coding}", self.root, [f"*{suffix}" for suffix in kind.suffixes])
+        return codings
 
     def _survey(self) -> tuple[list[str], tuple[str, ...]]:
         """Return the coded columns and the classes of all clips. Raises as `tiers_by_column`."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avfer.datasets.coded_videos import DAMAGED, NO_MARKS
+from avfer.datasets.coded_videos import DAMAGED, NO_MARKS, UNCODED, UNREADABLE
 from avfer.datasets.corpus import check, open_corpus
 from avfer.errors import ConfigError, DatasetError
 from tests.codings.made import MARKS, write_boris_project, write_boris_tabular, write_elan
@@ -91,6 +91,26 @@ def test_a_document_without_marks_is_left_out(root):
     assert corpus.notes.counts[NO_MARKS] == 1
     (root / "anna" / "talk.eaf").unlink()
     assert open_corpus("elan", root, split="test").partitions == ()
+
+
+def test_a_table_of_another_encoding_is_a_fault_and_the_codings_are_read(root):
+    write_boris_project(root / "p.boris", clip="talk.mp4")
+    (root / "ben" / "talk.mp4").unlink()
+    (root / "questionnaire.csv").write_bytes("Größe;Alter\n".encode("cp1252"))
+    corpus = open_corpus("boris", root)
+    assert len(list(corpus.examples("train"))) == 1
+    assert corpus.notes.counts[UNREADABLE] == 1 and UNREADABLE in corpus.notes.faults
+    (root / "p.boris").unlink()
+    with pytest.raises(DatasetError, match=r"questionnaire.csv, line 1: not UTF-8"):
+        open_corpus("boris", root)
+
+
+def test_videos_without_a_coding_are_counted_and_sounds_beside_coded_videos_are_not(root):
+    write_elan(root / "anna" / "talk.eaf")
+    text(root / "anna" / "talk.wav")
+    corpus = open_corpus("elan", root)
+    assert len(list(corpus.examples("train"))) == 1
+    assert corpus.notes.places[UNCODED] == [str(root / "ben" / "talk.mp4")]
 
 
 def test_folders_called_train_and_dev_are_partitions(tmp_path, media):
