@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import IO, Any, BinaryIO
 
 import psutil
@@ -33,6 +33,7 @@ from avfer.executors.pool import (
     WorkerReady,
     WorkerTask,
     error_reason,
+    queued_items,
     run_pool,
     serialize_error,
 )
@@ -93,10 +94,11 @@ class _LocalBackend:
         return process
 
     def events(self, seconds: float) -> "Iterator[tuple[WorkerProcess, Event]]":
-        with suppress(Empty):
-            yield self._receive(self._events.get(timeout=seconds))
-            while True:
-                yield self._receive(self._events.get_nowait())
+        for process, event in queued_items(self._events, seconds):
+            if isinstance(event, WorkerExited):
+                process.wait()
+                self._processes.remove(process)
+            yield process, event
 
     def close(self) -> None:
         """Kill all processes and wait for their end; the run removes the unfinished files that they leave."""
@@ -104,13 +106,6 @@ class _LocalBackend:
             process.kill()
         for process in self._processes:
             process.wait()
-
-    def _receive(self, received: "tuple[WorkerProcess, Event]") -> "tuple[WorkerProcess, Event]":
-        process, event = received
-        if isinstance(event, WorkerExited):
-            process.wait()
-            self._processes.remove(process)
-        return received
 
 
 class WorkerProcess:

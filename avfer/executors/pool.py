@@ -6,8 +6,10 @@ rest. It gives items to idle workers, kills workers that exceed a limit, and rep
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, Self, TypeVar
 
 from avfer.errors import AvferError, OutputError, debugging, rebuild_error
 
@@ -88,6 +90,15 @@ class WorkerExited:
 
 
 Event = WorkerReady | TaskResult | TaskError | WorkerExited
+Item = TypeVar("Item")
+
+
+def queued_items(queue: SimpleQueue[Item], seconds: float) -> Iterator[Item]:
+    """Yield the items of a queue until it is empty; wait up to `seconds` for the first one."""
+    with suppress(Empty):
+        yield queue.get(timeout=seconds)
+        while True:
+            yield queue.get_nowait()
 
 
 class Worker(Protocol):

@@ -12,10 +12,10 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 import psutil
@@ -32,6 +32,7 @@ from avfer.executors.pool import (
     WorkerTask,
     error_reason,
     memory_reason,
+    queued_items,
     run_pool,
     serialize_error,
 )
@@ -81,7 +82,7 @@ class _RayBackend:
         self._ray, self._is_ours = _connect(options.address)
         self._actors: list[Actor] = []  # that have not ended
         self._memory, self._threads, self._gpus = memory, threads, options.gpus_per_worker
-        self._free = worker_devices(self._ray.cluster_resources(), options, threads)
+        self._free = worker_devices(self._ray.cluster_resources(), options, threads)  # devices without an actor
         self.size = len(self._free)
         self._variables = _actor_environment(options.address, threads)
         self._calls: dict[Any, Actor] = {}  # reference to a running call -> its actor
@@ -100,10 +101,12 @@ class _RayBackend:
         return actor
 
     def events(self, seconds: float) -> "Iterator[tuple[Actor, Event]]":
-        with suppress(Empty):
-            yield self._receive(self._events.get(timeout=seconds))
-            while True:
-                yield self._receive(self._events.get_nowait())
+        for actor, event in queued_items(self._events, seconds):
+            if isinstance(event, WorkerExited):  # its device is free again
+                actor.kill()
+                self._actors.remove(actor)
+                self._free.append(actor.device)
+            yield actor, event
         if not self._listener.is_alive():
             message = "the connection to the Ray cluster is lost"
             raise OutputError(f"{message}; run the same command again, finished clips are kept")
@@ -117,15 +120,6 @@ class _RayBackend:
             return
         for actor in self._actors:
             actor.kill()
-
-    def _receive(self, received: "tuple[Actor, Event]") -> "tuple[Actor, Event]":
-        """Free the device of an actor that has ended."""
-        actor, event = received
-        if isinstance(event, WorkerExited):
-            actor.kill()
-            self._actors.remove(actor)
-            self._free.append(actor.device)
-        return received
 
     def _listen(self) -> None:
         """Queue the results of calls as they end."""
