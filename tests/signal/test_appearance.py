@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.signal.appearance import appearance, colour_histogram, colour_overlap, likeness
+from avfer.signal.appearance import appearance, colour_histogram, colour_overlap, face_colours, likeness
 from avfer.signal.geometry import ARCFACE
 from tests.pictures import face_at
 
@@ -41,3 +41,20 @@ def test_a_histogram_sums_to_one_and_overlaps_with_itself() -> None:
     histogram = colour_histogram(face_at(0))
     assert histogram.sum() == pytest.approx(1)
     assert colour_overlap(histogram, histogram) == pytest.approx(1)
+
+
+def test_the_grey_picture_is_the_mean_of_all_colours() -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[::2, :, 0], picture[:, ::2, 2] = 120, 60
+    grey = look(picture, np.array(ARCFACE, np.float32) * 32).grey  # one pixel of the sample for each of the picture
+    np.testing.assert_allclose(grey, (60 + 30) / 3)
+
+
+@pytest.mark.parametrize(("shift", "colour"), [((-500, 0), 0), ((500, 0), 1), ((30, -500), 2), ((30, 500), 3)])
+def test_beyond_the_border_the_nearest_pixel_is_repeated(shift: tuple[int, int], colour: int) -> None:
+    """A picture whose left, right, top and bottom border each have one colour."""
+    colours = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0]], np.uint8)
+    picture = np.zeros((100, 100, 3), np.uint8)
+    picture[0], picture[-1], picture[:, 0], picture[:, -1] = colours[2], colours[3], colours[0], colours[1]
+    found = face_colours(torch.from_numpy(picture), np.array(ARCFACE, np.float32) * 32 + np.float32(shift))
+    np.testing.assert_array_equal(found, colour_histogram(colours[[colour]]))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from torchvision.ops import box_iou
 
-from avfer.signal.geometry import best_pairs, drop_duplicates, iou, match_boxes
+from avfer.signal.geometry import best_pairs, drop_duplicates, intersection_over_smaller, iou, match_boxes
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -28,7 +28,9 @@ def test_iou_agrees_with_torchvision(seed: int) -> None:
 
 def test_empty_and_flat_boxes_overlap_with_nothing() -> None:
     assert iou(np.zeros((0, 4)), np.ones((2, 4))).shape == (0, 2)
-    assert iou(np.array([[1, 1, 1, 1]]), np.array([[0, 0, 2, 2]]))[0, 0] == 0
+    flat = np.array([[1, 1, 1, 1]])
+    assert iou(flat, np.array([[0, 0, 2, 2]]))[0, 0] == 0
+    assert iou(flat, flat)[0, 0] == 0
 
 
 def test_matching_takes_the_best_total_and_drops_weak_pairs() -> None:
@@ -36,6 +38,16 @@ def test_matching_takes_the_best_total_and_drops_weak_pairs() -> None:
     second = np.array([[101, 0, 111, 10], [1, 0, 11, 10], [50, 50, 60, 60]], np.float32)
     assert match_boxes(first, second, 0.3) == [(0, 1), (1, 0)]
     assert match_boxes(first, second, 0.95) == []
+
+
+def test_boxes_that_overlap_by_just_the_limit_belong_together() -> None:
+    assert match_boxes(np.array([[0, 0, 10, 10]]), np.array([[0, 0, 10, 5]]), 0.5) == [(0, 0)]
+
+
+def test_intersection_over_smaller_is_the_shared_part_of_the_smaller_box() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [5, 5, 5, 5]])
+    others = torch.tensor([[2.0, 2, 6, 6], [6, 0, 26, 20], [12, 12, 20, 20]])
+    assert intersection_over_smaller(boxes, others).tolist() == [[1.0, pytest.approx(0.4), 0.0], [0.0, 0.0, 0.0]]
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(0, 4))
@@ -53,3 +65,10 @@ def test_the_best_pairs_of_few_boxes_need_no_scipy(monkeypatch: pytest.MonkeyPat
 def test_of_two_boxes_one_inside_the_other_the_better_is_kept() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [2, 2, 6, 6], [20, 0, 30, 10]])
     assert drop_duplicates(boxes, torch.tensor([0.8, 0.9, 0.7]), 0.7).tolist() == [1, 2]
+
+
+def test_equally_good_boxes_that_cover_each_other_up_to_the_limit_are_all_kept_in_order() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [12, 0, 22, 10]])
+    assert drop_duplicates(boxes, torch.tensor([0.9, 0.9, 0.9]), 0.5).tolist() == [0, 1, 2]
+    assert drop_duplicates(boxes, torch.tensor([0.9, 0.9, 0.9]), 0.4).tolist() == [0, 2]
+    assert drop_duplicates(boxes[:0], torch.zeros(0), 0.5).tolist() == []

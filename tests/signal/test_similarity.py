@@ -34,11 +34,24 @@ def test_a_pure_shift_copies_the_pixels(left: int, top: int, side: int) -> None:
     assert torch.equal(warp(picture, transform, side), picture[top : top + side, left : left + side])
 
 
-def test_a_smaller_crop_is_the_mean_of_what_it_shows() -> None:
+@pytest.mark.parametrize(("scale", "tolerance"), [(2, 31), (8, 2)])
+def test_a_smaller_crop_is_the_mean_of_what_it_shows(scale: int, tolerance: int) -> None:
     picture = torch.zeros((80, 80, 3), dtype=torch.uint8)
-    picture[::2, ::2] = 200  # a pattern that plain sampling would miss or exaggerate
-    crop = warp(picture, np.array([[8.0, 0, 0], [0, 8, 0]]), 10)
-    assert (crop[1:-1, 1:-1].float() - 50).abs().max() <= 2
+    picture[::4] = 240  # lines that plain sampling would miss or exaggerate: it shows 0 and 120
+    crop = warp(picture, np.array([[scale, 0, 0], [0, scale, 0]], float), 80 // scale)
+    assert (crop[1:-1, 1:-1].float() - 60).abs().max() <= tolerance
+
+
+@pytest.mark.parametrize(("turn", "scale"), [(0.5, 1.0), (-1.2, 0.4), (np.pi / 2, 1.0), (2.8, 0.7), (0.4, 3.0)])
+def test_a_turned_crop_shows_each_place_that_the_transform_names(turn: float, scale: float) -> None:
+    y, x = torch.meshgrid(torch.arange(240), torch.arange(240), indexing="ij")
+    picture = torch.stack([x, y, 0 * x], 2).to(torch.uint8)  # each pixel states where it is
+    across, down = scale * np.cos(turn), scale * np.sin(turn)
+    to_picture = np.array([[across, -down, 0.0], [down, across, 0.0]])
+    to_picture[:, 2] = 120 - to_picture[:, :2] @ [15, 15]  # the centre of the crop is that of the picture
+    centres = np.stack([*np.mgrid[:30, :30][::-1] + 0.5, np.ones((30, 30))], 2)
+    expected = centres @ to_picture.T - 0.5
+    np.testing.assert_allclose(warp(picture, to_picture, 30)[..., :2].numpy(), expected, atol=0.75)
 
 
 def test_a_crop_beyond_the_border_repeats_the_nearest_pixel() -> None:
