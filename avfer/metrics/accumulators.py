@@ -1,4 +1,4 @@
-"""Scores of data that do not fit into memory: added chunk by chunk, merged across workers, joined or by recording.
+"""Scores of data that do not fit into memory: steps are added chunk by chunk, and accumulators of workers are merged.
 
 There is one accumulator for each family of scores: `RegressionScores`, `ClassScores`, `ActionUnitScores`. Each keeps
 a summary of fixed size, the sums that its scores are computed from. `ByRecording` keeps one accumulator for each
@@ -21,9 +21,9 @@ from avfer.metrics.validation import LIMITS, Floats, Limits, NanRule, check_seri
 
 
 class Accumulator(Protocol):
-    """What the three families have in common."""
+    """The protocol of the three accumulators."""
 
-    summary: Any  # mergeable; each family has its own class
+    summary: Any  # RegressionSums, Confusion or UnitCounts: see avfer.metrics.bootstrap.Mergeable
 
     def add(self, prediction: ArrayLike, target: ArrayLike) -> None:
         """Add the next (T, ...) steps. Raises MetricError for values that cannot be scored."""
@@ -51,7 +51,7 @@ class RegressionScores:
     >>> round(scores.result()["ccc"], 6)
     0.818182
 
-    convention: the form of the CCC; nan: what to do with NaN; limits: smallest and largest value that is accepted.
+    convention: the form of the CCC; nan: "error" or "omit"; limits: smallest and largest target that is accepted.
     """
 
     def __init__(self, convention: Convention = "population", nan: NanRule = "error", limits: Limits = LIMITS) -> None:
@@ -85,7 +85,10 @@ class RegressionScores:
 
 
 class ClassScores:
-    """F1, accuracy and UAR over a fixed list of K classes, given as names, indices, or K itself."""
+    """F1, accuracy and UAR over a fixed list of K classes.
+
+    classes: all K names or indices in order, or the number K for the indices 0 to K - 1.
+    """
 
     def __init__(self, classes: Classes) -> None:
         self.classes = range(classes) if isinstance(classes, int) else classes
@@ -114,7 +117,7 @@ class ClassScores:
 class ActionUnitScores:
     """Mean F1 and accuracy of A action units; `summary` has the support and the F1 of each.
 
-    threshold: probability above which a unit is predicted, in [0, 1]; one number, or one for each unit.
+    units: A or their names; threshold: probability above which a unit is predicted, in [0, 1]; one for all, or (A,).
     """
 
     def __init__(self, units: int | Sequence[str], threshold: float | Sequence[float] = OCCURRENCE_THRESHOLD) -> None:
@@ -152,7 +155,7 @@ A = TypeVar("A", bound=Accumulator)
 
 
 class ByRecording(Generic[A]):
-    """One accumulator for each recording, made by `make`: `ByRecording(RegressionScores)`.
+    """One accumulator for each recording; `make` is called without arguments to create it.
 
     >>> scores = ByRecording(RegressionScores)
     >>> scores.add("a", [0.0, 0.1, 0.2], [0.1, 0.2, 0.3])

@@ -18,8 +18,8 @@ class UnitCounts:
     """Counts of each of A units by target and prediction, which can be merged, and stacked along leading axes (...)."""
 
     hits: Floats  # (..., A) occurs and is predicted
-    false_alarms: Floats  # (..., A)
-    misses: Floats  # (..., A)
+    false_alarms: Floats  # (..., A) is predicted, but does not occur
+    misses: Floats  # (..., A) occurs, but is not predicted
     rejections: Floats  # (..., A) neither occurs nor is predicted
 
     def merge(self, other: Self) -> Self:

@@ -29,10 +29,13 @@ class Mergeable(Protocol):
 
 
 class Interval(NamedTuple):
-    """Where a score is in `level` of the draws; low and high are NaN if there were fewer than two groups to draw."""
+    """The range of a score over the draws, without the same share of draws at both ends.
 
-    low: float
-    high: float
+    It is NaN if there were fewer than two groups to draw from, or if every draw was NaN.
+    """
+
+    low: float  # lower end, unit of the score
+    high: float  # upper end, unit of the score
     level: float = LEVEL  # share of the draws between low and high
     draws: int = DRAWS
     groups: int = 0  # recordings, or subjects, that were drawn from

@@ -13,7 +13,7 @@ BINS = 15
 
 
 def expected_calibration_error(probabilities: ArrayLike, target: ArrayLike, bins: int = BINS) -> float:
-    """Mean distance between confidence and accuracy, over equal bins of the confidence, weighted by their rows.
+    """Expected calibration error: the mean of |accuracy - mean confidence| over bins, weighted by their rows.
 
     The confidence is the probability of the most probable class. Bin b holds confidences in (b / bins, (b + 1) / bins].
 
@@ -47,9 +47,9 @@ def confidences(probabilities: ArrayLike, target: ArrayLike) -> tuple[Floats, Fl
 
 
 def calibration_error(confidence: Floats, correct: Floats, bins: int = BINS) -> Floats:
-    """Return the calibration error of rows, or of each draw of rows.
+    """Return the expected calibration error of T rows, for each of the leading axes (such as draws of a bootstrap).
 
-    confidence: (..., T) in [0, 1]; correct: (..., T) in [0, 1], 1 where the class is the target -> (...).
+    confidence: (..., T) in [0, 1]; correct: (..., T), 1 where the class is the target, else 0 -> (...) in [0, 1].
     """
     of_row = (np.ceil(confidence * bins) - 1).clip(0, bins - 1)
     gaps = [np.where(of_row == b, confidence - correct, 0.0).sum(-1) for b in range(bins)]

@@ -55,7 +55,10 @@ class SeriesMoments:
 
 @dataclass(frozen=True, eq=False)
 class PairMoments:
-    """Moments of the steps at which both series have a value; every field has the same shape (...)."""
+    """Moments of two series x (prediction) and y (target) over the steps at which both have a value.
+
+    Every field has the same shape (...).
+    """
 
     count: Floats  # (...), number of steps
     mean_x: Floats  # (...), of the prediction
@@ -164,6 +167,7 @@ def check_convention(convention: str) -> None:
 
 
 def _concordance(moments: Moments, ddof: float) -> Floats:
+    """Return the CCC (...), with covariance and variances divided by n - ddof."""
     pairs = moments.pairs
     n = pairs.count - ddof
     distance = pairs.mean_x - pairs.mean_y
@@ -171,6 +175,7 @@ def _concordance(moments: Moments, ddof: float) -> Floats:
 
 
 def _avec2018(moments: Moments) -> Floats:
+    """Return the CCC (...) of the convention `avec2018`, see the module."""
     x, y, pairs = moments.x, moments.y, moments.pairs
     # Deviations are from the mean of each whole series, which steps with only one value change too.
     covariance = pairs.cross / pairs.count + (pairs.mean_x - x.mean) * (pairs.mean_y - y.mean)

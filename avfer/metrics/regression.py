@@ -1,7 +1,7 @@
 """Scores of a continuous prediction other than the CCC: PCC, RMSE, MAE and SAGR.
 
-All functions take two vectors (T,), skip nothing silently, and compute in float64. `nan` and `limits` are those of
-`avfer.metrics.ccc`.
+All functions take two vectors (T,) and compute in float64; a step with a NaN is an error unless `nan="omit"`. `nan` and
+`limits` are those of `avfer.metrics.ccc`.
 """
 
 from dataclasses import dataclass
