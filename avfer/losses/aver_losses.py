@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avfer.errors import ConfigError
 from avfer.losses.network_loss import ForwardPass, NetworkLoss
 
 MARGINS = {"ONE_CLASS_TRIPLET": 0.1, "TWO_CLASS_TRIPLET": 0.2, "THREE_CLASS_TRIPLET": 0.2}  # by the kind of a triplet
@@ -66,10 +67,16 @@ class EmbeddingLoss(NetworkLoss):
     teacher: ClassVar[str] = "aver_teacher"
 
     def forward(self, forward_pass: ForwardPass) -> Tensor:
-        """Return the loss of a batch, ()."""
-        teacher = forward_pass.teacher_prediction.features
-        assert teacher is not None, "every face network returns features"
-        return embedding_loss(forward_pass.prediction.extras["embedding"], teacher)
+        """Return the loss of a batch, (). Raises ConfigError for a teacher with another embedding, or with none."""
+        student = forward_pass.prediction.extras["embedding"]
+        teacher = forward_pass.teacher_prediction.extras.get("embedding")
+        if teacher is None or teacher.shape != student.shape:
+            theirs = "no embedding" if teacher is None else f"an embedding of {teacher.shape[1]} values"
+            raise ConfigError(
+                f"losses: embedding: the teacher has {theirs}, the network in training one of {student.shape[1]};"
+                " take a teacher of the same width (num_features in model_options:), or leave the loss out"
+            )
+        return embedding_loss(student, teacher)
 
 
 class SoftenedLoss(NetworkLoss):

@@ -15,7 +15,7 @@ from avfer.models.factory import create
 from avfer.models.weights import card_of
 from avfer.training.images.image_objective import create_loss
 from tests.training.loss_steps import assert_losses_fall, losses_of, make_task, train_steps
-from tests.training.toy_images import teacher
+from tests.training.toy_images import EMBEDDING, teacher
 
 POKER = {"reconstruction": 1.0, "adversarial": 0.1, "neutrality": 0.1, "identity": 0.1}
 VOTES = {"kinds": ("expression", "votes", "valence", "arousal")}
@@ -199,6 +199,17 @@ def test_a_student_imitates_its_teacher_and_the_teacher_stays_unchanged(tmp_path
     assert_losses_fall(task, 4, 8)
     assert all(torch.equal(value, before[name]) for name, value in frozen.state_dict().items())
     assert not any("teacher" in name for name in task.objective.state_dict()), "the teacher is not part of a checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"), [(EMBEDDING, "an embedding of 8 values"), ("efficientface_ldg", "no embedding")]
+)
+def test_a_teacher_without_an_embedding_of_the_same_width_is_refused(tmp_path, name, theirs):
+    path = teacher(tmp_path, name, ["happiness", "neutral", "fear"], 32)
+    student = {"model": "aver_student", "size": 32, "model_options": {"backbone": "densenet121"}, "teacher": path}
+    task = make_task(tmp_path / "run", losses={"embedding": 1.0}, loss=NO_CLASSES, **student)
+    with pytest.raises(ConfigError, match=f"the teacher has {theirs}, the network in training one of 32"):
+        task.objective(task.batch([0, 1]))
 
 
 def test_a_teacher_runs_once_per_batch_however_many_losses_read_it(tmp_path, monkeypatch):
