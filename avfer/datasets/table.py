@@ -22,7 +22,7 @@ from avfer.datasets.listing import PICTURES, SOUNDS, VIDEOS, natural
 from avfer.datasets.single_label import middle
 from avfer.datasets.splits import read_percentages, split_by_percentages
 from avfer.datasets.table_rows import EXPRESSIONS, PathFacts, TableColumns, find_table, location, table_rows
-from avfer.errors import ConfigError, DatasetError
+from avfer.errors import ConfigError, DatasetError, shortened
 from avfer.local_paths import is_file
 
 ALL_TRAIN = "no column partition: all of it is train; add one, or set split=70/15/15"
@@ -100,9 +100,10 @@ class Table(Corpus):
     def examples(self, partition: Partition) -> Iterator[Example]:
         """Yield clips and pictures in natural order of their paths.
 
-        Raises DatasetError, which names the line, for a cell that cannot be read or a missing file.
+        Raises DatasetError, which names the line, for a cell that cannot be read or for missing files.
         """
         found = self._read(partition)
+        self._check_files(found)
         for path in sorted(found, key=natural):
             yield self._example(path, partition, found.pop(path))
 
@@ -157,10 +158,11 @@ class Table(Corpus):
     def _example(self, path: str, partition: Partition, rows: PathRows) -> Example:
         """Return the example of a path: a picture, or a clip of one or more steps.
 
-        Raises DatasetError for a missing file, an unknown ending, or several rows of one picture.
+        Raises DatasetError for an unknown ending, or several rows of one picture.
         """
         where = location(self._path, rows.lines[0])
-        media, audio = self._file(path, where), self._file(rows.facts.audio, where)
+        media = self.root / path
+        audio = self.root / rows.facts.audio if rows.facts.audio else None
         numbers = np.array(rows.numbers).reshape(len(rows.lines), len(self._columns.numbers))
         suffix = Path(path).suffix.lower()
         if suffix in PICTURES:
@@ -168,7 +170,7 @@ class Table(Corpus):
                 raise DatasetError(f"{location(self._path, rows.lines[1])}: '{path}' has a row already; keep one")
             labels = self._labels(numbers, rows.classes, np.arange(1))
             return Example(path, partition, labels, rows.facts.subject, audio=audio, pictures=(media,))
-        if suffix not in (*VIDEOS, *SOUNDS) or media is None:
+        if suffix not in (*VIDEOS, *SOUNDS):
             known = ", ".join((*PICTURES, *VIDEOS, *SOUNDS))
             raise DatasetError(f"{where}: '{path}' is neither a picture nor video nor audio; known endings: {known}")
         times, frames, order = self._steps(media, numbers, rows)
@@ -176,11 +178,18 @@ class Table(Corpus):
         video = media if suffix in VIDEOS else None
         return Example(path, partition, labels, rows.facts.subject, video, audio or media, times=times, frames=frames)
 
-    def _file(self, path: str, where: str) -> Path | None:
-        """Return the path of a file named in the table, None without a name. Raises DatasetError if it is missing."""
-        if path and not is_file(self.root / path):
-            raise DatasetError(f"{where}: '{path}' is not in '{self.root}'; write paths relative to the table's folder")
-        return self.root / path if path else None
+    def _check_files(self, found: dict[str, PathRows]) -> None:
+        """Raise DatasetError, with their number and the first names, if files that the rows name are missing."""
+        named = {name: rows.lines[0] for path, rows in found.items() for name in (path, rows.facts.audio) if name}
+        missing = sorted((line, name) for name, line in named.items() if not is_file(self.root / name))
+        if not missing:
+            return
+        line, name = missing[0]
+        problem = f"'{name}' is not in '{self.root}'"
+        if len(missing) > 1:
+            listed = shortened([f"'{name}'" for _, name in missing])
+            problem += f"; {len(missing)} files are missing: {listed}"
+        raise DatasetError(f"{location(self._path, line)}: {problem}; write paths relative to the table's folder")
 
     def _steps(
         self, media: Path, numbers: np.ndarray, rows: PathRows

@@ -117,6 +117,10 @@ def test_a_parquet_file_is_read_like_a_csv(tmp_path):
         (("a.mp4,train,s1,0.2,1.01",), r"line 4: valence must be in \[-1, 1\], got 1\.01; rescale the column"),
         (("a.mp4,train,s1,0.2,high",), "line 4, valence: 'high' is not a number"),
         (("gone.mp4,train,s1,0.2,0.5",), r"line 4: 'gone.mp4' is not in"),
+        (
+            ("y.mp4,train,s1,1,0", "x.mp4,train,s1,1,0"),
+            r"line 4: 'y.mp4' .*; 2 files are missing: 'y.mp4', 'x.mp4'; write",
+        ),
         (("a.mp4,train,s1,,0.5",), "line 4: one of several rows of this path without time_s"),
         (("./a.mp4,train,s2,0.2,0.5",), "line 4: 'a.mp4' has another partition, subject or audio than in line 2"),
         (("a.mp4,train,s2,0.2,0.5",), "line 4: 'a.mp4' has another partition, subject or audio than in line 2"),
