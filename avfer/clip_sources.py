@@ -1,4 +1,4 @@
-"""The clip that a caller gives to a pipeline: a media file or arrays in memory, with the facts of either."""
+"""The clip that a caller passes to a pipeline, a media file or arrays in memory, checked and with its facts."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from avfer.types import Clip
 ARRAY_FPS = 25.0  # frames per second of arrays whose caller does not state it
 
 
-def open_clip(
+def resolve_clip(
     clip: Any, sound: str | Path | None, fps: float | None, audio: Any, sample_rate: int | None
 ) -> tuple[Clip, Media]:
     """Return a clip, given as in `Pipeline.stream`, and its facts.

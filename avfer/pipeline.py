@@ -14,7 +14,7 @@ import torch
 
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
-from avfer.clip_sources import open_clip
+from avfer.clip_sources import resolve_clip
 from avfer.cores import available_cores
 from avfer.devices import choose_device
 from avfer.errors import ConfigError
@@ -31,7 +31,7 @@ from avfer.torch_threads import set_torch_threads, torch_threads
 from avfer.types import Clip, FaceCrops, FrameBatch, Span
 
 Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
-TRIM_EVERY = 64  # spans between two releases of free memory, whose pages the system must then map again
+RELEASE_EVERY = 64  # spans between two calls of release_free_memory; memory that is used again costs time afterwards
 CHUNK_BYTES = 12_000_000  # of pixels in one step at most, but at least one frame
 
 
@@ -171,7 +171,7 @@ class Pipeline:
         sample_rate: int | None = None,
     ) -> Iterator[AffectTrack]:
         """Yield the rows as `stream` does, without the baseline, so that a pipeline with one is accepted too."""
-        whole, media = open_clip(clip, sound, fps, audio, sample_rate)
+        whole, media = resolve_clip(clip, sound, fps, audio, sample_rate)
         source = self.provenance(media, whole.sound)
         with closing(self.values(whole)) as parts:
             for part in parts:
@@ -203,16 +203,16 @@ class Pipeline:
         set_torch_threads(self.spec.threads)
         steps = self._steps(Phase.DECODING)
         states = {step.name: stages.start(step.stage) for step in steps}
-        chunk, decoded = self.spec.chunk, _DecodedChunk()
+        chunk, current = self.spec.chunk, _ChunkToDecode()
         while True:
-            start = decoded.number * chunk
+            start = current.number * chunk
             values: Values = {"span": Span(clip, start, start + chunk, CHUNK_BYTES)}
             with self._computing:
                 _advance(steps, states, values)
             yield values
             del values
             next_time = min((_next_time(step.stage, states[step.name]) for step in steps), default=0.0)
-            decoded = decoded.after(next_time, chunk)
+            current = current.after(next_time, chunk)
 
     def _process(self, earlier: Generator[Values], phase: Phase) -> Generator[Values]:
         """Add the outputs of the stages of a phase to the values of every span; close `earlier` at the end."""
@@ -221,7 +221,7 @@ class Pipeline:
         states = {step.name: stages.start(step.stage) for step in steps}
         with closing(earlier):
             for i, values in enumerate(earlier):
-                if i % TRIM_EVERY == 0:
+                if i % RELEASE_EVERY == 0:
                     release_free_memory()
                 with self._computing, torch.inference_mode():
                     _advance(steps, states, values)
@@ -235,21 +235,21 @@ def _pixel_bytes(values: Values) -> int:
 
 
 @dataclass(frozen=True)
-class _DecodedChunk:
-    """The chunk of a clip that is decoded next."""
+class _ChunkToDecode:
+    """The chunk of a clip from which the decoding stages output next."""
 
     number: int = 0  # counted from the start of the clip
     reached: float = -math.inf  # s, start of the next frame or sample when this chunk was chosen
 
-    def after(self, next_time: float, chunk: float) -> "_DecodedChunk":
+    def after(self, next_time: float, chunk: float) -> "_ChunkToDecode":
         """Return the chunk for the step that outputs the frame or sample at `next_time` seconds.
 
         The chunk stays the same while it has more frames than fit into one step. Chunks without content are left out,
-        so a gap in a clip costs no step.
+        so a gap in a clip costs no step. chunk: s, length of all chunks.
         """
         wanted = math.floor(next_time / chunk) if math.isfinite(next_time) else self.number + 1
         more = wanted <= self.number and next_time > self.reached
-        return _DecodedChunk(self.number if more else max(self.number + 1, wanted), next_time)
+        return _ChunkToDecode(self.number if more else max(self.number + 1, wanted), next_time)
 
 
 def _next_time(stage: Any, state: Any) -> float:

@@ -60,7 +60,12 @@ def _resolved(line: StageSpec) -> dict[str, Any]:
 
 def pipeline_sha256(spec: PipelineSpec) -> str:
     """Return the sha256 of a pipeline with all its defaults, in hexadecimal digits."""
-    return hashlib.sha256(json.dumps(resolve(spec), sort_keys=True, default=str).encode()).hexdigest()
+    return _sha256(resolve(spec))
+
+
+def _sha256(resolved: Mapping[str, Any]) -> str:
+    """Return the sha256 of a pipeline as `resolve` returns it."""
+    return hashlib.sha256(json.dumps(resolved, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def input_state(path: Path, sound: Path | None = None) -> InputState:
@@ -96,35 +101,38 @@ def _pipeline_difference(found: Mapping[str, str], wanted: Provenance) -> Iterat
 
     Pipelines of different names that differ in more than MAX_LISTED options are only named.
     """
-    before = _resolved_text(found.get("pipeline", ""))
-    sha256 = found.get("parsed_pipeline_sha256", "") or (before and before[1])
+    before = _resolve_text(found.get("pipeline", ""))
+    sha256 = found.get("parsed_pipeline_sha256", "") or (_sha256(before) if before else "")
     if not sha256 or sha256 == wanted.parsed_pipeline_sha256:
         return
-    now = _resolved_text(wanted.pipeline)
+    now = _resolve_text(wanted.pipeline)
     names = f"{found.get('pipeline_name', '')} {sha256[:DIGITS]}".strip()
     text = f"pipeline {names} (now {wanted.pipeline_name} {wanted.parsed_pipeline_sha256[:DIGITS]})"
     if before and now:
-        old, new = dict(_flat(before[0])), dict(_flat(now[0]))
-        changed = [key for key in (old | new) if old.get(key) != new.get(key)]
-        if found.get("pipeline_name") != wanted.pipeline_name and len(changed) > MAX_LISTED:
+        changes = _changes(dict(_options(before)), dict(_options(now)))
+        more = len(changes) - MAX_LISTED
+        if found.get("pipeline_name") != wanted.pipeline_name and more > 0:
             yield text
             return
-        listed = [f"{key} {old.get(key, 'absent')} (now {new.get(key, 'absent')})" for key in changed[:MAX_LISTED]]
-        more = [f"{len(changed) - MAX_LISTED} more"] if len(changed) > MAX_LISTED else []
-        text += ": " + ", ".join([*listed, *more])
+        text += ": " + ", ".join([*changes[:MAX_LISTED], *([f"{more} more"] if more > 0 else [])])
     yield text
 
 
-def _resolved_text(text: str) -> tuple[dict[str, Any], str] | None:
-    """Return the pipeline of a YAML text with all defaults, and its sha256; None if this avfer cannot read it."""
+def _changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Return a text for each key whose value differs: "boxes.min_size 40.0 (now 24.0)", "baseline absent (now low)"."""
+    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return [f"{key} {old.get(key, 'absent')} (now {new.get(key, 'absent')})" for key in changed]
+
+
+def _resolve_text(text: str) -> dict[str, Any] | None:
+    """Return `resolve` of the pipeline in a YAML text; None if this version of avfer cannot read it."""
     try:
-        spec = parse_pipeline(text, "pipeline")
-        return resolve(spec), pipeline_sha256(spec)
+        return resolve(parse_pipeline(text, "pipeline"))
     except ConfigError:
         return None
 
 
-def _flat(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _options(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the options of a resolved pipeline: ("boxes.min_size", 40.0), ("threads", 1)."""
     for name, options in resolved["stages"].items():
         for option, value in options.items():
@@ -150,11 +158,8 @@ def _input_difference(found: Mapping[str, str], wanted: Provenance) -> Iterator[
     before: InputState = json.loads(found.get("input") or "{}")
     now: InputState = dict(wanted.input)
     if before and now:
-        old, new = before.pop("columns", {}), now.pop("columns", {})
-        changed = [name for name in (old | new) if old.get(name) != new.get(name)]
-        if changed:
-            texts = [f"{name} {old.get(name, 'absent')} (now {new.get(name, 'absent')})" for name in changed]
-            yield f"a manifest with {shortened(texts, MAX_LISTED)}"
+        if changes := _changes(before.pop("columns", {}), now.pop("columns", {})):
+            yield f"a manifest with {shortened(changes, MAX_LISTED)}"
         if before != now:
             yield f"input of {_state_text(before)} (now {_state_text(now)})"
     if found.get("clip", wanted.clip) != wanted.clip:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avfer.clip_sources import open_clip
+from avfer.clip_sources import resolve_clip
 from avfer.errors import ConfigError
 
 DEMO = Path(__file__).parent / "data" / "demo.mp4"
@@ -15,14 +15,14 @@ FRAMES = np.zeros((2, 8, 8, 3), np.uint8)
 
 def test_a_file_and_its_sound_may_be_texts_with_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(DEMO.parent))
-    clip, media = open_clip("~/demo.mp4", "~/demo.wav", None, None, None)
+    clip, media = resolve_clip("~/demo.mp4", "~/demo.wav", None, None, None)
     assert (clip.path, clip.sound, clip.arrays) == (DEMO, DEMO.with_suffix(".wav"), None)
     assert media.video is not None
 
 
 def test_arrays_have_25_frames_per_second_unless_stated() -> None:
-    assert open_clip(FRAMES, None, None, None, None)[1].duration == 2 / 25
-    assert open_clip(FRAMES, None, 10, None, None)[1].duration == 2 / 10
+    assert resolve_clip(FRAMES, None, None, None, None)[1].duration == 2 / 25
+    assert resolve_clip(FRAMES, None, 10, None, None)[1].duration == 2 / 10
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_arrays_have_25_frames_per_second_unless_stated() -> None:
 def test_what_would_change_nothing_or_is_no_path_is_refused(clip: Any, options: dict[str, Any], message: str) -> None:
     given: dict[str, Any] = {"sound": None, "fps": None, "audio": None, "sample_rate": None} | options
     with pytest.raises(ConfigError, match=message):
-        open_clip(clip, **given)
+        resolve_clip(clip, **given)
