@@ -187,7 +187,7 @@ def find(kind: str, name: str) -> type[Any]:
 
     Names of compatible kinds are found too: `find("backbone", "av_mt_vgg_rnn")` is a video model.
     Raises ConfigError, with the nearest known name, if the name is unknown; and for `package.module:Name` if the module
-    may not be imported, cannot be imported, or holds no class of this kind. The class is not called.
+    may not be imported, cannot be imported, or has no class of this kind. The class is not called.
     """
     if name.startswith(TIMM) and kind == "backbone":
         return _find_timm(name)

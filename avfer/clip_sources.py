@@ -41,7 +41,7 @@ def resolve_clip(
 def _path(name: str, value: Any) -> Path:
     """Return the path of an argument, with `~` in a text replaced by the home folder.
 
-    Raises ConfigError for a URL, and for what is no path.
+    Raises ConfigError for a URL, and for a value that is neither a text nor a path.
     """
     if isinstance(value, str) and "://" in value:
         raise ConfigError(f"{name}: must be a local file, got {value}; avfer.label and the command line read URLs")

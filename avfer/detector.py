@@ -10,7 +10,7 @@ class Detector(Protocol):
     """A face detector of two parts: `search` finds faces anywhere, `refine` places a face that is known roughly.
 
     `detect_faces` loads it by its name in the catalog, or as `package.module:Name`: a torch module whose constructor
-    takes no arguments. Its class declares in which coordinates `refine` answers.
+    takes no arguments. Its attributes state the crops that `refine` reads, and the coordinates of what it returns.
     """
 
     crop_size: int  # px, side of the crops that `refine` takes

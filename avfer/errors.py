@@ -23,7 +23,7 @@ class AvferError(Exception):
 
 
 class AvferWarning(UserWarning):
-    """Something that a user should know about a result that avfer returns all the same."""
+    """Warning of a problem with a result that avfer returns nevertheless, such as rows that were left out."""
 
 
 class ConfigError(AvferError):

@@ -162,7 +162,7 @@ def first_problem(error: ValidationError, content: Any, model: type[BaseModel]) 
 def _describe_types(errors: list[ErrorDetails], kind: Any) -> str:
     """Return what a value of several possible types must be: "must be 'all' or an integer, got 'some'".
 
-    errors: those of the same value, one for each type; kind: as in `describe`.
+    errors: those of the same value, one for each type; kind: as in `describe_error`.
     """
     kinds = [text.removeprefix("must be ") for text in dict.fromkeys(_requirement(error, kind) for error in errors)]
     text = " or ".join([", ".join(kinds[:-1]), kinds[-1]] if len(kinds) > 1 else kinds)

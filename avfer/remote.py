@@ -178,6 +178,7 @@ def _below(store: Any, root: str) -> Iterator[RemoteFile]:
 
 
 def _remote_file(store: Any, facts: dict[str, Any], name: str) -> RemoteFile:
+    """Return a file from the facts that its store reports; their keys differ between stores."""
     etag = facts.get("ETag") or facts.get("etag")
     mark = f"etag:{str(etag).strip(chr(34))}" if etag else f"info:{store.ukey(facts['name'])}"
     modified = facts.get("LastModified") or facts.get("mtime") or facts.get("last_modified")

@@ -27,7 +27,7 @@ def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
     index: slice, or (N,) bool mask, or (M,) int64 positions -> the same struct with M rows; every array and tensor
     field is indexed, fields without rows are kept. Consecutive rows share the memory of `rows`.
     """
-    index = index if isinstance(index, slice) else _consecutive(index)
+    index = index if isinstance(index, slice) else _slice_or_positions(index)
     values: dict[str, Any] = {}
     for name in _field_names(type(rows)):
         value = getattr(rows, name)
@@ -43,7 +43,7 @@ def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:
     return type(rows)(**values)
 
 
-def _consecutive(index: np.ndarray) -> np.ndarray | slice:
+def _slice_or_positions(index: np.ndarray) -> np.ndarray | slice:
     """Return a slice if an index chooses consecutive rows, which copies nothing, otherwise the rows' positions.
 
     index: (N,) bool mask or (M,) int64 positions.

@@ -96,19 +96,25 @@ class MakesFeatures(Protocol):
 
 @runtime_checkable
 class FitsFeatures(Protocol):
-    """A stage that depends on the networks whose features it reads."""
+    """A stage that depends on the networks whose features it reads, as `predict_affect` does."""
 
     def fit(self, cards: Cards) -> Any:
-        """Return the stage to use for features of these networks; raise ConfigError if there is none."""
+        """Return the stage to use for features of these networks: itself, or another one. Nothing is trained.
+
+        Raises ConfigError if no stage fits them. cards: of the networks, by modality.
+        """
         ...
 
 
 @runtime_checkable
 class FitsReaders(Protocol):
-    """A stage that depends on the stages that read its output."""
+    """A stage that depends on the stages that read its output, as `align_faces` on the size that backbones need."""
 
     def adapt(self, readers: Sequence[Any]) -> Any:
-        """Return the stage to use when these stages read its output; raise ConfigError if there is none."""
+        """Return the stage to use when these stages read its output: itself, or another one with other options.
+
+        Raises ConfigError if no stage fits them all.
+        """
         ...
 
 
@@ -121,7 +127,7 @@ class ReadsSound(Protocol):
 
 @runtime_checkable
 class SkipsGaps(Protocol):
-    """A stateful stage that decodes, and knows when its next output begins; gaps before that cost no step."""
+    """A stateful decoding stage that states when its next output begins, so that the pipeline skips gaps."""
 
     def next_time(self, state: Any) -> float:
         """Return the time in seconds of the next frame or sample to output, infinity if none is left."""
@@ -156,7 +162,7 @@ def signature(kind: type) -> tuple[list[tuple[str, tuple[type, ...]]], type]:
 
 
 def _alternatives(hint: Any) -> tuple[type, ...]:
-    """`A | B` gives (A, B)."""
+    """Return the types of a union, `A | B` as (A, B), and any other type as (A,)."""
     return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 

@@ -1,7 +1,7 @@
 """The values that pass between stages: frozen structs of arrays whose rows belong together.
 
-A clip is processed chunk by chunk. Every value about frames carries the `Clock` of the frames for which it is
-complete: all rows of these frames are present, and no later value adds rows to them. A stage that looks ahead outputs
+A clip is processed chunk by chunk. Every value about frames has the `Clock` of the frames for which it is complete:
+all rows of these frames are present, and no later value adds rows to them. A stage that looks ahead outputs
 its rows later, with their own clock. The clock with `last` set ends the clip. No stage counts chunks, so the places
 where a clip is cut change memory use and never a value.
 

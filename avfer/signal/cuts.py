@@ -20,7 +20,7 @@ SHORT_GAP = 0.25  # s
 BLOCK_ROWS, BLOCK_COLUMNS = 9, 8  # cells of the blocks that are followed from picture to picture
 SPEED = 50.0  # cells per second that a block may move
 MIN_REACH, MAX_REACH = 3, 14  # cells that a block may move at least and at most, whatever the time
-FLAT = 4.0  # grey levels, contrast below which a block says little
+FLAT = 4.0  # grey levels squared, lower bound of the product of two contrasts: flat blocks correlate little
 
 
 class Change(IntEnum):

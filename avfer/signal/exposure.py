@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 SAMPLES = 48  # pixels of the sample along the shorter side of the picture
-BRIGHT_SHARE = 0.01  # share of the sampled pixels; the darkest pixel of the brightest 1 % decides
-DARK = 96.0  # grey levels, brightness of these pixels below which a picture is dark
-GOAL = 230.0  # grey levels to which it is raised
-BLACK = 4.0  # grey levels, below which a picture shows nothing that could be raised
+BRIGHT_SHARE = 0.01  # share of the sampled pixels; the darkest of the brightest 1 % is the brightness of the picture
+DARK = 96.0  # grey levels, brightness below which a picture is dark
+GOAL = 230.0  # grey levels, brightness that a dark picture is raised to
+BLACK = 4.0  # grey levels, brightness below which a picture shows nothing and is left as it is
 
 
 def gain(picture: Tensor) -> float:

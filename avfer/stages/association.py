@@ -10,7 +10,7 @@ from avfer.signal.geometry import best_pairs, iou
 
 MIN_LIKENESS = {Change.MOTION: 1.45, Change.SUSPECT: 1.82, Change.CUT: 1.82}  # of a face that continues a track
 FAR_LIKENESS = 0.1  # more is required of a face that does not overlap the expected box
-CUT_IOU = 0.5  # a face that stays in place and keeps its look goes on, even if the rest of the picture changes
+CUT_IOU = 0.5  # overlap from which on a face that looks the same continues its track across a cut
 SPEED = 4.0  # sides of the box that a face may move in a second, beyond its steady motion
 MAX_REACH = 1.5  # sides of the box that it may move at most, whatever the time
 MAX_GROWTH = 1.7  # factor by which a box may grow or shrink

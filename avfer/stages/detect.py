@@ -83,7 +83,7 @@ class DetectFaces:
             raise ConfigError(f"region: width and height must be > 0, got {list(self.region)}")
 
     def load(self, device: torch.device) -> None:
-        """Build the detector on a device. The detections carry it on, so a pipeline loads it only once."""
+        """Build the detector on a device. Detections pass it to `track_faces`, so a pipeline loads it only once."""
         network = cast(Detector, find("detector", self.detector)().to(device))
         self.engine_used = choose_engine(network, self.engine, device)
         self._network = network if self.region is None else RegionDetector.within(network, self.region)

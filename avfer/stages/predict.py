@@ -262,7 +262,8 @@ class PredictOwnHeads:
 def _own_heads(cards: Cards) -> "PredictAffect | PredictAhead | PredictOwnHeads":
     """Return the stage for `model: own`: the model that the backbone's card names, otherwise its own heads.
 
-    Raises ConfigError if voice features come along or the backbone is a video model, which reads features over time.
+    Raises ConfigError if there are voice features too, or if the backbone is a video model, which reads features over
+    time.
     """
     if "face" not in cards or "voice" in cards:
         raise ConfigError(f"model: {OWN} reads the output of embed_faces, without the voice; name its stage at from:")

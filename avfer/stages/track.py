@@ -82,7 +82,7 @@ class TrackFaces:
         clock = state.frames.clock
         if clock.last and state.found is not None:
             faces += self._fill(state, state.found, boxes, clock.stop, None)
-            state = replace(state, key=clock.stop, found=None)  # if the sound goes on, later steps add no rows
+            state = replace(state, key=clock.stop, found=None)  # later steps, for sound after the frames, add no rows
         state, tracks = self._follow(state, faces, clock.part(first, first + len(faces)))
         state = replace(state, frames=state.frames.since(first + len(faces)))
         return self._output(state, tracks)
