@@ -28,6 +28,7 @@ from avfer.cli.shared_options import (
     Stills,
     Stop,
     Threads,
+    check_folder,
     clip_settings,
 )
 from avfer.errors import FAILED, ConfigError
@@ -98,8 +99,9 @@ def run(
         find_exporter("overlay", jobs[0].export_options["overlay"])  # raises ConfigError for an unknown name
     options = clip_settings(start, stop, fps, region, person, baseline, numbers_only)
     options |= {"landmarks": True} if "landmarks" in parse_drawings(draw or "") else {}
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"--output {output} is a file; results need a folder")
+    missing = (path for job in jobs for path in job.outputs if overwrite or not path.exists())
+    for folder in dict.fromkeys(path.parent for path in missing):
+        check_folder(folder)
     outcomes: list[Outcome] = []
     begin = time.perf_counter()
     try:

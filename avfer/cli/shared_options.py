@@ -1,5 +1,6 @@
 """Options that several commands take, each defined once, and what the options of a clip set in its pipeline."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,9 +104,24 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 def check_replaceable(output: Path, overwrite: bool) -> None:
-    """Raise ConfigError if the file to write exists and `overwrite` is False."""
+    """Raise ConfigError if the file to write exists and `overwrite` is False, or if its folder takes no file."""
     if output.exists() and not overwrite:
         raise ConfigError(f"{output} exists; give another name with --output, or --overwrite")
+    check_folder(output.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ConfigError unless files can be written into a folder, which need not exist yet.
+
+    It is checked before any work, so that no result is computed and then lost.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise ConfigError(f"--output: {existing} is a file; results need a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"--output: the folder {existing} cannot be written; change its permissions or choose another"
+        )
 
 
 def clip_settings(

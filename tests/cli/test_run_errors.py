@@ -15,6 +15,7 @@ from tests.cli.outputs import leftovers
 from tests.media_maker import stripes, write_clip
 
 ROOT = Path(__file__).parents[2]
+MODULES = {"xlsx": "xlsx_workbook", "spss": "spss_data"}  # exporters that need a package of an extra
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,7 @@ ROOT = Path(__file__).parents[2]
         (["run", "avr", "--input", "{clip}"], "did you mean 'aver'?"),
         (["run", "absent.yaml", "--input", "{clip}"], "no pipeline at absent.yaml"),
         (["run", "{steady}", "--input", "{clip}", "--output", "{clip}"], "is a file"),
+        (["run", "{steady}", "--input", "{clip}", "--output", "{clip}/below"], "is a file"),
         (["models", "show", "averlite"], "did you mean 'aver_lite'?"),
         (["rum"], "No such command"),
     ],
@@ -131,10 +133,19 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def test_a_read_only_folder_is_a_clear_failure(avfer, steady, clip, read_only_folder):
-    result = avfer("run", steady, "--input", clip, "--output", read_only_folder)
-    assert result.code == 3
-    assert "cannot be written" in result.err and "Traceback" not in result.err
+@pytest.mark.parametrize("below", [".", "new/folder"])
+def test_a_read_only_folder_is_an_error_before_any_work(avfer, steady, clip, read_only_folder, below):
+    result = avfer("run", steady, "--input", clip, "--output", read_only_folder / below)
+    assert result.code == 2
+    assert f"the folder {read_only_folder} cannot be written" in result.err and "talk.mp4" not in result.err
+
+
+def test_a_package_that_an_exporter_needs_is_missed_before_any_work(avfer, steady, clip, tmp_path, monkeypatch):
+    for package, name in (("xlsxwriter", "xlsx"), ("pyreadstat", "spss")):
+        monkeypatch.setattr(f"avfer.export.exporters.{MODULES[name]}.find_spec", {package: None}.get)
+        result = avfer("run", steady, "--input", clip, "--output", tmp_path / "out", "--export", name)
+        assert result.code == 2 and f"pip install 'avfer[{name}]'" in result.err
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_full_disk_is_a_clear_failure_and_leaves_nothing(avfer, steady, clip, small_disk):

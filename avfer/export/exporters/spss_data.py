@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,16 +30,18 @@ class SpssData:
     suffix: ClassVar[str] = ".sav"
     needs_frames: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        """Raise MissingExtra without pyreadstat: before a clip is analysed, not after it."""
+        if find_spec("pyreadstat") is None:
+            raise MissingExtra("export spss", "pyreadstat", "spss")
+
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the file; the clip is not read.
 
-        Raises MissingExtra without pyreadstat, OutputError if the file cannot be written.
+        Raises OutputError if the file cannot be written.
         """
-        try:
-            from pyreadstat import write_sav
-        except ImportError:
-            raise MissingExtra("export spss", "pyreadstat", "spss") from None
         import pandas as pd
+        from pyreadstat import write_sav
 
         names = variable_names(table.column_names)
         frame: Any = pd.DataFrame(dict(zip(names, map(_values, table.columns), strict=True)))

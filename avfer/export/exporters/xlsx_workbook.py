@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,16 +30,18 @@ class XlsxWorkbook:
     suffix: ClassVar[str] = ".xlsx"
     needs_frames: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        """Raise MissingExtra without XlsxWriter: before a clip is analysed, not after it."""
+        if find_spec("xlsxwriter") is None:
+            raise MissingExtra("export xlsx", "XlsxWriter", "xlsx")
+
     def write(self, table: pa.Table, clip: Path, path: Path) -> None:
         """Write the workbook; the clip is not read.
 
-        Raises ConfigError for more rows than Excel takes, MissingExtra without XlsxWriter, OutputError if writing
-        fails.
+        Raises ConfigError for more rows than Excel takes, OutputError if writing fails.
         """
-        try:
-            from xlsxwriter import Workbook
-        except ImportError:
-            raise MissingExtra("export xlsx", "XlsxWriter", "xlsx") from None
+        from xlsxwriter import Workbook
+
         if len(table) > MAX_ROWS:
             raise ConfigError(f"the table has {len(table)} rows, and Excel takes {MAX_ROWS}; export csv instead")
         scale = action_unit_scale(table)
