@@ -20,6 +20,8 @@ SHORT_GAP = 0.25  # s
 BLOCK_ROWS, BLOCK_COLUMNS = 9, 8  # cells of the blocks that are followed from picture to picture
 SPEED = 50.0  # cells per second that a block may move
 MIN_REACH, MAX_REACH = 3, 14  # cells that a block may move at least and at most, whatever the time
+MAX_ROW_REACH = 8  # cells that it may move up or down at most
+MAX_WEIGHT = 20.0  # grey levels, contrast above which the weight of a block does not grow
 FLAT = 4.0  # grey levels squared, lower bound of the product of two contrasts: flat blocks correlate little
 
 
@@ -91,17 +93,17 @@ def _block_correlation(before: np.ndarray, after: np.ndarray, seconds: float) ->
     before, after: (36, 64) brightness of cells -> at most 1. A block moves at most SPEED cells per second.
     """
     reach = int(np.clip(MIN_REACH + SPEED * seconds, MIN_REACH, MAX_REACH))
-    tall = min(reach, 8)
-    padded = np.pad(before.astype(np.float32), ((tall, tall), (reach, reach)), mode="edge")
+    row_reach = min(reach, MAX_ROW_REACH)
+    padded = np.pad(before.astype(np.float32), ((row_reach, row_reach), (reach, reach)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (BLOCK_ROWS, BLOCK_COLUMNS))
     total, weights = 0.0, 1e-6
     for top in range(0, ROWS, BLOCK_ROWS):
         for left in range(0, COLUMNS, BLOCK_COLUMNS):
             block = after[top : top + BLOCK_ROWS, left : left + BLOCK_COLUMNS].astype(np.float32)
-            places = windows[top : top + 2 * tall + 1, left : left + 2 * reach + 1].reshape(-1, block.size)
+            places = windows[top : top + 2 * row_reach + 1, left : left + 2 * reach + 1].reshape(-1, block.size)
             contrast = float(block.std())
             products = places @ (block - block.mean()).ravel() / block.size
             correlations = products / np.maximum(places.std(1) * contrast, FLAT)
-            weight = min(contrast, 20.0)
+            weight = min(contrast, MAX_WEIGHT)
             total, weights = total + weight * float(correlations.max()), weights + weight
     return total / weights

@@ -100,20 +100,20 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     source: (N, P, 2) points of N faces, target: (P, 2) -> (N, 2, 3) float64 matrices to multiply with (x, y, 1).
     """
     source, target = source.astype(np.float64), target.astype(np.float64)
-    centre, goal = source.mean(1, keepdims=True), target.mean(0)
-    flat, want = source - centre, target - goal
-    spread = (flat**2).sum((1, 2)).clip(1e-9)
-    along = (flat * want).sum((1, 2)) / spread
-    across = (flat[..., 0] * want[:, 1] - flat[..., 1] * want[:, 0]).sum(1) / spread
-    turn = np.stack([np.stack([along, -across], 1), np.stack([across, along], 1)], 1)
-    shift = goal[None] - (turn @ centre.transpose(0, 2, 1))[..., 0]
-    return np.concatenate([turn, shift[..., None]], 2)
+    source_mean, target_mean = source.mean(1, keepdims=True), target.mean(0)
+    source, target = source - source_mean, target - target_mean
+    spread = (source**2).sum((1, 2)).clip(1e-9)
+    cosine = (source * target).sum((1, 2)) / spread  # of the rotation, times the scale, as is the sine
+    sine = (source[..., 0] * target[:, 1] - source[..., 1] * target[:, 0]).sum(1) / spread
+    rotation = np.stack([np.stack([cosine, -sine], 1), np.stack([sine, cosine], 1)], 1)
+    shift = target_mean[None] - (rotation @ source_mean.transpose(0, 2, 1))[..., 0]
+    return np.concatenate([rotation, shift[..., None]], 2)
 
 
 def inverse(transforms: np.ndarray) -> np.ndarray:
     """Return the inverse of each affine transform.   (N, 2, 3) -> (N, 2, 3)"""
-    turn = np.linalg.inv(transforms[:, :, :2])
-    return np.concatenate([turn, -turn @ transforms[:, :, 2:]], 2)
+    linear = np.linalg.inv(transforms[:, :, :2])
+    return np.concatenate([linear, -linear @ transforms[:, :, 2:]], 2)
 
 
 def warp(picture: Tensor, to_picture: np.ndarray, side: int) -> Tensor:

@@ -20,7 +20,8 @@ LOWEST_PITCH, HIGHEST_PITCH = 60.0, 500.0  # Hz
 REFERENCE = 27.5  # Hz, 0 semitones, as in GeMAPS (Eyben et al. 2016)
 SHORTEST, LONGEST = (round(SAMPLE_RATE / hertz) for hertz in (HIGHEST_PITCH, LOWEST_PITCH))  # samples, their lags
 REACH = FRAME + LONGEST + 1  # samples that the pitch of a frame is computed from, from the first of the frame on
-OCTAVE_COST = 0.05  # taken from the correlation for every octave of the lag
+OCTAVE_COST = 0.05  # subtracted from the correlation for every octave of the lag
+NO_PEAK_COST = 4.0  # subtracted at lags that are no peak; the scores of two peaks differ by less
 QUIETEST = 1e-9  # mean square per sample that counts as silence: -90 dB
 EDGES = (50, 150, 250, 350, 500, 650, 800, 1000, 1250, 1500, 1750, 2000, 2300, 2600, 3000, 3400, 4000)  # Hz
 NUM_LEVELS = len(EDGES) - 1
@@ -54,13 +55,12 @@ def _pitch(frames: Tensor) -> Tensor:
     product = torch.fft.irfft(spectrum, size)[:, SHORTEST - 1 : LONGEST + 2]  # a lag more on each side, for peaks
     squares = F.pad(frames.square().cumsum(1), (1, 0))
     lags = torch.arange(SHORTEST - 1, LONGEST + 2)
-    energy = squares[:, lags + FRAME] - squares[:, lags]
-    own = squares[:, FRAME, None] + FRAME * QUIETEST
-    correlation = product / (own * (energy + FRAME * QUIETEST)).sqrt()
+    frame_energy = squares[:, FRAME, None] + FRAME * QUIETEST
+    lagged_energy = squares[:, lags + FRAME] - squares[:, lags] + FRAME * QUIETEST
+    correlation = product / (frame_energy * lagged_energy).sqrt()
     before, here, after = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
     cost = OCTAVE_COST * torch.log2(lags[1:-1] / SHORTEST)
-    no_peak = 4  # taken from lags that are no peak, more than two peaks can differ by
-    score = torch.where((here >= before) & (here >= after), here - cost, here - cost - no_peak)
+    score = torch.where((here >= before) & (here >= after), here - cost, here - cost - NO_PEAK_COST)
     best = score.argmax(1, keepdim=True)
     left, middle, right = (part.gather(1, best)[:, 0] for part in (before, here, after))
     bend = left - 2 * middle + right
