@@ -33,16 +33,20 @@ PARTITION_WORDS: dict[str, Partition] = {
     **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
     "test": "test",
 }
-SUBJECTS = re.compile(r"\bP?([0-9]+)(?:\s*-\s*P?([0-9]+))?\b", re.IGNORECASE)  # P16, or 15-18
+SUBJECTS = re.compile(  # P16, Actor_01, or 15-18
+    r"\b(?:P|Actor_)?([0-9]+)(?:\s*-\s*(?:P|Actor_)?([0-9]+))?\b", re.IGNORECASE
+)
+SUBJECT_WORDS = frozenset({"p", "actor", "actors", "speaker", "speakers", "subject", "subjects"})
 MAX_DIGITS = 6  # of the number of a subject
 PERCENTAGES = re.compile(r"([0-9]+)/([0-9]+)(?:/([0-9]+))?")
-SYNTAX = "write lines 'train: P16 P17' or 'P16,train'"
+SYNTAX = "write lines 'train: P16 P17' or 'P16,train', and remarks after #"
 
 
 def load_split(split: str | Path) -> Split:
     """Return a split of RECOLA by name, or the split in a file of lines `train: P16 P17` or `P16,train`.
 
-    Also accepted: ranges `15-18` (both ends included), and one subject a line below a line `train:`.
+    Also accepted: ranges `15-18` (both ends included), one subject a line below a line `train:`, the names `Actor_01`
+    of RAVDESS, and remarks after `#`.
     A subject in two partitions stays in both, so that a check reports the leak.
     Raises DatasetError for an unknown name or a file that has another syntax.
     """
@@ -135,11 +139,14 @@ def split_by_percentages(names: Iterable[str], percentages: tuple[int, int, int]
 def _read_pairs(path: Path) -> Iterator[tuple[Partition, int]]:
     """Yield (partition, subject) of a split file; a partition applies until another one is named."""
     current: Partition | None = None
-    for line, text in enumerate(lines(path), start=1):
+    for line, whole in enumerate(lines(path), start=1):
+        text = whole.partition("#")[0]
         words = re.findall(r"[a-z]+", text.lower())
         named: set[Partition] = {PARTITION_WORDS[word] for word in words if word in PARTITION_WORDS}
         if len(named) > 1:
             raise DatasetError(f"{path}, line {line}: two partitions in '{text.strip()}'; {SYNTAX}")
+        if not named and set(words) - SUBJECT_WORDS and SUBJECTS.search(text):
+            raise DatasetError(f"{path}, line {line}: no partition train, dev or test in '{text.strip()}'; {SYNTAX}")
         current = named.pop() if named else current
         for first, last in SUBJECTS.findall(text):
             if current is None:

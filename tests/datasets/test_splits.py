@@ -23,6 +23,7 @@ def test_no_subject_is_in_two_partitions_of_a_named_split(name, sizes):
         ("subject,partition", "P16,train", "P17,train", "P19,dev"),
         ("training: 16-17", "validation: [19]"),
         ("train:", "  - 16", "  - 17", "devel:", "  - 19"),
+        ("# subjects 21 and 23 are left out", "train: Actor_16 Actor_17  # 21", "subject 19: dev"),
     ],
 )
 def test_a_split_may_be_a_file(tmp_path, lines):
@@ -33,7 +34,16 @@ def test_a_split_may_be_a_file(tmp_path, lines):
     assert any("outside the split" in note for note in corpus.notes.counts)
 
 
-@pytest.mark.parametrize("lines", [("P16 P17",), ("train: P16 dev: P17",), ("nothing",), ("train: 1-99999999999",)])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("P16 P17",),
+        ("train: P16 dev: P17",),
+        ("nothing",),
+        ("train: 1-99999999999",),
+        ("train: P16", "left out: P17"),
+    ],
+)
 def test_a_file_of_another_syntax_raises_an_error(tmp_path, lines):
     with pytest.raises(DatasetError, match=r"split\.txt"):
         load_split(text(tmp_path / "split.txt", *lines))
