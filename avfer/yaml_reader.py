@@ -25,6 +25,21 @@ RESOLVERS = {  # first character of a plain text -> tags that it may have; dates
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
+WAYS_OUT = {  # part of a message of PyYAML -> what to change; of several that fit, the first one
+    r"'\t' that cannot start": "indent with spaces in place of tabs",
+    "that cannot start any token": "put a text that begins with this character in quotes",
+    "expected alphabetic or numeric character": "put a text that begins with * or & in quotes",
+    "mapping values are not allowed": "indent the line as its neighbours, and put a text that contains ': ' in quotes",
+    "expected <block end>, but found '}'": "remove a bracket",
+    "expected <block end>, but found ']'": "remove a bracket",
+    "expected <block end>": "indent the line as its neighbours",
+    "expected ',' or '}'": "close the bracket { in this line or above, or add a comma",
+    "expected ',' or ']'": "close the bracket [ in this line or above, or add a comma",
+    "could not find expected ':'": "write KEY: VALUE in the line above",
+    "unexpected end of stream": "close the quotes",
+    "unknown escape character": r"in double quotes write \\ for \, or use single quotes",
+}
+
 KeyPath = tuple[str, ...]  # keys from the top: ("stages", "boxes")
 
 
@@ -70,7 +85,9 @@ def parse_yaml(text: str, file: str) -> YamlDocument:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{file}, line {mark.line + 1}" if mark else file
-        raise ConfigError(f"not valid YAML: {error.problem or error.context} ({place})") from None
+        problem = str(error.problem or error.context)
+        way_out = next((f"; {text}" for part, text in WAYS_OUT.items() if part in problem), "")
+        raise ConfigError(f"not valid YAML: {problem}{way_out} ({place})") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
 

@@ -1,5 +1,6 @@
 """YAML from anybody is parsed within bounds, and every refusal names file and line."""
 
+import re
 import time
 from pathlib import Path
 
@@ -63,6 +64,27 @@ def test_what_goes_beyond_the_bounds_is_refused_within_a_second(text, message):
     with pytest.raises(ConfigError, match=message):
         parse_yaml(text, "f")
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "way_out"),
+    [
+        ("a:\n\tb: 1", "indent with spaces in place of tabs (f, line 2)"),
+        ("a:\n  b: 1\n c: 2", "indent the line as its neighbours (f, line 3)"),
+        ("a: {b: 1\nc: 2", "close the bracket { in this line or above, or add a comma (f, line 2)"),
+        ("a: [1, 2\nb: 3", "close the bracket [ in this line or above, or add a comma (f, line 2)"),
+        ("a: {b: 1}}", "remove a bracket (f, line 1)"),
+        ("a: b: c", "put a text that contains ': ' in quotes (f, line 1)"),
+        ("a: *.mp4", "put a text that begins with * or & in quotes (f, line 1)"),
+        ("a: @b", "put a text that begins with this character in quotes (f, line 1)"),
+        ("a: 1\nhello\nb: 2", "write KEY: VALUE in the line above (f, line 3)"),
+        ("a: 'b", "close the quotes (f, line 1)"),
+        ('root: "C:\\data"', r"in double quotes write \\ for \, or use single quotes (f, line 1)"),
+    ],
+)
+def test_a_mistake_in_yaml_is_reported_with_the_way_out(text, way_out):
+    with pytest.raises(ConfigError, match=re.escape(way_out)):
+        parse_yaml(text, "f")
 
 
 def test_a_document_at_the_limits_is_read():
