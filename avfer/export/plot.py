@@ -21,13 +21,13 @@ from avfer.export.measure_labels import (
 )
 from avfer.export.open_eyes import GAZE_COLUMNS
 from avfer.export.track_series import (
-    FRAME_SECONDS,
     POSE_COLUMNS,
     TrackSeries,
     action_unit_columns,
     class_names,
     track_series,
 )
+from avfer.segments import row_stops
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ def plot_table(table: pa.Table) -> "Figure":
         valence.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
     if len(table):
         times = table["time_s"].to_numpy()
-        strip.set_xlim(times[0], times[-1] + (1e-3 if times[-1] > times[0] else FRAME_SECONDS))
+        strip.set_xlim(times[0], row_stops(times).max())
     _plot_action_units(others[: len(mapped)], mapped, units, action_unit_title(units, metadata))
     rest = iter(others[len(mapped) :])
     for columns in angles:

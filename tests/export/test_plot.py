@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from matplotlib import pyplot
 
@@ -106,3 +107,13 @@ def test_the_legend_of_expressions_is_right_below_the_strips_of_any_number_of_pe
         gaps.append(strip.get_window_extent().y0 - strip.get_legend().get_window_extent().y1)
         pyplot.close(figure)
     assert abs(gaps[0] - gaps[1]) < 12 and max(gaps) < 0.35 * 100
+
+
+def test_the_axis_of_time_ends_where_the_last_row_ends():
+    """The expression and the action units of one picture in ten seconds last for ten seconds."""
+    table = with_measures(make_track([(frame, 1) for frame in range(3)], 3))
+    slow = table.set_column(table.column_names.index("time_s"), "time_s", pa.array([0.0, 10.0, 20.0]))
+    figure = plot_table(slow)
+    assert [axes.get_xlim() for axes in figure.axes[2:4]] == [(0, 30), (0, 30)]
+    assert max(bar.get_x() + bar.get_width() for bar in figure.axes[2].patches) == 30
+    pyplot.close(figure)
