@@ -18,12 +18,12 @@ MAX_KEPT = 200  # bytes of a name that a temporary name keeps
 def atomic_write(path: Path, hint: str = HINT, folder: Path | None = None) -> Generator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error.
 
-    The caller writes (or creates a file at) the temporary path, which is hidden, unique to the process and keeps the
-    suffix of `path`, because some writers choose their format by it. Its content reaches the disk (fsync) before the
+    The caller writes (or creates a file at) the temporary path, which is hidden, unique and keeps the suffix of
+    `path`, because some writers choose their format by it. Its content reaches the disk (fsync) before the
     rename. On any error the temporary file is removed and an existing `path` stays as it was.
 
-    folder: where to put the temporary file instead (on the same file system), under a name that no other process and
-    no other machine uses; for folders that several machines write to and that are searched for leftovers.
+    folder: where to put the temporary file instead (on the same file system); for folders that are searched for
+    leftovers.
 
     Raises OutputError, with `hint` as the way out, if the folder cannot be created or the file cannot be written;
     other exceptions of the block pass through. Use `atomic_rename` where the block does more than write.
@@ -58,9 +58,9 @@ def atomic_rename(path: Path, hint: str = HINT, folder: Path | None = None) -> G
 def atomic_folder(path: Path, hint: str = HINT) -> Generator[Path]:
     """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an error.
 
-    The caller writes files at any depth of the temporary folder, which is hidden and unique to the process. All of
-    them reach the disk (fsync) before the rename. On any error the temporary folder is removed with its content. A
-    file, or a folder with files, that exists at `path` is never replaced: it stays as it was.
+    The caller writes files at any depth of the temporary folder, which is hidden and unique. All of them reach the
+    disk (fsync) before the rename. On any error the temporary folder is removed with its content. A file, or a folder
+    with files, that exists at `path` is never replaced: it stays as it was.
 
     Raises OutputError, with `hint` as the way out, if a file cannot be written or `path` exists at the end; other
     exceptions of the block pass through.
@@ -70,7 +70,6 @@ def atomic_folder(path: Path, hint: str = HINT) -> Generator[Path]:
     part = _temporary_path(path)
     try:
         with output_errors(path, hint):
-            shutil.rmtree(part, ignore_errors=True)  # of an earlier process with the same number
             part.mkdir(parents=True)
             yield part
             for file in sorted(part.rglob("*")):
@@ -91,12 +90,13 @@ def output_errors(path: Path, hint: str = HINT) -> Generator[None]:
 
 
 def _temporary_path(path: Path) -> Path:
-    """Return the hidden name beside `path` that a file has while it is written: `.clip.1234.part.parquet`.
+    """Return the hidden name beside `path` that a file has while it is written: `.clip.5f1c09ab.part.parquet`.
 
-    File systems allow 255 bytes, so a long name is replaced by its hash.
+    It is drawn at random, because processes of several machines or containers may have the same number and write to
+    the same folder. File systems allow 255 bytes, so a long name is replaced by its hash.
     """
     stem = path.stem if len(path.name.encode()) <= MAX_KEPT else hashlib.sha256(path.name.encode()).hexdigest()
-    return path.with_name(f".{stem}.{os.getpid()}.part{path.suffix}")
+    return path.with_name(f".{stem}.{uuid.uuid4().hex[:12]}.part{path.suffix}")
 
 
 def _flush_to_disk(path: Path) -> None:

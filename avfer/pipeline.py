@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from avfer.devices import choose_device
 from avfer.errors import ConfigError
 from avfer.media import Media
 from avfer.models.card import Card
-from avfer.models.engine import RUNTIMES
+from avfer.models.engine import RUNTIMES, package_version
 from avfer.option_types import Threads, check_given_option
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
@@ -87,7 +86,7 @@ class Pipeline:
         chosen = {
             step.name: step.stage.engine_used for step in self.steps if isinstance(step.stage, stages.ChoosesEngine)
         }
-        return {name: f"{RUNTIMES[engine]} {version(RUNTIMES[engine])}" for name, engine in chosen.items()}
+        return {name: f"{RUNTIMES[engine]} {package_version(RUNTIMES[engine])}" for name, engine in chosen.items()}
 
     @property
     def cards(self) -> list[Card]:

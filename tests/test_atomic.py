@@ -95,10 +95,11 @@ def test_a_folder_or_a_file_with_the_name_of_the_new_folder_is_kept(tmp_path, ol
     assert content(tmp_path) == {old: "old"}
 
 
-def test_the_leftovers_of_a_killed_process_with_the_same_number_are_not_in_the_folder(tmp_path):
-    leftovers = tmp_path / f".set.{os.getpid()}.part"
-    leftovers.mkdir()
-    (leftovers / "half.csv").write_text("half")
-    with atomic_folder(tmp_path / "set") as part:
-        (part / "a.csv").write_text("a")
-    assert content(tmp_path) == {"set/a.csv": "a"}
+def test_writers_of_one_file_at_the_same_time_have_temporary_paths_of_their_own(tmp_path):
+    path = tmp_path / "a.csv"
+    with atomic_write(path) as first:
+        first.write_text("first")
+        with atomic_write(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert content(tmp_path) == {"a.csv": "first"}

@@ -9,7 +9,8 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
-from importlib.metadata import version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avfer.atomic import atomic_rename
+from avfer.atomic import atomic_rename, output_errors
 from avfer.errors import MissingExtra, WeightsError
 from avfer.models.batch_norms import fold_batch_norms
 from avfer.models.card import Card
@@ -91,7 +92,7 @@ def onnx_network(
     its first argument. shape: of possible inputs. free: axes of the inputs and outputs whose length may vary.
 
     Raises MissingExtra if ONNX Runtime or the package onnx is not installed, WeightsError if the network cannot be
-    exported or the exported one does not compute the same.
+    exported or the exported one does not compute the same, and OutputError if the cache cannot be written.
     """
     for package in PACKAGES:
         if find_spec(package) is None:
@@ -104,7 +105,8 @@ def onnx_network(
         return found
     with atomic_rename(path, HINT) as part:
         try:
-            _export(network, call, example, list(wanted), free, part)
+            with output_errors(path, HINT):
+                _export(network, call, example, list(wanted), free, part)
         except RuntimeError as error:
             problem = str(error).partition("\n")[0]
             raise WeightsError(f"{name} cannot be exported to ONNX: {problem}; set engine: torch") from error
@@ -127,9 +129,20 @@ def _load_equal(path: Path, example: Tensor, wanted: Outputs) -> OnnxNetwork | N
     return network if equal else None
 
 
+def package_version(package: str) -> str:
+    """Return the version of an installed package by the name of its module.
+
+    ONNX Runtime is also published as onnxruntime-gpu and under other names, all with the module onnxruntime.
+    """
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return str(import_module(package).__version__)
+
+
 def _digest(network: nn.Module, free: tuple[int, ...]) -> str:
     """Return a hash of everything that an exported file depends on, except the code of the network."""
-    versions = [version(package) for package in ("torch", *PACKAGES)]
+    versions = [package_version(package) for package in ("torch", *PACKAGES)]
     digest = hashlib.sha256(repr((versions, OPSET, free)).encode())
     for name, tensor in network.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)} ".encode())

@@ -1,6 +1,9 @@
 """engine: onnx runs networks by ONNX Runtime, with the values of torch."""
 
+import errno
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from avfer.errors import MissingExtra, WeightsError
+from avfer.errors import MissingExtra, OutputError, WeightsError
 from avfer.models import engine
 from avfer.models.detectors.mtcnn import Mtcnn
-from avfer.models.engine import OnnxNetwork, choose_engine, face_predictor, onnx_network
+from avfer.models.engine import OnnxNetwork, choose_engine, face_predictor, onnx_network, package_version
 from avfer.models.factory import create
 from avfer.models.network import FaceNetwork
 from avfer.models.prediction import Prediction
@@ -170,6 +173,23 @@ def test_without_onnx_runtime_the_message_names_the_extra(monkeypatch: pytest.Mo
     monkeypatch.setattr(engine, "PACKAGES", ("no_such_package",))
     with pytest.raises(MissingExtra, match=r"pip install 'avfer\[onnx\]'"):
         slopes("missing")
+
+
+def test_onnx_runtime_may_be_installed_under_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(package: str) -> str:
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(engine, "version", unknown)  # as with onnxruntime-gpu alone
+    assert package_version("onnxruntime") == import_module("onnxruntime").__version__
+
+
+def test_a_cache_without_space_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(engine, "_export", full)
+    with pytest.raises(OutputError, match=r"full-.*\.onnx cannot be written: No space .*set AVFER_CACHE"):
+        slopes("full")
 
 
 def test_networks_that_do_not_declare_it_and_other_devices_keep_torch() -> None:
