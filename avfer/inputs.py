@@ -45,7 +45,7 @@ class InputFile:
     modified: float | None  # s since 1970; None if a remote store does not report it
     content_mark: str | None = None  # changes with the content, as reported by a remote store (such as an ETag)
     columns: pa.Table | None = None  # one row: the user's columns of a manifest
-    below: str = ""  # path below the folder or pattern in which the file was found; empty: its name
+    path_in_tree: str = ""  # path below the folder or pattern in which the file was found; empty: its name
     chosen_name: str = ""  # of its output files, from the column `id` of a manifest; empty: made from its path
     sound: str | None = None  # absolute path of a separate sound file (see avfer.sound_files)
 
@@ -62,7 +62,7 @@ def find_inputs(inputs: Sequence[str], manifest: Manifest | None, stills: bool =
     path_of: dict[str, str] = {}
     paths: set[str] = set()
     files = _manifest_files(manifest) if manifest else (file for text in inputs for file in _expand(text, strict=True))
-    for file in _stills(files) if stills else files:
+    for file in _split_sequences(files) if stills else files:
         if file.path in paths:
             continue
         if file.id in path_of:
@@ -84,7 +84,7 @@ def find_clips(inputs: Sequence[str], stills: bool = False) -> list[InputFile]:
     manifest = find_manifest(inputs)
     files = _manifest_files(manifest) if manifest else (file for text in inputs for file in _expand(text, strict=False))
     found: dict[Path | str, InputFile] = {}
-    for file in _stills(files) if stills else files:
+    for file in _split_sequences(files) if stills else files:
         found.setdefault(file.path if remote.is_url(file.path) else Path(file.path).resolve(), file)
     return list(found.values())
 
@@ -106,12 +106,12 @@ def _manifest_files(manifest: Manifest) -> Iterator[InputFile]:
 def _expand(text: str, strict: bool) -> Iterator[InputFile]:
     """Yield the files of one input. strict: whether irregular files in folders are errors (else they are skipped)."""
     if text.lower().endswith(".txt") and not is_folder(local_path(text)):
-        yield from _listed(text, strict)
+        yield from _expand_list(text, strict)
     else:
-        yield from _named(text, "", text, strict)
+        yield from _expand_path(text, "", text, strict)
 
 
-def _listed(text: str, strict: bool) -> Iterator[InputFile]:
+def _expand_list(text: str, strict: bool) -> Iterator[InputFile]:
     """Yield the files of a list: one input a line, relative to the folder of the list; "#" begins a comment line."""
     base = remote.parent(text)
     try:
@@ -123,12 +123,12 @@ def _listed(text: str, strict: bool) -> Iterator[InputFile]:
         raise ConfigError(f"the list {text} names no file")
     for number, line in entries:
         try:
-            yield from _named(_join(base, line), _listed_name(line, base), line, strict)
+            yield from _expand_path(_join(base, line), _listed_name(line, base), line, strict)
         except ConfigError as error:
             raise ConfigError(f"{error} ({text}, line {number})") from error
 
 
-def _named(path: str, name: str, given: str, strict: bool) -> Iterator[InputFile]:
+def _expand_path(path: str, name: str, given: str, strict: bool) -> Iterator[InputFile]:
     """Yield the files behind a file, folder, pattern or URL.
 
     name: id of a single file, and prefix of the ids in a folder; empty to take them from the path.
@@ -138,22 +138,22 @@ def _named(path: str, name: str, given: str, strict: bool) -> Iterator[InputFile
         for found in remote.find(path):
             file_id = _join_names(name, found.name) or PurePosixPath(remote.without_query(found.url)).name
             state = (found.size, found.modified, found.content_mark)
-            yield InputFile(file_id, found.url, found.url, *state, below=found.name)
+            yield InputFile(file_id, found.url, found.url, *state, path_in_tree=found.name)
         return
     local = local_path(path)
     if is_folder(local):
-        yield from _folder(local, name, strict)
+        yield from _expand_folder(local, name, strict)
     elif os.path.lexists(local):
         yield _file(str(local), name or local.name)
     elif is_sequence(local):
-        yield _sequence(local, name or local.name)
+        yield _sequence_file(local, name or local.name)
     elif has_magic(str(local)):
-        yield from _matches(local, given, strict)
+        yield from _expand_pattern(local, given, strict)
     else:
         raise ConfigError(f"no file, folder or pattern '{given}'; check the path behind --input")
 
 
-def _matches(pattern: Path, given: str, strict: bool) -> Iterator[InputFile]:
+def _expand_pattern(pattern: Path, given: str, strict: bool) -> Iterator[InputFile]:
     """Yield the files that a pattern matches; ids are relative to its last folder without a wildcard."""
     parts = pattern.parts
     fixed = Path(*parts[: next(number for number, part in enumerate(parts) if has_magic(part))])
@@ -163,13 +163,13 @@ def _matches(pattern: Path, given: str, strict: bool) -> Iterator[InputFile]:
     for path in map(Path, found):
         name = path.relative_to(fixed).as_posix()
         if is_folder(path):
-            yield from _folder(path, name, strict, may_be_empty=True)
+            yield from _expand_folder(path, name, strict, may_be_empty=True)
         else:
             unchecked = InputFile(name, str(check_path(path).absolute()), str(path), 0, None)
-            yield replace(_file(str(path), name) if strict else unchecked, below=name)
+            yield replace(_file(str(path), name) if strict else unchecked, path_in_tree=name)
 
 
-def _folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -> Iterator[InputFile]:
+def _expand_folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -> Iterator[InputFile]:
     """Yield the media files in a folder and the folders in it; warn of pictures among them, which are skipped."""
     empty, pictures = True, list[Path]()
     for path in _walk(folder, strict, ()):
@@ -178,7 +178,7 @@ def _folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -
         elif strict or is_file(path):
             empty = False
             below = path.relative_to(folder).as_posix()
-            yield replace(_file(str(path), _join_names(name, below)), below=below)
+            yield replace(_file(str(path), _join_names(name, below)), path_in_tree=below)
         else:
             problem = "is a link to nothing" if path.is_symlink() else "is not a regular file"
             warnings.warn(f"{path} {problem}: it is skipped", AvferWarning, stacklevel=2)
@@ -188,12 +188,12 @@ def _folder(folder: Path, name: str, strict: bool, may_be_empty: bool = False) -
         for sequence in sorted({path.parent for path in pictures}):
             empty = False
             below = "" if sequence == folder else sequence.relative_to(folder).as_posix()
-            yield replace(_sequence(sequence, _join_names(name, below)), below=below)
+            yield replace(_sequence_file(sequence, _join_names(name, below)), path_in_tree=below)
     if empty and not may_be_empty:
         raise ConfigError(f"no media file and no picture in the folder {folder}")
 
 
-def _sequence(path: Path, name: str) -> InputFile:
+def _sequence_file(path: Path, name: str) -> InputFile:
     """Return a folder or a pattern of pictures as one clip. Raises ConfigError if there is no picture.
 
     Its content mark is a hash of the names, sizes and times of all pictures.
@@ -208,7 +208,7 @@ def _sequence(path: Path, name: str) -> InputFile:
     return InputFile(name or Path(absolute).name, absolute, str(path), size, modified, mark)
 
 
-def _stills(files: Iterator[InputFile]) -> Iterator[InputFile]:
+def _split_sequences(files: Iterator[InputFile]) -> Iterator[InputFile]:
     """Yield each picture of a sequence as a file of its own, and the other files as they are."""
     for file in files:
         if remote.is_url(file.path) or not is_sequence(Path(file.path)):
@@ -218,7 +218,7 @@ def _stills(files: Iterator[InputFile]) -> Iterator[InputFile]:
         folder = str(PurePosixPath(file.id).parent).removeprefix(".") if is_pattern else file.id.removeprefix(".")
         for picture in find_pictures(Path(file.path)):
             found = _file(str(picture), _join_names(folder, picture.name))
-            yield replace(found, below=_join_names("" if is_pattern else file.below, picture.name))
+            yield replace(found, path_in_tree=_join_names("" if is_pattern else file.path_in_tree, picture.name))
 
 
 def _walk(folder: Path, strict: bool, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:

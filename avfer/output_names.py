@@ -51,8 +51,9 @@ def check_output_names(names: Mapping[Path, str]) -> None:
 
 def _names(file: InputFile) -> list[str]:
     """Return the possible names of a clip's outputs, the preferred one first."""
-    below, name = PurePosixPath(file.below or PurePosixPath(without_query(file.path)).name), PurePosixPath(file.id)
-    found = [below.with_suffix(""), below, name.with_suffix(""), name]
+    in_tree = PurePosixPath(file.path_in_tree or PurePosixPath(without_query(file.path)).name)
+    in_list = PurePosixPath(file.id)
+    found = [in_tree.with_suffix(""), in_tree, in_list.with_suffix(""), in_list]
     if file.chosen_name:
         found.insert(0, PurePosixPath(file.chosen_name))
     return list(dict.fromkeys(str(path) for path in found if not path.is_absolute() and ".." not in path.parts))

@@ -186,7 +186,7 @@ def test_local_clips_keep_their_paths_and_come_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = find_clips(["x", "e.bin"])
     assert [file.given for file in found] == ["x/a/c.mp4", "x/b.mp4", "e.bin"]
-    assert [file.below or file.id for file in found] == ["a/c.mp4", "b.mp4", "e.bin"]
+    assert [file.path_in_tree or file.id for file in found] == ["a/c.mp4", "b.mp4", "e.bin"]
 
 
 def test_local_clips_skip_what_is_not_a_file_in_a_folder(tmp_path):
