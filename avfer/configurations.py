@@ -48,9 +48,13 @@ def read_text(path: Path) -> str:
     """Return the text of a configuration. Raises ConfigError if it cannot be read, is not UTF-8, or is too long."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path} has {path.stat().st_size:,} bytes; a configuration has at most {MAX_BYTES:,}")
+            raise ConfigError(
+                f"{path} has {path.stat().st_size:,} bytes; a configuration is YAML of at most {MAX_BYTES:,}"
+            )
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise ConfigError(
+            f"{path} is not UTF-8 text (byte {error.start}); a configuration is YAML, saved as UTF-8"
+        ) from error

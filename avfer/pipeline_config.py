@@ -89,6 +89,7 @@ def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) 
     text = read_text(path)
     file = path.name if path.parent == FOLDERS["pipeline"] else str(name)
     document = parse_mapping(text, file, "stages: and output:")
+    _check_top(document)  # before the overrides, whose errors would hide a misspelt key of the file
     if overrides:
         _override(document.content, overrides)
         text = write_yaml(document.content, width=100)
@@ -151,16 +152,9 @@ def _override_clip_option(stages: Any, key: str, value: Any) -> None:
 
 def _pipeline(name: str, text: str, document: YamlDocument) -> PipelineSpec:
     """Check the keys and values at the top of the YAML and return the specification."""
+    _check_top(document)
     data, where = document.content, document.where
-    for key in data:
-        if key not in KEYS:
-            raise ConfigError(f"{unknown('key', str(key), KEYS)} ({where(str(key))})")
-    stages = data.get("stages")
-    if not isinstance(stages, dict) or not stages:
-        raise ConfigError(f"stages: must be a mapping of names to stages, got {shown(stages)} ({where('stages')})")
-    if len(stages) > MAX_STAGES:
-        raise ConfigError(f"stages: at most {MAX_STAGES} are possible, got {len(stages)} ({where('stages')})")
-    specs = tuple(_stage(key, value, document) for key, value in stages.items())
+    specs = tuple(_stage(key, value, document) for key, value in data["stages"].items())
     output = data.get("output")
     if output not in [line.name for line in specs]:
         names = ", ".join(line.name for line in specs)
@@ -175,6 +169,19 @@ def _pipeline(name: str, text: str, document: YamlDocument) -> PipelineSpec:
     if not isinstance(numbers_only, bool):
         raise ConfigError(f"numbers_only: must be true or false, got {shown(numbers_only)} ({where('numbers_only')})")
     return PipelineSpec(name, text, float(chunk), threads, specs, output, document.file, baseline, numbers_only)
+
+
+def _check_top(document: YamlDocument) -> None:
+    """Raise ConfigError for an unknown key at the top of the YAML, and unless `stages` is a mapping of a fair size."""
+    data, where = document.content, document.where
+    for key in data:
+        if key not in KEYS:
+            raise ConfigError(f"{unknown('key', str(key), KEYS)} ({where(str(key))})")
+    stages = data.get("stages")
+    if not isinstance(stages, dict) or not stages:
+        raise ConfigError(f"stages: must be a mapping of names to stages, got {shown(stages)} ({where('stages')})")
+    if len(stages) > MAX_STAGES:
+        raise ConfigError(f"stages: at most {MAX_STAGES} are possible, got {len(stages)} ({where('stages')})")
 
 
 def _number(key: str, value: Any, kind: Any, document: YamlDocument) -> Any:

@@ -110,6 +110,12 @@ def test_an_error_names_its_place_and_the_way_out(tmp_path: Path, old: str, new:
         build(read_pipeline(write(tmp_path, text)))
 
 
+def test_a_misspelt_key_is_named_also_where_an_override_needs_the_stages(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace("stages:", "Stages:"))
+    with pytest.raises(ConfigError, match=r"unknown key 'Stages'; did you mean 'stages'\? \(.*line"):
+        read_pipeline(path, {"stop": 1.0})
+
+
 def test_a_stage_that_reads_a_later_one_is_refused(tmp_path: Path) -> None:
     lines = GOOD.splitlines()
     lines[2], lines[4] = lines[4], lines[2]

@@ -126,7 +126,7 @@ def test_an_override_has_the_same_bounds(text, message):
 def test_a_file_that_is_too_long_is_not_read(tmp_path: Path):
     path = tmp_path / "long.yaml"
     path.write_bytes(b"a" * (MAX_BYTES + 1))
-    with pytest.raises(ConfigError, match="a configuration has at most"):
+    with pytest.raises(ConfigError, match="a configuration is YAML of at most"):
         read_text(path)
 
 
