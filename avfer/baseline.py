@@ -8,7 +8,7 @@ value, clipped at 0. The resting value needs the whole clip, so the corrected co
 import json
 import re
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,6 +24,8 @@ from avfer.errors import AvferWarning, ConfigError
 from avfer.option_types import Seconds, validate
 
 LOW_QUANTILE = 0.1  # of a person's values; a tenth of the rows may be measured too low and change nothing
+# Values of a person that a resting value needs: of fewer, the quantile is about the lowest and the median the only one.
+FEWEST_LOW, FEWEST_SECONDS = 10, 2
 METADATA_KEY = "au_baseline"
 ACTION_UNIT = re.compile(r"au\d\d")  # name of a measured column
 CORRECTED = "_corrected"  # end of the name of an action unit minus the resting value of its person
@@ -155,7 +157,7 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
 def _resting_values(read: ReadColumns, names: list[str], baseline: Baseline) -> RestingValues:
     """Return the resting value of each person in each of the columns; those without a value are left out.
 
-    Warns if a person has values in the clip, and none in the seconds of the baseline.
+    Warns if a person has values in the clip, and none in the seconds of the baseline, or too few for a resting value.
     """
     rows = read(KEY_COLUMNS)
     keys, order = _keys(rows), slice(None)
@@ -164,31 +166,44 @@ def _resting_values(read: ReadColumns, names: list[str], baseline: Baseline) -> 
         order = np.flatnonzero((times >= baseline.seconds[0]) & (times < baseline.seconds[1]))
     quantile = LOW_QUANTILE if baseline.seconds is None else 0.5
     found: dict[str, dict[int, np.float32]] = {}
-    absent = False
+    fewest: dict[int, int] = {}  # key of a person -> values that the resting value is estimated from, at least
     for name in names:
         values = _numbers(read([name]), name)
-        found[name] = _quantiles(values[order], keys[order], quantile)
-        absent |= not found[name].keys() >= set(keys[~np.isnan(values)].tolist())
-    if absent and baseline.seconds is not None:
-        start, stop = baseline.seconds
-        warnings.warn(
-            f"baseline: a person has no measured face from {start:g} to {stop:g} s, so the corrected action units of"
-            " that person are null; choose other seconds, or 'low'",
-            AvferWarning,
-            stacklevel=2,
-        )
+        groups = _known_values(values[order], keys[order])
+        found[name] = {
+            key: np.float32(np.quantile(group.astype(np.float64), quantile)) for key, group in groups.items()
+        }
+        for key in np.unique(keys[~np.isnan(values)]).tolist():
+            fewest[key] = min(len(groups.get(key, ())), fewest.get(key, len(keys)))
+    _warn_of_few(list(fewest.values()), baseline)
     return found
 
 
-def _quantiles(values: np.ndarray, keys: np.ndarray, quantile: float) -> dict[int, np.float32]:
-    """Return a quantile of the values of each key, interpolated linearly.   values: (R,) float32; keys: (R,) int64"""
+def _warn_of_few(counts: Sequence[int], baseline: Baseline) -> None:
+    """Warn if a resting value is estimated from no value or from too few.   counts: of the values of each person"""
+    start, stop = baseline.seconds or (0.0, 0.0)
+    span = "in the clip" if baseline.seconds is None else f"from {start:g} to {stop:g} s"
+    fewest = FEWEST_LOW if baseline.seconds is None else FEWEST_SECONDS
+    if 0 in counts:
+        problem = f"no measured face {span}, so the corrected action units of that person are null"
+        _warn(f"{problem}; choose other seconds, or 'low'")
+    if any(0 < count < fewest for count in counts):
+        problem = f"fewer than {fewest} measured faces {span}, too few for a resting value"
+        _warn(f"{problem}: the corrected action units of that person may be far too low; use the raw ones")
+
+
+def _warn(problem: str) -> None:
+    warnings.warn(f"baseline: a person has {problem}", AvferWarning, stacklevel=2)
+
+
+def _known_values(values: np.ndarray, keys: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the values of each key that are not NaN.   values: (R,) float32; keys: (R,) int64"""
     known = ~np.isnan(values)
     values, keys = values[known], keys[known]
     order = np.argsort(keys, kind="stable")
     found, starts = np.unique(keys[order], return_index=True)
     groups = np.split(values[order], starts[1:])
-    pairs = zip(found, groups, strict=False)  # without values there is one empty group, and no key
-    return {int(key): np.float32(np.quantile(group.astype(np.float64), quantile)) for key, group in pairs}
+    return dict(zip(found.tolist(), groups, strict=False))  # without values there is one empty group, and no key
 
 
 def _with_corrected(table: pa.Table, schema: pa.Schema, resting: RestingValues) -> pa.Table:

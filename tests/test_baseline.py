@@ -14,6 +14,8 @@ from tests.export.tracks import TWO_PEOPLE
 
 RAMP = [round(0.1 * step, 1) for step in range(11)]  # 0, 0.1 ... 1.0: its low quantile (0.1) is 0.1, its median 0.5
 
+few_values = pytest.mark.filterwarnings("ignore:baseline. a person has fewer than")
+
 
 def table_of(rows: list[tuple[float, int | None, int | None, float | None]]) -> pa.Table:
     """Return a table with the columns that a baseline reads. rows: (time_s, track, person, au12)"""
@@ -38,12 +40,14 @@ def test_the_median_of_named_seconds_is_subtracted_and_the_stop_is_excluded():
     assert corrected(table, Baseline((0.5, 2.0))) == [0.6, 0, 0.1, 0, 0.5, 0.3]  # of 0.2, 0.4, 0.3
 
 
+@few_values
 def test_the_tracks_of_a_person_share_a_resting_value():
     first = [(step, 1, 7, value) for step, value in enumerate(RAMP)]
     later = [(20.0, 2, 7, 0.5), (21.0, 3, None, 0.5), (21.0, 4, 8, 0.75)]
     assert corrected(table_of(first + later), Baseline())[-3:] == [0.39, 0, 0]  # the quantile of its 12 values is 0.11
 
 
+@few_values
 def test_a_track_and_a_person_of_the_same_number_are_apart():
     assert corrected(table_of([(0, 1, None, 0.2), (0, 0, 1, 0.6)]), Baseline()) == [0, 0]
 
@@ -58,9 +62,23 @@ def test_a_missing_value_stays_missing_and_does_not_count():
 
 
 def test_a_person_without_a_value_in_the_named_seconds_has_no_corrected_values():
-    table = table_of([(0, 1, None, 0.2), (5, 2, None, 0.6)])
+    table = table_of([(0, 1, None, 0.2), (0.5, 1, None, 0.2), (5, 2, None, 0.6)])
     with pytest.warns(AvferWarning, match=r"a person has no measured face from 0 to 1 s.*are null; choose other"):
-        assert corrected(table, Baseline((0, 1))) == [0, None]
+        assert corrected(table, Baseline((0, 1))) == [0, 0, None]
+
+
+def test_too_few_values_for_a_resting_value_are_reported():
+    """The value of a photograph is its own resting value, and then the corrected one is 0 whatever the face shows."""
+    few = [(step, 1, None, value) for step, value in enumerate(RAMP[:9])]
+    with pytest.warns(AvferWarning, match=r"a person has fewer than 10 measured faces in the clip.*far too low"):
+        corrected(table_of([*few, *((step, 2, None, 0.5) for step in range(11))]), Baseline())
+    with pytest.warns(AvferWarning, match=r"fewer than 2 measured faces from 0 to 2 s"):
+        assert corrected(table_of([(0.0, 1, 0, 0.9)]), Baseline((0, 2))) == [0]
+
+
+def test_ten_values_of_a_clip_and_two_of_named_seconds_are_enough():
+    table = table_of([(step, 1, None, value) for step, value in enumerate(RAMP[:10])])
+    assert len(corrected(table, Baseline())) == len(corrected(table, Baseline((0, 2)))) == 10
 
 
 def test_corrected_columns_follow_the_action_units_and_the_metadata_state_the_method():

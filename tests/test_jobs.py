@@ -74,6 +74,7 @@ def test_the_columns_of_a_manifest_are_in_every_row(pipeline, clip, tmp_path):
     assert result.written == [tmp_path / "talk.parquet"] and result.duration == pytest.approx(FRAMES / 25)
 
 
+@pytest.mark.filterwarnings("ignore:baseline. a person has fewer than 10 measured faces")
 @pytest.mark.parametrize("baseline", ["low", [0.0, 0.1]])
 def test_a_baseline_gives_the_corrected_columns_of_run_beside_the_raw_ones(clip, tmp_path, baseline):
     pipeline = load(write_pipeline(tmp_path), device="cpu", baseline=baseline)

@@ -96,6 +96,7 @@ def test_samples_last_until_the_next_point_and_are_missing_outside_the_track_and
     assert sampled == pytest.approx([np.nan, 0.1, 0.2, np.nan, np.nan, 0.4, np.nan], nan_ok=True)
 
 
+@pytest.mark.filterwarnings("ignore:baseline. a person has fewer than 10 measured faces")
 def test_corrected_action_units_are_drawn_in_place_of_the_raw_ones():
     table = make_track([(0, 1)], 1).to_table()
     assert action_unit_columns(table) == ["au01", "au12"]

@@ -21,6 +21,7 @@ from tests.toy_detector import SQUARE, squares_clip
 FACES = {"boxes.detector": "tests.toy_detector:Squares", "boxes.every": 3}  # the embedded networks, on red squares
 FPS = 5
 Tables = dict[str, pa.Table]  # by the id of the clip
+pytestmark = pytest.mark.filterwarnings("ignore:baseline. a person has fewer than")  # the clips are short
 
 
 @dataclass(frozen=True)
