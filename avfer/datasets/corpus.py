@@ -157,15 +157,21 @@ def check(corpus: Corpus) -> CorpusCheck:
 
 
 def video_length(path: Path) -> VideoLength:
-    """Return frames and seconds of the video stream by its header. Raises MediaError if it cannot be opened."""
+    """Return frames and seconds of the video stream by its header. Raises MediaError if it cannot be opened.
+
+    MKV, WebM and FLV state no length of a stream: the seconds are those of the whole file.
+    """
+    import av
+
     from avfer.container import open_container, video_stream
 
     with open_container(path) as container:
         stream = video_stream(container)
         if stream is None:
             return VideoLength(None, None)
-        duration = stream.duration
-        seconds = None if duration is None or stream.time_base is None else float(duration * stream.time_base)
+        seconds = None if container.duration is None else container.duration / av.time_base
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = float(stream.duration * stream.time_base)
         return VideoLength(stream.frames or None, seconds)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avfer.datasets.coded_videos import DAMAGED, NO_MARKS, UNCODED, UNREADABLE
+from avfer.datasets.coded_videos import DAMAGED, NO_LENGTH, NO_MARKS, UNCODED, UNREADABLE
 from avfer.datasets.corpus import check, open_corpus
 from avfer.errors import ConfigError, DatasetError
 from tests.codings.made import MARKS, write_boris_project, write_boris_tabular, write_elan
@@ -81,6 +81,14 @@ def test_a_damaged_video_is_a_fault_and_its_steps_end_at_the_last_mark(root):
     assert found.partitions["train"].examples == 2 and found.complete
     assert found.notes.counts[DAMAGED] == 1 and DAMAGED in found.notes.faults
     assert len(list(corpus.examples("train"))[1]) == 25 * 1.6
+
+
+def test_the_steps_of_a_matroska_video_end_with_the_video(root):
+    write_clip(root / "anna" / "talk.mkv", stripes(FRAMES))
+    (root / "anna" / "talk.mp4").unlink()
+    write_elan(root / "anna" / "talk.eaf", clip="talk.mkv")
+    corpus = open_corpus("elan", root)
+    assert len(next(corpus.examples("train"))) == FRAMES and NO_LENGTH not in corpus.notes.counts
 
 
 def test_a_document_without_marks_is_left_out(root):
