@@ -34,6 +34,80 @@ def test_a_step_takes_the_row_nearest_in_time_within_half_a_step():
     assert found.filled["valence"].tolist() == [False, False, True, True, True, False]
 
 
+def test_a_step_of_labels_at_every_fifth_frame_takes_no_row_of_a_frame_beside_it():
+    rows = table(frame=[0, 4, 6, 10], time_s=[0.0, 0.16, 0.24, 0.4], valence=[0.1, 0.4, 0.6, 1.0])
+    found = align(example(frames=np.array([0, 5, 10])), rows, ["valence"])
+    assert found.values["valence"].tolist() == [0.1, 0.1, 1.0] and found.filled["valence"].tolist() == [0, 1, 0]
+
+
+def test_a_row_just_half_a_step_away_counts_and_of_two_equally_near_rows_the_earlier_one():
+    rows = table(time_s=[0.5, 1.5, 4.5, 6.502], valence=[0.1, 0.2, 0.3, 0.4])
+    found = align(example(times=np.arange(7.0)), rows, ["valence"])
+    assert found.filled["valence"].tolist() == [False, False, False, True, False, False, True]
+    assert found.values["valence"].tolist() == [0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.3]
+
+
+def test_a_pause_in_the_labels_does_not_lengthen_their_step():
+    rows = table(time_s=[0.0, 4.0], valence=[0.1, 0.4])
+    found = align(example(times=np.array([0.0, 0.1, 0.2, 0.3, 5.0])), rows, ["valence"])
+    assert found.filled["valence"].tolist() == [False, True, True, True, True]
+    assert found.step == pytest.approx(0.1)
+
+
+def test_labels_with_frames_and_times_are_matched_by_frame_if_every_row_has_one():
+    labels = example(np.arange(2), times=np.array([0.0, 0.1]))
+    rows = table(frame=[0, 1], time_s=[0.1, 0.2], valence=[0.1, 0.2])
+    assert align(labels, rows, ["valence"]).values["valence"].tolist() == [0.1, 0.2]
+    boxes = dict.fromkeys(["track", "face_x1", "face_y1"], 0) | {"face_x2": 5, "face_y2": 5}
+    partly = rows.assign(frame=pd.array([None, None], "Int64"), **boxes)
+    partly = pd.concat([partly, partly.assign(frame=7, time_s=0.3, valence=0.3)])
+    assert align(labels, partly, ["valence"]).values["valence"].tolist() == [0.1, 0.1]
+
+
+def test_a_table_without_rows_has_no_value_at_any_step():
+    rows = table(frame=[], time_s=[], valence=[])
+    for labels in (example(frames=np.arange(2)), example(times=np.arange(2.0))):
+        found = align(labels, rows, ["valence"])
+        assert np.isnan(found.values["valence"]).all() and not found.filled["valence"].any()
+
+
+@pytest.mark.parametrize(("key", "place"), [("frame", "frame 2"), ("time_s", "time_s 0.2")])
+def test_infinite_values_raise_an_error_that_names_the_first_one(key, place):
+    rows = table(frame=[0, 2, 3], time_s=[0.0, 0.2, 0.3], valence=[0.0, np.inf, -np.inf])[[key, "valence"]]
+    labels = example(np.arange(4)) if key == "frame" else example(times=np.arange(4) / 10)
+    with pytest.raises(DatasetError, match=f"column valence has 2 infinite values, the first at {place};"):
+        align(labels, rows, ["valence"])
+
+
+@pytest.mark.parametrize(("key", "labels"), [("frame", example(np.arange(2))), ("time_s", example(times=np.arange(2)))])
+def test_a_table_without_frames_or_times_for_the_labels_raises_an_error(key, labels):
+    with pytest.raises(DatasetError, match=f"predictions for talk have no column {key}; add it"):
+        align(labels, table(valence=[0.1, 0.2]), ["valence"])
+
+
+def test_missing_times_of_labels_in_seconds_need_no_frames():
+    with pytest.raises(DatasetError, match=r"talk: 1 rows have no time_s; fill them in$"):
+        align(example(times=np.arange(2.0)), table(time_s=[0.0, None], valence=[0.1, 0.2]), ["valence"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "key", "last", "length"),
+    [
+        (example(np.arange(101)), "frame", 124, 1.0),
+        (example(np.arange(101)), "frame", 125, 1.25),
+        (example(np.arange(101)), "frame", 75, 0.75),
+        (example(times=np.arange(11) / 2), "time_s", 5.9, 1.0),
+        (example(times=np.arange(11) / 2), "time_s", 6.0, 1.2),
+        (example(np.arange(1)), "frame", 125, None),
+        (example(np.arange(2) - 1), "frame", 125, None),
+    ],
+)
+def test_lengths_differ_from_25_frames_or_one_second_on(labels, key, last, length):
+    rows = pd.DataFrame({key: [0, last], "valence": [0.0, 0.0]})
+    assert align(labels, rows, ["valence"]).length == length
+    assert align(labels, rows[1:], ["valence"]).length is None
+
+
 def test_each_column_is_filled_separately():
     rows = table(frame=[0, 1], time_s=[0.0, 0.1], valence=[0.1, 0.2], au01=[0.7, np.nan])
     found = align(example(frames=np.arange(2)), rows, ["valence", "au01", "au02"])
@@ -49,6 +123,19 @@ def test_the_largest_face_or_the_one_on_the_side_of_the_person_is_selected(side,
     found = align(example(np.arange(2), side=side), rows, ["valence"])
     assert found.values["valence"].tolist() == [person, 0.9]
     assert found.other_faces == 2
+
+
+def test_the_largest_face_is_selected_wherever_it_is():
+    boxes = {"face_x1": [0, 500], "face_y1": [0, 300], "face_x2": [40, 510], "face_y2": [40, 310], "track": [0, 1]}
+    rows = table(frame=[0, 0], time_s=[0.0, 0.0], valence=[0.1, 0.2], **boxes)
+    assert align(example(np.arange(1)), rows, ["valence"]).values["valence"].tolist() == [0.1]
+
+
+@pytest.mark.parametrize(("side", "person"), [("left", 0.2), ("right", 0.1)])
+def test_a_face_is_left_or_right_by_the_middle_of_its_box(side, person):
+    boxes = {"face_x1": [10, 0], "face_x2": [20, 25], "face_y1": 0, "face_y2": 10, "track": [0, 1]}
+    rows = table(frame=[0, 0], time_s=[0.0, 0.0], valence=[0.1, 0.2]).assign(**boxes)
+    assert align(example(np.arange(1), side=side), rows, ["valence"]).values["valence"].tolist() == [person]
 
 
 def test_the_only_step_of_a_clip_takes_the_nearest_value():
@@ -74,6 +161,17 @@ def test_a_table_without_all_edges_of_the_boxes_needs_one_row_for_each_frame():
     assert align(example(np.arange(2)), rows, ["valence"]).values["valence"].tolist() == [0.1, 0.2]
     with pytest.raises(DatasetError, match="1 rows repeat a frame"):
         align(example(np.arange(2)), pd.concat([rows, rows[:1]]), ["valence"])
+
+
+def test_missing_values_of_a_nullable_column_are_gaps():
+    rows = table(frame=[0, 1], valence=pd.array([0.1, None], "Float64"))
+    assert align(example(np.arange(2)), rows, ["valence"]).filled["valence"].tolist() == [False, True]
+
+
+def test_the_step_is_that_of_the_labels_if_they_have_times_else_the_median_of_the_table():
+    rows = table(frame=np.arange(4), time_s=[0.0, 0.1, 0.2, 9.0], valence=np.zeros(4))
+    assert align(example(times=np.arange(4) / 25), rows, ["valence"]).step == pytest.approx(0.04)
+    assert align(example(np.arange(4)), rows, ["valence"]).step == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(("times", "step"), [([0.0, None, 0.2, 0.3], 0.1), ([0.0] * 4, None), ([None] * 4, None)])
