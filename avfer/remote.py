@@ -30,7 +30,16 @@ VIDEO_SUFFIXES = _suffixes("3g2 3gp asf avi dv f4v flv gif m2ts m4v mkv mov mp4 
 AUDIO_SUFFIXES = _suffixes("aac ac3 aif aiff amr caf flac m4a m4b mka mp3 oga ogg opus wav wma")
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # of the local disk, while a clip is copied
-EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}  # scheme -> package, extra of avfer
+EXTRAS = {  # scheme -> package, extra of avfer
+    "s3": ("s3fs", "s3"),
+    "s3a": ("s3fs", "s3"),
+    "http": ("aiohttp", None),
+    "https": ("aiohttp", None),
+    "gs": ("gcsfs", None),
+    "gcs": ("gcsfs", None),
+    "az": ("adlfs", None),
+    "abfs": ("adlfs", None),
+}
 
 
 class FetchError(MediaError):
@@ -196,8 +205,9 @@ def _store(url: str) -> Generator[tuple[Any, str]]:
     except AvferError:
         raise
     except ImportError as error:
-        package, extra = EXTRAS.get(scheme, (f"a package for {scheme}:// ({error})", None))
-        raise MissingExtra(f"input from {scheme}://", package, extra) from error
+        if scheme not in EXTRAS:
+            raise ConfigError(f"input from {scheme}:// needs a package that is not installed: {error}") from error
+        raise MissingExtra(f"input from {scheme}://", *EXTRAS[scheme]) from error
     except Exception as error:  # each store has error classes of its own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"{url} cannot be read: {reason}; check the address and your access rights") from error

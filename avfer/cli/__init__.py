@@ -119,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if error.errno not in REFUSED_PATHS:
             _leave(describe_unexpected(error), FAILED)
         _leave(f"{error.filename}: {error.strerror}; check the path and its permissions", USAGE)
+    except ModuleNotFoundError as error:
+        _leave(f"{error}; avfer doctor shows which packages are missing, and how to install them", USAGE)
     except Exception as error:
         _leave(describe_unexpected(error), FAILED)
     sys.exit(DONE)

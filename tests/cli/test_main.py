@@ -82,6 +82,12 @@ def test_a_wrong_path_or_name_is_an_error_before_torch_is_imported(clip, tmp_pat
     assert done.stdout.split() == ["2"] * len(WRONG) + ["False"]
 
 
+def test_a_required_package_that_is_missing_is_named_with_the_way_out(avfer, monkeypatch):
+    monkeypatch.setitem(sys.modules, "avfer.pipeline_listing", None)
+    result = avfer("pipelines", "list")
+    assert result.code == 2 and "avfer doctor shows which packages are missing" in result.err
+
+
 def test_version_prints_the_version(avfer):
     import avfer as package
 

@@ -110,17 +110,25 @@ def test_a_url_that_names_nothing_is_an_error_with_the_url(s3, in_process, stead
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_package_for_a_store_is_an_error_with_the_line_that_installs_it(monkeypatch):
+@pytest.mark.parametrize(
+    ("url", "error", "way_out"),
+    [
+        ("s3://bucket/a.mp4", MissingExtra, r"pip install 'avfer\[s3\]'"),
+        ("https://host/a.mp4", MissingExtra, "needs aiohttp: pip install aiohttp$"),
+        ("hdfs://host/a.mp4", ConfigError, "hdfs:// needs a package that is not installed: Install "),
+    ],
+)
+def test_a_missing_package_for_a_store_is_an_error_with_the_line_that_installs_it(monkeypatch, url, error, way_out):
     import fsspec
 
     from avfer.remote import info
 
     def missing(*_: object, **__: object) -> None:
-        raise ImportError("Install s3fs to access S3")
+        raise ImportError("Install it to access the store")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
-    with pytest.raises(MissingExtra, match=r"pip install 'avfer\[s3\]'"):
-        info("s3://bucket/a.mp4")
+    with pytest.raises(error, match=way_out):
+        info(url)
 
 
 @pytest.fixture
