@@ -64,4 +64,5 @@ def _epilog(example: str, note: str = "") -> str:
 
 
 def _name(argument: Any) -> str:
-    return argument.metavar or argument.name.upper()
+    """Return the name of an argument, with dots if it can be given several times."""
+    return (argument.metavar or argument.name.upper()) + ("..." if argument.nargs == -1 else "")

@@ -27,10 +27,7 @@ app = command_group(
 
 @command(app, "list", example="avfer corpora list")
 def list_corpora() -> None:
-    """List all corpora with their options.
-
-    Each corpus is described by the first line of the docstring of its class.
-    """
+    """List all corpora with their options, and what is read of them."""
     from rich.table import Table
 
     from avfer.catalog import NAMES, find

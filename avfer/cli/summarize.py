@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avfer.catalog import NAMES
 from avfer.cli.shared_options import Formats, Overwrite, Quiet, check_replaceable
-from avfer.errors import FAILED, DatasetError
+from avfer.errors import FAILED, ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -87,6 +88,8 @@ def _outputs(output: Path, formats: str, overwrite: bool) -> dict[Path, str]:
     if names:
         outputs = {output.with_suffix(find_format(name).suffix): name for name in names}
     else:
+        if not output.suffix or output.is_dir():
+            raise ConfigError(f"--output: {output} must be a file that ends in .{', .'.join(NAMES['format'])}")
         outputs = {output: output.suffix.removeprefix(".")}
         find_format(outputs[output])
     for path in outputs:

@@ -61,3 +61,8 @@ def test_the_help_of_run_says_what_is_mapped_and_not_measured(avfer):
     text = " ".join(avfer("run", "--help").out.split())
     assert "Valence and arousal of the embedded weights are mapped from expressions" in text and "not measured" in text
     assert "Action units, head pose and gaze are measured." in text
+
+
+@pytest.mark.parametrize("name", ["report", "summarize"])
+def test_the_usage_line_says_that_several_tables_can_be_given(avfer, name):
+    assert avfer(name, "--help").out.startswith(f"Usage: avfer {name} [OPTIONS] TABLE|DIR...\n")

@@ -62,6 +62,8 @@ def test_a_file_that_is_no_table_is_listed_and_the_others_are_summarized(avfer, 
         (("TABLE", "--set", "frown.column=au04"), "talk.parquet: events of au04: the table has no such column"),
         (("TABLE", "--output", "out.xyz"), "unknown format 'xyz'"),
         (("TABLE", "--output", "notes.csv"), "notes.csv exists"),
+        (("TABLE", "--output", "summary"), "summary must be a file that ends in .parquet, .csv, .jsonl"),
+        (("TABLE", "--output", "tables"), "tables must be a file that ends in"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_writes_nothing(avfer, table, tmp_path, monkeypatch, arguments, message):
