@@ -188,7 +188,7 @@ def clip_to_files(
     tables = {name: path for name, path in job.tables.items() if path not in keep}
     exports = {name: path for name, path in job.exports.items() if path not in keep}
     whole, metadata = None, dict[str, str]()
-    with ExitStack() as stack, closing(_stream(job, pipeline)) as tracks:
+    with ExitStack() as stack, closing(_parts_with_source(job, pipeline)) as tracks:
         writers = [stack.enter_context(TableWriter(path, name)) for name, path in tables.items()]
         landmarks = LandmarkTables(stack, {name: job.landmarks[name] for name in tables if name in job.landmarks})
         rows = _row_tables(landmarks.write_each(tracks), result, on_part)
@@ -223,10 +223,10 @@ def run_job(
         return Outcome(job, done=keep, kept=True)
     outcome, result, start = Outcome(job), ClipResult(), time.perf_counter()
     try:
-        with collected_warnings(outcome.warnings), _local(job) as local:
+        with collected_warnings(outcome.warnings), _local_job(job) as local_job:
             if job.columns is not None:  # their values belong to the recorded state, so that later runs compare them
-                local = replace(local, state=_input_state(local))
-            clip_to_files(local, pipeline, result, keep=keep, on_part=on_part)
+                local_job = replace(local_job, state=_input_state(local_job))
+            clip_to_files(local_job, pipeline, result, keep=keep, on_part=on_part)
     except Exception as error:
         if debugging():
             traceback.print_exc()
@@ -242,7 +242,7 @@ def run_job(
     return outcome
 
 
-def _stream(job: Job, pipeline: "Pipeline") -> "Generator[AffectTrack]":
+def _parts_with_source(job: Job, pipeline: "Pipeline") -> "Generator[AffectTrack]":
     """Yield the parts of the result; their provenance has the path of the clip as the user named it, and its state."""
     for part in pipeline.parts(job.clip, job.audio):
         source = replace(part.source, source=job.source) if part.source else None
@@ -263,7 +263,7 @@ def _row_tables(
 
 
 @contextmanager
-def _local(job: Job) -> Generator[Job]:
+def _local_job(job: Job) -> Generator[Job]:
     """Yield a job whose clip is a local file; a remote clip is copied for as long as the block runs.
 
     Errors are those of `remote.local_copy`.

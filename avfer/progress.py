@@ -265,7 +265,7 @@ class CorpusProgress:
         if not self._finished or seconds <= 0:
             return ""
         left = self._bytes_left * seconds / max(self._bytes_done, 1)
-        return f"{self._finished / seconds * 60:.1f} clips/min, {clock(left)} left"
+        return f"{self._finished / seconds * 60:.1f} clips/min, {hours_minutes_seconds(left)} left"
 
     def _count(self, size: int) -> None:
         self._finished += 1
@@ -283,10 +283,10 @@ class CorpusProgress:
         self._display.update_bar("clips", done, self._clips, line, show_time_left=False)
 
 
-def clock(seconds: float) -> str:
+def hours_minutes_seconds(seconds: float) -> str:
     """Return a duration as hours, minutes and seconds.
 
-    >>> clock(3723.2)
+    >>> hours_minutes_seconds(3723.2)
     '1:02:03'
     """
     whole = round(seconds)

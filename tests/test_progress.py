@@ -14,7 +14,7 @@ from avfer.progress import (
     JsonLines,
     PlainLines,
     StepProgress,
-    clock,
+    hours_minutes_seconds,
     open_display,
     show_progress,
 )
@@ -132,4 +132,4 @@ def test_a_notebook_shows_bars_if_it_has_ipywidgets(monkeypatch, installed, kind
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00:00"), (59.6, "0:01:00"), (90061, "25:01:01")])
 def test_durations_are_shown_in_hours_minutes_and_seconds(seconds, text):
-    assert clock(seconds) == text
+    assert hours_minutes_seconds(seconds) == text
