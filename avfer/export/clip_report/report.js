@@ -171,14 +171,21 @@ function currentInstant() { return clip && clip.instants.length ? clip.instantAt
 
 function showTime(time) {
   if (!clip) return;
-  const { min, max } = group.view;
-  if (player.playing && (time > max || time < min)) group.show(time, time + max - min);
+  followTime(time);
   group.movePlayhead(time);
   fillText(byId("clock"), `${timeText(time)} / ${timeText(clip.stop, clip.stop)}`);
   moveOverview();
   showValues();
   drawPlane();
   drawBoxes();
+}
+
+/* Move the shown part to a time outside it: to its end if the time steps back, so that more steps stay in it. */
+function followTime(time) {
+  const { min, max } = group.view, span = max - min;
+  if (time >= min && time <= max) return;
+  const start = time < min && !player.playing ? time - span : time;
+  group.show(start, start + span);
 }
 
 function showValues() {

@@ -123,6 +123,21 @@ def test_the_keyboard_steps_zooms_chooses_and_plays(opened):
     assert opened.page.evaluate("() => document.querySelector('video').muted")
 
 
+def test_the_shown_part_follows_the_keyboard(opened):
+    keys = opened.page.keyboard
+    for _ in range(3):
+        keys.press("+")
+    assert view(opened) == pytest.approx((0, 0.75))
+    keys.press("Shift+ArrowRight")
+    assert player(opened, "time") == pytest.approx(1.0) and view(opened) == pytest.approx((1.0, 1.75))
+    keys.press("ArrowLeft")
+    assert view(opened) == pytest.approx((0.96 - 0.75, 0.96))
+    keys.press("End")
+    assert view(opened) == pytest.approx((5.25, 6.0))
+    keys.press("Home")
+    assert view(opened) == pytest.approx((0.0, 0.75))
+
+
 def test_spans_without_values_are_those_of_the_chosen_person(opened):
     spans = "() => missingSpans(clip, chosen, 'valence')"
     assert opened.page.evaluate(spans) == []
