@@ -260,14 +260,15 @@ def worker_devices(resources: dict[str, float], options: RayOptions, threads: in
     Raises ConfigError if there is no room for a single one.
     """
     gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 0.0)
-    devices = options.device.split(",")
+    devices, share = list(dict.fromkeys(options.device.split(","))), options.gpus_per_worker
     if devices == ["auto"]:
         devices = ["cuda"] if gpus else ["cpu"]
     found: list[str] = []
     for device in devices:
         room = (cpus - len(found) * threads) / threads
         if device.startswith("cuda"):
-            room = min(room, gpus / options.gpus_per_worker)
+            # A worker that needs a part of a GPU takes it from a single one.
+            room = min(room, gpus / share if share > 1 else gpus * int(1 / share + 1e-9))
         found += [device] * int(room + 1e-9)
     if not found:
         raise ConfigError(

@@ -129,14 +129,28 @@ class LabelOptions:
         """Raise ConfigError if a number is out of its range, or if options exclude each other."""
         if self.ray and self.threads is not None:
             raise ConfigError("--threads: leave it out with --ray, where Ray assigns cores to each worker")
-        if not self.ray:
+        if self.ray:
+            self._check_ray_devices()
+        else:
             check_device(self.device)
         memory = self.limits.memory
         check_given_option("--workers", self.workers, Annotated[Count, Field(gt=0, le=4096)])
         check_given_option("--threads", self.threads, Threads)
         check_given_option("--gpus-per-worker", self.gpus_per_worker, Annotated[Number, Field(gt=0, le=64)])
+        if self.gpus_per_worker > 1 and not self.gpus_per_worker.is_integer():
+            raise ConfigError(f"--gpus-per-worker: above 1 it must be a whole number, got {self.gpus_per_worker:g}")
         check_given_option("--max-seconds", self.limits.seconds, Annotated[Number, Field(gt=0)])
         check_given_option("--max-memory", None if memory is None else memory / 1e9, Annotated[Number, Field(gt=0)])
+
+    def _check_ray_devices(self) -> None:
+        """Raise ConfigError unless `device` is "auto" or a list of kinds without numbers."""
+        for name in self.device.split(","):
+            check_device(name)
+            if ":" in name:
+                kind = name.partition(":")[0]
+                raise ConfigError(f"--device {name}: leave the number out, Ray chooses one for each worker: '{kind}'")
+            if name == "auto" != self.device:
+                raise ConfigError(f"--device {self.device}: 'auto' cannot be part of a list")
 
 
 def choose_executor(options: LabelOptions, recipe: Recipe, clips: int) -> Executor:

@@ -24,6 +24,8 @@ pytest.importorskip("ray", reason="the extra 'ray' is not installed")
         ({"CPU": 4}, "auto", 1.0, 2, ["cpu"] * 2),
         ({"CPU": 8, "GPU": 2}, "auto", 1.0, 9, ["cuda"] * 2),
         ({"CPU": 8, "GPU": 2}, "auto", 0.25, 9, ["cuda"] * 8),
+        ({"CPU": 8, "GPU": 2}, "cuda,cuda", 0.6, 9, ["cuda"] * 2),
+        ({"CPU": 8, "GPU": 3}, "cuda", 2.0, 9, ["cuda"]),
         ({"CPU": 3, "GPU": 2}, "cuda", 0.25, 9, ["cuda"] * 3),
         ({"CPU": 4, "GPU": 1}, "cuda,cpu", 0.5, 9, ["cuda", "cuda", "cpu", "cpu"]),
         ({"CPU": 4, "GPU": 1}, "cpu", 1.0, 9, ["cpu"] * 4),

@@ -43,6 +43,22 @@ def test_threads_and_ray_exclude_each_other() -> None:
         LabelOptions(ray="local", threads=2).check()
 
 
+@pytest.mark.parametrize(
+    ("device", "share", "message"),
+    [
+        ("gpu", 1.0, "a GPU is 'cuda'"),
+        ("cuda, cpu", 1.0, "unknown device ' cpu'"),
+        ("cuda:1,cpu", 1.0, "--device cuda:1: leave the number out"),
+        ("auto,cpu", 1.0, "'auto' cannot be part of a list"),
+        ("cuda", 1.5, "--gpus-per-worker: above 1 it must be a whole number, got 1.5"),
+    ],
+)
+def test_devices_that_ray_cannot_give_are_refused(device: str, share: float, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        LabelOptions(ray="local", device=device, gpus_per_worker=share).check()
+    LabelOptions(ray="local", device="cuda,cpu", gpus_per_worker=2.0).check()
+
+
 def test_a_pipeline_that_ends_its_process_while_it_is_loaded_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = LostItem("was killed (SIGKILL), by a user or because memory ran out", "the last lines")
 
