@@ -22,13 +22,14 @@ from avfer.listing_console import listing_console
 from avfer.models.card_files import BUILTIN, read_card
 
 WIDTH = 200  # characters of a line in a file or a pipe
-PACKAGES = (
+PACKAGES = (  # that avfer needs, as in pyproject.toml
     "torch",
     "torchvision",
     "torchaudio",
     "av",
     "librosa",
     "soxr",
+    "pillow",
     "facenet-pytorch",
     "silero-vad",
     "timm",
@@ -37,16 +38,30 @@ PACKAGES = (
     "scipy",
     "pandas",
     "pyarrow",
+    "fsspec",
+    "matplotlib",
+    "psutil",
+    "pydantic",
+    "pyyaml",
+    "rich",
+    "typer",
 )
 DECODERS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "aac", "mp3", "opus", "vorbis", "flac", "pcm_s16le")
 READERS = {
     "decord": "pip install 'avfer[decord]'",
     "torchcodec": "pip install 'avfer[torchcodec]', and FFmpeg's libraries",
 }
-NETWORKS = {
-    "ai-edge-litert": "pip install 'avfer[mediapipe]', for measure_faces with network: face_landmarker",
-    "onnx": "pip install 'avfer[onnx]', for engine: onnx",
-    "onnxruntime": "pip install 'avfer[onnx]', for engine: onnx",
+EXTRAS = {  # package -> the extra of avfer with it, what needs it; the readers are listed by themselves
+    "ai-edge-litert": ("mediapipe", "measure_faces with network: face_landmarker"),
+    "onnx": ("onnx", "engine: onnx"),
+    "onnxruntime": ("onnx", "engine: onnx"),
+    "lightning-fabric": ("train", "avfer train"),
+    "scikit-learn": ("train", "avfer train"),
+    "tensorboard": ("train", "avfer train"),
+    "ray": ("ray", "avfer label --ray"),
+    "s3fs": ("s3", "inputs at s3://"),
+    "pyreadstat": ("spss", "avfer export spss"),
+    "XlsxWriter": ("xlsx", "avfer export xlsx"),
 }
 PACKAGED = {"mtcnn": ("detector", "facenet-pytorch"), "silero_vad": ("speech detector", "silero-vad")}  # both MIT
 
@@ -55,7 +70,7 @@ PACKAGED = {"mtcnn": ("detector", "facenet-pytorch"), "silero_vad": ("speech det
 class Finding:
     """One line of the report."""
 
-    section: str  # "versions", "devices", "codecs", "readers", "networks", "weights" or "licences"
+    section: str  # "versions", "devices", "codecs", "readers", "extras", "weights" or "licences"
     name: str  # of the package, device, codec or file
     detail: str  # version or state; the way to install it if it is missing
     fine: bool = True  # False for something missing or wrong
@@ -73,7 +88,7 @@ def examine() -> bool:
         "devices": _devices,
         "codecs": _codecs,
         "readers": _readers,
-        "networks": _networks,
+        "extras": _extras,
         "weights": _weights,
     }
     findings = [finding for name, section in sections.items() for finding in _findings(name, section)]
@@ -151,13 +166,14 @@ def _readers() -> Iterator[Finding]:
             yield Finding("readers", name, reason + remedy, fine=False, required=False)
 
 
-def _networks() -> Iterator[Finding]:
-    """Report the packages that run networks beside torch; they are optional."""
-    for name, remedy in NETWORKS.items():
+def _extras() -> Iterator[Finding]:
+    """Report the packages that optional features need."""
+    for name, (extra, purpose) in EXTRAS.items():
         try:
-            yield Finding("networks", name, importlib.metadata.version(name))
+            yield Finding("extras", name, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            yield Finding("networks", name, remedy, fine=False, required=False)
+            remedy = f"pip install 'avfer[{extra}]', for {purpose}"
+            yield Finding("extras", name, remedy, fine=False, required=False)
 
 
 def _weights() -> Iterator[Finding]:

@@ -2,11 +2,14 @@
 
 import re
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from avfer import doctor
 from avfer.models.detectors.mtcnn import Mtcnn
+
+NOT_LISTED = {"decord", "torchcodec", "test", "dev"}  # readers have a section of their own
 
 
 def test_doctor_lists_weights_and_their_licences(avfer):
@@ -15,15 +18,24 @@ def test_doctor_lists_weights_and_their_licences(avfer):
     assert "aver_lite.safetensors" in result.out and "not for commercial use" in result.out
 
 
-def test_doctor_names_the_extras_that_run_networks_beside_torch(monkeypatch):
+def requirements(lines: list[str]) -> set[str]:
+    return {re.split(r"[^\w-]", line.lower())[0] for line in lines}
+
+
+def test_doctor_names_every_package_of_the_project_and_the_extra_with_it(monkeypatch):
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", absent)
-    findings = list(doctor._networks())
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(doctor.PACKAGES) == requirements(project["dependencies"])
+    findings = list(doctor._extras())
     assert not any(finding.fine or finding.required for finding in findings)
-    extras = [re.findall("pip install 'avfer\\[(.*)\\]'", finding.detail) for finding in findings]
-    assert extras == [["mediapipe"], ["onnx"], ["onnx"]]
+    found = {
+        finding.name.lower(): re.findall(r"pip install 'avfer\[(.*)\]', for", finding.detail) for finding in findings
+    }
+    extras = {extra: lines for extra, lines in project["optional-dependencies"].items() if extra not in NOT_LISTED}
+    assert found == {name: [extra] for extra, lines in extras.items() for name in requirements(lines)}
 
 
 def test_a_package_that_cannot_be_imported_is_a_finding_and_ends_its_section_alone(monkeypatch, capsys):
