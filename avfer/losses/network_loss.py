@@ -26,8 +26,9 @@ from avfer.losses.affect_labels import AffectLabels
 from avfer.models.card import Card
 from avfer.models.card_files import read_card
 from avfer.models.factory import create
+from avfer.models.network import Network, find_network
 from avfer.models.prediction import Prediction
-from avfer.models.weights import locate
+from avfer.models.weights import card_of, locate
 
 
 class FaceBatch(Protocol):
@@ -145,8 +146,10 @@ class FrozenTeacher:
             raise ConfigError(f"losses: a teacher is needed; set teacher: to a file of weights ({default_name} etc.)")
         path = local_path(context.teacher)
         card_path = path.with_suffix(".json")
-        name = read_card(card_path).name if card_path.exists() else default_name
-        self.card = locate(name, str(path))[1]
+        has_card = card_path.exists()
+        name = read_card(card_path).name if has_card else default_name
+        card = locate(name, str(path))[1]
+        self.card = card if has_card else _of_the_same_corpus(card, context.card)
         if set(self.card.classes) != set(context.card.classes):
             theirs, ours = (", ".join(card.classes) or "none" for card in (self.card, context.card))
             raise ConfigError(f"teacher: {path} has the classes {theirs}; the network in training has {ours}")
@@ -174,6 +177,19 @@ class FrozenTeacher:
         if side != images.shape[2]:
             images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
         return (images - mean) / std
+
+
+def _of_the_same_corpus(teacher: Card, network: Card) -> Card:
+    """Return the card of a teacher without a card file, with mean and std of the corpus of the network in training.
+
+    EfficientFace's authors published a generator for each corpus, and no file states its own. Both networks read the
+    same crops.
+    """
+    corpus = network.options.get("corpus")
+    if corpus is None or "corpus" not in find_network(teacher.name, Network).option_names():
+        return teacher
+    known = card_of(teacher.name, **teacher.options | {"corpus": corpus})
+    return teacher.model_copy(update={"mean": known.mean, "std": known.std})
 
 
 def _moments(card: Card, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from avfer.errors import AvferWarning, ConfigError
 from avfer.losses.hmtl_losses import puzzle, random_orders
 from avfer.losses.network_loss import ForwardPass, FrozenTeacher, LossContext, NetworkLoss
+from avfer.models.backbones.efficientface_ldg import EfficientFaceLdg
 from avfer.models.card_files import read_card
 from avfer.models.factory import create
 from avfer.models.weights import card_of
@@ -199,6 +200,17 @@ def test_a_student_imitates_its_teacher_and_the_teacher_stays_unchanged(tmp_path
     assert_losses_fall(task, 4, 8)
     assert all(torch.equal(value, before[name]) for name, value in frozen.state_dict().items())
     assert not any("teacher" in name for name in task.objective.state_dict()), "the teacher is not part of a checkpoint"
+
+
+def test_a_generator_of_the_authors_reads_crops_of_the_corpus_of_its_student(tmp_path):
+    """Their files state no corpus; without that of the student, mean and std would be those of RAF-DB."""
+    with torch.device("meta"):
+        network = EfficientFaceLdg()
+    named = {f"module.{name.removeprefix('trunk.')}": torch.zeros(x.shape) for name, x in network.state_dict().items()}
+    torch.save({"state_dict": named}, tmp_path / "generator.pth.tar")
+    card = card_of("efficientface", num_classes=7, corpus="caer_s")
+    found = FrozenTeacher(LossContext(card, tmp_path / "generator.pth.tar"), "efficientface_ldg").card
+    assert (found.mean, found.std) == (card.mean, card.std) and found.classes == card.classes
 
 
 @pytest.mark.parametrize(
