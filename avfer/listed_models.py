@@ -16,6 +16,8 @@ from avfer.models.card import MARKS
 
 LISTING = Path(__file__).parent / "models" / "listing.json"
 WIDTH = 240  # characters of a line in a file or a pipe
+FULL = 160  # characters of a line that has room for all columns
+NARROW = ("name", "kind", "task", "licence")  # the columns in a narrower terminal
 HEADS = {  # field of ListedModel -> head of its column
     "name": "name",
     "kind": "kind",
@@ -59,18 +61,25 @@ def print_models(commercial: bool | None = None) -> None:
     The letter after a published result states its source, as explained below the table. A model with a second set of
     embedded weights, for research, has a second line.
 
+    A terminal of less than FULL columns shows the columns NARROW.
+
     commercial: list only weights whose licence allows commercial use (True), only the others (False), or all.
     """
+    console = listing_console(WIDTH)
+    shown = HEADS if console.width >= FULL else {field: HEADS[field] for field in NARROW}
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for field, head in HEADS.items():
+    for field, head in shown.items():
         number = field in ("parameters", "macs")
-        table.add_column(head, justify="right" if number else "left", no_wrap=number)
+        table.add_column(head, justify="right" if number else "left", no_wrap=number or field == "name")
     for model in read_listing():
         if commercial is None or model.commercial == commercial:
             facts = asdict(model)
-            table.add_row(*(escape(facts[field]) for field in HEADS))
-    console = listing_console(WIDTH)
+            table.add_row(*(escape(facts[field]) for field in shown))
     console.print(table)
     console.print("\ntimm:NAME is the network NAME of timm, as a backbone.", highlight=False)
+    if "published" not in shown:
+        hidden = ", ".join(head for field, head in HEADS.items() if field not in shown)
+        console.print(f"Left out below {FULL} columns: {hidden}; avfer models show NAME has them.", highlight=False)
+        return
     marks = "; ".join(f"[{mark}] {text}" for mark, text in MARKS.items())
     console.print(f"published: accuracy in % unless another measure is named; {marks}", markup=False)

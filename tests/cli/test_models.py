@@ -1,9 +1,10 @@
 """`avfer models`: the listing of models."""
 
 import pytest
+from rich.console import Console
 
 from avfer.catalog import MODEL_KINDS, NAMES
-from avfer.listed_models import read_listing
+from avfer.listed_models import print_models, read_listing
 from avfer.model_details import listing_lines, sets_of_weights
 
 ALL = [name for kind in MODEL_KINDS for name in NAMES[kind]]
@@ -26,6 +27,14 @@ def test_models_list_names_every_model_of_the_catalog(avfer):
     assert {name for kind in MODEL_KINDS for name in NAMES[kind]} <= {
         line.split(" ")[0] for line in result.out.splitlines()
     }
+
+
+def test_a_narrow_terminal_shows_names_in_full_and_fewer_columns(capsys, monkeypatch):
+    monkeypatch.setattr("avfer.listed_models.listing_console", lambda width: Console(width=80))
+    print_models()
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.name for line in read_listing()} <= {line[:23].rstrip() for line in lines}
+    assert any("Left out below 160 columns: inputs" in line for line in lines)
 
 
 def test_weights_for_commercial_use_are_separate_from_the_others():
