@@ -8,9 +8,11 @@ import errno
 import os
 import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         app(args=spread([_expand_home(argument) for argument in _check_text(given)]), prog_name="avfer")
     except Stopped as stopped:
-        _leave(f"interrupted; {stopped}", INTERRUPTED)
+        _leave_interrupted(stopped)
     except (ConfigError, DatasetError, MissingExtra, WeightsError) as error:
         _leave(str(error), USAGE)
     except AvferError as error:
@@ -166,6 +168,22 @@ def spread(arguments: list[str]) -> list[str]:
 
 def _stop(number: int, frame: object) -> NoReturn:
     raise Stopped
+
+
+def _leave_interrupted(stopped: Stopped) -> NoReturn:
+    """Exit with INTERRUPTED; a further signal does not change that.
+
+    A second interrupt ends the wait for the threads of a pipeline. A thread that still computes would abort the process
+    while Python ends, so the process ends without that.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if not any(thread.name.startswith("avfer-") for thread in threading.enumerate()):
+        _leave(f"interrupted; {stopped}", INTERRUPTED)
+    with suppress(OSError):
+        sys.stdout.flush()
+        print(f"avfer: interrupted; {stopped}", file=sys.stderr, flush=True)
+    os._exit(INTERRUPTED)
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:

@@ -1,13 +1,17 @@
 """The command line as a whole: its arguments, its start and its end."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from avfer.cli import spread
+from avfer.errors import Stopped
+from avfer.prefetch import THREAD_NAME
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,3 +102,20 @@ def test_a_closed_pipe_ends_without_a_traceback():
     command = f"{sys.executable} -m avfer --help | true"
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_a_second_interrupt_ends_a_process_whose_threads_still_compute(avfer, monkeypatch):
+    def interrupted():
+        raise Stopped
+
+    codes, done = [], threading.Event()
+    monkeypatch.setattr("avfer.doctor.examine", interrupted)
+    monkeypatch.setattr(os, "_exit", lambda code: codes.append(code) or sys.exit(code))
+    assert avfer("doctor").code == 130 and codes == []
+    thread = threading.Thread(target=done.wait, name=THREAD_NAME, daemon=True)
+    thread.start()
+    result = avfer("doctor")
+    assert result.code == 130 and codes == [130] and "interrupted; finished clips are kept" in result.err
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN  # while Python ends
+    done.set()
+    thread.join()
