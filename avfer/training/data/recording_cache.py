@@ -103,7 +103,7 @@ def check_media(examples: Iterable[Example]) -> None:
     faults: list[str] = []
     for example in examples:
         media = [path for path in dict.fromkeys((example.video, example.audio)) if path is not None]
-        if not media and example.pictures:
+        if not media and any(example.pictures):
             raise DatasetError(f"{example.id} has images only: train a face network, or set backbone:")
         if not media:
             faults.append(f"{example.id} has labels but no video and no audio")
