@@ -210,7 +210,8 @@ def _variants(name: Dimension, dimension: DimensionReport) -> Iterator[Section]:
         heads = ("", "joined", "mean of the recordings", "what was done")
         yield Section(f"Post-processing of {name}", text, heads, rows)
         tried = tuple((v.name, trial) for v in dimension.variants for trial in v.trials)
-        yield Section(f"What was tried on {name}", heads=("", "step: CCC where it was fitted"), rows=tried)
+        if tried:
+            yield Section(f"What was tried on {name}", heads=("", "step: CCC where it was fitted"), rows=tried)
 
 
 def _expression(found: ExpressionReport) -> list[Section]:

@@ -140,12 +140,16 @@ def _check_found(config: EvalConfig, corpus: Corpus, source: PredictionSource, f
         raise DatasetError(f"{where} has {found.incomplete_units}, and no other labels")
     if not found.labelled:
         kinds = ", ".join(kind.replace("_", " ") for kind in KINDS)
-        raise DatasetError(f"{where} has no valid labels of {kinds} in its {found.examples} examples; {LABELS_MISSING}")
+        examples = f" in its {found.examples} examples" if found.examples else ""
+        raise DatasetError(f"{where} has no valid labels of {kinds}{examples}; {LABELS_MISSING}")
     if not found.tallies:
         kinds = ", ".join(kind.replace("_", " ") for kind in found.labelled)
-        hint = "check the folder behind --predictions, or choose another pipeline or model"
+        reads_tables = isinstance(source, TableFolder)
+        if reads_tables and found.missing_pictures:
+            raise DatasetError(f"{where} consists of single pictures, which tables are not matched with; use --model")
+        hint = "check the folder behind --predictions" if reads_tables else "choose another pipeline or model"
         names = ", ".join(dict.fromkeys(name for names in found.unpredicted.values() for name in names[:3]))
-        if isinstance(source, TableFolder) and not source.origin.facts:
+        if reads_tables and not source.origin.facts:
             expected = "a table is named after its recording or the file of it, with .parquet, .csv or .jsonl"
             raise DatasetError(f"{source.folder} has no table of {where} ({names}); {expected}")
         raise DatasetError(

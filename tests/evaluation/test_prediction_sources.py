@@ -165,6 +165,15 @@ def test_a_pipeline_cannot_label_pictures(tmp_path):
         score(config)
 
 
+def test_tables_of_pictures_are_refused_with_the_way_to_score_them(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    Image.new("L", (50, 60)).save(tmp_path / "pictures" / "neutral_1.png")
+    (tmp_path / "tables").mkdir()
+    keys = {"corpus": PICTURES, "root": tmp_path / "pictures", "partition": "dev", "predictions": tmp_path / "tables"}
+    with pytest.raises(DatasetError, match=r"consists of single pictures, .*; use --model"):
+        score(make_config(keys, "a test"))
+
+
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"

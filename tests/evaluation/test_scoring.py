@@ -197,6 +197,8 @@ def test_predictions_without_times_are_smoothed_by_frames(tmp_path):
     assert [v.name for v in report.dimensions["valence"].variants] == ["raw", "smoothed"]
     assert report.dimensions["valence"].variants == timed.dimensions["valence"].variants
     assert not any("not in the post-processing" in note for note in report.notes)
+    titles = [section.title for section in report_sections(report)]
+    assert "Post-processing of valence" in titles and not any("tried" in title for title in titles)
 
 
 def test_recordings_without_times_are_noted_as_not_post_processed(tmp_path):
