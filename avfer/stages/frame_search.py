@@ -121,15 +121,18 @@ def visible_share(boxes: np.ndarray, picture: Callable[[int], Tensor], frames: n
 
 
 def _crop(picture: Tensor, square: np.ndarray, size: int, factor: float) -> Tensor | None:
-    """Return the part of a square that lies in the picture, stretched to the crop; None if that part is too small.
+    """Return the crop of a square, black where it lies outside the picture; None if the part inside is too small.
+
+    The crop keeps its proportions at the border, so that offsets and landmarks found in it are those of the square.
 
     picture: (H, W, 3) uint8, square: (4,) xyxy px, factor: of the brightness -> (1, 3, size, size) uint8.
     """
-    height, width = picture.shape[:2]
-    left, top, right, bottom = (int(v) for v in np.clip(square, 0, [width, height, width, height]))
+    left, top, right, bottom = inside(square, picture).tolist()
     if right - left < MIN_SIDE or bottom - top < MIN_SIDE:
         return None
+    whole = square.astype(np.int64).tolist()
     part = brightened(picture[top:bottom, left:right], factor).permute(2, 0, 1)[None]
+    part = F.pad(part, (left - whole[0], whole[2] - right, top - whole[1], whole[3] - bottom))
     return F.interpolate(part, (size, size), mode="bilinear", antialias=True)
 
 

@@ -109,6 +109,15 @@ def test_landmarks_lie_on_the_eyes_nose_and_mouth() -> None:
     assert np.abs(rows.landmarks[0] - points[0]).max() < 5
 
 
+@pytest.mark.parametrize("side", ["left", "bottom"])
+def test_the_landmarks_of_a_face_that_the_border_cuts_stay_where_they_are(side: str) -> None:
+    whole = tracked(batch([face_at(0)]))
+    left, bottom = int(whole.boxes[0, 0]) + 8, int(whole.boxes[0, 3]) - 8  # 8 of 86 px of the face are cut off
+    part = face_at(0)[:, left:] if side == "left" else face_at(0)[:bottom]
+    found = tracked(batch([np.ascontiguousarray(part)])).landmarks + ([left, 0] if side == "left" else 0)
+    assert np.abs(found - whole.landmarks).max() < 4
+
+
 def test_a_cut_ends_the_track_of_a_face_that_stays_in_place() -> None:
     dark = [255 - no_face()] * 1
     frames = batch([face_at(0)] * 12 + [255 - face_at(0)] * 1 + dark * 2 + [face_at(0)] * 10)
