@@ -168,7 +168,7 @@ def _print_report(report: "LabelReport", as_json: bool) -> None:
 def _print_status(folder: Path, as_json: bool) -> None:
     """Print how far the labelling into a folder is."""
     from avfer.labelling.status import status
-    from avfer.progress import clock
+    from avfer.progress import hours_minutes_seconds
 
     current = status(folder)
     if as_json:
@@ -176,11 +176,12 @@ def _print_status(folder: Path, as_json: bool) -> None:
         return
     corpus, left = current.corpus, current.seconds_left
     print(f"clips    {corpus.clips}: {corpus.done} done, {corpus.failed} failed, {corpus.left} left")
-    print(f"rows     {corpus.rows} in {corpus.bytes / 1e6:.1f} MB, from {clock(corpus.media_seconds)} of media")
+    duration = hours_minutes_seconds(corpus.media_seconds)
+    print(f"rows     {corpus.rows} in {corpus.bytes / 1e6:.1f} MB, from {duration} of media")
     runs = f"{current.running or 'no'} active run{'s' * (current.running > 1)}"
     pace = f"{current.pace.clips * 60:.1f} clips/min recently" if current.pace.clips else "unknown"
     print(f"rate     {pace}; {runs}")
-    print(f"left     {clock(left) if left is not None else 'unknown'}")
+    print(f"left     {hours_minutes_seconds(left) if left is not None else 'unknown'}")
 
 
 def _merge(folder: Path, dataset: Path, as_json: bool) -> None:
