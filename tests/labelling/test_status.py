@@ -14,10 +14,11 @@ from pyarrow.parquet import ParquetWriter
 
 from avfer.errors import ConfigError, OutputError
 from avfer.labelling import merge as merging
-from avfer.labelling.entry import Shard
+from avfer.labelling import status as statuses
+from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.merge import merge
-from avfer.labelling.status import status
-from avfer.labelling.store import locked
+from avfer.labelling.status import CorpusStatus, LabelStatus, Pace, status
+from avfer.labelling.store import ClipState, locked
 from tests.labelling.corpora import labels, write_corpus
 
 
@@ -40,7 +41,34 @@ def test_status_counts_what_is_done_failed_and_left(out):
     assert corpus.rows == sum(len(table) for name, table in labels(out).items() if "new" not in name)
 
 
-def test_time_remaining_follows_from_the_bytes_left_and_the_pace_without_pauses(out, tmp_path):
+def test_totals_add_up_what_the_markers_of_all_clips_say():
+    corpus, clip = CorpusStatus(), Entry("a.mp4", "/a.mp4", 1000, None, "sha256:0")
+    done = {"rows": 9, "bytes": 70, "instants": 8, "frames": 8, "with_face": 2, "duration": 0.5, "seconds": 3.0}
+    done |= {"reasons": {"no_face": 6, "decode_error": 1}, "device": "cpu"}
+    voice = done | {"frames": 0, "with_face": 0, "reasons": {"no_picture": 9}, "device": "cuda:0"}
+    for state, marker in [(ClipState.DONE, done), (ClipState.DONE, done), (ClipState.DONE, voice)]:
+        corpus.count(clip, state, marker)
+    for stage in ("open", "look", "open"):
+        corpus.count(clip, ClipState.FAILED, {"stage": stage})
+    corpus.count(clip, ClipState.LEFT, {})
+    corpus.count(clip, ClipState.COLUMNS, done)
+    found = corpus.as_json()
+    assert [found[name] for name in ("clips", "done", "failed", "left", "bytes_left")] == [8, 3, 3, 2, 2000]
+    assert [found[name] for name in ("rows", "bytes", "instants", "frames", "with_face")] == [27, 210, 24, 16, 4]
+    assert (found["media_seconds"], found["work_seconds"]) == (1.5, 9.0)
+    assert found["reasons"] == {"no_face": 12, "decode_error": 2, "no_picture": 9}
+    assert (found["failures"], found["devices"]) == ({"open": 2, "look": 1}, {"cpu": 2, "cuda:0": 1})
+    assert found["coverage"] == {"done": 0.375, "with_face": 0.25}
+
+
+def test_the_rate_is_in_clips_a_minute_and_without_a_finished_clip_no_time_remaining_is_known():
+    corpus = CorpusStatus(bytes_left=600)
+    found = LabelStatus(corpus, 2, Pace(clips=0.5, bytes=20.0)).as_json()
+    assert (found["running"], found["clips_per_minute"], found["seconds_left"]) == (2, 30.0, 30.0)
+    assert LabelStatus(corpus, 0, Pace()).seconds_left is None
+
+
+def test_time_remaining_follows_from_the_bytes_left_and_the_pace_without_pauses(out, tmp_path, monkeypatch):
     now, done = time.time(), ("a.mp4", "b.mp4", "s/c.mp4", "s/d.mp4", "s/e.mp4")
     finished = (-86400.0, -86399.0, 4.0, 5.0, 8.0)  # two workers: 5 s on the day before, then 8 s without a pause
     for name, seconds in zip(done, finished, strict=True):
@@ -53,6 +81,8 @@ def test_time_remaining_follows_from_the_bytes_left_and_the_pace_without_pauses(
         sum((tmp_path / "corpus" / name).stat().st_size for name in names) for names in (done, ("new1.mp4", "new2.mp4"))
     )
     assert current.seconds_left == pytest.approx(left / (size / 13))
+    monkeypatch.setattr(statuses, "RECENT", 3)  # the clips of the day before do not count
+    assert status(out).pace.clips == pytest.approx(3 / 8)
 
 
 def test_status_opens_no_table(out, monkeypatch):
