@@ -92,6 +92,18 @@ def test_operations_accept_an_empty_recording(operation):
     assert operation.describe()
 
 
+def test_a_chain_states_its_operations_in_order_and_where_they_were_fitted():
+    operations = MedianFilter(1.5), Centring(-0.25), Scaling(1.5, about=0.1), TimeShift(0.4), TimeShift(-2.0)
+    assert Chain(operations, "dev").describe() == (
+        "median filter, window 1.5 s; centring, offset -0.250000; scaling, factor 1.500000, about the mean 0.100000;"
+        " time shift, 0.4 s later; time shift, 2 s earlier (fitted on dev)"
+    )
+    assert Chain((Scaling(2.0), MovingMean(3))).describe() == (
+        "scaling, factor 2.000000, about 0 (AVEC 2018); moving mean, 3 steps on each side"
+    )
+    assert Chain().describe() == "nothing"
+
+
 def test_centring_and_scaling_fit_mean_and_deviation_of_the_target():
     recordings = noisy((0, 1), noise=0)
     fitted = fit_chain(recordings, "train", windows=(), shifts=())
