@@ -89,7 +89,7 @@ def test_a_terminated_run_keeps_finished_clips_and_nothing_half_written(avfer, s
     out = tmp_path / "out"
 
     def terminate() -> None:
-        wait_until(lambda: any("b" in name for name in leftovers(out)))
+        wait_until(lambda: any(name.startswith(".b.") for name in leftovers(out)))
         os.kill(os.getpid(), signal.SIGTERM)
 
     with ThreadPoolExecutor(1) as executor:
@@ -117,7 +117,7 @@ def test_an_interrupted_run_keeps_finished_clips_and_nothing_half_written(steady
         "affect.pause=0.5",
     ]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: any("b" in name for name in leftovers(out)))
+    wait_until(lambda: any(name.startswith(".b.") for name in leftovers(out)))
     run.send_signal(signal.SIGINT)
     output, messages = run.communicate(timeout=20)
     assert run.returncode == 130
