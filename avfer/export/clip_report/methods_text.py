@@ -114,8 +114,7 @@ def methods(metadata: Mapping[str, str], recording: str, still: bool = False) ->
     if steps := [text for stage, text in STAGES.items() if stage in stages]:
         sentence = ", ".join(steps)
         parts.append(f"{sentence[0].upper()}{sentence[1:]}.")
-    cards = embedded_cards(metadata)
-    if cards:
+    if cards := _running_cards(metadata):
         trained = [f"{name} ({card.data})" for name, card in cards.items() if card.data]
         parts.append(f"The networks were trained on: {'; '.join(trained)}.")
     return " ".join([*parts, *caveats(metadata)])
@@ -133,7 +132,7 @@ def bibtex(metadata: Mapping[str, str]) -> str:
     """Return BibTeX entries of avfer and of what the embedded weights of a table were made from."""
     version = f", version = {{{metadata['version']}}}" if metadata.get("version") else ""
     own = f"@software{{avfer,\n  author = {{{{The avfer developers}}}},\n  title = {{avfer}}{version}\n}}"
-    keys = [key for name in embedded_cards(metadata) for key in CITED.get(name, [])]
+    keys = [key for name in _running_cards(metadata) for key in CITED.get(name, [])]
     detectors = {line.options.get("detector", "mtcnn") for line in _stages(metadata) if line.use == "detect_faces"}
     if "mtcnn" in detectors and not has_no_pictures(metadata):
         keys.insert(0, "zhang2016mtcnn")
@@ -149,6 +148,15 @@ def embedded_cards(metadata: Mapping[str, str]) -> dict[str, Card]:
             if card.sha256 == file.sha256:
                 found[card.name] = card
     return found
+
+
+def _running_cards(metadata: Mapping[str, str]) -> dict[str, Card]:
+    """Return the embedded cards of networks that ran: not those that read faces, or sound, of a clip without them."""
+    cards = embedded_cards(metadata)
+    faces = {name for name, card in cards.items() if card.size is not None}
+    sound = {name for name, card in cards.items() if card.size is None and not card.inputs}
+    idle = (faces if has_no_pictures(metadata) else set()) | (sound if is_silent(metadata) else set())
+    return {name: card for name, card in cards.items() if name not in idle}
 
 
 def _stages(metadata: Mapping[str, str]) -> list[StageSpec]:

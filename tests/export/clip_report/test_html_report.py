@@ -241,8 +241,8 @@ def test_values_of_embedded_weights_are_said_to_be_mapped_and_measures_are_not(t
     ("name", "audio", "left_out"),
     [
         ("a.mp4", {"audio_codec": "aac"}, []),
-        ("a.mp4", {"audio": None}, ["During speech", "the sound was described"]),
-        ("a.jpg", {"audio": None}, ["During speech", "the sound was described", "over time"]),
+        ("a.mp4", {"audio": None}, ["During speech", "the sound was described", "voice_lite ("]),
+        ("a.jpg", {"audio": None}, ["During speech", "the sound was described", "voice_lite (", "over time"]),
     ],
 )
 def test_texts_leave_out_speech_without_sound_and_time_on_a_photograph(tmp_path, name, audio, left_out):
@@ -252,9 +252,9 @@ def test_texts_leave_out_speech_without_sound_and_time_on_a_photograph(tmp_path,
     source = Provenance(name, pipeline=pipeline, weights=weights, stream=audio)
     (clip,) = page_data(write(make_track([(0, 1)], 1, source=source).to_table(), tmp_path, name))["clips"]
     texts = " ".join([clip["methods"], *clip["caveats"]])
-    for text in ("During speech", "the sound was described", "over time"):
+    for text in ("During speech", "the sound was described", "voice_lite (", "over time"):
         assert (text in texts) == (text not in left_out)
-    assert "Faces were detected" in texts
+    assert "Faces were detected" in texts and "aver_lite (" in texts
 
 
 def test_texts_on_sound_alone_leave_out_faces(tmp_path):
@@ -266,9 +266,10 @@ def test_texts_on_sound_alone_leave_out_faces(tmp_path):
     track = make_track([(frame, NO_TRACK) for frame in range(3)], 3, pictures=False, source=source)
     (clip,) = page_data(write(with_measures(track), tmp_path, "a.ogg"))["clips"]
     assert clip["caveats"][0].startswith("Valence and arousal are mapped from the voice")
-    for text in ("aces were detected", "Action units are", "votes on the expressions of faces, by"):
+    for text in ("aces were detected", "Action units are", "votes on the expressions of faces, by", "face_lite ("):
         assert text not in " ".join([clip["methods"], *clip["caveats"]])
-    assert "The sound was described in windows over time" in clip["methods"] and "mtcnn" not in clip["bibtex"]
+    assert "The sound was described in windows over time" in clip["methods"] and "voice_lite (" in clip["methods"]
+    assert "mtcnn" not in clip["bibtex"] and "lugaresi" not in clip["bibtex"] and "buhl" in clip["bibtex"]
 
 
 @pytest.mark.parametrize(
