@@ -238,6 +238,16 @@ def test_the_cache_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -
     assert cache_folder() == Path.home() / "models"
 
 
+def test_a_user_without_a_home_folder_has_to_name_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("AVFER_CACHE", raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(WeightsError, match="set AVFER_CACHE to one"):
+        cache_folder()
+
+
 def test_a_web_page_in_place_of_a_download_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AVFER_CACHE", str(tmp_path / "cache"))
     page = tmp_path / "f.pth"

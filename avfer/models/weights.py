@@ -266,8 +266,14 @@ def packaged_files(network: object) -> dict[str, str]:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache: AVFER_CACHE if it is set, else ~/.cache/avfer. It need not exist."""
-    return Path(os.environ.get("AVFER_CACHE") or "~/.cache/avfer").expanduser()
+    """Return the user's cache: AVFER_CACHE if it is set, else ~/.cache/avfer. It need not exist.
+
+    Raises WeightsError for a user without a home folder, as in a container that runs under a bare number.
+    """
+    try:
+        return Path(os.environ.get("AVFER_CACHE") or "~/.cache/avfer").expanduser()
+    except RuntimeError as error:
+        raise WeightsError(f"there is no folder for the cache: {error}; set AVFER_CACHE to one") from error
 
 
 def _download(url: str) -> Path:

@@ -131,6 +131,21 @@ def test_a_missing_package_for_a_store_is_an_error_with_the_line_that_installs_i
         info(url)
 
 
+def test_an_address_that_does_not_answer_is_an_error_with_the_reason(monkeypatch):
+    import fsspec
+
+    from avfer.remote import info
+
+    url = "https://host/a.mp4"
+
+    def offline(*_: object, **__: object) -> None:
+        raise FileNotFoundError(url) from OSError("Cannot connect to host")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", offline)
+    with pytest.raises(ConfigError, match=r"a\.mp4 cannot be read: Cannot connect to host; check the address"):
+        info(url)
+
+
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
     """Start a server that sends good.mp4 at once and stops in the middle of slow.mp4; yield its address."""
