@@ -22,7 +22,7 @@ import sys
 import time
 import warnings
 from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -224,8 +224,9 @@ def active_locks(folder: Path) -> list[Path]:
 
 
 def _is_locked(path: Path) -> bool:
-    with path.open() as file:  # may belong to another user and be read-only
+    with path.open() as file, suppress(OSError):  # may belong to another user and be read-only
         return not _try_lock(file, shared=True)
+    return False  # the file system has no locks, of which `locked` has warned
 
 
 def _read_owner(file: IO[str]) -> Marker:
@@ -250,14 +251,19 @@ def _in_use(owner: Marker, folder: Path, how: str = "") -> ConfigError:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Lock a file, return False if another run has locked it.
+    """Lock a file, return False if another run has locked it. Warn if its file system has no locks.
 
     It is tried for a second, because `active_locks` of another process may hold the lock for a moment.
     """
-    for _ in range(LOCK_TRIES):
-        if _try_lock(file):
-            return True
-        time.sleep(LOCK_PAUSE)
+    try:
+        for _ in range(LOCK_TRIES):
+            if _try_lock(file):
+                return True
+            time.sleep(LOCK_PAUSE)
+    except OSError as error:  # some network file systems have no locks
+        problem = f"{file.name} cannot be locked ({error.strerror})"
+        warnings.warn(f"{problem}: start no second run of these clips", AvferWarning, stacklevel=2)
+        return True
     return False
 
 
@@ -279,6 +285,4 @@ else:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        except OSError as error:  # some network file systems have no locks
-            warnings.warn(f"{file.name} cannot be locked ({error.strerror}): start no second run", AvferWarning, 2)
         return True

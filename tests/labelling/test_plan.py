@@ -1,5 +1,6 @@
 """Plans: which files are read again, locks, and the memory and time that large corpora take."""
 
+import errno
 import os
 import resource
 import shutil
@@ -12,7 +13,7 @@ from typing import IO, Any
 
 import pytest
 
-from avfer.errors import ConfigError, OutputError
+from avfer.errors import AvferWarning, ConfigError, OutputError
 from avfer.inputs import InputFile, find_inputs
 from avfer.labelling import plan as planning
 from avfer.labelling.entry import Shard
@@ -150,6 +151,19 @@ def test_active_runs_are_found_in_a_folder_without_write_permission(tmp_path, mo
     with locked(tmp_path, Shard()):
         monkeypatch.setattr(Path, "open", read_only)
         assert len(active_locks(tmp_path)) == 1
+
+
+def test_a_file_system_without_locks_is_warned_of_once(tmp_path, monkeypatch):
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    for index in (2, 3, 4):  # of other tasks of an array
+        (tmp_path / f"{Shard(index, 4)}.lock").touch()
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    message = r"1-of-4\.lock cannot be locked \(No locks available\)"
+    with pytest.warns(AvferWarning, match=message) as issued, locked(tmp_path, Shard(1, 4)):
+        assert active_locks(tmp_path) == []
+    assert len(issued) == 1
 
 
 PLAN_MANY = """
