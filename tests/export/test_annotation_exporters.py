@@ -38,6 +38,29 @@ def test_elan_reads_the_segments_as_tiers(tmp_path, table):
     ]
 
 
+# Attributes that the schema of EAF 3.0 requires.
+REQUIRED = {
+    "ANNOTATION_DOCUMENT": {"AUTHOR", "DATE", "VERSION"},
+    "MEDIA_DESCRIPTOR": {"MEDIA_URL", "MIME_TYPE"},
+    "LINKED_FILE_DESCRIPTOR": {"LINK_URL", "MIME_TYPE"},
+    "TIER": {"TIER_ID", "LINGUISTIC_TYPE_REF"},
+    "LINGUISTIC_TYPE": {"LINGUISTIC_TYPE_ID"},
+}
+
+
+def test_an_elan_document_has_all_that_its_schema_requires(tmp_path):
+    root = ET.parse(write("elan", TWO, tmp_path)).getroot()
+    for tag, attributes in REQUIRED.items():
+        elements = list(root.iter(tag))
+        assert elements and all(attributes <= set(element.keys()) for element in elements), tag
+    (kind,) = root.iter("LINGUISTIC_TYPE")
+    assert {tier.get("LINGUISTIC_TYPE_REF") for tier in root.iter("TIER")} == {kind.get("LINGUISTIC_TYPE_ID")}
+    assert kind.get("TIME_ALIGNABLE") == "true" and root.find("HEADER").get("TIME_UNITS") == "milliseconds"
+    source = ET.parse(tmp_path / "talk_tsconf.xml").find("tracksource")
+    assert source.find("property[@key='provider']").get("value").endswith("CSVServiceProvider")
+    assert source.get("time-column") == "0"
+
+
 @every_table
 def test_elan_links_the_series_of_each_person(tmp_path, table):
     write("elan", table, tmp_path)
