@@ -85,6 +85,9 @@ def evaluate(
 def _evaluate(path: str | None, changes: dict[str, Any], overwrite: bool, quiet: bool, as_json: bool) -> None:
     from avfer.evaluation.evaluation_config import check_names, make_config, read_config
 
+    missing = [f"--{name}" for name in ("corpus", "root", "partition") if path is None and name not in changes]
+    if missing:
+        raise ConfigError(f"missing {', '.join(missing)}, or a CONFIG; see avfer evaluate --help")
     config = make_config(_nest(changes), "avfer evaluate") if path is None else read_config(path, _nest(changes))
     check_names(config)
 

@@ -67,6 +67,7 @@ WRONG = {  # command -> message
     "evaluate recola --root {folder} --pipeline avr": "unknown pipeline 'avr'; did you mean 'aver'?",
     "evaluate recola --root {folder} --model dn": "unknown model 'dn'; did you mean 'dan'?",
     "evaluate --corpus reola --root {folder} --partition dev --pipeline aver": "unknown corpus 'reola'; did you mean",
+    "evaluate --root {folder}": "missing --corpus, --partition, or a CONFIG; see avfer evaluate --help",
     "train my_lables": "unknown recipe 'my_lables'; did you mean 'my_labels'?",
     "models show aver_lte": "unknown model 'aver_lte'; did you mean 'aver_lite'?",
     "pipelines show avr": "unknown pipeline 'avr'; did you mean 'aver'?",

@@ -62,7 +62,7 @@ def test_an_existing_report_is_replaced(avfer, tables, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "corpus: must be given; add it to the configuration (avfer evaluate)"),
+        ([], "missing --corpus, --root, --partition, or a CONFIG; see avfer evaluate --help"),
         (["absent.yaml"], "no evaluation at absent.yaml"),
         (["{config}", "--partition", "validation"], "partition: must be 'train', 'dev' or 'test', got 'validation'"),
         (["{config}", "--pipeline", "aver", "--model", "aver_lite"], "not pipeline and model"),
