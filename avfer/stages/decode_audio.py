@@ -19,6 +19,8 @@ from avfer.stage import ReadsSound
 from avfer.stages.decode import Time, parse_part
 from avfer.types import AudioBatch, Clip, Gaps, Span
 
+ROUNDING = 1e-6  # samples, by which the place of a time in the sound may be wrong
+
 
 @dataclass
 class AudioState:
@@ -100,7 +102,7 @@ class DecodeAudio:
         ready = max(0, min(ready, limit - state.count))
         first, time = state.count, state.time(state.count, self.sample_rate)
         samples = state.take(ready)
-        over = stop < math.inf and state.time(state.count, self.sample_rate) >= stop
+        over = self._is_over(state)
         last = over or (state.end is not None and state.count == state.read)
         clip_stop = stop if over else state.end.clip_stop if state.end else None
         batch = AudioBatch(
@@ -121,8 +123,7 @@ class DecodeAudio:
         state.pass_skips()
         if state.end is not None and state.count == state.read:
             return math.inf
-        time = state.time(state.count, self.sample_rate)
-        return math.inf if time >= self._part[1] else max(time, self._part[0])
+        return math.inf if self._is_over(state) else max(state.time(state.count, self.sample_rate), self._part[0])
 
     def _open(self, clip: Clip) -> Iterator[Sound | Skip | End]:
         if clip.arrays is not None and clip.sound is None:
@@ -131,9 +132,14 @@ class DecodeAudio:
             return iter([End(0.0)])
         return read_sound(probe(clip.sound or clip.path), self.sample_rate, self.channel)
 
+    def _is_over(self, state: AudioState) -> bool:
+        """Return whether no sample before `stop_at` is left; the same rounding as in `step` decides."""
+        return self._part[1] < math.inf and self._samples_before(state, self._part[1]) <= 0
+
     def _samples_before(self, state: AudioState, stop: float) -> int:
         """Return the number of samples from `count` to a time in seconds, if no silence is left out between."""
-        return int(np.ceil((stop - state.begin - state.skipped) * self.sample_rate)) - state.count
+        exact = (stop - state.begin - state.skipped) * self.sample_rate
+        return math.ceil(exact - ROUNDING) - state.count
 
     def _read(self, state: AudioState, source: Iterator[Sound | Skip | End], stop: float) -> None:
         """Read until the samples before `stop` seconds are there or the sound ends; drop those before `start_at`."""

@@ -14,6 +14,7 @@ from avfer.media import probe
 from avfer.pipeline import load
 from avfer.readers.pyav import AvPicture, decode_all
 from avfer.readers.seek import find_key_frame, pictures
+from avfer.readers.sound import End, Sound
 from avfer.rows import concat_clocks
 from avfer.stages.decode import DecodeVideo
 from avfer.stages.decode_audio import DecodeAudio
@@ -165,6 +166,16 @@ def test_the_sound_is_cut_out_of_the_sound_of_the_whole_clip(
     assert start == pytest.approx(0.5, abs=1 / RATE) and start >= 0.5
     assert len(found) == pytest.approx(0.75 * RATE, abs=1)
     assert last.clip_stop == 1.25
+
+
+def test_a_part_of_the_sound_ends_wherever_the_sound_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    for begin in range(-999, 1):  # ms; for 135 of them, the sample at stop_at is just before it as a float
+        sound = [Sound(np.zeros(2 * RATE, np.float32), begin / 1000), End(2.0)]
+        monkeypatch.setattr(DecodeAudio, "_open", lambda *_, sound=sound: iter(sound))
+        stage = DecodeAudio(stop_at=1.0)
+        state, part = stage.step(stage.start(), Span(Clip(DEMO), 0.0, 1.5))
+        assert part.last and part.clip_stop == 1.0 and stage.next_time(state) == np.inf, begin
+        assert part.samples.shape[1] == RATE - begin * RATE // 1000
 
 
 def test_rows_of_a_part_have_the_frame_numbers_and_times_of_the_clip(tmp_path: Path) -> None:
