@@ -159,10 +159,14 @@ def clip_settings(
 
 
 def _parse_baseline(text: str) -> str | list[float]:
-    """Return "low" (or any text without a comma) or the seconds of a baseline. Raises ConfigError for other times."""
+    """Return "low", or start and stop of a baseline in seconds. Raises ConfigError for any other text."""
     from avfer.option_types import parse_seconds
 
-    return [parse_seconds(part, "--baseline") for part in text.split(",")] if "," in text else text
+    if text == "low":
+        return text
+    if text.count(",") != 1:
+        raise ConfigError(f"--baseline: must be low, or start and stop in seconds such as 0,2, got '{text}'")
+    return [parse_seconds(part, "--baseline") for part in text.split(",")]
 
 
 def _parse_region(text: str) -> list[float]:

@@ -46,6 +46,8 @@ def test_a_start_at_0_is_set_too():
         ({"fps": 0.0}, r"--fps: must be in \(0, 1000\] Hz, got 0"),
         ({"fps": 1000.5}, r"--fps: must be in \(0, 1000\] Hz, got 1000.5"),
         ({"region": "0,0,1"}, "--region"),
+        ({"baseline": "2"}, "--baseline: must be low, or start and stop in seconds such as 0,2, got '2'"),
+        ({"baseline": "0,1,2"}, "--baseline: must be low, or start and stop in seconds such as 0,2, got '0,1,2'"),
         ({"baseline": "1,x"}, "--baseline: must be seconds >= 0 or hh:mm:ss, got 'x'"),
     ],
 )

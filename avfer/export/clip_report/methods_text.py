@@ -1,9 +1,11 @@
 """The texts of a report that a paper needs: what is measured, methods, licences and BibTeX."""
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from avfer.baseline import LOW_QUANTILE, METADATA_KEY
 from avfer.errors import ConfigError, WeightsError
 from avfer.export.weight_facts import has_no_pictures, is_silent, mapped_note, weight_files
 from avfer.models.card import Card
@@ -117,7 +119,18 @@ def methods(metadata: Mapping[str, str], recording: str, still: bool = False) ->
     if cards := _running_cards(metadata):
         trained = [f"{name} ({card.data})" for name, card in cards.items() if card.data]
         parts.append(f"The networks were trained on: {'; '.join(trained)}.")
-    return " ".join([*parts, *caveats(metadata)])
+    return " ".join([*parts, *_baseline(metadata), *caveats(metadata)])
+
+
+def _baseline(metadata: Mapping[str, str]) -> list[str]:
+    """Return how corrected action units were computed; nothing if the table has none or does not state it."""
+    with suppress(KeyError, TypeError, ValueError):  # the metadata may be of another program
+        method = json.loads(metadata[METADATA_KEY])
+        resting = f"the {LOW_QUANTILE:g} quantile of the person's values in the clip"
+        if method["method"] == "seconds":
+            resting = f"the median of the person's values from {method['start_s']:g} to {method['stop_s']:g} s"
+        return [f"Corrected action units are those above a resting value: {resting} was subtracted."]
+    return []
 
 
 def _pipeline(metadata: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from avfer.configurations import find_configuration
 from avfer.errors import ConfigError
 from avfer.export.clip_report import html_report
 from avfer.export.clip_report.html_report import CodingAgreement, HtmlReport
+from avfer.export.clip_report.methods_text import methods
 from avfer.export.person_statistics import summarize_people
 from avfer.models.card_files import builtin_card
 from avfer.provenance import Provenance
@@ -321,3 +322,15 @@ def test_agreement_is_part_of_the_data(tmp_path):
     HtmlReport().write_tables([(TWO_PEOPLE.to_table(), Path("a.mp4"))], tmp_path / "a.html", agreement)
     found = page_data((tmp_path / "a.html").read_text())["agreement"]
     assert found["rows"] == [["valence", "0.5"]] and found["notes"] == ["one clip"]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "text"),
+    [
+        (Baseline(), "the 0.1 quantile of the person's values in the clip was subtracted"),
+        (Baseline((0.0, 2.5)), "the median of the person's values from 0 to 2.5 s was subtracted"),
+    ],
+)
+def test_methods_state_how_resting_values_were_subtracted(baseline, text):
+    assert text in methods({"au_baseline": baseline.as_metadata()}, "recording")
+    assert "subtracted" not in methods({}, "recording") and "subtracted" not in methods({"au_baseline": "?"}, "")
