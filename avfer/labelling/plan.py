@@ -102,7 +102,7 @@ def _opened(path: Path) -> Generator[ParquetFile]:
             yield file
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
-        raise OutputError(f"{path} cannot be read: {reason}; run avfer label again, which writes it anew") from error
+        raise OutputError(f"{path} cannot be read: {reason}; run avfer label again, which rewrites it") from error
 
 
 def _with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
@@ -116,7 +116,7 @@ def _with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
 def _known_hashes(store: Store) -> KnownHashes:
     """Return the hashes in earlier plans; the plan of this shard takes precedence over manifest.parquet.
 
-    A damaged plan is left out: this run writes it anew.
+    A damaged plan is left out: this run rewrites it.
     """
     known: KnownHashes = {}
     for path in (store.manifest, store.plan):

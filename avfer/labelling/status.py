@@ -167,7 +167,7 @@ def clip_states(
 def _planned_batches(store: Store) -> Iterator[tuple[pa.Table, list[Entry]]]:
     """Yield the rows of all plans, then those of the earlier manifest.parquet whose shards have no plan yet.
 
-    A damaged manifest.parquet is left out: it is written anew.
+    A damaged manifest.parquet is left out: it is rewritten.
     """
     plans, schema = store.plans, read_schema(store.plan)
     yield from read_batches(plans, schema)

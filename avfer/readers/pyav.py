@@ -57,7 +57,7 @@ class Picture(Protocol):
 
 
 class FrameMemory:
-    """Memory of decoded frames, which is used again once no tensor needs it: to map it anew costs more than a copy."""
+    """Memory of decoded frames, which is used again once no tensor needs it: to map it again costs more than a copy."""
 
     def __init__(self) -> None:
         self._free: list[np.ndarray] = []  # blocks, flat uint8

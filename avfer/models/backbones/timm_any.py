@@ -44,7 +44,7 @@ class TimmAny(FaceNetwork):
             name=f"timm:{cls.network}",
             task="expression" if num_classes else "features",
             description=f"{cls.network.partition('.')[0]} of timm{tag}, for transfer: files of timm's own weights are"
-            " read, and their classifier is left out unless it was trained anew. num_classes adds a linear layer.",
+            " read, and their classifier is left out unless it was trained again. num_classes adds a linear layer.",
             options={"num_classes": num_classes} if num_classes else {},
             features=width,
             size=config.input_size[-1],
