@@ -16,12 +16,7 @@ def choose_device(device: str | torch.device) -> torch.device:
 
     Raises ConfigError if the name is unknown or this machine lacks the device.
     """
-    name = str(device)
-    count = {
-        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        "mps": int(torch.backends.mps.is_available()),
-        "cpu": 1,
-    }
+    name, count = str(device), _device_counts()
     if name == "auto":
         return torch.device(next(kind for kind, number in count.items() if number))
     check_device(name)
@@ -31,6 +26,22 @@ def choose_device(device: str | torch.device) -> torch.device:
     known = " and ".join(f"'{kind}:{i}'" for i in range(count[kind]))
     advice = f"it has {known}" if count[kind] else "'auto' takes the best available one"
     raise ConfigError(f"this machine has no device '{name}'; {advice}")
+
+
+def check_processes(kind: str, processes: int) -> None:
+    """Raise ConfigError if this machine has fewer GPUs than processes that need one each.
+
+    kind: "cuda", "mps" or "cpu", which any number of processes share.
+    """
+    found = _device_counts()[kind]
+    if kind != "cpu" and processes > found:
+        raise ConfigError(f"devices: must be <= {found}, the number of GPUs of this machine, got {processes}")
+
+
+def _device_counts() -> dict[str, int]:
+    """Return the number of devices of each kind, the preferred kind first."""
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return {"cuda": cuda, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
 
 
 def device_failed(error: Exception) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from avfer.devices import choose_device, device_failed
+from avfer.devices import check_processes, choose_device, device_failed
 from avfer.errors import ConfigError, OutputError
 
 
@@ -35,6 +35,14 @@ def test_only_a_gpu_that_exists_is_chosen() -> None:
     assert [str(choose_device(name)) for name in ("auto", "cuda", "cuda:1")] == ["cuda", "cuda", "cuda:1"]
     with pytest.raises(ConfigError, match="no device 'cuda:3'; it has 'cuda:0' and 'cuda:1'"):
         choose_device("cuda:3")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_each_process_needs_a_gpu_of_its_own() -> None:
+    check_processes("cuda", 2)
+    check_processes("cpu", 4)
+    with pytest.raises(ConfigError, match="devices: must be <= 2, the number of GPUs of this machine, got 4"):
+        check_processes("cuda", 4)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from lightning_fabric.plugins.precision.amp import MixedPrecision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from avfer.devices import choose_device
+from avfer.devices import check_processes, choose_device
 from avfer.errors import AvferWarning, rebuild_error
 from avfer.progress import ReportProgress
 from avfer.training.engine.checkpoint import Position
@@ -32,9 +32,11 @@ def launch(task: Task, config: TrainConfig, progress: ReportProgress) -> Positio
     """Train a task on `config.devices` processes; return the position at the end.
 
     With several processes, the first one prints one line for each epoch, and `progress` is not called. An error in
-    one of several processes is raised here as the error of a single process would be.
+    one of several processes is raised here as the error of a single process would be. Raises ConfigError for more
+    processes than GPUs.
     """
     device = choose_device(config.device)
+    check_processes(device.type, config.devices)
     is_distributed = config.devices > 1
     with _framework_silenced():
         plugins: list[Any] = []
