@@ -131,7 +131,7 @@ DONE, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
 
 
 class Stopped(BaseException):
-    """Ctrl-C or SIGTERM. The message says which results are kept."""
+    """Ctrl-C, SIGTERM or SIGHUP. The message says which results are kept."""
 
     def __str__(self) -> str:
         return super().__str__() or "finished clips are kept"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from avfer.cli import main
+from avfer.cli import STOP_SIGNALS, main
 from avfer.labelling import label_corpus
 from avfer.labelling.recipe import LoadRecipe, Recipe
 from avfer.pipeline_config import PipelineSpec
@@ -92,7 +92,7 @@ class Result:
 @pytest.fixture
 def avfer(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Result]]:
     """`avfer("models", "list")` runs the command line and returns its exit code and output."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
     def call(*arguments: str | Path) -> Result:
         with pytest.raises(SystemExit) as exited:

@@ -46,6 +46,8 @@ from avfer.errors import (
 
 # A path that no file can have, or that may not be opened, wherever it was named.
 REFUSED_PATHS = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR}
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = INTERRUPTS if sys.platform == "win32" else (*INTERRUPTS, signal.SIGHUP)  # the terminal was closed
 app = command_group(
     "Continuous affect from video with sound: valence, arousal, expressions and action units.",
     example="avfer run aver --input clip.mp4 --report",
@@ -105,8 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     arguments: without the name of the program; None: those of this process.
     """
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
+    for number in STOP_SIGNALS:
+        if number in INTERRUPTS or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, _stop)
     warnings.showwarning = _warn
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -176,7 +179,7 @@ def _leave_interrupted(stopped: Stopped) -> NoReturn:
     A second interrupt ends the wait for the threads of a pipeline. A thread that still computes would abort the process
     while Python ends, so the process ends without that.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if not any(thread.name.startswith("avfer-") for thread in threading.enumerate()):
         _leave(f"interrupted; {stopped}", INTERRUPTED)

@@ -84,13 +84,14 @@ def test_avfer_debug_prints_the_traceback(avfer, steady, clip, tmp_path, monkeyp
     assert "Traceback" in result.err and "steady_stage.py" in result.err
 
 
-def test_a_terminated_run_keeps_finished_clips_and_nothing_half_written(avfer, steady, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_run_keeps_finished_clips_and_nothing_half_written(avfer, steady, tmp_path, number):
     clips = [write_clip(tmp_path / name, stripes(count)) for name, count in (("a.mp4", 2), ("b.mp4", 50))]
     out = tmp_path / "out"
 
     def terminate() -> None:
         wait_until(lambda: any(name.startswith(".b.") for name in leftovers(out)))
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
 
     with ThreadPoolExecutor(1) as executor:
         sent = executor.submit(terminate)
@@ -98,6 +99,15 @@ def test_a_terminated_run_keeps_finished_clips_and_nothing_half_written(avfer, s
     assert sent.result() is None and result.code == 130
     assert "interrupted" in result.err and "Traceback" not in result.err
     assert result.paths == list(out.iterdir()) == [out / "a.parquet"]
+
+
+def test_a_run_that_ignores_the_end_of_its_terminal_goes_on_ignoring_it(avfer):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        avfer("--version")
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_interrupted_run_keeps_finished_clips_and_nothing_half_written(steady, tmp_path):
