@@ -1,6 +1,7 @@
 """Faces on the frames between two key frames: interpolated, refined on every frame, searched for where that fails."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from avfer.signal.cuts import thumbnail
-from avfer.signal.geometry import drop_duplicates, match_boxes
+from avfer.signal.geometry import best_pairs, drop_duplicates, match_boxes
 from avfer.stages.frame_search import MIN_OVERLAP, Faces, SearchableFrames, inside, refine, visible_share
 
 SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
@@ -16,6 +17,9 @@ RETRIES = (0.85, 1.15)  # sizes of a box, relative to the expected one, from whi
 MAX_COVER = 0.6  # share of the smaller of two boxes that the other may cover
 MIN_VISIBLE = 0.5  # share of a box inside the picture; faces of which less is inside are dropped
 NEW_CHANGE = 40.0  # grey levels; blocks that differ by more from the first and the last frame may show another face
+MAX_GROWTH = 1.5  # ratio of the sides of a face that moved between two key frames
+MAX_SPEED = 1.0  # sides of a face that it moves from one frame to the next
+IMPOSSIBLE = -1e6  # value of a pair that cannot be the same face
 BLOCK = 4  # px of the thumbnail along each side of a block, some 40 px of a frame at 720p
 SURROUNDINGS = 0.35  # sides of a box around it that may change as well, such as hair
 PART_MARGIN = 0.25  # shorter sides of the frame that are searched around such blocks, at least
@@ -45,7 +49,7 @@ class KeyFrameInterval:
         The interval is split in the middle if a face with at least SURE_SCORE was found on one key frame only and its
         neighbour inside the interval shows the face as well, or if a face of both key frames is lost between them.
         """
-        link = _Link.between(before, after)
+        link = self._link_moved(_Link.between(before, after), start, stop)
         can_split = stop - start > 1 and self.max_searches > 0
         if can_split and self._is_surprising(link.gone, start, link.new, stop):
             return self._split(start, before, stop, after)
@@ -53,6 +57,22 @@ class KeyFrameInterval:
         if lost and can_split:
             return self._split(start, before, stop, after)
         return faces
+
+    def _link_moved(self, link: "_Link", start: int, stop: int) -> "_Link":
+        """Link the faces of either key frame alone that moved between them too far to overlap, such as by a pan.
+
+        Two such faces are one if both neighbours of the key frames show it on the straight way between its boxes.
+        """
+        if stop - start == 1:
+            return link
+        pairs = _moved_pairs(link.gone, link.new, stop - start)
+        return link.join([pair for pair in pairs if self._is_on_way(link, pair, start, stop)])
+
+    def _is_on_way(self, link: "_Link", pair: tuple[int, int], start: int, stop: int) -> bool:
+        """Return whether a search finds a face on both neighbours of the key frames, between two boxes of `link`."""
+        first, last, share = link.gone.boxes[pair[0]], link.new.boxes[pair[1]], 1 / (stop - start)
+        expected = {start + 1: first + share * (last - first), stop - 1: last + share * (first - last)}
+        return all(self.frames.search_near(frame, box[None]) is not None for frame, box in expected.items())
 
     def _is_surprising(self, gone: Faces, start: int, new: Faces, stop: int) -> bool:
         """Return whether the neighbour of a key frame shows a face with SURE_SCORE that this key frame alone has.
@@ -188,6 +208,19 @@ def _changed_part(picture: Tensor, ends: tuple[np.ndarray, np.ndarray], known: n
     return inside(np.concatenate([first - grown, last + grown]), picture)
 
 
+def _moved_pairs(gone: Faces, new: Faces, steps: int) -> list[tuple[int, int]]:
+    """Return the rows of faces that may be the same one, moved: of similar size and not too far apart.
+
+    gone, new: N and M faces of two frames that are `steps` frames apart -> at most min(N, M) pairs.
+    """
+    sides = [np.maximum((faces.boxes[:, 2:] - faces.boxes[:, :2]).max(1, initial=0), 1) for faces in (gone, new)]
+    middles = [(faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 for faces in (gone, new)]
+    distance = np.linalg.norm(middles[0][:, None] - middles[1], axis=2) / sides[0][:, None]  # in sides of the face
+    growth = np.abs(np.log(sides[0][:, None] / sides[1]))
+    possible = (growth <= math.log(MAX_GROWTH)) & (distance <= MAX_SPEED * steps)
+    return [(i, j) for i, j in best_pairs(np.where(possible, -distance, IMPOSSIBLE)) if possible[i, j]]
+
+
 @dataclass(frozen=True)
 class _Link:
     """The faces of two key frames: those on both, row by row, and those on one of them only."""
@@ -205,6 +238,16 @@ class _Link:
         gone = [i for i in range(len(before.boxes)) if i not in first]
         new = [j for j in range(len(after.boxes)) if j not in second]
         return cls(before.select(first), after.select(second), before.select(gone), after.select(new))
+
+    def join(self, pairs: Sequence[tuple[int, int]]) -> "_Link":
+        """Return the link in which each pair of faces, a row of `gone` and one of `new`, is on both key frames."""
+        gone, new = [i for i, _ in pairs], [j for _, j in pairs]
+        return _Link(
+            self.before.extend(self.gone.select(gone)),
+            self.after.extend(self.new.select(new)),
+            self.gone.select(~np.isin(np.arange(len(self.gone.boxes)), gone)),
+            self.new.select(~np.isin(np.arange(len(self.new.boxes)), new)),
+        )
 
     def paths(self, start: int, stop: int) -> list[_Path]:
         """Return the expected paths of all faces from the frame of the first key frame to that of the second.

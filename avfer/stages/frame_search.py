@@ -29,6 +29,11 @@ class Faces:
         """Return some of the faces.   rows: indices, or (N,) bool"""
         return Faces(self.boxes[rows], self.scores[rows], self.landmarks[rows])
 
+    def extend(self, other: "Faces") -> "Faces":
+        """Return these faces and then those of another struct."""
+        pairs = ((self.boxes, other.boxes), (self.scores, other.scores), (self.landmarks, other.landmarks))
+        return Faces(*(np.concatenate(pair) for pair in pairs))
+
 
 def unrefined(boxes: np.ndarray, scores: np.ndarray) -> Faces:
     """Return the result of a search, whose faces have no landmarks yet.

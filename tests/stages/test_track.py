@@ -17,6 +17,7 @@ from avfer.stages.track import TrackFaces, TrackingState
 from avfer.types import FaceTracks, FrameBatch
 from tests.laws import clock, feed, part
 from tests.pictures import astronaut, batch, face_at, no_face
+from tests.toy_detector import SQUARE, Squares
 
 CPU = torch.device("cpu")
 POINTS = np.array([[15.0, 18], [25, 18], [20, 24], [16, 30], [24, 30]], np.float32)
@@ -204,6 +205,32 @@ def test_a_lost_face_is_refined_again_from_a_smaller_and_a_larger_box(monkeypatc
     faces = KeyFrameInterval(clip, min_score=0.6, max_searches=0).fill(0, _faces(0.9), 4, _faces(0.9))
     assert [found.scores.tolist() for found in faces] == [[pytest.approx(0.95)]] * 4
     np.testing.assert_allclose(faces[2].boxes, [[8.5, 8.2, 31.5, 35.8]], atol=1e-4)  # 1.15 times as large
+
+
+def squares(places: list[tuple[int, int]]) -> FrameBatch:
+    """Return one frame for each place (x, y), with a red square of 40 px there, which the toy detector finds."""
+    pixels = np.full((len(places), 120, 480, 3), 60, np.uint8)
+    for frame, (x, y) in zip(pixels, places, strict=True):
+        frame[y : y + 40, x : x + 40] = SQUARE
+    return FrameBatch(clock(len(places)), torch.from_numpy(pixels))
+
+
+def between_ends(places: list[tuple[int, int]], max_searches: int = 0) -> list[list[float]]:
+    """Return the left sides of the boxes on each frame but the last, found between the first and the last frame."""
+    clip = SearchableFrames(FrameBuffer().add(squares(places)).picture, Squares(), 20, 0.8)  # pyright: ignore
+    last = len(places) - 1
+    interval = KeyFrameInterval(clip, min_score=0.6, max_searches=max_searches)
+    return [found.boxes[:, 0].tolist() for found in interval.fill(0, clip.search(0), last, clip.search(last))]
+
+
+def test_a_face_that_moves_further_than_its_size_between_key_frames_is_found_without_a_search() -> None:
+    places = [(20 + 30 * i, 20 + 3 * i) for i in range(11)]
+    assert between_ends(places) == [[pytest.approx(x, abs=1)] for x, _ in places[:-1]]
+
+
+def test_two_faces_that_come_and_go_at_a_cut_are_not_one_that_moves() -> None:
+    places = [(20, 20)] * 5 + [(400, 60)] * 6
+    assert between_ends(places) == [[20]] * 5 + [[400]] * 5
 
 
 def count_searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
