@@ -88,6 +88,7 @@ def test_avfer_debug_prints_the_traceback(avfer, steady, clip, tmp_path, monkeyp
 def test_a_terminated_run_keeps_finished_clips_and_nothing_half_written(avfer, steady, tmp_path, number):
     clips = [write_clip(tmp_path / name, stripes(count)) for name, count in (("a.mp4", 2), ("b.mp4", 50))]
     out = tmp_path / "out"
+    signal.signal(number, signal.SIG_DFL)  # the tests may run below nohup
 
     def terminate() -> None:
         wait_until(lambda: any(name.startswith(".b.") for name in leftovers(out)))
