@@ -46,12 +46,15 @@ class KeyFrameInterval:
     def fill(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
         """Return the faces of each frame from `start` to `stop` (half-open), given those found on both of these.
 
-        The interval is split in the middle if a face with at least SURE_SCORE was found on one key frame only and its
-        neighbour inside the interval shows the face as well, or if a face of both key frames is lost between them.
+        The interval is split in the middle if a face seems to move far between them, if a face with at least SURE_SCORE
+        was found on one key frame only and its neighbour inside the interval shows the face as well, or if a face of
+        both key frames is lost between them.
         """
-        link = self._link_moved(_Link.between(before, after), start, stop)
+        overlapping = _Link.between(before, after)
+        link = self._link_moved(overlapping, start, stop)
         can_split = stop - start > 1 and self.max_searches > 0
-        if can_split and self._is_surprising(link.gone, start, link.new, stop):
+        has_moved = len(link.before.boxes) > len(overlapping.before.boxes)
+        if can_split and (has_moved or self._is_surprising(link.gone, start, link.new, stop)):
             return self._split(start, before, stop, after)
         faces, lost = self._refine(link.paths(start, stop), start, stop)
         if lost and can_split:
