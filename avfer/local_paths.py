@@ -50,6 +50,12 @@ def is_file(path: "Path | os.DirEntry[str]") -> bool:
         return False
 
 
+def nearest_existing(path: Path) -> Path:
+    """Return the path itself if it exists, else the nearest folder above it that does: there it would be created."""
+    above = (path.absolute(), *path.absolute().parents)
+    return next(place for place in above if os.path.exists(place))  # noqa: PTH110  (a folder may not be opened)
+
+
 def _expand_and_check(path: Path) -> Path:
     try:
         return local_path(path)

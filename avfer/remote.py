@@ -147,9 +147,7 @@ def fetch_clip(url: str, folder: Path) -> Path:
     except Exception as error:  # each store has error classes of its own
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise output_error(folder, error) from error
-        shown = error.__cause__ if error.__cause__ and str(error) == url else error  # of a failed request: its reason
-        reason = " ".join(str(shown).split()) or type(shown).__name__
-        raise FetchError(f"'{url}' cannot be copied: {reason}") from error
+        raise FetchError(f"'{url}' cannot be copied: {_reason(error, url)}") from error
 
 
 @contextmanager
@@ -210,6 +208,12 @@ def _store(url: str) -> Generator[tuple[Any, str]]:
             raise ConfigError(f"input from {scheme}:// needs a package that is not installed: {error}") from error
         raise MissingExtra(f"input from {scheme}://", *EXTRAS[scheme]) from error
     except Exception as error:  # each store has error classes of its own
-        shown = error.__cause__ if error.__cause__ and str(error) == url else error  # of a failed request: its reason
-        reason = " ".join(str(shown).split()) or type(shown).__name__
-        raise ConfigError(f"{url} cannot be read: {reason}; check the address and your access rights") from error
+        raise ConfigError(
+            f"{url} cannot be read: {_reason(error, url)}; check the address and your access rights"
+        ) from error
+
+
+def _reason(error: Exception, url: str) -> str:
+    """Return the message of a store's error in one line; of one that names the URL alone, that of its cause."""
+    shown = error.__cause__ if error.__cause__ and str(error) == url else error
+    return " ".join(str(shown).split()) or type(shown).__name__

@@ -115,8 +115,10 @@ def check_folder(folder: Path) -> None:
 
     It is checked before any work, so that no result is computed and then lost.
     """
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
+    from avfer.local_paths import is_folder, nearest_existing
+
+    existing = nearest_existing(folder)
+    if not is_folder(existing):
         raise ConfigError(f"--output: {existing} is a file; results need a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ConfigError(

@@ -32,7 +32,7 @@ from avfer.evaluation.report_rendering import render_html, render_markdown
 from avfer.evaluation.report_sections import headline_rows, report_sections, report_title
 from avfer.evaluation.report_warnings import CHECK_RATE, NOT_SCORED
 from avfer.evaluation.tally import ActionUnitTally, DimensionTally, ExpressionTally
-from avfer.local_paths import is_folder, local_path
+from avfer.local_paths import is_folder, local_path, nearest_existing
 
 REPORT_NAME = "report.json"
 
@@ -113,8 +113,7 @@ def _check_folder(config: EvalConfig, corpus: Corpus) -> None:
 
     OutputError if it cannot be written, ConfigError if it is a file, or the default one with another corpus's report.
     """
-    folders = config.output.absolute(), *config.output.absolute().parents
-    nearest = next(path for path in folders if os.path.exists(path))  # noqa: PTH110  (a folder may not be opened)
+    nearest = nearest_existing(config.output)
     if not is_folder(nearest):
         raise ConfigError(f"output: {nearest} is a file; choose a folder for the report")
     if not os.access(nearest, os.W_OK):
