@@ -1,14 +1,24 @@
-"""Read what a page holds: its data as the script of the page reads them."""
+"""Write a page and read what it holds: its data as the script of the page reads them."""
 
 import base64
 import json
 import re
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+
+from avfer.export.clip_report.html_report import HtmlReport
 
 DATA = re.compile('<script type="application/json" id="report-data">(.*?)</script>', re.DOTALL)
+
+
+def write_page(table: pa.Table, folder: Path, clip: str = "talk.mp4", **options: Any) -> str:
+    """Return the page of a table whose clip is missing."""
+    HtmlReport(**options).write(table, folder / clip, folder / "page.html")
+    return (folder / "page.html").read_text(encoding="utf-8")
 
 
 def page_data(page: str) -> dict[str, Any]:

@@ -8,16 +8,13 @@ import pyarrow as pa
 import pytest
 
 from avfer.baseline import Baseline, corrected_table
-from avfer.configurations import find_configuration
 from avfer.errors import ConfigError
 from avfer.export.clip_report import html_report
 from avfer.export.clip_report.html_report import CodingAgreement, HtmlReport
-from avfer.export.clip_report.methods_text import methods
 from avfer.export.person_statistics import summarize_people
-from avfer.models.card_files import builtin_card
 from avfer.provenance import Provenance
 from avfer.types import NO_TRACK
-from tests.export.clip_report.page_data import instants, page_data, person_rows, unpack
+from tests.export.clip_report.page_data import instants, page_data, person_rows, unpack, write_page
 from tests.export.exporter_tables import HOSTILE
 from tests.export.tracks import TRACKS, TWO_PEOPLE, make_track, with_measures
 
@@ -43,21 +40,15 @@ class Tags(HTMLParser):
         self.text += "" if self.open[-1:] == ["script"] else data
 
 
-def write(table: pa.Table, folder: Path, clip: str = "talk.mp4", **options) -> str:
-    """Return the page of a table whose clip is missing."""
-    HtmlReport(**options).write(table, folder / clip, folder / "page.html")
-    return (folder / "page.html").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("name", TRACKS)
 def test_a_page_is_complete_html_that_loads_nothing(tmp_path, name):
-    tags = Tags(write(TRACKS[name].to_table(), tmp_path))
+    tags = Tags(write_page(TRACKS[name].to_table(), tmp_path))
     assert tags.open == [] and tags.loads == [] and tags.scripts == 2  # the data and the program
 
 
 def test_the_packed_values_are_those_of_the_table(tmp_path):
     table = with_measures(TWO_PEOPLE)
-    (clip,) = page_data(write(table, tmp_path))["clips"]
+    (clip,) = page_data(write_page(table, tmp_path))["clips"]
     assert instants(clip) == pytest.approx(np.unique(table["time_s"].to_numpy()), abs=1e-6)
     for person in clip["people"]:
         rows = table.filter(pa.array([track in person["tracks"] for track in table["track"].to_pylist()]))
@@ -73,7 +64,7 @@ def test_action_units_are_precise_enough_for_two_decimals_and_may_be_intensities
     table = with_measures(TWO_PEOPLE)
     values = np.linspace(0, 5, len(table), dtype=np.float32)
     table = table.set_column(table.column_names.index("au12"), "au12", pa.array(values))
-    first = page_data(write(table, tmp_path))["clips"][0]["people"][0]
+    first = page_data(write_page(table, tmp_path))["clips"][0]["people"][0]
     expected = values[[track == 1 for track in table["track"].to_pylist()]]
     assert np.abs(person_rows(first)[1]["au12"] - expected).max() <= 1.1e-4
 
@@ -81,7 +72,7 @@ def test_action_units_are_precise_enough_for_two_decimals_and_may_be_intensities
 def test_the_gaze_of_closed_eyes_is_missing(tmp_path):
     table = with_measures(TWO_PEOPLE)
     table = table.append_column("eye_closed", pa.array(np.float32(table["frame"].to_numpy() % 2)))
-    for person in page_data(write(table, tmp_path))["clips"][0]["people"]:
+    for person in page_data(write_page(table, tmp_path))["clips"][0]["people"]:
         _, columns = person_rows(person)
         closed = columns["eye_closed"] == 1
         assert np.isnan(columns["gaze_yaw_deg"][closed]).all() and closed.any()
@@ -95,7 +86,7 @@ def test_missing_and_infinite_values_are_missing(tmp_path):
     table = table.set_column(
         table.column_names.index("valence"), "valence", pa.array(values, mask=np.arange(len(table)) == 7)
     )
-    _, columns = person_rows(page_data(write(table, tmp_path))["clips"][0]["people"][0])
+    _, columns = person_rows(page_data(write_page(table, tmp_path))["clips"][0]["people"][0])
     assert np.isnan(columns["valence"]).sum() == 3
 
 
@@ -103,18 +94,18 @@ def test_the_voice_alone_is_present_where_it_has_values(tmp_path):
     table = TRACKS["voice alone"].to_table()
     values = pa.array(np.zeros(30, np.float32), mask=np.arange(30) >= 12)
     table = table.set_column(table.column_names.index("valence"), "valence", values)
-    (voice,) = page_data(write(table, tmp_path))["clips"][0]["people"]
+    (voice,) = page_data(write_page(table, tmp_path))["clips"][0]["people"]
     assert (voice["label"], voice["present"], voice["share"]) == ("voice alone", 12, pytest.approx(12 / 30))
 
 
 def test_rows_without_a_face_and_values_are_no_person(tmp_path):
     track = make_track([(frame, NO_TRACK) for frame in range(5)], 5, voice=False)
-    (clip,) = page_data(write(track.to_table(), tmp_path))["clips"]
+    (clip,) = page_data(write_page(track.to_table(), tmp_path))["clips"]
     assert clip["people"] == [] and sum(state["count"] for state in clip["status"]["states"]) == 5
 
 
 def test_people_have_their_tracks_shares_and_colours_and_the_largest_comes_first(tmp_path):
-    (clip,) = page_data(write(TWO_PEOPLE.to_table(), tmp_path))["clips"]
+    (clip,) = page_data(write_page(TWO_PEOPLE.to_table(), tmp_path))["clips"]
     first, second = clip["people"][:2]
     assert (first["label"], first["rows"], second["label"]) == ("track 1", 60, "track 2")
     assert first["share"] == pytest.approx(60 / 70) and second["share"] == pytest.approx(20 / 70)
@@ -132,7 +123,7 @@ def test_rows_count_for_their_time_as_in_the_summary(tmp_path):
     }
     for name, column in columns.items():
         table = table.set_column(table.column_names.index(name), name, column)
-    (clip,) = page_data(write(table, tmp_path))["clips"]
+    (clip,) = page_data(write_page(table, tmp_path))["clips"]
     (person,) = clip["people"]
     summary = summarize_people(table).to_pylist()[0]
     assert person["means"]["valence"] == pytest.approx(summary["valence_mean"], abs=1e-4) != pytest.approx(0.3)
@@ -145,14 +136,14 @@ def test_rows_count_for_their_time_as_in_the_summary(tmp_path):
 
 def test_every_track_of_a_crowd_is_on_the_page(tmp_path):
     crowd = make_track([(frame, track) for frame in range(3) for track in range(60)], 3)
-    (clip,) = page_data(write(crowd.to_table(), tmp_path))["clips"]
+    (clip,) = page_data(write_page(crowd.to_table(), tmp_path))["clips"]
     assert {person["label"] for person in clip["people"]} == {f"track {track}" for track in range(60)}
 
 
 def test_coverage_counts_every_instant_once(tmp_path):
-    (clip,) = page_data(write(make_track([(frame, 1) for frame in range(60)], 70, corrupt=(65,)).to_table(), tmp_path))[
-        "clips"
-    ]
+    (clip,) = page_data(
+        write_page(make_track([(frame, 1) for frame in range(60)], 70, corrupt=(65,)).to_table(), tmp_path)
+    )["clips"]
     states = {state["name"]: state["count"] for state in clip["status"]["states"] if state["count"]}
     assert sum(states.values()) == 70 and states["decode_error"] == 1 and states["no_face"] == 9
     assert len(unpack(clip["status"]["codes"])) == 70
@@ -165,7 +156,7 @@ def test_action_units_alone_count_as_values_unless_the_table_states_a_reason(tmp
         table = table.set_column(table.column_names.index(name), name, pa.nulls(4, table.schema.field(name).type))
     reasons = pa.array([None, "low_quality", None, "no_face"])
     table = table.set_column(table.column_names.index("reason"), "reason", reasons)
-    (clip,) = page_data(write(table, tmp_path))["clips"]
+    (clip,) = page_data(write_page(table, tmp_path))["clips"]
     counts = {state["name"]: state["count"] for state in clip["status"]["states"] if state["count"]}
     assert counts == {"read": 2, "low_quality": 1, "no_face": 1}
 
@@ -173,7 +164,9 @@ def test_action_units_alone_count_as_values_unless_the_table_states_a_reason(tmp
 def test_curves_have_an_instant_without_values_in_a_pause_that_counts_for_nothing(tmp_path):
     table = make_track([(frame, 1) for frame in range(6)], 6).to_table()
     times = pa.array([0.0, 0.04, 0.4, 60.0, 60.04, 6000.0])  # a slow frame is no pause
-    (clip,) = page_data(write(table.set_column(table.column_names.index("time_s"), "time_s", times), tmp_path))["clips"]
+    (clip,) = page_data(write_page(table.set_column(table.column_names.index("time_s"), "time_s", times), tmp_path))[
+        "clips"
+    ]
     expected = [0, 0.04, 0.4, 1.4, 60, 60.04, 61.04, 1861.04, 3661.04, 5461.04, 6000]
     assert instants(clip) == pytest.approx(expected)  # no step is too long for its 32 bits
     index, columns = person_rows(clip["people"][0])
@@ -185,7 +178,7 @@ def test_curves_have_an_instant_without_values_in_a_pause_that_counts_for_nothin
 
 def test_action_units_are_titled_by_their_scale_and_correction(tmp_path):
     def title(table: pa.Table) -> str:
-        return page_data(write(table, tmp_path))["clips"][0]["unitTitle"]
+        return page_data(write_page(table, tmp_path))["clips"][0]["unitTitle"]
 
     assert title(with_measures(TWO_PEOPLE, scale="occurrence")) == "Action units: occurrence (probability), 0 to 1"
     unknown = with_measures(TWO_PEOPLE).replace_schema_metadata(None)
@@ -196,23 +189,23 @@ def test_action_units_are_titled_by_their_scale_and_correction(tmp_path):
 
 def test_speech_is_packed_where_the_table_has_it(tmp_path):
     table = TWO_PEOPLE.to_table()
-    assert page_data(write(table, tmp_path))["clips"][0]["speech"] is None
+    assert page_data(write_page(table, tmp_path))["clips"][0]["speech"] is None
     table = table.append_column("speech", pa.array(np.full(len(table), 0.25, np.float32)))
     table = table.append_column("speaking", pa.array(np.full(len(table), 0.5, np.float32)))
-    (clip,) = page_data(write(table, tmp_path))["clips"]
+    (clip,) = page_data(write_page(table, tmp_path))["clips"]
     assert set(np.frombuffer(unpack(clip["speech"]), "<i2")) == {2500}
     assert (person_rows(clip["people"][0])[1]["speaking"] == 0.5).all()
 
 
 def test_a_table_without_the_columns_of_faces_and_measures_has_a_page(tmp_path):
     table = TWO_PEOPLE.to_table().select(["clip", "time_s", "track", "valence", "arousal", "expression"])
-    (clip,) = page_data(write(table, tmp_path))["clips"]
+    (clip,) = page_data(write_page(table, tmp_path))["clips"]
     assert clip["units"] == [] and [name for name, _ in clip["people"][0]["columns"]] == ["valence", "arousal"]
 
 
 def test_expressions_without_probabilities_have_a_colour(tmp_path):
     table = TWO_PEOPLE.to_table().select(["clip", "time_s", "track", "expression"])
-    (clip,) = page_data(write(table, tmp_path))["clips"]
+    (clip,) = page_data(write_page(table, tmp_path))["clips"]
     assert [one["name"] for one in clip["expressions"]] == ["happiness", "neutral"]
     assert set(person_rows(clip["people"][0])[1]["expression"]) == {0, 1}
 
@@ -220,83 +213,22 @@ def test_expressions_without_probabilities_have_a_colour(tmp_path):
 def test_hostile_texts_are_data_that_cannot_leave_their_element(tmp_path):
     weights = {f"{HOSTILE}</script><script>alert(2)</script>": "ab" * 32}
     source = Provenance(HOSTILE, pipeline="<!--<script>", device="<b onload=alert(3)>", weights=weights)
-    page = write(make_track([(0, 1)], 1, source=source).to_table(), tmp_path, "other.mp4")
+    page = write_page(make_track([(0, 1)], 1, source=source).to_table(), tmp_path, "other.mp4")
     tags = Tags(page)
     assert tags.loads == [] and tags.scripts == 2 and tags.open == []
     assert page_data(page)["clips"][0]["name"] == HOSTILE
     assert page_data(page)["clips"][0]["licences"][0][0] == next(iter(weights))
 
 
-def test_values_of_embedded_weights_are_said_to_be_mapped_and_measures_are_not(tmp_path):
-    source = Provenance("a.mp4", weights={"gru_lite.safetensors": builtin_card("gru_lite").sha256 or ""})
-    table = with_measures(make_track([(0, 1)], 1, source=source))
-    (clip,) = page_data(write(table, tmp_path))["clips"]
-    assert clip["caveats"][0].startswith("Valence and arousal are mapped, not measured")
-    assert clip["caveats"][1].startswith("Action units are measured movements")
-    assert "mapped, not measured" in clip["methods"] and "@misc{buhl2023emogator" in clip["bibtex"]
-    other = make_track([(0, 1)], 1, source=Provenance("a.mp4", weights={"gru_lite.safetensors": "ab" * 32}))
-    assert "does not state embedded weights" in page_data(write(other.to_table(), tmp_path))["clips"][0]["caveats"][0]
-
-
-@pytest.mark.parametrize(
-    ("name", "audio", "left_out"),
-    [
-        ("a.mp4", {"audio_codec": "aac"}, []),
-        ("a.mp4", {"audio": None}, ["During speech", "the sound was described", "voice_lite ("]),
-        ("a.jpg", {"audio": None}, ["During speech", "the sound was described", "voice_lite (", "over time"]),
-    ],
-)
-def test_texts_leave_out_speech_without_sound_and_time_on_a_photograph(tmp_path, name, audio, left_out):
-    names = ("aver_lite", "voice_lite", "gru_lite")
-    weights = {f"{name}.safetensors": builtin_card(name).sha256 or "" for name in names}
-    pipeline = find_configuration("pipeline", "aver").read_text()
-    source = Provenance(name, pipeline=pipeline, weights=weights, stream=audio)
-    (clip,) = page_data(write(make_track([(0, 1)], 1, source=source).to_table(), tmp_path, name))["clips"]
-    texts = " ".join([clip["methods"], *clip["caveats"]])
-    for text in ("During speech", "the sound was described", "voice_lite (", "over time"):
-        assert (text in texts) == (text not in left_out)
-    assert "Faces were detected" in texts and "aver_lite (" in texts
-
-
-def test_texts_on_sound_alone_leave_out_faces(tmp_path):
-    names = ("aver_lite", "voice_lite", "gru_lite", "face_lite")
-    weights = {f"{name}.safetensors": builtin_card(name).sha256 or "" for name in names}
-    pipeline = find_configuration("pipeline", "aver").read_text()
-    stream = {"video": None, "audio_codec": "vorbis"}
-    source = Provenance("a.ogg", pipeline=pipeline, weights=weights, stream=stream)
-    track = make_track([(frame, NO_TRACK) for frame in range(3)], 3, pictures=False, source=source)
-    (clip,) = page_data(write(with_measures(track), tmp_path, "a.ogg"))["clips"]
-    assert clip["caveats"][0].startswith("Valence and arousal are mapped from the voice")
-    for text in ("aces were detected", "Action units are", "votes on the expressions of faces, by", "face_lite ("):
-        assert text not in " ".join([clip["methods"], *clip["caveats"]])
-    assert "The sound was described in windows over time" in clip["methods"] and "voice_lite (" in clip["methods"]
-    assert "mtcnn" not in clip["bibtex"] and "lugaresi" not in clip["bibtex"] and "buhl" in clip["bibtex"]
-
-
-@pytest.mark.parametrize(
-    ("stated", "begin"),
-    [
-        ({}, "avfer (version not stated in the table)."),
-        ({"version": "1.0", "pipeline_sha256": "ab" * 32}, "avfer 1.0, a pipeline with the sha256 abababababab."),
-        ({"version": "1.0", "pipeline_name": "aver", "device": "cpu"}, "avfer 1.0, pipeline aver, on the device cpu."),
-    ],
-)
-def test_methods_state_no_more_about_the_pipeline_than_the_table(tmp_path, stated, begin):
-    table = TWO_PEOPLE.to_table().replace_schema_metadata(stated)
-    (clip,) = page_data(write(table, tmp_path))["clips"]
-    assert clip["methods"].startswith(f"The recording (2.8 s, 70 frames) was analysed with {begin} ")
-    assert ("version = {1.0}" in clip["bibtex"]) == ("version" in stated) == ("version" in clip["bibtex"])
-
-
 def test_one_frame_is_no_frames(tmp_path):
-    (clip,) = page_data(write(TRACKS["one frame"].to_table(), tmp_path))["clips"]
+    (clip,) = page_data(write_page(TRACKS["one frame"].to_table(), tmp_path))["clips"]
     assert clip["lead"].startswith("1 frame in") and "1 frame)" in clip["methods"]
 
 
 def test_a_table_of_several_clips_has_one_entry_for_each(tmp_path):
     tables = [make_track([(0, 1)], 1, source=Provenance(f"{name}.mp4")).to_table() for name in "ab"]
     both = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
-    assert [clip["name"] for clip in page_data(write(both, tmp_path))["clips"]] == ["a.mp4", "b.mp4"]
+    assert [clip["name"] for clip in page_data(write_page(both, tmp_path))["clips"]] == ["a.mp4", "b.mp4"]
     HtmlReport().write_tables([(table, tmp_path / "no.mp4") for table in tables], tmp_path / "two.html")
     assert len(page_data((tmp_path / "two.html").read_text())["clips"]) == 2
 
@@ -309,7 +241,7 @@ def test_too_many_clips_are_refused(tmp_path, monkeypatch):
 
 
 def test_the_metadata_of_the_table_can_be_read_back(tmp_path):
-    write(TWO_PEOPLE.to_table(), tmp_path)
+    write_page(TWO_PEOPLE.to_table(), tmp_path)
     found = HtmlReport.read_metadata(tmp_path / "page.html")
     assert found["clip"] == "talk.mp4" and found["pipeline"] == "stages: {}\n"
     assert HtmlReport.read_metadata(tmp_path / "absent.html") == {}
@@ -322,15 +254,3 @@ def test_agreement_is_part_of_the_data(tmp_path):
     HtmlReport().write_tables([(TWO_PEOPLE.to_table(), Path("a.mp4"))], tmp_path / "a.html", agreement)
     found = page_data((tmp_path / "a.html").read_text())["agreement"]
     assert found["rows"] == [["valence", "0.5"]] and found["notes"] == ["one clip"]
-
-
-@pytest.mark.parametrize(
-    ("baseline", "text"),
-    [
-        (Baseline(), "the 0.1 quantile of the person's values in the clip was subtracted"),
-        (Baseline((0.0, 2.5)), "the median of the person's values from 0 to 2.5 s was subtracted"),
-    ],
-)
-def test_methods_state_how_resting_values_were_subtracted(baseline, text):
-    assert text in methods({"au_baseline": baseline.as_metadata()}, "recording")
-    assert "subtracted" not in methods({}, "recording") and "subtracted" not in methods({"au_baseline": "?"}, "")
