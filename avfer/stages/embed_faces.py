@@ -1,47 +1,33 @@
 """embed_faces: one feature vector per face, and the outputs of the heads that the backbone has."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from avfer.errors import ConfigError, WeightsError
 from avfer.models.card import Card
-from avfer.models.engine import Engine, load_face_predictor
-from avfer.models.network import FaceNetwork, find_network, normalised
 from avfer.models.prediction import Prediction
-from avfer.models.weights import locate, sha256
-from avfer.option_types import option_errors
 from avfer.rows import concat, no_faces
 from avfer.stage import Cards
 from avfer.stages.buffers import split_blocks
+from avfer.stages.face_network_stage import FaceNetworkStage
 from avfer.types import FaceCrops, FaceFeatures
 
 BATCH = 32  # faces in one forward pass
 
 
 @dataclass
-class EmbedFaces:
+class EmbedFaces(FaceNetworkStage):
     """Compute features of every crop with a face backbone.
 
     Size, mean, standard deviation and colour order of the crops are those of its card.
     """
 
     backbone: str = "aver_lite"  # name in the catalog, or "package.module:Name" of a FaceNetwork
-    weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
-    engine: Engine = "torch"  # what runs the network: torch, or onnx (ONNX Runtime) on a CPU, if the network allows it
-    engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
-    card: Card = field(init=False, repr=False)  # of the backbone
-    _path: Path = field(init=False, repr=False)
-    _predictor: Callable[[Tensor], Prediction] | None = field(default=None, init=False, repr=False)
-    _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        with option_errors("backbone"):
-            find_network(self.backbone, FaceNetwork)
-        self._path, self.card = locate(self.backbone, self.weights)
+        super().__post_init__()
         if not self.card.mean:
             raise ConfigError(f"backbone: the card of {self.backbone} must state mean and std of its crops")
 
@@ -49,17 +35,6 @@ class EmbedFaces:
     def makes(self) -> Cards:
         """The card of the backbone, as that of the face features."""
         return {"face": self.card}
-
-    def files(self) -> dict[str, str]:
-        """Return the sha256 of the weight file by its name."""
-        return {self._path.name: sha256(self._path)}
-
-    def load(self, device: torch.device) -> None:
-        """Build the backbone on a device and load its weights."""
-        self._predictor, self.engine_used = load_face_predictor(
-            self.backbone, self._path, self.card, self.engine, device
-        )
-        self._device = device
 
     def start(self) -> FaceCrops | None:
         """Return the state before the first frame: no crop waits for its block."""
@@ -78,15 +53,10 @@ class EmbedFaces:
         features = [torch.zeros((0, self.card.width("face")), device=self._device)]
         own = [torch.zeros((0, own_width(self.card)), device=self._device)]
         for part in crops.split(BATCH) if len(crops) else ():
-            prediction = self._predict(normalised(self.card, part.to(self._device).permute(0, 3, 1, 2)))
+            prediction = self._predict(part)
             features.append(_stated(self.card, "features", self.card.width("face"), prediction.features))
             own.append(own_outputs(self.card, prediction))
         return torch.cat(features), torch.cat(own)
-
-    @torch.inference_mode()
-    def _predict(self, crops: Tensor) -> Prediction:
-        assert self._predictor is not None, "load() must be called first"
-        return self._predictor(crops)
 
 
 def own_width(card: Card) -> int:

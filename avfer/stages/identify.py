@@ -1,9 +1,8 @@
 """identify_persons: the same number for the same person throughout a clip, after cuts and absences too."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -12,16 +11,12 @@ from pydantic import Field
 from torch import Tensor
 
 from avfer.errors import ConfigError
-from avfer.models.card import Card
-from avfer.models.engine import Engine, load_face_predictor
-from avfer.models.network import FaceNetwork, find_network, normalised
-from avfer.models.prediction import Prediction
-from avfer.models.weights import locate, sha256
-from avfer.option_types import Count, Number, check_options, option_errors
+from avfer.option_types import Count, Number, check_options
 from avfer.rows import concat, select
 from avfer.signal.appearance import face_colours
 from avfer.signal.geometry import ARCFACE, best_pairs, inverse, similarity, warp
 from avfer.stages.buffers import FrameBuffer
+from avfer.stages.face_network_stage import FaceNetworkStage
 from avfer.types import FaceTracks, FrameBatch
 
 SAMPLES = 2  # faces of a new track by which its person is recognised
@@ -73,7 +68,7 @@ class IdentityState:
 
 
 @dataclass
-class IdentifyPersons:
+class IdentifyPersons(FaceNetworkStage):
     """Number the persons of a clip: a track that begins gets the number of the person it shows, or a new one.
 
     A new track is compared, by SAMPLES of its faces on the next `ahead` frames, with the remembered faces ("looks") of
@@ -88,35 +83,15 @@ class IdentifyPersons:
     """
 
     backbone: str = "identity_lite"  # name in the catalog, or "package.module:Name" of a FaceNetwork
-    weights: str = "builtin"  # "builtin", a path, or a URL with its sha256
     min_likeness: Annotated[Number, Field(ge=-1, le=1 + COLOUR_WEIGHT)] = 1.0  # lowest for one person (identity_lite)
     ahead: Annotated[Count, Field(ge=0, le=100)] = 6  # frames by which a new track is identified; as many are in memory
     every: Annotated[Number, Field(ge=0.04, le=3600)] = 1.5  # seconds to the first further look of a track
-    engine: Engine = "torch"  # what runs the network: torch, or onnx (ONNX Runtime) on a CPU, if the network allows it
-    engine_used: Engine = field(default="torch", init=False, repr=False)  # set by load()
-    card: Card = field(init=False, repr=False)  # of the weights
-    _path: Path = field(init=False, repr=False)
-    _predictor: Callable[[Tensor], Prediction] | None = field(default=None, init=False, repr=False)
-    _device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_options(self)
-        with option_errors("backbone"):
-            find_network(self.backbone, FaceNetwork)
-        self._path, self.card = locate(self.backbone, self.weights)
+        super().__post_init__()
         if not (self.card.size and self.card.mean):
             raise ConfigError(f"backbone: the card of {self.backbone} must state size, mean and std of its crops")
-
-    def files(self) -> dict[str, str]:
-        """Return the sha256 of the weight file by its name."""
-        return {self._path.name: sha256(self._path)}
-
-    def load(self, device: torch.device) -> None:
-        """Build the network on a device and load its weights."""
-        self._predictor, self.engine_used = load_face_predictor(
-            self.backbone, self._path, self.card, self.engine, device
-        )
-        self._device = device
 
     def start(self) -> IdentityState:
         """Return the state without persons."""
@@ -234,12 +209,10 @@ class IdentifyPersons:
         The batches depend on the tracks alone, not on the chunks: the last bits of a network depend on the shape of
         its batch.
         """
-        assert self._predictor is not None, "load() must be called first"
         crops = [look.crop for looks in groups for look in looks if look.crop is not None]
         vectors: list[np.ndarray] = []
         for start in range(0, len(crops), BATCH):
-            pixels = torch.stack(crops[start : start + BATCH]).to(self._device).permute(0, 3, 1, 2)
-            features = self._predictor(normalised(self.card, pixels)).features
+            features = self._predict(torch.stack(crops[start : start + BATCH])).features
             assert features is not None, "face networks return features"
             vectors += [_unit(vector) for vector in features.float().cpu().numpy()]
         new = iter(vectors)
