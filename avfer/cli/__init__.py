@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     warnings.showwarning = _warn
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        app(args=spread([_expand_home(argument) for argument in _check_text(given)]), prog_name="avfer")
+        app(args=[_expand_home(argument) for argument in _check_text(given)], prog_name="avfer")
     except Stopped as stopped:
         _leave_interrupted(stopped)
     except (ConfigError, DatasetError, MissingExtra, WeightsError) as error:
@@ -148,25 +148,6 @@ def _expand_home(argument: str) -> str:
     """
     option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
     return option + equals + os.path.expanduser(value)  # noqa: PTH111  (a path of pathlib loses the "/" of a folder)
-
-
-def spread(arguments: list[str]) -> list[str]:
-    """Return the arguments with `--input a b c` written as `--input a --input b --input c`.
-
-    The pipeline comes before `--input` or, with a single path, after it.
-    """
-    spread_out: list[str] = []
-    follows_input, positional = False, 0  # whether arguments are values of --input; number of those that are not
-    for index, argument in enumerate(arguments):
-        if argument.startswith("-"):
-            follows_input = argument == "--input" and positional > 1  # the verb and the pipeline came before
-            spread_out.append(argument)
-            continue
-        if follows_input and arguments[index - 1] != "--input":
-            spread_out.append("--input")
-        spread_out.append(argument)
-        positional += not follows_input
-    return spread_out
 
 
 def _stop(number: int, frame: object) -> NoReturn:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from avfer.cli import spread
+from avfer.cli.commands import repeat_input
 from avfer.errors import Stopped
 from avfer.prefetch import THREAD_NAME
 
@@ -26,14 +26,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
-        ("run p --input a b --quiet", "run p --input a --input b --quiet"),
-        ("run p --input a --output o", "run p --input a --output o"),
-        ("run --input a p", "run --input a p"),
-        ("run p --input a --input b c", "run p --input a --input b --input c"),
+        ("p --input a b --quiet", "p --input a --input b --quiet"),
+        ("p --input a --output o", "p --input a --output o"),
+        ("--input a p", "--input a p"),
+        ("p --input a --input b c", "p --input a --input b --input c"),
+        ("--input a b p --quiet", "--input a --input b p --quiet"),
+        ("--output o --input a b p", "--output o --input a --input b p"),
+        ("--output o p --input a b", "--output o p --input a --input b"),
+        ("--input a b --quiet p", "--input a --input b --quiet p"),
+        ("p --input a --start -2 --quiet", "p --input a --start -2 --quiet"),
     ],
 )
 def test_values_after_one_input_are_inputs(given, meant):
-    assert spread(given.split()) == meant.split()
+    assert repeat_input(given.split(), {"--input", "--output", "--start"}) == meant.split()
 
 
 @pytest.mark.parametrize("words", [["--output=~/out"], ["--output", "~/out"]])
@@ -59,6 +64,7 @@ def test_help_needs_no_heavy_package_and_little_time():
 WRONG = {  # command -> message
     "run aver --input absent.mp4": "no file, folder or pattern 'absent.mp4'",
     "run avr --input {clip} --output {folder}": "unknown pipeline 'avr'; did you mean 'aver'?",
+    "run --input {clip} {clip} avr --output {folder}": "unknown pipeline 'avr'; did you mean 'aver'?",
     "run aver --input {clip} --output {folder} --set lok.backbone=dan": "unknown stage 'lok'; did you mean 'look'?",
     "run aver --input {clip} --output {folder} --device cdua": "unknown device 'cdua'; did you mean 'cuda'?",
     "label avr --input {clip} --output {folder}": "unknown pipeline 'avr'; did you mean 'aver'?",
