@@ -5,7 +5,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -87,8 +87,10 @@ def run(
     from avfer.export import find_exporter
     from avfer.export.face_drawing import parse_drawings
     from avfer.jobs import Outcome
+    from avfer.option_types import check_given_option
     from avfer.yaml_reader import parse_overrides
 
+    check_given_option("--blur", blur, Literal["others", "all"])  # an empty text must not leave faces visible
     names = list(dict.fromkeys(name.strip() for name in formats.split(",")))
     drawn = draw is not None or blur is not None
     short_forms = {"report": report, "overlay": overlay or drawn}
@@ -96,7 +98,7 @@ def run(
     jobs = _plan(inputs, stills, sound, output, names, list(dict.fromkeys(exporters)))
     if drawn:
         jobs = [_with_drawings(job, draw, blur) for job in jobs]
-        find_exporter("overlay", jobs[0].export_options["overlay"])  # raises ConfigError for an unknown name
+        find_exporter("overlay", jobs[0].export_options["overlay"])  # raises ConfigError for an unknown name of --draw
     options = clip_settings(start, stop, fps, region, person, baseline, numbers_only)
     options |= {"landmarks": True} if "landmarks" in parse_drawings(draw or "") else {}
     missing = (path for job in jobs for path in job.outputs if overwrite or not path.exists())

@@ -29,9 +29,10 @@ def test_blur_makes_an_overlay_that_is_not_kept_for_another_choice(avfer, clip, 
         assert again.code == 2 and f"overlay_blur all (now {now})" in again.err
 
 
-def test_an_unknown_blur_exits_with_2_and_names_the_choices(avfer, steady, clip, tmp_path):
-    result = avfer("run", steady, "--input", clip, "--output", tmp_path / "out", "--blur", "none")
-    assert result.code == 2 and "blur" in result.err and "'others' or 'all'" in result.err
+@pytest.mark.parametrize("text", ["none", "", "ALL"])
+def test_an_unknown_blur_exits_with_2_and_names_the_choices(avfer, steady, clip, tmp_path, text):
+    result = avfer("run", steady, "--input", clip, "--output", tmp_path / "out", "--blur", text)
+    assert result.code == 2 and f"--blur: must be 'others' or 'all', got '{text}'" in result.err
     assert not (tmp_path / "out").exists()
 
 
