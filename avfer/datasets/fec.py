@@ -10,7 +10,7 @@ import numpy as np
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
 from avfer.datasets.listing import check_root, find_folder, names, not_found, walk
-from avfer.datasets.single_label import open_picture
+from avfer.datasets.pictures import open_picture
 from avfer.datasets.text_files import NUMBER, TableRow, integer, number, read_rows
 from avfer.errors import ConfigError, DatasetError
 from avfer.option_types import Number

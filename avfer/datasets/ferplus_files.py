@@ -26,7 +26,8 @@ from avfer.datasets.listing import (
     plain,
     walk,
 )
-from avfer.datasets.single_label import MISSING_PICTURE, REPEATED_PICTURE, UNLABELLED_PICTURE, open_picture
+from avfer.datasets.pictures import open_picture
+from avfer.datasets.single_label import MISSING_PICTURE, REPEATED_PICTURE, UNLABELLED_PICTURE
 from avfer.datasets.text_files import TableRow, integer, is_header, read_rows, same_width
 from avfer.errors import DatasetError
 

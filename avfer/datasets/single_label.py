@@ -4,16 +4,14 @@ A clip with one label is an example of one step at the middle of the clip: predi
 learned from, at that time. Pictures are often sorted into folders that are named by a class.
 """
 
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from avfer.datasets.example import Labels, Notes
 from avfer.datasets.listing import PICTURES, files, folders, plain
-from avfer.errors import DatasetError, MediaError
+from avfer.errors import MediaError
 from avfer.models.class_orders import SYNONYMS
 
 BASIC = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
@@ -57,19 +55,6 @@ def middle(path: Path, notes: Notes) -> np.ndarray:
         return np.zeros(1)
     notes.add(NO_DURATION, path, int(not duration))
     return np.array([(duration or 0) / av.time_base / 2])
-
-
-def open_picture(source: Path | bytes, where: Path | str) -> np.ndarray:
-    """Decode a picture file: (H, W) uint8 if it is grey, else (H, W, 3) uint8 RGB.
-
-    source: a path, or the bytes of a file. where: location for the error message.
-    Raises DatasetError if the picture is missing or damaged.
-    """
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            return np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # damaged chunk, absurd size in the header
-        raise DatasetError(f"{where} is not a readable picture: {error}; get the file again") from error
 
 
 def class_of(word: str) -> str | None:

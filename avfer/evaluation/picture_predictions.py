@@ -10,16 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from avfer.datasets.example import Corpus, Example, HasPictures, Partition
-from avfer.errors import ConfigError, DatasetError
+from avfer.datasets.example import Corpus, Example, Partition
+from avfer.datasets.pictures import read_picture, to_rgb
+from avfer.errors import ConfigError
 from avfer.evaluation.alignment import AlignedPredictions, all_columns_of
 from avfer.evaluation.prediction_sources import UNKNOWN, PredictionOrigin
 from avfer.models.card import Card
-from avfer.models.network import FaceNetwork, construct, find_network, normalised
+from avfer.models.network import FaceNetwork, construct, find_network, normalised, resized
 from avfer.models.weights import load_into, locate, sha256
 from avfer.stages.embed_faces import own_outputs, own_width
 
@@ -94,35 +93,17 @@ def predict_pictures(
 
 def _predict(network: PictureNetwork, corpus: Corpus, steps: list[tuple[Example, int]]) -> np.ndarray:
     """Return the outputs (N, O) for N steps of examples."""
-    pictures = [_load_picture(corpus, example, step) for example, step in steps]
+    pictures = [read_picture(corpus, example, step) for example, step in steps]
     values = np.full((len(steps), len(network.columns)), np.nan)
-    crops = [_resize(picture, network.card.size or 0) for picture in pictures if picture is not None]
+    crops = [_to_crop(picture, network.card.size or 0) for picture in pictures if picture is not None]
     if crops:
         with torch.inference_mode():
-            pixels = normalised(network.card, torch.cat(crops).to(network.device))
+            pixels = normalised(network.card, torch.stack(crops).to(network.device))
             outputs = own_outputs(network.card, network.network.predict(pixels))
         values[[picture is not None for picture in pictures]] = outputs.double().cpu().numpy()
     return values
 
 
-def _load_picture(corpus: Corpus, example: Example, step: int) -> np.ndarray | None:
-    """Return the picture of a step, (H, W, 3) uint8 RGB; None if the corpus has none."""
-    if isinstance(corpus, HasPictures):
-        picture = corpus.picture(example)
-        return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, 2)
-    path = example.pictures[step] if example.pictures else None
-    if path is None:
-        return None
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read as a picture: {error}; get the file again") from error
-
-
-def _resize(picture: np.ndarray, side: int) -> Tensor:
-    """Resize (H, W, 3) uint8 to (1, 3, side, side) in [0, 255]: bilinear with antialiasing, if the size differs."""
-    pixels = torch.tensor(picture).permute(2, 0, 1)[None].float()
-    if pixels.shape[2:] == (side, side):
-        return pixels
-    return F.interpolate(pixels, (side, side), mode="bilinear", antialias=True).round().clamp(0, 255)
+def _to_crop(picture: np.ndarray, side: int) -> Tensor:
+    """Resize a picture.   (H, W) or (H, W, 3) uint8 -> (3, side, side) float32 in [0, 255]"""
+    return resized(torch.tensor(to_rgb(picture)).permute(2, 0, 1), side)

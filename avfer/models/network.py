@@ -21,6 +21,7 @@ from inspect import signature
 from typing import Any, ClassVar, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avfer.catalog import check_call, find, is_outside, kind_of
@@ -186,6 +187,16 @@ class AffectModel(Network):
         use, which come first in each sequence, times: (B, T) s -> Prediction of (B, T) steps.
         """
         raise NotImplementedError(f"{type(self).__name__} has no sequence(...)")
+
+
+def resized(pixels: Tensor, side: int) -> Tensor:
+    """Resize a picture bilinearly with antialiasing, without keeping the aspect ratio.
+
+    pixels: (3, H, W) uint8 -> (3, side, side) float32 in [0, 255], whole numbers.
+    """
+    if pixels.shape[1:] == (side, side):
+        return pixels.float()
+    return F.interpolate(pixels[None].float(), (side, side), mode="bilinear", antialias=True)[0].round().clamp(0, 255)
 
 
 def normalised(card: Card, pixels: Tensor) -> Tensor:

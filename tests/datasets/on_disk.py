@@ -1,9 +1,11 @@
 """Write small copies of corpora to disk, in their formats, and look into what is read of them."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from avfer.datasets.example import Corpus, Example, Partition
 
@@ -27,6 +29,18 @@ def empty(*paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+
+
+def damaged_picture(kind: str) -> bytes:
+    """Return a picture with an unnamed chunk ("PNG"), or with a giant size in its header ("BMP")."""
+    noise, file = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8), io.BytesIO()
+    Image.fromarray(noise).save(file, kind)
+    content = bytearray(file.getvalue())
+    if kind == "PNG":
+        content[content.rindex(b"IDAT")] = 0
+    else:
+        content[18:26] = (60_000).to_bytes(4, "little") * 2
+    return bytes(content)
 
 
 def arff(path: Path, values: Sequence[float | str], start: float = 0.0, quote: str = "", remarks: int = 0) -> Path:

@@ -15,6 +15,7 @@ from avfer.evaluation.evaluation_config import EvalConfig, make_config
 from avfer.evaluation.prediction_sources import TableFiles, table_name
 from avfer.evaluation.scoring import score
 from avfer.models.card_files import builtin_card
+from tests.datasets.on_disk import damaged_picture
 from tests.evaluation.toy_corpus import CLASSES
 from tests.media_maker import stripes, tone, write_clip
 from tests.steady_stage import write_pipeline
@@ -222,9 +223,10 @@ def test_frames_without_a_picture_are_filled_and_the_report_states_how(faces):
     assert report.facts["steps without a prediction"].startswith("a step without a row of its own repeats the value")
 
 
-def test_a_damaged_picture_raises_an_error(faces):
-    (faces / "other_1.png").write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match=r"other_1\.png cannot be read as a picture"):
+@pytest.mark.parametrize("content", [b"no picture", damaged_picture("PNG")], ids=["none", "chunk"])
+def test_a_damaged_picture_raises_an_error(faces, content):
+    (faces / "other_1.png").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"other_1\.png is not a readable picture"):
         score(with_network(faces))
 
 

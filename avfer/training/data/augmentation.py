@@ -8,27 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from avfer.models.card import Card
+from avfer.models.network import resized
 from avfer.training.training_config import Augmentation, Mixing
 
 CROP_RATIOS = (3 / 4, 4 / 3)  # height to width of random crops
 ERASED_RATIOS = (0.3, 3.3)  # height to width of erased rectangles
 ATTEMPTS = 10  # to draw a rectangle that fits
-
-
-def resized(pixels: Tensor, side: int) -> Tensor:
-    """Resize an image bilinearly with antialiasing, without keeping the aspect ratio.
-
-    pixels: (3, H, W) uint8 -> (3, side, side) float32 in [0, 255], whole numbers.
-    """
-    if pixels.shape[1:] == (side, side):
-        return pixels.float()
-    return F.interpolate(pixels[None].float(), (side, side), mode="bilinear", antialias=True)[0].round().clamp(0, 255)
 
 
 def augmented(pixels: Tensor, side: int, augmentation: Augmentation, random: np.random.Generator) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from avfer.datasets.example import Example
+from avfer.datasets.pictures import open_picture, to_rgb
 from avfer.errors import DatasetError
 from avfer.media import probe
 from avfer.models.card import Card
@@ -70,7 +71,8 @@ class ImageCrops:
         crops = np.zeros((len(paths), self.size, self.size, 3), np.uint8)
         for crop, path in zip(crops, paths, strict=True):
             if path is not None:
-                crop[:] = _read_image(path, self.size)
+                picture = Image.fromarray(to_rgb(open_picture(path, path)))
+                crop[:] = np.asarray(picture.resize((self.size, self.size), Image.Resampling.BILINEAR))
         return crops
 
 
@@ -217,12 +219,3 @@ def _columns(faces: FaceTracks) -> dict[str, np.ndarray]:
     empty = blank_faces(clock, np.setdiff1d(np.arange(clock.first, clock.stop), faces.frames))
     names = {"frames": "frames", "times": "times", "tracks": "track_ids", "boxes": "boxes"}
     return {name: np.concatenate([getattr(some, column) for some in (faces, empty)]) for name, column in names.items()}
-
-
-def _read_image(path: Path, size: int) -> np.ndarray:
-    """Read an image, resized to (size, size, 3) uint8 RGB. Raises DatasetError."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-    except OSError as error:
-        raise DatasetError(f"{path} is not a readable image: {error}; copy the file again") from error

@@ -12,7 +12,7 @@ from torch import Tensor
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Example, Partition
 from avfer.datasets.listing import PICTURES, files, walk
-from avfer.datasets.single_label import open_picture
+from avfer.datasets.pictures import open_picture
 from avfer.errors import AvferWarning, DatasetError
 from avfer.losses.aver_losses import MARGINS
 from avfer.models.card import Card

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from avfer.datasets.example import Corpus, CropsFaces, Example, HasPictures
-from avfer.datasets.single_label import open_picture
+from avfer.datasets.pictures import read_picture, to_rgb
 from avfer.errors import DatasetError
 from avfer.losses.affect_labels import AffectLabels
 from avfer.models.card import Card
-from avfer.models.network import normalised
-from avfer.training.data.augmentation import augmented, erased, mixed, resized
+from avfer.models.network import normalised, resized
+from avfer.training.data.augmentation import augmented, erased, mixed
 from avfer.training.labels import TargetNames, labels_of_all
 from avfer.training.training_config import Augmentation, Mixing, Target
 
@@ -164,8 +164,7 @@ def to_crop(
     image: (H, W) or (H, W, 3) uint8 RGB -> (3, S, S) float32, S, mean, deviation and channel order of the card.
     """
     side = card.size or 0
-    rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, 2)
-    pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+    pixels = torch.from_numpy(np.ascontiguousarray(to_rgb(image).transpose(2, 0, 1)))
     if augmentation is None or random is None:
         return normalised(card, resized(pixels, side)[None])[0]
     return erased(normalised(card, augmented(pixels, side, augmentation, random)[None])[0], augmentation, random)
@@ -173,14 +172,10 @@ def to_crop(
 
 def read_image(corpus: Corpus, example: Example, step: int) -> np.ndarray:
     """Read an image: (H, W) or (H, W, 3) uint8 RGB. Raises DatasetError if it is missing or damaged."""
-    if isinstance(corpus, CropsFaces):
-        return corpus.face(example, step)
-    if isinstance(corpus, HasPictures):
-        return corpus.picture(example)
-    path = example.pictures[step] if example.pictures else None
-    if path is None:
+    image = read_picture(corpus, example, step)
+    if image is None:
         raise DatasetError(f"{example.id} has a label but no image at step {step}; check the folders of the corpus")
-    return open_picture(path, path)
+    return image
 
 
 def _places(number: int, example: Example) -> np.ndarray:

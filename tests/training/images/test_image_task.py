@@ -1,6 +1,5 @@
 """Training of face networks on images: targets are learned, batches are reproducible, wrong settings are refused."""
 
-import io
 import pickle
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,7 +16,7 @@ from avfer.errors import ConfigError, DatasetError, WeightsError
 from avfer.evaluation.picture_predictions import load_picture_network, predict_pictures
 from avfer.models.card_files import read_card
 from avfer.progress import no_progress
-from avfer.training.data.image_batches import check_images, read_image
+from avfer.training.data.image_batches import check_images
 from avfer.training.images.image_task import ImageTask, image_task
 from avfer.training.train_model import train
 from avfer.training.training_config import AUGMENTATIONS, Augmentation
@@ -229,27 +228,6 @@ def test_the_card_states_the_terms_of_the_weights_that_training_started_from(tmp
     path.write_text(fresh.model_copy(update={"licence_weights": "CC BY-NC-SA 4.0"}).model_dump_json())
     some = make_task(tmp_path / "b", weights=str(trained.weights))
     assert f"started from ({trained.weights}, licence: CC BY-NC-SA 4.0)" in some.card.licence_weights
-
-
-def damaged(kind: str) -> bytes:
-    """Return an image with an unnamed chunk (PNG), or with a giant size in its header (BMP)."""
-    noise, file = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8), io.BytesIO()
-    Image.fromarray(noise).save(file, kind)
-    content = bytearray(file.getvalue())
-    if kind == "PNG":
-        content[content.rindex(b"IDAT")] = 0
-    else:
-        content[18:26] = (60_000).to_bytes(4, "little") * 2
-    return bytes(content)
-
-
-@pytest.mark.parametrize("content", [b"not an image", damaged("PNG"), damaged("BMP")], ids=["none", "chunk", "size"])
-def test_the_error_for_a_damaged_image_names_its_path(tmp_path, content):
-    path = tmp_path / "broken.png"
-    path.write_bytes(content)
-    labels = {"expression": Labels(np.array([0]), np.array([True]), ("neutral",))}
-    with pytest.raises(DatasetError, match=r"broken\.png is not a readable picture"):
-        read_image(Files(tmp_path), Example("x", "train", labels, pictures=(path,)), 0)
 
 
 def test_a_preset_is_an_augmentation_by_its_name(tmp_path):

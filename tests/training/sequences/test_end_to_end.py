@@ -255,7 +255,7 @@ def test_images_of_a_corpus_are_read_in_place_of_its_videos(clips, tmp_path, mon
     scaled = Image.fromarray(clip_corpus.images(0)[1]).resize((32, 32), Image.Resampling.BILINEAR)
     assert np.array_equal(batch.face[0, 1], np.asarray(scaled))
     (root / "0" / "00001.png").write_bytes(b"not an image")
-    with pytest.raises(DatasetError, match=r"00001.png is not a readable image"):
+    with pytest.raises(DatasetError, match=r"00001.png is not a readable picture"):
         task.batch([0])
 
 
