@@ -11,6 +11,7 @@ from timm.data.mixup import mixup_target
 
 from avfer.errors import ConfigError
 from avfer.progress import no_progress
+from avfer.training.data.augmentation import mixed
 from avfer.training.images.image_task import ImageTask, image_task
 from avfer.training.train_model import train
 from avfer.training.training_config import Mixing
@@ -46,6 +47,18 @@ def test_cutmix_shows_a_rectangle_of_another_image_with_the_area_of_the_share(tm
     rows, columns = ((~own[0]).any(axis).nonzero() for axis in (1, 0))
     area = 0 if not len(rows) else int((rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1))
     assert 1 - float(batch.share) == pytest.approx(area / 32**2, abs=0.01)
+
+
+def test_the_rectangle_of_cutmix_has_the_shape_of_the_image_around_a_uniform_point():
+    images = torch.stack([torch.zeros(3, 20, 40), torch.ones(3, 20, 40)])
+    found = [mixed(images, Mixing(cutmix=1.0), np.random.default_rng(seed)) for seed in range(400)]
+    hidden = torch.stack([pixels[0, 0] for pixels, _ in found])
+    inside = hidden[(hidden[:, 0] + hidden[:, -1]).sum(1) + (hidden[:, :, 0] + hidden[:, :, -1]).sum(1) == 0]
+    height, width = (inside.any(axis).sum(1).float() for axis in (2, 1))
+    assert len(inside) > 50 and (width - 2 * height).abs().max() <= 2
+    shown = hidden.mean(0)  # how often each pixel is hidden
+    assert torch.allclose(shown[:5].mean(), shown[-5:].mean(), atol=0.08)
+    assert torch.allclose(shown[:, :10].mean(), shown[:, -10:].mean(), atol=0.08)
 
 
 def test_shares_follow_the_beta_distribution(tmp_path):

@@ -31,3 +31,18 @@ def test_a_constant_offset_of_the_features_does_not_change_the_delay():
         r.inputs.face[:] += off
         r.inputs.voice[:] += off
     assert search_delays(train, dev) == pytest.approx((2.0, 2.0), abs=0.2)
+
+
+def test_valence_and_arousal_have_delays_of_their_own():
+    """The labels do not depend on the delay: it moves valence in the face, and arousal in the voice."""
+    train, dev = ([toy.recording(i, delay=0.8) for i in numbers] for numbers in (range(6), range(6, 9)))
+    for number, r in enumerate([*train, *dev]):
+        r.inputs.voice[:] = toy.recording(number, delay=2.0).inputs.voice
+    assert search_delays(train, dev, (0.0, 0.8, 1.4, 2.0)) == (0.8, 2.0)
+
+
+def test_a_dimension_without_labels_has_no_delay():
+    train, dev = ([toy.recording(i, delay=0.8) for i in numbers] for numbers in (range(6), range(6, 9)))
+    for r in dev:
+        r.labels.valence_arousal_valid[:, 0] = False
+    assert search_delays(train, dev, (0.8, 2.0)) == (0.0, 0.8)
