@@ -17,8 +17,23 @@ class _OnClock(Protocol):
     def clock(self) -> Clock: ...
 
 
+class FaceRows(Protocol):
+    """A struct of arrays with one row for each face of `faces`, such as FaceCrops."""
+
+    @property
+    def clock(self) -> Clock:
+        """The instants for which the rows are complete."""
+        ...
+
+    @property
+    def faces(self) -> FaceTracks:
+        """The face of each row."""
+        ...
+
+
 MAX_TRACKS = 2**31  # every track id is below it, so that frame * MAX_TRACKS + track is a key of a row
 Rows = TypeVar("Rows", bound=_OnClock)  # FaceTracks, or a struct of arrays with a field of FaceTracks
+RowsOfFaces = TypeVar("RowsOfFaces", bound=FaceRows)
 
 
 def select(rows: Rows, index: np.ndarray | slice, clock: Clock) -> Rows:

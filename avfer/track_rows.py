@@ -9,18 +9,12 @@ import pyarrow as pa
 
 from avfer.errors import ConfigError, unknown
 from avfer.provenance import Provenance
-from avfer.rows import concat, select
-from avfer.types import NO_PERSON, NO_TRACK, Clock, FaceTracks
+from avfer.rows import FaceRows, concat, select
+from avfer.types import NO_PERSON, NO_TRACK
 
 
-class _AffectRows(Protocol):
+class _AffectRows(FaceRows, Protocol):
     """The part of an AffectTrack that this module reads."""
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def faces(self) -> FaceTracks: ...
 
     @property
     def valence(self) -> np.ndarray: ...

@@ -1,13 +1,12 @@
 """What stages keep from one chunk to the next: decoded frames, and rows that wait for their block to be complete."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import numpy as np
 from torch import Tensor
 
-from avfer.rows import concat, concat_clocks, select
-from avfer.types import Clock, FaceTracks, FrameBatch
+from avfer.rows import RowsOfFaces, concat, concat_clocks, select
+from avfer.types import Clock, FrameBatch
 
 BLOCK_FRAMES = 32  # frames of one block
 
@@ -42,24 +41,7 @@ class FrameBuffer:
         return concat_clocks(batch.clock for batch in self.batches)
 
 
-class FaceRows(Protocol):
-    """A struct with one row per face, such as FaceCrops."""
-
-    @property
-    def clock(self) -> Clock:
-        """The instants for which the rows are complete."""
-        ...
-
-    @property
-    def faces(self) -> FaceTracks:
-        """The face of each row."""
-        ...
-
-
-Rows = TypeVar("Rows", bound=FaceRows)
-
-
-def split_blocks(waiting: Rows | None, new: Rows) -> tuple[list[Rows], Rows]:
+def split_blocks(waiting: RowsOfFaces | None, new: RowsOfFaces) -> tuple[list[RowsOfFaces], RowsOfFaces]:
     """Regroup rows into blocks of BLOCK_FRAMES frames that lie at fixed places in the clip.
 
     The shape of a batch changes the last bits of a network's outputs. Blocks make that shape depend on the clip alone

@@ -10,11 +10,12 @@ from pydantic import Field
 from avfer.option_types import Number, check_options
 from avfer.readers.ticks import ticks_outside
 from avfer.rows import blank_faces, concat, no_faces, select
-from avfer.stages.voice_series import VoiceSeries, extended
+from avfer.stages.voice_series import VoiceSeries, extended, split_final
 from avfer.types import Clock, FaceFeatures, Gaps, JointFeatures, VoiceFeatures
 
 
 def _join(face: FaceFeatures, voice: VoiceSeries) -> JointFeatures:
+    """Return rows of faces with the voice of their moments."""
     values, sounding = voice.at(face.faces.times)
     return JointFeatures(face.faces, face.values, values, sounding, measures=face.measures)
 
@@ -47,15 +48,8 @@ class JoinFeatures:
         face = _with_empty_instants(replace(face, own=None))
         face = face if state.face is None else concat([state.face, face])
         series = extended(state.voice, voice)
-        clock = face.clock
-        final = series.is_final(clock.times)
-        stop = clock.first + (len(clock) if final.all() else int(final.argmin()))
-        ready = face.faces.frames < stop
-        joined = _join(select(face, ready, clock.part(clock.first, stop)), series)
-        rest = select(face, ~ready, clock.part(stop, clock.stop))
-        if len(clock):
-            series = series.since(float(clock.times[min(stop - clock.first, len(clock) - 1)]))
-        return JoinState(rest, series), joined
+        final, waiting, still_needed = split_final(face, series)
+        return JoinState(waiting, still_needed), _join(final, series)
 
 
 def _with_empty_instants(face: FaceFeatures) -> FaceFeatures:
@@ -110,7 +104,8 @@ class SampleVoice:
         faces = blank_faces(clock, np.arange(clock.first, clock.stop)) if len(times) else no_faces(clock)
         values = voice.values.new_zeros(len(times), 0)
         joined = _join(FaceFeatures(faces, values), series)
-        return TickState(clock.stop, stop, gaps, series.since(start + stop / self.fps), voice.last), joined
+        needed = series.since(start + stop / self.fps)
+        return TickState(count=clock.stop, number=stop, gaps=gaps, voice=needed, ended=voice.last), joined
 
     def _ticks(self, series: VoiceSeries, start: float, clip_stop: float | None) -> int:
         """Return the number of ticks from the start of the sound that are final by now."""

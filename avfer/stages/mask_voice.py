@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from avfer.option_types import Share, check_options
-from avfer.rows import concat, select
-from avfer.stages.voice_series import VoiceSeries, extended
+from avfer.rows import concat
+from avfer.stages.voice_series import VoiceSeries, extended, split_final
 from avfer.types import JointFeatures, SpeechProbabilities
 
 
@@ -42,17 +42,11 @@ class MaskVoice:
         """Return the rows whose speech is final by now; all of them once the sound has ended."""
         rows = concat([state.features, features]) if state.features else features
         series = extended(state.speech, speech.rows)
-        clock = rows.clock
-        final = series.is_final(clock.times)
-        stop = clock.first + (len(clock) if final.all() else int(final.argmin()))
-        ready = rows.faces.frames < stop
-        masked = self._masked(select(rows, ready, clock.part(clock.first, stop)), series)
-        rest = select(rows, ~ready, clock.part(stop, clock.stop))
-        if len(clock):
-            series = series.since(float(clock.times[min(stop - clock.first, len(clock) - 1)]))
-        return MaskState(rest, series), masked
+        final, waiting, still_needed = split_final(rows, series)
+        return MaskState(waiting, still_needed), self._masked(final, series)
 
     def _masked(self, rows: JointFeatures, series: VoiceSeries) -> JointFeatures:
+        """Return rows with the column `speech`, without the voice where it is below the threshold or unknown."""
         values, sounding = series.at(rows.faces.times)
         speech = np.where(sounding, values[:, 0].numpy(), np.float32(np.nan))
         return without_voice(

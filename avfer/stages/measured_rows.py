@@ -1,39 +1,27 @@
 """Rows and face measures that reach a stage at different times, matched by frame and track."""
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 import numpy as np
 
 from avfer.face_measures import FaceMeasures
-from avfer.rows import concat, matching_rows, select
-from avfer.types import Clock, FaceTracks
-
-
-class _OfFaces(Protocol):
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def faces(self) -> FaceTracks: ...
-
-
-Rows = TypeVar("Rows", bound=_OfFaces)  # a struct with one row for each face of `faces`
+from avfer.rows import RowsOfFaces, concat, matching_rows, select
 
 
 @dataclass(frozen=True, eq=False)
-class UnmatchedRows(Generic[Rows]):
+class UnmatchedRows(Generic[RowsOfFaces]):
     """Rows of each input on frames that the other input has not reached yet."""
 
-    rows: Rows | None = None  # None before the first step
+    rows: RowsOfFaces | None = None  # None before the first step
     measures: FaceMeasures | None = None  # None before the first step
 
 
 @dataclass(frozen=True, eq=False)
-class MatchedRows(Generic[Rows]):
+class MatchedRows(Generic[RowsOfFaces]):
     """Rows on the frames that both inputs have reached, and the measures to look up for them."""
 
-    rows: Rows  # N rows
+    rows: RowsOfFaces  # N rows
     measures: FaceMeasures  # M rows, also those of later frames
     place: np.ndarray  # (N,) int64, for each of `rows` its row of `measures`, -1 for a face that was not measured
 
@@ -44,8 +32,8 @@ class MatchedRows(Generic[Rows]):
 
 
 def match(
-    state: UnmatchedRows[Rows], rows: Rows, measures: FaceMeasures
-) -> tuple[UnmatchedRows[Rows], MatchedRows[Rows]]:
+    state: UnmatchedRows[RowsOfFaces], rows: RowsOfFaces, measures: FaceMeasures
+) -> tuple[UnmatchedRows[RowsOfFaces], MatchedRows[RowsOfFaces]]:
     """Add new rows and measures to those of a state; return the new state, and the rows that can be matched by now.
 
     These are the rows on the frames that both inputs have reached; at the end of the clip, all remaining rows.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from avfer.container import MAX_STEP
+from avfer.rows import RowsOfFaces, select
 from avfer.types import VoiceFeatures
 
 
@@ -71,3 +72,20 @@ class VoiceSeries:
 def extended(series: VoiceSeries | None, voice: VoiceFeatures) -> VoiceSeries:
     """Return the series with further rows; None is the series before the first rows."""
     return (series or VoiceSeries(voice.values[:0], voice.times[:0])).add(voice)
+
+
+def split_final(rows: RowsOfFaces, series: VoiceSeries) -> tuple[RowsOfFaces, RowsOfFaces, VoiceSeries]:
+    """Split rows at the first instant at which later voice may still change the series.
+
+    Return the rows before it (all of them once the sound has ended), the rows from it on, and the series without what
+    only the rows before it need.
+    """
+    clock = rows.clock
+    final = series.is_final(clock.times)
+    stop = clock.first + (len(clock) if final.all() else int(final.argmin()))
+    known = rows.faces.frames < stop
+    before = select(rows, known, clock.part(clock.first, stop))
+    waiting = select(rows, ~known, clock.part(stop, clock.stop))
+    if len(clock):
+        series = series.since(float(clock.times[min(stop - clock.first, len(clock) - 1)]))
+    return before, waiting, series
