@@ -60,10 +60,10 @@ def evaluate(
 ) -> None:
     """Score a corpus; write report.json, report.md and report.html.
 
-    An existing report is replaced, tables are kept; without --output, the report of another corpus is not replaced.
-
     Give a configuration, or --corpus, --root, --partition and one of --pipeline, --model and --predictions. Options
     replace the values in a configuration.
+
+    An existing report is replaced, tables are kept; without --output, the report of another corpus is not replaced.
     """
     from avfer.yaml_reader import parse_overrides
 

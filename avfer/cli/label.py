@@ -37,7 +37,7 @@ T = TypeVar("T")
 def label(
     pipeline: Annotated[str | None, PIPELINE] = None,
     inputs: Annotated[list[str] | None, INPUT] = None,
-    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="The folder for labels.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="The folder for the tables.")] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", help="Workers at the same time; default: one for each core.")
     ] = None,
@@ -93,9 +93,10 @@ def label(
         typer.Option("--merge", metavar="DIR", help="Merge the tables in DIR into a dataset at --output."),
     ] = None,
 ) -> None:
-    """Label a corpus: write one table for each clip.
+    """Predict affect in all clips of a corpus, on several workers.
 
-    Clips that are done are kept, however the earlier run ended. --status and --merge need no PIPELINE.
+    Like avfer run, it writes one table for each clip; for many clips it also continues after an interruption, keeps the
+    clips that are done, and can use several machines (--shard, --ray). --status and --merge need no PIPELINE.
     """
     if status is not None:
         _print_status(status, as_json)

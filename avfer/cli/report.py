@@ -54,7 +54,8 @@ def report(
         ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", metavar="P", help="Threshold of action units for the agreement.")
+        float | None,
+        typer.Option("--threshold", metavar="P", help="With --coding: an action unit is predicted above this value."),
     ] = None,
     each: Annotated[
         bool, typer.Option("--each", help="With a folder of avfer label: also write the page of each clip into it.")

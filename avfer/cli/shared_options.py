@@ -18,7 +18,11 @@ INPUT = typer.Option(
     help="Files, folders (all media files below them), globs, URLs, a .txt list of these, or a table (.csv, .tsv,"
     " .parquet) with a column 'path', whose other columns are copied into the results.",
 )
-DEVICE = typer.Option("--device", metavar="DEVICE", help="Device of the networks: auto, cpu, cuda or mps.")
+DEVICE = typer.Option(
+    "--device",
+    metavar="DEVICE",
+    help="Where the networks run: cpu, cuda (an NVIDIA GPU) or mps (an Apple GPU); auto takes a GPU if there is one.",
+)
 
 Formats = Annotated[
     str,
@@ -63,7 +67,9 @@ Region = Annotated[
 Person = Annotated[
     str | None,
     typer.Option(
-        "--person", metavar="all|largest|leftmost|N", help="Predict these faces only; N is a person's number."
+        "--person",
+        metavar="all|largest|leftmost|N",
+        help="Predict these faces only: the largest or leftmost of each frame, or the person with the number N.",
     ),
 ]
 Baseline = Annotated[
@@ -71,14 +77,15 @@ Baseline = Annotated[
     typer.Option(
         "--baseline",
         metavar="low|START,STOP",
-        help="Add action units minus each person's resting value: a low quantile of the clip, or the median of these"
-        " seconds.",
+        help="Add action units minus each person's resting value: with low, the 0.1 quantile of the clip; with"
+        " START,STOP, the median of these seconds.",
     ),
 ]
 NumbersOnly = Annotated[
     bool,
     typer.Option(
-        "--numbers-only", help="Write no picture of a clip, anywhere: options that would need one are refused."
+        "--numbers-only",
+        help="Write no picture of a clip, now or later from its table: options that would need one are refused.",
     ),
 ]
 StageSettings = Annotated[
