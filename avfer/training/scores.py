@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from avfer.errors import MetricError
 from avfer.losses.affect_labels import AffectLabels
 from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.prediction import Prediction
@@ -51,9 +52,11 @@ class TargetScores:
                     scores.add(values[valid, column].numpy(), labels.valence_arousal[valid, column].double().numpy())
         if "expression" in self.targets and prediction.expression_logits is not None:
             valid = labels.expression_valid
+            logits = prediction.expression_logits[valid]
+            if not logits.isfinite().all():  # the largest of several numbers would be found all the same
+                raise MetricError("prediction: expression logits must be finite, got NaN or infinity")
             if valid.any():
-                predicted = prediction.expression_logits.argmax(1)
-                self.expression.add(predicted[valid].numpy(), labels.expression[valid].numpy())
+                self.expression.add(logits.argmax(1).numpy(), labels.expression[valid].numpy())
         if "action_units" in self.targets and prediction.action_unit_logits is not None:
             probabilities = prediction.action_unit_logits.sigmoid().double().numpy()
             valid = labels.action_units_valid

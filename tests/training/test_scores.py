@@ -1,5 +1,7 @@
 """Scores of all targets: the metrics on valid labels, and their mean as the score of an epoch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,7 +78,10 @@ def test_another_score_of_expressions_can_decide(prediction, labels):
     assert list(found) == ["score", "accuracy", "uar"] and found["score"] == found["uar"]
 
 
-def test_a_non_finite_prediction_is_an_error(prediction, labels):
-    scores = TargetScores(["valence_arousal"], NAMES)
+@pytest.mark.parametrize("field", ["valence_arousal", "expression_logits", "action_unit_logits"])
+def test_a_non_finite_prediction_is_an_error(prediction, labels, field):
+    scores = TargetScores(["valence_arousal", "expression", "action_units"], NAMES)
+    broken = getattr(prediction, field).clone()
+    broken[7] = torch.nan  # a step whose labels are all valid
     with pytest.raises(MetricError):
-        scores.add(Prediction(valence_arousal=torch.full((N, 2), torch.nan)), labels)
+        scores.add(replace(prediction, **{field: broken}), labels)

@@ -1,18 +1,26 @@
 """Search the reaction delay of raters: by how much labels lag behind face and voice, before anything is trained."""
 
+import math
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from avfer.evaluation.post_processing import DELAY_GRID, undo_delay
 from avfer.metrics import pcc
 from avfer.training.data.feature_cache import SequenceFeatures
-from avfer.training.data.sequence_batches import Delays, Recording
+from avfer.training.data.sequence_batches import Delays, Recording, labels_at
 from avfer.training.sequences.sequence_model import gains
 
 RIDGE = 1e-2  # penalty, as a share of the variance of the features
 MAX_STEPS = 20_000  # that a regression is fitted on
+
+
+class _Part(NamedTuple):
+    """Recordings of one partition with their features, standardised by those of train."""
+
+    features: np.ndarray  # (N, D) float64, of all steps of all recordings, one recording after another
+    recordings: list[Recording]
 
 
 def search_delays(train: list[Recording], dev: list[Recording], grid: Sequence[float] = DELAY_GRID) -> Delays:
@@ -23,14 +31,16 @@ def search_delays(train: list[Recording], dev: list[Recording], grid: Sequence[f
     the labels within the recordings, over the steps that have a prediction of their own: the mean of a recording does
     not depend on the delay and would outweigh the rest. Of equal scores the first delay wins; 0 without labels.
     """
-    inputs = [_inputs(train), _inputs(dev)]
-    mean, deviation = inputs[0].mean(0), inputs[0].std(0)
-    x_train, x_dev = ((x - mean) * gains(deviation) for x in inputs)
-    valence, arousal = (_search(x_train, x_dev, train, dev, column, grid) for column in (0, 1))
+    features = [_features(train), _features(dev)]
+    mean, deviation = features[0].mean(0), features[0].std(0)
+    fitted, scored = (
+        _Part((x - mean) * gains(deviation), recordings) for x, recordings in zip(features, (train, dev), strict=True)
+    )
+    valence, arousal = (_best_delay(fitted, scored, column, grid) for column in (0, 1))
     return valence, arousal
 
 
-def _inputs(recordings: list[Recording]) -> np.ndarray:
+def _features(recordings: list[Recording]) -> np.ndarray:
     """Return the features of all steps of all recordings, smoothed over one second, (N, D) float64."""
     return np.concatenate([_smoothed(r) for r in recordings])
 
@@ -46,36 +56,30 @@ def _smoothed(recording: Recording) -> np.ndarray:
     return (sums[high] - sums[low]) / (high - low)[:, None]
 
 
-def _search(
-    x_train: np.ndarray,
-    x_dev: np.ndarray,
-    train: list[Recording],
-    dev: list[Recording],
-    column: int,
-    grid: Sequence[float],
-) -> float:
-    """Return the best delay of one dimension."""
-    scores = [_score(x_train, x_dev, train, dev, column, delay) for delay in grid]
-    finite = [score if np.isfinite(score) else -np.inf for score in scores]
-    return float(grid[int(np.argmax(finite))]) if max(finite) > -np.inf else 0.0
+def _best_delay(train: _Part, dev: _Part, column: int, grid: Sequence[float]) -> float:
+    """Return the delay (s) of one dimension with the highest score; 0 without labels.
 
-
-def _score(
-    x_train: np.ndarray, x_dev: np.ndarray, train: list[Recording], dev: list[Recording], column: int, delay: float
-) -> float:
-    """Return the correlation on `dev` within recordings; NaN without labels.
-
-    x_train, x_dev: (N, D) features of all steps of the recordings; column: 0 for valence, 1 for arousal; delay: s.
+    column: 0 for valence, 1 for arousal; grid: delays to try, s.
     """
-    delayed = [_delayed(r, column, delay) for r in train]
-    target, valid = (np.concatenate(parts) for parts in zip(*delayed, strict=True))
-    if valid.sum() < 2:
+    scores = np.nan_to_num([_score(train, dev, column, delay) for delay in grid], nan=-np.inf)
+    return float(grid[int(np.argmax(scores))]) if np.isfinite(scores).any() else 0.0
+
+
+def _score(train: _Part, dev: _Part, column: int, delay: float) -> float:
+    """Return the correlation on `dev` within recordings, in [-1, 1]; NaN without labels.
+
+    column: 0 for valence, 1 for arousal; delay: s.
+    """
+    moved = [labels_at(r, slice(0, len(r)), (delay, delay)) for r in train.recordings]
+    target = np.concatenate([labels.valence_arousal[:, column].double().numpy() for labels in moved])
+    labelled = np.flatnonzero(np.concatenate([labels.valence_arousal_valid[:, column].numpy() for labels in moved]))
+    if len(labelled) < 2:
         return float("nan")
-    chosen = np.flatnonzero(valid)[:: max(1, int(valid.sum()) // MAX_STEPS)]
-    predicted = _ridge_prediction(x_train[chosen], target[chosen], x_dev)
-    ends = np.cumsum([len(r) for r in dev])[:-1]
+    chosen = labelled[:: math.ceil(len(labelled) / MAX_STEPS)]
+    predicted = _ridge_prediction(train.features[chosen], target[chosen], dev.features)
+    ends = np.cumsum([len(r) for r in dev.recordings])[:-1]
     pairs: list[np.ndarray] = []
-    for recording, prediction in zip(dev, np.split(predicted, ends), strict=True):
+    for recording, prediction in zip(dev.recordings, np.split(predicted, ends), strict=True):
         late = undo_delay(prediction, delay, recording.step)
         scored = recording.labels.valence_arousal_valid[:, column].numpy() & ~late.filled
         labels = recording.labels.valence_arousal[:, column].numpy()
@@ -91,13 +95,3 @@ def _ridge_prediction(x: np.ndarray, y: np.ndarray, x_dev: np.ndarray) -> np.nda
     penalty = RIDGE * len(x) * np.eye(with_bias.shape[1])
     weights = np.linalg.solve(with_bias.T @ with_bias + penalty, with_bias.T @ y)
     return np.column_stack([x_dev, np.ones(len(x_dev))]) @ weights
-
-
-def _delayed(recording: Recording, column: int, delay: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of `delay` seconds later at each step, (T,) float64, and which are valid, (T,) bool."""
-    shift = round(delay / recording.step)
-    target, valid = np.zeros(len(recording)), np.zeros(len(recording), bool)
-    late = recording.labels.valence_arousal[shift:, column].numpy()
-    target[: len(late)] = late
-    valid[: len(late)] = recording.labels.valence_arousal_valid[shift:, column].numpy()
-    return target, valid

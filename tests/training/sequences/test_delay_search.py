@@ -2,6 +2,7 @@
 
 import pytest
 
+from avfer.training.sequences import delay_search
 from avfer.training.sequences.delay_search import search_delays
 from tests.training import toy_recordings as toy
 
@@ -46,3 +47,17 @@ def test_a_dimension_without_labels_has_no_delay():
     for r in dev:
         r.labels.valence_arousal_valid[:, 0] = False
     assert search_delays(train, dev, (0.8, 2.0)) == (0.0, 0.8)
+
+
+def test_a_regression_is_fitted_on_limited_steps(monkeypatch):
+    fitted: list[int] = []
+
+    def predict(x, y, x_dev):
+        fitted.append(len(x))
+        return x_dev[:, 0]
+
+    train, dev = [toy.recording(0)], [toy.recording(1)]
+    monkeypatch.setattr(delay_search, "MAX_STEPS", int(0.6 * len(train[0])))
+    monkeypatch.setattr(delay_search, "_ridge_prediction", predict)
+    search_delays(train, dev, (0.0, 0.4))
+    assert max(fitted) <= delay_search.MAX_STEPS
