@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
+from avfer.baseline import ACTION_UNIT
 from avfer.errors import DatasetError
 from avfer.export import metadata_of
 
 REQUIRED = ("track", "valence", "arousal", "expression")
-OPTIONAL = ("person", "quality", "frame")
+OPTIONAL = ("person", "quality", "frame", "reason")
 BATCH = 65_536  # rows in memory at once
 BINS = 40  # of [-1, 1]; an even number, so that 0 is the edge of two bins
 
@@ -47,7 +48,7 @@ class ClipStatistics:
     """The rows of one clip in a few numbers."""
 
     rows: int = 0
-    with_value: int = 0  # rows with a valence
+    with_value: int = 0  # rows with a valence or an expression; in a table of action units alone, rows with one
     without_frame: int = 0  # rows of a fixed clock: sound without pictures
     people: set[int] = field(default_factory=set[int])  # persons, or tracks in a table without persons
     valence: Mean = field(default_factory=Mean)  # in [-1, 1]
@@ -58,7 +59,7 @@ class ClipStatistics:
 
     @property
     def share_with_value(self) -> float | None:
-        """The share of rows with a valence, in [0, 1]; None for a table without rows."""
+        """The share of rows with a value (see `with_value`), in [0, 1]; None for a table without rows."""
         return self.with_value / self.rows if self.rows else None
 
     @property
@@ -100,19 +101,32 @@ def read_clip(path: Path, totals: CorpusDistributions) -> ClipStatistics:
 
 
 def _batches(file: ParquetFile) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a table, only the columns that count. Raises ValueError if one is missing."""
+    """Yield the rows of a table, only the columns that count. Raises ValueError if one is missing.
+
+    Action units are read only if the table has neither valence nor expression, as the network that made it lacks both.
+    """
     names = file.schema_arrow.names
     if missing := [name for name in REQUIRED if name not in names]:
         raise ValueError(f"it has no column {', '.join(missing)}")
     columns = [*REQUIRED, *(name for name in OPTIONAL if name in names)]
+    if _is_null(file, "valence") and _is_null(file, "expression"):
+        columns += [name for name in names if ACTION_UNIT.fullmatch(name)]
     yield from file.iter_batches(BATCH, columns=columns, use_threads=False)
+
+
+def _is_null(file: ParquetFile, name: str) -> bool:
+    """Return whether a column has no value in any row, as the statistics of the file state; False without them."""
+    metadata, column = file.metadata, file.schema_arrow.names.index(name)
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    facts = [(group.num_rows, group.column(column).statistics) for group in groups]
+    return all(found is not None and found.null_count == rows for rows, found in facts)
 
 
 def _add(batch: pa.RecordBatch, clip: ClipStatistics, totals: CorpusDistributions) -> None:
     names = batch.schema.names
     valence, arousal = _numbers(batch, "valence"), _numbers(batch, "arousal")
     clip.rows += len(batch)
-    clip.with_value += int(np.isfinite(valence).sum())
+    clip.with_value += int(_rows_with_value(batch).sum())
     clip.without_frame += batch["frame"].null_count if "frame" in names else 0
     clip.valence.add(valence)
     clip.arousal.add(arousal)
@@ -130,6 +144,23 @@ def _add(batch: pa.RecordBatch, clip: ClipStatistics, totals: CorpusDistribution
     totals.expressions.update(counts)
     people = batch["person"] if "person" in names and batch["person"].null_count < len(batch) else batch["track"]
     clip.people |= set(people.drop_null().unique().to_pylist())
+
+
+def _rows_with_value(batch: pa.RecordBatch) -> np.ndarray:
+    """Return which rows of a batch have a valence, an expression or, where no reason is stated, an action unit.
+
+    -> (N,) bool
+    """
+    known = np.isfinite(_numbers(batch, "valence")) | _is_valid(batch, "expression")
+    unexplained = ~_is_valid(batch, "reason") if "reason" in batch.schema.names else np.ones(len(batch), bool)
+    for name in filter(ACTION_UNIT.fullmatch, batch.schema.names):
+        known |= unexplained & np.isfinite(_numbers(batch, name))
+    return known
+
+
+def _is_valid(batch: pa.RecordBatch, name: str) -> np.ndarray:
+    """Return which rows of a column are not null: (N,) bool."""
+    return batch[name].is_valid().to_numpy(zero_copy_only=False)
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> np.ndarray:

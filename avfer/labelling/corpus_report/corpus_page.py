@@ -29,9 +29,10 @@ from avfer.progress import ReportProgress, no_progress
 
 MAX_KINDS = 20  # reasons of failures that are listed with their number of clips
 CLIP_TEXT = (
-    "Face: share of frames with a face. Values: share of rows with a valence, from the face or the voice. Length: of"
-    " the part that was labelled. Valence, arousal and quality are means of the rows. Expression: the most frequent,"
-    " with its share of the rows. Clips with the fewest faces come first."
+    "Face: share of frames with a face. Values: share of rows with a valence or an expression, from the face or the"
+    " voice; of clips with action units alone, of rows with one. Length: of the part that was labelled. Valence,"
+    " arousal and quality are means of the rows. Expression: the most frequent, with its share of the rows. Clips with"
+    " the fewest faces come first."
 )
 
 

@@ -22,6 +22,21 @@ def test_means_and_shares_leave_out_missing_values(tmp_path):
     assert clip.share_with_value == 0.75
 
 
+def test_in_a_table_of_action_units_alone_they_are_the_values(tmp_path):
+    reasons = pa.array([None, None, "no_face", "low_quality"])
+    table = clip_table([None] * 4, tracks=[0, 0, None, 0]).drop_columns("reason").append_column("reason", reasons)
+    table = table.append_column("au06", pa.nulls(4, pa.float32()))
+    units = pa.array([0.5, None, None, 0.5], pa.float32())  # low quality: measured, but not counted as read
+    pq.write_table(table.append_column("au12", units), tmp_path / "a.parquet")
+    assert read_clip(tmp_path / "a.parquet", CorpusDistributions()).share_with_value == 0.25
+
+
+def test_action_units_beside_other_values_do_not_count(tmp_path):
+    table = clip_table([0.5, None]).append_column("au12", pa.array([0.5, 0.5], pa.float32()))
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read_clip(tmp_path / "a.parquet", CorpusDistributions()).share_with_value == 0.5
+
+
 def test_people_are_persons_where_a_table_has_them(tmp_path):
     table = clip_table([0.1, 0.2, 0.3], tracks=[0, 1, 2]).append_column("person", pa.array([4, 4, 5], pa.int32()))
     pq.write_table(table, tmp_path / "a.parquet")
