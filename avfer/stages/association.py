@@ -26,28 +26,28 @@ class Track:
     velocity: np.ndarray  # (2,) float32 px/s of the box's centre
     frame: int  # index in the clip
     time: float  # s
-    look: Appearance  # appearance of the face
+    appearance: Appearance  # of the face
 
     def expected(self, time: float) -> np.ndarray:
         """Return the box at a time (s), moved by the velocity for at most STEADY seconds: (4,) float64 xyxy px."""
         return self.box + np.tile(self.velocity, 2) * min(time - self.time, STEADY)
 
-    def moved(self, box: np.ndarray, frame: int, time: float, look: Appearance) -> "Track":
+    def moved(self, box: np.ndarray, frame: int, time: float, appearance: Appearance) -> "Track":
         """Return the track with its face on a later frame. box: (4,) xyxy px; time: s."""
         steps = _centre(box) - _centre(self.box)
         velocity = (steps / max(time - self.time, 1e-3)).astype(np.float32)
-        return Track(self.id, box, velocity, frame, time, look)
+        return Track(self.id, box, velocity, frame, time, appearance)
 
 
-def new_track(number: int, box: np.ndarray, frame: int, time: float, look: Appearance) -> Track:
+def new_track(number: int, box: np.ndarray, frame: int, time: float, appearance: Appearance) -> Track:
     """Return the track of a face that was not known before. box: (4,) xyxy px; time: s."""
-    return Track(number, box, np.zeros(2, np.float32), frame, time, look)
+    return Track(number, box, np.zeros(2, np.float32), frame, time, appearance)
 
 
 def associate(
     tracks: list[Track],
     boxes: np.ndarray,
-    looks: list[Appearance],
+    appearances: list[Appearance],
     frame: int,
     time: float,
     change: Change,
@@ -60,7 +60,7 @@ def associate(
     cut, only a face that stays in place continues. Of several possible assignments the one with the largest sum of
     overlap and likeness is taken (Hungarian algorithm).
 
-    boxes: (N, 4) float32 xyxy px; looks: N; frame, time (s): of these faces; change: since the frame before.
+    boxes: (N, 4) float32 xyxy px; appearances: N; frame, time (s): of these faces; change: since the frame before.
     """
     if not tracks or not len(boxes):
         return {}
@@ -70,7 +70,7 @@ def associate(
     near = _near(tracks, expected, boxes.astype(np.float64), time)
     value = np.zeros((len(tracks), len(boxes)))
     for i, j in np.argwhere(near | (overlap >= min_iou)):
-        alike = likeness(tracks[i].look, looks[j])
+        alike = likeness(tracks[i].appearance, appearances[j])
         needed = MIN_LIKENESS[change] + FAR_LIKENESS * float(overlap[i, j] < min_iou)
         in_place = overlap[i, j] >= CUT_IOU and tracks[i].frame == frame - 1
         if alike >= needed and (change is not Change.CUT or in_place):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from avfer.signal.cuts import thumbnail
 from avfer.signal.geometry import best_pairs, drop_duplicates, match_boxes
-from avfer.stages.frame_search import MIN_OVERLAP, Faces, SearchableFrames, inside, refine, visible_share
+from avfer.stages.frame_search import MIN_OVERLAP, Faces, SearchableFrames, part_inside
 
 SURE_SCORE = 0.9  # a face of this score that appears or vanishes between key frames is worth a search
 RETRIES = (0.85, 1.15)  # sizes of a box, relative to the expected one, from which a lost face is refined again
@@ -36,12 +36,12 @@ class _Path:
 
 
 @dataclass
-class KeyFrameInterval:
-    """The frames between two key frames; it can be split by searching frames in the middle, `max_searches` times."""
+class IntervalFiller:
+    """Finds the faces between two key frames; where that fails, it searches the frame in the middle as well."""
 
-    frames: SearchableFrames
+    clip: SearchableFrames
     min_score: float  # smallest score of a face after its refinement, in [0, 1]
-    max_searches: int  # searches that are left; each split takes one
+    searches_left: int  # frames in the middle that may still be searched
 
     def fill(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
         """Return the faces of each frame from `start` to `stop` (half-open), given those found on both of these.
@@ -52,9 +52,9 @@ class KeyFrameInterval:
         """
         overlapping = _Link.between(before, after)
         link = self._link_moved(overlapping, start, stop)
-        can_split = stop - start > 1 and self.max_searches > 0
+        can_split = stop - start > 1 and self.searches_left > 0
         has_moved = len(link.before.boxes) > len(overlapping.before.boxes)
-        if can_split and (has_moved or self._is_surprising(link.gone, start, link.new, stop)):
+        if can_split and (has_moved or self._is_surprising(link, start, stop)):
             return self._split(start, before, stop, after)
         faces, lost = self._refine(link.paths(start, stop), start, stop)
         if lost and can_split:
@@ -75,21 +75,18 @@ class KeyFrameInterval:
         """Return whether a search finds a face on both neighbours of the key frames, between two boxes of `link`."""
         first, last, share = link.gone.boxes[pair[0]], link.new.boxes[pair[1]], 1 / (stop - start)
         expected = {start + 1: first + share * (last - first), stop - 1: last + share * (first - last)}
-        return all(self.frames.search_near(frame, box[None]) is not None for frame, box in expected.items())
+        return all(self.clip.search_near(frame, box[None]) is not None for frame, box in expected.items())
 
-    def _is_surprising(self, gone: Faces, start: int, new: Faces, stop: int) -> bool:
-        """Return whether the neighbour of a key frame shows a face with SURE_SCORE that this key frame alone has.
-
-        gone: faces of frame `start` only; new: faces of frame `stop` only.
-        """
-        first, last = (faces.select(faces.scores >= SURE_SCORE) for faces in (gone, new))
-        return self.frames.has_any(start + 1, first) or self.frames.has_any(stop - 1, last)
+    def _is_surprising(self, link: "_Link", start: int, stop: int) -> bool:
+        """Return whether the neighbour of a key frame shows a face with SURE_SCORE that this key frame alone has."""
+        gone, new = (faces.select(faces.scores >= SURE_SCORE) for faces in (link.gone, link.new))
+        return self.clip.has_any(start + 1, gone) or self.clip.has_any(stop - 1, new)
 
     def _split(self, start: int, before: Faces, stop: int, after: Faces) -> list[Faces]:
         """Search the frame in the middle and fill both halves."""
-        self.max_searches -= 1
+        self.searches_left -= 1
         middle = (start + stop) // 2
-        found = self.frames.search(middle)
+        found = self.clip.search(middle)
         return self.fill(start, before, middle, found) + self.fill(middle, found, stop, after)
 
     def _refine(self, paths: list[_Path], start: int, stop: int) -> tuple[list[Faces], bool]:
@@ -97,10 +94,9 @@ class KeyFrameInterval:
         frames = np.concatenate([np.arange(path.start, path.stop) for path in paths] or [np.zeros(0, np.int64)])
         boxes = np.concatenate([path.boxes for path in paths] or [np.zeros((0, 4), np.float32)])
         linked = np.repeat(np.array([path.linked for path in paths], bool), [len(path.boxes) for path in paths])
-        picture = self.frames.picture
-        refined = refine(self.frames.detector, picture, frames, boxes)
+        refined = self.clip.refine(frames, boxes)
         refined = self._retry(refined, boxes, frames, linked | (frames == start))
-        good = (refined.scores >= self.min_score) & (visible_share(refined.boxes, picture, frames) >= MIN_VISIBLE)
+        good = (refined.scores >= self.min_score) & (self.clip.visible_share(frames, refined.boxes) >= MIN_VISIBLE)
         lost = bool((linked & ~good & (frames > start)).any())
         faces: list[Faces] = []
         for frame in range(start, stop):
@@ -124,7 +120,7 @@ class KeyFrameInterval:
         middle, half = (boxes[rows, :2] + boxes[rows, 2:]) / 2, (boxes[rows, 2:] - boxes[rows, :2]) / 2
         for share in RETRIES:
             other = np.concatenate([middle - share * half, middle + share * half], 1)
-            again = refine(self.frames.detector, self.frames.picture, frames[rows], other)
+            again = self.clip.refine(frames[rows], other)
             better = again.scores > result.scores[rows]
             result.boxes[rows[better]] = again.boxes[better]
             result.scores[rows[better]] = again.scores[better]
@@ -132,7 +128,9 @@ class KeyFrameInterval:
         return result
 
 
-def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: Faces, step: int) -> list[Faces] | None:
+def interpolate_faces(
+    clip: SearchableFrames, start: int, before: Faces, stop: int, after: Faces, step: int
+) -> list[Faces] | None:
     """Return the faces on every `step`-th frame between two key frames, refined at interpolated boxes without a search.
 
     Return None if this could miss a face, so that these frames must be searched. That is so if
@@ -154,15 +152,15 @@ def follow(clip: SearchableFrames, start: int, before: Faces, stop: int, after: 
     paths = [path for path in link.paths(start, stop) if path.linked]
     if not paths:
         return None
-    marks = np.arange(start + step, stop, step)
-    frames, boxes = np.tile(marks, len(paths)), np.concatenate([path.boxes[marks - start] for path in paths])
-    found = refine(clip.detector, clip.picture, frames, boxes)
-    if (found.scores < SURE_SCORE).any() or (visible_share(found.boxes, clip.picture, frames) < MIN_VISIBLE).any():
+    wanted = np.arange(start + step, stop, step)
+    frames, boxes = np.tile(wanted, len(paths)), np.concatenate([path.boxes[wanted - start] for path in paths])
+    found = clip.refine(frames, boxes)
+    if (found.scores < SURE_SCORE).any() or (clip.visible_share(frames, found.boxes) < MIN_VISIBLE).any():
         return None
     known = np.concatenate([link.before.boxes, found.boxes, link.after.boxes])
     ends = thumbnail(clip.picture(start)), thumbnail(clip.picture(stop - 1))
-    faces = {mark: found.select(frames == mark) for mark in marks.tolist()}
-    parts = {mark: _changed_part(clip.picture(mark), ends, known) for mark in faces}
+    faces = {frame: found.select(frames == frame) for frame in wanted.tolist()}
+    parts = {frame: _changed_part(clip.picture(frame), ends, known) for frame in faces}
     return _searched_where_changed(clip, faces, parts)
 
 
@@ -208,7 +206,7 @@ def _changed_part(picture: Tensor, ends: tuple[np.ndarray, np.ndarray], known: n
     places = np.argwhere(changed)[:, ::-1] * np.array([width / columns, height / rows])
     first, last = places.min(0), places.max(0) + np.array([width / columns, height / rows])
     grown = max(PART_MARGIN * min(height, width), *(last - first))
-    return inside(np.concatenate([first - grown, last + grown]), picture)
+    return part_inside(np.concatenate([first - grown, last + grown]), picture)
 
 
 def _moved_pairs(gone: Faces, new: Faces, steps: int) -> list[tuple[int, int]]:

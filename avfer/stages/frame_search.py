@@ -45,7 +45,7 @@ def unrefined(boxes: np.ndarray, scores: np.ndarray) -> Faces:
 
 @dataclass(frozen=True)
 class SearchableFrames:
-    """Frames by their index in the clip, and how they are searched for faces."""
+    """Frames of a clip by their index, and the detector that searches them for faces and refines these."""
 
     picture: Callable[[int], Tensor]  # pixels of a frame: (H, W, 3) uint8 RGB
     detector: Detector  # that searches a whole frame or a part of it
@@ -73,56 +73,54 @@ class SearchableFrames:
         boxes, scores = np.zeros((len(known), 4), np.float32), np.zeros(len(known), np.float32)
         for row, box in enumerate(known):
             side = float((box[2:] - box[:2]).max())
-            part = inside(np.concatenate([box[:2] - side / 2, box[2:] + side / 2]), picture)
-            found, chances = search_part(self.detector, picture, part, max(self.min_size, side / 3), self.min_score)
-            overlap = iou(box[None], found)[0]
+            part = part_inside(np.concatenate([box[:2] - side / 2, box[2:] + side / 2]), picture)
+            near, near_scores = search_part(self.detector, picture, part, max(self.min_size, side / 3), self.min_score)
+            overlap = iou(box[None], near)[0]
             if overlap.max(initial=0) < MIN_OVERLAP:
                 return None
-            boxes[row], scores[row] = found[overlap.argmax()], chances[overlap.argmax()]
+            boxes[row], scores[row] = near[overlap.argmax()], near_scores[overlap.argmax()]
         return unrefined(boxes, scores)
 
     def has_any(self, frame: int, faces: Faces) -> bool:
         """Return whether a search near their boxes finds one of the faces of a neighbouring frame."""
         return any(self.search_near(frame, box[None]) is not None for box in faces.boxes)
 
+    def refine(self, frames: np.ndarray, boxes: np.ndarray) -> Faces:
+        """Refine the square around each box with the detector, cut from its frame at full resolution.
 
-def refine(detector: Detector, picture: Callable[[int], Tensor], frames: np.ndarray, boxes: np.ndarray) -> Faces:
-    """Refine the square around each box with the detector, cut from its frame at full resolution.
+        frames: (N,) int64 indices in the clip; boxes: (N, 4) float32 xyxy px -> N faces in the same order. A box
+        outside the picture gets score 0.
+        """
+        side = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
+        centre = (boxes[:, 2:] + boxes[:, :2]) / 2
+        squares = np.concatenate([centre - side / 2, centre + side / 2], 1).astype(np.float32)
+        scores = np.zeros(len(frames), np.float32)
+        landmarks = np.zeros((len(frames), 5, 2), np.float32)
+        size = self.detector.crop_size
+        gains = {frame: gain(self.picture(frame)) for frame in set(frames.tolist())}
+        crops = [
+            _crop(self.picture(frame), square, size, gains[frame])
+            for frame, square in zip(frames.tolist(), squares, strict=True)
+        ]
+        rows = np.array([i for i, crop in enumerate(crops) if crop is not None], np.int64)
+        if len(rows):
+            batch = torch.cat([crop for crop in crops if crop is not None])
+            found, offsets, points = (t.cpu().numpy() for t in self.detector.refine(batch))
+            corner, length = squares[rows, :2], side[rows] + self.detector.side_margin
+            scores[rows] = found
+            landmarks[rows] = corner[:, None] + self.detector.landmark_shift + points * length[:, None]
+            squares[rows] += offsets * length
+        return Faces(squares, scores, landmarks)
 
-    frames: (N,) int64 indices in the clip; boxes: (N, 4) float32 xyxy px -> N faces in the same order. A box outside
-    the picture gets score 0.
-    """
-    side = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
-    centre = (boxes[:, 2:] + boxes[:, :2]) / 2
-    squares = np.concatenate([centre - side / 2, centre + side / 2], 1).astype(np.float32)
-    scores = np.zeros(len(frames), np.float32)
-    landmarks = np.zeros((len(frames), 5, 2), np.float32)
-    size = detector.crop_size
-    gains = {frame: gain(picture(frame)) for frame in set(frames.tolist())}
-    crops = [
-        _crop(picture(frame), square, size, gains[frame])
-        for frame, square in zip(frames.tolist(), squares, strict=True)
-    ]
-    rows = np.array([i for i, crop in enumerate(crops) if crop is not None], np.int64)
-    if len(rows):
-        batch = torch.cat([crop for crop in crops if crop is not None])
-        found, offsets, points = (t.cpu().numpy() for t in detector.refine(batch))
-        corner, length = squares[rows, :2], side[rows] + detector.side_margin
-        scores[rows] = found
-        landmarks[rows] = corner[:, None] + detector.landmark_shift + points * length[:, None]
-        squares[rows] += offsets * length
-    return Faces(squares, scores, landmarks)
+    def visible_share(self, frames: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """Return the share of each box that lies inside its picture, in [0, 1].
 
-
-def visible_share(boxes: np.ndarray, picture: Callable[[int], Tensor], frames: np.ndarray) -> np.ndarray:
-    """Return the share of each box that lies inside its picture, in [0, 1].
-
-    boxes: (N, 4) xyxy px; frames: (N,) int64 indices in the clip -> (N,) float64.
-    """
-    sizes = np.array([tuple(picture(int(frame)).shape[1::-1]) for frame in frames]).reshape(-1, 2)
-    inside = (np.minimum(boxes[:, 2:], sizes) - np.maximum(boxes[:, :2], 0)).clip(0).prod(1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    return inside / np.maximum(area, 1e-6)
+        frames: (N,) int64 indices in the clip; boxes: (N, 4) xyxy px -> (N,) float64.
+        """
+        sizes = np.array([tuple(self.picture(int(frame)).shape[1::-1]) for frame in frames]).reshape(-1, 2)
+        visible = (np.minimum(boxes[:, 2:], sizes) - np.maximum(boxes[:, :2], 0)).clip(0).prod(1)
+        area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+        return visible / np.maximum(area, 1e-6)
 
 
 def _crop(picture: Tensor, square: np.ndarray, size: int, factor: float) -> Tensor | None:
@@ -132,7 +130,7 @@ def _crop(picture: Tensor, square: np.ndarray, size: int, factor: float) -> Tens
 
     picture: (H, W, 3) uint8, square: (4,) xyxy px, factor: of the brightness -> (1, 3, size, size) uint8.
     """
-    left, top, right, bottom = inside(square, picture).tolist()
+    left, top, right, bottom = part_inside(square, picture).tolist()
     if right - left < MIN_SIDE or bottom - top < MIN_SIDE:
         return None
     whole = square.astype(np.int64).tolist()
@@ -141,6 +139,6 @@ def _crop(picture: Tensor, square: np.ndarray, size: int, factor: float) -> Tens
     return F.interpolate(part, (size, size), mode="bilinear", antialias=True)
 
 
-def inside(box: np.ndarray, picture: Tensor) -> np.ndarray:
+def part_inside(box: np.ndarray, picture: Tensor) -> np.ndarray:
     """Return the part of a box inside a frame.   (4,) xyxy px, (H, W, 3) -> (4,) int64"""
     return box.clip(0, [*picture.shape[1::-1]] * 2).astype(np.int64)

@@ -1,7 +1,7 @@
 """track_faces: from faces on key frames to every face of every frame, with one track per person."""
 
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Annotated
 
 import numpy as np
@@ -13,7 +13,7 @@ from avfer.rows import concat, no_faces, select
 from avfer.signal.appearance import Appearance, appearances
 from avfer.signal.cuts import Change, change, thumbnail
 from avfer.stages.association import Track, associate, new_track
-from avfer.stages.between_key_frames import SURE_SCORE, KeyFrameInterval, follow
+from avfer.stages.between_key_frames import SURE_SCORE, IntervalFiller, interpolate_faces
 from avfer.stages.buffers import FrameBuffer
 from avfer.stages.frame_search import Faces, SearchableFrames, unrefined
 from avfer.types import Clock, FaceDetections, FaceTracks, FrameBatch
@@ -24,12 +24,12 @@ class TrackingState:
     """Frames whose rows are not output yet, and the persons tracked so far."""
 
     frames: FrameBuffer = field(default_factory=FrameBuffer)  # that wait for their rows
-    key: int = -1  # the last key frame; it and the frames after it are not tracked yet
-    found: Faces | None = None  # faces on that key frame
+    key_frame: int = -1  # the last one; it and the frames after it are not tracked yet
+    key_faces: Faces | None = None  # on that key frame
     tracks: tuple[Track, ...] = ()  # that may continue
     next_id: int = 0  # id of the next new track
-    thumbnail: np.ndarray | None = None  # of the last frame that was tracked
-    time: float = 0.0  # s, of that frame
+    last_thumbnail: np.ndarray | None = None  # of the last frame that was tracked
+    last_time: float = 0.0  # s, of that frame
     waiting: FaceTracks | None = None  # tracked rows that are not output yet, with the ids of `tracks`
     numbers: dict[int, int] = field(default_factory=dict[int, int])  # id of a track -> its number in the output
     next_number: int = 0  # of the next track that is output
@@ -63,7 +63,9 @@ class TrackFaces:
         """Return the state without frames and persons."""
         return TrackingState()
 
-    def step(self, state: TrackingState, frames: FrameBatch, boxes: FaceDetections) -> tuple[TrackingState, FaceTracks]:
+    def step(
+        self, state: TrackingState, frames: FrameBatch, detections: FaceDetections
+    ) -> tuple[TrackingState, FaceTracks]:
         """Return the rows of the frames before the last key frame, up to a track that began less than `min_length` ago.
 
         At the end of the clip, return those of all frames.
@@ -71,65 +73,75 @@ class TrackFaces:
         if not frames.clock.pictures:
             return state, no_faces(frames.clock)
         state = replace(state, frames=state.frames.add(frames))
-        first = max(state.key, 0)
+        first = max(state.key_frame, 0)
         faces: list[Faces] = []
-        for key in boxes.key_frames.tolist():
-            rows = boxes.frames == key
-            found = unrefined(boxes.boxes[rows], boxes.scores[rows])
-            if state.found is not None:
-                faces += self._fill(state, state.found, boxes, key, found)
-            state = replace(state, key=key, found=found)
+        for key_frame in detections.key_frames.tolist():
+            rows = detections.frames == key_frame
+            key_faces = unrefined(detections.boxes[rows], detections.scores[rows])
+            if state.key_faces is not None:
+                faces += self._fill(state, detections, state.key_faces, key_frame, key_faces)
+            state = replace(state, key_frame=key_frame, key_faces=key_faces)
         clock = state.frames.clock
-        if clock.last and state.found is not None:
-            faces += self._fill(state, state.found, boxes, clock.stop, None)
-            state = replace(state, key=clock.stop, found=None)  # later steps, for sound after the frames, add no rows
-        state, tracks = self._follow(state, faces, clock.part(first, first + len(faces)))
+        if clock.last and state.key_faces is not None:
+            faces += self._fill(state, detections, state.key_faces, clock.stop, None)
+            # Later steps, for sound after the frames, add no rows.
+            state = replace(state, key_frame=clock.stop, key_faces=None)
+        state, tracks = self._assign_tracks(state, faces, clock.part(first, first + len(faces)))
         state = replace(state, frames=state.frames.since(first + len(faces)))
         return self._output(state, tracks)
 
     def _fill(
-        self, state: TrackingState, before: Faces, boxes: FaceDetections, stop: int, after: Faces | None
+        self, state: TrackingState, detections: FaceDetections, before: Faces, stop: int, after: Faces | None
     ) -> list[Faces]:
         """Return the faces of each frame from the last key frame to `stop` (half-open), the next key frame.
 
-        At the end of the clip no key frame follows and `after` is None: the last frame takes its place.
+        before, after: the faces on these key frames. At the end of the clip no key frame follows and `after` is None:
+        the last frame takes its place.
         """
-        clip = SearchableFrames(state.frames.picture, boxes.detector, boxes.min_size, boxes.min_score)
+        start, every = state.key_frame, detections.every
+        clip = SearchableFrames(state.frames.picture, detections.detector, detections.min_size, detections.min_score)
         if after is None:
-            after = before if stop - 1 == state.key else clip.search(stop - 1)
-        marks = list(range(state.key, stop, boxes.every))
-        between = follow(clip, state.key, before, stop, after, boxes.every)
-        found = [before, *([clip.search(mark) for mark in marks[1:]] if between is None else between), after]
+            after = before if stop - 1 == start else clip.search(stop - 1)
+        inner = range(start + every, stop, every)
+        between = interpolate_faces(clip, start, before, stop, after, every)
+        if between is None:
+            between = [clip.search(frame) for frame in inner]
+        at_ends = pairwise(zip([start, *inner, stop], [before, *between, after], strict=True))
         faces: list[Faces] = []
-        for first, last, i in zip(marks, [*marks[1:], stop], range(len(marks)), strict=True):
-            interval = KeyFrameInterval(clip, self.min_score, self.max_searches)
-            faces += interval.fill(first, found[i], last, found[i + 1])
+        for (first, found_first), (last, found_last) in at_ends:
+            filler = IntervalFiller(clip, self.min_score, self.max_searches)
+            faces += filler.fill(first, found_first, last, found_last)
         return faces
 
-    def _follow(self, state: TrackingState, faces: list[Faces], clock: Clock) -> tuple[TrackingState, FaceTracks]:
+    def _assign_tracks(
+        self, state: TrackingState, faces: list[Faces], clock: Clock
+    ) -> tuple[TrackingState, FaceTracks]:
         """Assign track ids to the faces of consecutive frames."""
-        tracks, next_id, before, last = list(state.tracks), state.next_id, state.thumbnail, state.time
+        tracks, next_id = list(state.tracks), state.next_id
+        last_thumbnail, last_time = state.last_thumbnail, state.last_time
         ids: list[np.ndarray] = []
         pictures = [state.frames.picture(frame) for frame in range(clock.first, clock.stop)]
-        for i, (found, picture, looks) in enumerate(zip(faces, pictures, _looks(pictures, faces), strict=True)):
+        for i, (found, picture, seen) in enumerate(zip(faces, pictures, _appearances(pictures, faces), strict=True)):
             frame, time = clock.first + i, float(clock.times[i])
-            after = thumbnail(picture)
-            changed = Change.MOTION if before is None else change(before, after, time - last)
-            before, last = after, time
+            now = thumbnail(picture)
+            changed = Change.MOTION if last_thumbnail is None else change(last_thumbnail, now, time - last_time)
+            last_thumbnail, last_time = now, time
             tracks = [track for track in tracks if time - track.time <= self.max_gap]
-            continued = associate(tracks, found.boxes, looks, frame, time, changed, self.min_iou)
+            continued = associate(tracks, found.boxes, seen, frame, time, changed, self.min_iou)
             current: list[Track] = []
-            for j, (box, look) in enumerate(zip(found.boxes, looks, strict=True)):
+            for j, (box, appearance) in enumerate(zip(found.boxes, seen, strict=True)):
                 if j in continued:
-                    current.append(continued[j].moved(box, frame, time, look))
+                    current.append(continued[j].moved(box, frame, time, appearance))
                 else:
-                    current.append(new_track(next_id, box, frame, time, look))
+                    current.append(new_track(next_id, box, frame, time, appearance))
                     next_id += 1
-            names = {track.id for track in current}
-            rest = [] if changed is Change.CUT else [track for track in tracks if track.id not in names]
+            current_ids = [track.id for track in current]
+            rest = [] if changed is Change.CUT else [track for track in tracks if track.id not in current_ids]
             tracks = rest + current
-            ids.append(np.array([track.id for track in current], np.int64))
-        state = replace(state, tracks=tuple(tracks), next_id=next_id, thumbnail=before, time=last)
+            ids.append(np.array(current_ids, np.int64))
+        state = replace(
+            state, tracks=tuple(tracks), next_id=next_id, last_thumbnail=last_thumbnail, last_time=last_time
+        )
         return state, _rows(clock, faces, ids)
 
     def _output(self, state: TrackingState, tracks: FaceTracks) -> tuple[TrackingState, FaceTracks]:
@@ -164,12 +176,12 @@ class TrackFaces:
         return replace(state, waiting=waiting, numbers=numbers, next_number=next_number), output
 
 
-def _looks(pictures: list[Tensor], faces: list[Faces]) -> list[list[Appearance]]:
+def _appearances(pictures: list[Tensor], faces: list[Faces]) -> list[list[Appearance]]:
     """Return the appearances of the faces of each frame.   pictures: (H, W, 3) uint8 RGB each"""
-    counts = [len(found.boxes) for found in faces]
+    counts = [len(one.boxes) for one in faces]
     shown = [picture for picture, count in zip(pictures, counts, strict=True) for _ in range(count)]
-    looks = iter(appearances(shown, np.concatenate([found.landmarks for found in faces])) if shown else [])
-    return [list(islice(looks, count)) for count in counts]
+    found = iter(appearances(shown, np.concatenate([one.landmarks for one in faces])) if shown else [])
+    return [list(islice(found, count)) for count in counts]
 
 
 def _rows(clock: Clock, faces: list[Faces], ids: list[np.ndarray]) -> FaceTracks:

@@ -21,7 +21,7 @@ def box(x: float, side: float = 40.0) -> np.ndarray:
 
 
 def known(x: float, seed: int = 0, number: int = 7) -> Track:
-    return new_track(number, box(x), frame=9, time=1.0, look=look(seed))
+    return new_track(number, box(x), frame=9, time=1.0, appearance=look(seed))
 
 
 def ids(tracks: list[Track], places: list[float], seeds: list[int], seconds: float, change: Change) -> dict[int, int]:
@@ -53,7 +53,7 @@ def test_faces_that_change_places_keep_their_tracks() -> None:
 def test_after_a_cut_only_a_face_that_stays_in_place_continues() -> None:
     assert ids([known(0)], [2], [0], 0.04, Change.CUT) == {0: 7}
     assert ids([known(0)], [25], [0], 0.2, Change.CUT) == {}
-    absent = new_track(7, box(0), frame=5, time=0.8, look=look(0))
+    absent = new_track(7, box(0), frame=5, time=0.8, appearance=look(0))
     assert ids([absent], [2], [0], 0.04, Change.CUT) == {}
 
 

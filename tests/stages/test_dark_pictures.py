@@ -5,7 +5,7 @@ import torch
 
 from avfer.signal.geometry import ARCFACE
 from avfer.stages.detect import search
-from avfer.stages.frame_search import refine
+from avfer.stages.frame_search import SearchableFrames
 from tests.toy_detector import SIDE, Squares, corners, squares_clip
 
 FRAME = 10  # with two squares
@@ -25,7 +25,8 @@ def test_faces_are_searched_for_in_a_brightened_picture() -> None:
 
 
 def test_faces_are_refined_in_a_brightened_picture() -> None:
-    found = refine(Squares(), lambda _: DARK, np.full(len(BOXES), FRAME), BOXES + [-4, -4, 4, 4])
+    clip = SearchableFrames(lambda _: DARK, Squares(), min_size=40.0, min_score=0.8)
+    found = clip.refine(np.full(len(BOXES), FRAME), BOXES + [-4, -4, 4, 4])
     assert (found.scores > 0.6).all()
     np.testing.assert_allclose(found.boxes, BOXES, atol=1.5)
     np.testing.assert_allclose(found.landmarks, CORNERS[:, None] + np.array(ARCFACE) * SIDE, atol=1.5)

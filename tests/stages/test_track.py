@@ -8,8 +8,7 @@ import torch
 
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.rows import concat
-from avfer.stages import between_key_frames
-from avfer.stages.between_key_frames import KeyFrameInterval
+from avfer.stages.between_key_frames import IntervalFiller
 from avfer.stages.buffers import FrameBuffer
 from avfer.stages.detect import DetectFaces
 from avfer.stages.frame_search import Faces, SearchableFrames
@@ -37,7 +36,7 @@ def followed(scores: list[float], cuts: list[int], min_length: int = 5) -> FaceT
         chunk = part(frames, start, stop, last=stop == len(scores))
         state = replace(state, frames=state.frames.add(chunk))
         faces = [_faces(score) for score in scores[start:stop]]
-        state, rows = stage._follow(state, faces, chunk.clock)  # pyright: ignore[reportPrivateUsage]
+        state, rows = stage._assign_tracks(state, faces, chunk.clock)  # pyright: ignore[reportPrivateUsage]
         state, rows = stage._output(state, rows)  # pyright: ignore[reportPrivateUsage]
         parts.append(rows)
     return concat(parts)
@@ -82,7 +81,7 @@ def test_rows_of_a_frame_are_ordered_by_track_even_if_an_earlier_track_is_kept_l
     both = [joined(found, right) if i > 1 else found for i, found in enumerate(faces)]
     stage, state = TrackFaces(), TrackingState()
     state = replace(state, frames=state.frames.add(FrameBatch(clock(16), pictures)))
-    state, rows = stage._follow(state, both, clock(16))  # pyright: ignore[reportPrivateUsage]
+    state, rows = stage._assign_tracks(state, both, clock(16))  # pyright: ignore[reportPrivateUsage]
     rows = stage._output(state, rows)[1]  # pyright: ignore[reportPrivateUsage]
     assert rows.track_ids[rows.frames == 10].tolist() == [0, 1]
     assert rows.boxes[rows.frames == 10, 0].tolist() == [35, 10]
@@ -94,7 +93,7 @@ def test_rows_wait_only_where_a_track_begins() -> None:
     for start, stop in ((0, 4), (4, 6), (6, 9)):
         chunk = part(frames, start, stop)
         state = replace(state, frames=state.frames.add(chunk))
-        state, rows = stage._follow(state, [_faces(0.9)] * (stop - start), chunk.clock)  # pyright: ignore[reportPrivateUsage]
+        state, rows = stage._assign_tracks(state, [_faces(0.9)] * (stop - start), chunk.clock)  # pyright: ignore[reportPrivateUsage]
         state, rows = stage._output(state, rows)  # pyright: ignore[reportPrivateUsage]
         stops.append(rows.clock.stop)
     assert stops == [0, 6, 9]
@@ -195,14 +194,14 @@ def test_key_frames_lie_closer_in_large_pictures(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_lost_face_is_refined_again_from_a_smaller_and_a_larger_box(monkeypatch: pytest.MonkeyPatch) -> None:
-    def from_large_boxes_alone(_detector: object, _picture: object, frames: np.ndarray, boxes: np.ndarray) -> Faces:
+    def from_large_boxes_alone(_clip: object, frames: np.ndarray, boxes: np.ndarray) -> Faces:
         scores = np.where(boxes[:, 2] - boxes[:, 0] > 22, 0.95, 0.3).astype(np.float32)
         return Faces(boxes.astype(np.float32), scores, np.repeat(POINTS[None], len(frames), 0))
 
-    monkeypatch.setattr(between_key_frames, "refine", from_large_boxes_alone)
+    monkeypatch.setattr(SearchableFrames, "refine", from_large_boxes_alone)
     frames = FrameBatch(clock(4), torch.full((4, 60, 60, 3), 90, dtype=torch.uint8))
     clip = SearchableFrames(FrameBuffer().add(frames).picture, Mtcnn(), 20, 0.8)
-    faces = KeyFrameInterval(clip, min_score=0.6, max_searches=0).fill(0, _faces(0.9), 4, _faces(0.9))
+    faces = IntervalFiller(clip, min_score=0.6, searches_left=0).fill(0, _faces(0.9), 4, _faces(0.9))
     assert [found.scores.tolist() for found in faces] == [[pytest.approx(0.95)]] * 4
     np.testing.assert_allclose(faces[2].boxes, [[8.5, 8.2, 31.5, 35.8]], atol=1e-4)  # 1.15 times as large
 
@@ -219,8 +218,8 @@ def between_ends(places: list[tuple[int, int]], max_searches: int = 0) -> list[l
     """Return the left sides of the boxes on each frame but the last, found between the first and the last frame."""
     clip = SearchableFrames(FrameBuffer().add(squares(places)).picture, Squares(), 20, 0.8)  # pyright: ignore
     last = len(places) - 1
-    interval = KeyFrameInterval(clip, min_score=0.6, max_searches=max_searches)
-    return [found.boxes[:, 0].tolist() for found in interval.fill(0, clip.search(0), last, clip.search(last))]
+    filler = IntervalFiller(clip, min_score=0.6, searches_left=max_searches)
+    return [found.boxes[:, 0].tolist() for found in filler.fill(0, clip.search(0), last, clip.search(last))]
 
 
 def test_a_face_that_moves_further_than_its_size_between_key_frames_is_found_without_a_search() -> None:
