@@ -22,30 +22,6 @@ from avfer.listing_console import listing_console
 from avfer.models.card_files import BUILTIN, read_card
 
 WIDTH = 200  # characters of a line in a file or a pipe
-PACKAGES = (  # that avfer needs, as in pyproject.toml
-    "torch",
-    "torchvision",
-    "torchaudio",
-    "av",
-    "librosa",
-    "soxr",
-    "pillow",
-    "facenet-pytorch",
-    "silero-vad",
-    "timm",
-    "safetensors",
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "fsspec",
-    "matplotlib",
-    "psutil",
-    "pydantic",
-    "pyyaml",
-    "rich",
-    "typer",
-)
 DECODERS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "aac", "mp3", "opus", "vorbis", "flac", "pcm_s16le")
 READERS = {
     "decord": "pip install 'avfer[decord]'",
@@ -72,7 +48,7 @@ class Finding:
 
     section: str  # "versions", "devices", "codecs", "readers", "extras", "weights" or "licences"
     name: str  # of the package, device, codec or file
-    detail: str  # version or state; the way to install it if it is missing
+    detail: str  # version or state; the way to install it if it is missing, or of a version that does not fit
     fine: bool = True  # False for something missing or wrong
     required: bool = True  # False: optional, the bundled pipelines run without it
 
@@ -95,7 +71,7 @@ def examine() -> bool:
     table = Table(box=None, show_header=False, pad_edge=False)
     last = ""
     for finding in findings:
-        mark = "[green]ok[/]" if finding.fine else ("[red]missing[/]" if finding.required else "[yellow]absent[/]")
+        mark = "[green]ok[/]" if finding.fine else ("[red]fault[/]" if finding.required else "[yellow]absent[/]")
         section = "" if finding.section == last else f"[bold]{finding.section}[/]"
         table.add_row(section, mark, escape(finding.name), escape(finding.detail))
         last = finding.section
@@ -112,14 +88,23 @@ def _findings(name: str, section: Callable[[], Iterator[Finding]]) -> Iterator[F
 
 
 def _versions() -> Iterator[Finding]:
-    """Report the versions of avfer, Python and the packages it needs."""
+    """Report the versions of avfer, Python and the packages it needs, within the bounds that its metadata state."""
+    from packaging.requirements import Requirement
+
     yield Finding("versions", "avfer", __version__)
     yield Finding("versions", "python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
-    for name in PACKAGES:
+    for needed in map(Requirement, importlib.metadata.requires("avfer") or ()):
+        if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
+            continue  # a package of an extra, or for another system
+        remedy = f"pip install '{needed.name}{needed.specifier}'"
         try:
-            yield Finding("versions", name, importlib.metadata.version(name))
+            found = importlib.metadata.version(needed.name)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding("versions", name, f"pip install {name}", fine=False)
+            yield Finding("versions", needed.name, remedy, fine=False)
+            continue
+        fits = needed.specifier.contains(found, prereleases=True)
+        detail = found if fits else f"{found}, but avfer needs {needed.specifier}: {remedy}"
+        yield Finding("versions", needed.name, detail, fine=fits)
 
 
 def _devices() -> Iterator[Finding]:

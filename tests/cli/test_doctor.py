@@ -28,7 +28,9 @@ def test_doctor_names_every_package_of_the_project_and_the_extra_with_it(monkeyp
 
     monkeypatch.setattr("importlib.metadata.version", absent)
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert set(doctor.PACKAGES) == requirements(project["dependencies"])
+    _, _, *packages = doctor._versions()  # after avfer and Python
+    assert {finding.name for finding in packages} == requirements(project["dependencies"])
+    assert all(not finding.fine and finding.detail.startswith("pip install '") for finding in packages)
     findings = list(doctor._extras())
     assert not any(finding.fine or finding.required for finding in findings)
     found = {
@@ -38,11 +40,20 @@ def test_doctor_names_every_package_of_the_project_and_the_extra_with_it(monkeyp
     assert found == {name: [extra] for extra, lines in extras.items() for name in requirements(lines)}
 
 
+def test_a_version_outside_the_bounds_is_a_finding(monkeypatch):
+    installed = {"torch": "2.4.0", "pillow": "99.0", "av": "18.1.0rc1"}
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: ["torch>=2.6,<3", "pillow>=10.3", "av>=18,<19"])
+    monkeypatch.setattr("importlib.metadata.version", installed.__getitem__)
+    _, _, *packages = doctor._versions()
+    assert [finding.fine for finding in packages] == [False, True, True]
+    assert packages[0].detail == "2.4.0, but avfer needs <3,>=2.6: pip install 'torch<3,>=2.6'"
+
+
 def test_a_package_that_cannot_be_imported_is_a_finding_and_ends_its_section_alone(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "av.codec", None)
     assert not doctor.examine()
     lines = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
-    assert ["codecs", "missing", "ModuleNotFoundError"] in [words[:3] for words in lines]
+    assert ["codecs", "fault", "ModuleNotFoundError"] in [words[:3] for words in lines]
     assert {words[0] for words in lines} >= {"versions", "devices", "readers", "weights", "licences"}
 
 
