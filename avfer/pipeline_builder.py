@@ -37,15 +37,15 @@ class Step:
 def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
     """Return the steps of a pipeline in the order in which they run; no weights are loaded.
 
-    Each stage is created with its options and connected to its inputs. Then it is fitted to the stages that read it
+    Each stage is created with its options and connected to its inputs. Then it is adapted to the stages that read it
     and to the networks whose features it reads, if it declares that it depends on them. Raises ConfigError, with the
     place in the YAML, for unknown stages or options, invalid values, inputs of another type than a stage takes, and
     a pipeline whose result is not of the type `output`.
     """
     built = {line.name: create_stage(line) for line in spec.stages}
     _check_connections(spec, built, output)
-    _fit_readers(spec, built)
-    _fit_features(spec, built)
+    _adapt_to_readers(spec, built)
+    _adapt_to_features(spec, built)
     phases = _phases(spec, built)
     lines = sorted(spec.stages, key=lambda line: phases[line.name].value)
     freed = _freed_values(lines, spec.output)
@@ -155,8 +155,8 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
         raise ConfigError(f"output: {found} ({spec.where})")
 
 
-def _fit_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:
-    """Fit each stage that depends on its readers to the stages that read its output.
+def _adapt_to_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:
+    """Adapt each stage that depends on its readers to the stages that read its output.
 
     So `align_faces` cuts out crops of the size that the backbone of `embed_faces` needs. Raises ConfigError if the
     readers do not go together.
@@ -165,13 +165,13 @@ def _fit_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:
         readers = [built[other.name] for other in spec.stages if line.name in other.inputs]
         stage = built[line.name]
         try:
-            built[line.name] = stage.adapt(readers) if isinstance(stage, stages.FitsReaders) else stage
+            built[line.name] = stage.for_readers(readers) if isinstance(stage, stages.DependsOnReaders) else stage
         except ConfigError as error:
             raise ConfigError(_with_place(line, type(stage), str(error))) from None
 
 
-def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
-    """Fit each stage that depends on the networks before it to the networks whose features reach it.
+def _adapt_to_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
+    """Adapt each stage that depends on the networks before it to the networks whose features reach it.
 
     Features reach a stage through any number of stages that pass them on, such as `join_features`. So `predict_affect`
     refuses features of another network than the one that its model was trained with.
@@ -181,12 +181,12 @@ def _fit_features(spec: PipelineSpec, built: dict[str, Any]) -> None:
         reaching = {modality: card for name in line.inputs for modality, card in cards[name].items()}
         stage = built[line.name]
         try:
-            built[line.name] = stage.fit(reaching) if isinstance(stage, stages.FitsFeatures) else stage
+            built[line.name] = stage.for_features(reaching) if isinstance(stage, stages.DependsOnFeatures) else stage
         except WeightsError as error:
             raise WeightsError(_with_place(line, type(stage), f"weights: {error}")) from None
         except ConfigError as error:
             raise ConfigError(_with_place(line, type(stage), str(error))) from None
-        cards[line.name] = reaching | stages.makes(built[line.name])
+        cards[line.name] = reaching | stages.feature_cards(built[line.name])
 
 
 def _phases(spec: PipelineSpec, built: dict[str, Any]) -> dict[str, Phase]:

@@ -85,35 +85,35 @@ class HasCard(Protocol):
 
 
 @runtime_checkable
-class MakesFeatures(Protocol):
+class OutputsFeatures(Protocol):
     """A stage whose output holds features of networks."""
 
     @property
-    def makes(self) -> Cards:
+    def feature_cards(self) -> Cards:
         """The cards of these networks: `{"face": card}`."""
         ...
 
 
 @runtime_checkable
-class FitsFeatures(Protocol):
+class DependsOnFeatures(Protocol):
     """A stage that depends on the networks whose features it reads, as `predict_affect` does."""
 
-    def fit(self, cards: Cards) -> Any:
-        """Return the stage to use for features of these networks: itself, or another one. Nothing is trained.
+    def for_features(self, cards: Cards) -> Any:
+        """Return the stage to use for features of these networks: itself, or another one.
 
-        Raises ConfigError if no stage fits them. cards: of the networks, by modality.
+        Raises ConfigError if there is none for them. cards: of the networks, by modality.
         """
         ...
 
 
 @runtime_checkable
-class FitsReaders(Protocol):
+class DependsOnReaders(Protocol):
     """A stage that depends on the stages that read its output, as `align_faces` on the size that backbones need."""
 
-    def adapt(self, readers: Sequence[Any]) -> Any:
+    def for_readers(self, readers: Sequence[Any]) -> Any:
         """Return the stage to use when these stages read its output: itself, or another one with other options.
 
-        Raises ConfigError if no stage fits them all.
+        Raises ConfigError if no stage suits them all.
         """
         ...
 
@@ -185,9 +185,9 @@ def check_output(stage: Any, output: Any, declared: type) -> None:
         raise TypeError(f"{name} returned {found}, but its annotation says {declared.__name__}")
 
 
-def makes(stage: Any) -> Cards:
+def feature_cards(stage: Any) -> Cards:
     """Return the cards of the networks whose features a stage outputs; empty for any other stage."""
-    return stage.makes if isinstance(stage, MakesFeatures) else {}
+    return stage.feature_cards if isinstance(stage, OutputsFeatures) else {}
 
 
 NOTE = "in stage "

@@ -98,7 +98,7 @@ class Wide:
     width: int = 8
 
     @property
-    def makes(self) -> dict[str, Card]:
+    def feature_cards(self) -> dict[str, Card]:
         return {"face": Card(name="wide", task="", description="", features=self.width)}
 
     def __call__(self, frames: FrameBatch) -> FrameBatch:
@@ -109,7 +109,7 @@ class Wide:
 class NeedsEight(TimeAsValence):
     """Refuses features of any width but 8."""
 
-    def fit(self, cards: dict[str, Card]) -> "NeedsEight":
+    def for_features(self, cards: dict[str, Card]) -> "NeedsEight":
         if cards["face"].width("face") != 8:
             raise ConfigError(f"reads 8 features, but gets {cards['face'].features}")
         return self

@@ -49,19 +49,19 @@ class AlignFaces:
         if np.ptp(np.array(self.points), axis=0).max() == 0:
             raise ConfigError("points: must be five landmarks that do not all lie at one place")
 
-    def adapt(self, readers: Sequence[Any]) -> "AlignFaces":
+    def for_readers(self, readers: Sequence[Any]) -> "AlignFaces":
         """Return the stage with size and template of the backbone that reads the crops.
 
         Raises ConfigError if several backbones read them that need different crops.
         """
         cards = [reader.card for reader in readers if isinstance(reader, HasCard)]
-        fitted = [self._fitted(card) for card in cards]
-        if any(stage != fitted[0] for stage in fitted):
+        adapted = [self._for_card(card) for card in cards]
+        if any(stage != adapted[0] for stage in adapted):
             needs = ", ".join(f"{card.name} of {card.size} px" for card in cards)
             raise ConfigError(f"networks that need different crops read it ({needs}); add an align_faces for each")
-        return fitted[0] if fitted else self
+        return adapted[0] if adapted else self
 
-    def _fitted(self, card: Card) -> "AlignFaces":
+    def _for_card(self, card: Card) -> "AlignFaces":
         """Return the stage with the size and the template of a card, but for those that options state."""
         points = tuple(card.template) if self.template == "card" and card.template else self.points
         return replace(self, size=self.size or card.size, points=points)

@@ -74,7 +74,7 @@ class DecodeAudio:
         check_options(self)
         self._part = parse_part(self.start_at, self.stop_at)
 
-    def adapt(self, readers: Sequence[Any]) -> "DecodeAudio":
+    def for_readers(self, readers: Sequence[Any]) -> "DecodeAudio":
         """Return this stage. Raises ConfigError if a stage that reads its sound needs another sample rate."""
         for needed in (reader.sound_rate for reader in readers if isinstance(reader, ReadsSound)):
             if needed != self.sample_rate:

@@ -32,7 +32,7 @@ class EmbedFaces(FaceNetworkStage):
             raise ConfigError(f"backbone: the card of {self.backbone} must state mean and std of its crops")
 
     @property
-    def makes(self) -> Cards:
+    def feature_cards(self) -> Cards:
         """The card of the backbone, as that of the face features."""
         return {"face": self.card}
 

@@ -70,7 +70,7 @@ class EmbedVoice:
         self.frames = find_network(self.backbone, VoiceNetwork).frames
 
     @property
-    def makes(self) -> Cards:
+    def feature_cards(self) -> Cards:
         """The card of the backbone, as that of the voice features."""
         return {"voice": self.card}
 

@@ -1,7 +1,7 @@
 """predict_affect: valence, arousal, expressions and action units from features of face and voice.
 
-`PredictAffect` is the stage that a YAML names. Fitted to the networks before it, it becomes one of three: itself for
-causal models, `PredictAhead` for models that look ahead, `PredictOwnHeads` for the heads of the face backbone.
+`PredictAffect` is the stage that a YAML names. Its `for_features` returns the stage that runs: itself for causal
+models, `PredictAhead` for models that look ahead, `PredictOwnHeads` for the heads of the face backbone.
 """
 
 import warnings
@@ -108,7 +108,7 @@ class PredictAffect(_ModelStage):
             with option_errors("model"):
                 find("affect model", self.model)
 
-    def fit(self, cards: Cards) -> "PredictAffect | PredictAhead | PredictOwnHeads":
+    def for_features(self, cards: Cards) -> "PredictAffect | PredictAhead | PredictOwnHeads":
         """Return the stage for features of these networks.
 
         Raises ConfigError if the model was made for other features, or if the order of its classes is unknown.
@@ -270,7 +270,7 @@ def _own_heads(cards: Cards) -> "PredictAffect | PredictAhead | PredictOwnHeads"
     card = cards["face"]
     if card.inputs:
         raise ConfigError(f"{card.name} reads its features over time: name it at model: too, with the same weights")
-    return PredictAffect(card.head).fit(cards) if card.head else PredictOwnHeads(card)
+    return PredictAffect(card.head).for_features(cards) if card.head else PredictOwnHeads(card)
 
 
 def check_class_order(card: Card) -> None:

@@ -153,6 +153,6 @@ def test_a_separate_sound_file_begins_with_the_first_frame(tmp_path):
 
 @pytest.mark.parametrize("reader", [EmbedVoice(), DetectSpeech()], ids=["embed_voice", "detect_speech"])
 def test_a_rate_that_a_reader_of_the_sound_does_not_take_is_refused_before_any_clip(reader):
-    assert DecodeAudio().adapt([reader]) == DecodeAudio()
+    assert DecodeAudio().for_readers([reader]) == DecodeAudio()
     with pytest.raises(ConfigError, match="sample_rate: the stages that read this sound need 16000, got 22050"):
-        DecodeAudio(sample_rate=22050).adapt([reader])
+        DecodeAudio(sample_rate=22050).for_readers([reader])

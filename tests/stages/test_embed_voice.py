@@ -145,7 +145,7 @@ def test_missing_samples_are_an_error(stage):
 
 
 def test_the_stage_declares_the_width_of_the_card(stage):
-    assert stage.makes["voice"].width("voice") == WIDTH
+    assert stage.feature_cards["voice"].width("voice") == WIDTH
 
 
 @pytest.mark.parametrize(("level", "silent"), [(0.0, True), (2.0**-16, True), (1e-3, False)])

@@ -177,19 +177,19 @@ def test_a_rotated_frame_gives_the_same_upright_crop() -> None:
 
 
 def test_crop_size_and_template_come_from_the_backbone_that_reads_them() -> None:
-    fitted = AlignFaces().adapt([embed()])
+    fitted = AlignFaces().for_readers([embed()])
     assert fitted.size == 48
     assert fitted.points == tuple(embed().card.template)
-    assert AlignFaces(size=64).adapt([embed()]).size == 64
+    assert AlignFaces(size=64).for_readers([embed()]).size == 64
 
 
 def test_one_stage_cuts_no_crops_for_networks_that_need_different_ones() -> None:
     readers = [embed(), MeasureFaces()]
     with pytest.raises(ConfigError, match=r"aver_lite of 48 px, face_lite of 96 px\); add an align_faces for each"):
-        AlignFaces().adapt(readers)
+        AlignFaces().for_readers(readers)
     with pytest.raises(ConfigError, match="need different crops"):  # their templates still differ
-        AlignFaces(size=96).adapt(readers)
-    assert AlignFaces(size=96, template="arcface").adapt(readers).size == 96
+        AlignFaces(size=96).for_readers(readers)
+    assert AlignFaces(size=96, template="arcface").for_readers(readers).size == 96
 
 
 @pytest.mark.parametrize(

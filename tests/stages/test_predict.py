@@ -255,31 +255,33 @@ def test_the_voice_alone_needs_no_face_features(models):
 
 def test_features_of_another_width_are_refused_with_both_widths(models):
     with pytest.raises(ConfigError, match=r"gru_lite reads 5 features of the face, but .* outputs 512"):
-        models["gru_lite"].fit(made(face=512, voice=4))
+        models["gru_lite"].for_features(made(face=512, voice=4))
 
 
 def test_a_model_of_the_face_alone_refuses_voice_features(models):
     with pytest.raises(ConfigError, match="linear_lite reads features of the face, but gets those of the voice"):
-        models["linear_lite"].fit(made(voice=4))
+        models["linear_lite"].for_features(made(voice=4))
 
 
 @pytest.mark.parametrize("widths", [{"face": 5}, {"voice": 4}, {"face": 5, "voice": 4}])
 def test_a_model_of_face_and_voice_takes_either_or_both(models, widths):
-    assert models["gru_lite"].fit(made(**widths)) is models["gru_lite"]
+    assert models["gru_lite"].for_features(made(**widths)) is models["gru_lite"]
 
 
 def test_features_of_another_network_are_refused_although_their_width_fits(tmp_path):
     with pytest.raises(ConfigError, match="gru_lite was trained on the voice features of voice_lite, not of vggish"):
-        PredictAffect("gru_lite").fit(made(face=256, voice=46) | {"voice": card("vggish", 46)})
+        PredictAffect("gru_lite").for_features(made(face=256, voice=46) | {"voice": card("vggish", 46)})
 
 
 def test_an_embedded_model_warns_of_features_of_weights_that_were_trained_on(models):
     cards = {"face": builtin_card("aver_lite"), "voice": builtin_card("voice_lite")}
-    PredictAffect("gru_lite").fit(cards)  # no warning, which would be an error here
+    PredictAffect("gru_lite").for_features(cards)  # no warning, which would be an error here
     tuned = cards["face"].model_copy(update={"sha256": "0" * 64})
     with pytest.warns(AvferWarning, match="gru_lite learned from the face features of the embedded aver_lite, but"):
-        PredictAffect("gru_lite").fit(cards | {"face": tuned})
-    models["gru_lite"].fit(made(face=5) | {"face": made(face=5)["face"].model_copy(update={"sha256": "0" * 64})})
+        PredictAffect("gru_lite").for_features(cards | {"face": tuned})
+    models["gru_lite"].for_features(
+        made(face=5) | {"face": made(face=5)["face"].model_copy(update={"sha256": "0" * 64})}
+    )
 
 
 def with_measures(rows: JointFeatures, value: float) -> JointFeatures:

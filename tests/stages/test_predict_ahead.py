@@ -37,7 +37,7 @@ def stages(tmp_path_factory) -> dict[str, PredictAhead]:
             update={"classes": ["neutral", "happiness", "anger"], "action_units": ["AU04", "AU12"]}
         )
         path = save(Temporal(**OPTIONS, **kind), card, folder / f"{name}.safetensors")
-        found[name] = PredictAffect("temporal", str(path)).fit(made(face=5, voice=4))
+        found[name] = PredictAffect("temporal", str(path)).for_features(made(face=5, voice=4))
         assert isinstance(found[name], PredictAhead)
         found[name].load(torch.device("cpu"))
     return found
@@ -103,7 +103,7 @@ def test_the_temperature_of_the_card_softens_the_probabilities_alone(stages, tmp
 
 def test_a_voice_without_a_face_has_an_expression_only_on_request(stages):
     rows = crowd()
-    more = PredictAffect("temporal", stages["tcn"].weights, expression=True).fit(made(face=5, voice=4))
+    more = PredictAffect("temporal", stages["tcn"].weights, expression=True).for_features(made(face=5, voice=4))
     more.load(torch.device("cpu"))
     plain, found = predict(stages["tcn"], rows), predict(more, rows)
     alone = (rows.faces.track_ids == NO_TRACK) & rows.has_voice

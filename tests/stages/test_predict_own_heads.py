@@ -47,7 +47,7 @@ def embedded(folder: Path, temperature: float = 1.0, **options: str) -> EmbedFac
 def predicted(stage: EmbedFaces, n: int = 3) -> AffectTrack:
     """Return the affect of n faces by the heads of the backbone."""
     _, features = stage.step(stage.start(), faces(n))
-    return PredictAffect("own").fit(stage.makes)(features)
+    return PredictAffect("own").for_features(stage.feature_cards)(features)
 
 
 @pytest.mark.parametrize(("colour", "means"), [("rgb", (1.0, 0.4, -0.6)), ("bgr", (0.2, 0.4, 1.0))], ids=["rgb", "bgr"])
@@ -146,9 +146,9 @@ def test_a_checkpoint_of_unknown_class_order_must_be_imported_first(tmp_path):
 
 
 def test_own_heads_refuse_the_voice(tmp_path):
-    cards = embedded(tmp_path).makes | {"voice": MeanColour.card()}
+    cards = embedded(tmp_path).feature_cards | {"voice": MeanColour.card()}
     with pytest.raises(ConfigError, match="model: own reads the output of embed_faces, without the voice"):
-        PredictAffect("own").fit(cards)
+        PredictAffect("own").for_features(cards)
 
 
 def test_own_heads_take_no_weights_of_their_own():

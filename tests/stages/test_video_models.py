@@ -60,7 +60,7 @@ def crops(n: int) -> FaceCrops:
 
 def loaded(name: str, weights: str) -> tuple[EmbedFaces, PredictAffect]:
     embed = EmbedFaces(name, weights)
-    predict = PredictAffect(name, weights).fit(embed.makes)
+    predict = PredictAffect(name, weights).for_features(embed.feature_cards)
     assert isinstance(predict, PredictAffect)
     embed.load(torch.device("cpu"))
     predict.load(torch.device("cpu"))
@@ -125,10 +125,10 @@ def test_each_person_is_one_sequence_of_the_network(tmp_path):
     ],
 )
 def test_features_of_a_video_model_fit_no_other_model(model, message, tmp_path):
-    makes = EmbedFaces("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path)).makes
+    cards = EmbedFaces("affwildnet_vgg_gru", saved("affwildnet_vgg_gru", tmp_path)).feature_cards
     weights = saved(model, tmp_path) if model in OPTIONS else "builtin"
     with pytest.raises(ConfigError, match=message):
-        PredictAffect(model, weights).fit(makes)
+        PredictAffect(model, weights).for_features(cards)
 
 
 def test_a_video_model_without_a_voice_is_no_voice_backbone(tmp_path):
@@ -139,7 +139,7 @@ def test_a_video_model_without_a_voice_is_no_voice_backbone(tmp_path):
 def test_classes_whose_order_is_not_known_are_refused(tmp_path):
     weights = saved("av_mt_vgg_rnn", tmp_path, num_classes=5)
     with pytest.raises(ConfigError, match="the class order of these av_mt_vgg_rnn weights is not known"):
-        PredictAffect("av_mt_vgg_rnn", weights).fit(EmbedFaces("av_mt_vgg_rnn", weights).makes)
+        PredictAffect("av_mt_vgg_rnn", weights).for_features(EmbedFaces("av_mt_vgg_rnn", weights).feature_cards)
 
 
 def test_aver_voice_predicts_affect_from_the_voice_alone(tmp_path):
@@ -153,4 +153,4 @@ def test_aver_voice_predicts_affect_from_the_voice_alone(tmp_path):
 
 def test_a_model_without_heads_is_no_affect_model():
     with pytest.raises(ConfigError, match="vggish_lite outputs features only; name a model that reads them"):
-        PredictAffect("vggish_lite").fit(EmbedVoice("vggish_lite").makes)
+        PredictAffect("vggish_lite").for_features(EmbedVoice("vggish_lite").feature_cards)

@@ -20,7 +20,7 @@ from avfer.models.affect.temporal import STEP
 from avfer.pipeline import Pipeline
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.rows import concat
-from avfer.stage import makes
+from avfer.stage import feature_cards
 from avfer.stages.predict import PredictAffect
 from avfer.training.data.recording_cache import RecordingCache, check_media
 from avfer.types import NO_TRACK, Clip, FaceFeatures, JointFeatures
@@ -70,14 +70,14 @@ class FeatureCache:
         """Return the number of features of the "face" and of the "voice", 0 without any."""
         found = {"face": 0, "voice": 0}
         for step in self.pipeline.steps:
-            for modality, card in makes(step.stage).items():
+            for modality, card in feature_cards(step.stage).items():
                 found[modality] = card.width(modality)
         return found
 
     @property
     def backbones(self) -> dict[str, str]:
         """Return the names of the networks that compute the features, by modality."""
-        cards = [makes(step.stage) for step in self.pipeline.steps]
+        cards = [feature_cards(step.stage) for step in self.pipeline.steps]
         return {modality: card.name for found in cards for modality, card in found.items()}
 
     def check(self, examples: list[Example]) -> None:
