@@ -1,5 +1,7 @@
 """Optimisers and schedules: each tensor has the rate of its recipe at every step."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from avfer.errors import ConfigError
 from avfer.training.engine.checkpoint import read_checkpoint
-from avfer.training.engine.optimiser import make_optimiser, make_schedule, set_rates
+from avfer.training.engine.optimiser import ascend, make_optimiser, make_schedule, rates_at, set_rates
 from avfer.training.training_config import OptimiserConfig
 from tests.training import toy_recordings as toy
 
@@ -83,6 +85,22 @@ def test_betas_are_as_configured(name):
     assert all(group["betas"] == (0.5, 0.9) for group in made.param_groups)
 
 
+def test_momentum_is_that_of_the_configuration():
+    made = make_optimiser(Transformer(), OptimiserConfig(name="sgd", momentum=0.7))
+    assert all(group["momentum"] == 0.7 for group in made.param_groups)
+
+
+def test_a_sharpness_aware_step_goes_uphill_by_its_radius_and_comes_back_to_the_bit():
+    weights = [nn.Parameter(torch.tensor(values)) for values in ([3.0, 0.1], [0.7], [9.0])]
+    weights[0].grad, weights[1].grad = torch.tensor([1.0, 2.0]), torch.tensor([2.0])
+    before = [p.detach().clone() for p in weights]
+    descend = ascend(weights, 0.3)
+    moved = torch.cat([p.detach() - old for p, old in zip(weights, before, strict=True)])
+    assert moved.tolist() == pytest.approx([0.1, 0.2, 0.2, 0.0], abs=1e-6)
+    descend()
+    assert all(torch.equal(p, old) for p, old in zip(weights, before, strict=True))
+
+
 def test_a_part_can_have_other_betas():
     """This equals an optimiser of its own, since Adam treats each tensor by itself."""
     module = Transformer()
@@ -121,6 +139,19 @@ def test_one_cycle_equals_torch():
         theirs.step()
     found = factors(OptimiserConfig(schedule="one_cycle", warm_up=0.3), 2000, 100)
     assert found == pytest.approx(expected, abs=3e-3)
+
+
+def test_one_cycle_starts_at_a_25th_of_the_rate_and_ends_at_a_ten_thousandth_of_that():
+    config = OptimiserConfig(schedule="one_cycle", warm_up=0.3, rate=1.0)
+    schedule = make_schedule(make_optimiser(nn.Linear(2, 2), config), config, 100, 10)
+    assert [rates_at(schedule, step)[0] for step in (0, 30, 100)] == pytest.approx([1 / 25, 1, 1 / 25 / 1e4], rel=1e-6)
+
+
+def test_a_cosine_falls_to_0_after_a_linear_warm_up():
+    config = OptimiserConfig(schedule="cosine", warm_up=0.2, rate=1.0)
+    schedule = make_schedule(make_optimiser(nn.Linear(2, 2), config), config, 10, 5)
+    falling = [(1 + math.cos(math.pi * step / 8)) / 2 for step in range(9)]
+    assert [rates_at(schedule, step)[0] for step in range(11)] == pytest.approx([0.5, 1.0, *falling])
 
 
 def test_a_schedule_over_more_steps_continues_on_its_own_curve():
