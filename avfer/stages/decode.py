@@ -28,6 +28,7 @@ Rate = Annotated[Number, Field(gt=0, le=1000)]  # Hz
 Time = Number | str  # seconds, or hh:mm:ss
 SEQUENCE_FPS = 25.0  # Hz
 TICK_RATE = 25  # Hz, clock of a clip without video
+ROUNDING = 1e-6  # s; 1.007 - 0.007 is a little less than 1, and a frame with this time belongs to the second from 1 on
 READERS: dict[str, Callable[[Path, float], Iterator[Picture]]] = {  # file, start (s) -> frames
     "pyav": seek.pictures,
     "decord": indexed.decord,
@@ -160,19 +161,19 @@ class DecodeVideo:
                 AvferWarning,
                 stacklevel=2,
             )
-        return READERS[self.reader](clip.path, self._part[0])
+        return READERS[self.reader](clip.path, max(0.0, self._part[0] - ROUNDING))
 
     def _kept(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
         """Yield the frames that the options keep."""
         start, stop = self._part
         cell = -1  # of 1 / fps seconds: that of the last frame that was kept
         for picture in pictures:
-            if picture.time >= stop and self._leaves_out_frames:
+            if picture.time >= stop - ROUNDING and self._leaves_out_frames:
                 return
-            if picture.time < start or picture.number % self.every:
+            if picture.time < start - ROUNDING or picture.number % self.every:
                 continue
             if self.fps is not None:
-                now = math.floor(picture.time * self.fps + 1e-6)
+                now = math.floor((picture.time + ROUNDING) * self.fps)
                 if now <= cell:
                     continue
                 cell = now

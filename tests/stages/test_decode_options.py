@@ -1,6 +1,6 @@
 """Options that keep a part of a clip: every, fps, start_at, stop_at, channel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,19 @@ def samples(path: Path, cuts: tuple[float, ...] = (), **options: Any) -> tuple[f
     first = next(part for part in parts if part.samples.shape[1])
     assert first.first == 0
     return first.start, torch.cat([part.samples for part in parts], 1)[0].numpy(), parts[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"), [({"stop_at": 1.0}, range(25)), ({"start_at": 1.0}, range(25, 30)), ({"fps": 1.0}, (0, 25))]
+)
+def test_a_time_that_is_rounded_down_belongs_to_the_second_that_it_begins(
+    tmp_path: Path, options: dict[str, Any], kept: Sequence[int]
+) -> None:
+    clip = write_clip(tmp_path / "a.mkv", stripes(30), times=[0.007 + 0.04 * number for number in range(30)])
+    clock, _ = frames(clip)
+    assert clock.times[25] < 1.0  # 1.007 - 0.007
+    clock, _ = frames(clip, **options)
+    assert clock.frame_numbers.tolist() == list(kept)
 
 
 @pytest.mark.parametrize("cuts", [(), (0.2, 0.3, 0.31, 0.9)])
