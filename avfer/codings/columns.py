@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from avfer.codings.coding import OWN_TIER, Coding, Tier
+from avfer.datasets.example import DIMENSIONS
 from avfer.datasets.table_rows import EXPRESSIONS
 from avfer.errors import ConfigError, DatasetError, unknown
 from avfer.models.class_orders import SYNONYMS
@@ -22,7 +23,6 @@ from avfer.models.class_orders import SYNONYMS
 ACTION_UNIT = re.compile(r"au_?0*([1-9][0-9]?)")
 PROBABILITY = "p_"  # start of the column of a class: p_happiness
 EXPRESSION = "expression"
-DIMENSIONS = ("valence", "arousal")
 
 
 class CodedColumn(NamedTuple):

@@ -17,7 +17,6 @@ from avfer.catalog import find
 from avfer.codings import check_size
 from avfer.codings.coding import Coding
 from avfer.codings.columns import (
-    DIMENSIONS,
     EXPRESSION,
     check_mapping,
     class_name,
@@ -27,7 +26,7 @@ from avfer.codings.columns import (
 )
 from avfer.codings.sampling import sample_coding
 from avfer.datasets.corpus import video_length
-from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
+from avfer.datasets.example import DIMENSIONS, PARTITIONS, Corpus, Example, Labels, Notes, Partition
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, is_junk, natural, not_found
 from avfer.datasets.splits import PARTITION_WORDS, read_percentages, split_by_percentages
 from avfer.datasets.table_rows import EXPRESSIONS

@@ -14,9 +14,11 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+Dimension = Literal["valence", "arousal"]
 Partition = Literal["train", "dev", "test"]
 Side = Literal["left", "right"]
 MAX_PLACES = 20  # occurrences of a note that are named
+DIMENSIONS: tuple[Dimension, ...] = ("valence", "arousal")
 PARTITIONS: tuple[Partition, ...] = ("train", "dev", "test")
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from avfer.datasets.example import Notes
+from avfer.datasets.example import DIMENSIONS, Notes
 from avfer.datasets.gold_standard import Procedure
 from avfer.datasets.listing import (
     NO_RECORDING,
@@ -26,7 +26,6 @@ from avfer.datasets.listing import (
 from avfer.errors import DatasetError
 
 Recordings = dict[str, Path]  # id of a recording (train_1, P16) -> file
-DIMENSIONS = ("valence", "arousal")
 GOLD = "ratings_gold_standard"
 INDIVIDUAL = ("ratings_individual", "ratings_individual_centred", "ratings_individual_centered")
 FIRST_EDITION = ("emotional_behaviour", "emotional_behavior")

@@ -12,12 +12,10 @@ from typing import Literal, Self, cast
 import numpy as np
 import pandas as pd
 
-from avfer.datasets.example import Example, Labels, Side
+from avfer.datasets.example import DIMENSIONS, Example, Labels, Side
 from avfer.errors import DatasetError
 
-Dimension = Literal["valence", "arousal"]
 Kind = Literal["valence", "arousal", "expression", "action_units"]
-DIMENSIONS: tuple[Dimension, ...] = ("valence", "arousal")
 KINDS: tuple[Kind, ...] = (*DIMENSIONS, "expression", "action_units")
 EDGES = ("face_x1", "face_y1", "face_x2", "face_y2")
 TOLERANCE = 1e-3  # s, by which a row may be further away than half a step
@@ -40,7 +38,7 @@ class AlignedPredictions:
     filled: dict[str, np.ndarray]  # column -> (T,) bool: the step has no row of its own and repeats another value
     step: float | None = None  # s between two steps; None if it is unknown
     other_faces: int = 0  # rows of further faces on the same frames, which are ignored
-    length: float | None = None  # last row of the table over the last step, in frames or s; None if it is unknown
+    relative_length: float | None = None  # last row of the table over the last step, 1 if alike; None if it is unknown
     unit_scale: str = ""  # of the action units: "activation", "occurrence", or "" if the table does not state it
 
     @classmethod
@@ -93,16 +91,17 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
     """
     rows = select_face(_with_numeric_keys(example, table), example.id, example.side)
     by_frame = _has_common_frames(example, table)
+    key, least = ("frame", LEAST_FRAMES) if by_frame else ("time_s", LEAST_SECONDS)
     wanted = cast(np.ndarray, example.frames if by_frame else example.times)
-    available = rows["frame" if by_frame else "time_s"].to_numpy(np.float64)
+    available = rows[key].to_numpy(np.float64)
     index, own = _match_frames(wanted, available) if by_frame else _match_times(wanted, available)
     cells = {column: numeric_column(rows, column, example.id) for column in columns}
-    _check_finite(cells, available, "frame" if by_frame else "time_s", example.id)
+    _check_finite(cells, available, key, example.id)
     nothing = np.full(len(example), np.nan)
     given = {column: np.where(own, cells[column][index], np.nan) if len(rows) else nothing for column in columns}
     step, other_faces = _step_length(example, rows), len(table) - len(rows)
     found = AlignedPredictions.from_values(example, given, step, other_faces)
-    found = replace(found, length=_relative_length(wanted, available, LEAST_FRAMES if by_frame else LEAST_SECONDS))
+    found = replace(found, relative_length=_relative_length(wanted, available, least))
     return found if len(example) > 1 else _fill_only_step(found, cells, np.abs(available - wanted))
 
 

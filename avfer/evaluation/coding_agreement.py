@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avfer.codings.columns import DIMENSIONS, EXPRESSION
+from avfer.codings.columns import EXPRESSION
+from avfer.datasets.example import DIMENSIONS
 from avfer.datasets.table_rows import EXPRESSIONS
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.coded_recordings import CodedRecording, CodingOptions, read_pairs, read_recordings

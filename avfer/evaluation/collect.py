@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from avfer.datasets.example import Example, Labels
+from avfer.datasets.example import DIMENSIONS, Example, Labels
 from avfer.errors import ConfigError, DatasetError, MetricError, shortened
-from avfer.evaluation.alignment import DIMENSIONS, AlignedPredictions, Kind, columns_of, is_picture, kinds_of
+from avfer.evaluation.alignment import AlignedPredictions, Kind, columns_of, is_picture, kinds_of
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import undo_delay
 from avfer.evaluation.prediction_sources import THRESHOLD_MISSING
@@ -114,24 +114,11 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
     example = aligned.example
     labels = example.labels[kind]
     given = select_kind(kind, aligned)
-    if kind == "action_units":
-        for name, count in zip(labels.names, labels.valid.sum(0).tolist(), strict=True):
-            found.unit_labels[name] = found.unit_labels.get(name, 0) + count
-    if valid_steps(kind, labels).any():
-        found.labelled[kind] = found.labelled.get(kind, 0) + 1
-        if given is None:
-            _note_missing(found, kind, example)
+    _count_labels(found, kind, example, is_predicted=given is not None)
     if given is None and (config.absent == "refuse" or is_picture(example)):
         return
-    if kind == "action_units" and aligned.unit_scale == "activation" and config.threshold is None:
-        raise ConfigError(f"{example.id}: {THRESHOLD_MISSING}: --set threshold=0.5")
-    if kind == "action_units" and not np.isin(labels.values[labels.valid], (0, 1)).all():
-        raise DatasetError(
-            f"{example.id}: its action units are intensities, up to {labels.values[labels.valid].max():g}, but their"
-            " occurrence is scored; give a table with 0 where a unit is absent and 1 where it is present"
-        )
-    if kind == "action_units" and given is not None:
-        _check_unit_range(example, given.values)
+    if kind == "action_units":
+        _check_units(config, aligned, labels, given)
     scored = _prepare(config, kind, aligned, given or neutral_prediction(kind, labels))
     tally = found.tallies.setdefault(kind, _new_tally(config, kind, labels.names))
     if not isinstance(tally, DimensionTally) and tally.names != labels.names:
@@ -143,21 +130,47 @@ def _add(config: EvalConfig, found: Collected, kind: Kind, aligned: AlignedPredi
         raise DatasetError(f"{example.id}, {kind}: {error}") from error
 
 
+def _count_labels(found: Collected, kind: Kind, example: Example, is_predicted: bool) -> None:
+    """Count an example with valid steps of a kind, and its labels by action unit; note it if it is not predicted."""
+    labels = example.labels[kind]
+    if kind == "action_units":
+        for name, count in zip(labels.names, labels.valid.sum(0).tolist(), strict=True):
+            found.unit_labels[name] = found.unit_labels.get(name, 0) + count
+    if valid_steps(kind, labels).any():
+        found.labelled[kind] = found.labelled.get(kind, 0) + 1
+        if not is_predicted:
+            _note_missing(found, kind, example)
+
+
 def _compare_lengths(found: Collected, aligned: AlignedPredictions) -> None:
     """List a recording whose table and labels may be of different frame rates or videos, as they differ in length."""
     frames, name = aligned.example.frames, aligned.example.id
-    if aligned.length is None:
+    if aligned.relative_length is None:
         return
-    if aligned.length < 1 - SAME_LENGTH:
+    if aligned.relative_length < 1 - SAME_LENGTH:
         found.shorter.append(name)
     every_frame = frames is not None and frames[0] == 0 and frames[-1] == len(frames) - 1
-    if aligned.length > 1 + SAME_LENGTH and every_frame:
+    if aligned.relative_length > 1 + SAME_LENGTH and every_frame:
         found.longer.append(name)
 
 
-def _check_unit_range(example: Example, values: np.ndarray) -> None:
-    """Raise DatasetError if predictions (T, A) of action units lie outside [0, 1], where a threshold has no meaning."""
-    known = values[~np.isnan(values)]
+def _check_units(config: EvalConfig, aligned: AlignedPredictions, labels: Labels, given: KindPrediction | None) -> None:
+    """Raise an error for action units that cannot be scored by occurrence.
+
+    ConfigError if the predictions are activations and no threshold is set; DatasetError if labels are intensities, or
+    predictions (T, A) lie outside [0, 1], where a threshold has no meaning.
+    """
+    example, valid_labels = aligned.example, labels.values[labels.valid]
+    if aligned.unit_scale == "activation" and config.threshold is None:
+        raise ConfigError(f"{example.id}: {THRESHOLD_MISSING}: --set threshold=0.5")
+    if not np.isin(valid_labels, (0, 1)).all():
+        raise DatasetError(
+            f"{example.id}: its action units are intensities, up to {valid_labels.max():g}, but their occurrence is"
+            " scored; give a table with 0 where a unit is absent and 1 where it is present"
+        )
+    if given is None:
+        return
+    known = given.values[~np.isnan(given.values)]
     if known.min() < 0 or known.max() > 1:
         scale = f"from {known.min():g} to {known.max():g}"
         problem = "must be probabilities, activations or occurrences in [0, 1]"

@@ -27,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from avfer.evaluation.alignment import Dimension, Kind
+from avfer.datasets.example import Dimension
+from avfer.evaluation.alignment import Kind
 from avfer.evaluation.chain_fitting import VariantScores
 from avfer.evaluation.evaluation_config import Headline
 from avfer.evaluation.published_results import MARKS, ChallengeScore, JoinedScores, PublishedTable

@@ -9,8 +9,8 @@ import platform
 from importlib.metadata import version
 
 from avfer import __version__
-from avfer.datasets.example import Corpus
-from avfer.evaluation.alignment import DIMENSIONS, FACE_RULE, FILLING_RULE, MATCHING_RULE, MIDDLE_RULE
+from avfer.datasets.example import DIMENSIONS, Corpus
+from avfer.evaluation.alignment import FACE_RULE, FILLING_RULE, MATCHING_RULE, MIDDLE_RULE
 from avfer.evaluation.collect import Collected
 from avfer.evaluation.evaluation_config import EvalConfig, Headline, threshold_origin
 from avfer.evaluation.picture_predictions import RESIZING_RULE
@@ -19,12 +19,12 @@ from avfer.evaluation.tally import ActionUnitTally, ExpressionTally
 from avfer.metrics import SAGR_RULE
 from avfer.metrics.bootstrap import LEVEL
 
-CONVENTIONS = {
+CONVENTION_TEXTS = {
     "population": "population: covariance and variances are divided by n (Lin 1989, ABAW)",
     "sample": "sample: covariance and variances are divided by n - 1 (torchmetrics)",
     "avec2018": "avec2018: covariance over n, variances over N - 1 with missing steps; equal series give (n - 1) / n",
 }
-HEADLINES = {
+HEADLINE_TEXTS = {
     "joined": "all valid steps of all recordings joined in one series",
     "recordings": "the mean of the recordings' own scores",
 }
@@ -47,7 +47,7 @@ def protocol_facts(config: EvalConfig, corpus: Corpus, found: Collected, origin:
         **_prediction_facts(config, origin),
         **_filling_facts(config, found),
         **(_delay_facts(config) if continuous else {}),
-        "headline": HEADLINES[_quoted(config, found)],
+        "headline": HEADLINE_TEXTS[_quoted(config, found)],
         **(_ccc_facts(config) if continuous else {}),
         **_class_facts(found),
         "interval": f"{LEVEL:.0%} percentile interval, {config.draws} draws of {_drawn(found)}, never of frames",
@@ -99,7 +99,7 @@ def _ccc_facts(config: EvalConfig) -> dict[str, str]:
     chain += f"; a moving mean of {config.smoothing} steps on each side in a table" if config.smoothing else ""
     facts = {"protocol": f"{config.protocol}: the last step of every recording is left out"} if config.protocol else {}
     return facts | {
-        "CCC": CONVENTIONS[config.ccc],
+        "CCC": CONVENTION_TEXTS[config.ccc],
         "post-processing": chain,
         "SAGR": SAGR_RULE,
     }

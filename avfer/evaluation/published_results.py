@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from avfer.datasets.example import Corpus, Partition
-from avfer.evaluation.alignment import DIMENSIONS, Kind
+from avfer.datasets.example import DIMENSIONS, Corpus, Partition
+from avfer.evaluation.alignment import Kind
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.metrics.abaw import LAST_YEAR, AbawTask, abaw_rule, abaw_score
 from avfer.yaml_reader import parse_yaml

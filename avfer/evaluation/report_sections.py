@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from avfer.evaluation.alignment import Dimension
+from avfer.datasets.example import Dimension
 from avfer.evaluation.evaluation_config import threshold_origin
 from avfer.evaluation.evaluation_report import ActionUnitReport, DimensionReport, EvaluationReport, ExpressionReport
 from avfer.evaluation.published_results import MARKS, PublishedTable

@@ -10,9 +10,9 @@ from typing import Any
 from avfer import __version__
 from avfer.atomic import atomic_write
 from avfer.datasets.corpus import open_corpus
-from avfer.datasets.example import Corpus, Partition, preserve_notes
+from avfer.datasets.example import DIMENSIONS, Corpus, Dimension, Partition, preserve_notes
 from avfer.errors import ConfigError, DatasetError, OutputError
-from avfer.evaluation.alignment import DIMENSIONS, KINDS, Dimension
+from avfer.evaluation.alignment import KINDS
 from avfer.evaluation.chain_fitting import score_variants
 from avfer.evaluation.collect import Collected, collect
 from avfer.evaluation.evaluation_config import EvalConfig, change_config, read_config

@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from avfer.datasets.example import Example
+from avfer.datasets.example import Dimension, Example
 from avfer.errors import AvferWarning
-from avfer.evaluation.alignment import Dimension, frames_between_steps, is_picture
+from avfer.evaluation.alignment import frames_between_steps, is_picture
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import RecordingSeries
 from avfer.metrics import ActionUnitScores, ByRecording, ClassScores, Interval, RegressionScores

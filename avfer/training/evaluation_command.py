@@ -8,17 +8,16 @@ from typing import Any
 
 from avfer.catalog import find, kind_of
 from avfer.datasets.corpus import open_corpus
+from avfer.datasets.example import DIMENSIONS
 from avfer.models.card import Card
 from avfer.pipeline_config import PipelineSpec, read_pipeline
 from avfer.stages.add_measures import AddMeasures
 from avfer.stages.find_speakers import FindSpeakers
 from avfer.stages.mask_voice import MaskVoice
-from avfer.training.training_config import TrainConfig
-
-Delays = tuple[float, float]  # s, of valence and of arousal
+from avfer.training.training_config import NO_DELAY, Delays, TrainConfig
 
 
-def evaluation_command(config: TrainConfig, card: Card, delays: Delays = (0.0, 0.0)) -> str:
+def evaluation_command(config: TrainConfig, card: Card, delays: Delays = NO_DELAY) -> str:
     """Return the command line of `avfer evaluate` for the weights of a training run.
 
     card: of the trained weights; delays: by which labels were moved in training, undone on predictions. Raises
@@ -35,9 +34,7 @@ def evaluation_command(config: TrainConfig, card: Card, delays: Delays = (0.0, 0
         pipeline, settings = _pipeline_settings(config, card, weights)
         words += ["--pipeline", pipeline]
     settings |= {f"options.{name}": value for name, value in config.options.items()}
-    settings |= {
-        f"delay.{name}": round(delay, 4) for name, delay in zip(("valence", "arousal"), delays, strict=True) if delay
-    }
+    settings |= {f"delay.{name}": round(delay, 4) for name, delay in zip(DIMENSIONS, delays, strict=True) if delay}
     for name, value in settings.items():
         words += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join([*words, "--output", str(config.output / "evaluation")])

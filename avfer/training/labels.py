@@ -11,11 +11,10 @@ from typing import Self
 import numpy as np
 import torch
 
-from avfer.datasets.example import Example, Labels
+from avfer.datasets.example import DIMENSIONS, Example, Labels
 from avfer.losses.affect_labels import AffectLabels
 from avfer.training.training_config import Target
 
-DIMENSIONS = ("valence", "arousal")
 CHUNK = 4096  # examples whose labels are merged at once
 
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from avfer.losses.affect_labels import AffectLabels
 from avfer.training.labels import TargetNames
+from avfer.training.training_config import NO_DELAY, Delays
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class ScoredPartition:
     examples: int  # recordings or pictures
     noun: str  # what an example is, in the plural: "recordings" or "pictures"
     absent: tuple[str, ...]  # classes and action units that no valid label has
-    delays: tuple[float, float] = (0.0, 0.0)  # s, by which labels of valence and arousal were moved
+    delays: Delays = NO_DELAY  # s, by which labels of valence and of arousal were moved
 
     @classmethod
     def of(
@@ -24,7 +25,7 @@ class ScoredPartition:
         noun: str,
         labels: Iterable[AffectLabels],
         names: TargetNames,
-        delays: tuple[float, float] = (0.0, 0.0),
+        delays: Delays = NO_DELAY,
     ) -> Self:
         """Return the content of a partition with some labels, (N, ...) each, in the order of the names."""
         occurring = set[str]()

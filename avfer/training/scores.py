@@ -10,11 +10,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from avfer.datasets.example import DIMENSIONS
 from avfer.errors import MetricError
 from avfer.losses.affect_labels import AffectLabels
 from avfer.metrics import ActionUnitScores, ClassScores, RegressionScores
 from avfer.models.prediction import Prediction
-from avfer.training.labels import DIMENSIONS, TargetNames
+from avfer.training.labels import TargetNames
 from avfer.training.training_config import Target
 
 

@@ -23,6 +23,8 @@ from avfer.option_types import Count, Number, Share, Threads, first_problem, key
 from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Target = Literal["valence_arousal", "expression", "action_units"]
+Delays = tuple[float, float]  # s, by which labels of valence and of arousal are moved earlier
+NO_DELAY: Delays = (0.0, 0.0)
 Amount = Annotated[Number, Field(ge=0, le=1e6)]
 Decay = Annotated[Number, Field(ge=0, lt=1)]
 Positive = Annotated[Count, Field(gt=0, le=1_000_000)]

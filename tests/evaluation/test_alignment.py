@@ -104,8 +104,8 @@ def test_missing_times_of_labels_in_seconds_need_no_frames():
 )
 def test_lengths_differ_from_25_frames_or_one_second_on(labels, key, last, length):
     rows = pd.DataFrame({key: [0, last], "valence": [0.0, 0.0]})
-    assert align(labels, rows, ["valence"]).length == length
-    assert align(labels, rows[1:], ["valence"]).length is None
+    assert align(labels, rows, ["valence"]).relative_length == length
+    assert align(labels, rows[1:], ["valence"]).relative_length is None
 
 
 def test_each_column_is_filled_separately():

@@ -15,9 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from avfer.errors import ConfigError
 from avfer.losses.affect_labels import AffectLabels
 from avfer.training.data.recording_cache import SequenceInputs
-
-Delays = tuple[float, float]  # s, by which labels of valence and of arousal are moved earlier
-NO_DELAY: Delays = (0.0, 0.0)
+from avfer.training.training_config import NO_DELAY, Delays
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ import numpy as np
 from avfer.evaluation.post_processing import DELAY_GRID, undo_delay
 from avfer.metrics import pcc
 from avfer.training.data.feature_cache import SequenceFeatures
-from avfer.training.data.sequence_batches import Delays, Recording, labels_at
+from avfer.training.data.sequence_batches import Recording, labels_at
 from avfer.training.sequences.sequence_model import gains
+from avfer.training.training_config import Delays
 
 RIDGE = 1e-2  # penalty, as a share of the variance of the features
 MAX_STEPS = 20_000  # that a regression is fitted on

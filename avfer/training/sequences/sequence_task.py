@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from avfer.catalog import kind_of
-from avfer.datasets.example import Example
+from avfer.datasets.example import DIMENSIONS, Example
 from avfer.errors import AvferWarning, ConfigError, shortened
 from avfer.evaluation.post_processing import undo_delay
 from avfer.losses.affect_labels import AffectLabels
@@ -33,10 +33,10 @@ from avfer.training.data.clip_cache import AudioOnlyCache, ClipCache
 from avfer.training.data.feature_cache import FeatureCache
 from avfer.training.data.labelled_partitions import read_partitions
 from avfer.training.data.recording_cache import InputSource, has_voice_features
-from avfer.training.data.sequence_batches import Delays, Recording, SequenceBatch, Sequences
+from avfer.training.data.sequence_batches import Recording, SequenceBatch, Sequences
 from avfer.training.engine.optimiser import make_optimiser
 from avfer.training.engine.output_folder import prepare_output
-from avfer.training.labels import DIMENSIONS, TargetNames, labels_of
+from avfer.training.labels import TargetNames, labels_of
 from avfer.training.model_card import scored_card, trained_card
 from avfer.training.scored_partition import ScoredPartition
 from avfer.training.scores import TargetScores, on_cpu, with_valence_arousal
@@ -53,7 +53,7 @@ from avfer.training.sequences.sequence_model import (
 )
 from avfer.training.sequences.sequence_objective import SequenceObjective
 from avfer.training.start_files import check_start_files
-from avfer.training.training_config import AUGMENTATIONS, Augmentation, Target, TrainConfig
+from avfer.training.training_config import AUGMENTATIONS, NO_DELAY, Augmentation, Delays, Target, TrainConfig
 
 BACKBONE = "backbone.safetensors"  # beside the weights of the affect model that reads it
 ALL_SOUND = (
@@ -74,7 +74,7 @@ class SequenceTask:
     config: TrainConfig  # of the training run
     names: TargetNames  # classes and action units, in the order of the logits
     card: Card  # of the exported weights, without scores
-    delays: Delays = (0.0, 0.0)  # s, by which labels were moved earlier; predictions are moved later again
+    delays: Delays = NO_DELAY  # s, by which labels were moved earlier; predictions are moved later again
     augmentation: Augmentation | None = None  # of crops; None for features
 
     def __len__(self) -> int:
@@ -230,7 +230,7 @@ def _end_to_end(config: TrainConfig, examples: list[Example]) -> _Setup:
 def _delays(config: TrainConfig, train: list[Recording], dev: list[Recording]) -> Delays:
     """Return the seconds by which labels of valence and of arousal are moved earlier, as configured or searched."""
     if "valence_arousal" not in config.targets:
-        return 0.0, 0.0
+        return NO_DELAY
     if config.delay == "search":
         return search_delays(train, dev)
     if isinstance(config.delay, dict):
