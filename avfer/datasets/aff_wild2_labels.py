@@ -15,7 +15,16 @@ from typing import NamedTuple
 import numpy as np
 
 from avfer.datasets.example import Labels, Notes
-from avfer.datasets.text_files import NUMBER, lines, number, read_lines, wrong_width
+from avfer.datasets.text_files import (
+    NUMBER,
+    TableRow,
+    lines,
+    number,
+    read_lines,
+    same_width,
+    without_empty_end,
+    wrong_width,
+)
 from avfer.errors import DatasetError
 from avfer.models.class_orders import SYNONYMS
 
@@ -40,7 +49,7 @@ class PersonLabels(NamedTuple):
 
 def read_va(path: Path, notes: Notes) -> KindLabels:
     """Read valence and arousal, (T,) float64 each. Raises DatasetError, which names the line, for a damaged file."""
-    header, table = _read(path, notes, len)
+    header, table = _read(path, notes)
     names = [name.lower() for name in header]
     if sorted(names) != ["arousal", "valence"]:
         raise DatasetError(f"{path}, line 1: columns must be valence,arousal, got {', '.join(header)}")
@@ -52,7 +61,7 @@ def read_expr(path: Path, notes: Notes) -> KindLabels:
 
     Raises DatasetError, which names the line, for a damaged file or an unknown class.
     """
-    header, table = _read(path, notes, lambda header: 1)
+    header, table = _read(path, notes, width=1)
     names = tuple(SYNONYMS.get(name.lower(), name.lower()) for name in header)
     if not set(names) <= set(CLASSES) or len(set(names)) < max(len(names), 2):
         raise DatasetError(f"{path}, line 1: classes must be among {', '.join(CLASSES)}, got {', '.join(header)}")
@@ -64,7 +73,7 @@ def read_au(path: Path, notes: Notes) -> KindLabels:
 
     Raises DatasetError, which names the line, for a damaged file or a value other than 0, 1 and -1.
     """
-    header, table = _read(path, notes, len)
+    header, table = _read(path, notes)
     units = _unit_names(header, path)
     return {"action_units": _units(table, units, path, notes, lambda row: f"{path}, line {row + 2}")}
 
@@ -79,8 +88,7 @@ def read_multi_task(path: Path, notes: Notes) -> Iterator[tuple[str, PersonLabel
     rows: dict[str, list[tuple[int, int, list[float]]]] = {}
     parser = _CellParser(path)
     for line, name, given in _picture_lines(path):
-        while len(given) > width and not given[-1].strip():
-            given.pop()
+        given = without_empty_end(given, width)
         if len(given) != width:
             raise DatasetError(f"{path}, line {line}: {wrong_width(len(given) + 1, width + 1)}")
         video, frame = _frame(name, path, line)
@@ -121,10 +129,10 @@ class _CellParser:
         return self.known[cell]
 
 
-def _read(path: Path, notes: Notes, width_of: Callable[[list[str]], int]) -> tuple[list[str], np.ndarray]:
-    """Return the names in the header, and the lines as (T, n) float64, NaN where a cell is empty.
+def _read(path: Path, notes: Notes, width: int | None = None) -> tuple[list[str], np.ndarray]:
+    """Return the names in the header, and the lines as (T, width) float64, NaN where a cell is empty.
 
-    width_of: number n of cells in a line, given the header.
+    width: number of cells in a line; None for as many as in the header.
     """
     found = read_lines(path)
     header = [cell.strip() for cell in found[0].split(",")] if found else [""]
@@ -132,9 +140,8 @@ def _read(path: Path, notes: Notes, width_of: Callable[[list[str]], int]) -> tup
         raise DatasetError(f"{path}, line 1: no header, so frames cannot be numbered; copy the file again")
     if len(found) < 2:
         raise DatasetError(f"{path}: no line after the header; copy the file again")
-    while len(header) > 1 and not header[-1]:
-        header.pop()
-    width, parser = width_of(header), _CellParser(path)
+    header, parser = without_empty_end(header, 1), _CellParser(path)
+    width = len(header) if width is None else width
     table = [parser.numbers(_split(text, width, path, line), line) for line, text in enumerate(found[1:], start=2)]
     values = np.array(table, np.float64)
     notes.add(BLANK, path, int(np.isnan(values).any(axis=1).sum()))
@@ -144,11 +151,7 @@ def _read(path: Path, notes: Notes, width_of: Callable[[list[str]], int]) -> tup
 def _split(text: str, width: int, path: Path, line: int) -> list[str]:
     """Return the `width` cells of a line; those of a blank line are empty. Raises DatasetError for another width."""
     cells = text.split(",") if text.strip() else [""] * width
-    while len(cells) > width and not cells[-1].strip():
-        cells.pop()
-    if len(cells) != width:
-        raise DatasetError(f"{path}, line {line}: {wrong_width(len(cells), width)}")
-    return cells
+    return same_width(TableRow(line, cells), width, path)
 
 
 def _picture_lines(path: Path) -> Iterator[tuple[int, str, list[str]]]:

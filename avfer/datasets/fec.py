@@ -11,7 +11,7 @@ import numpy as np
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
 from avfer.datasets.listing import check_root, find_folder, names, not_found, walk
 from avfer.datasets.pictures import open_picture
-from avfer.datasets.text_files import NUMBER, TableRow, integer, number, read_rows
+from avfer.datasets.text_files import NUMBER, TableRow, integer, number, read_rows, without_empty_end
 from avfer.errors import ConfigError, DatasetError
 from avfer.option_types import Number
 
@@ -194,8 +194,7 @@ def _join_urls(row: TableRow, kind: int, where: str) -> list[str]:
 
 def _count_votes(cells: list[str], where: str) -> np.ndarray:
     """Return the votes for each face, (3,) float64, from pairs of an annotator and a choice of 1 to 3."""
-    while cells and not cells[-1]:
-        cells = cells[:-1]
+    cells = without_empty_end(cells)
     if len(cells) % 2:
         raise DatasetError(f"{where}: the last annotator has no choice; the row is truncated, copy the file again")
     choices = [integer(cell, where) for cell in cells[1::2]]

@@ -14,7 +14,7 @@ import numpy as np
 from avfer.datasets.example import Labels, Notes
 from avfer.datasets.gold_standard import Procedure, gold_standard
 from avfer.datasets.listing import plain
-from avfer.datasets.text_files import is_header, lines, number, read_arff, read_rows, same_width
+from avfer.datasets.text_files import is_header, lines, number, read_arff, read_rows, same_width, without_empty_end
 from avfer.errors import AvferWarning, DatasetError
 
 TIME_COLUMNS = frozenset({"time", "frametime", "timestamp", "times", "time(s)"})
@@ -99,7 +99,7 @@ def read_ratings(path: Path, notes: Notes) -> Ratings:
     has_header = is_header(first.cells)
     if not has_header:
         notes.add(NO_HEADER, path)
-    names = _strip_end(first.cells)
+    names = without_empty_end(first.cells)
     if not has_header:
         names = ["time", *map(str, range(1, len(names)))]
     if len(names) < 2:
@@ -167,12 +167,6 @@ def _separator(path: Path) -> str:
 def _time_column(names: Sequence[str], default: int = 0) -> int:
     """Return the index of the column of times, `default` if none has such a name."""
     return next((index for index, name in enumerate(names) if plain(name) in TIME_COLUMNS), default)
-
-
-def _strip_end(cells: list[str]) -> list[str]:
-    """Return the cells without empty ones at the end."""
-    last = max((index for index, cell in enumerate(cells) if cell), default=-1)
-    return cells[: last + 1]
 
 
 def _ms(times: np.ndarray) -> np.ndarray:

@@ -20,12 +20,12 @@ from avfer.datasets.listing import (
     plain,
 )
 from avfer.datasets.ratings import TIME_COLUMNS, Ratings, bounded, make_ratings
-from avfer.datasets.text_files import TableRow, number, read_rows, same_width, wrong_width
+from avfer.datasets.splits import PARTITION_WORDS
+from avfer.datasets.text_files import TableRow, number, read_rows, same_width, without_empty_end, wrong_width
 from avfer.errors import ConfigError, DatasetError, unknown
 
 COLUMNS = ("name", "time", "arousal", "valence", "liking")
 NAME = re.compile(r"(train|devel|dev|test)_(?:([a-z]{2})_)?0*([0-9]+)", re.IGNORECASE)
-PARTITION_WORDS: dict[str, Partition] = {"train": "train", "devel": "dev", "dev": "dev", "test": "test"}
 OTHER_RECORDING = "rows that name another recording than their file"
 UNLABELLED = "recordings of train and devel without labels: is the copy complete?"
 
@@ -137,9 +137,7 @@ def _header_names(row: TableRow, path: Path) -> tuple[str, ...]:
 
     Raises DatasetError without time, arousal or valence.
     """
-    found = [plain(cell.strip('"')) for cell in row.cells]
-    while found and not found[-1]:
-        found.pop()
+    found = without_empty_end([plain(cell.strip('"')) for cell in row.cells])
     names = tuple("time" if name in TIME_COLUMNS else name for name in found)
     if missing := [name for name in COLUMNS[1:4] if name not in names]:
         problem = f"no column {', '.join(missing)}, found: {', '.join(found)}"

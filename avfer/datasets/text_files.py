@@ -113,12 +113,22 @@ def same_width(row: TableRow, width: int, path: Path) -> list[str]:
 
     Raises DatasetError, which names the line, for a row of another width.
     """
-    cells = row.cells
-    while len(cells) > width and not cells[-1]:
-        cells = cells[:-1]
+    cells = without_empty_end(row.cells, width)
     if len(cells) != width:
         raise DatasetError(f"{path}, line {row.line}: {wrong_width(len(cells), width)}")
     return cells
+
+
+def without_empty_end(cells: list[str], least: int = 0) -> list[str]:
+    """Return cells without the blank ones at their end, but at least the first `least` of them.
+
+    >>> without_empty_end(["a", "", "b", "", " "])
+    ['a', '', 'b']
+    """
+    count = len(cells)
+    while count > least and not cells[count - 1].strip():
+        count -= 1
+    return cells[:count]
 
 
 def wrong_width(found: int, expected: int) -> str:
