@@ -1,6 +1,7 @@
 """Resolve `--input`: files, folders, globs, .txt lists and manifests, on this machine or at URLs that fsspec opens.
 
-`avfer label` uses `find_inputs`, a stream that checks every file; `avfer run` uses `find_clips`, a list.
+`avfer run` uses `find_clips`, a list, which skips files that cannot be read with a warning; `avfer label` uses
+`find_checked_clips`, a stream, which refuses them.
 Both walk folders in the same fixed order (by name at every level) and skip hidden files and folders, and the overlays
 and videos that avfer wrote beside its tables and pages. Such a file can be named itself.
 
@@ -50,8 +51,8 @@ class InputFile:
     sound: str | None = None  # absolute path of a separate sound file (see avfer.sound_files)
 
 
-def find_inputs(inputs: Sequence[str], manifest: Manifest | None, stills: bool = False) -> Iterator[InputFile]:
-    """Yield the files behind the inputs, each once, in a fixed order.
+def find_checked_clips(inputs: Sequence[str], manifest: Manifest | None, stills: bool = False) -> Iterator[InputFile]:
+    """Yield the media files behind the inputs, each once, in a fixed order; none is skipped without an error.
 
     manifest: the table that the inputs name (see find_manifest), which then replaces them.
     stills: whether each picture of a sequence is a clip of its own.

@@ -9,7 +9,7 @@ import fsspec
 import pytest
 
 from avfer.errors import AvferWarning, ConfigError
-from avfer.inputs import find_clips, find_inputs
+from avfer.inputs import find_checked_clips, find_clips
 from avfer.jobs import job_for_input
 from avfer.manifest import find_manifest
 from avfer.output_names import output_names
@@ -25,7 +25,7 @@ def touch(folder: Path, *names: str) -> Path:
 
 def ids(*inputs: str | Path) -> list[str]:
     texts = [str(text) for text in inputs]
-    return [file.id for file in find_inputs(texts, find_manifest(texts))]
+    return [file.id for file in find_checked_clips(texts, find_manifest(texts))]
 
 
 def test_ids_in_a_folder_are_relative_to_it(tmp_path):
@@ -78,7 +78,7 @@ def test_a_pattern_may_match_a_folder_without_media_files(tmp_path):
 def test_pictures_beside_media_files_are_skipped_with_a_warning(tmp_path):
     touch(tmp_path, "a.mp4", "faces/1.PNG", "faces/2.png", ".thumbs/a.jpg")
     text = f"skipped 2 pictures in {tmp_path}, which also holds media files; --input '{tmp_path}/faces/*.PNG' reads"
-    for find in (lambda: find_clips([str(tmp_path)]), lambda: list(find_inputs([str(tmp_path)], None))):
+    for find in (lambda: find_clips([str(tmp_path)]), lambda: list(find_checked_clips([str(tmp_path)], None))):
         with pytest.warns(AvferWarning, match=re.escape(text)):
             assert [file.id for file in find()] == ["a.mp4"]
 
@@ -230,7 +230,7 @@ def test_a_name_in_a_folder_that_is_not_utf8_is_an_error(tmp_path, find):
 def test_a_current_folder_that_is_not_utf_8_raises_an_error_because_tables_name_whole_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(touch(tmp_path / os.fsdecode(b"\xff"), "a.mp4"))
     with pytest.raises(ConfigError, match="is not UTF-8; rename the file or folder"):
-        list(find_inputs(["a.mp4"], None))
+        list(find_checked_clips(["a.mp4"], None))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Failure:
     warnings: tuple[str, ...] = ()  # of the pipeline before the error
 
 
-class Order(NamedTuple):
+class LabelItem(NamedTuple):
     """An item for a worker: a clip, and whether its values or only the user's columns are missing."""
 
     row: int  # of the plan
@@ -68,7 +68,7 @@ class LabelTask:
 
     spec: PipelineSpec  # the pipeline
     device: str  # name, such as "cpu" or "cuda:0"
-    pipeline: str  # fingerprint
+    fingerprint: str  # of the pipeline, as every worker must find it
     store: Store  # the folder of the labels
     sound: str | None = None  # rule for separate sound files
     threads: int | None = None  # CPU threads that compute at the same time; None: as many as the process has cores
@@ -77,7 +77,7 @@ class LabelTask:
         """Return the same task for another device."""
         return replace(self, device=device)
 
-    def load(self) -> "Callable[[Order], Marker | Failure]":
+    def load(self) -> "Callable[[LabelItem], Marker | Failure]":
         """Load the pipeline and return the function that labels a clip.
 
         Raises ConfigError if its fingerprint is not that of the run, because weights or avfer differ on this machine.
@@ -85,7 +85,7 @@ class LabelTask:
         from avfer.pipeline import Pipeline
 
         pipeline = Pipeline(self.spec, self.device, max_threads=self.threads)
-        if fingerprint(self.spec, pipeline.files) != self.pipeline:
+        if fingerprint(self.spec, pipeline.files) != self.fingerprint:
             raise ConfigError(
                 "weights or avfer differ among the workers, or have changed since the run began; install the same on"
                 " every machine and start again"
@@ -99,7 +99,7 @@ class _ClipLabeller:
     def __init__(self, task: LabelTask, pipeline: "Pipeline") -> None:
         self._task, self._store, self._pipeline = task, task.store, pipeline
 
-    def label(self, order: Order) -> Marker | Failure:
+    def label(self, item: LabelItem) -> Marker | Failure:
         """Label a clip and return its done marker with the warnings, or the reason why it has no table.
 
         Any error of the clip or the pipeline becomes a Failure, apart from those that would concern every clip: raises
@@ -108,7 +108,7 @@ class _ClipLabeller:
         """
         from avfer.devices import device_failed
 
-        _, entry, state = order
+        _, entry, state = item
         start, found = time.perf_counter(), list[str]()
         try:
             with collected_warnings(found):
@@ -170,7 +170,7 @@ class _ClipLabeller:
         """
         return {
             "id": entry.id,
-            "pipeline": self._task.pipeline,
+            "pipeline": self._task.fingerprint,
             "clip": entry.hash,
             "columns": entry.columns_hash,
             "names": entry.columns.column_names if entry.columns else [],

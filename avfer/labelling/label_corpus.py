@@ -18,10 +18,10 @@ from rich.console import Console
 from avfer.clip_warnings import ClipWarnings
 from avfer.errors import AvferError, ConfigError
 from avfer.executors.pool import Limits, LostItem
-from avfer.inputs import InputFile, find_inputs
+from avfer.inputs import InputFile, find_checked_clips
 from avfer.jobs import remote_clip_message
 from avfer.labelling.entry import Entry, Shard
-from avfer.labelling.label_clip import Failure, LabelTask, Order
+from avfer.labelling.label_clip import Failure, LabelItem, LabelTask
 from avfer.labelling.plan import Plan, write_plan
 from avfer.labelling.recipe import (
     LabelOptions,
@@ -128,7 +128,7 @@ def label_corpus(
     if store.folder.exists() and not store.folder.is_dir():
         raise ConfigError(f"--output {store.folder} is a file; labels need a folder")
     manifest = find_manifest(inputs)
-    found = find_inputs(inputs, manifest, options.stills)
+    found = find_checked_clips(inputs, manifest, options.stills)
     clips = (file for file in found if not belongs_to_clip(options.sound, file.path))
     clips = _check_local(clips) if spec.numbers_only else clips
     files = _check_not_empty(with_sound(file, options.sound) for file in clips)
@@ -208,8 +208,8 @@ class _Run:
         _, threads = count_workers(options, recipe, len(remaining))
         task = LabelTask(recipe.spec, recipe.device, recipe.fingerprint, self._store, options.sound, threads)
         executor = choose_executor(options, recipe, len(remaining))
-        for order, result in executor.map(task, self._next_order(remaining)):
-            self._record(order, result)
+        for item, result in executor.map(task, self._items(remaining)):
+            self._record(item, result)
 
     def _split(self) -> tuple[int, int, list[int]]:
         """Return how many clips are done and failed, and the rows of the others.
@@ -228,43 +228,43 @@ class _Run:
         remaining.sort(key=self._plan.size, reverse=True)
         return count[ClipState.DONE], count[ClipState.FAILED], remaining
 
-    def _next_order(self, remaining: list[int]) -> Callable[[], Any]:
+    def _items(self, remaining: list[int]) -> Callable[[], Any]:
         """Return a function that returns the next clip, or None; clips whose worker ended come again at the end."""
         rows = iter(remaining)
 
-        def take() -> Order | None:
+        def next_item() -> LabelItem | None:
             row = next(rows, None)
             if row is None and self._retries:
                 row = self._retries.popleft()
-            return None if row is None else Order(row, self._plan[row], self._states[row])
+            return None if row is None else LabelItem(row, self._plan[row], self._states[row])
 
-        return take
+        return next_item
 
-    def _record(self, order: Order, result: Marker | Failure | LostItem) -> None:
+    def _record(self, item: LabelItem, result: Marker | Failure | LostItem) -> None:
         """Count the result of a clip, report it, and write the marker of a failure."""
-        entry = order.entry
+        entry = item.entry
         if isinstance(result, dict):
             self._report.warnings.add(entry.id, result["warnings"])
-            self._report.written.append(order.row)
+            self._report.written.append(item.row)
             self._progress.done(entry.id, entry.size, result["rows"], result["seconds"], result["host"])
         elif isinstance(result, Failure):
             self._report.warnings.add(entry.id, result.warnings)
             self._record_failure(entry, result)
         else:
-            self._record_loss(order, result)
+            self._record_loss(item, result)
 
-    def _record_loss(self, order: Order, lost: LostItem) -> None:
+    def _record_loss(self, item: LabelItem, lost: LostItem) -> None:
         """Schedule a clip again whose worker ended, or let it fail after TRIES times.
 
         Only this run counts: a run that is killed together with its workers counts against none of the clips in work.
         """
-        self._losses[order.row] += 1
-        if self._losses[order.row] < TRIES:
-            self._retries.append(order.row)
-            self._progress.lost(order.entry.id, lost.reason)
+        self._losses[item.row] += 1
+        if self._losses[item.row] < TRIES:
+            self._retries.append(item.row)
+            self._progress.lost(item.entry.id, lost.reason)
         else:
             reason = f"its worker {lost.reason}, {TRIES} times of {TRIES}"
-            self._record_failure(order.entry, Failure(reason, "worker", lost.trace))
+            self._record_failure(item.entry, Failure(reason, "worker", lost.trace))
 
     def _record_failure(self, entry: Entry, failure: Failure) -> None:
         """Write the marker of a failed clip and report it.

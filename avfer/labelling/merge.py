@@ -38,10 +38,10 @@ def merge(folder: Path, dataset: Path) -> CorpusStatus:
     store = open_store(folder)
     if dataset.exists():
         raise ConfigError(f"{dataset} exists; give another --output, or remove it first")
-    pipeline = store.pipeline
+    fingerprint = store.fingerprint
     plan, status, rows = read_plan(store.manifest), CorpusStatus(), list[tuple[str, int]]()
     for number, entry in enumerate(plan):
-        state, marker = store.state(entry, pipeline)
+        state, marker = store.state(entry, fingerprint)
         done = state in (ClipState.DONE, ClipState.COLUMNS)
         status.count(entry, ClipState.DONE if done else state, marker)
         if done:
@@ -51,7 +51,7 @@ def merge(folder: Path, dataset: Path) -> CorpusStatus:
     tables = (_read_table(store, plan[row]) for _, row in sorted(rows))
     with atomic_folder(dataset) as part:
         _write_parts(_checked_columns(tables), part)
-        if store.pipeline != pipeline:
+        if store.fingerprint != fingerprint:
             raise OutputError(f"{folder} is being labelled with another pipeline now; merge it when that has ended")
     return status
 

@@ -157,9 +157,9 @@ def clip_states(
 
     batches: rows of plans and their entries, see `read_batches`; None: those of manifest.parquet.
     """
-    pipeline = store.pipeline
+    fingerprint = store.fingerprint
     for table, entries in read_batches([store.manifest]) if batches is None else batches:
-        clips = [(entry, *store.state(entry, pipeline)) for entry in entries]
+        clips = [(entry, *store.state(entry, fingerprint)) for entry in entries]
         durations = [marker["duration"] if state is ClipState.DONE else None for _, state, marker in clips]
         yield table, pa.chunked_array([pa.array(durations, pa.float64())]), clips
 

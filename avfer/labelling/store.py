@@ -4,7 +4,8 @@
       manifest.parquet     the plan, with the durations of the clips that are done
       run.json             the pipeline in use and its fingerprint
       clips/ID.parquet     one table for each clip
-      done/ID.json         written after the table; has the hashes of the pipeline and the clip
+      landmarks/ID.parquet the landmarks of its faces, if the pipeline adds them
+      done/ID.json         written after the table; has the fingerprint of the pipeline and the hash of the clip
       failed/ID.json       why a clip has no table
       failures.jsonl       all of these in one file
       corpus.json          totals and coverage
@@ -83,7 +84,7 @@ class Store:
         return self.folder / "run.json"
 
     @property
-    def pipeline(self) -> str:
+    def fingerprint(self) -> str:
         """The fingerprint of the pipeline in use; empty before the first run."""
         return (read_marker(self.run_marker) or {}).get("fingerprint", "")
 
@@ -141,16 +142,16 @@ class Store:
         if self.state(entry, marker["pipeline"])[0] is ClipState.DONE:
             self.done(entry.id).unlink(missing_ok=True)
 
-    def state(self, entry: Entry, pipeline: str) -> tuple[ClipState, Marker]:
+    def state(self, entry: Entry, fingerprint: str) -> tuple[ClipState, Marker]:
         """Return the state of a clip and the marker it follows from. No table is opened.
 
-        pipeline: fingerprint of the pipeline in use; a marker of another pipeline or another content does not count.
+        fingerprint: of the pipeline in use; a marker of another pipeline or another content does not count.
         """
         done = read_marker(self.done(entry.id))
-        if done and _matches(done, entry, pipeline) and _size(self.table(entry.id)) == done["bytes"]:
+        if done and _matches(done, entry, fingerprint) and _size(self.table(entry.id)) == done["bytes"]:
             return (ClipState.DONE if done["columns"] == entry.columns_hash else ClipState.COLUMNS), done
         failed = read_marker(self.failed(entry.id))
-        if failed and _matches(failed, entry, pipeline):
+        if failed and _matches(failed, entry, fingerprint):
             return ClipState.FAILED, failed
         return ClipState.LEFT, {}
 
@@ -178,8 +179,8 @@ def read_marker(path: Path) -> Marker | None:
     return content if isinstance(content, dict) else None
 
 
-def _matches(marker: Marker, entry: Entry, pipeline: str) -> bool:
-    return marker.get("pipeline") == pipeline and marker.get("clip") == entry.hash
+def _matches(marker: Marker, entry: Entry, fingerprint: str) -> bool:
+    return marker.get("pipeline") == fingerprint and marker.get("clip") == entry.hash
 
 
 def _size(path: Path) -> int | None:
@@ -190,10 +191,10 @@ def _size(path: Path) -> int | None:
 
 
 @contextmanager
-def locked(folder: Path, shard: Shard, pipeline: str = "") -> Generator[None]:
+def locked(folder: Path, shard: Shard, fingerprint: str = "") -> Generator[None]:
     """Lock a folder for a shard while the block runs. The system releases the lock when the process ends.
 
-    pipeline: its fingerprint. Shards of one division may run side by side with the same pipeline.
+    fingerprint: of the pipeline. Shards of one division may run side by side with the same pipeline.
 
     Raises ConfigError if another run has locked the same shard, any shard of another division, or any shard with
     another pipeline. Raises OutputError if the lock file cannot be written.
@@ -204,7 +205,8 @@ def locked(folder: Path, shard: Shard, pipeline: str = "") -> Generator[None]:
     with file:
         if not _lock(file):
             raise _in_use(_read_owner(file), folder)
-        own = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T"), "pipeline": pipeline}
+        own = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T")}
+        own["pipeline"] = fingerprint
         with output_errors(folder):
             file.truncate(0)
             os.write(file.fileno(), json.dumps(own).encode())  # no buffer, which closing the file would write again
@@ -213,7 +215,7 @@ def locked(folder: Path, shard: Shard, pipeline: str = "") -> Generator[None]:
                 owner = _read_owner(theirs)
             if other.stem.partition("-of-")[2] != str(shard.count):
                 raise _in_use(owner, folder)
-            if owner.get("pipeline", pipeline) != pipeline:
+            if owner.get("pipeline", fingerprint) != fingerprint:
                 raise _in_use(owner, folder, " with another pipeline, other weights or another version of avfer")
         yield
 

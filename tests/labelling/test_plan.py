@@ -14,7 +14,7 @@ from typing import IO, Any
 import pytest
 
 from avfer.errors import AvferWarning, ConfigError, OutputError
-from avfer.inputs import InputFile, find_inputs
+from avfer.inputs import InputFile, find_checked_clips
 from avfer.labelling import plan as planning
 from avfer.labelling.entry import Shard
 from avfer.labelling.plan import read_batches, read_plan, write_plan
@@ -32,7 +32,7 @@ def corpus(tmp_path):
 
 
 def planned(corpus, store):
-    return {entry.id: entry for entry in write_plan(find_inputs([str(corpus)], None), None, store)}
+    return {entry.id: entry for entry in write_plan(find_checked_clips([str(corpus)], None), None, store)}
 
 
 def test_only_files_whose_size_or_time_has_changed_are_read(corpus, tmp_path, monkeypatch):
