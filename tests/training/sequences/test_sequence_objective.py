@@ -12,8 +12,11 @@ from avfer.losses.affect_labels import AffectLabels
 from avfer.losses.label_losses import ccc_loss
 from avfer.models.affect.temporal import Temporal
 from avfer.training.data.sequence_batches import SequenceBatch
+from avfer.training.sequences import sequence_objective
+from avfer.training.sequences.sequence_model import EndToEndNetwork
 from avfer.training.sequences.sequence_objective import SequenceObjective
 from avfer.training.training_config import LossConfig, Target
+from tests.training import toy_recordings as toy
 
 TARGETS: list[Target] = ["valence_arousal", "expression", "action_units"]
 FUSIONS = ["concatenation", "gated", "cross_attention", "decision"]
@@ -81,9 +84,9 @@ def gradients(objective: SequenceObjective, batch: SequenceBatch) -> dict[str, T
 
 def target_losses(objective: SequenceObjective, batch: SequenceBatch) -> dict[str, float]:
     """Return the loss of each target by itself."""
-    model, loss, positive = objective.model, objective.loss, objective.positive
+    model, loss, pos_weight = objective.model, objective.loss, objective.pos_weight
     with torch.no_grad():
-        return {name: float(SequenceObjective(model, [name], loss, positive)(batch)) for name in TARGETS}
+        return {name: float(SequenceObjective(model, [name], loss, pos_weight)(batch)) for name in TARGETS}
 
 
 @pytest.mark.parametrize(("fusion", "time"), list(itertools.product(FUSIONS, TIMES)), ids=str)
@@ -161,3 +164,61 @@ def test_a_missing_face_or_voice_degrades_the_scores_gracefully(fusion):
     assert face_only[0] > 0.7 and face_only[1] < 0.3
     assert voice_only[1] > 0.7 and voice_only[0] < 0.3
     assert all(-1 <= score <= 1 for score in scores(objective, "face", "voice")), "without both it still predicts"
+
+
+@pytest.mark.parametrize("options", [{"time": "tcn", "layers": 2}, {"time": "tcn", "bidirectional": True}])
+def test_a_recording_that_is_read_in_blocks_has_the_values_of_the_whole(monkeypatch, options):
+    objective, recording = make_objective(**options).eval(), toy.recording(0, length=90)
+    found = []
+    for block in (1000, 25):
+        monkeypatch.setattr(sequence_objective, "BLOCK", block)
+        with torch.no_grad():
+            found.append(objective.predict_recording(recording, torch.device("cpu")).valence_arousal)
+    assert found[0].shape == (1, 90, 2) and found[0].std() > 1e-3
+    torch.testing.assert_close(*found, atol=1e-5, rtol=0)
+
+
+class Doubling(EndToEndNetwork):
+    """A network whose features of a patch are its first two numbers, and those of a face its mean colour."""
+
+    num_face, num_voice = 3, 2
+
+    @property
+    def over_time(self):
+        raise AssertionError("only features are computed here")
+
+    def face_features(self, crops: Tensor) -> Tensor:
+        assert len(crops) > 1, "norms over a batch cannot be trained on one face"
+        return crops.float().mean((2, 3))
+
+    def voice_features(self, patches: Tensor) -> Tensor:
+        return patches[:, 0, 0, :2]
+
+
+def encoded(face: Tensor, has_face: Tensor, patches: Tensor, positions: Tensor) -> SequenceBatch:
+    """Return a batch with features in place of crops (1, T, S, S, 3), and of patches (1, K, 96, 64)."""
+    some = make_batch()
+    batch = replace(some, face=face, has_face=has_face, patches=patches, voice=positions)
+    return SequenceObjective(Doubling(), TARGETS, LossConfig(), torch.ones(0)).encode(batch)
+
+
+def test_the_voice_is_interpolated_between_patches_and_kept_after_the_last():
+    patches = torch.zeros(1, 3, 96, 64)
+    patches[0, :, 0, 0], patches[0, :, 0, 1] = torch.tensor([10.0, 20, 40]), torch.tensor([1.0, 1, 5])
+    positions, no_face = torch.tensor([0.0, 0.25, 1.0, 1.5, 2.0])[None, :, None], torch.zeros(1, 5, dtype=torch.bool)
+    batch = encoded(torch.zeros(1, 5, 4, 4, 3, dtype=torch.uint8), no_face, patches, positions)
+    assert batch.voice[0].tolist() == [[10, 1], [12.5, 1], [20, 1], [30, 3], [40, 5]]
+    assert batch.face.shape == (1, 5, 3) and not batch.face.any()
+
+
+def test_features_of_faces_stay_at_their_steps_also_of_a_single_one():
+    crops = torch.zeros(1, 4, 2, 2, 3, dtype=torch.uint8)
+    crops[0, 1], crops[0, 3] = torch.tensor([1, 2, 3], dtype=torch.uint8), torch.tensor([9, 8, 7], dtype=torch.uint8)
+    for steps, expected in (
+        ([1, 3], [[0, 0, 0], [1, 2, 3], [0, 0, 0], [9, 8, 7]]),
+        ([3], [[0, 0, 0]] * 3 + [[9, 8, 7]]),
+    ):
+        has_face = torch.zeros(1, 4, dtype=torch.bool)
+        has_face[0, steps] = True
+        batch = encoded(crops, has_face, torch.zeros(1, 0, 96, 64), torch.zeros(1, 4, 1))
+        assert batch.face[0].tolist() == expected and batch.voice.shape == (1, 4, 2)
