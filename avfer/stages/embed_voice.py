@@ -30,11 +30,11 @@ class SoundState:
 
     times: SampleTimes  # of the sound so far
     samples: Tensor  # (S,) float32 from the first sample of the next block on
-    block: int  # blocks of frames computed so far
     frames: Tensor  # (F, C) float32 from the first frame of the next patch on (with long hops, the newest)
-    frame: int  # index of frames[0]
-    patch: int  # patches computed so far
-    memory: Tensor  # (H,) state of the backbone, after these patches
+    memory: Tensor  # (H,) state of the backbone after the patches computed so far
+    num_blocks: int = 0  # blocks of frames computed so far
+    first_frame: int = 0  # index of frames[0]
+    num_patches: int = 0  # patches computed so far
     ended: bool = False  # whether all samples have arrived
     clip_stop: float | None = None  # seconds, end of the whole clip
 
@@ -56,6 +56,7 @@ class EmbedVoice:
     card: Card = field(init=False, repr=False)  # of the weights
     frames: SoundFrames = field(init=False, repr=False)  # that the backbone reads
     network: VoiceNetwork = field(init=False, repr=False)  # set by load()
+    device: torch.device = field(default=torch.device("cpu"), init=False, repr=False)  # set by load()
     _path: Path = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +91,7 @@ class EmbedVoice:
     def start(self) -> SoundState:
         """Return the state before the first sample."""
         frames = torch.zeros(0, self.frames.columns)
-        return SoundState(SampleTimes(self.sound_rate), torch.zeros(0), 0, frames, 0, 0, self.network.start_voice())
+        return SoundState(SampleTimes(self.sound_rate), torch.zeros(0), frames, self.network.start_voice())
 
     def step(self, state: SoundState, sound: AudioBatch) -> tuple[SoundState, VoiceFeatures]:
         """Return the rows of the patches that are complete with this sound.
@@ -105,11 +106,11 @@ class EmbedVoice:
             vectors, memory = self._vectors(patches, state.memory)
             rows.append(vectors[:count].clone())
             silent.append(log_mel.is_silent(patches[:count, 0, :, : log_mel.BANDS]).numpy())
-            centres.append(np.arange(state.patch, state.patch + count))
+            centres.append(np.arange(state.num_patches, state.num_patches + count))
             state = replace(self._after(state, count), memory=memory)
         values = torch.cat(rows) if rows else torch.zeros(0, self.card.width("voice"), device=self.device)
         index = np.concatenate(centres) if centres else np.zeros(0, np.int64)
-        reached = float(self._centre(state, state.patch))
+        reached = float(self._centre(state, state.num_patches))
         return state, VoiceFeatures(
             values=values,
             times=self._centre(state, index),
@@ -125,27 +126,27 @@ class EmbedVoice:
 
     def _with_frames(self, state: SoundState) -> SoundState:
         """Compute frames of the waiting samples in whole blocks; after the end of the sound, of all of them."""
-        samples, block, parts = state.samples, state.block, [state.frames]
+        samples, num_blocks, parts = state.samples, state.num_blocks, [state.frames]
         # Sound that is shorter than a patch is continued as silence.
         total = log_mel.num_frames(max(state.times.count, PATCH)) if state.ended and state.times.count else 0
         size, stride = self.frames.stop, log_mel.BLOCK * log_mel.HOP
-        while len(samples) >= size or block * log_mel.BLOCK < total:
+        while len(samples) >= size or num_blocks * log_mel.BLOCK < total:
             padded = torch.nn.functional.pad(samples[:size], (0, max(0, size - len(samples))))
             frames = self.frames.block(padded)
-            parts.append(frames[: total - block * log_mel.BLOCK] if state.ended else frames)
-            samples, block = samples[stride:], block + 1
-        return replace(state, samples=samples.clone(), block=block, frames=torch.cat(parts))
+            parts.append(frames[: total - num_blocks * log_mel.BLOCK] if state.ended else frames)
+            samples, num_blocks = samples[stride:], num_blocks + 1
+        return replace(state, samples=samples.clone(), num_blocks=num_blocks, frames=torch.cat(parts))
 
     def _ready(self, state: SoundState) -> int:
         """Return the number of patches whose frames are all there."""
-        after = state.frame + len(state.frames) - PATCH_FRAMES
-        return max(0, after // self._hop - state.patch + 1) if after >= 0 else 0
+        after = state.first_frame + len(state.frames) - PATCH_FRAMES
+        return max(0, after // self._hop_frames - state.num_patches + 1) if after >= 0 else 0
 
     def _patches(self, state: SoundState, count: int) -> Tensor:
         """Return the next patches as one full batch: (BATCH, 1, 96, C), zeros after the first `count`."""
         patches = torch.zeros(BATCH, 1, PATCH_FRAMES, self.frames.columns)
         for row in range(count):
-            first = (state.patch + row) * self._hop - state.frame
+            first = (state.num_patches + row) * self._hop_frames - state.first_frame
             patches[row, 0] = state.frames[first : first + PATCH_FRAMES]
         return patches
 
@@ -157,16 +158,21 @@ class EmbedVoice:
 
     def _after(self, state: SoundState, count: int) -> SoundState:
         """Return the state after the next patches, without the frames that later ones do not need."""
-        patch = state.patch + count
-        drop = min(patch * self._hop - state.frame, len(state.frames))
-        return replace(state, patch=patch, frame=state.frame + drop, frames=state.frames[drop:].clone())
+        num_patches = state.num_patches + count
+        drop = min(num_patches * self._hop_frames - state.first_frame, len(state.frames))
+        return replace(
+            state,
+            num_patches=num_patches,
+            first_frame=state.first_frame + drop,
+            frames=state.frames[drop:].clone(),
+        )
 
     def _centre(self, state: SoundState, patch: np.ndarray | int) -> np.ndarray:
         """Return the centre of patches in seconds.   patch: (N,) or () indices -> the same shape"""
-        return state.times.of(np.asarray(patch) * self._hop * log_mel.HOP + PATCH / 2)
+        return state.times.of(np.asarray(patch) * self._hop_frames * log_mel.HOP + PATCH / 2)
 
     @property
-    def _hop(self) -> int:
+    def _hop_frames(self) -> int:
         """Frames from one patch to the next."""
         return round(self.hop * 100)
 

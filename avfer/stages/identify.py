@@ -19,10 +19,10 @@ from avfer.stages.buffers import FrameBuffer
 from avfer.stages.face_network_stage import FaceNetworkStage
 from avfer.types import FaceTracks, FrameBatch
 
-SAMPLES = 2  # faces of a new track by which its person is recognised
+NEW_LOOKS = 2  # looks of a new track by which its person is recognised
 COLOUR_WEIGHT = 0.5  # of the overlap of the colours, in [0, 1], beside the cosine of the embeddings
-SLOWEST = 8.0  # longest time between two looks of one track, in units of `every`
-MAX_EXEMPLARS = 8  # looks of a person that are remembered
+LONGEST_GAP = 8.0  # between two looks of one track, in units of `every`
+MAX_LOOKS = 8  # looks of a person that are remembered
 BATCH = 32  # faces in one forward pass
 MAX_PERSONS = 256  # that are remembered; the one who was absent longest is forgotten first
 MAX_TRACKS = 4096  # whose person is remembered, likewise
@@ -45,7 +45,7 @@ class Person:
     """The remembered looks of a person."""
 
     id: int  # number of the person
-    looks: tuple[Look, ...]  # at most MAX_EXEMPLARS
+    looks: tuple[Look, ...]  # at most MAX_LOOKS
     last: int  # frame of the newest look
 
     def likeness(self, embedding: np.ndarray, colours: np.ndarray) -> float:
@@ -71,8 +71,8 @@ class IdentityState:
 class IdentifyPersons(FaceNetworkStage):
     """Number the persons of a clip: a track that begins gets the number of the person it shows, or a new one.
 
-    A new track is compared, by SAMPLES of its faces on the next `ahead` frames, with the remembered faces ("looks") of
-    all persons so far, except those who are visible beside it. The likeness is the cosine of the embeddings plus half
+    A new track is compared, by two of its faces on the next `ahead` frames, with the remembered faces ("looks") of all
+    persons so far, except those who are visible beside it. The likeness is the cosine of the embeddings plus half
     the overlap of the colours of face and hair; from `min_likeness` on it is the same person. After `every` seconds
     another look of each visible person is remembered, and further ones after gaps that double, up to 8 times `every`.
     Where a track begins, rows are output up to `ahead` frames late, and never change afterwards. The network runs only
@@ -129,7 +129,7 @@ class IdentifyPersons(FaceNetworkStage):
         looks, blocked = [], []
         for row in new:
             window = np.flatnonzero((rows.track_ids == rows.track_ids[row]) & (rows.frames <= frame + self.ahead))
-            chosen = np.unique(np.linspace(0, len(window) - 1, SAMPLES).round().astype(int))
+            chosen = np.unique(np.linspace(0, len(window) - 1, NEW_LOOKS).round().astype(int))
             looks.append(self._looks(state, rows, window[chosen]))
             beside = rows.track_ids[np.isin(rows.frames, rows.frames[window])]
             blocked.append({state.tracks[track] for track in beside.tolist() if track in state.tracks})
@@ -181,13 +181,13 @@ class IdentifyPersons(FaceNetworkStage):
             number = state.tracks[track]
             look = self._looks(state, rows, np.array([row]))
             persons[number] = self._remember(persons.get(number), number, look, int(rows.frames[row]))
-            due[track] = time + gap, min(gap * 2, SLOWEST * self.every)
+            due[track] = time + gap, min(gap * 2, LONGEST_GAP * self.every)
         return replace(state, persons=persons, due=due)
 
     def _remember(self, person: Person | None, number: int, looks: list[Look], frame: int) -> Person:
         """Return a person, new if None, with further looks; if they are too many, with the most different ones."""
         remembered = looks if person is None else [*person.looks, *looks]
-        if len(remembered) > MAX_EXEMPLARS:
+        if len(remembered) > MAX_LOOKS:
             remembered = most_different(self._embed([remembered])[0])
         return Person(number, tuple(remembered), frame)
 
@@ -234,12 +234,12 @@ def _stacked(looks: Iterable[Look]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def most_different(looks: Iterable[Look]) -> tuple[Look, ...]:
-    """Return at most MAX_EXEMPLARS looks: whenever one is too many, the one most like the others is dropped."""
+    """Return at most MAX_LOOKS looks: whenever one is too many, the one most like the others is dropped."""
     kept: list[Look] = []
     for look in looks:
         kept.append(look)
-        if len(kept) > MAX_EXEMPLARS:
+        if len(kept) > MAX_LOOKS:
             embeddings, histograms = _stacked(kept)
             alike = embeddings @ embeddings.T + COLOUR_WEIGHT * histograms @ histograms.T
-            del kept[(alike - 9.0 * np.eye(len(alike))).max(0).argmax()]
+            del kept[(alike - 9.0 * np.eye(len(alike))).max(0).argmax()]  # no look counts as like itself
     return tuple(kept)

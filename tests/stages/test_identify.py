@@ -18,7 +18,7 @@ from avfer.rows import no_faces
 from avfer.signal.geometry import ARCFACE, warp
 from avfer.stages import identify as module
 from avfer.stages.detect import DetectFaces
-from avfer.stages.identify import MAX_EXEMPLARS, MAX_PERSONS, IdentifyPersons, Look, most_different
+from avfer.stages.identify import MAX_LOOKS, MAX_PERSONS, IdentifyPersons, Look, most_different
 from avfer.stages.track import TrackFaces
 from avfer.types import NO_PERSON, FaceTracks, FrameBatch
 from tests.laws import assert_same, clock, feed, part
@@ -114,10 +114,10 @@ def test_a_clip_without_faces_gives_no_rows() -> None:
 
 def test_a_person_remembers_the_most_different_looks() -> None:
     directions = np.eye(16, dtype=np.float32)
-    order = [*range(MAX_EXEMPLARS), 1, 1]
+    order = [*range(MAX_LOOKS), 1, 1]
     looks = most_different([Look(np.full(4, 0.5, np.float32), None, directions[i]) for i in order])
-    assert len(looks) == MAX_EXEMPLARS
-    assert {look.embedding.argmax() for look in looks if look.embedding is not None} == set(range(MAX_EXEMPLARS))
+    assert len(looks) == MAX_LOOKS
+    assert {look.embedding.argmax() for look in looks if look.embedding is not None} == set(range(MAX_LOOKS))
 
 
 def test_rows_without_identification_have_no_person() -> None:
@@ -145,8 +145,8 @@ def test_options_out_of_range_are_refused(options: dict[str, object], message: s
 
 
 def test_the_number_of_remembered_persons_is_bounded() -> None:
-    assert MAX_PERSONS * MAX_EXEMPLARS * (128 + 512) * 4 < 10e6  # bytes
-    assert MAX_PERSONS * MAX_EXEMPLARS * (64 * 64 * 3 + 512 * 4) < 30e6  # bytes of those who were never compared
+    assert MAX_PERSONS * MAX_LOOKS * (128 + 512) * 4 < 10e6  # bytes
+    assert MAX_PERSONS * MAX_LOOKS * (64 * 64 * 3 + 512 * 4) < 30e6  # bytes of those who were never compared
 
 
 def test_rows_wait_only_where_a_track_begins() -> None:
@@ -193,7 +193,7 @@ def test_a_long_track_is_looked_at_more_and_more_rarely(monkeypatch: pytest.Monk
     with batches_of(identify()) as batches:
         assert set(feed(identify(), [FrameBatch(times, pixels), tracks], [40]).person_ids) == {0}
     assert looked_at == [0, 6, 8, 23, 53, 113, 173, 233, 293]
-    assert batches == [MAX_EXEMPLARS + 1]  # to choose those that are remembered
+    assert batches == [MAX_LOOKS + 1]  # to choose those that are remembered
 
 
 def test_the_network_does_not_run_for_persons_who_are_all_visible() -> None:
