@@ -225,13 +225,13 @@ class FaceFeatures:
     faces: FaceTracks  # N rows
     values: Tensor  # (N, D) float32
     # Outputs of the network's own heads: (N, O) float32, see avfer.stages.embed_faces.own_outputs; None: left out
-    own: Tensor | None = None
+    own_outputs: Tensor | None = None
     measures: np.ndarray | None = None  # (N, M) float32 of `join_measures`, NaN where unknown; None: not joined
 
     def __post_init__(self) -> None:
-        parts = [self.values, *(part for part in (self.own, self.measures) if part is not None)]
+        parts = [self.values, *(part for part in (self.own_outputs, self.measures) if part is not None)]
         right = all(len(part) == len(self.faces) for part in parts)
-        _require(right, self, f"values, own and measures must have {len(self.faces)} rows")
+        _require(right, self, f"values, own_outputs and measures must have {len(self.faces)} rows")
 
     @property
     def clock(self) -> Clock:

@@ -14,7 +14,7 @@ from avfer.option_types import Count, Number, check_options
 from avfer.signal.geometry import ARCFACE, inverse, similarity, warp
 from avfer.stage import HasCard
 from avfer.stages.buffers import FrameBuffer
-from avfer.stages.select_faces import Person, persons_found, select_faces, warn_if_absent
+from avfer.stages.select_faces import PersonChoice, persons_found, select_faces, warn_if_absent
 from avfer.types import FaceCrops, FaceTracks, FrameBatch
 
 Coordinate = Annotated[Number, Field(ge=-1, le=2)]  # share of the side of a crop
@@ -42,7 +42,7 @@ class AlignFaces:
     size: Annotated[Count, Field(ge=8, le=1024)] | None = None  # px, side of a crop
     template: Literal["card", "arcface"] = "card"  # of the card of the backbone, or "arcface": the option `points`
     points: Points = ARCFACE  # template as (x, y) shares of the side, in the landmarks' order
-    person: Person = "all"  # all, largest, leftmost, or the number of a person
+    person: PersonChoice = "all"  # all, largest, leftmost, or the number of a person
 
     def __post_init__(self) -> None:
         check_options(self)

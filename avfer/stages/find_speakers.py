@@ -13,7 +13,7 @@ from avfer.models.face_measurer import LANDMARK_INDEX
 from avfer.option_types import Number, Share, check_options
 from avfer.rows import concat, matching_rows, select
 from avfer.stages.mask_voice import without_voice
-from avfer.stages.smooth import EDGE
+from avfer.stages.smooth import TIME_TOLERANCE
 from avfer.types import Clock, FaceTracks, JointFeatures
 
 LIPS = ((13, 14), (82, 87), (312, 317))  # pairs of points on the inner upper and lower lip, of the face mesh
@@ -87,7 +87,7 @@ class FindSpeakers:
         rows = concat([state.features, features]) if state.features else features
         mouths = MouthRows(measures.faces, mouth_opening(measures.landmarks))
         mouths = concat([state.mouths, mouths]) if state.mouths else mouths
-        clock, half = rows.clock, self.window / 2 + EDGE
+        clock, half = rows.clock, self.window / 2 + TIME_TOLERANCE
         stop = max(clock.first, min(clock.stop, _complete_until(mouths.clock, half)))
         ready = rows.faces.frames < stop
         found = self._speakers(select(rows, ready, clock.part(clock.first, stop)), mouths, half)

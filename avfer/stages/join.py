@@ -45,7 +45,7 @@ class JoinFeatures:
 
     def step(self, state: JoinState, face: FaceFeatures, voice: VoiceFeatures) -> tuple[JoinState, JointFeatures]:
         """Return the rows whose voice is final by now; all of them once the sound has ended."""
-        face = _with_empty_instants(replace(face, own=None))
+        face = _with_empty_instants(replace(face, own_outputs=None))
         face = face if state.face is None else concat([state.face, face])
         series = extended(state.voice, voice)
         final, waiting, still_needed = split_final(face, series)

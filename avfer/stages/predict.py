@@ -240,8 +240,8 @@ class PredictOwnHeads:
 
     def __call__(self, features: FaceFeatures) -> AffectTrack:
         """Return the affect of the faces, in their order."""
-        assert features.own is not None, "embed_faces outputs it"
-        own, n = features.own.cpu().numpy(), len(features.values)
+        assert features.own_outputs is not None, "embed_faces outputs them"
+        own, n = features.own_outputs.cpu().numpy(), len(features.values)
         start = 2 * self.card.valence_arousal
         stop = start + len(self.card.classes)
         valence_arousal = own[:, :2] if start else np.full((n, 2), np.nan, np.float32)

@@ -11,10 +11,10 @@ from avfer.option_types import Count
 from avfer.rows import select
 from avfer.types import NO_PERSON, FaceTracks
 
-Person = Literal["all", "largest", "leftmost"] | Annotated[Count, Field(ge=0, lt=2**31)]  # N: the number of a person
+PersonChoice = Literal["all", "largest", "leftmost"] | Annotated[Count, Field(ge=0, lt=2**31)]  # or a person's number
 
 
-def select_faces(tracks: FaceTracks, person: Person) -> FaceTracks:
+def select_faces(tracks: FaceTracks, person: PersonChoice) -> FaceTracks:
     """Return the rows of the chosen faces; every other row is dropped, whichever frame it is on.
 
     person: "largest" or "leftmost" keeps one face of each frame; a number keeps the faces with that number in the
@@ -37,7 +37,7 @@ def persons_found(tracks: FaceTracks) -> frozenset[int]:
     return frozenset(_numbers(tracks).tolist()) - {NO_PERSON}
 
 
-def warn_if_absent(person: Person, found: frozenset[int]) -> None:
+def warn_if_absent(person: PersonChoice, found: frozenset[int]) -> None:
     """Warn if a clip does not have the person with a number.   found: the numbers in the whole clip"""
     if isinstance(person, int) and person not in found:
         numbers = ", ".join(map(str, sorted(found))) or "none, because no face was detected"

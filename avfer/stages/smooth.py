@@ -10,7 +10,7 @@ from avfer.affect_track import AffectTrack
 from avfer.option_types import Number, check_options
 from avfer.rows import concat, select
 
-EDGE = 1e-6  # s added to half a window, so that rounded time stamps do not decide which rows it contains
+TIME_TOLERANCE = 1e-6  # s added to half a window, so that rounded time stamps do not decide which rows it contains
 AVERAGED = ("valence", "arousal", "expressions", "action_units")
 
 
@@ -42,7 +42,7 @@ class SmoothAffect:
     def step(self, state: SmoothingState, affect: AffectTrack) -> tuple[SmoothingState, AffectTrack]:
         """Return the rows whose whole window is known; at the end of the clip all remaining ones."""
         rows = affect if state.waiting is None else concat([state.waiting, affect])
-        clock, half = rows.clock, self.window / 2 + EDGE
+        clock, half = rows.clock, self.window / 2 + TIME_TOLERANCE
         times = _ascending(clock.times, 2 * half)
         ready = len(clock) if clock.last else int(np.sum(times + half < times[-1])) if len(times) else 0
         start, stop = state.finished, max(state.finished, clock.first + ready)

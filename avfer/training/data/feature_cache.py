@@ -115,7 +115,7 @@ class FeatureCache:
     def _compute(self, clip: Clip, path: Path) -> None:
         """Run the pipeline on a clip and write the rows of all its faces."""
         parts: list[Rows] = list(self.pipeline.values(clip))
-        rows = concat([replace(part, own=None) if isinstance(part, FaceFeatures) else part for part in parts])
+        rows = concat([replace(part, own_outputs=None) if isinstance(part, FaceFeatures) else part for part in parts])
         if isinstance(rows, JointFeatures):
             face, voice, has_voice = rows.face, rows.voice.cpu().numpy(), rows.has_voice
         else:
