@@ -14,9 +14,11 @@ from avfer.listing_console import listing_console
 from avfer.models.card import MARKS, Card, Published
 from avfer.models.card_files import BUILTIN, builtin_card
 from avfer.models.factory import cost_of
-from avfer.models.network import VoiceNetwork, find_network
-from avfer.models.weights import EMBEDDED, card_of
+from avfer.models.network import Network, VoiceNetwork, find_network
+from avfer.models.weights import EMBEDDED, ReadsPackage, card_of
 from avfer.signal.log_mel import BANDS
+
+UNPUBLISHED = ("", "none published")  # licences of weights on the cards of networks without a checkpoint of the authors
 
 
 def print_card(name: str) -> None:
@@ -121,7 +123,7 @@ def _facts(name: str, shown: str, card: Card) -> list[tuple[str, str]]:
         ("use of the weights", "commercial" if card.commercial else "research"),
         ("ONNX", "can be exported" if card.onnx else ""),
         ("sources", "\n".join(card.sources)),
-        ("file", _file(EMBEDDED["research"].format(name=name) if shown != name else name)),
+        ("file", _file(name, EMBEDDED["research"].format(name=name) if shown != name else name, card)),
         ("sha256", card.sha256 or ""),
         *((f"published: {p.data}", f"{p.value:g} {p.metric} [{p.mark}: {MARKS[p.mark]}]") for p in card.published),
         *((f"measured: {m.name}", f"{m.value:.4g} ({m.protocol})") for m in card.metrics),
@@ -144,11 +146,19 @@ def _numbers(values: list[float]) -> str:
     return ", ".join(f"{value:.6g}" for value in values)
 
 
-def _file(name: str) -> str:
-    """Describe where the weights of a model are found."""
-    if (BUILTIN / f"{name}.safetensors").exists():
-        return f"{name}.safetensors, in the package"
-    return "not in the package; `avfer models import` converts the authors' file"
+def _file(name: str, stem: str, card: Card) -> str:
+    """Describe where the weights of a model are found. stem: name of the embedded file, if there is one."""
+    if (BUILTIN / f"{stem}.safetensors").exists():
+        return f"{stem}.safetensors, in the package"
+    network = find_network(name, Network)
+    if issubclass(network, ReadsPackage):
+        return "\n".join(str(path) for path in network.weight_paths())
+    way = (
+        "`avfer train` makes one"
+        if card.licence_weights in UNPUBLISHED
+        else "`avfer models import` converts the authors' file"
+    )
+    return f"not in the package; {way}"
 
 
 def _licence(name: str, card: Card) -> str:

@@ -11,7 +11,7 @@ MARKS = {  # source of a published number
     "I": "benchmark index",
     "R": "recalled, not re-checked",
 }
-FREE = ("Apache-2.0", "MIT", "BSD")  # licences that allow commercial use
+FREE = ("apache-2.0", "mit", "bsd")  # licences that allow commercial use, in small letters, as timm writes them
 IMAGENET_MEAN = [0.485, 0.456, 0.406]  # per channel of RGB, of pixels in [0, 1]
 IMAGENET_STD = [0.229, 0.224, 0.225]
 
@@ -108,7 +108,7 @@ class Card(BaseModel):
     @property
     def commercial(self) -> bool:
         """Whether the licence of the weights allows commercial use: Apache-2.0, MIT or BSD."""
-        return self.licence_weights.startswith(FREE)
+        return self.licence_weights.lower().startswith(FREE)
 
     def width(self, modality: str) -> int:
         """Return the width of the features that the network makes of the "face" or the "voice"; 0 if unknown."""

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from avfer.catalog import MODEL_KINDS, NAMES
 from avfer.listed_models import print_models, read_listing
-from avfer.model_details import listing_lines, sets_of_weights
+from avfer.model_details import listing_lines, print_card, sets_of_weights
 
 ALL = [name for kind in MODEL_KINDS for name in NAMES[kind]]
 
@@ -47,6 +47,21 @@ def test_weights_for_commercial_use_are_separate_from_the_others():
 
 def test_models_list_refuses_an_unknown_licence(avfer):
     assert avfer("models", "list", "--licence", "free").code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("aver_lite", "aver_lite.safetensors, in the package"),
+        ("mtcnn", "onet.pt"),
+        ("dan", "not in the package; `avfer models import` converts the authors' file"),
+        ("mt_vgg", "not in the package; `avfer train` makes one"),
+        ("temporal", "not in the package; `avfer train` makes one"),
+    ],
+)
+def test_models_show_states_where_weights_are_found(capsys, name, place):
+    print_card(name)
+    assert place in capsys.readouterr().out
 
 
 def test_a_network_that_defines_predict_alone_is_shown_with_its_cost(avfer):

@@ -16,6 +16,7 @@ TOY = Card(name="toy", task="t", description="d")
     ("licence", "commercial"),
     [
         *(("Apache-2.0", True), ("MIT", True), ("BSD-3-Clause", True), ("BSD 2-Clause (weights)", True)),
+        *(("apache-2.0", True), ("cc-by-nc-4.0", False)),  # as timm writes them
         *(("CC BY-NC 4.0", False), ("research only", False), ("not MIT", False), ("", False)),
     ],
 )
