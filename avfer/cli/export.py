@@ -58,7 +58,7 @@ def export(
 
     exporter = find_exporter(name, _options(settings or []))
     table = read_table(file)
-    media = clip or find_clip(file, table, [file.parent, file.parent.parent, Path()])
+    media = clip or find_clip(file, table)
     metadata = metadata_of(table.schema)
     numbers_only = is_numbers_only(metadata)
     if numbers_only:

@@ -111,7 +111,7 @@ def _clip_of(file: Path, table: "Table", given: Path | None) -> Path:
     from avfer.export.table_reader import find_clip
 
     if given is None:
-        return find_clip(file, table, [file.parent, file.parent.parent, Path()])
+        return find_clip(file, table)
     if not given.exists():
         raise ConfigError(f"--clip: there is no file or folder at {given}; check the path")
     return find_clip(file, table, [given]) if given.is_dir() else given

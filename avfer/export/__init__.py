@@ -28,6 +28,7 @@ __all__ = [
     "CarriesMetadata",
     "Exporter",
     "HasSideFiles",
+    "LinksClip",
     "TableFormat",
     "UsesSound",
     "WritesStills",

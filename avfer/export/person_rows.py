@@ -12,6 +12,9 @@ import pyarrow as pa
 
 from avfer.segments import row_stops
 
+_UNKNOWN = 2**31  # in place of a missing id; larger than every id, so that it is sorted to the end
+_FACELESS = (_UNKNOWN, _UNKNOWN)  # person and track of the rows without a face
+
 
 @dataclass(frozen=True, eq=False)
 class PersonRows:
@@ -112,10 +115,6 @@ def _clip(table: pa.Table, key: tuple[str, ...]) -> ClipRows:
         people.append(PersonRows(clip, source, person, tracks, rows, times[chosen], stops[chosen]))
     first = np.unique(times, return_index=True)[1]
     return ClipRows(clip, source, times[first], stops[first], tuple(people))
-
-
-_UNKNOWN = 2**31  # larger than every id, so that it is sorted to the end
-_FACELESS = (_UNKNOWN, _UNKNOWN)
 
 
 def _ids(table: pa.Table) -> np.ndarray:

@@ -32,7 +32,7 @@ def check_numbers_only(name: str, exporter: Exporter) -> None:
 def warn_of_pictures(tables: Iterable[Path], replaced: Collection[Path]) -> None:
     """Warn of pages and overlays of earlier runs that show pictures beside tables which are made without.
 
-    replaced: files that this run makes anew.
+    replaced: files that this run writes again.
     """
     found = [str(path) for table in tables for path in _with_pictures(table) if path not in replaced]
     if found:

@@ -89,12 +89,13 @@ def find_tables(path: Path) -> list[Path]:
     return sorted(best.values())
 
 
-def find_clip(file: Path, table: pa.Table, folders: Sequence[Path]) -> Path:
+def find_clip(file: Path, table: pa.Table, folders: Sequence[Path] = ()) -> Path:
     """Return the media file of a table in the first of some folders that has it.
 
-    file: of the table. If no folder has the media file, its path in the last folder is returned; if the table has
-    several clips, the first folder itself.
+    file: of the table; folders: by default that of the table, the one above it and the current folder. If no folder has
+    the media file, its path in the last folder is returned; if the table has several clips, the first folder itself.
     """
+    folders = folders or (file.parent, file.parent.parent, Path())
     names: list[str] = []
     for column in ("source", "clip"):
         values = table[column].drop_null().unique().to_pylist() if column in table.column_names else []

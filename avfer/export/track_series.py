@@ -1,8 +1,7 @@
 """The values of each person over time, extracted from a table for charts.
 
-The plot and the notebook draw these series; where a person is absent, and where the recording pauses, the line breaks.
-Long clips are averaged.
-Gaze has values where the eyes are open.
+The plot and the notebook draw these series. Where a person is absent, and where the recording pauses, the line breaks.
+Long clips are averaged. Gaze has values where the eyes are open.
 """
 
 from collections.abc import Mapping, Sequence

@@ -47,6 +47,12 @@ def weight_files(metadata: Mapping[str, str]) -> list[WeightFile]:
     return [WeightFile(name, _licence(name, sha256), sha256) for name, sha256 in weights.items()]
 
 
+def embedded_cards_of(metadata: Mapping[str, str]) -> dict[str, Card]:
+    """Return the cards of the embedded weight files that made a table, by name of the network."""
+    cards = [_embedded_card(Path(file.name).stem, file.sha256) for file in weight_files(metadata)]
+    return {card.name: card for card in cards if card is not None}
+
+
 def is_silent(metadata: Mapping[str, str]) -> bool:
     """Return whether the clip of a table had no sound, neither its own nor in a separate file."""
     return metadata.get("audio") == "null" and "sound" not in json.loads(metadata.get("input") or "{}")

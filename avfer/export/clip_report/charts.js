@@ -153,8 +153,8 @@ class ChartGroup {
 
 /* One chart of a group.
    lines(): [{index, values, scale, colour, width, fill}]; uPlot draws them where instants are far apart, drawCurves where
-   they are dense; ground(u, context): own drawing below; range: of the y axis; marks: [value, text] on it; showTimes: whether the times
-   are written below; read(instant, y): text of the values at an instant. */
+   they are dense; ground(u, context): own drawing below; range: of the y axis; marks: [value, text] on it; showTimes:
+   whether the times are written below; read(instant, y): text of the values at an instant. */
 class TimeChart {
   constructor(group, clip, host, options) {
     Object.assign(this, { group, clip, host, options, visible: false, stale: true, dense: false }); // drawn once it is visible

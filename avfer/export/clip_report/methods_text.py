@@ -3,13 +3,11 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 from avfer.baseline import LOW_QUANTILE, METADATA_KEY
-from avfer.errors import ConfigError, WeightsError
-from avfer.export.weight_facts import has_no_pictures, is_silent, mapped_note, weight_files
+from avfer.errors import ConfigError
+from avfer.export.weight_facts import embedded_cards_of, has_no_pictures, is_silent, mapped_note
 from avfer.models.card import Card
-from avfer.models.card_files import builtin_card
 from avfer.pipeline_config import StageSpec, parse_pipeline
 
 MEASURED = (
@@ -152,20 +150,9 @@ def bibtex(metadata: Mapping[str, str]) -> str:
     return "\n\n".join([own, *(ENTRIES[key] for key in dict.fromkeys(keys))])
 
 
-def embedded_cards(metadata: Mapping[str, str]) -> dict[str, Card]:
-    """Return the cards of the embedded weight files that made a table, by name."""
-    found: dict[str, Card] = {}
-    for file in weight_files(metadata):
-        with suppress(WeightsError):
-            card = builtin_card(Path(file.name).stem)
-            if card.sha256 == file.sha256:
-                found[card.name] = card
-    return found
-
-
 def _running_cards(metadata: Mapping[str, str]) -> dict[str, Card]:
     """Return the embedded cards of networks that ran: not those that read faces, or sound, of a clip without them."""
-    cards = embedded_cards(metadata)
+    cards = embedded_cards_of(metadata)
     faces = {name for name, card in cards.items() if card.size is not None}
     sound = {name for name, card in cards.items() if card.size is None and not card.inputs}
     idle = (faces if has_no_pictures(metadata) else set()) | (sound if is_silent(metadata) else set())

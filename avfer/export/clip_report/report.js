@@ -90,7 +90,7 @@ async function choose(person) {
   chosen = person;
   const place = foundPeople().indexOf(person);
   if (place >= 0) page = Math.floor(place / PEOPLE_PER_PAGE);
-  const focused = byId("lanes").contains(document.activeElement); // on a button that is built anew
+  const focused = byId("lanes").contains(document.activeElement); // on a button that is built again below
   await showPeople();
   if (focused) byId("lanes").querySelector("button[aria-pressed=true]")?.focus({ preventScroll: true });
 }
