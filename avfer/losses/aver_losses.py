@@ -86,6 +86,4 @@ class SoftenedLoss(NetworkLoss):
 
     def forward(self, forward_pass: ForwardPass) -> Tensor:
         """Return the loss of a batch, ()."""
-        teacher = forward_pass.teacher_prediction.expression_logits
-        assert teacher is not None, "the teacher has the classes of the student"
-        return softened_loss(forward_pass.expression_logits, teacher)
+        return softened_loss(forward_pass.expression_logits, forward_pass.teacher_logits)

@@ -25,6 +25,4 @@ class LabelDistributionLoss(NetworkLoss):
 
     def forward(self, forward_pass: ForwardPass) -> Tensor:
         """Return the loss of a batch, ()."""
-        generator = forward_pass.teacher_prediction.expression_logits
-        assert generator is not None, "the teacher has the classes of the student"
-        return label_distribution(forward_pass.expression_logits, generator)
+        return label_distribution(forward_pass.expression_logits, forward_pass.teacher_logits)

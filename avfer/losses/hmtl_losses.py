@@ -176,21 +176,21 @@ def puzzle(pictures: Tensor, order: Tensor) -> Tensor:
 
 
 def _cut(pictures: Tensor, grid: int) -> Tensor:
-    """(N, C, S, S) -> (N, grid², C, S / grid, S / grid)."""
+    """Cut images into tiles, row by row.   (N, C, S, S) -> (N, grid², C, S / grid, S / grid)"""
     n, channels, side, _ = pictures.shape
     tiles = pictures.reshape(n, channels, grid, side // grid, grid, side // grid)
     return tiles.permute(0, 2, 4, 1, 3, 5).reshape(n, grid * grid, channels, side // grid, side // grid)
 
 
 def _assembled(tiles: Tensor, grid: int) -> Tensor:
-    """(N, grid², C, T, T) -> (N, C, grid T, grid T)."""
+    """Join the tiles of each image, the inverse of `_cut`.   (N, grid², C, T, T) -> (N, C, grid T, grid T)"""
     n, _, channels, side, _ = tiles.shape
     rows = tiles.reshape(n, grid, grid, channels, side, side).permute(0, 3, 1, 4, 2, 5)
     return rows.reshape(n, channels, grid * side, grid * side)
 
 
 def _resized(pictures: Tensor, side: int) -> Tensor:
-    """(N, C, S, S) -> (N, C, side, side)."""
+    """Resize images bilinearly, unless they have this side.   (N, C, S, S) -> (N, C, side, side)"""
     if pictures.shape[-1] == side:
         return pictures
     return F.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)

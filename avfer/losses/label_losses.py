@@ -106,20 +106,20 @@ def class_weights(counts: Sequence[int]) -> Tensor:
 
 
 def action_unit_loss(
-    logits: Tensor, target: Tensor, valid: Tensor | None = None, positive: Tensor | None = None
+    logits: Tensor, target: Tensor, valid: Tensor | None = None, pos_weight: Tensor | None = None
 ) -> Tensor:
     """Return the binary cross-entropy -(w y log p + (1 - y) log(1 - p)), the mean over the valid entries.
 
     The mean over action units: Kollias and Zafeiriou, BMVC 2019, arXiv 1910.04855 (recalled). The weight is our choice.
 
-    logits, target: (..., A) float, target 0 or 1; valid: (..., A) bool, None for all valid; positive: (A,) float,
+    logits, target: (..., A) float, target 0 or 1; valid: (..., A) bool, None for all valid; pos_weight: (A,) float,
     weight w of an occurrence (`occurrence_weights`), None for 1 -> (); 0 if no entry is valid.
     """
     mask = torch.ones_like(target, dtype=torch.bool) if valid is None else valid
     if not mask.any():
         return logits.sum() * 0.0
     targets = target.masked_fill(~mask, 0.0)
-    losses = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=positive, reduction="none")
+    losses = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=pos_weight, reduction="none")
     return (losses * mask).sum() / mask.sum()
 
 
@@ -147,7 +147,7 @@ def multi_task_losses(
     labels: AffectLabels,
     over: Over = "joined",
     smoothing: float = 0.0,
-    positive: Tensor | None = None,
+    pos_weight: Tensor | None = None,
 ) -> TaskLosses:
     """Return the losses of all tasks, each over the steps that have its label.
 
@@ -155,7 +155,7 @@ def multi_task_losses(
     binary cross-entropy; the paper minimises their plain sum (recalled). A step without a label of a task contributes
     no gradient to its head.
 
-    prediction, labels: (B, T, ...); over: see `ccc_loss`; smoothing: see `expression_loss`; positive: (A,), see
+    prediction, labels: (B, T, ...); over: see `ccc_loss`; smoothing: see `expression_loss`; pos_weight: (A,), see
     `action_unit_loss` -> () each.
     """
     valence_arousal, expression, action_units = None, None, None
@@ -166,5 +166,5 @@ def multi_task_losses(
     if (logits := prediction.expression_logits) is not None:
         expression = expression_loss(logits, labels.expression, labels.expression_valid, smoothing)
     if (logits := prediction.action_unit_logits) is not None:
-        action_units = action_unit_loss(logits, labels.action_units, labels.action_units_valid, positive)
+        action_units = action_unit_loss(logits, labels.action_units, labels.action_units_valid, pos_weight)
     return TaskLosses(valence_arousal, expression, action_units)

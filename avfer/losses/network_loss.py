@@ -124,6 +124,13 @@ class ForwardPass:
         assert logits is not None, "a recipe without expressions has no loss of them"
         return logits
 
+    @property
+    def teacher_logits(self) -> Tensor:
+        """Return the (N, K) expression logits of the frozen teacher, its classes in the network's order."""
+        logits = self.teacher_prediction.expression_logits
+        assert logits is not None, "a teacher without the classes of the network is refused when it is loaded"
+        return logits
+
     def shared(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
         """Return `compute()`, computed once in this pass under this name; for tensors that several losses read."""
         if name not in self._memo:

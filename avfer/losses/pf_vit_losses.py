@@ -33,12 +33,12 @@ def hinge_discriminator(real: Tensor, generated: Tensor) -> Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + generated).mean()
 
 
-def flatness(slopes: Tensor) -> Tensor:
-    """Return 1/2 the mean over images of |slope|²: R1 with gamma 1 (Mescheder et al. 2018, arXiv 1801.04406).
+def r1_penalty(gradients: Tensor) -> Tensor:
+    """Return gamma / 2 times the mean over images of |gradient|², gamma = 1 (Mescheder et al. 2018, arXiv 1801.04406).
 
-    slopes: (N, 3, S, S) float, gradients of the discriminator's logit by the pixels of real images -> ().
+    gradients: (N, 3, S, S) float, of the discriminator's logit with respect to the pixels of real images -> ().
     """
-    return slopes.square().sum((1, 2, 3)).mean() / 2
+    return gradients.square().sum((1, 2, 3)).mean() / 2
 
 
 def hinge_generator(generated: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class AdversarialLoss(PokerFaceLoss):
 
 
 class FlatnessLoss(PokerFaceLoss):
-    """`flatness` of the discriminator around real faces; 0 where gradients are off, since it needs slopes."""
+    """`r1_penalty` of the discriminator at real faces; 0 where gradients are disabled, since it needs them."""
 
     def forward(self, forward_pass: ForwardPass) -> Tensor:
         """Return the loss of a batch, ()."""
@@ -117,8 +117,8 @@ class FlatnessLoss(PokerFaceLoss):
         real = forward_pass.pixels.clone().requires_grad_()
         with sdpa_kernel(SDPBackend.MATH):  # the faster attention kernels have no second derivative
             realness = forward_pass.network.discriminator(real).realness
-        (slopes,) = torch.autograd.grad(realness.sum(), real, create_graph=True)
-        return flatness(slopes)
+        (gradients,) = torch.autograd.grad(realness.sum(), real, create_graph=True)
+        return r1_penalty(gradients)
 
 
 class NeutralityLoss(PokerFaceLoss):

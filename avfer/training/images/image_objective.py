@@ -27,12 +27,12 @@ class ImageObjective(nn.Module):
     """
 
     class_weights: Tensor
-    positive: Tensor
+    pos_weight: Tensor
 
     def __init__(
-        self, model: FaceNetwork, card: Card, config: TrainConfig, class_weights: Tensor, positive: Tensor
+        self, model: FaceNetwork, card: Card, config: TrainConfig, class_weights: Tensor, pos_weight: Tensor
     ) -> None:
-        """class_weights: (K,) float, for `balance: weights`; positive: (A,) float, weights of occurrences.
+        """class_weights: (K,) float, for `balance: weights`; pos_weight: (A,) float, weights of occurrences.
 
         Raises ConfigError if a loss is unknown, does not suit the network, or contradicts another key.
         """
@@ -50,7 +50,7 @@ class ImageObjective(nn.Module):
         self.teacher = _load_teacher(losses, context)
         self.parts = nn.ModuleDict({part_name(name): loss for name, loss in losses.items()})
         self.register_buffer("class_weights", class_weights, persistent=False)
-        self.register_buffer("positive", positive, persistent=False)
+        self.register_buffer("pos_weight", pos_weight, persistent=False)
 
     def forward(self, batch: ImageBatch) -> Tensor:
         """Return the weighted losses of all targets and of `losses:`, combined to one loss, ()."""
@@ -111,8 +111,10 @@ class ImageObjective(nn.Module):
     def _action_units(self, prediction: Prediction, labels: AffectLabels) -> Tensor:
         """Return the loss of the action units, with `balanced` weighted by their frequency, ()."""
         assert prediction.action_unit_logits is not None
-        positive = self.positive if self.loss.balanced else None
-        return action_unit_loss(prediction.action_unit_logits, labels.action_units, labels.action_units_valid, positive)
+        pos_weight = self.pos_weight if self.loss.balanced else None
+        return action_unit_loss(
+            prediction.action_unit_logits, labels.action_units, labels.action_units_valid, pos_weight
+        )
 
 
 def find_loss(name: str) -> type[NetworkLoss]:

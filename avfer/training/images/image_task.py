@@ -152,9 +152,9 @@ def image_task(config: TrainConfig, resume: bool, progress: ReportProgress) -> I
 def _objective(model: nn.Module, card: Card, config: TrainConfig, train: LabelledImages) -> ImageObjective:
     """Return the network with its losses, weighted by the class and occurrence counts of the training images."""
     counts = _class_counts(train, max(1, len(card.classes)))
-    positive = occurrence_weights(train.labels.action_units, train.labels.action_units_valid)
+    pos_weight = occurrence_weights(train.labels.action_units, train.labels.action_units_valid)
     weights = class_weights(counts.clip(1).tolist())
-    return ImageObjective(model, card, config, weights, positive)  # pyright: ignore[reportArgumentType]
+    return ImageObjective(model, card, config, weights, pos_weight)  # pyright: ignore[reportArgumentType]
 
 
 def _images(config: TrainConfig, corpus: Corpus, examples: list[Example], card: Card, votes: bool) -> LabelledImages:

@@ -28,20 +28,20 @@ class SequenceObjective(nn.Module):
     targets: whose losses are added; loss: their weights.
     """
 
-    positive: Tensor
+    pos_weight: Tensor
 
-    def __init__(self, model: nn.Module, targets: Sequence[Target], loss: LossConfig, positive: Tensor) -> None:
-        """model: an AffectModel or an EndToEndNetwork; positive: (A,) float, weights of occurrences."""
+    def __init__(self, model: nn.Module, targets: Sequence[Target], loss: LossConfig, pos_weight: Tensor) -> None:
+        """model: an AffectModel or an EndToEndNetwork; pos_weight: (A,) float, weights of occurrences."""
         super().__init__()
         self.model = model
         self.targets, self.loss = targets, loss
-        self.register_buffer("positive", positive, persistent=False)
+        self.register_buffer("pos_weight", pos_weight, persistent=False)
 
     def forward(self, batch: SequenceBatch) -> Tensor:
         """Return the weighted sum of the losses of all targets, ()."""
-        positive = self.positive if self.loss.balanced else None
+        pos_weight = self.pos_weight if self.loss.balanced else None
         losses = multi_task_losses(
-            self.predict(batch), self._target_labels(batch), self.loss.over, self.loss.smoothing, positive
+            self.predict(batch), self._target_labels(batch), self.loss.over, self.loss.smoothing, pos_weight
         )
         by_target: dict[Target, Tensor | None] = losses._asdict()  # pyright: ignore[reportAssignmentType]
         parts: list[Tensor] = []
@@ -102,7 +102,8 @@ class SequenceObjective(nn.Module):
         ]
         joined = {name: torch.cat([getattr(block, name) for block in blocks], 1) for name in INPUTS}
         times = torch.from_numpy(recording.inputs.times - recording.inputs.times[0]).float().to(device)
-        return replace(blocks[0], **joined | {"times": times[None]})
+        labels = AffectLabels.merge([block.labels for block in blocks], lambda several: torch.cat(several, 1))
+        return replace(blocks[0], **joined | {"times": times[None], "labels": labels})
 
     def _target_labels(self, batch: SequenceBatch) -> AffectLabels:
         """Return the labels with only those of the targets valid."""

@@ -187,8 +187,8 @@ def sequence_task(config: TrainConfig, resume: bool, progress: ReportProgress) -
         orders=[],
     )
     labels = AffectLabels.merge([r.labels for r in train], torch.cat)
-    positive = occurrence_weights(labels.action_units, labels.action_units_valid)
-    objective = SequenceObjective(model, config.targets, config.loss, positive)
+    pos_weight = occurrence_weights(labels.action_units, labels.action_units_valid)
+    objective = SequenceObjective(model, config.targets, config.loss, pos_weight)
     sequences = Sequences(train, config.length, config.stride, delays)
     return SequenceTask(objective, sequences, dev, config, names, card, delays, setup.augmentation)
 
