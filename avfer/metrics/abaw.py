@@ -54,6 +54,7 @@ def abaw_rule(task: AbawTask, year: int) -> str:
 
 
 def _weights(task: AbawTask, year: int) -> dict[str, float]:
+    """Return the weight of each score in P. Raises MetricError for an unknown task or year."""
     if task not in TASKS:
         raise MetricError(unknown("task of ABAW", task, TASKS))
     if not FIRST_YEAR <= year <= LAST_YEAR:

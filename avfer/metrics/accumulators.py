@@ -122,7 +122,7 @@ class ActionUnitScores:
 
     def __init__(self, units: int | Sequence[str], threshold: float | Sequence[float] = OCCURRENCE_THRESHOLD) -> None:
         self.units = units if isinstance(units, int) else len(units)
-        self.threshold = threshold  # one for all units, or (A,)
+        self.threshold = threshold
         self.steps = 0
         self.summary = UnitCounts(*(np.zeros(self.units) for _ in range(4)))
 

@@ -29,9 +29,9 @@ class Mergeable(Protocol):
 
 
 class Interval(NamedTuple):
-    """The range of a score over the draws, without the same share of draws at both ends.
+    """A percentile interval of a score: equal shares of the draws lie below `low` and above `high`.
 
-    It is NaN if there were fewer than two groups to draw from, or if every draw was NaN.
+    Both are NaN if there were fewer than two groups to draw from, or if the score of every draw was NaN.
     """
 
     low: float  # lower end, unit of the score

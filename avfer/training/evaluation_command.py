@@ -43,9 +43,11 @@ def evaluation_command(config: TrainConfig, card: Card, delays: Delays = NO_DELA
 def _pipeline_settings(config: TrainConfig, card: Card, weights: Path) -> tuple[str, dict[str, Any]]:
     """Return the pipeline that a trained model over time is used in, and the settings that put it there.
 
-    A whole network replaces the stages of each of its inputs, and the pipeline of the voice is taken for one that
-    reads no faces. The pipeline ends before measures are added: measured action units replace those of the model, and
-    cannot be scored without a threshold. A network that was trained end to end reads all sound, as in training.
+    - A whole network replaces the stage of each of its inputs.
+    - A whole network that reads no faces is used in the pipeline `voice`.
+    - The pipeline ends before measures are added: they would replace the action units of the model, and cannot be
+      scored without a threshold.
+    - A network that was trained end to end reads all sound, as in training: stages that mask the voice mask nothing.
     """
     is_whole = kind_of(config.model) != "affect model"
     reads_faces = not is_whole or "face" in card.inputs or not card.inputs

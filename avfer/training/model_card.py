@@ -14,8 +14,10 @@ def trained_card(
 ) -> Card:
     """Return the card of a model after training on a corpus, before it is scored.
 
-    description: sentences after the first. below: the weights depend on other networks. Their terms apply too, and so
-    do those of the weights that training started from and of the teacher. changes: further fields of the card.
+    The weights are licensed under the terms of the corpus, of the weights that training started from, of the teacher,
+    and, with `below`, of the networks whose features the model reads.
+
+    description: sentences after the first; changes: further fields of the card.
     """
     terms = " and of ".join([corpus.name, *(["the networks below it"] if below else []), *_start_terms(config)])
     return card.model_copy(

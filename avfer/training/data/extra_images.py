@@ -16,7 +16,7 @@ from avfer.datasets.pictures import open_picture
 from avfer.errors import AvferWarning, DatasetError
 from avfer.losses.aver_losses import MARGINS
 from avfer.models.card import Card
-from avfer.training.data.image_batches import in_threads, read_crop, to_crop, without_labels
+from avfer.training.data.image_batches import in_threads, read_crop, to_crop, with_box_alone
 from avfer.training.training_config import Augmentation, TripletConfig, UnlabelledConfig
 
 DEFAULT_MARGIN = 0.2  # of a triplet whose kind is unknown
@@ -44,7 +44,7 @@ class Triplets:
         for example in corpus.examples(partition) if partition in corpus.partitions else ():
             count += 1
             if _is_agreed(example):
-                agreed.append(without_labels(example))
+                agreed.append(with_box_alone(example))
                 odd.append(int(example.labels["odd"].values.argmax()))
                 margins.append(_margin(example))
         if not agreed:

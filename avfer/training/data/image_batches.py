@@ -33,7 +33,7 @@ class ImageBatch:
     labels: AffectLabels  # of the N crops
     triplets: Tensor  # (M, 3, 3, S, S) float32, the odd face last
     margins: Tensor  # (M,) float32, of the triplets
-    share: Tensor = field(default_factory=lambda: torch.ones(()))  # () of each crop that is not its partner's (mixing)
+    share: Tensor = field(default_factory=lambda: torch.ones(()))  # (), of the own image in each mixed one; else 1
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
@@ -59,7 +59,7 @@ class LabelledImages:
     """The P labelled images of a partition. Without targets every image counts, labelled or not."""
 
     corpus: Corpus  # that the images are read from
-    examples: list[Example]  # without labels
+    examples: list[Example]  # of the images, without labels other than face boxes
     places: np.ndarray  # (P, 2) int32: index of the example, step
     labels: AffectLabels  # (P, ...)
     card: Card  # size, mean, standard deviation and channel order of the crops
@@ -89,7 +89,7 @@ class LabelledImages:
         if names.classes or names.action_units or "valence_arousal" in targets:
             selected &= labels.is_labelled().numpy()
         chosen = torch.from_numpy(selected)
-        examples = [without_labels(example) for example in examples]
+        examples = [with_box_alone(example) for example in examples]
         return cls(corpus, examples, places[selected], labels.map(lambda x: x[chosen]), card, threads)
 
     def __len__(self) -> int:
@@ -128,8 +128,8 @@ def check_images(corpus: Corpus, examples: list[Example]) -> None:
         raise DatasetError(f"{len(missing)} labelled images are missing, {missing[0]} first; copy them again")
 
 
-def without_labels(example: Example) -> Example:
-    """Return an example with its face box only: labels of hundreds of thousands of examples would fill the memory."""
+def with_box_alone(example: Example) -> Example:
+    """Return an example without labels other than its face box: those of a large corpus would fill the memory."""
     return replace(example, labels={name: labels for name, labels in example.labels.items() if name == "box"})
 
 
