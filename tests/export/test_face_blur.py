@@ -227,6 +227,14 @@ def test_frames_that_the_pipeline_left_out_are_treated_like_those_beside_them(tm
     assert blurred_frames(boxes, RIGHT) == EVERY_FRAME
 
 
+def test_boxes_of_a_part_of_a_clip_are_on_its_frames(tmp_path):
+    late = range(10, FRAMES)
+    pipeline = PIPELINE.replace("decode_video, from: span", "decode_video, from: span, start_at: 0.4")
+    table = make_table(late, late).replace_schema_metadata({"pipeline": pipeline})
+    boxes = blurred_boxes(write_faces(tmp_path, Shown()), table, "others")
+    assert blurred_frames(boxes, RIGHT) == list(late) and blurred_frames(boxes, LEFT) == []
+
+
 def test_a_face_that_is_lost_for_a_second_is_blurred_in_between(tmp_path):
     clip = write_faces(tmp_path, Shown(right=range(0)))
     table = make_table(right=range(2))
@@ -256,6 +264,20 @@ def test_of_a_blurred_face_a_few_mean_colours_are_left():
     assert np.array_equal(image[:, :70], noise[:, :70]) and np.array_equal(image[:, 190:], noise[:, 190:])
     rank = np.linalg.matrix_rank(inside[:, :, 0].round(), tol=40)
     assert rank <= 4
+
+
+def test_a_blurred_face_keeps_nothing_but_the_means_of_four_by_four_cells():
+    """The padded box of 96 x 128 px begins at (82, 36): cells of 24 x 32 px, whose pixels may change places."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 255, (200, 300, 3), np.uint8)
+    mixed = noise.copy()
+    for top in range(36, 164, 32):
+        for left in range(82, 178, 24):
+            cell = mixed[top : top + 32, left : left + 24].reshape(-1, 3)
+            mixed[top : top + 32, left : left + 24] = random.permutation(cell).reshape(32, 24, 3)
+    box = np.array([[100.0, 60.0, 160.0, 140.0]])
+    first, second = (blur_faces(image, box)[60:140, 100:160] for image in (noise, mixed))
+    assert np.abs(first.astype(int) - second).max() <= 1 < first.std()  # rounded once more
 
 
 @pytest.mark.parametrize("box", [(-50, -40, 30, 20), (290, 190, 340, 260), (400, 300, 450, 350), (10, 10, 10.5, 10.5)])

@@ -88,6 +88,22 @@ def test_measures_are_averaged_without_missing_values_and_break_at_gaps():
     assert len(person.measures["yaw_deg"]) == len(person.times)
 
 
+@pytest.mark.parametrize(("absent", "breaks"), [(1, 0), (2, 1), (3, 1)])
+def test_a_line_of_means_breaks_at_gaps_of_at_least_as_many_rows_as_a_group_has(absent, breaks):
+    rows = [(frame, 1) for frame in range(40) if not 20 <= frame < 20 + absent]
+    (person,) = track_series(make_track(rows, 40).to_table(), max_points=20)
+    assert np.isnan(person.valence).sum() == breaks
+
+
+def test_a_group_of_rows_has_the_expression_of_the_first():
+    table = make_track([(frame, 1) for frame in range(8)], 8).to_table()
+    names = pa.array(["joy", "fear", "fear", "joy", None, "joy", "anger", "anger"])
+    (person,) = track_series(
+        table.set_column(table.column_names.index("expression"), "expression", names), max_points=4
+    )
+    assert person.expressions.tolist() == ["joy", "fear", "", "anger"]
+
+
 def test_samples_last_until_the_next_point_and_are_missing_outside_the_track_and_in_gaps():
     times, values = np.array([1.0, 2.0, 3.0, 5.0]), np.float32([0.1, 0.2, np.nan, 0.4])
     empty = np.zeros(4, np.float32)
