@@ -39,7 +39,7 @@ class _Path:
 class IntervalFiller:
     """Finds the faces between two key frames; where that fails, it searches the frame in the middle as well."""
 
-    clip: SearchableFrames
+    clip: SearchableFrames  # in which the frames are searched and faces refined
     min_score: float  # smallest score of a face after its refinement, in [0, 1]
     searches_left: int  # frames in the middle that may still be searched
 
