@@ -12,7 +12,7 @@ from pydantic import Field
 from avfer.errors import ConfigError
 from avfer.media import AudioFacts, Media, VideoFacts
 from avfer.option_types import Count, Number, check_option
-from avfer.readers.indexed import ArrayPicture
+from avfer.readers.picture import ArrayPicture
 from avfer.readers.sound import Channel, End, Sound
 from avfer.types import ClipArrays
 

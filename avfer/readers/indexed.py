@@ -8,7 +8,6 @@ readers mark no frame as corrupt.
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from av.stream import Disposition
 from avfer.container import open_container, read_packets, video_stream
 from avfer.errors import AvferError, MediaError, MissingExtra
 from avfer.media import probe
+from avfer.readers.picture import ArrayPicture
 from avfer.readers.pyav import decode_all
 from avfer.readers.seek import is_hidden
 
@@ -26,27 +26,6 @@ FETCH_BYTES = 24_000_000  # of their pixels at most, but at least one frame
 UNINDEXED = {"mpeg", "mpegts", "mpegvideo", "image2"}  # formats whose frames by number are wrong
 LOG_PLACE = re.compile(r"^\[[\d:]+\] \S+:\d+: ")  # time and line of source code with which errors of decord begin
 Fetch = Callable[[list[int]], np.ndarray]  # numbers of consecutive frames -> (N, H, W, 3) uint8 RGB
-
-
-@dataclass(frozen=True, eq=False)
-class ArrayPicture:
-    """A frame that is RGB already."""
-
-    pixels: np.ndarray  # (H, W, 3) uint8
-    time: float  # seconds after the first frame
-    corrupt: bool = False  # always False: arrays are not decoded
-    number: int = 0  # index of the frame in the file
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) px, as displayed."""
-        return self.pixels.shape[0], self.pixels.shape[1]
-
-    def rgb(self, size: tuple[int, int]) -> np.ndarray:
-        """Return the pixels, (H, W, 3) uint8 RGB; `size` must be that of the frame."""
-        if size != self.size:
-            raise ValueError(f"size: must be that of the frame, {self.size}, got {size}")
-        return self.pixels
 
 
 def decord(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
@@ -68,7 +47,7 @@ def decord(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
         _compare(times, video.get_frame_timestamp(range(len(video)))[:, 0])
         numbers, times = np.flatnonzero(shown), times[shown]
         _compare_first(path, video[0].asnumpy())
-        found = _pictures(numbers, times, 0.0, lambda numbers: video.get_batch(numbers).asnumpy())
+        found = _pictures(numbers, times, 0.0, lambda batch: video.get_batch(batch).asnumpy())
         yield from (picture for picture in found if picture.time >= start)
 
 

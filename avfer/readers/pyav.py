@@ -1,18 +1,13 @@
-"""Frames by PyAV: every format, true times, damage flagged; and the interface of a frame that all readers share."""
+"""Frames by PyAV: every format, true times, damage flagged."""
 
-import math
-import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import torch
 from av import Packet, VideoFrame, VideoStream
 from av.container import InputContainer
 from av.video.reformatter import Interpolation, VideoReformatter
-from torch import Tensor
 
 from avfer.container import (
     check_gap,
@@ -25,65 +20,7 @@ from avfer.container import (
     video_stream,
 )
 
-ONE_FRAME_A_PACKET = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # a packet that gives no frame was lost
-
-
-class Picture(Protocol):
-    """A decoded frame that is not RGB yet, so that one frame at a time exists in both forms."""
-
-    @property
-    def number(self) -> int:
-        """Index of the frame in the file, from 0."""
-        ...
-
-    @property
-    def time(self) -> float:
-        """Seconds after the first frame."""
-        ...
-
-    @property
-    def corrupt(self) -> bool:
-        """Whether the decoder flagged the frame or lost frames before it."""
-        ...
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) px, as displayed."""
-        ...
-
-    def rgb(self, size: tuple[int, int]) -> np.ndarray:
-        """Return the frame scaled to (height, width) px: (H, W, 3) uint8 RGB, which may share the frame's memory."""
-        ...
-
-
-class FrameMemory:
-    """Memory of decoded frames, which is used again once no tensor needs it: to map it again costs more than a copy."""
-
-    def __init__(self) -> None:
-        self._free: list[np.ndarray] = []  # blocks, flat uint8
-
-    def allocate(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an array (uint8) with any content. Its memory is used again once nothing refers to the array."""
-        size = math.prod(shape)
-        block = self._free.pop() if self._free else np.empty(0, np.uint8)
-        if len(block) < size:
-            block = np.empty(size, np.uint8)
-        pixels = block[:size].reshape(shape)
-        weakref.finalize(pixels, self._free.append, block).atexit = False
-        return pixels
-
-
-def stack_rgb(pictures: Sequence[Picture], size: tuple[int, int], memory: FrameMemory) -> Tensor:
-    """Return all frames at one size (height, width): (T, H, W, 3) uint8 RGB.
-
-    A single frame, as large ones come, is not copied if its rows lie in memory without gaps.
-    """
-    if len(pictures) == 1:
-        return torch.from_numpy(np.require(pictures[0].rgb(size)[None], requirements=["C", "W"]))
-    pixels = memory.allocate((len(pictures), *size, 3))
-    for place, picture in zip(pixels, pictures, strict=True):
-        place[...] = picture.rgb(size)
-    return torch.from_numpy(pixels)
+ONE_FRAME_A_PACKET = {"h264", "hevc", "mpeg1video", "mpeg2video"}  # codecs in which a packet without a frame was lost
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +58,8 @@ class AvPicture:
 
 
 @dataclass
-class LossDetection:
-    """Finds frames that come directly after lost ones, by the time stamps of packets.
+class LostPackets:
+    """Finds frames that come directly after lost packets, by the time stamps of packets.
 
     A packet that raised an error is lost. With codecs that make one frame of each packet, a packet is also lost if a
     frame with a later time comes out before its own. The decoder itself flags the damage that it conceals (those of
@@ -130,7 +67,7 @@ class LossDetection:
     no trace but a longer gap between two times.
     """
 
-    silent: bool  # packets that give no frame count as lost
+    one_frame_each: bool  # whether the codec makes one frame of each packet: then one without a frame is lost
     sent: list[int] = field(default_factory=list[int])  # time stamps of packets that gave no frame yet
     failed: list[int] = field(default_factory=list[int])  # time stamps of packets that raised an error
     failed_without_time: bool = False  # a packet without a time stamp raised an error
@@ -152,7 +89,7 @@ class LossDetection:
         if now is None:
             return lost
         lost |= any(stamp < now for stamp in self.failed)
-        if self.silent and self.newest is not None and not frame.interlaced_frame:  # fields have a packet each
+        if self.one_frame_each and self.newest is not None and not frame.interlaced_frame:  # fields have a packet each
             lost |= any(self.newest < stamp < now for stamp in self.sent)
         self.failed = [stamp for stamp in self.failed if stamp >= now]
         self.sent = [stamp for stamp in self.sent if stamp > now]
@@ -172,13 +109,13 @@ def decode_all(
     if stream is None:
         return
     converter = VideoReformatter()
-    losses = LossDetection(stream.codec_context.name in ONE_FRAME_A_PACKET and not is_avi(stream))
+    lost = LostPackets(stream.codec_context.name in ONE_FRAME_A_PACKET and not is_avi(stream))
     tick, usual = float(stream.time_base or 0), _usual_duration(stream)
     following: float | None = None
     for packet in read_packets(container, stream):
         frames = decode_packet(stream, packet)
         if packet is not None:
-            losses.send(packet, failed=frames is None)
+            lost.send(packet, failed=frames is None)
         for frame in frames or ():
             now = time_of(frame, stream)
             now = (following or 0.0) if now is None else now
@@ -186,7 +123,7 @@ def decode_all(
             if following is not None:
                 check_gap(path, following - zero, now - zero)
             following = now + (frame.duration * tick or usual)
-            yield AvPicture(frame, now - zero, losses.receive(frame) or frame.is_corrupt, converter, number)
+            yield AvPicture(frame, now - zero, lost.receive(frame) or frame.is_corrupt, converter, number)
             number += 1
 
 

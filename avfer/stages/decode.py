@@ -19,7 +19,7 @@ from avfer.option_types import Count, Number, check_options, parse_seconds
 from avfer.picture_files import is_sequence
 from avfer.readers import images, indexed, seek
 from avfer.readers.arrays import array_pictures
-from avfer.readers.pyav import FrameMemory, Picture, stack_rgb
+from avfer.readers.picture import FrameMemory, Picture, stack_rgb
 from avfer.readers.sound import sound_duration
 from avfer.readers.ticks import ticks_outside
 from avfer.types import Clip, Clock, FrameBatch, Gaps, Span
@@ -50,7 +50,7 @@ class VideoState:
     """Progress of decoding one clip's frames. It contains the open reader, so each state can be used once only."""
 
     pictures: Iterator[Picture] | None = None  # None until the clip is opened
-    next: Picture | None = None  # decoded but not output yet; None at the end of the clip
+    pending: Picture | None = None  # decoded but not output yet; None at the end of the clip
     size: tuple[int, int] = (0, 0)  # (height, width) px of the first frame; all others are scaled to it
     ticks: _Ticks | None = None  # of a clip without video
     count: int = 0  # frames or ticks that were output
@@ -105,18 +105,18 @@ class DecodeVideo:
         if state.pictures is None:
             self._open(state, span.clip)
         if state.ticks is not None:
-            return state, _tick(state, state.ticks, span.stop)
+            return state, _output_ticks(state, state.ticks, span.stop)
         height, width = state.size
         most = math.inf if span.max_bytes is None else max(1, span.max_bytes // (height * width * 3))
         ready: list[Picture] = []
-        while state.next is not None and state.next.time < span.stop and len(ready) < most:
-            ready.append(state.next)
-            state.next = next(state.pictures or iter(()), None)
+        while state.pending is not None and state.pending.time < span.stop and len(ready) < most:
+            ready.append(state.pending)
+            state.pending = next(state.pictures or iter(()), None)
         clock = Clock(
             first=state.count,
             times=np.array([picture.time for picture in ready], np.float64),
             corrupt=np.array([picture.corrupt for picture in ready], bool),
-            last=state.next is None,
+            last=state.pending is None,
             numbers=np.array([picture.number for picture in ready], np.int64) if self._leaves_out_frames else None,
         )
         state.count = clock.stop
@@ -126,7 +126,7 @@ class DecodeVideo:
         """Return the time of the next frame or tick in seconds, infinity at the end of the clip."""
         if state.ticks is not None:
             return _next_tick(state.ticks)
-        return math.inf if state.next is None else state.next.time
+        return math.inf if state.pending is None else state.pending.time
 
     @property
     def _leaves_out_frames(self) -> bool:
@@ -139,12 +139,12 @@ class DecodeVideo:
             state.pictures, state.ticks = iter(()), self._ticks(clip.path)
             return
         state.pictures = self._kept(found)
-        state.next = next(state.pictures, None)
-        if state.next is None:
+        state.pending = next(state.pictures, None)
+        if state.pending is None:
             start, stop = self._part
             until = "" if math.isinf(stop) else f" and before {stop:g} s"
             raise MediaError(f"'{clip.path}' has no frame at or after {start:g} s{until}; check --start and --stop")
-        state.size = state.next.size
+        state.size = state.pending.size
 
     def _pictures(self, clip: Clip) -> Iterator[Picture] | None:
         """Return the frames of a clip from `start_at` on, None if it has no video."""
@@ -201,7 +201,7 @@ def parse_part(start: float | str, stop: float | str | None) -> tuple[float, flo
     return first, last
 
 
-def _tick(state: VideoState, ticks: _Ticks, stop: float) -> FrameBatch:
+def _output_ticks(state: VideoState, ticks: _Ticks, stop: float) -> FrameBatch:
     """Return the ticks before `stop` seconds that were not output yet, as frames without pixels."""
     after = max(ticks.first, min(ticks.stop, _ticks_before(stop)))
     times = ticks_outside(ticks.first, after, ticks.gaps, TICK_RATE) / TICK_RATE

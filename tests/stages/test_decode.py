@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from avfer.errors import MediaError
 from avfer.readers import seek
-from avfer.readers.pyav import FrameMemory, stack_rgb
+from avfer.readers.picture import FrameMemory, stack_rgb
 from tests.media_maker import cut_off, flip, leave_out, rewrite, spoil, stripes, tone, write_clip
 from tests.stages.decoding import (
     CLIPS,
