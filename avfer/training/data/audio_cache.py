@@ -76,7 +76,7 @@ class OutputPatches(EmbedVoice):
     @property
     def spacing(self) -> int:
         """Return the frames between the starts of two patches, at most the frames of one patch."""
-        return min(self._hop, PATCH_FRAMES)
+        return min(self._hop_frames, PATCH_FRAMES)
 
     def load(self, device: torch.device) -> None:
         """Set the device; the network outputs its patches."""
