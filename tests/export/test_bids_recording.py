@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,16 @@ def test_bids_warns_of_rows_that_fit_no_constant_frequency(tmp_path):
         write("bids", table, tmp_path)
 
 
+@pytest.mark.parametrize(("late", "warns"), [(0.05, False), (0.3, True)])
+def test_bids_warns_from_an_error_of_a_step_on(tmp_path, late, warns):
+    """Nine steps of 0.1 s and one that is later, so that computed times are wrong by up to 0.9 times as much."""
+    table = make_table([*(np.arange(10) / 10).tolist(), 1 + late], [(frame, 1) for frame in range(11)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        write("bids", table, tmp_path)
+    assert bool(caught) == warns
+
+
 @pytest.mark.filterwarnings("error")
 def test_times_in_ms_do_not_change_the_sampling_frequency_of_bids(tmp_path):
     times = (np.arange(300) * 1001 / 30_000).round(3).tolist()  # 29.97 Hz in a Matroska file
@@ -68,6 +79,7 @@ def test_a_sidecar_of_bids_describes_the_recording(tmp_path):
     assert (first["Person"], second["Person"]) == ("person 1", "person 2")
     assert (first["SourceFile"], first["SoftwareVersions"]) == ("talk.mp4", "0.1.0")
     assert first["timestamp"]["Units"] == "s" and first["yaw_deg"]["Units"] == "deg"
+    assert first["valence"]["Description"] == "Valence, negative to positive"
     assert (first["valence"]["Minimum"], first["valence"]["Maximum"]) == (-1, 1)
     lines = gzip.decompress((tmp_path / "a_recording-person2_physio.tsv.gz").read_bytes()).decode().splitlines()
     arousal = second["Columns"].index("arousal")

@@ -55,6 +55,15 @@ def test_closed_eyes_have_no_gaze(closed, drawn):
     assert (image.getbbox() is not None) == drawn
 
 
+def test_a_gaze_is_drawn_from_the_eyes():
+    image = Image.new("RGB", (200, 200))
+    row = BOX | LEVEL | {"gaze_yaw_deg": 30.0, "gaze_pitch_deg": 0.0}
+    draw_measures(ImageDraw.Draw(image, "RGBA"), row, ("gaze",))
+    left, top, right, bottom = image.getbbox() or (0, 0, 0, 0)
+    assert left == pytest.approx(100, abs=3) and (top + bottom) / 2 == pytest.approx(50 + 0.4 * 100, abs=2)
+    assert right == pytest.approx(100 + 0.9 * HALF * 100, abs=5)
+
+
 def test_drawings_are_a_list_of_known_names():
     assert parse_drawings("pose, gaze,pose") == ("pose", "gaze") and parse_drawings("") == ()
     with pytest.raises(ConfigError, match="draw: unknown drawing 'poze'; did you mean 'pose'"):

@@ -51,6 +51,13 @@ def test_smiles_blinks_and_expressions_of_a_person_are_found():
     ]
 
 
+@pytest.mark.parametrize(("missing", "count"), [(2, 1), (3, 2)])
+def test_a_stretch_of_an_expression_goes_on_after_a_gap_of_a_fifth_of_a_second_at_most(missing, count):
+    labels = ["joy"] * 4 + [None] * missing + ["joy"] * 4
+    rows = [{"time_s": i / 10, "track": 1, "expression": label} for i, label in enumerate(labels)]
+    assert len(found(rows)) == count
+
+
 def test_a_segment_has_the_column_and_its_values():
     smile, blink, joy, fear = segment_table(small_table(one_person())).to_pylist()
     assert (smile["column"], smile["peak"], smile["peak_s"]) == ("au12", pytest.approx(0.9), pytest.approx(0.3))

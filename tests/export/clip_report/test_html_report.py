@@ -69,6 +69,15 @@ def test_action_units_are_precise_enough_for_two_decimals_and_may_be_intensities
     assert np.abs(person_rows(first)[1]["au12"] - expected).max() <= 1.1e-4
 
 
+def test_angles_are_those_of_the_table_up_to_half_a_turn(tmp_path):
+    table = with_measures(make_track([(frame, 1) for frame in range(2)], 2), ("yaw_deg", "roll_deg"))
+    for name, values in (("yaw_deg", [-88.25, 75.5]), ("roll_deg", [-179.75, 180.0])):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values, pa.float32()))
+    (clip,) = page_data(write_page(table, tmp_path))["clips"]
+    _, columns = person_rows(clip["people"][0])
+    assert (columns["yaw_deg"].tolist(), columns["roll_deg"].tolist()) == ([-88.25, 75.5], [-179.75, 180.0])
+
+
 def test_the_gaze_of_closed_eyes_is_missing(tmp_path):
     table = with_measures(TWO_PEOPLE)
     table = table.append_column("eye_closed", pa.array(np.float32(table["frame"].to_numpy() % 2)))
@@ -132,6 +141,11 @@ def test_rows_count_for_their_time_as_in_the_summary(tmp_path):
         [summary["share_happiness"], summary["share_neutral"]]
     )
     assert person["share"] == summary["coverage"] == 1
+    absent = pa.array([None, None, None, 1, 1], pa.int32())
+    (clip,) = page_data(write_page(table.set_column(table.column_names.index("track"), "track", absent), tmp_path))[
+        "clips"
+    ]
+    assert clip["people"][0]["share"] == pytest.approx(0.7 / 1.0)  # the last row counts for 0.1 s, the median step
 
 
 def test_every_track_of_a_crowd_is_on_the_page(tmp_path):
@@ -147,6 +161,17 @@ def test_coverage_counts_every_instant_once(tmp_path):
     states = {state["name"]: state["count"] for state in clip["status"]["states"] if state["count"]}
     assert sum(states.values()) == 70 and states["decode_error"] == 1 and states["no_face"] == 9
     assert len(unpack(clip["status"]["codes"])) == 70
+
+
+def test_an_instant_has_the_reason_of_its_first_row_without_values(tmp_path):
+    table = make_track([(0, 1), (0, 2), (1, 1), (1, 2)], 2).to_table()
+    for name in ("valence", "expression"):
+        table = table.set_column(table.column_names.index(name), name, pa.nulls(4, table.schema.field(name).type))
+    reasons = pa.array(["low_quality", "decode_error", "decode_error", "low_quality"])
+    table = table.set_column(table.column_names.index("reason"), "reason", reasons)
+    (clip,) = page_data(write_page(table, tmp_path))["clips"]
+    names = [clip["status"]["states"][code]["name"] for code in unpack(clip["status"]["codes"])]
+    assert names == ["low_quality", "decode_error"]
 
 
 def test_action_units_alone_count_as_values_unless_the_table_states_a_reason(tmp_path):

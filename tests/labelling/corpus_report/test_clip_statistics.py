@@ -51,6 +51,15 @@ def test_distributions_count_every_value_once_at_the_ends_of_the_range_too(tmp_p
     assert totals.plane.sum() == totals.arousal.sum() == totals.quality.sum() == 3
 
 
+def test_a_value_counts_in_the_bin_that_contains_it_and_valence_is_the_first_axis(tmp_path):
+    """Bins are 0.05 wide; arousal is half of the valence."""
+    totals = CorpusDistributions()
+    pq.write_table(clip_table([-0.01, 0.04, 0.6], quality=[0.49, 0.51, 0.94]), tmp_path / "a.parquet")
+    read_clip(tmp_path / "a.parquet", totals)
+    assert np.argwhere(totals.plane).tolist() == [[19, 19], [20, 20], [32, 26]]
+    assert np.flatnonzero(totals.quality).tolist() == [9, 10, 18]
+
+
 def test_parts_of_a_long_clip_give_the_statistics_of_the_whole(tmp_path, monkeypatch):
     pq.write_table(random_table(7, 500), tmp_path / "a.parquet")
     whole, parts = CorpusDistributions(), CorpusDistributions()
