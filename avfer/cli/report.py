@@ -82,6 +82,8 @@ def report(
         raise typer.Exit(FAILED if failures else DONE)
     if each:
         raise ConfigError("--each: needs the output folder of avfer label in place of tables")
+    if threshold is not None and coding is None:
+        raise ConfigError("--threshold: applies to --coding only; add --coding, or leave it out")
     files = list(dict.fromkeys(file for path in tables for file in find_tables(path)))
     read = [(table := read_table(file, AFFECT), _clip_of(file, table, clip)) for file in files]
     agreement = _agreement(files, coding, threshold)

@@ -93,6 +93,7 @@ def test_the_agreement_with_a_coding_is_on_the_page(avfer, table, tmp_path):
         (["talk.parquet", "--output", "old.html"], "exists; give another name"),
         (["talk.parquet", "--clip", "absent.mp4"], "--clip: there is no file or folder at absent.mp4"),
         (["talk.parquet", "talk2.parquet", "--coding", "a.csv"], "--coding: compares one table, got 2"),
+        (["talk.parquet", "--threshold", "0.5"], "--threshold: applies to --coding only"),
         (["talk.parquet", "--numbers-only", "--embed"], "--numbers-only leaves out the video"),
     ],
 )
