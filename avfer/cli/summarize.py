@@ -32,7 +32,9 @@ def summarize(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", metavar="FILE", help="The file to write; by default avfer_summary/NAME.csv, named after TABLE."
+            "--output",
+            metavar="FILE",
+            help="The file to write, in the format of its ending; default: avfer_summary/NAME.csv, named after TABLE.",
         ),
     ] = None,
     formats: Formats = "",

@@ -89,15 +89,14 @@ def summarize_people(table: pa.Table, window: float | None = None, kinds: Mappin
     if window is not None and not 0 < window < math.inf:
         raise ConfigError(f"window: must be > 0 s, got {window}")
     kinds = {name: kind for name, kind in kinds.items() if EXPRESSION not in kind.columns}
-    own = _schema(table, kinds)
-    given = [field for field in table.schema if not is_own_column(field.name) and field.name not in own.names]
-    rules = describe_rules(kinds, table)
-    last = {"au_scale": metadata_of(table.schema).get("au_scale"), "event_rules": rules}
+    statistics = _schema(table, kinds)
+    users = [field for field in table.schema if not is_own_column(field.name) and field.name not in statistics.names]
+    shared = {"au_scale": metadata_of(table.schema).get("au_scale"), "event_rules": describe_rules(kinds, table)}
     rows: list[dict[str, Any]] = []
     for clip in clips_of(table):
-        first = {field.name: clip.people[0].table[field.name][0].as_py() for field in given}
-        rows += [first | row | last for row in _clip_rows(clip, window, kinds)]
-    schema = pa.schema([*FIXED, *given, *list(own)[len(FIXED) :]])
+        of_clip = {field.name: clip.people[0].table[field.name][0].as_py() for field in users}
+        rows += [of_clip | row | shared for row in _clip_rows(clip, window, kinds)]
+    schema = pa.schema([*FIXED, *users, *list(statistics)[len(FIXED) :]])
     facts = {"window_s": json.dumps(window), METADATA: json.dumps(parameters(kinds, table))}
     return pa.Table.from_pylist(rows, schema=schema.with_metadata(metadata_of(table.schema) | facts))
 
@@ -205,19 +204,19 @@ class _Events:
 
 def _clip_rows(clip: ClipRows, window: float | None, kinds: Mapping[str, EventKind]) -> Iterator[dict[str, Any]]:
     """Yield the row of each person and window of a clip, by name of the column."""
-    numbers = _window_numbers(clip.starts, window)
+    of_instants = _window_numbers(clip.starts, window)
     for person in clip.people:
-        own = _window_numbers(person.starts, window)
+        of_rows = _window_numbers(person.starts, window)
         values = {name: meaningful_numbers(person.table, name) for name in measures(person.table)}
-        labels = _labels(person.table)
+        expressions = _expressions(person.table)
         events = {name: _Events.of(person, name, kind, window) for name, kind in kinds.items()}
-        for number in np.unique(numbers):
-            instants, rows = numbers == number, own == number
-            row = _place(clip, person, instants, rows) | {"window": None if window is None else int(number)}
+        for number in np.unique(of_instants):
+            instants, rows = of_instants == number, of_rows == number
+            row = _presence(clip, person, instants, rows) | {"window": None if window is None else int(number)}
             durations = person.stops[rows] - person.starts[rows]
             for name, series in values.items():
-                row |= _moments(name, series[rows], durations)
-            row |= _shares(labels[rows], durations, class_names(person.table))
+                row |= _measure_statistics(name, series[rows], durations)
+            row |= _expression_shares(expressions[rows], durations, class_names(person.table))
             for name, found in events.items():
                 row |= found.counts(name, number, rows, durations)
             yield row
@@ -230,8 +229,8 @@ def _window_numbers(times: np.ndarray, window: float | None) -> np.ndarray:
     return np.floor(times / window + 1e-9).astype(np.int64)
 
 
-def _place(clip: ClipRows, person: PersonRows, instants: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
-    """Return who and when a row is about, and how much of the time the person is present.
+def _presence(clip: ClipRows, person: PersonRows, instants: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
+    """Return clip, person and time of a row of the result, and the share of that time in which the person is present.
 
     instants: (T,) bool, those of the clip in the window; rows: (M,) bool, those of the person.
     """
@@ -252,7 +251,7 @@ def _place(clip: ClipRows, person: PersonRows, instants: np.ndarray, rows: np.nd
     }
 
 
-def _moments(name: str, values: np.ndarray, durations: np.ndarray) -> dict[str, float]:
+def _measure_statistics(name: str, values: np.ndarray, durations: np.ndarray) -> dict[str, float]:
     """Return the statistics of one measure, weighted by time; without any value only the time, 0 s.
 
     values: (M,) float, NaN where missing; durations: (M,) float s.
@@ -267,14 +266,14 @@ def _moments(name: str, values: np.ndarray, durations: np.ndarray) -> dict[str, 
     return {f"{name}_s": float(weights.sum()), f"{name}_mean": mean, f"{name}_sd": math.sqrt(variance)} | quantiles
 
 
-def _labels(table: pa.Table) -> np.ndarray:
+def _expressions(table: pa.Table) -> np.ndarray:
     """Return the expression of each row, "" where it is missing: (M,) str."""
     if EXPRESSION not in table.column_names:
         return np.full(len(table), "")
     return np.array(table[EXPRESSION].fill_null("").to_pylist(), dtype=str)
 
 
-def _shares(labels: np.ndarray, durations: np.ndarray, names: list[str]) -> dict[str, float]:
+def _expression_shares(labels: np.ndarray, durations: np.ndarray, names: list[str]) -> dict[str, float]:
     """Return the time with an expression, and the share of each expression in it if there is any.
 
     labels: (M,) str, "" where missing; durations: (M,) float s; names: of all expressions, which may be none.
