@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("crops", type=Path)
     parser.add_argument("cache", type=Path)
     parser.add_argument("weights", type=Path, nargs="?", help="without weights, only the cache is made")
-    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--data", type=Path, default=SHARED, help="folder with the data of all corpora")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.cache.mkdir(parents=True, exist_ok=True)

@@ -184,7 +184,7 @@ def measure_cuts(folder: Path, joins: int) -> None:
 
 
 def gallery(films: list[Film], fps: float, rng: np.random.Generator) -> Film:
-    """Return a video call of four whose tiles are laid out anew every 2 s; once, one person is away."""
+    """Return a video call of four whose tiles change their places every 2 s; once, one person is away."""
     parts = []
     for turn in range(5):
         order = rng.permutation(4)

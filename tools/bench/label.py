@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from avfer.executors.local import worker_environment
 from tools.bench.clips import talking_720p
 
 LOOP = """
@@ -33,7 +34,6 @@ for clip in sorted(Path(sys.argv[2]).iterdir()):
     assert outcome.error is None, outcome.error
     print(time.time())
 """
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def corpus(folder: Path, clips: int, seconds: float) -> Path:
@@ -50,7 +50,7 @@ def corpus(folder: Path, clips: int, seconds: float) -> Path:
 
 def run_pinned(command: Sequence[str], cores: set[int]) -> str:
     """Run a command on some CPU cores, one thread per library, and return its standard output."""
-    variables = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
+    variables = worker_environment(threads=1)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables)
     os.sched_setaffinity(process.pid, cores)  # before the process starts threads or children
     output, _ = process.communicate()

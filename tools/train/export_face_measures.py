@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("crops", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--data", type=Path, default=SHARED, help="folder with the data of all corpora")
     parser.add_argument("--start", type=Path, help="weights (.safetensors) that the run began with")
     parser.add_argument("--share", type=float, default=0.5, help="of the run, where --start is given")
     options = parser.parse_args()

@@ -27,7 +27,7 @@ from tools.renders.sweeps import SWEEPS, looks, series
 from tools.train.face_measures_template import FIVE, MARGIN, TEMPLATE
 
 SHARD = 1000  # faces in one file
-SHARED = Path("../shared/data")
+SHARED = Path("../shared/data")  # beside the checkout; tools/train/all.py lists its folders
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder for the shards")
     parser.add_argument("kind", choices=["faces", "ferplus", "renders", "sweeps"])
-    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--data", type=Path, default=SHARED, help="folder with the data of all corpora")
     parser.add_argument("--shards", type=int, nargs=2, default=(0, 12), help="renders: numbers of the shards [a, b)")
     parser.add_argument("--heads", type=int, default=20, help="sweeps: number of identities")
     parser.add_argument("--looks", type=int, default=200, help="sweeps: number of looks aside")

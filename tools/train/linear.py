@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avfer.metrics import ccc
 from avfer.models.affect.lite import LinearLite
 from avfer.models.card import Card, Metric
 from avfer.models.card_files import BUILTIN
@@ -42,14 +43,6 @@ def loss(out: Prediction, shares: Tensor, target_va: Tensor, target_units: Tenso
     )
 
 
-def ccc(prediction: Tensor, target: Tensor) -> float:
-    """Return Lin's concordance correlation coefficient of two series.   prediction, target: (N,) float32"""
-    covariance = ((prediction - prediction.mean()) * (target - target.mean())).mean()
-    bias = (prediction.mean() - target.mean()) ** 2
-    spread = prediction.var(unbiased=False) + target.var(unbiased=False) + bias
-    return (2 * covariance / spread).item()
-
-
 def scores(out: Prediction, faces: Faces) -> dict[str, tuple[float, str]]:
     """Return name -> (value, protocol) for predictions of all faces of a split."""
     target_va, target_units = targets(faces.shares)
@@ -65,8 +58,8 @@ def scores(out: Prediction, faces: Faces) -> dict[str, tuple[float, str]]:
             right[not_in_train].float().mean().item(),
             f"{int(not_in_train.sum())} pictures",
         ),
-        "ccc valence": (ccc(out.valence_arousal[:, 0], target_va[:, 0]), weak),
-        "ccc arousal": (ccc(out.valence_arousal[:, 1], target_va[:, 1]), weak),
+        "ccc valence": (ccc(out.valence_arousal[:, 0].numpy(), target_va[:, 0].numpy()), weak),
+        "ccc arousal": (ccc(out.valence_arousal[:, 1].numpy(), target_va[:, 1].numpy()), weak),
         "f1 action units": (f1.item(), f"mean of the units, {weak} (mapped share over 0.5)"),
     }
 

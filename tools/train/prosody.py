@@ -17,6 +17,7 @@ from torch import Tensor
 
 from avfer.models.backbones.prosody import Prosody
 from avfer.models.card import Metric
+from avfer.models.card_files import BUILTIN
 from avfer.models.weights import save
 from avfer.signal.log_mel import SAMPLE_RATE, log_mel
 from tools.train.ravdess import load_utterances, log_mels, patches_of
@@ -64,7 +65,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("speech", type=Path, help="folder with grid_*.mpg, for the mean and the standard deviation")
     parser.add_argument("ravdess", type=Path, help="folder with labels.csv and audio/")
-    parser.add_argument("--folder", type=Path, default=Path("avfer/builtin"), help="where the weights go")
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder for the weights")
     options = parser.parse_args()
     with torch.inference_mode():
         publish(options.speech, options.ravdess, options.folder)

@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from avfer.models.backbones.vggish import VggishLite
 from avfer.models.card import Card, Metric
+from avfer.models.card_files import BUILTIN
 from avfer.models.weights import save
 from avfer.signal.log_mel import BANDS, OFFSET, PATCH_FRAMES
 from tools.train.ravdess import EMOTIONS, Utterance, load_utterances, log_mels, patches_of, voiced
@@ -205,7 +206,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--score", action="store_true", help="score the best network of a finished run instead of training"
     )
-    parser.add_argument("--folder", type=Path, default=Path("avfer/builtin"), help="folder for the weights")
+    parser.add_argument("--folder", type=Path, default=BUILTIN, help="folder for the weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if not options.score:
