@@ -31,11 +31,12 @@ from avfer.errors import ConfigError, unknown
 from avfer.option_types import Number, Threads, option_errors, validate
 from avfer.yaml_reader import YamlDocument, parse_mapping, shown, write_yaml
 
-KEYS = {"chunk", "threads", "baseline", "numbers_only", "stages", "output"}
-SETTINGS = ("chunk", "threads", "baseline", "numbers_only", "output")  # keys that overrides can set
+SETTINGS = ("chunk", "threads", "baseline", "numbers_only", "output")  # keys at the top that overrides can set
+KEYS = {*SETTINGS, "stages"}  # all keys at the top
 STAGE_KEYS = {"use", "from"}
 MAX_STAGES = 100
-# Options of a clip, which users set without the names of stages: the option, and the stages (`use`) that have it.
+# Options that users set without the name of a stage, most of them for a clip: the option, and the stages (`use`) that
+# have it, by the name that users write.
 CLIP_OPTIONS: dict[str, tuple[str, frozenset[str]]] = {
     "start": ("start_at", frozenset({"decode_video", "decode_audio"})),
     "stop": ("stop_at", frozenset({"decode_video", "decode_audio"})),
