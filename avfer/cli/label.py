@@ -2,8 +2,9 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -131,12 +132,14 @@ def label(
     changes = clip_settings(start, stop, fps, region, person, baseline, numbers_only) | parse_overrides(settings)
     spec = read_pipeline(_require(pipeline, "PIPELINE"), changes)
     corpus = _require(inputs, "--input")
+    if json_log:
+        _log_warnings()
     report = LabelReport(Store(_require(output, "--output"), options.shard))
     try:
         with open_display(Console(stderr=True), quiet, json_log, keep_bars=True) as display:
             label_corpus(spec, corpus, options, report, CorpusProgress(display))
     finally:  # an interrupted run still prints what it has finished
-        _print_report(report, as_json)
+        _print_report(report, as_json, json_log)
     if report.failed:
         raise typer.Exit(FAILED)
 
@@ -148,16 +151,40 @@ def _require(value: T | None, name: str) -> T:
     return value
 
 
-def _print_report(report: "LabelReport", as_json: bool) -> None:
+def _log_warnings() -> None:
+    """Log the warnings of avfer as events from now on, because every line of a JSON log is an object."""
+    from avfer.errors import AvferWarning
+    from avfer.progress import JsonLines
+
+    show = warnings.showwarning
+
+    def log(message: Warning | str, category: type[Warning], filename: str, line: int, *rest: Any) -> None:
+        if issubclass(category, AvferWarning):
+            JsonLines().log_event("warning", text=str(message))
+        else:
+            show(message, category, filename, line, *rest)
+
+    warnings.showwarning = log
+
+
+def _print_report(report: "LabelReport", as_json: bool, json_log: bool) -> None:
     """Print warnings and totals on standard error, and the tables (or one JSON object) on standard output.
 
-    Keys of the object: outputs, the tables that this run wrote; corpus, the content of corpus.json.
+    json_log: print warnings and totals as events. Keys of the object on standard output: outputs, the tables that this
+    run wrote; corpus, the content of corpus.json.
     """
+    from avfer.progress import JsonLines
+
     for line in report.warnings.lines():
-        print(f"avfer: warning: {line}", file=sys.stderr)
+        if json_log:
+            JsonLines().log_event("warning", text=line)
+        else:
+            print(f"avfer: warning: {line}", file=sys.stderr)
     tables = list(map(str, report.tables))
     corpus = report.corpus
-    if corpus and not as_json:
+    if corpus and json_log:
+        JsonLines().log_event("end", done=corpus.done, failed=corpus.failed, left=corpus.left)
+    elif corpus and not as_json:
         reasons = f"; for the reasons see {report.store.folder / 'failures.jsonl'}" if corpus.failed else ""
         print(f"avfer: {corpus.done} done, {corpus.failed} failed, {corpus.left} left{reasons}", file=sys.stderr)
     if not as_json:

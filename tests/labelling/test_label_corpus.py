@@ -288,7 +288,9 @@ def test_the_command_prints_paths_on_standard_output_and_the_rest_on_standard_er
     assert "1 done, 1 failed, 0 left; for the reasons see" in result.err
     again = avfer("label", steady, "--input", corpus, "--output", tmp_path / "out", "--json", "--json-log")
     assert again.code == 3 and json.loads(again.out)["outputs"] == []
-    assert json.loads(again.err.splitlines()[0])["event"] == "begin"
+    log = [json.loads(line) for line in again.err.splitlines()]  # no other text, whatever --json says
+    assert [line["event"] for line in log] == ["begin", "end"]
+    assert (log[-1]["done"], log[-1]["failed"], log[-1]["left"]) == (1, 1, 0)
 
 
 def test_no_clip_fails_for_a_gpu_without_memory(label, corpus, tmp_path, monkeypatch):
