@@ -9,16 +9,16 @@ from avfer.datasets.listing import (
     VIDEOS,
     PartitionNames,
     check_root,
-    files,
     find_folder,
-    folders,
+    list_files,
+    list_folders,
     natural,
     not_found,
     note_missing_partitions,
     partition_folders,
     search_folders,
 )
-from avfer.datasets.single_label import NO_FOLDER, middle, one_class
+from avfer.datasets.single_label import NO_FOLDER, middle_time, one_class
 
 FOLDERS: PartitionNames = {
     "train": ("Train_AFEW", "Train"),
@@ -77,23 +77,23 @@ class Afew(Corpus):
         faces = {folder.name: folder for place in self._faces[partition] for folder in _face_folders(place)}
         for path, name in sorted(clips, key=lambda clip: natural(clip[0].stem)):
             labels = {} if partition == "test" and name is None else {"expression": one_class(name, CLASSES)}
-            aligned = files(faces[path.stem], *PICTURES) if path.stem in faces else []
+            aligned = list_files(faces[path.stem], *PICTURES) if path.stem in faces else []
             if faces and not aligned:
                 self.notes.add(NO_FACES, path)
             pictures = (aligned[len(aligned) // 2] if aligned else None,) if faces else ()
-            times = middle(path, self.notes)
+            times = middle_time(path, self.notes)
             yield Example(path.stem, partition, labels, None, path, path, pictures, times=times)
 
     def _clips(self, partition: Partition) -> list[tuple[Path, str | None]]:
         """Return each clip of a partition with its class, None for a clip outside the folders of classes."""
         home = self._folders[partition]
-        clips: list[tuple[Path, str | None]] = [(path, None) for path in files(home, *VIDEOS)]
+        clips: list[tuple[Path, str | None]] = [(path, None) for path in list_files(home, *VIDEOS)]
         if partition != "test":
             self.notes.add(UNLABELLED, home, len(clips))
         for word, name in WORDS.items():
             folder = find_folder(home, word)
             if folder is not None:
-                clips += [(path, name) for path in files(folder, *VIDEOS)]
+                clips += [(path, name) for path in list_files(folder, *VIDEOS)]
             elif partition != "test":
                 self.notes.add(NO_FOLDER, home / word, fault=True)
         return clips
@@ -101,10 +101,10 @@ class Afew(Corpus):
 
 def _has_classes(home: Path) -> bool:
     """Return whether a folder contains clips in a folder of a class."""
-    return any((folder := find_folder(home, word)) and files(folder, *VIDEOS) for word in WORDS)
+    return any((folder := find_folder(home, word)) and list_files(folder, *VIDEOS) for word in WORDS)
 
 
 def _face_folders(place: Path) -> list[Path]:
     """Return the folders of clips in a folder of `FACES`: in it, or in `Faces`; both may be in a folder of its name."""
     place = find_folder(place, place.name) or place
-    return folders(find_folder(place, "Faces") or place)
+    return list_folders(find_folder(place, "Faces") or place)

@@ -16,10 +16,10 @@ from avfer.datasets.listing import (
     PICTURES,
     SOUNDS,
     VIDEOS,
-    files,
     find_folder,
-    folders,
-    names,
+    list_files,
+    list_folders,
+    list_names,
     not_found,
     plain,
     walk,
@@ -82,7 +82,7 @@ class AffWild2Layout:
         self.root = root
         self.notes = notes
         self._tree = list(walk(root, 4, stop=lambda name: plain(name).startswith("cropped") or _is_set(name)))
-        self._texts = [path for folder in self._tree for path in files(folder, ".txt")]
+        self._texts = [path for folder in self._tree for path in list_files(folder, ".txt")]
         self.tasks: tuple[AbawTask, ...] = tuple(task for task in TASKS if self._places(task))
         if not self.tasks:
             looked_for = (*(f"{year}/Train_Set" for year in YEARS), "training_set_annotations.txt")
@@ -105,10 +105,10 @@ class AffWild2Layout:
         newest = places[-1]
         self.notes.add(OLDER, places[0], len(places) - 1)
         found: dict[Partition, dict[str, Path]] = {}
-        for folder in folders(newest):
+        for folder in list_folders(newest):
             if _is_set(folder.name):
                 inner = find_folder(folder, folder.name) or folder  # an archive may unpack into its own name
-                found.setdefault(SETS[plain(folder.name)], {}).update({p.stem: p for p in files(inner, ".txt")})
+                found.setdefault(SETS[plain(folder.name)], {}).update({p.stem: p for p in list_files(inner, ".txt")})
         self._note_missing(newest, found)
         return Annotations(wanted, PLAIN_YEARS[plain(newest.name)][1], found, self._test_list(wanted))
 
@@ -118,7 +118,7 @@ class AffWild2Layout:
         suffixes: of other files to return, for example `SOUNDS`.
         """
         found: dict[str, Path] = {}
-        for path in (path for folder in self._tree for path in files(folder, *suffixes)):
+        for path in (path for folder in self._tree for path in list_files(folder, *suffixes)):
             if path.stem in found:
                 self.notes.add(REPEATED_MEDIA, path)
             found.setdefault(path.stem, path)
@@ -148,7 +148,7 @@ class AffWild2Layout:
             return sorted(found, key=_edition, reverse=True)
         order = list(PLAIN_YEARS)
         of_task = [f for f in self._tree if PLAIN_YEARS.get(plain(f.name), ("", ""))[0] == task]
-        with_sets = [folder for folder in of_task if any(_is_set(inside.name) for inside in folders(folder))]
+        with_sets = [folder for folder in of_task if any(_is_set(inside.name) for inside in list_folders(folder))]
         return sorted(with_sets, key=lambda folder: (order.index(plain(folder.name)), _edition(folder)))
 
     def _multi_task(self, paths: list[Path]) -> Annotations:
@@ -210,7 +210,7 @@ def pictures_of(places: list[Path], notes: Notes) -> dict[int, Path]:
     """
     found: dict[int, Path] = {}
     for folder in places:
-        for name in sorted(names(folder)):
+        for name in sorted(list_names(folder)):
             stem, _, suffix = name.rpartition(".")
             if f".{suffix.lower()}" not in PICTURES or not re.fullmatch("[0-9]+", stem) or int(stem) < 1:
                 notes.add(NO_FRAME_NUMBER, folder / name)
@@ -244,7 +244,7 @@ def _crops_in(name: str) -> Crops | None:
 
 def _collect(folder: Path, crops: Crops, found: dict[str, list[Path]]) -> None:
     """Add the folder of each person to `found`; descend into `batch1` and alike, but not from cropped into aligned."""
-    for inside in folders(folder):
+    for inside in list_folders(folder):
         kind = _crops_in(inside.name)
         if kind is None:
             found.setdefault(inside.name, []).append(inside)

@@ -20,7 +20,7 @@ from avfer.datasets.listing import (
     PICTURES,
     PartitionNames,
     find_folder,
-    names,
+    list_names,
     natural,
     partition_folders,
     plain,
@@ -129,9 +129,9 @@ class CutRelease:
         annotations, images = find_folder(folder, "annotations"), find_folder(folder, "images")
         if annotations is None:
             raise DatasetError(f"{folder} has no folder 'annotations'; copy it again")
-        arrays = set(names(annotations))
+        arrays = set(list_names(annotations))
         known = [name.removesuffix(CLASS) for name in arrays if name.endswith(CLASS)]
-        listed = [name for name in names(images) if name.lower().endswith(PICTURES)] if images else []
+        listed = [name for name in list_names(images) if name.lower().endswith(PICTURES)] if images else []
         pictures = {Path(name).stem: name for name in listed}
         unlabelled = set(pictures) - set(known)
         notes.add(UNLABELLED_PICTURE, f"{images}, {min(unlabelled, default='')}", len(unlabelled))
@@ -169,7 +169,7 @@ class _PictureFolders:
         folder, _, file = name.rpartition("/")
         if folder != self._name:
             self._name, self._folder = folder, find_folder(self._root, folder)
-            self._files = frozenset(names(self._folder) if self._folder else ())
+            self._files = frozenset(list_names(self._folder) if self._folder else ())
         return self._folder / file if self._folder and file in self._files else None
 
 

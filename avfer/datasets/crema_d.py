@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
-from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, natural, not_found, walk
-from avfer.datasets.single_label import middle, one_class
+from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, list_files, natural, not_found, walk
+from avfer.datasets.single_label import middle_time, one_class
 from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 from avfer.datasets.text_files import integer, read_rows, same_width
 from avfer.errors import ConfigError, DatasetError, unknown
@@ -71,7 +71,7 @@ class CremaD(Corpus):
         clips = sorted({*self._videos, *self._sounds}, key=natural)
         if not clips:
             raise not_found("CREMA-D", self.root, ("AudioWAV/1001_DFA_ANG_XX.wav", "VideoFlash/1001_DFA_ANG_XX.flv"))
-        self._table = next((p for f in walk(self.root, 3) for p in files(f, "tabulatedvotes.csv")), None)
+        self._table = next((p for f in walk(self.root, 3) for p in list_files(f, "tabulatedvotes.csv")), None)
         if self._voted and self._table is None:
             raise DatasetError(f"no processedResults/tabulatedVotes.csv in '{self.root}'; copy it, or use labels=acted")
         self._members = chosen.divide({name: int(name[:4]) for name in clips}, self.notes)
@@ -94,7 +94,7 @@ class CremaD(Corpus):
         for name in self._members[partition]:
             video, sound = self._videos.get(name), self._sounds.get(name)
             labels = self._labels(name, votes)
-            times = middle(video or self._sounds[name], self.notes)
+            times = middle_time(video or self._sounds[name], self.notes)
             yield Example(name, partition, labels, name[:4], video, sound or video, times=times)
 
     def _labels(self, name: str, votes: dict[str, np.ndarray]) -> dict[str, Labels]:
@@ -149,7 +149,7 @@ def read_votes(path: Path, ratings: int, notes: Notes) -> dict[str, np.ndarray]:
 def _find(root: Path, suffixes: tuple[str, ...], notes: Notes) -> dict[str, Path]:
     """Return the files with one of the suffixes by clip; note other files, pointers and repeated clips."""
     found: dict[str, Path] = {}
-    for path in (path for folder in walk(root, 2) for path in files(folder, *suffixes)):
+    for path in (path for folder in walk(root, 2) for path in list_files(folder, *suffixes)):
         match = NAME.fullmatch(path.stem)
         if match is None or int(match[1]) not in ACTORS:
             notes.add(NOT_NAMED, path)

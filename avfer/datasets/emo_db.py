@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
-from avfer.datasets.listing import SOUNDS, check_root, files, identified, natural, not_found, walk
-from avfer.datasets.single_label import REPEATED_CLIP, middle, one_class
+from avfer.datasets.listing import SOUNDS, check_root, identified, list_files, natural, not_found, walk
+from avfer.datasets.single_label import REPEATED_CLIP, middle_time, one_class
 from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 
 NAME = re.compile(r"(03|08|09|1[0-6])([ab][0-9]{2})([WLEAFTN])([a-z])")  # speaker, sentence, expression, version
@@ -41,7 +41,7 @@ class EmoDb(Corpus):
         self.root = check_root(root)
         self.notes = Notes()
         chosen = choose_split("emo_db", split, SPLIT)
-        paths = (path for folder in walk(self.root, 2) for path in files(folder, *SOUNDS))
+        paths = (path for folder in walk(self.root, 2) for path in list_files(folder, *SOUNDS))
         self._sounds = identified(paths, _identify, self.notes, other=NOT_NAMED, repeated=REPEATED_CLIP)
         if not self._sounds:
             raise not_found("EMO-DB", self.root, ("wav/03a01Fa.wav", "03a01Fa.wav"))
@@ -60,7 +60,7 @@ class EmoDb(Corpus):
         for name in self._members[partition]:
             path = self._sounds[name]
             labels = {"expression": one_class(CODES[name[5]], CLASSES)}
-            yield Example(name, partition, labels, name[:2], audio=path, times=middle(path, self.notes))
+            yield Example(name, partition, labels, name[:2], audio=path, times=middle_time(path, self.notes))
 
 
 def _identify(path: Path) -> str | None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
-from avfer.datasets.listing import check_root, find_folder, names, not_found, walk
+from avfer.datasets.listing import check_root, find_folder, list_names, not_found, walk
 from avfer.datasets.pictures import open_picture
 from avfer.datasets.text_files import NUMBER, TableRow, integer, number, read_rows, without_empty_end
 from avfer.errors import ConfigError, DatasetError
@@ -73,7 +73,7 @@ class Fec(Corpus):
         homes = (self.root, *(path.parent for path in self._files.values()))
         images = next((folder for home in homes if (folder := find_folder(home, *IMAGES))), None)
         # Triplets share faces: one path object for each picture needs far less memory than one for each triplet.
-        self._pictures = {name: images / name for name in names(images)} if images else dict[str, Path]()
+        self._pictures = {name: images / name for name in list_names(images)} if images else dict[str, Path]()
         self._addresses: dict[str, str] = {}  # name of a picture on disk -> its first URL
         self.protocol = f"partitions as distributed; triplets on whose odd face {agreement:.0%} of the annotators agree"
 

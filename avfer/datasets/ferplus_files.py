@@ -20,7 +20,7 @@ from avfer.datasets.listing import (
     PICTURES,
     PartitionNames,
     by_stem,
-    files,
+    list_files,
     note_missing_partitions,
     partition_folders,
     plain,
@@ -180,7 +180,7 @@ def find_folders(root: Path, notes: Notes) -> FerPlusFolders | None:
     lists = [
         path
         for place in dict.fromkeys([root, *above, *(() if found else walk(root, 2))])
-        for path in files(place, ".csv")
+        for path in list_files(place, ".csv")
         if path.name.lower() == LIST
     ]
     source = FerPlusFolders(found, lists[0] if lists else None)

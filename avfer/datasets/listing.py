@@ -40,23 +40,23 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK
 
 
-def entries(folder: Path) -> list[Path]:
+def list_entries(folder: Path) -> list[Path]:
     """Return all files and folders in a folder, in natural order. Raises DatasetError if it cannot be listed."""
     return _in_order(_scan(folder))
 
 
-def names(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     """Return the names in a folder, unsorted: fast for folders of thousands of pictures."""
     return [entry.name for entry in _scan(folder)]
 
 
-def files(folder: Path, *suffixes: str) -> list[Path]:
+def list_files(folder: Path, *suffixes: str) -> list[Path]:
     """Return the files in a folder in natural order; with `suffixes`, only those that end so (in any case)."""
     fitting = [entry for entry in _scan(folder) if not suffixes or entry.name.lower().endswith(suffixes)]
     return _in_order([entry for entry in fitting if is_file(entry)])
 
 
-def folders(folder: Path) -> list[Path]:
+def list_folders(folder: Path) -> list[Path]:
     """Return the folders in a folder, in natural order."""
     return _in_order([entry for entry in _scan(folder) if is_folder(entry)])
 
@@ -68,7 +68,7 @@ def by_stem(folder: Path | None, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """
     if folder is None:
         return {}
-    ranked = sorted(files(folder, *suffixes), key=lambda path: -suffixes.index(path.suffix.lower()))
+    ranked = sorted(list_files(folder, *suffixes), key=lambda path: -suffixes.index(path.suffix.lower()))
     return {path.stem: path for path in ranked}
 
 
@@ -124,7 +124,7 @@ def walk(root: Path, depth: int = 3, stop: Callable[[str], bool] = lambda name: 
     for below in range(depth + 1):
         yield from level
         if below < depth:
-            level = [child for folder in level if not stop(folder.name) for child in folders(folder)]
+            level = [child for folder in level if not stop(folder.name) for child in list_folders(folder)]
 
 
 def search_folders(root: Path, names: Iterable[str], depth: int = 3) -> Iterator[Path]:
@@ -143,7 +143,7 @@ def partition_folders(root: Path, wanted: PartitionNames, depth: int = 2) -> dic
     found: dict[Partition, Path] = {}
     level = [root]
     for _ in range(depth + 1):
-        level = [child for folder in level for child in folders(folder)]
+        level = [child for folder in level for child in list_folders(folder)]
         here = {plain(folder.name): folder for folder in reversed(level)}  # of two on one level the first
         for partition, words in wanted.items():
             match = next((here[plain(word)] for word in words if plain(word) in here), None)
@@ -174,14 +174,14 @@ def check_root(root: Path | str) -> Path:
     if not is_folder(root):
         problem = "is a file" if is_file(root) else "does not exist, or may not be opened"
         raise DatasetError(f"the root '{root}' {problem}; give the folder that the corpus was unpacked to")
-    if not entries(root):
+    if not list_entries(root):
         raise DatasetError(f"the root '{root}' is empty; give the folder that the corpus was unpacked to")
     return root
 
 
 def not_found(corpus: str, root: Path, looked_for: Iterable[str]) -> DatasetError:
     """Return the error for a root without a known layout of a corpus; it lists the files looked for and those found."""
-    there = [path.name + "/" * is_folder(path) for path in entries(root)]
+    there = [path.name + "/" * is_folder(path) for path in list_entries(root)]
     listed = shortened(there, MAX_LISTED)
     return DatasetError(
         f"no {corpus} in '{root}': looked for {', '.join(looked_for)}; found: {listed or 'nothing'}; "
@@ -205,4 +205,4 @@ def _child(folder: Path, name: str) -> Path | None:
     """Return the child folder of exactly this name, else one with another spelling of it."""
     if is_folder(folder / name):
         return folder / name
-    return next((path for path in folders(folder) if plain(path.name) == plain(name)), None)
+    return next((path for path in list_folders(folder) if plain(path.name) == plain(name)), None)

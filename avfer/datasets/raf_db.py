@@ -11,8 +11,8 @@ from avfer.datasets.listing import (
     PartitionNames,
     by_stem,
     check_root,
-    files,
     find_folder,
+    list_files,
     natural,
     not_found,
     note_missing_partitions,
@@ -144,7 +144,7 @@ def _read_list(path: Path, pictures: dict[str, Path], notes: Notes) -> dict[str,
 def _find_list(home: Path) -> Path | None:
     """Return the list of labels in `EmoLabel` or in the home folder, None if there is none."""
     places = [folder for folder in (find_folder(home, "EmoLabel/EmoLabel", "EmoLabel"), home) if folder]
-    return next((path for place in places for path in files(place, ".txt") if path.name.lower() in LISTS), None)
+    return next((path for place in places for path in list_files(place, ".txt") if path.name.lower() in LISTS), None)
 
 
 def _find_class_folders(root: Path) -> dict[Partition, Path]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Notes, Partition
-from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, files, identified, natural, not_found, walk
-from avfer.datasets.single_label import REPEATED_CLIP, middle, one_class
+from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, identified, list_files, natural, not_found, walk
+from avfer.datasets.single_label import REPEATED_CLIP, middle_time, one_class
 from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
 from avfer.errors import ConfigError, unknown
 
@@ -73,13 +73,13 @@ class Ravdess(Corpus):
             video = path if name[:2] != "03" else None
             audio = path if name[:2] != "02" else None
             labels = {"expression": one_class(CLASSES[int(name[6:8]) - 1], CLASSES)}
-            times = middle(path, self.notes)
+            times = middle_time(path, self.notes)
             yield Example(name, partition, labels, f"Actor_{name[-2:]}", video, audio, times=times)
 
 
 def _find(root: Path, notes: Notes) -> dict[str, Path]:
     """Return the files to read by clip, in natural order; note all others."""
-    paths = (path for folder in walk(root, 4) for path in files(folder, *VIDEOS, *SOUNDS))
+    paths = (path for folder in walk(root, 4) for path in list_files(folder, *VIDEOS, *SOUNDS))
     found = identified(paths, _identify, notes, other=NOT_NAMED, repeated=REPEATED_CLIP)
     return {name: found[name] for name in sorted(found, key=natural) if not _is_left_out(name, found, notes)}
 

@@ -14,10 +14,10 @@ from avfer.datasets.gold_standard import Procedure
 from avfer.datasets.listing import (
     NO_RECORDING,
     REPEATED_RECORDING,
-    files,
     find_folder,
-    folders,
     identified,
+    list_files,
+    list_folders,
     not_found,
     plain,
     search_folders,
@@ -71,7 +71,7 @@ class RecolaLayout:
 
     def recordings(self, places: list[Path], suffixes: tuple[str, ...], notes: Notes) -> Recordings:
         """Return the files in some folders by recording; note other files and repeated recordings."""
-        paths = (path for folder in places for path in files(folder, *suffixes))
+        paths = (path for folder in places for path in list_files(folder, *suffixes))
         return identified(
             paths, lambda path: self.identify(path.stem), notes, other=NO_RECORDING, repeated=REPEATED_RECORDING
         )
@@ -100,7 +100,7 @@ def find_layout(root: Path, notes: Notes) -> RecolaLayout:
 
 def _avec_2016(root: Path, notes: Notes) -> list[RecolaLayout]:
     """Return the layouts with a folder of gold standards or of ratings, as in AVEC 2015 and 2016."""
-    found = [folder for inside in folders(root) for folder in search_folders(inside, (GOLD, *INDIVIDUAL), depth=2)]
+    found = [folder for inside in list_folders(root) for folder in search_folders(inside, (GOLD, *INDIVIDUAL), depth=2)]
     layouts: list[RecolaLayout] = []
     for place in dict.fromkeys(folder.parent for folder in found):
         gold = find_folder(place, f"{GOLD}/{GOLD}", GOLD)
@@ -117,7 +117,7 @@ def _avec_2018(root: Path) -> list[RecolaLayout]:
     layouts: list[RecolaLayout] = []
     for labels in search_folders(root, ("labels",)):
         inner = find_folder(labels, "labels") or labels
-        named = {folder.name: folder for folder in folders(inner) if _has_dimensions(folder)}
+        named = {folder.name: folder for folder in list_folders(inner) if _has_dimensions(folder)}
         ratings = next((named.pop(name) for name in list(named) if plain(name) == "individual"), None)
         if named or ratings:
             layouts.append(

@@ -12,9 +12,9 @@ from avfer.datasets.listing import (
     SOUNDS,
     VIDEOS,
     check_root,
-    files,
-    folders,
     identified,
+    list_files,
+    list_folders,
     natural,
     not_found,
     plain,
@@ -147,14 +147,14 @@ def _header_names(row: TableRow, path: Path) -> tuple[str, ...]:
 
 def _by_recording(places: list[Path], suffixes: tuple[str, ...], notes: Notes) -> dict[str, Path]:
     """Return the files in some folders by recording; note other files and repeated recordings."""
-    paths = (path for folder in places for path in files(folder, *suffixes))
+    paths = (path for folder in places for path in list_files(folder, *suffixes))
     return identified(paths, lambda path: _identify(path.stem), notes, other=NO_RECORDING, repeated=REPEATED_RECORDING)
 
 
 def _folders_with(root: Path, word: str) -> list[Path]:
     """Return the folders up to two levels down with a word in their name, except folders of features."""
-    near = folders(root)
-    inside = [*near, *(folder for place in near for folder in folders(place))]
+    near = list_folders(root)
+    inside = [*near, *(folder for place in near for folder in list_folders(place))]
     return [folder for folder in inside if word in plain(folder.name) and "feature" not in plain(folder.name)]
 
 

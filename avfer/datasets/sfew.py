@@ -8,7 +8,7 @@ from avfer.datasets.listing import (
     PICTURES,
     PartitionNames,
     check_root,
-    files,
+    list_files,
     natural,
     not_found,
     note_missing_partitions,
@@ -60,7 +60,7 @@ class Sfew(Corpus):
         """Yield one picture at a time; those of test have no labels."""
         folder = self._folders[partition]
         if partition == "test" and not class_folders(folder):
-            pictures = [path for inside in walk(folder, 2) for path in files(inside, *PICTURES)]
+            pictures = [path for inside in walk(folder, 2) for path in list_files(inside, *PICTURES)]
             for path in sorted(pictures, key=lambda path: natural(path.stem)):
                 yield Example(path.stem, partition, {}, pictures=(path,))
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from avfer.datasets.example import Labels, Notes
-from avfer.datasets.listing import PICTURES, files, folders, plain
+from avfer.datasets.listing import PICTURES, list_files, list_folders, plain
 from avfer.errors import MediaError
 from avfer.models.class_orders import SYNONYMS
 
@@ -38,7 +38,7 @@ def one_value(value: float, valid: bool = True) -> Labels:
     return Labels(np.array([value if valid else np.nan]), np.array([valid]))
 
 
-def middle(path: Path, notes: Notes) -> np.ndarray:
+def middle_time(path: Path, notes: Notes) -> np.ndarray:
     """Return the time at the middle of a clip, (1,) float64 s, from its header: nothing is decoded.
 
     A clip that cannot be opened, or has no duration in its header, is noted and gives 0 s.
@@ -69,7 +69,7 @@ def class_of(word: str) -> str | None:
 
 def class_folders(folder: Path, class_of_folder: ClassOfFolder = class_of) -> dict[Path, str]:
     """Return the folders inside a folder that are named by a class, with that class, in natural order."""
-    named = {inside: class_of_folder(inside.name) for inside in folders(folder)}
+    named = {inside: class_of_folder(inside.name) for inside in list_folders(folder)}
     return {inside: name for inside, name in named.items() if name is not None}
 
 
@@ -81,11 +81,11 @@ def sorted_by_class(
     Other folders are noted; a class of `names` without a folder is noted as a fault.
     """
     found = class_folders(folder, class_of_folder)
-    for inside in (inside for inside in folders(folder) if inside not in found):
+    for inside in (inside for inside in list_folders(folder) if inside not in found):
         notes.add(OTHER_FOLDER, inside)
     for name in names:
         if name not in found.values():
             notes.add(NO_FOLDER, f"{folder}, {name}", fault=True)
     for inside, name in found.items():
-        for path in files(inside, *PICTURES):
+        for path in list_files(inside, *PICTURES):
             yield name, path

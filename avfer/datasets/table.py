@@ -19,7 +19,7 @@ import numpy as np
 
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
 from avfer.datasets.listing import PICTURES, SOUNDS, VIDEOS, natural
-from avfer.datasets.single_label import middle
+from avfer.datasets.single_label import middle_time
 from avfer.datasets.splits import read_percentages, split_by_percentages
 from avfer.datasets.table_rows import EXPRESSIONS, PathFacts, TableColumns, find_table, location, table_rows
 from avfer.errors import ConfigError, DatasetError, shortened
@@ -201,7 +201,7 @@ class Table(Corpus):
         stamps = {name: self._column(numbers, name) for name in ("frame", "time_s")}
         whole = {name: values for name, values in stamps.items() if not np.isnan(values).any()}
         if not whole and len(numbers) == 1:
-            return middle(media, self.notes), None, np.arange(1)
+            return middle_time(media, self.notes), None, np.arange(1)
         if not whole:
             name = min(stamps, key=lambda name: int(np.isnan(stamps[name]).sum()))
             where = location(self._path, rows.lines[int(np.isnan(stamps[name]).argmax())])

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Self
 
 from avfer.datasets.example import Notes, Partition
-from avfer.datasets.listing import check_root, files, not_found
+from avfer.datasets.listing import check_root, list_files, not_found
 from avfer.datasets.splits import PARTITION_WORDS
 from avfer.datasets.text_files import MISSING, NUMBER, TableRow, lines, number, read_rows, same_width
 from avfer.errors import ConfigError, DatasetError, unknown
@@ -145,7 +145,7 @@ def find_table(root: Path | str, file: str | None) -> Path:
     root = Path(root)
     if root.is_file() and root.suffix.lower() in SUFFIXES:
         return root
-    found = {path.name: path for path in files(check_root(root), *SUFFIXES)}
+    found = {path.name: path for path in list_files(check_root(root), *SUFFIXES)}
     if file is not None:
         if file not in found:
             raise ConfigError(f"table in '{root}': {unknown('file', file, found)}")

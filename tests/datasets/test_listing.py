@@ -1,6 +1,6 @@
 import pytest
 
-from avfer.datasets.listing import by_stem, check_root, entries, find_folder, natural, search_folders, walk
+from avfer.datasets.listing import by_stem, check_root, find_folder, list_entries, natural, search_folders, walk
 from avfer.errors import DatasetError
 from tests.datasets.on_disk import empty
 
@@ -13,7 +13,7 @@ def test_natural_order_sorts_numbers_by_value():
 def test_files_of_operating_systems_are_not_listed(tmp_path):
     empty(*(tmp_path / name for name in (".DS_Store", "._10.jpg", "Thumbs.db", "10.jpg", "9.jpg", "desktop.ini")))
     (tmp_path / "__MACOSX").mkdir()
-    assert [path.name for path in entries(tmp_path)] == ["9.jpg", "10.jpg"]
+    assert [path.name for path in list_entries(tmp_path)] == ["9.jpg", "10.jpg"]
 
 
 @pytest.mark.parametrize("name", ["VA_Set", "va set", "VA-set", "vaset"])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Example, Partition
-from avfer.datasets.listing import PICTURES, files, walk
+from avfer.datasets.listing import PICTURES, list_files, walk
 from avfer.datasets.pictures import open_picture
 from avfer.errors import AvferWarning, DatasetError
 from avfer.losses.aver_losses import MARGINS
@@ -89,7 +89,7 @@ class UnlabelledFaces:
         """List a folder. Raises DatasetError if there is no folder, or no readable image in it."""
         if not config.root.is_dir():
             raise DatasetError(f"unlabelled: there is no folder {config.root}; name one with images of faces")
-        paths = [path for folder in walk(config.root, DEPTH) for path in files(folder, *PICTURES)]
+        paths = [path for folder in walk(config.root, DEPTH) for path in list_files(folder, *PICTURES)]
         found = cls(config.root, paths, card, config.batch, threads)
         found.image(0)
         return found
