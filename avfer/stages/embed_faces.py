@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -88,6 +89,18 @@ def own_outputs(card: Card, prediction: Prediction) -> Tensor:
     if card.action_units:
         parts.append(_stated(card, "action_units", len(card.action_units), prediction.action_unit_logits).sigmoid())
     return torch.cat(parts, 1)
+
+
+def split_own_outputs(card: Card, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the three groups of the columns of `own_outputs` for the network of a card.
+
+    outputs: (N, O) float32 -> valence and arousal (N, 2), NaN without a head for them; probabilities of the K classes
+    (N, K); those of the A action units (N, A).
+    """
+    start = 2 * card.valence_arousal
+    stop = start + len(card.classes)
+    valence_arousal = outputs[:, :2] if start else np.full((len(outputs), 2), np.nan, np.float32)
+    return valence_arousal, outputs[:, start:stop], outputs[:, stop:]
 
 
 def _stated(card: Card, field: str, width: int, output: Tensor | None) -> Tensor:

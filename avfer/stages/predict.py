@@ -26,6 +26,7 @@ from avfer.rows import concat, select
 from avfer.stage import Cards
 from avfer.stages.affect_network import OWN, AffectNetwork, check_features, output_columns, warn_if_retrained
 from avfer.stages.buffers import BLOCK_FRAMES
+from avfer.stages.embed_faces import split_own_outputs
 from avfer.types import FaceFeatures, JointFeatures
 
 MAX_ABSENCE = 10.0  # seconds without a row, after which a track starts again without memory
@@ -241,20 +242,18 @@ class PredictOwnHeads:
     def __call__(self, features: FaceFeatures) -> AffectTrack:
         """Return the affect of the faces, in their order."""
         assert features.own_outputs is not None, "embed_faces outputs them"
-        own, n = features.own_outputs.cpu().numpy(), len(features.values)
-        start = 2 * self.card.valence_arousal
-        stop = start + len(self.card.classes)
-        valence_arousal = own[:, :2] if start else np.full((n, 2), np.nan, np.float32)
+        outputs = features.own_outputs.cpu().numpy()
+        valence_arousal, expressions, action_units = split_own_outputs(self.card, outputs)
         return AffectTrack(
             clock=features.clock,
             faces=features.faces,
             valence=valence_arousal[:, 0],
             arousal=valence_arousal[:, 1],
-            expressions=own[:, start:stop],
+            expressions=expressions,
             classes=tuple(self.card.classes),
-            action_units=own[:, stop:],
+            action_units=action_units,
             action_unit_names=tuple(self.card.action_units),
-            has_voice=np.zeros(n, bool),
+            has_voice=np.zeros(len(outputs), bool),
             reads_voice=False,
         )
 
