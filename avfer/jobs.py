@@ -123,10 +123,16 @@ def job_for_input(
     clip = Path(PurePosixPath(remote.without_query(file.path)).name if url else file.given)
     state = {"size": file.size, "modified": file.modified, "content": file.content_mark} if url else None
     audio = Path(file.sound) if file.sound else None
-    planned = plan_job(clip, folder, formats, exporters, name)
     options = {"report": {"video": "none"}} if url else {}  # the copy of a remote clip is deleted after its run
-    planned = replace(planned, audio=audio, source=file.id, url=url, state=state, export_options=options)
-    return replace(planned, columns=file.columns)
+    return replace(
+        plan_job(clip, folder, formats, exporters, name),
+        audio=audio,
+        source=file.id,
+        url=url,
+        state=state,
+        export_options=options,
+        columns=file.columns,
+    )
 
 
 def check_existing(jobs: Sequence[Job], pipeline: "Pipeline") -> None:

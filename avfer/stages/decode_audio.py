@@ -29,17 +29,17 @@ class AudioState:
     source: Iterator[Sound | Skip | End] | None = None  # None until the clip is opened
     waiting: list[np.ndarray] = field(default_factory=list[np.ndarray])  # resampled samples that were not output yet
     skips: list[tuple[int, Skip]] = field(default_factory=list[tuple[int, Skip]])  # before these samples, not reached
-    begin: float = 0.0  # seconds, time of the first sample of the whole sound
+    sound_start: float = 0.0  # seconds, time of the first sample of the whole sound
     skipped: int = 0  # seconds of silence that were left out before sample `count`
     gaps: Gaps = ()  # parts of the silence that was left out without frames either; not output yet
     count: int = 0  # samples that were output or lie before the part that is wanted
-    first: int = 0  # index of the first sample that is wanted
+    first_wanted: int = 0  # index of the first sample at or after `start_at`
     read: int = 0  # samples that were read
     end: End | None = None  # how the sound ends; None before that
 
     def time(self, index: int, rate: int) -> float:
         """Return the time of a sample between `count` and the next skip in seconds."""
-        return self.begin + self.skipped + index / rate
+        return self.sound_start + self.skipped + index / rate
 
     def pass_skips(self) -> None:
         """Advance over silence that was left out directly before sample `count`."""
@@ -100,7 +100,7 @@ class DecodeAudio:
         if stop < math.inf:
             ready = min(ready, self._samples_before(state, stop))
         ready = max(0, min(ready, limit - state.count))
-        first, time = state.count, state.time(state.count, self.sample_rate)
+        index, time = state.count, state.time(state.count, self.sample_rate)
         samples = state.take(ready)
         over = self._is_over(state)
         last = over or (state.end is not None and state.count == state.read)
@@ -109,7 +109,7 @@ class DecodeAudio:
             samples=torch.from_numpy(samples.copy())[None],
             sample_rate=self.sample_rate,
             start=time,
-            first=first - state.first,
+            first=index - state.first_wanted,
             last=last,
             clip_stop=None if clip_stop is None or not last else min(clip_stop, stop),
             gaps=state.gaps + (state.end.gaps if last and state.end else ()),
@@ -138,7 +138,7 @@ class DecodeAudio:
 
     def _samples_before(self, state: AudioState, stop: float) -> int:
         """Return the number of samples from `count` to a time in seconds, if no silence is left out between."""
-        exact = (stop - state.begin - state.skipped) * self.sample_rate
+        exact = (stop - state.sound_start - state.skipped) * self.sample_rate
         return math.ceil(exact - ROUNDING) - state.count
 
     def _read(self, state: AudioState, source: Iterator[Sound | Skip | End], stop: float) -> None:
@@ -151,7 +151,7 @@ class DecodeAudio:
                 state.skips.append((math.ceil(part.at * self.sample_rate), part))
             else:
                 state.waiting.append(part.samples)
-                state.begin = part.start
+                state.sound_start = part.start
                 state.read += len(part.samples)
             if self._part[0] > 0:
                 self._drop_start(state)
@@ -160,7 +160,7 @@ class DecodeAudio:
         """Return the time in seconds up to which the sound was read."""
         # A skip counts once all samples before it were read: the resampler may return some of them after the skip.
         ahead = sum(skip.seconds for first, skip in state.skips if first <= state.read)
-        return state.begin + state.skipped + ahead + state.read / self.sample_rate
+        return state.sound_start + state.skipped + ahead + state.read / self.sample_rate
 
     def _drop_start(self, state: AudioState) -> None:
         """Drop the samples before `start_at`."""
@@ -171,4 +171,4 @@ class DecodeAudio:
             if count <= 0:
                 return
             state.take(count)
-            state.first, state.gaps = state.count, ()
+            state.first_wanted, state.gaps = state.count, ()
