@@ -40,11 +40,6 @@ def colour_overlap(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.sqrt(first * second).sum())
 
 
-def appearance(picture: Tensor, landmarks: np.ndarray) -> Appearance:
-    """Return the appearance of one face as `appearances` does. picture: (H, W, 3) uint8 RGB; landmarks: (5, 2) px."""
-    return appearances([picture], landmarks[None])[0]
-
-
 def appearances(pictures: Sequence[Tensor], landmarks: np.ndarray) -> list[Appearance]:
     """Sample faces through their landmarks, so that motion, size and tilt of the head do not matter.
 

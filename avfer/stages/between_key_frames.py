@@ -35,9 +35,55 @@ class _Path:
     linked: bool  # the face was found on both key frames
 
 
+@dataclass(frozen=True)
+class _Link:
+    """The faces of two key frames: those on both, row by row, and those on one of them only."""
+
+    before: Faces  # N faces on the first key frame
+    after: Faces  # the same N faces on the second one
+    gone: Faces  # on the first one only
+    new: Faces  # on the second one only
+
+    @classmethod
+    def between(cls, before: Faces, after: Faces) -> "_Link":
+        """Link the faces that overlap by an IoU of at least MIN_OVERLAP."""
+        pairs = match_boxes(before.boxes, after.boxes, MIN_OVERLAP)
+        first, second = [i for i, _ in pairs], [j for _, j in pairs]
+        gone = [i for i in range(len(before.boxes)) if i not in first]
+        new = [j for j in range(len(after.boxes)) if j not in second]
+        return cls(before.select(first), after.select(second), before.select(gone), after.select(new))
+
+    def join(self, pairs: Sequence[tuple[int, int]]) -> "_Link":
+        """Return the link in which each pair of faces, a row of `gone` and one of `new`, is on both key frames."""
+        gone, new = [i for i, _ in pairs], [j for _, j in pairs]
+        return _Link(
+            self.before.extend(self.gone.select(gone)),
+            self.after.extend(self.new.select(new)),
+            self.gone.select(~np.isin(np.arange(len(self.gone.boxes)), gone)),
+            self.new.select(~np.isin(np.arange(len(self.new.boxes)), new)),
+        )
+
+    def paths(self, start: int, stop: int) -> list[_Path]:
+        """Return the expected paths of all faces from the frame of the first key frame to that of the second.
+
+        Boxes of a face on both key frames are interpolated linearly; a face on one of them keeps its box.
+        """
+        share = (np.arange(stop - start, dtype=np.float32) / (stop - start))[:, None]
+        pairs = zip(self.before.boxes, self.after.boxes, strict=True)
+        paths = [_Path(start, stop, first * (1 - share) + last * share, linked=True) for first, last in pairs]
+        paths += [_Path(start, stop, np.repeat(box[None], stop - start, 0), linked=False) for box in self.gone.boxes]
+        if stop - start > 1:
+            constant = np.ones((stop - start - 1, 1), np.float32)
+            paths += [_Path(start + 1, stop, box[None] * constant, linked=False) for box in self.new.boxes]
+        return paths
+
+
 @dataclass
 class IntervalFiller:
-    """Finds the faces between two key frames; where that fails, it searches the frame in the middle as well."""
+    """Finds the faces between two key frames; where that fails, it searches the middle frame and fills both halves.
+
+    An object serves one pair of key frames, because `searches_left` counts down.
+    """
 
     clip: SearchableFrames  # in which the frames are searched and faces refined
     min_score: float  # smallest score of a face after its refinement, in [0, 1]
@@ -61,7 +107,7 @@ class IntervalFiller:
             return self._split(start, before, stop, after)
         return faces
 
-    def _link_moved(self, link: "_Link", start: int, stop: int) -> "_Link":
+    def _link_moved(self, link: _Link, start: int, stop: int) -> _Link:
         """Link the faces of either key frame alone that moved between them too far to overlap, such as by a pan.
 
         Two such faces are one if both neighbours of the key frames show it on the straight way between its boxes.
@@ -71,13 +117,13 @@ class IntervalFiller:
         pairs = _moved_pairs(link.gone, link.new, stop - start)
         return link.join([pair for pair in pairs if self._is_on_way(link, pair, start, stop)])
 
-    def _is_on_way(self, link: "_Link", pair: tuple[int, int], start: int, stop: int) -> bool:
+    def _is_on_way(self, link: _Link, pair: tuple[int, int], start: int, stop: int) -> bool:
         """Return whether a search finds a face on both neighbours of the key frames, between two boxes of `link`."""
         first, last, share = link.gone.boxes[pair[0]], link.new.boxes[pair[1]], 1 / (stop - start)
         expected = {start + 1: first + share * (last - first), stop - 1: last + share * (first - last)}
         return all(self.clip.search_near(frame, box[None]) is not None for frame, box in expected.items())
 
-    def _is_surprising(self, link: "_Link", start: int, stop: int) -> bool:
+    def _is_surprising(self, link: _Link, start: int, stop: int) -> bool:
         """Return whether the neighbour of a key frame shows a face with SURE_SCORE that this key frame alone has."""
         gone, new = (faces.select(faces.scores >= SURE_SCORE) for faces in (link.gone, link.new))
         return self.clip.has_any(start + 1, gone) or self.clip.has_any(stop - 1, new)
@@ -220,46 +266,3 @@ def _moved_pairs(gone: Faces, new: Faces, steps: int) -> list[tuple[int, int]]:
     growth = np.abs(np.log(sides[0][:, None] / sides[1]))
     possible = (growth <= math.log(MAX_GROWTH)) & (distance <= MAX_SPEED * steps)
     return [(i, j) for i, j in best_pairs(np.where(possible, -distance, IMPOSSIBLE)) if possible[i, j]]
-
-
-@dataclass(frozen=True)
-class _Link:
-    """The faces of two key frames: those on both, row by row, and those on one of them only."""
-
-    before: Faces  # N faces on the first key frame
-    after: Faces  # the same N faces on the second one
-    gone: Faces  # on the first one only
-    new: Faces  # on the second one only
-
-    @classmethod
-    def between(cls, before: Faces, after: Faces) -> "_Link":
-        """Link the faces that overlap by an IoU of at least MIN_OVERLAP."""
-        pairs = match_boxes(before.boxes, after.boxes, MIN_OVERLAP)
-        first, second = [i for i, _ in pairs], [j for _, j in pairs]
-        gone = [i for i in range(len(before.boxes)) if i not in first]
-        new = [j for j in range(len(after.boxes)) if j not in second]
-        return cls(before.select(first), after.select(second), before.select(gone), after.select(new))
-
-    def join(self, pairs: Sequence[tuple[int, int]]) -> "_Link":
-        """Return the link in which each pair of faces, a row of `gone` and one of `new`, is on both key frames."""
-        gone, new = [i for i, _ in pairs], [j for _, j in pairs]
-        return _Link(
-            self.before.extend(self.gone.select(gone)),
-            self.after.extend(self.new.select(new)),
-            self.gone.select(~np.isin(np.arange(len(self.gone.boxes)), gone)),
-            self.new.select(~np.isin(np.arange(len(self.new.boxes)), new)),
-        )
-
-    def paths(self, start: int, stop: int) -> list[_Path]:
-        """Return the expected paths of all faces from the frame of the first key frame to that of the second.
-
-        Boxes of a face on both key frames are interpolated linearly; a face on one of them keeps its box.
-        """
-        share = (np.arange(stop - start, dtype=np.float32) / (stop - start))[:, None]
-        pairs = zip(self.before.boxes, self.after.boxes, strict=True)
-        paths = [_Path(start, stop, first * (1 - share) + last * share, linked=True) for first, last in pairs]
-        paths += [_Path(start, stop, np.repeat(box[None], stop - start, 0), linked=False) for box in self.gone.boxes]
-        if stop - start > 1:
-            constant = np.ones((stop - start - 1, 1), np.float32)
-            paths += [_Path(start + 1, stop, box[None] * constant, linked=False) for box in self.new.boxes]
-        return paths

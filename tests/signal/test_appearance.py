@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from avfer.signal.appearance import appearance, colour_histogram, colour_overlap, face_colours, likeness
+from avfer.signal.appearance import appearances, colour_histogram, colour_overlap, face_colours, likeness
 from avfer.signal.geometry import ARCFACE
 from tests.pictures import face_at
 
@@ -12,7 +12,7 @@ POINTS = np.array([[111.0, 73], [153, 73], [132, 97], [115, 120], [150, 120]], n
 
 
 def look(picture: np.ndarray, points: np.ndarray = POINTS):
-    return appearance(torch.from_numpy(np.ascontiguousarray(picture)), points)
+    return appearances([torch.from_numpy(np.ascontiguousarray(picture))], points[None])[0]
 
 
 def test_a_face_that_moves_keeps_its_likeness() -> None:
