@@ -70,14 +70,14 @@ def write_submission(
 
     If a prediction is missing, nothing is written.
     """
-    from avfer.evaluation.submission import write
+    from avfer.evaluation.submission import write_submission
     from avfer.option_types import Share, check_given_option
 
     check_given_option("--threshold", threshold, Share)
     check_replaceable(output, overwrite)
     if not predictions.is_dir():
         raise ConfigError(f"no folder with predictions at {predictions}; check the path behind --predictions")
-    written = write(task.value, example, predictions, output, extend=extend, threshold=threshold)
+    written = write_submission(task.value, example, predictions, output, extend=extend, threshold=threshold)
     print(f"{written.rows} rows, {written.filled} of them repeat the prediction of another frame", file=sys.stderr)
     print(written.path)
 
@@ -92,9 +92,9 @@ def check_submission(
 
     Each fault is listed with its line. The exit code is 3 if there are any.
     """
-    from avfer.evaluation.submission_check import check
+    from avfer.evaluation.submission_check import check_submission
 
-    faults = check(task.value, example, submission)
+    faults = check_submission(task.value, example, submission)
     for fault in faults:
         print(f"{submission}, line {fault.line}: {fault.message}" if fault.line else f"{submission}: {fault.message}")
     print(f"{len(faults)} faults" if faults else "no faults: every row is present, in order, in range", file=sys.stderr)

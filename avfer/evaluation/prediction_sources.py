@@ -106,8 +106,7 @@ class TableFolder:
     def _note_other_names(self, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
         """Add the expressions of a table without probabilities that are no class of the corpus to the facts."""
         if _has_names_alone(table):
-            names = _class_names(table, classes)
-            self._other_names |= set(names[~names.isin(classes)].dropna())
+            self._other_names |= set(_class_names(table, classes).dropna()) - set(classes)
         if self._other_names:
             self.origin.facts[OTHER_NAMES] = shortened(sorted(self._other_names), MAX_LISTED)
 

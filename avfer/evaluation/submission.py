@@ -37,7 +37,7 @@ PICTURES_NEEDED = "make it again, with a pipeline that reads pictures: rows of s
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenSubmission:
     """A submission on disk."""
 
     path: Path  # of the file
@@ -53,7 +53,7 @@ class VideoPredictions(NamedTuple):
     in_table: np.ndarray  # (F,) bool: the table has a row of the frame
 
 
-def write(
+def write_submission(
     task: SubmissionTask,
     sample: Path,
     predictions: Path,
@@ -61,7 +61,7 @@ def write(
     *,
     extend: bool = False,
     threshold: float | None = None,
-) -> Written:
+) -> WrittenSubmission:
     """Write the rows of the sample file with the predictions of a folder of tables, one for each video, or below it.
 
     Row `video/00001.jpg` takes frame 0 of the table of `video`. A frame without a face (a row with a reason) repeats
@@ -94,7 +94,7 @@ def write(
         raise DatasetError(f"{problem}; predict all frames, or use --extend to repeat the last value")
     with atomic_write(output) as part:
         part.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    return Written(output, len(rows), filled)
+    return WrittenSubmission(output, len(rows), filled)
 
 
 def _frame_number(image: str, sample: Path, line: int) -> int:

@@ -44,7 +44,7 @@ class Fault(NamedTuple):
     message: str
 
 
-def check(task: SubmissionTask, sample: Path, submission: Path) -> list[Fault]:
+def check_submission(task: SubmissionTask, sample: Path, submission: Path) -> list[Fault]:
     """Return every fault of a submission file in the order of its lines; empty if it will be scored.
 
     Raises DatasetError if a file cannot be read.

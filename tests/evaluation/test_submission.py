@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from avfer.errors import AvferWarning, ConfigError, DatasetError
-from avfer.evaluation.submission import write
-from avfer.evaluation.submission_check import HEADERS, UNITS, check
+from avfer.evaluation.submission import write_submission
+from avfer.evaluation.submission_check import HEADERS, UNITS, check_submission
 from avfer.export import find_format
 from avfer.export.file_records import record_metadata
 
@@ -55,13 +55,13 @@ def predictions(tmp_path: Path) -> Path:
     ],
 )
 def test_every_row_of_the_sample_is_written_in_its_order(tmp_path, predictions, task, rows):
-    written = write(task, sample(tmp_path, task), predictions, tmp_path / "out.txt")
+    written = write_submission(task, sample(tmp_path, task), predictions, tmp_path / "out.txt")
     header, *lines = written.path.read_text().splitlines()
     assert header == ",".join(HEADERS[task])
     assert [line.split(",")[0] for line in lines] == NAMES
     assert [",".join(line.split(",")[1:4]) for line in lines] == rows
     assert (written.rows, written.filled) == (6, 2)
-    assert check(task, sample(tmp_path, task), written.path) == []
+    assert check_submission(task, sample(tmp_path, task), written.path) == []
 
 
 def test_tables_of_a_labelled_corpus_are_found(tmp_path, predictions):
@@ -70,7 +70,7 @@ def test_tables_of_a_labelled_corpus_are_found(tmp_path, predictions):
     (predictions / "video59.parquet").rename(clips / "batch1" / "video59.mp4.parquet")
     (predictions / "a b.c.csv").rename(clips / "a b.c.avi.csv")
     (tmp_path / "labels" / "manifest.parquet").touch()
-    assert write("va", sample(tmp_path, "va"), tmp_path / "labels", tmp_path / "out.txt").rows == 6
+    assert write_submission("va", sample(tmp_path, "va"), tmp_path / "labels", tmp_path / "out.txt").rows == 6
 
 
 def change(folder: Path, **values: object) -> None:
@@ -90,7 +90,7 @@ def change(folder: Path, **values: object) -> None:
 def test_a_value_that_cannot_be_scored_raises_an_error(tmp_path, predictions, values, message):
     change(predictions, **values)
     with pytest.raises(DatasetError, match=message):
-        write("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
+        write_submission("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
     assert not (tmp_path / "out.txt").exists()
 
 
@@ -99,8 +99,8 @@ def test_a_row_without_a_prediction_is_named_in_the_error(tmp_path, predictions,
     table(4).iloc[kept].to_parquet(predictions / "video59.parquet")
     missing = ({0, 1, 2, 3} - set(kept)).pop() + 1
     with pytest.raises(DatasetError, match=f"1 of 6 rows have no prediction: video59_right/0000{missing}.jpg; "):
-        write("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
-    written = write("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt", extend=True)
+        write_submission("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
+    written = write_submission("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt", extend=True)
     assert written.filled == 3
 
 
@@ -139,18 +139,18 @@ def spoil_frame(folder: Path, frame: float) -> None:
 def test_missing_or_faulty_predictions_raise_an_error(tmp_path, predictions, spoil, message):
     spoil(predictions)
     with pytest.raises(DatasetError, match=message):
-        write("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
+        write_submission("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
 
 
 def test_a_row_of_a_sample_names_a_video(tmp_path, predictions):
     (tmp_path / "sample.txt").write_text(f"{','.join(HEADERS['va'])}\n00001.jpg,0,0\n")
     with pytest.raises(DatasetError, match=r"sample.txt: '00001.jpg' names no video, expected video/00001.jpg"):
-        write("va", tmp_path / "sample.txt", predictions, tmp_path / "out.txt")
+        write_submission("va", tmp_path / "sample.txt", predictions, tmp_path / "out.txt")
 
 
 def test_a_sample_of_another_task_raises_an_error(tmp_path, predictions):
     with pytest.raises(DatasetError, match="is not a sample file of task va: line 1"):
-        write("va", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
+        write_submission("va", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_each_of_two_people_gets_the_face_on_their_side(tmp_path, people, valenc
     two.to_parquet(tmp_path / "v.parquet")
     names = [f"{person}/00001.jpg" for person in people]
     (tmp_path / "sample.txt").write_text("\n".join([",".join(HEADERS["va"]), *(f"{name},0,0" for name in names)]))
-    write("va", tmp_path / "sample.txt", tmp_path, tmp_path / "out.txt")
+    write_submission("va", tmp_path / "sample.txt", tmp_path, tmp_path / "out.txt")
     assert [line.split(",")[1] for line in (tmp_path / "out.txt").read_text().splitlines()[1:]] == valence
 
 
@@ -196,7 +196,7 @@ GOOD = [",".join(HEADERS["va"]), *(f"{name},0.1,-1" for name in NAMES)]
 )
 def test_each_fault_is_reported_with_its_line(tmp_path, lines, faults):
     (tmp_path / "s.txt").write_text("".join(line + "\n" for line in lines))
-    found = check("va", sample(tmp_path, "va"), tmp_path / "s.txt")
+    found = check_submission("va", sample(tmp_path, "va"), tmp_path / "s.txt")
     assert [fault.line for fault in found] == [line for line, _ in faults]
     assert all(fault.message.startswith(message) for fault, (_, message) in zip(found, faults, strict=True))
 
@@ -208,14 +208,14 @@ def test_classes_and_occurrences_must_be_valid_integers(tmp_path, task, value):
     good = "3" if task == "expr" else ",".join("0" * 12)
     lines = [",".join(HEADERS[task]), *(f"{name},{value if i == 0 else good}" for i, name in enumerate(NAMES))]
     (tmp_path / "s.txt").write_text("\n".join(lines))
-    assert [fault.line for fault in check(task, sample(tmp_path, task), tmp_path / "s.txt")] == [2]
+    assert [fault.line for fault in check_submission(task, sample(tmp_path, task), tmp_path / "s.txt")] == [2]
 
 
 def test_many_faults_of_one_kind_are_summarised(tmp_path):
     names = [f"v/{i:05d}.jpg" for i in range(1, 101)]
     (tmp_path / "sample.txt").write_text("\n".join([GOOD[0], *(f"{name},0,0" for name in names)]))
     (tmp_path / "s.txt").write_text(GOOD[0] + "\n")
-    found = check("va", tmp_path / "sample.txt", tmp_path / "s.txt")
+    found = check_submission("va", tmp_path / "sample.txt", tmp_path / "s.txt")
     assert found[-1].message == "100 rows are missing in all" and len(found) == 21
 
 
@@ -227,18 +227,18 @@ def written_as(tmp_path: Path, end: str, value: str = "0.5") -> Path:
 
 
 def test_lines_that_end_with_a_carriage_return_alone_are_faults(tmp_path):
-    faults = check("va", sample(tmp_path, "va"), written_as(tmp_path, "\r"))
+    faults = check_submission("va", sample(tmp_path, "va"), written_as(tmp_path, "\r"))
     assert "a carriage return without a line feed: end lines with LF alone" in [fault.message for fault in faults]
 
 
 def test_crlf_is_reported_and_no_fault(tmp_path):
     with pytest.warns(AvferWarning, match="has CRLF line ends; those of the sample are LF"):
-        assert check("va", sample(tmp_path, "va"), written_as(tmp_path, "\r\n")) == []
+        assert check_submission("va", sample(tmp_path, "va"), written_as(tmp_path, "\r\n")) == []
 
 
 @pytest.mark.parametrize("value", ["0_0", "٠", "0.٥", "1e", "0x1", "9" * 5000])
 def test_a_value_that_other_programs_do_not_read_as_a_number_is_a_fault(tmp_path, value):
-    faults = check("va", sample(tmp_path, "va"), written_as(tmp_path, "\n", value))
+    faults = check_submission("va", sample(tmp_path, "va"), written_as(tmp_path, "\n", value))
     assert [fault.line for fault in faults] == list(range(2, 2 + len(NAMES)))
 
 
@@ -246,7 +246,7 @@ def test_a_value_that_other_programs_do_not_read_as_a_number_is_a_fault(tmp_path
 def test_the_frame_of_a_sample_has_plain_digits(tmp_path, predictions, number):
     (tmp_path / "sample.txt").write_text(f"{','.join(HEADERS['va'])}\nvideo59/{number}.jpg,0,0\n")
     with pytest.raises(DatasetError, match="is not an image name such as"):
-        write("va", tmp_path / "sample.txt", predictions, tmp_path / "out.txt")
+        write_submission("va", tmp_path / "sample.txt", predictions, tmp_path / "out.txt")
 
 
 def measured(rows: pd.DataFrame, path: Path) -> None:
@@ -257,16 +257,16 @@ def measured(rows: pd.DataFrame, path: Path) -> None:
 def test_activations_are_written_only_with_a_stated_threshold(tmp_path, predictions):
     measured(table(4), predictions / "video59.parquet")
     with pytest.raises(ConfigError, match=r"activations .* --threshold"):
-        write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
+        write_submission("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
     assert not (tmp_path / "out.txt").exists()
-    written = write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt", threshold=0.3)
+    written = write_submission("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt", threshold=0.3)
     assert written.path.read_text().splitlines()[1].split(",")[1:4] == ["1", "1", "1"]
 
 
 def test_units_that_are_not_measured_are_named(tmp_path, predictions):
     measured(table(4).assign(au06=np.nan), predictions / "video59.parquet")
     with pytest.raises(DatasetError, match=r"no value of au06 .* the network that measured .* output=affect"):
-        write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
+        write_submission("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
 
 
 def test_the_scale_of_a_csv_table_is_read_from_the_record_beside_it(tmp_path, predictions):
@@ -275,4 +275,4 @@ def test_the_scale_of_a_csv_table_is_read_from_the_record_beside_it(tmp_path, pr
     table(4).to_csv(path, index=False)
     record_metadata(path, find_format("csv"), {"au_scale": "activation"})
     with pytest.raises(ConfigError, match=r"activations .* --threshold"):
-        write("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
+        write_submission("au", sample(tmp_path, "au"), predictions, tmp_path / "out.txt")
