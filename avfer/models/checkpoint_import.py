@@ -12,7 +12,7 @@ from avfer.models.class_orders import assume, choose, known_orders, num_classes
 from avfer.models.factory import from_tensors
 from avfer.models.network import Network, find_network
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import implied_card, official, save, sha256
+from avfer.models.weights import from_official, implied_card, save, sha256
 
 
 class ImportedWeights(NamedTuple):
@@ -43,7 +43,7 @@ def import_weights(
     if count is not None and "num_classes" not in find_network(name, Network).option_names():
         raise ConfigError(f"--num-classes {count}: {name} has no classes; leave it out")
     tensors = read_tensors(file)
-    options, ours = official(name, tensors)
+    options, ours = from_official(name, tensors)
     if count is not None and options.setdefault("num_classes", count) != count:
         raise WeightsError(f"{file} has {options['num_classes']} classes, not {count}; leave --num-classes out")
     card = implied_card(name, options, file)

@@ -1,4 +1,4 @@
-"""The order in which a checkpoint numbers its classes, which no file states and a wrong guess makes every result wrong.
+"""The order in which a checkpoint numbers its classes. No file states it, and a wrong order makes every result wrong.
 
 A card lists the orders that the authors' checkpoints are known to follow. If one known and proven order fits, it is
 used. If several proven orders fit, the likeliest is used and noted on the card as assumed. An order that is not proven

@@ -14,9 +14,11 @@ from avfer.errors import ConfigError, unknown
 from avfer.models import class_orders
 from avfer.models.card import Card
 from avfer.models.network import Network, VoiceNetwork, check_removed, construct, find_network
-from avfer.models.weights import card_of, fill, load_into, locate, official
+from avfer.models.weights import card_of, fill, from_official, load_into, locate
 from avfer.option_types import validate
-from avfer.signal.log_mel import PATCH_FRAMES
+from avfer.signal.log_mel import BANDS, PATCH_FRAMES
+
+FRAMES = 4  # of the example of a video model
 
 
 def create(name: str, num_classes: int | None = None, weights: str | Path | None = None, **options: Any) -> Network:
@@ -31,7 +33,8 @@ def create(name: str, num_classes: int | None = None, weights: str | Path | None
         return make(name, **card_of(name).options | options | chosen).eval()
     path, card = locate(name, str(weights))
     network = make(name, **card.options | options)
-    if num_classes not in {None, count := class_orders.num_classes(card)} and count:
+    count = class_orders.num_classes(card)  # 0 for a network without classes
+    if num_classes is not None and count and num_classes != count:
         raise ConfigError(f"num_classes: {path} has {count} classes, not {num_classes}; leave num_classes out")
     load_into(network, path, card)
     return network.eval()
@@ -46,7 +49,7 @@ def from_tensors(
     names of tensors that the constructor computes. Raises WeightsError if a tensor is missing, unknown or of another
     shape.
     """
-    implied, ours = official(name, tensors)
+    implied, ours = from_official(name, tensors)
     network = make(name, **implied | options)
     fill(network, ours, f"{source} does not fit {name}", constructed, tensors)
     return network.eval()
@@ -85,10 +88,6 @@ def _checked(name: str, option: str, kind: Any, value: Any) -> Any:
         raise ConfigError(f"model '{name}': option {option}: {error}") from None
 
 
-PATCH = (96, 64)  # frames and mel bands that a video model reads
-FRAMES = 4  # of a video model's example
-
-
 class Cost(NamedTuple):
     """Cost of one network."""
 
@@ -104,12 +103,12 @@ def cost_of(name: str, card: Card) -> Cost:
 
 
 def example(kind: str, card: Card, n: int = 1) -> tuple[Tensor, ...]:
-    """Return zeros as inputs of the forward method of n rows.
+    """Return zeros as inputs of the forward method of a network, with n rows.
 
-    -> () for detectors, which read pictures of any size or sound, and for a card that states no size of crops.
-
+    kind: of the network in the catalog.
     -> (n, 3, S, S) for a backbone, (n, 1, 96, C) for a voice backbone, (n, D) for a voice post-processor,
-    (n, 4, 3, S, S) and with a voice (n, 4, 1, 96, 64) for a video model.
+    (n, 4, 3, S, S) and with a voice (n, 4, 1, 96, 64) for a video model; () for detectors, which read pictures of any
+    size or sound, for a card that states no size of crops, and for affect models.
     """
     side = card.size or 0
     if kind in {"backbone", "video model"} and not side:
@@ -122,7 +121,7 @@ def example(kind: str, card: Card, n: int = 1) -> tuple[Tensor, ...]:
         return (torch.zeros(n, card.inputs["voice"]),)
     if kind == "video model":
         crops = torch.zeros(n, FRAMES, 3, side, side)
-        return (crops, torch.zeros(n, FRAMES, 1, *PATCH)) if "voice" in card.inputs else (crops,)
+        return (crops, torch.zeros(n, FRAMES, 1, PATCH_FRAMES, BANDS)) if "voice" in card.inputs else (crops,)
     return ()
 
 

@@ -138,7 +138,7 @@ def _deduced_card(name: str, path: Path) -> Card:
     for card in embedded_cards(name):
         if card.sha256 == sha256(path):
             return card
-    return assume(implied_card(name, official(name, tensors)[0], path))
+    return assume(implied_card(name, from_official(name, tensors)[0], path))
 
 
 def implied_card(name: str, options: Mapping[str, Any], path: Path) -> Card:
@@ -156,7 +156,7 @@ def implied_card(name: str, options: Mapping[str, Any], path: Path) -> Card:
     return card
 
 
-def official(name: str, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def from_official(name: str, tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the constructor options that a checkpoint implies, and its tensors under avfer's names.
 
     tensors: name -> float tensor of its layer's shape, named as in the authors' files or in ours.
@@ -171,7 +171,7 @@ def load_into(module: nn.Module, path: Path, card: Card) -> None:
             f"{path}: the sha256 differs from the one on its card; the file is damaged, download it again"
         )
     tensors = read_tensors(path)
-    fill(module, official(card.name, tensors)[1], f"{path} does not fit {card.name}", theirs=tensors)
+    fill(module, from_official(card.name, tensors)[1], f"{path} does not fit {card.name}", theirs=tensors)
 
 
 def fill(

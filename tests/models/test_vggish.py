@@ -11,7 +11,7 @@ from avfer.errors import WeightsError
 from avfer.goldens.golden_files import Golden, read_golden
 from avfer.models.backbones.vggish import Vggish, VggishPca
 from avfer.models.factory import cost_of, from_tensors
-from avfer.models.weights import card_of, official
+from avfer.models.weights import card_of, from_official
 
 
 @cache
@@ -59,7 +59,7 @@ def test_published_files_are_read(published, ours, theirs):
     file = dict(published)
     for port, other in ours.items():
         file = {name.replace(port, other): tensor for name, tensor in file.items()}
-    options, named = official("vggish", file | theirs)
+    options, named = from_official("vggish", file | theirs)
     with torch.device("meta"):
         network = Vggish(**options)
     assert {name: t.shape for name, t in network.state_dict().items()} == {name: t.shape for name, t in named.items()}

@@ -12,7 +12,7 @@ from avfer.models.class_orders import num_classes
 from avfer.models.factory import create
 from avfer.models.network import FaceNetwork, Network, find_network
 from avfer.models.tensor_files import read_tensors
-from avfer.models.weights import card_of, fill, load_into, locate, official
+from avfer.models.weights import card_of, fill, from_official, load_into, locate
 from avfer.training.labels import TargetNames
 from avfer.training.start_files import check_file
 from avfer.training.training_config import TrainConfig
@@ -161,7 +161,7 @@ def _load(model: FaceNetwork, config: TrainConfig, given: Card) -> None:
     if not config.new_head:
         return load_into(model, path, given)
     fresh = model.state_dict()
-    tensors = official(given.name, read_tensors(path))[1]
+    tensors = from_official(given.name, read_tensors(path))[1]
     kept = {name: _fitting(tensor, fresh.get(name)) for name, tensor in tensors.items()}
     return fill(model, kept, f"{path} does not fit {given.name}")
 
