@@ -31,8 +31,8 @@ def export(
         typer.Option(
             "--clip",
             metavar="FILE",
-            help="The media file that elan and report link and overlay draws on; by default the one that the table names"
-            " is searched beside the table, in the folder above it and in the current folder.",
+            help="The media file that elan and report link and overlay draws on; by default the one that the table"
+            " names is searched beside the table, in the folder above it and in the current folder.",
         ),
     ] = None,
     settings: Annotated[
