@@ -73,12 +73,21 @@ class Pipeline:
 
     @cached_property
     def files(self) -> dict[str, str]:
-        """The sha256 of every weight file in use, by its file name."""
-        found: dict[str, str] = {}
-        for step in self.steps:
-            if isinstance(step.stage, stages.HasWeightFiles):
-                found |= step.stage.files()
-        return found
+        """The sha256 of every weight file in use, by its file name.
+
+        Different files with the same name, such as `best.safetensors` of two trainings, have their stage before it:
+        `look/best.safetensors`.
+        """
+        found = [
+            (step.name, file, sha256)
+            for step in self.steps
+            if isinstance(step.stage, stages.HasWeightFiles)
+            for file, sha256 in step.stage.files().items()
+        ]
+        contents: dict[str, set[str]] = {}
+        for _, file, sha256 in found:
+            contents.setdefault(file, set()).add(sha256)
+        return {file if len(contents[file]) == 1 else f"{stage}/{file}": sha256 for stage, file, sha256 in found}
 
     @cached_property
     def engines(self) -> dict[str, str]:

@@ -1,8 +1,12 @@
 """The metadata of a table."""
 
 import json
+import shutil
+from pathlib import Path
 
 from avfer import __version__
+from avfer.models.weights import locate, sha256
+from avfer.pipeline import load
 from avfer.provenance import Provenance
 
 MADE = Provenance(
@@ -39,3 +43,16 @@ def test_metadata_are_text_with_json_for_all_else_and_no_fact_of_the_stream_repl
 def test_numbers_only_is_stated_only_if_it_is_set():
     assert "numbers_only" not in MADE.as_metadata()
     assert json.loads(Provenance("a.mp4", numbers_only=True).as_metadata()["numbers_only"]) is True
+
+
+def test_weight_files_with_the_same_name_are_all_stated(tmp_path: Path):
+    hashes: dict[str, str] = {}
+    for stage, network in (("voice", "voice_lite"), ("raw", "gru_lite")):
+        built_in = locate(network, "builtin")[0]
+        (tmp_path / stage).mkdir()
+        for suffix in (".safetensors", ".json"):
+            shutil.copy(built_in.with_suffix(suffix), tmp_path / stage / f"best{suffix}")
+        hashes[f"{stage}/best.safetensors"] = sha256(built_in)
+    options = {f"{stage}.weights": str(tmp_path / stage / "best.safetensors") for stage in ("voice", "raw")}
+    files = load("voice", device="cpu", **options).files
+    assert hashes.items() <= files.items() and "best.safetensors" not in files
