@@ -13,6 +13,7 @@ from avfer.models.backbones.aver_lite import AverLite
 from avfer.models.backbones.voice_lite import VoiceLite
 from avfer.models.card import Card
 from avfer.models.card_files import read_card
+from avfer.models.network import VoiceNetwork
 from avfer.models.tensor_files import read_tensors
 from avfer.models.weights import sha256
 from avfer.signal.log_mel import PATCH_FRAMES
@@ -230,14 +231,23 @@ def sentence_label(utterance: Utterance) -> VoiceLabel:
     )
 
 
-@torch.inference_mode()
-def voice_rows(network: VoiceLite, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the features of a sound and how much of each patch is voice: (F, 82) -> (P, D), (P,)."""
+def loud(frames: Tensor) -> Tensor:
+    """Return which frames are voice, those at most QUIET dB below the loudest one: (F, 82) -> (F,) bool."""
     level = 10 * torch.log10((10 ** (frames[:, LEVELS:] / 10)).sum(1))
-    loud = (level > level.max() - QUIET).float()
-    speech = (2 * loud.unfold(0, PATCH_FRAMES, HOP).mean(1)).clamp(max=1)
+    return level > level.max() - QUIET
+
+
+@torch.inference_mode()
+def patch_features(network: VoiceNetwork, frames: Tensor) -> Tensor:
+    """Return the features of a sound, one row for each patch: (F, 82) -> (P, D)."""
     patches, state, rows = frames.unfold(0, PATCH_FRAMES, HOP).transpose(1, 2)[:, None], network.start_voice(), []
     for part in patches.split(256):
         values, state = network.step_voice(part, state, HOP / 100)
         rows.append(values)
-    return torch.cat(rows), speech
+    return torch.cat(rows)
+
+
+def voice_rows(network: VoiceLite, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the features of a sound and how much of each patch is voice: (F, 82) -> (P, D), (P,) in [0, 1]."""
+    speech = (2 * loud(frames).float().unfold(0, PATCH_FRAMES, HOP).mean(1)).clamp(max=1)
+    return patch_features(network, frames), speech

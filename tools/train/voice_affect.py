@@ -25,15 +25,14 @@ from avfer.models.card import Card, Metric
 from avfer.models.card_files import BUILTIN
 from avfer.models.weights import EMBEDDED, save
 from avfer.signal.log_mel import PATCH_FRAMES
-from avfer.signal.voice_frames import LEVELS, voice_frames
+from avfer.signal.voice_frames import voice_frames
 from tools.train.bursts import AROUSED, CALM, PLEASANT, UNPLEASANT, load_bursts, session
-from tools.train.features import HOP, VOICE_VERSIONS, load_network, write_cache
+from tools.train.features import HOP, VOICE_VERSIONS, load_network, loud, patch_features, write_cache
 from tools.train.ravdess import EMOTIONS, load_utterances
 from tools.train.sound_changes import change_sound
 from tools.twin.voice import Speaker, voice
 
 ACTED = {"anger": 1.0, "fear": 1.0, "happiness": 1.0, "calm": 0.0, "sadness": 0.0, "neutral": 0.0}  # arousal, RAVDESS
-LOUD = 25.0  # dB below the loudest frame of a sound; patches with a quieter centre are not trained on
 NEUTRAL_PITCHES = (110.0, 150.0, 190.0, 240.0)  # Hz, of the synthetic voices that read 0
 GAIN = 1.5  # of arousal; acted anger then reads about 0.5, and unacted sentences less than 0.3
 STRENGTH = 0.003  # inverse of the penalty on weights
@@ -66,24 +65,17 @@ def sign(name: str, positive: frozenset[str], negative: frozenset[str]) -> float
     return 1.0 if name in positive else 0.0 if name in negative else float("nan")
 
 
-@torch.inference_mode()
 def describe(network: ProsodyPitch, frames: Tensor) -> tuple[Tensor, Tensor]:
     """Return the descriptors of a sound and the frames at the centres of their patches: (F, 82) -> (P, 44), (P,)."""
-    patches, state, rows = frames.unfold(0, PATCH_FRAMES, HOP).transpose(1, 2)[:, None], network.start_voice(), []
-    for part in patches.split(256):
-        values, state = network.step_voice(part, state, HOP / 100)
-        rows.append(values)
-    return torch.cat(rows), torch.arange(len(patches)) * HOP + PATCH_FRAMES // 2
-
-
-def loud(frames: Tensor) -> Tensor:
-    """Return which frames are voice: (F, 82) -> (F,) bool."""
-    level = 10 * torch.log10((10 ** (frames[:, LEVELS:] / 10)).sum(1))
-    return level > level.max() - LOUD
+    descriptors = patch_features(network, frames)
+    return descriptors, torch.arange(len(descriptors)) * HOP + PATCH_FRAMES // 2
 
 
 def burst_rows(root: Path, cache: Path) -> Rows:
-    """Return the descriptors of all bursts whose arousal is clear, in all versions."""
+    """Return the descriptors of all bursts whose arousal is clear, in all versions.
+
+    Patches whose centre is not voice (see `loud`) are left out.
+    """
     network, parts, count = ProsodyPitch(), list[tuple[Tensor, ...]](), 0
     for version in range(VOICE_VERSIONS):
         bursts, random = load_bursts(root, cache, version), np.random.default_rng(version)
