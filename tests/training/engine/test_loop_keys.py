@@ -1,5 +1,6 @@
 """Keys of a configuration that change the training steps do what their comments say."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from lightning_fabric import Fabric
 from avfer.errors import AvferWarning
 from avfer.progress import no_progress
 from avfer.training.engine.checkpoint import read_checkpoint
-from avfer.training.engine.loop import fit
+from avfer.training.engine.loop import fit, shuffled_batches
 from tests.training import toy_recordings as toy
 
 PLAIN = {"targets": ["valence_arousal"], "loss": {"over": "sequences"}, "clip": 0, "epochs": 1}
@@ -69,8 +70,11 @@ def test_training_stops_after_patience_epochs_without_a_better_score(tmp_path, p
     config = toy.settings(epochs=50, patience=patience)
     task = toy.task(config)
     task.score = lambda *_: {"score": next(scores)}
+    exported = list[float]()
+    task.export = lambda *arguments: exported.append(arguments[2]["score"])
     position = fit(Fabric(accelerator="cpu", devices=1), task, config, tmp_path, no_progress)
     assert len(position.history) == epochs and position.best == 0.2
+    assert exported == [0.1, 0.2], "of equal scores the first one counts"
 
 
 def test_a_run_resumed_for_more_epochs_equals_one_that_had_them_from_the_start(tmp_path):
@@ -80,6 +84,19 @@ def test_a_run_resumed_for_more_epochs_equals_one_that_had_them_from_the_start(t
     weights(tmp_path / "b", epochs=1, **keys)
     assert distance(whole, weights(tmp_path / "b", epochs=2, **keys)) == 0
     assert pd.read_csv(tmp_path / "b" / "metrics.csv")["rate"].tolist() == [0.01, 0.005], "of the steps of an epoch"
+
+
+def test_an_epoch_is_logged_with_the_mean_of_its_losses_and_the_rate_of_its_last_step(tmp_path):
+    """42 items are 6 batches, of which 4 make a step: 2 steps an epoch, and 4 in all. The weights hardly move."""
+    keys = {"epochs": 2, "batch": 8, "accumulate": 4, "optimiser": {"rate": 1e-12}}
+    weights(tmp_path, **keys)
+    logged, task = pd.read_csv(tmp_path / "metrics.csv"), toy.task(config := toy.settings(**keys))
+    falling = [(1 + math.cos(math.pi * step / 4)) / 2 for step in (1, 3)]
+    assert (logged["rate"] / 1e-12).tolist() == pytest.approx(falling)
+    for epoch, loss in enumerate(logged["loss"]):
+        batches = [task.batch(items) for items in shuffled_batches(len(task), config, epoch)]
+        losses = [task.objective(batch).item() for batch in batches]
+        assert len(losses) == 6 and loss == pytest.approx(sum(losses) / 6, rel=1e-4)
 
 
 def test_a_run_that_ended_by_patience_names_it_when_it_is_resumed(tmp_path):

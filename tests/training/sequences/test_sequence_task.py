@@ -146,6 +146,13 @@ def test_labels_at_another_rate_than_the_rows_of_the_pipeline_cause_a_warning(ro
         warn_of_other_rate(recordings)
 
 
+def test_tracks_may_be_interrupted_for_two_steps_of_slow_labels():
+    some = toy.recording(0, length=20)
+    slow = replace(some.inputs, times=some.inputs.times * 25, row_step=0.04)  # a label each second
+    with pytest.warns(AvferWarning, match=r"frames\.fps=1 --set tracks\.max_gap=2, or"):
+        warn_of_other_rate([replace(some, inputs=slow)])
+
+
 def test_the_rate_matters_to_networks_that_count_steps(clips, tmp_path, monkeypatch):
     load, warned = FeatureCache.load, dict[str, bool]()
     monkeypatch.setattr(FeatureCache, "load", lambda *arguments: replace(load(*arguments), row_step=0.2))

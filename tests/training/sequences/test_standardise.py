@@ -9,7 +9,7 @@ from avfer.models.affect.aver import Aver
 from avfer.models.affect.heads import Projection
 from avfer.models.affect.temporal import Temporal
 from avfer.training.data.sequence_batches import Recording, Sequences
-from avfer.training.sequences.sequence_model import standardise
+from avfer.training.sequences.sequence_model import gains, standardise
 from avfer.training.sequences.sequence_objective import SequenceObjective
 from tests.training import toy_recordings as toy
 
@@ -57,6 +57,12 @@ def test_every_projection_standardises_its_own_modality(options):
         z = (x - layer.centre) * layer.gain
         assert z.mean(0).abs().max() < 1e-3
         assert (z.std(0) - 1).abs().max() < 1e-3
+
+
+def test_a_deviation_below_a_thousandth_of_the_median_is_that_of_a_constant():
+    factors = gains(np.array([2.0, 1.0, 1.0, 1.0, 0.4, 1.1e-3, 0.9e-3, 0.0]))
+    assert factors == pytest.approx([0.5, 1, 1, 1, 2.5, 1 / 1.1e-3, 0, 0])
+    assert gains(np.zeros(2)).tolist() == [0, 0]
 
 
 def test_a_feature_that_is_constant_in_training_is_never_read():
