@@ -30,8 +30,6 @@ SHORT = "videos that go on after their last label, by their headers"
 UNREADABLE = "videos that cannot be opened"
 TOLERANCE = 1.5  # label steps by which the header of a video may be wrong
 
-Places = dict[str, list[Partition]]  # subject or recording -> partitions that contain it
-
 
 @dataclass
 class Counts:
@@ -144,16 +142,22 @@ def check(corpus: Corpus) -> CorpusCheck:
     length of the labels is compared with the length in the header of the video; differences are noted.
     An error while a partition is read is a fault and ends the reading of that partition; the others are still read.
     """
-    places: Places = {}
-    unread: list[Partition] = []
-    sounding: dict[str, bool] = {}
-    counted: dict[Partition, Counts] = {p: _count(corpus, p, places, unread, sounding) for p in corpus.partitions}
-    for name in (name for name, sounds in sounding.items() if not sounds and any(sounding.values())):
+    contents = _Contents(corpus)
+    for partition in corpus.partitions:
+        contents.read(partition)
+    for name in contents.silent_recordings:
         corpus.notes.add(NO_SOUND, name)
-    if not any(counts.examples for counts in counted.values()):
+    if not any(counts.examples for counts in contents.counts.values()):
         corpus.notes.add(NO_EXAMPLES, corpus.root, fault=True)
-    leaks = {key: tuple(found) for key, found in places.items() if len(found) > 1}
-    return CorpusCheck(corpus.name, corpus.distribution, corpus.protocol, counted, corpus.notes, leaks, tuple(unread))
+    return CorpusCheck(
+        corpus.name,
+        corpus.distribution,
+        corpus.protocol,
+        contents.counts,
+        corpus.notes,
+        contents.leaks,
+        tuple(contents.unread),
+    )
 
 
 def video_length(path: Path) -> VideoLength:
@@ -175,31 +179,45 @@ def video_length(path: Path) -> VideoLength:
         return VideoLength(stream.frames or None, seconds)
 
 
-def _count(
-    corpus: Corpus, partition: Partition, places: Places, unread: list[Partition], sounding: dict[str, bool]
-) -> Counts:
-    """Read a partition and count it.
+@dataclass
+class _Contents:
+    """What has been read of a corpus, partition by partition."""
 
-    Its subjects are added to `places`, the partition to `unread` after an error, and whether each recording has sound
-    to `sounding`.
-    """
-    counts = Counts()
-    ids, subjects = set[str](), set[str | None]()
-    try:
-        for example in corpus.examples(partition):
-            _add(counts, example)
-            _note_faults(corpus, example, ids)
-            if example.video or example.audio:
-                sounding[example.id] = _has_sound(example)
-            subjects.add(example.subject)
-            found = places.setdefault(_leak_key(example), [])
-            if partition not in found:
-                found.append(partition)
-    except DatasetError as error:
-        corpus.notes.add(f"{partition}: reading stopped at an error: {error}", corpus.root, fault=True)
-        unread.append(partition)
-    counts.subjects = len(subjects - {None})
-    return counts
+    corpus: Corpus
+    counts: dict[Partition, Counts] = field(default_factory=dict[Partition, Counts])
+    unread: list[Partition] = field(default_factory=list[Partition])  # partitions whose reading stopped at an error
+    places: dict[str, list[Partition]] = field(default_factory=dict[str, list[Partition]])  # leak key -> partitions
+    has_sound: dict[str, bool] = field(default_factory=dict[str, bool])  # id of a recording -> whether it has audio
+
+    @property
+    def leaks(self) -> dict[str, tuple[Partition, ...]]:
+        """Return each subject or recording in several partitions, with these partitions."""
+        return {key: tuple(partitions) for key, partitions in self.places.items() if len(partitions) > 1}
+
+    @property
+    def silent_recordings(self) -> list[str]:
+        """Return the ids of the recordings without audio, if others have audio."""
+        silent = [name for name, has_sound in self.has_sound.items() if not has_sound]
+        return silent if len(silent) < len(self.has_sound) else []
+
+    def read(self, partition: Partition) -> None:
+        """Read all examples of a partition: count them and note their faults; an error ends the partition."""
+        counts = self.counts[partition] = Counts()
+        ids, subjects = set[str](), set[str | None]()
+        try:
+            for example in self.corpus.examples(partition):
+                _add(counts, example)
+                _note_faults(self.corpus, example, ids)
+                if example.video or example.audio:
+                    self.has_sound[example.id] = _has_sound(example)
+                subjects.add(example.subject)
+                found = self.places.setdefault(_leak_key(example), [])
+                if partition not in found:
+                    found.append(partition)
+        except DatasetError as error:
+            self.corpus.notes.add(f"{partition}: reading stopped at an error: {error}", self.corpus.root, fault=True)
+            self.unread.append(partition)
+        counts.subjects = len(subjects - {None})
 
 
 def _has_sound(example: Example) -> bool:
