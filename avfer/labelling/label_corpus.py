@@ -86,6 +86,8 @@ def label(
     inputs: files, folders, globs, a .txt list, or a manifest (.csv, .tsv, .parquet), here or as URLs.
     output: the folder for tables and markers. shard: "2/3" labels the second third of the clips only.
     workers: at most so many processes or, with ray (an address or "local"), actors; None: one for each core or GPU.
+    device: "auto", "cpu", "cuda", "cuda:N" or "mps"; with ray also a list such as "cuda,cpu".
+    retry_failed: try clips again that failed in an earlier run.
     max_threads: CPU threads of each worker at the same time; None: the cores, shared among the workers.
     max_seconds: for one clip. max_memory: GB for one worker. Clips beyond a limit fail.
     sound: where the sound of clips lies if that is a separate file, "auto" or a pattern (see avfer.sound_files).

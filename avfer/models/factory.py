@@ -24,9 +24,9 @@ FRAMES = 4  # of the example of a video model
 def create(name: str, num_classes: int | None = None, weights: str | Path | None = None, **options: Any) -> Network:
     """Return a network of the catalog as a torch module in eval mode.
 
-    weights: None (fresh), "builtin", a path, or a URL with its sha256; checkpoints of the network's authors are read
-    too. options: of the constructor, for a fresh network. Raises ConfigError for an unknown name, option or number of
-    classes, and WeightsError for a file that does not fit.
+    weights: None (fresh), "builtin", "research", a path, or a URL with its sha256; checkpoints of the network's authors
+    are read too. options: of the constructor, in place of those on the card of the weights. Raises ConfigError for an
+    unknown name, option or number of classes, and WeightsError for a file that does not fit.
     """
     if weights is None:
         chosen = {} if num_classes is None else {"num_classes": num_classes}
