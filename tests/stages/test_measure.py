@@ -17,6 +17,7 @@ from avfer.stages.measure import (
     QUALITY_SIDE,
     QUALITY_TEMPLATE,
     contrast_and_noise,
+    inner_luma,
     quality,
     quality_crops,
     sharpness,
@@ -174,6 +175,30 @@ def test_the_quality_does_not_depend_on_the_size_and_the_template_of_the_crops()
     found = [to_measures(crops, outputs(), CARD).values[0, MEASURES.index("quality")] for crops in (same, large)]
     assert found[1] == pytest.approx(found[0], abs=0.05) and 0.4 < found[0] < 0.7
     assert quality_of(large) < 0.2  # of the crop as it is, where the same edges are wider
+
+
+def test_the_quality_is_read_from_the_part_of_the_face_that_face_lite_sees() -> None:
+    pattern = torch.rand((1, 3, 16, 16), generator=torch.Generator().manual_seed(2)) * 200 + 25
+    picture = torch.nn.functional.interpolate(pattern, (500, 500), mode="bicubic")[0].permute(1, 2, 0).byte()
+    own, wide = np.array(QUALITY_TEMPLATE), 0.5 + 0.6 * (np.array(QUALITY_TEMPLATE) - [0.4, 0.7])
+    wanted, found = cut(picture, own, QUALITY_SIDE), quality_crops(cut(picture, wide, 352))
+    shown = slice(10, -10)  # the border may lie outside the given crop
+    away = (found.pixels.float() - wanted.pixels.float())[:, shown, shown].abs()
+    assert away.mean() < 3 and wanted.pixels.float().std() > 30
+
+
+def test_the_quality_falls_with_the_turn_to_the_side_and_not_up_or_down() -> None:
+    found = []
+    for rotation in ([57.0, 0.0, 0.0], [0.0, 57.0, 0.0]):
+        turned = replace(outputs(), rotation=torch.tensor([rotation]))
+        found.append(to_measures(one_face(0, 100, (0, 0)), turned, CARD).values[0, MEASURES.index("quality")])
+    assert found[0] == pytest.approx(0.1, abs=1e-4) and found[1] > 0.2
+
+
+def test_the_luma_is_the_mean_of_the_colours_of_the_inner_face() -> None:
+    pixels = torch.zeros(1, 16, 16, 3, dtype=torch.uint8)
+    pixels[:, 4:14, 3:13] = torch.tensor([10, 100, 40], dtype=torch.uint8)
+    assert inner_luma(pixels).tolist() == [[[50.0] * 10] * 10]
 
 
 def test_the_limits_of_the_quality_are_for_the_crops_of_face_lite() -> None:
