@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 from avfer.codings.coding import OWN_TIER, Coding, Tier
 from avfer.datasets.example import DIMENSIONS
-from avfer.datasets.table_rows import EXPRESSIONS
+from avfer.datasets.table_rows import EXPRESSIONS, class_name
 from avfer.errors import ConfigError, DatasetError, unknown
-from avfer.models.class_orders import SYNONYMS
 
 ACTION_UNIT = re.compile(r"au_?0*([1-9][0-9]?)")
 PROBABILITY = "p_"  # start of the column of a class: p_happiness
@@ -30,16 +29,6 @@ class CodedColumn(NamedTuple):
 
     name: str  # "valence", "expression", "au12"
     class_name: str = ""  # "happiness"; empty if the values of the marks name the class
-
-
-def class_name(text: str) -> str:
-    """Return the name of a class as avfer spells it.
-
-    >>> class_name("Happy"), class_name("mild amusement")
-    ('happiness', 'mild_amusement')
-    """
-    name = re.sub(r"[\s-]+", "_", text.strip().lower())
-    return SYNONYMS.get(name, name)
 
 
 def column_of(name: str) -> CodedColumn | None:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from avfer.codings.coding import Coding, Tier
-from avfer.codings.columns import EXPRESSION, CodedColumn, class_name, tiers_by_column
+from avfer.codings.columns import EXPRESSION, CodedColumn, tiers_by_column
 from avfer.datasets.example import DIMENSIONS
+from avfer.datasets.table_rows import class_name
 from avfer.datasets.text_files import number
 from avfer.errors import DatasetError
 

@@ -19,7 +19,6 @@ from avfer.codings.coding import Coding
 from avfer.codings.columns import (
     EXPRESSION,
     check_mapping,
-    class_name,
     column_of,
     parse_tier_mapping,
     tiers_by_column,
@@ -29,7 +28,7 @@ from avfer.datasets.corpus import video_length
 from avfer.datasets.example import DIMENSIONS, PARTITIONS, Corpus, Example, Labels, Notes, Partition
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, is_junk, natural, not_found
 from avfer.datasets.splits import PARTITION_WORDS, read_percentages, split_by_percentages
-from avfer.datasets.table_rows import EXPRESSIONS
+from avfer.datasets.table_rows import EXPRESSIONS, class_name
 from avfer.errors import ConfigError, DatasetError, MediaError
 from avfer.option_types import Number
 

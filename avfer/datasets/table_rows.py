@@ -102,8 +102,7 @@ class TableColumns:
         if NUMBER.fullmatch(cell):
             where = location(self.path, row.line)
             raise DatasetError(f"{where}: expression must be a name such as {', '.join(EXPRESSIONS)}; got {cell}")
-        name = re.sub(r"[\s-]+", "_", cell.lower())
-        return SYNONYMS.get(name, name) or None
+        return class_name(cell) or None
 
     def values(self, row: TableRow) -> list[float]:
         """Return the cells of the columns `numbers`, NaN for a missing value.
@@ -128,6 +127,16 @@ class TableColumns:
         if name in self.action_units:
             return 0.0, MAX_INTENSITY
         return {"time_s": (-math.inf, math.inf), "frame": (0.0, MAX_FRAME)}.get(name, (-1.0, 1.0))
+
+
+def class_name(text: str) -> str:
+    """Return the name of an expression as avfer spells it: known synonyms replaced, in lower case, without blanks.
+
+    >>> class_name("Happy"), class_name("mild amusement")
+    ('happiness', 'mild_amusement')
+    """
+    name = re.sub(r"[\s-]+", "_", text.strip().lower())
+    return SYNONYMS.get(name, name)
 
 
 def _way_out(name: str) -> str:

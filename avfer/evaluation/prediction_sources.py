@@ -17,11 +17,10 @@ import pandas as pd
 
 from avfer.datasets.example import Corpus, Example, Partition
 from avfer.datasets.listing import SOUNDS, VIDEOS, is_junk
-from avfer.datasets.table_rows import separator
+from avfer.datasets.table_rows import class_name, separator
 from avfer.errors import DatasetError, shortened
 from avfer.evaluation.alignment import AlignedPredictions, align, all_columns_of
 from avfer.export.file_records import recorded_metadata
-from avfer.models.class_orders import SYNONYMS
 
 TABLE_SUFFIXES = ("parquet", "csv", "jsonl")
 METADATA_FACTS = {  # key in the metadata of a table -> name of the fact in a report
@@ -253,9 +252,9 @@ def _has_names_alone(table: pd.DataFrame) -> bool:
 
 
 def _class_names(table: pd.DataFrame, classes: tuple[str, ...]) -> pd.Series:
-    """Return the expression of each row in lower case, other spellings of a class as its name."""
+    """Return the expression of each row: a class as it is spelled, apart from case, else avfer's name of it."""
     names = table["expression"].astype("string").str.strip().str.lower()
-    return names.where(names.isin(classes), names.replace(SYNONYMS))
+    return names.where(names.isin(classes), names.replace({name: class_name(name) for name in names.dropna().unique()}))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet
 import pytest
 from PIL import Image
@@ -12,7 +13,7 @@ from PIL import Image
 from avfer.datasets.example import Example
 from avfer.errors import AvferError, ConfigError, DatasetError, MediaError, OutputError
 from avfer.evaluation.evaluation_config import EvalConfig, make_config
-from avfer.evaluation.prediction_sources import TableFiles, table_name
+from avfer.evaluation.prediction_sources import TableFiles, table_name, with_probabilities
 from avfer.evaluation.scoring import score
 from avfer.models.card_files import builtin_card
 from tests.datasets.on_disk import damaged_picture
@@ -221,6 +222,13 @@ def test_frames_without_a_picture_are_filled_and_the_report_states_how(faces):
     assert report.expression and report.expression.scores.steps.predicted == 1
     assert report.expression.scores.steps.repeated == 2
     assert report.facts["steps without a prediction"].startswith("a step without a row of its own repeats the value")
+
+
+def test_an_expression_of_several_words_is_the_class_of_the_labels():
+    table = pd.DataFrame({"expression": ["Mild Amusement", "Happy", "calm", None]})
+    found = with_probabilities(table, ("mild_amusement", "happiness"))
+    assert found["p_mild_amusement"].fillna(-1).tolist() == [1, 0, -1, -1]
+    assert found["p_happiness"].fillna(-1).tolist() == [0, 1, -1, -1]
 
 
 @pytest.mark.parametrize("content", [b"no picture", damaged_picture("PNG")], ids=["none", "chunk"])
