@@ -8,6 +8,8 @@ import torch
 
 from avfer.models.detectors.mtcnn import Mtcnn
 from avfer.rows import concat
+from avfer.signal.cuts import Change
+from avfer.stages import track
 from avfer.stages.between_key_frames import IntervalFiller
 from avfer.stages.buffers import FrameBuffer
 from avfer.stages.detect import DetectFaces
@@ -72,6 +74,31 @@ def test_a_face_of_low_score_is_kept_in_all_frames_of_a_clip_shorter_than_the_le
     assert followed([0.7], []).frames.tolist() == [0]
     assert followed([0.7, 0.7, 0.7], cuts).frames.tolist() == [0, 1, 2]
     assert followed([0.7, 0, 0], cuts).frames.tolist() == []
+
+
+def test_a_short_track_is_judged_by_its_mean_score() -> None:
+    assert followed([0.95, 0.7, 0, 0, 0, 0], []).frames.tolist() == []
+    assert followed([0.99, 0.83, 0, 0, 0, 0], []).frames.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("absent", "tracks"), [(0, {0}), (1, {0, 1})])
+def test_a_track_ends_after_the_longest_gap(absent: int, tracks: set[int]) -> None:
+    """The longest gap is 0.05 s here; with one frame missing, 0.08 s lie between two faces."""
+    assert set(followed([0.95] * 6 + [0] * absent + [0.95] * 6, []).track_ids) == tracks
+
+
+@pytest.mark.parametrize(("change", "tracks"), [(Change.MOTION, {0}), (Change.CUT, {0, 1})])
+def test_a_cut_ends_the_track_of_a_face_that_is_not_on_its_frame(
+    monkeypatch: pytest.MonkeyPatch, change: Change, tracks: set[int]
+) -> None:
+    changes = iter([Change.MOTION] * 5 + [change] + [Change.MOTION] * 6)  # of the frames 1 to 12
+    monkeypatch.setattr(track, "change", lambda *_: next(changes))
+    frames = FrameBatch(clock(13), torch.full((13, 60, 60, 3), 90, dtype=torch.uint8))
+    stage, state = TrackFaces(max_gap=1.0), TrackingState()
+    state = replace(state, frames=state.frames.add(frames))
+    faces = [_faces(0.0 if frame == 6 else 0.95) for frame in range(13)]
+    _, rows = stage._assign_tracks(state, faces, frames.clock)  # pyright: ignore[reportPrivateUsage]
+    assert set(rows.track_ids) == tracks
 
 
 def test_rows_of_a_frame_are_ordered_by_track_even_if_an_earlier_track_is_kept_later() -> None:
@@ -204,6 +231,24 @@ def test_a_lost_face_is_refined_again_from_a_smaller_and_a_larger_box(monkeypatc
     faces = IntervalFiller(clip, min_score=0.6, searches_left=0).fill(0, _faces(0.9), 4, _faces(0.9))
     assert [found.scores.tolist() for found in faces] == [[pytest.approx(0.95)]] * 4
     np.testing.assert_allclose(faces[2].boxes, [[8.5, 8.2, 31.5, 35.8]], atol=1e-4)  # 1.15 times as large
+
+
+@pytest.mark.parametrize(("left", "kept"), [(44, True), (46, False), (-14, True), (-16, False)])
+def test_a_face_is_kept_while_half_of_its_box_is_inside_the_picture(
+    monkeypatch: pytest.MonkeyPatch, left: float, kept: bool
+) -> None:
+    """The box is 30 px wide, the picture 60."""
+
+    def unchanged(_clip: object, frames: np.ndarray, boxes: np.ndarray) -> Faces:
+        points = np.repeat(POINTS[None], len(frames), 0)
+        return Faces(boxes.astype(np.float32), np.full(len(frames), 0.95, np.float32), points)
+
+    monkeypatch.setattr(SearchableFrames, "refine", unchanged)
+    frames = FrameBatch(clock(4), torch.full((4, 60, 60, 3), 90, dtype=torch.uint8))
+    clip = SearchableFrames(FrameBuffer().add(frames).picture, Mtcnn(), 20, 0.8)
+    face = Faces(np.array([[left, 10, left + 30, 40]], np.float32), np.full(1, 0.95, np.float32), POINTS[None])
+    faces = IntervalFiller(clip, min_score=0.6, searches_left=0).fill(0, face, 3, face)
+    assert [len(found.boxes) for found in faces] == [int(kept)] * 3
 
 
 def squares(places: list[tuple[int, int]]) -> FrameBatch:
