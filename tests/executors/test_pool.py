@@ -52,6 +52,7 @@ class ScriptedBackend:
 
     def events(self, seconds: float) -> Iterator[tuple[ScriptedWorker, Event]]:
         self.seconds += 1
+        assert self.seconds < 50, "the map does not end"
         now, self.waiting = self.waiting, []
         yield from now
 
