@@ -16,7 +16,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
-from avfer.catalog import check_call, find
+from avfer.catalog import NAMES, check_call, find
 from avfer.errors import ConfigError, unknown
 from avfer.option_types import check_options
 from avfer.picture_files import is_photograph
@@ -130,6 +130,9 @@ def find_format(name: str) -> type[TableFormat]:
 
     Raises ConfigError if the name is unknown, or the class lacks a member of TableFormat or takes other arguments.
     """
+    if name in NAMES["exporter"].keys() - NAMES["format"].keys():
+        remedy = f"write a table, then run avfer export {name} TABLE --output FILE"
+        raise ConfigError(f"unknown format '{name}' of tables; it is an export: {remedy}")
     kind = find("format", name)
     check_call("format", name, kind)
     return kind

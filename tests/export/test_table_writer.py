@@ -32,6 +32,11 @@ def test_bytes_do_not_depend_on_the_parts(tmp_path, monkeypatch, suffix, cuts):
     assert write(tmp_path / f"a.{suffix}", cuts) == write(tmp_path / f"b.{suffix}", [])
 
 
+def test_the_name_of_an_export_in_place_of_a_format_says_how_to_get_it():
+    with pytest.raises(ConfigError, match="unknown format 'xlsx' of tables; it is an export: write a table, then run avfer export xlsx TABLE"):
+        find_format("xlsx")
+
+
 def test_rows_go_to_disk_in_groups_of_a_fixed_size(tmp_path, monkeypatch):
     monkeypatch.setattr(table_writer, "ROWS_PER_WRITE", 16)
     write(tmp_path / "a.parquet", [30])
