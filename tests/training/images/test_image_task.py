@@ -2,6 +2,7 @@
 
 import pickle
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from avfer.evaluation.picture_predictions import load_picture_network, predict_p
 from avfer.models.card_files import read_card
 from avfer.progress import no_progress
 from avfer.training.data.image_batches import check_images
+from avfer.training.images import image_task as image_tasks
 from avfer.training.images.image_task import ImageTask, image_task
 from avfer.training.train_model import train
 from avfer.training.training_config import AUGMENTATIONS, Augmentation
@@ -72,8 +74,12 @@ def test_votes_are_learned_if_the_corpus_has_them(tmp_path):
     loss = voted.objective(batch)
     shares = batch.labels.votes / 10
     logits = voted.objective.predict(batch.pixels).expression_logits
-    expected = (shares * (shares.log() - logits.log_softmax(1))).sum(1).mean()
-    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    divergences = (shares * (shares.log() - logits.log_softmax(1))).sum(1)
+    assert loss.item() == pytest.approx(divergences.mean().item(), abs=1e-5)
+    votes = batch.labels.votes * torch.tensor([[0.0], [1.0], [1.0], [1.0]])  # the first image has a class alone
+    mixed = voted.objective(replace(batch, labels=replace(batch.labels, votes=votes)))
+    of_class = torch.nn.functional.cross_entropy(logits[:1], batch.labels.expression[:1])
+    assert mixed.item() == pytest.approx((of_class + divergences[1:].sum()).item() / 4, abs=1e-5)
     plain = make_task(tmp_path / "b", options={"kinds": ("expression", "votes")}, loss={"votes": False})
     expected = torch.nn.functional.cross_entropy(logits, batch.labels.expression)
     assert plain.objective(batch).item() == pytest.approx(expected.item(), abs=1e-5)
@@ -126,6 +132,23 @@ def test_the_sampler_draws_rare_classes_as_often(tmp_path):
         drawn[balance] = torch.bincount(labels, minlength=3) / len(labels)
     assert drawn["none"].max() > 0.8
     assert drawn["sampler"].tolist() == pytest.approx([1 / 3] * 3, abs=0.07)
+
+
+def test_an_image_without_a_class_is_drawn_like_one_of_an_average_class(tmp_path):
+    """Classes have three, one and no images: two on average of those that occur."""
+    images = make_task(tmp_path).train
+    expression, valid = torch.tensor([0, 0, 0, 1, 0]), torch.tensor([True] * 4 + [False])
+    labels = replace(images.labels.map(lambda x: x[:5]), expression=expression, expression_valid=valid)
+    weights = image_tasks._draw_weights(replace(images, labels=labels), 3)
+    assert weights.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1, 1 / 2])
+
+
+def test_without_targets_the_score_is_minus_the_mean_loss_of_all_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_tasks, "SCORE_BATCH", 5)  # the last batch is smaller
+    task = make_task(tmp_path)
+    expected = float(task.dev.batch(list(range(len(task.dev)))).pixels.mean())
+    found = task._negative_loss(lambda batch: batch.pixels.mean(), torch.device("cpu"))
+    assert len(task.dev) % 5 and found == pytest.approx({"score": -expected, "dev_loss": expected}, rel=1e-4)
 
 
 def test_class_weights_are_inverse_to_the_class_counts(tmp_path):
