@@ -33,7 +33,8 @@ def test_bytes_do_not_depend_on_the_parts(tmp_path, monkeypatch, suffix, cuts):
 
 
 def test_the_name_of_an_export_in_place_of_a_format_says_how_to_get_it():
-    with pytest.raises(ConfigError, match="unknown format 'xlsx' of tables; it is an export: write a table, then run avfer export xlsx TABLE"):
+    message = "unknown format 'xlsx' of tables; it is an export: write a table, then run avfer export xlsx TABLE"
+    with pytest.raises(ConfigError, match=message):
         find_format("xlsx")
 
 
