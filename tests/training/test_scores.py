@@ -63,6 +63,16 @@ def test_only_valid_labels_count(prediction, labels):
     assert found["f1_macro"] == pytest.approx(f1_macro(*classes, classes=2))
 
 
+def test_predictions_beyond_the_range_of_ratings_count_as_its_ends(prediction, labels):
+    beyond = Prediction(valence_arousal=3 * prediction.valence_arousal)
+    found = []
+    for some in (beyond, Prediction(valence_arousal=beyond.valence_arousal.clamp(-1, 1))):
+        scores = TargetScores(["valence_arousal"], NAMES)
+        scores.add(some, labels)
+        found.append(scores.result())
+    assert found[0] == found[1]
+
+
 def test_parts_give_the_scores_of_the_whole(prediction, labels):
     whole, parts = (TargetScores(["valence_arousal", "action_units"], NAMES) for _ in range(2))
     whole.add(prediction, labels)

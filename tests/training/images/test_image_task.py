@@ -17,7 +17,7 @@ from avfer.errors import ConfigError, DatasetError, WeightsError
 from avfer.evaluation.picture_predictions import load_picture_network, predict_pictures
 from avfer.models.card_files import read_card
 from avfer.progress import no_progress
-from avfer.training.data.image_batches import check_images
+from avfer.training.data.image_batches import LabelledImages, check_images
 from avfer.training.images import image_task as image_tasks
 from avfer.training.images.image_task import ImageTask, image_task
 from avfer.training.train_model import train
@@ -94,6 +94,21 @@ def test_batches_depend_on_the_random_state_only(tmp_path, augment):
         batches.append([task.batch([5, 2, 9]).pixels for _ in range(2)])
     assert all(torch.equal(a, b) for other in batches[1:] for a, b in zip(batches[0], other, strict=True))
     assert not torch.equal(*batches[0]), "augmentation differs from batch to batch"
+
+
+def test_each_image_of_a_batch_is_changed_in_its_own_way(tmp_path):
+    pixels = make_task(tmp_path, augment={"jitter": 0.4, "turn": 20}).batch([5, 5, 5]).pixels
+    assert not torch.equal(pixels[0], pixels[1]) and not torch.equal(pixels[1], pixels[2])
+
+
+def test_images_without_a_label_or_a_file_leave_the_labels_of_the_others_at_their_place(tmp_path):
+    card = make_task(tmp_path / "a").card.model_copy(update={"classes": ["fear", "neutral"]})
+    some = example(tmp_path, ("a.png", None, "c.png", "d.png"))
+    valid = np.array([False, True, True, True])
+    labels = {"expression": Labels(np.array([-1, 0, 1, 0]), valid, ("neutral", "fear"))}
+    images = LabelledImages.of(Files(tmp_path), [replace(some, labels=labels)], ["expression"], card)
+    assert images.labels.expression.tolist() == [0, 1] and images.labels.expression_valid.all()
+    assert [images.name(index) for index in range(len(images))] == ["x, step 2", "x, step 3"]
 
 
 @pytest.mark.parametrize("name", sorted(AUGMENTATIONS))
