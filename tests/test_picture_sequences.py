@@ -57,6 +57,11 @@ def test_a_folder_or_a_pattern_of_pictures_is_one_clip(folder: Path, pattern: st
     assert media.video is not None and (media.video.width, media.video.height, media.audio) == (96, 64, None)
 
 
+def test_a_folder_has_25_pictures_a_second_unless_the_user_states_another_rate(folder: Path) -> None:
+    times = decode(folder).clock.times
+    assert len(times) > 2 and times == pytest.approx(np.arange(len(times)) * 0.04)
+
+
 def test_a_video_keeps_its_rate_with_a_warning_that_names_the_right_option(tmp_path: Path) -> None:
     write_clip(tmp_path / "a.mp4", stripes(4))
     with pytest.warns(AvferWarning, match="videos keep their own.*the option fps"):
