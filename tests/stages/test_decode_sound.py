@@ -9,7 +9,7 @@ import soxr
 import torch
 
 from avfer.errors import ConfigError
-from avfer.readers.sound import mono
+from avfer.readers.sound import End, Skip, Sound, mono
 from avfer.signal.log_mel import log_mel
 from avfer.stages.decode_audio import DecodeAudio
 from avfer.stages.detect_speech import DetectSpeech
@@ -156,3 +156,16 @@ def test_a_rate_that_a_reader_of_the_sound_does_not_take_is_refused_before_any_c
     assert DecodeAudio().for_readers([reader]) == DecodeAudio()
     with pytest.raises(ConfigError, match="sample_rate: the stages that read this sound need 16000, got 22050"):
         DecodeAudio(sample_rate=22050).for_readers([reader])
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+def test_silence_that_is_left_out_moves_the_samples_after_it_at_any_rate(monkeypatch: pytest.MonkeyPatch, rate: int):
+    second = np.zeros(rate, np.float32)
+    parts = [Sound(second, 0.0), Skip(1.0, 60, ()), Sound(second, 0.0), End(62.0)]
+    monkeypatch.setattr(DecodeAudio, "_open", lambda *_: iter(parts))
+    stage = DecodeAudio(sample_rate=rate)
+    state, found = stage.start(), list[tuple[float, int, int]]()
+    for _ in range(2):
+        state, batch = stage.step(state, Span(Clip(Path("a.wav")), 0.0, 1e9))
+        found.append((batch.start, batch.first, batch.samples.shape[1]))
+    assert found == [(0.0, 0, rate), (61.0, rate, rate)]
