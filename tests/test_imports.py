@@ -231,6 +231,7 @@ def test_verify_prints_the_largest_deviation(avfer):
     assert "all 10 outputs agree; largest deviation" in result.out
 
 
+@pytest.mark.slow
 def test_verify_fails_where_a_network_differs(avfer, tmp_path):
     manifest = json.loads((FOLDER / "psr-rafdb-7" / "manifest.json").read_text())
     manifest["fill"]["rescale"][0]["factor"] = 0.2

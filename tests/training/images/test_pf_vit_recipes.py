@@ -135,14 +135,15 @@ def test_fine_tuning_starts_from_the_pre_trained_weights(pretrained, recipe):
 
 
 def variants() -> list[Any]:
-    """Return the plain recipes, and the same with the settings that their comments suggest."""
-    found = []
+    """Return the plain recipes, and the same with the settings that their comments suggest; all but one are slow."""
+    found: list[Any] = []
     for path in sorted(RECIPES.glob("pf_vit_plain_*.yaml")):
         suggested = re.findall(r"--set ((?:mix|loss|optimiser)\S+)=(\S+)", path.read_text())
-        found.append(pytest.param(path.stem, {}, id=path.stem))
+        found.append(pytest.param(path.stem, {}, id=path.stem, marks=[pytest.mark.slow] if found else []))
         if suggested:
             changes = {key: yaml.safe_load(value) for key, value in suggested}
-            found.append(pytest.param(path.stem, changes, id=f"{path.stem} with {', '.join(changes)}"))
+            name = f"{path.stem} with {', '.join(changes)}"
+            found.append(pytest.param(path.stem, changes, id=name, marks=pytest.mark.slow))
     return found
 
 

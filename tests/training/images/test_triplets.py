@@ -13,6 +13,7 @@ from tests.training.loss_steps import losses_of, make_task, train_steps, triplet
 TRIOS = {"corpus": "tests.training.toy_images:Trios", "batch": 9}
 
 
+@pytest.mark.slow
 def test_triplets_are_ranked_correctly_after_some_steps(tmp_path):
     torch.manual_seed(0)
     task = make_task(

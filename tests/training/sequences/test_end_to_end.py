@@ -68,6 +68,7 @@ def test_a_backbone_is_trained_with_an_affect_model(clips, tmp_path):
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.slow
 def test_the_voice_is_learned_beside_the_face(clips, tmp_path):
     trained = train(settings(clips, tmp_path, with_voice=True, epochs=6))
     assert trained.scores["ccc_valence"] > 0.6
@@ -75,6 +76,7 @@ def test_the_voice_is_learned_beside_the_face(clips, tmp_path):
     assert "learned from all sound" in read_card(trained.weights.with_suffix(".json")).description
 
 
+@pytest.mark.slow
 def test_half_precision_learns_and_keeps_labels_and_times_in_float32(clips, tmp_path, monkeypatch):
     dtypes = set[torch.dtype]()
 
