@@ -1,18 +1,13 @@
 """The rules of labelling, without processes: which clips are done, failed and reported."""
 
-import errno
 import json
-import os
-from collections.abc import Callable
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import torch
 
-from avfer.atomic import output_errors
-from avfer.errors import AvferWarning, ConfigError, OutputError
+from avfer.errors import AvferWarning, ConfigError
 from avfer.labelling.entry import Shard
 from avfer.labelling.recipe import LoadRecipe
 from tests.labelling.corpora import failures, labels, values, write_corpus
@@ -39,6 +34,8 @@ def test_a_warning_of_the_pipeline_is_shown_once_with_the_number_of_clips(label,
     assert len(issued) == 1
     command = ("label", steady, "--input", corpus, "--output", tmp_path / "new", "--fps", "5", "--device", "cpu")
     assert avfer(*command).err.count("avfer: warning: ") == 1
+    log = [json.loads(line) for line in avfer(*command, "--overwrite", "--json-log").err.splitlines()]
+    assert ["--fps) is the rate" in line["text"] for line in log if line["event"] == "warning"] == [True]
     assert "warnings" not in (tmp_path / "new/done/a.mp4.json").read_text()
 
 
@@ -198,47 +195,6 @@ def test_an_input_that_names_nothing_creates_no_folder(label, tmp_path):
     with pytest.raises(ConfigError, match="no file, folder or pattern"):
         label("nothing")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_full_disk_ends_the_run_and_no_clip_fails_for_it(in_process, steady, corpus, small_disk):
-    from avfer.labelling.label_corpus import label
-
-    (small_disk / "out").mkdir()
-    with pytest.raises(OutputError, match="No space left"):
-        label(steady, corpus, small_disk / "out", device="cpu")
-    failed = [path.name for path in (small_disk / "out/failed").rglob("*.json")]
-    assert failed in ([], ["bad.mp4.json"])
-    assert list((small_disk / "out").rglob(".parts/**/*.parquet")) == []
-
-
-def test_a_read_only_folder_ends_the_run_at_once(in_process, steady, corpus, read_only_folder):
-    from avfer.labelling.label_corpus import label
-
-    with pytest.raises(OutputError, match="cannot be written"):
-        label(steady, corpus, read_only_folder / "out", device="cpu")
-    assert in_process.given == []
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_a_table_that_the_folder_cannot_take_ends_the_run(label, corpus, tmp_path, monkeypatch, number):
-    monkeypatch.setattr("avfer.labelling.label_clip.atomic_rename", raise_for_every_file(number))
-    with pytest.raises(OutputError, match=os.strerror(number)):
-        label("corpus")
-    assert list((tmp_path / "out/failed").rglob("*.json")) == []
-
-
-def test_a_clip_whose_name_the_folder_cannot_take_fails_alone(label, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("avfer.labelling.label_clip.atomic_rename", raise_for_every_file(errno.ENAMETOOLONG))
-    assert label("corpus").failed == 4
-    assert failures(tmp_path / "out")["a.mp4"]["stage"] == "write"
-
-
-def raise_for_every_file(number: int) -> Callable[..., object]:
-    def fail(path: Path, **_: object) -> None:
-        with output_errors(path):
-            raise OSError(number, os.strerror(number))
-
-    return fail
 
 
 def test_a_reason_of_several_lines_becomes_one(label, corpus, tmp_path, monkeypatch):

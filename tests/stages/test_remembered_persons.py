@@ -25,7 +25,7 @@ Rows = list[tuple[int, int, int, str]]  # frame, track, place from the left, fac
 
 @pytest.fixture(scope="module")
 def stage() -> IdentifyPersons:
-    """Return the stage with a network that tells the faces from their colours."""
+    """Return the stage with a network that distinguishes faces by their colours."""
     stage = IdentifyPersons(ahead=2, every=1000)
     stage.load(torch.device("cpu"))
     colours = torch.tensor([colour for colour, _ in FACES.values()], dtype=torch.float32)

@@ -16,13 +16,11 @@ from avfer.datasets.example import Example, Labels, Notes
 from avfer.errors import ConfigError, DatasetError, WeightsError
 from avfer.evaluation.picture_predictions import load_picture_network, predict_pictures
 from avfer.models.card_files import read_card
-from avfer.progress import no_progress
 from avfer.training.data.image_batches import LabelledImages, check_images
 from avfer.training.images import image_task as image_tasks
-from avfer.training.images.image_task import ImageTask, image_task
 from avfer.training.train_model import train
-from avfer.training.training_config import AUGMENTATIONS, Augmentation
 from tests.training.interrupted import assert_resumed_run_has_the_same_weights
+from tests.training.loss_steps import make_task
 from tests.training.toy_images import MODEL, NAME, settings
 
 ALL = {"kinds": ("expression", "valence", "arousal", "action_units")}
@@ -39,10 +37,6 @@ class Files:
 
     def examples(self, partition):
         return iter(())
-
-
-def make_task(folder, **changes) -> ImageTask:
-    return image_task(settings(folder, **changes), False, no_progress)
 
 
 def test_every_target_is_learned_from_images(tmp_path):
@@ -85,22 +79,6 @@ def test_votes_are_learned_if_the_corpus_has_them(tmp_path):
     assert plain.objective(batch).item() == pytest.approx(expected.item(), abs=1e-5)
 
 
-@pytest.mark.parametrize("augment", ["light", "strong", {"flip": 0.5, "turn": 20, "zoom": [0.8, 1.0], "erase": 1.0}])
-def test_batches_depend_on_the_random_state_only(tmp_path, augment):
-    one, many = (make_task(tmp_path / str(threads), augment=augment, workers=threads) for threads in (1, 4))
-    batches = []
-    for task in (one, many, one):
-        torch.manual_seed(3)
-        batches.append([task.batch([5, 2, 9]).pixels for _ in range(2)])
-    assert all(torch.equal(a, b) for other in batches[1:] for a, b in zip(batches[0], other, strict=True))
-    assert not torch.equal(*batches[0]), "augmentation differs from batch to batch"
-
-
-def test_each_image_of_a_batch_is_changed_in_its_own_way(tmp_path):
-    pixels = make_task(tmp_path, augment={"jitter": 0.4, "turn": 20}).batch([5, 5, 5]).pixels
-    assert not torch.equal(pixels[0], pixels[1]) and not torch.equal(pixels[1], pixels[2])
-
-
 def test_images_without_a_label_or_a_file_leave_the_labels_of_the_others_at_their_place(tmp_path):
     card = make_task(tmp_path / "a").card.model_copy(update={"classes": ["fear", "neutral"]})
     some = example(tmp_path, ("a.png", None, "c.png", "d.png"))
@@ -109,32 +87,6 @@ def test_images_without_a_label_or_a_file_leave_the_labels_of_the_others_at_thei
     images = LabelledImages.of(Files(tmp_path), [replace(some, labels=labels)], ["expression"], card)
     assert images.labels.expression.tolist() == [0, 1] and images.labels.expression_valid.all()
     assert [images.name(index) for index in range(len(images))] == ["x, step 2", "x, step 3"]
-
-
-@pytest.mark.parametrize("name", sorted(AUGMENTATIONS))
-def test_augmented_images_keep_size_and_range(tmp_path, name):
-    some = make_task(tmp_path, augment=name)
-    pixels = some.batch(list(range(24))).pixels
-    assert pixels.shape == (24, 3, 32, 32) and pixels.isfinite().all()
-    values = pixels * 0.2 + 0.4
-    assert values.min() > -1e-4 and values.max() < 1 + 1e-4
-
-
-@pytest.mark.parametrize(
-    ("augment", "changed"),
-    [({"flip": 1.0}, "mirrored"), ({"erase": 1.0, "erase_area": [0.2, 0.2]}, "erased"), ({}, "unchanged")],
-)
-def test_flip_and_erase_change_images_as_their_names_say(tmp_path, augment, changed):
-    plain = make_task(tmp_path / "a").batch([1, 2]).pixels
-    pixels = make_task(tmp_path / "b", augment=augment).batch([1, 2]).pixels
-    if changed == "mirrored":
-        assert torch.allclose(pixels, plain.flip(3), atol=1e-5)
-    if changed == "unchanged":
-        assert torch.allclose(pixels, plain, atol=1e-5)
-    if changed == "erased":
-        erased = (pixels == 0).all(1)
-        assert erased.float().mean((1, 2)).tolist() == pytest.approx([0.2, 0.2], abs=0.04)
-        assert torch.allclose(pixels.movedim(1, 3)[~erased], plain.movedim(1, 3)[~erased], atol=1e-5)
 
 
 def test_the_sampler_draws_rare_classes_as_often(tmp_path):
@@ -266,11 +218,6 @@ def test_the_card_states_the_terms_of_the_weights_that_training_started_from(tmp
     path.write_text(fresh.model_copy(update={"licence_weights": "CC BY-NC-SA 4.0"}).model_dump_json())
     some = make_task(tmp_path / "b", weights=str(trained.weights))
     assert f"started from ({trained.weights}, licence: CC BY-NC-SA 4.0)" in some.card.licence_weights
-
-
-def test_a_preset_is_an_augmentation_by_its_name(tmp_path):
-    assert make_task(tmp_path, augment="strong").augmentation == AUGMENTATIONS["strong"]
-    assert make_task(tmp_path / "b", augment={"flip": 0.25}).augmentation == Augmentation(flip=0.25)
 
 
 def example(path: Path, names: tuple[str | None, ...], exists: bool = True) -> Example:
