@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from avfer.models.backbones.face_lite import SIDE, FaceLite, split_outputs
@@ -244,8 +245,8 @@ def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
 
     positive: (P,) float; negative: (N,) float.
     """
-    gap = positive[:, None] - negative[None]
-    return float((gap > 0).mean() + 0.5 * (gap == 0).mean())
+    labels = np.repeat([1, 0], [len(positive), len(negative)])
+    return float(roc_auc_score(labels, np.concatenate([positive, negative])))
 
 
 def expressions(model: FaceLite, crops: Path, data: Path) -> list[Metric]:
