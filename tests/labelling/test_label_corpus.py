@@ -257,3 +257,13 @@ def test_no_clip_fails_for_a_gpu_without_memory(label, corpus, tmp_path, monkeyp
     with pytest.raises(torch.OutOfMemoryError):  # ends a worker, after which the clip is tried again
         label("corpus")
     assert not (tmp_path / "out/failed").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_before_the_first_clip_is_an_event_of_the_json_log(avfer, in_process, steady, tmp_path):
+    write_corpus(tmp_path / "corpus", "a.mp4")
+    manifest = tmp_path / "corpus/clips.csv"
+    manifest.write_text("path\na.mp4\na.mp4\n")
+    result = avfer("label", steady, "--input", manifest, "--output", tmp_path / "out", "--json-log")
+    log = [json.loads(line) for line in result.err.splitlines()]
+    assert ["names clips again" in line["text"] for line in log if line["event"] == "warning"] == [True]
