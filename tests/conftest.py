@@ -1,5 +1,6 @@
 """The command line as a call, labelling without processes, folders without room, and no thread left by a test."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -97,6 +98,7 @@ def avfer(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Result]]
     def call(*arguments: str | Path) -> Result:
         with pytest.raises(SystemExit) as exited:
             main([str(argument) for argument in arguments])
+        gc.unfreeze()  # a command leaves what it loaded out of collections until the process ends
         out, err = capsys.readouterr()
         return Result(int(exited.value.code or 0), out, err)
 

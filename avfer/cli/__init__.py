@@ -4,7 +4,9 @@ Standard output carries results (paths, or one JSON object), standard error ever
 imported inside the commands, so that `--help` answers at once.
 """
 
+import atexit
 import errno
+import gc
 import os
 import signal
 import sys
@@ -111,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if number in INTERRUPTS or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _stop)
     warnings.showwarning = _warn
+    atexit.register(gc.freeze)  # else the last collection takes half a second to visit the objects of torch
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         app(args=[_expand_home(argument) for argument in _check_text(given)], prog_name="avfer")

@@ -31,6 +31,7 @@ from avfer.cli.shared_options import (
     check_folder,
     clip_settings,
 )
+from avfer.cli.start_up import imports_and_networks
 from avfer.errors import FAILED, ConfigError
 
 if TYPE_CHECKING:
@@ -162,15 +163,16 @@ def _run(
     check_device(device)
     spec = read_pipeline(name, overrides)
 
-    from rich.console import Console  # from here on torch is imported, which takes seconds
+    with imports_and_networks():  # torch is imported here, which takes seconds
+        from rich.console import Console
 
-    from avfer.clip_progress import ClipProgress, outcome_text
-    from avfer.export.summary import summary_table
-    from avfer.jobs import check_existing, run_job
-    from avfer.pipeline import Pipeline
-    from avfer.progress import open_display
+        from avfer.clip_progress import ClipProgress, outcome_text
+        from avfer.export.summary import summary_table
+        from avfer.jobs import check_existing, run_job
+        from avfer.pipeline import Pipeline
+        from avfer.progress import open_display
 
-    pipeline = Pipeline(spec, device, max_threads=threads)
+        pipeline = Pipeline(spec, device, max_threads=threads)
     if spec.numbers_only:
         _check_pictures(jobs)
     if not overwrite:
