@@ -14,8 +14,6 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import fsspec
-
 from avfer.atomic import output_error, output_errors
 from avfer.errors import AvferError, ConfigError, MediaError, MissingExtra
 from avfer.local_paths import local_path
@@ -131,7 +129,9 @@ def fetch(url: str, folder: Path) -> Path:
 
     Errors of the store pass through: OSError, or classes of its own.
     """
-    store, path = fsspec.core.url_to_fs(url)
+    from fsspec.core import url_to_fs  # imported for URLs alone, as it takes long
+
+    store, path = url_to_fs(url)
     copy = folder / PurePosixPath(without_query(path)).name
     store.get_file(path, str(copy))
     return copy
@@ -198,9 +198,11 @@ def _remote_file(store: Any, facts: dict[str, Any], name: str) -> RemoteFile:
 @contextmanager
 def _store(url: str) -> Generator[tuple[Any, str]]:
     """Yield the store of a URL and the path in it; raise the errors of the block as ConfigError with the URL."""
+    from fsspec.core import url_to_fs
+
     scheme = url.partition("://")[0]
     try:
-        yield fsspec.core.url_to_fs(url, use_listings_cache=False)
+        yield url_to_fs(url, use_listings_cache=False)
     except AvferError:
         raise
     except ImportError as error:
