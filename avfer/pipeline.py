@@ -23,13 +23,14 @@ from avfer.models.engine import RUNTIMES, package_version
 from avfer.option_types import Threads, check_given_option
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
-from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
+from avfer.prefetch import MAX_WAITING_BYTES, map_large_blocks, prefetch, release_free_memory
 from avfer.provenance import Provenance
 from avfer.provenance_comparison import input_state, pipeline_sha256
 from avfer.torch_threads import set_torch_threads, torch_threads
 from avfer.types import Clip, FaceCrops, FrameBatch, Span
 
-Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages
+Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages, and AFTER_END
+AFTER_END = "after end"  # -> whether the span begins after the last frame and the last sample of the clip
 RELEASE_EVERY = 64  # spans between two calls of release_free_memory; memory that is used again costs time afterwards
 CHUNK_BYTES = 12_000_000  # of pixels in one step at most, but at least one frame
 
@@ -188,10 +189,10 @@ class Pipeline:
     def values(self, clip: Clip) -> Generator[Any]:
         """Yield the values of the output stage chunk by chunk; closing the generator ends its threads."""
         map_large_blocks()
-        values = prefetch(self._decode(clip), _pixel_bytes)
+        values = prefetch(self._decode(clip), _waiting_bytes)
         for phase in (Phase.FRAMES, Phase.CROPS):
             if self._steps(phase):
-                values = prefetch(self._process(values, phase), _pixel_bytes)
+                values = prefetch(self._process(values, phase), _waiting_bytes)
         rows = self._process(values, Phase.ROWS)
         try:
             while True:
@@ -214,7 +215,8 @@ class Pipeline:
         chunk, current = self.spec.chunk, _ChunkToDecode()
         while True:
             start = current.number * chunk
-            values: Values = {"span": Span(clip, start, start + chunk, CHUNK_BYTES)}
+            span = Span(clip, start, start + chunk, CHUNK_BYTES)
+            values: Values = {"span": span, AFTER_END: current.reached == math.inf}
             with self._computing:
                 _advance(steps, states, values)
             yield values
@@ -237,8 +239,13 @@ class Pipeline:
                 del values
 
 
-def _pixel_bytes(values: Values) -> int:
-    """Return the bytes of the frames and crops among the values of a span."""
+def _waiting_bytes(values: Values) -> int:
+    """Return the bytes of the frames and crops among the values of a span, or MAX_WAITING_BYTES after the clip's end.
+
+    So only one span after the end waits for a thread: the last rows need few of them, and each costs some ms.
+    """
+    if values[AFTER_END]:
+        return MAX_WAITING_BYTES
     return sum(value.pixels.nbytes for value in values.values() if isinstance(value, FrameBatch | FaceCrops))
 
 

@@ -21,9 +21,12 @@ from avfer.pipeline import Pipeline, load
 from avfer.pipeline_builder import Phase, Step
 from avfer.prefetch import THREAD_NAME
 from avfer.stage import failing_stage
+from avfer.stages.decode import DecodeVideo, VideoState
 from avfer.torch_threads import torch_threads
+from avfer.types import FrameBatch, Span
 from tests.laws import assert_same
 from tests.processes import avfer_threads
+from tests.steady_stage import write_pipeline
 
 DEMO = Path(__file__).parent / "data" / "demo.mp4"
 TOY = """\
@@ -146,6 +149,24 @@ def test_a_closed_stream_ends_its_threads(toy: Pipeline) -> None:
     assert set(avfer_threads()) == {THREAD_NAME}
     stream.close()
     assert avfer_threads() == []
+
+
+def test_few_spans_are_decoded_after_the_end_of_a_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = list[int]()  # frames of each step
+    step = DecodeVideo.step
+
+    def counted(stage: DecodeVideo, state: VideoState, span: Span) -> tuple[VideoState, FrameBatch]:
+        state, batch = step(stage, state, span)
+        sizes.append(len(batch.clock))
+        return state, batch
+
+    monkeypatch.setattr(DecodeVideo, "step", counted)
+    parts = load(write_pipeline(tmp_path), device="cpu", chunk=2.0).stream(DEMO)
+    next(parts)
+    time.sleep(0.3)  # the decoding thread runs ahead meanwhile
+    frames = sum(len(part.clock) for part in parts)
+    assert frames == sum(sizes) - sizes[0] > 0
+    assert 0 < sizes.count(0) <= 4  # for each of two threads one that waits and one that waits for room
 
 
 def test_one_pipeline_processes_two_clips_at_once_without_mixing_them(toy: Pipeline) -> None:

@@ -69,6 +69,8 @@ class FrameMemory:
     def allocate(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return an array (uint8) with any content. Its memory is used again once nothing refers to the array."""
         size = math.prod(shape)
+        if not size:  # no frame: leave the memory to others
+            return np.empty(shape, np.uint8)
         block = self._free.pop() if self._free else np.empty(0, np.uint8)
         if len(block) < size:
             block = np.empty(size, np.uint8)

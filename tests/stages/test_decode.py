@@ -299,3 +299,11 @@ def test_the_memory_of_frames_is_used_again_only_once_no_tensor_needs_it() -> No
     assert other.data_ptr() != place
     del frame
     assert torch.from_numpy(memory.allocate((1, 4, 4, 3))).data_ptr() == place
+
+
+def test_an_empty_batch_uses_no_memory_of_frames() -> None:
+    memory = FrameMemory()
+    place = memory.allocate((2, 4, 4, 3)).ctypes.data
+    empty = memory.allocate((0, 4, 4, 3))
+    assert memory.allocate((2, 4, 4, 3)).ctypes.data == place
+    assert empty.shape == (0, 4, 4, 3)
