@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 THREAD_NAME = "avfer-prefetch"
 MAX_WAITING = 32  # items that wait for a reader, which works in bursts, such as the faces of 32 frames
-MAX_WAITING_BYTES = 64_000_000  # of these items in total
+MAX_WAITING_BYTES = 96_000_000  # of these items in total
 MAPPED_BYTES = 3_000_000  # blocks from this size on return to the system when they are freed; a 720p frame is smaller
 MAX_START = 1.0  # s that a thread may take to start
 KEPT_BYTES = 32_000_000  # of free memory that the process keeps, so that networks do not map memory in each call
