@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,13 @@ from avfer.models.engine import RUNTIMES, package_version
 from avfer.option_types import Threads, check_given_option
 from avfer.pipeline_builder import Phase, Step, build
 from avfer.pipeline_config import PipelineSpec, read_pipeline
-from avfer.prefetch import MAX_WAITING_BYTES, map_large_blocks, prefetch, release_free_memory
+from avfer.prefetch import map_large_blocks, prefetch, release_free_memory
 from avfer.provenance import Provenance
 from avfer.provenance_comparison import input_state, pipeline_sha256
+from avfer.spans import AFTER_END, ChunkToDecode, Values, is_empty, waiting_bytes
 from avfer.torch_threads import set_torch_threads, torch_threads
-from avfer.types import Clip, FaceCrops, FrameBatch, Span
+from avfer.types import Clip, Span
 
-Values = dict[str, Any]  # outputs of the stages for one span, by the names of the stages, and AFTER_END
-AFTER_END = "after end"  # -> whether the span begins after the last frame and the last sample of the clip
 RELEASE_EVERY = 64  # spans between two calls of release_free_memory; memory that is used again costs time afterwards
 CHUNK_BYTES = 12_000_000  # of pixels in one step at most, but at least one frame
 
@@ -189,10 +188,10 @@ class Pipeline:
     def values(self, clip: Clip) -> Generator[Any]:
         """Yield the values of the output stage chunk by chunk; closing the generator ends its threads."""
         map_large_blocks()
-        values = prefetch(self._decode(clip), _waiting_bytes)
+        values = prefetch(self._decode(clip), waiting_bytes)
         for phase in (Phase.FRAMES, Phase.CROPS):
             if self._steps(phase):
-                values = prefetch(self._process(values, phase), _waiting_bytes)
+                values = prefetch(self._process(values, phase), waiting_bytes)
         rows = self._process(values, Phase.ROWS)
         try:
             while True:
@@ -212,11 +211,11 @@ class Pipeline:
         set_torch_threads(self.spec.threads)
         steps = self._steps(Phase.DECODING)
         states = {step.name: stages.start(step.stage) for step in steps}
-        chunk, current = self.spec.chunk, _ChunkToDecode()
+        chunk, current = self.spec.chunk, ChunkToDecode()
         while True:
             start = current.number * chunk
             span = Span(clip, start, start + chunk, CHUNK_BYTES)
-            values: Values = {"span": span, AFTER_END: current.reached == math.inf}
+            values: Values = {"span": span, AFTER_END: current.after_end}
             with self._computing:
                 _advance(steps, states, values)
             yield values
@@ -225,7 +224,11 @@ class Pipeline:
             current = current.after(next_time, chunk)
 
     def _process(self, earlier: Generator[Values], phase: Phase) -> Generator[Values]:
-        """Add the outputs of the stages of a phase to the values of every span; close `earlier` at the end."""
+        """Add the outputs of the stages of a phase to the values of every span; close `earlier` at the end.
+
+        Spans whose values are all empty are left out: most are, as detection outputs the frames between two key frames
+        at once, and each would cost the later stages some ms.
+        """
         set_torch_threads(self.spec.threads)
         steps = self._steps(phase)
         states = {step.name: stages.start(step.stage) for step in steps}
@@ -235,36 +238,9 @@ class Pipeline:
                     release_free_memory()
                 with self._computing, torch.inference_mode():
                     _advance(steps, states, values)
-                yield values
+                if not is_empty(values):
+                    yield values
                 del values
-
-
-def _waiting_bytes(values: Values) -> int:
-    """Return the bytes of the frames and crops among the values of a span, or MAX_WAITING_BYTES after the clip's end.
-
-    So only one span after the end waits for a thread: the last rows need few of them, and each costs some ms.
-    """
-    if values[AFTER_END]:
-        return MAX_WAITING_BYTES
-    return sum(value.pixels.nbytes for value in values.values() if isinstance(value, FrameBatch | FaceCrops))
-
-
-@dataclass(frozen=True)
-class _ChunkToDecode:
-    """The chunk of a clip from which the decoding stages output next."""
-
-    number: int = 0  # counted from the start of the clip
-    reached: float = -math.inf  # s, start of the next frame or sample when this chunk was chosen
-
-    def after(self, next_time: float, chunk: float) -> "_ChunkToDecode":
-        """Return the chunk for the step that outputs the frame or sample at `next_time` seconds.
-
-        The chunk stays the same while it has more frames than fit into one step. Chunks without content are left out,
-        so a gap in a clip costs no step. chunk: s, length of all chunks.
-        """
-        wanted = math.floor(next_time / chunk) if math.isfinite(next_time) else self.number + 1
-        more = wanted <= self.number and next_time > self.reached
-        return _ChunkToDecode(self.number if more else max(self.number + 1, wanted), next_time)
 
 
 def _next_time(stage: Any, state: Any) -> float:

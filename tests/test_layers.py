@@ -33,7 +33,7 @@ LAYERS = (
     {"stage", "datasets", "codings"},
     {"affect_track", "face_measures", "goldens", "track_rows"},
     {"stages"},
-    {"clip_sources", "pipeline_config", "pipeline_builder", "provenance_comparison", "pipeline"},
+    {"clip_sources", "pipeline_config", "pipeline_builder", "provenance_comparison", "pipeline", "spans"},
     {"export"},
     {
         "inputs",
