@@ -12,7 +12,17 @@ PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
     # "avfer" is avfer/__init__.py, read for the version.
     {"avfer", "errors", "allowed_imports", "configurations", "local_paths", "option_types", "yaml_reader"}
-    | {"signal", "prefetch", "picture_files", "arrow_columns", "cores", "torch_threads", "listing_console", "devices"},
+    | {
+        "signal",
+        "prefetch",
+        "garbage",
+        "picture_files",
+        "arrow_columns",
+        "cores",
+        "torch_threads",
+        "listing_console",
+        "devices",
+    },
     {
         "atomic",
         "baseline",

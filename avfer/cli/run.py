@@ -31,8 +31,8 @@ from avfer.cli.shared_options import (
     check_folder,
     clip_settings,
 )
-from avfer.cli.start_up import imports_and_networks
 from avfer.errors import FAILED, ConfigError
+from avfer.garbage import lasting_objects
 
 if TYPE_CHECKING:
     from avfer.jobs import Job, Outcome
@@ -163,7 +163,7 @@ def _run(
     check_device(device)
     spec = read_pipeline(name, overrides)
 
-    with imports_and_networks():  # torch is imported here, which takes seconds
+    with lasting_objects():  # torch is imported here, which takes seconds
         from rich.console import Console
 
         from avfer.clip_progress import ClipProgress, outcome_text

@@ -37,6 +37,7 @@ from avfer.executors.pool import (
     run_pool,
     serialize_error,
 )
+from avfer.garbage import lasting_objects
 
 # Variables that set the number of threads of numeric libraries.
 THREAD_VARIABLES: tuple[str, ...] = (
@@ -213,7 +214,9 @@ def worker_main() -> None:
     items: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_read_items, args=(sys.stdin.buffer, items), daemon=True).start()
     try:
-        call = _received(items).load()
+        task = _received(items)
+        with lasting_objects():
+            call = task.load()
         _write_event(output, WorkerReady())
         while True:
             item = _received(items)

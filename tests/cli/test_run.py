@@ -1,5 +1,6 @@
 """`avfer run`: its tables, their names, formats and inputs, and files that exist already."""
 
+import gc
 import json
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from avfer import jobs
+from avfer.pipeline import Pipeline
 from tests.cli.outputs import FRAMES, leftovers, rows
 from tests.media_maker import stripes, write_clip
 
@@ -161,3 +164,12 @@ def test_report_and_overlay_are_written_beside_the_table(avfer, steady, clip, tm
     assert result.code == 0
     assert [path.name for path in result.paths] == ["talk.parquet", "talk.html", "talk.overlay.mp4"]
     assert leftovers(tmp_path / "out") == []
+
+
+def test_run_loads_without_collections_and_processes_clips_with_them(avfer, steady, clip, tmp_path, monkeypatch):
+    enabled = []
+    load, run_job = Pipeline.__init__, jobs.run_job
+    monkeypatch.setattr(Pipeline, "__init__", lambda *a, **k: (enabled.append(gc.isenabled()), load(*a, **k))[1])
+    monkeypatch.setattr(jobs, "run_job", lambda *a, **k: (enabled.append(gc.isenabled()), run_job(*a, **k))[1])
+    assert avfer("run", steady, "--input", clip, "--output", tmp_path).code == 0
+    assert enabled == [False, True]

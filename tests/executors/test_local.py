@@ -48,6 +48,11 @@ def test_a_crash_costs_only_the_item_of_its_worker(number, reason):
     assert isinstance(results[0][1], LostItem) and results[0][1].reason.startswith(reason)
 
 
+def test_a_worker_leaves_what_it_loaded_out_of_collections():
+    [(_, (enabled, frozen))] = mapped([("frozen", None)])
+    assert enabled and frozen > 10_000  # the standard library alone makes more
+
+
 def test_the_last_lines_of_a_crashed_worker_are_kept():
     (_, lost), *_ = mapped([("signal", int(signal.SIGSEGV))])
     assert "Segmentation fault" in lost.trace and "toy_tasks.py" in lost.trace

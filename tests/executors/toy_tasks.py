@@ -1,5 +1,6 @@
 """Small tasks for workers."""
 
+import gc
 import importlib
 import os
 import signal
@@ -47,6 +48,8 @@ def _do(item: tuple[str, Any]) -> Any:
         return os.getpid()
     if what == "variable":
         return os.environ.get(value)
+    if what == "frozen":
+        return gc.isenabled(), gc.get_freeze_count()
     if what == "print":
         print(value, flush=True)
         return value
