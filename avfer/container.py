@@ -15,6 +15,7 @@ from av import AudioFrame, AudioStream, Packet, VideoFrame, VideoStream
 from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.sidedata.sidedata import SideDataContainer
 from av.stream import Disposition
 
 from avfer.errors import MediaError
@@ -278,7 +279,8 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
     is turned.
     """
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        # Not frame.side_data: the frame and that would refer to each other, and stay in memory until a collection.
+        matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # pyright: ignore[reportCallIssue]
     except ValueError:  # a kind of side data that PyAV does not know, such as EXIF
         return round(frame.rotation / 90) % 4, False
     if matrix is None:

@@ -1,5 +1,6 @@
 """decode_video on files of many formats, with damage, and the chunk law of both decoding stages."""
 
+import gc
 from pathlib import Path
 
 import av
@@ -307,3 +308,18 @@ def test_an_empty_batch_uses_no_memory_of_frames() -> None:
     empty = memory.allocate((0, 4, 4, 3))
     assert memory.allocate((2, 4, 4, 3)).ctypes.data == place
     assert empty.shape == (0, 4, 4, 3)
+
+
+def test_a_frame_that_is_no_longer_needed_is_freed_at_once(tmp_path: Path) -> None:
+    def frames_in_memory() -> int:
+        return sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+
+    clip = write_clip(tmp_path / "a.mp4", np.zeros((9, 48, 64, 3), np.uint8), rotation=90)
+    gc.collect()
+    before = frames_in_memory()
+    gc.disable()  # frames that wait for a collection would keep the decoder's memory
+    try:
+        assert [picture.rgb(picture.size).shape for picture in seek.pictures(clip)] == [(64, 48, 3)] * 9
+        assert frames_in_memory() == before
+    finally:
+        gc.enable()
