@@ -213,12 +213,12 @@ def moved(path: Path, *stamps: tuple[Literal["audio", "video"], float | None]) -
         ([5.0, 5.04, None, 70.0, 70.04], [5.0, 5.04, 70.0, 70.04]),  # a gap
     ],
 )
-def test_time_stamps_that_begin_anew_continue(tmp_path: Path, times: list[float | None], wanted: list[float]):
+def test_time_stamps_that_start_over_continue(tmp_path: Path, times: list[float | None], wanted: list[float]):
     clip = write_clip(tmp_path / "a.ts", stripes(9), codec="mpeg2video")
     assert moved(clip, *(("video", time) for time in times)) == wanted
 
 
-def test_where_time_stamps_begin_anew_all_streams_move_by_the_same_seconds(tmp_path: Path):
+def test_where_time_stamps_start_over_all_streams_move_by_the_same_seconds(tmp_path: Path):
     clip = write_clip(tmp_path / "a.ts", stripes(9), codec="mpeg2video", sound=tone(0.2))
     before = ("video", 9.86), ("video", 9.9), ("audio", 9.96), ("audio", 10.0)
     after = ("video", 0.1), ("audio", 0.0), ("video", 0.14), ("audio", 0.04)

@@ -184,7 +184,7 @@ def test_a_merge_ends_if_another_pipeline_begins_meanwhile(label, tmp_path, monk
     assert not (tmp_path / "dataset").exists()
 
 
-def test_a_damaged_manifest_is_named_and_the_next_run_writes_it_anew(label, corpus, avfer, in_process, tmp_path):
+def test_a_damaged_manifest_is_named_and_the_next_run_replaces_it(label, corpus, avfer, in_process, tmp_path):
     label("corpus")
     (tmp_path / "out/manifest.parquet").write_bytes(b"damaged")
     for action in (("--status", tmp_path / "out"), ("--merge", tmp_path / "out", "--output", tmp_path / "dataset")):

@@ -57,7 +57,7 @@ def test_a_published_file_gives_features_alone(name):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "convnext_atto", "mobilenetv3_small_050"])
-def test_a_classifier_that_was_trained_anew_is_kept(name):
+def test_a_retrained_classifier_is_kept(name):
     with torch.device("meta"):
         file = timm.create_model(name, num_classes=8).state_dict()
         kind = find("backbone", f"timm:{name}")
