@@ -46,12 +46,13 @@ def waiting_bytes(values: Values) -> int:
 
 
 def is_empty(values: Values) -> bool:
-    """Return whether no stage would learn anything from the values of a span.
+    """Return whether a span before the end of the clip has values without content, so that it changes no row.
 
-    That is so if they have no frame, face or sample, report no gap, and do not end the clip. That the sound has ended
-    is repeated in every later span. Values of types that avfer does not pass between threads are never empty.
+    They have no frame, face or sample, and report no gap. That the sound has ended is repeated in every later span.
+    Spans after the end are not empty: stages that look ahead output their last rows with them. Nor are values of types
+    that avfer does not pass between threads.
     """
-    return all(_is_empty(value) for name, value in values.items() if name != AFTER_END)
+    return not values[AFTER_END] and all(_is_empty(value) for name, value in values.items() if name != AFTER_END)
 
 
 def _is_empty(value: object) -> bool:

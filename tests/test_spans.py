@@ -52,6 +52,7 @@ SILENCE = AudioBatch(torch.zeros(1, 0), 16_000, 0.3, 4800, last=False)
 def test_a_span_is_empty_without_frames_faces_samples_gaps_and_the_end(values: list[Any], empty: bool) -> None:
     named = {str(number): value for number, value in enumerate(values)}
     assert is_empty(named | {AFTER_END: False}) == empty
+    assert not is_empty(named | {AFTER_END: True})
 
 
 def test_spans_between_two_key_frames_pass_no_network_and_change_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
