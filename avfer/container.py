@@ -279,7 +279,7 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
     is turned.
     """
     try:
-        # Not frame.side_data: the frame and that would refer to each other, and stay in memory until a collection.
+        # Not frame.side_data: it forms a reference cycle with the frame, which stays in memory until a collection.
         matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # pyright: ignore[reportCallIssue]
     except ValueError:  # a kind of side data that PyAV does not know, such as EXIF
         return round(frame.rotation / 90) % 4, False
