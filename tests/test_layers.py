@@ -11,18 +11,8 @@ from tools.audit import Findings, audit
 PACKAGE = Path(__file__).parents[1] / "avfer"
 LAYERS = (
     # "avfer" is avfer/__init__.py, read for the version.
-    {"avfer", "errors", "allowed_imports", "configurations", "local_paths", "option_types", "yaml_reader"}
-    | {
-        "signal",
-        "prefetch",
-        "garbage",
-        "picture_files",
-        "arrow_columns",
-        "cores",
-        "torch_threads",
-        "listing_console",
-        "devices",
-    },
+    {"avfer", "errors", "allowed_imports", "configurations", "local_paths", "option_types", "yaml_reader", "garbage"}
+    | {"signal", "prefetch", "picture_files", "arrow_columns", "cores", "torch_threads", "listing_console", "devices"},
     {
         "atomic",
         "baseline",

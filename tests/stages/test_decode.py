@@ -1,6 +1,5 @@
 """decode_video on files of many formats, with damage, and the chunk law of both decoding stages."""
 
-import gc
 from pathlib import Path
 
 import av
@@ -11,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avfer.errors import MediaError
-from avfer.readers import seek
-from avfer.readers.picture import FrameMemory, stack_rgb
 from tests.media_maker import cut_off, flip, leave_out, rewrite, spoil, stripes, tone, write_clip
 from tests.stages.decoding import (
     CLIPS,
@@ -279,47 +276,3 @@ def test_every_frame_of_a_real_clip_has_the_containers_time(row: dict[str, str])
     np.testing.assert_allclose(times, stamps - stamps[0], atol=1e-3)
     stored = int(row["height"]), int(row["width"])
     assert tuple(parts[0].pixels.shape[1:3]) == (stored[::-1] if row["rotation"] == "-90" else stored)
-
-
-@pytest.mark.parametrize("rotation", [0, 90])
-@pytest.mark.parametrize("width", [64, 50])  # rows without and with a gap between them in memory
-def test_a_frame_has_the_same_pixels_alone_and_in_a_chunk(tmp_path: Path, width: int, rotation: int):
-    drawn = np.random.default_rng(0).integers(0, 255, (4, 48, width, 3), np.uint8)
-    frames = list(seek.pictures(write_clip(tmp_path / "a.mp4", drawn, rotation=rotation)))
-    chunk = stack_rgb(frames, frames[0].size, FrameMemory())
-    for number, frame in enumerate(frames):
-        assert torch.equal(stack_rgb([frame], frame.size, FrameMemory())[0], chunk[number])
-
-
-def test_the_memory_of_frames_is_used_again_only_once_no_tensor_needs_it() -> None:
-    memory = FrameMemory()
-    pixels = torch.from_numpy(memory.allocate((2, 4, 4, 3)))
-    place, frame = pixels.data_ptr(), pixels[1]
-    del pixels
-    other = torch.from_numpy(memory.allocate((2, 4, 4, 3)))  # one frame is still in use
-    assert other.data_ptr() != place
-    del frame
-    assert torch.from_numpy(memory.allocate((1, 4, 4, 3))).data_ptr() == place
-
-
-def test_an_empty_batch_uses_no_memory_of_frames() -> None:
-    memory = FrameMemory()
-    place = memory.allocate((2, 4, 4, 3)).ctypes.data
-    empty = memory.allocate((0, 4, 4, 3))
-    assert memory.allocate((2, 4, 4, 3)).ctypes.data == place
-    assert empty.shape == (0, 4, 4, 3)
-
-
-def test_a_frame_that_is_no_longer_needed_is_freed_at_once(tmp_path: Path) -> None:
-    def frames_in_memory() -> int:
-        return sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
-
-    clip = write_clip(tmp_path / "a.mp4", np.zeros((9, 48, 64, 3), np.uint8), rotation=90)
-    gc.collect()
-    before = frames_in_memory()
-    gc.disable()  # frames that wait for a collection would keep the decoder's memory
-    try:
-        assert [picture.rgb(picture.size).shape for picture in seek.pictures(clip)] == [(64, 48, 3)] * 9
-        assert frames_in_memory() == before
-    finally:
-        gc.enable()
