@@ -25,7 +25,7 @@ from pyarrow.parquet import read_table
 
 from avfer import remote
 from avfer.errors import AvferWarning, ConfigError, shortened
-from avfer.export.table_reader import is_own_column
+from avfer.export.column_facts import is_own_column
 from avfer.local_paths import check_path
 from avfer.yaml_reader import shown
 

@@ -1,4 +1,4 @@
-"""What each column of a table means: label, unit and range, for the files of programs that keep such facts.
+"""What each column of a table means: its label, unit, range and type, and whether `avfer summarize` reads it.
 
 The labels of action units are the names of the Facial Action Coding System (Ekman, Friesen and Hager 2002).
 """
@@ -12,7 +12,9 @@ import pyarrow as pa
 from avfer.errors import DatasetError
 from avfer.export import metadata_of
 
-ACTION_UNIT = re.compile(r"au(\d\d)(_corrected)?")
+NUMBER = pa.float32()
+ACTION_UNIT = re.compile(r"au(\d\d)(_\w+)?")
+PROBABILITY = re.compile(r"p_\w+")
 ACTION_UNIT_NAMES = {
     "01": "inner brow raiser",
     "02": "outer brow raiser",
@@ -47,41 +49,46 @@ NOT_AN_INTENSITY = "FACS intensities (A to E) are another scale"
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """The meaning of one column."""
+    """The facts of one column."""
 
     label: str  # "Head yaw, positive to the right of the picture"
     unit: str = ""  # "s", "px", "deg"; empty for a number without a unit and for text
     low: float | None = None  # smallest possible value; None: no limit
     high: float | None = None  # largest possible value
+    kind: pa.DataType = NUMBER  # of a column that avfer fills; one from the user's manifest has the type of its file
+    summarized: bool = False  # whether `avfer summarize` gives its mean, quantiles, ...
 
 
 FACTS = {
-    "clip": ColumnFacts("File name of the clip"),
-    "frame": ColumnFacts("Index of the decoded frame, from 0", low=0),
-    "time_s": ColumnFacts("Time since the first video frame", "s"),
-    "track": ColumnFacts("Number of the face track", low=0),
-    "person": ColumnFacts("Number of the person", low=0),
-    "face_score": ColumnFacts("Score of the face detection", low=0, high=1),
+    "clip": ColumnFacts("File name of the clip", kind=pa.string()),
+    "frame": ColumnFacts("Index of the decoded frame, from 0", low=0, kind=pa.int64()),
+    "time_s": ColumnFacts("Time since the first video frame", "s", kind=pa.float64()),
+    "track": ColumnFacts("Number of the face track", low=0, kind=pa.int32()),
+    "person": ColumnFacts("Number of the person", low=0, kind=pa.int32()),
+    "face_score": ColumnFacts("Score of the face detection", low=0, high=1, summarized=True),
     "face_x1": ColumnFacts("Left side of the face box", "px"),
     "face_y1": ColumnFacts("Upper side of the face box", "px"),
     "face_x2": ColumnFacts("Right side of the face box", "px"),
     "face_y2": ColumnFacts("Lower side of the face box", "px"),
-    "valence": ColumnFacts("Valence, negative to positive", low=-1, high=1),
-    "arousal": ColumnFacts("Arousal, calm to excited", low=-1, high=1),
-    "expression": ColumnFacts("Most probable expression"),
-    "yaw_deg": ColumnFacts("Head yaw, positive to the right of the picture", "deg", -180, 180),
-    "pitch_deg": ColumnFacts("Head pitch, positive upwards", "deg", -180, 180),
-    "roll_deg": ColumnFacts("Head roll, positive clockwise as seen", "deg", -180, 180),
-    "gaze_yaw_deg": ColumnFacts("Gaze yaw, positive to the right of the picture", "deg", -180, 180),
-    "gaze_pitch_deg": ColumnFacts("Gaze pitch, positive upwards", "deg", -180, 180),
-    "eye_closed": ColumnFacts("Closure of the less closed eye", low=0, high=1),
-    "quality": ColumnFacts("Quality of the face crop", low=0, high=1),
-    "speech": ColumnFacts("Probability that somebody speaks", low=0, high=1),
-    "speaking": ColumnFacts("This face speaks: score from speech and the movement of its mouth", low=0, high=1),
-    "has_face": ColumnFacts("Row was read from a face"),
-    "has_voice": ColumnFacts("Row was read from the voice"),
-    "source": ColumnFacts("Path of the clip below the input"),
-    "reason": ColumnFacts("Why the row has no face or no affect"),
+    "valence": ColumnFacts("Valence, negative to positive", low=-1, high=1, summarized=True),
+    "arousal": ColumnFacts("Arousal, calm to excited", low=-1, high=1, summarized=True),
+    "expression": ColumnFacts("Most probable expression", kind=pa.string()),
+    "yaw_deg": ColumnFacts("Head yaw, positive to the right of the picture", "deg", -180, 180, summarized=True),
+    "pitch_deg": ColumnFacts("Head pitch, positive upwards", "deg", -180, 180, summarized=True),
+    "roll_deg": ColumnFacts("Head roll, positive clockwise as seen", "deg", -180, 180, summarized=True),
+    "gaze_yaw_deg": ColumnFacts("Gaze yaw, positive to the right of the picture", "deg", -180, 180, summarized=True),
+    "gaze_pitch_deg": ColumnFacts("Gaze pitch, positive upwards", "deg", -180, 180, summarized=True),
+    "gaze_roll_deg": ColumnFacts("gaze_roll_deg", summarized=True),  # reserved; no network gives it
+    "eye_closed": ColumnFacts("Closure of the less closed eye", low=0, high=1, summarized=True),
+    "quality": ColumnFacts("Quality of the face crop", low=0, high=1, summarized=True),
+    "speech": ColumnFacts("Probability that somebody speaks", low=0, high=1, summarized=True),
+    "speaking": ColumnFacts(
+        "This face speaks: score from speech and the movement of its mouth", low=0, high=1, summarized=True
+    ),
+    "has_face": ColumnFacts("Row was read from a face", kind=pa.bool_()),
+    "has_voice": ColumnFacts("Row was read from the voice", kind=pa.bool_()),
+    "source": ColumnFacts("Path of the clip below the input", kind=pa.string()),
+    "reason": ColumnFacts("Why the row has no face or no affect", kind=pa.string()),
 }
 
 
@@ -99,7 +106,7 @@ def describe_column(name: str, scale: str = "") -> ColumnFacts:
 
     scale: of the action units, as `action_unit_scale` returns it.
     """
-    if found := ACTION_UNIT.fullmatch(name):
+    if (found := ACTION_UNIT.fullmatch(name)) and found[2] in {None, "_corrected"}:
         movement = ACTION_UNIT_NAMES.get(found[1])
         corrected = " above the person's resting value" if found[2] else ""
         title = f"AU{found[1]} {movement}" if movement else f"AU{found[1]}"
@@ -107,6 +114,23 @@ def describe_column(name: str, scale: str = "") -> ColumnFacts:
     if name.startswith("p_"):
         return ColumnFacts(f"Probability of {name.removeprefix('p_')}", low=0, high=1)
     return FACTS.get(name, ColumnFacts(name))
+
+
+def column_type(name: str) -> pa.DataType | None:
+    """Return the type of a column that avfer fills: one of FACTS, an action unit or a probability; None for others."""
+    if ACTION_UNIT.fullmatch(name) or PROBABILITY.fullmatch(name):
+        return NUMBER
+    return FACTS[name].kind if name in FACTS else None
+
+
+def is_own_column(name: str) -> bool:
+    """Return whether avfer fills a column of this name itself, so that no column of the user may have it."""
+    return column_type(name) is not None
+
+
+def is_summarized(name: str) -> bool:
+    """Return whether a column is one of the measures that `avfer summarize` gives statistics of."""
+    return bool(ACTION_UNIT.fullmatch(name)) or (name in FACTS and FACTS[name].summarized)
 
 
 def series_columns(table: pa.Table) -> list[str]:

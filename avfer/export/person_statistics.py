@@ -7,7 +7,6 @@ have no weight. The columns are those of `summarize_people`.
 
 import json
 import math
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +18,9 @@ import pyarrow as pa
 
 from avfer.errors import AvferWarning, ConfigError, DatasetError, shortened
 from avfer.export import metadata_of
+from avfer.export.column_facts import is_own_column, is_summarized
 from avfer.export.open_eyes import meaningful_numbers
 from avfer.export.person_rows import ClipRows, PersonRows, clips_of
-from avfer.export.table_reader import is_own_column
 from avfer.export.table_segments import (
     EVENTS,
     EXPRESSION,
@@ -34,9 +33,6 @@ from avfer.export.table_segments import (
 from avfer.export.track_series import class_names
 from avfer.segments import Segment
 
-MEASURES = re.compile(
-    r"valence|arousal|au\d\d(_\w+)?|(gaze_)?(yaw|pitch|roll)_deg|eye_closed|quality|face_score|speech|speaking"
-)
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 FIXED = pa.schema(
     [
@@ -138,7 +134,7 @@ def _warn_of_same_clips(summaries: Sequence[pa.Table]) -> None:
 
 def measures(table: pa.Table) -> list[str]:
     """Return the columns of a table that are summarized: valence, arousal, action units, angles, quality, ..."""
-    return [name for name in table.column_names if MEASURES.fullmatch(name)]
+    return [name for name in table.column_names if is_summarized(name)]
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:

@@ -4,7 +4,6 @@ A table is one that `avfer run`, `avfer label` or `AffectTrack.save` wrote. The 
 `AffectTrack.to_table`, whatever the format; columns of the user's own manifest keep the types that the file has.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -15,19 +14,9 @@ from pyarrow.parquet import ParquetFile
 
 from avfer.errors import DatasetError
 from avfer.export import metadata_of
+from avfer.export.column_facts import column_type
 from avfer.export.file_records import recorded_metadata
 
-TYPES = {
-    **dict.fromkeys(("clip", "expression", "source", "reason"), pa.string()),
-    **dict.fromkeys(("has_face", "has_voice"), pa.bool_()),
-    **dict.fromkeys(("track", "person"), pa.int32()),
-    "frame": pa.int64(),
-    "time_s": pa.float64(),
-}
-NUMBERS = re.compile(
-    r"face_(score|x1|y1|x2|y2)|valence|arousal|p_\w+|au\d\d(_\w+)?|(gaze_)?(yaw|pitch|roll)_deg|eye_closed|quality"
-    r"|speech|speaking"
-)
 REQUIRED = ("clip", "time_s", "track")  # columns of every table
 AFFECT = ("valence", "arousal", "expression")  # columns of the predictions, which every table of avfer has
 LABELLED = "clips"  # folder of the tables inside the output folder of `avfer label`
@@ -121,7 +110,7 @@ def read_landmarks(path: Path) -> dict[tuple[int, int], np.ndarray]:
     names = [name for name in table.column_names if name[:1] in "xy" and name[1:].isdecimal()]
     if not names or not {"frame", "track"} <= set(table.column_names):
         raise DatasetError(f"{path} holds no landmarks; give the table NAME.landmarks of a clip")
-    points = np.stack([table[name].to_numpy() for name in names], 1).reshape(len(table), -1, 2)
+    points = np.stack([table[name].to_numpy() for name in names], 1).reshape(len(table), len(names) // 2, 2)
     keys = zip(table["frame"].to_pylist(), table["track"].to_pylist(), strict=True)
     return dict(zip(keys, points, strict=True))
 
@@ -133,7 +122,7 @@ def _read_parquet(path: Path) -> pa.Table:
 
 def _read_csv(path: Path) -> pa.Table:
     with csv.open_csv(path) as reader:
-        kinds = {name: kind for name in reader.schema.names if (kind := _type_of(name))}
+        kinds = {name: kind for name in reader.schema.names if (kind := column_type(name))}
     types = {name: kind for name, kind in kinds.items() if not pa.types.is_integer(kind)}  # pandas writes 0 as 0.0
     return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types, strings_can_be_null=True))
 
@@ -145,19 +134,9 @@ READERS: dict[str, Callable[[Path], pa.Table]] = {
 }
 
 
-def is_own_column(name: str) -> bool:
-    """Return whether avfer fills a column of this name itself, so that no column of the user may have it."""
-    return _type_of(name) is not None
-
-
-def _type_of(name: str) -> pa.DataType | None:
-    """Return the type of a column of avfer, None for one of the user's own."""
-    return TYPES.get(name) or (pa.float32() if NUMBERS.fullmatch(name) else None)
-
-
 def _with_types(table: pa.Table, path: Path) -> pa.Table:
     """Return the table with the types of avfer's columns. Raises DatasetError for values that do not fit."""
-    fields = [field.with_type(_type_of(field.name) or field.type) for field in table.schema]
+    fields = [field.with_type(column_type(field.name) or field.type) for field in table.schema]
     try:
         return table.cast(pa.schema(fields, metadata=table.schema.metadata))
     except (pa.ArrowException, ValueError) as error:
