@@ -55,15 +55,18 @@ def atomic_rename(path: Path, hint: str = HINT, folder: Path | None = None) -> G
 
 
 @contextmanager
-def atomic_folder(path: Path, hint: str = HINT) -> Generator[Path]:
+def atomic_folder(path: Path, hint: str = HINT, replace: bool = False) -> Generator[Path]:
     """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an error.
 
     The caller writes files at any depth of the temporary folder, which is hidden and unique. All of them reach the
     disk (fsync) before the rename. On any error the temporary folder is removed with its content. A file, or a folder
-    with files, that exists at `path` is never replaced: it stays as it was.
+    with files, that exists at `path` stays as it was.
 
-    Raises OutputError, with `hint` as the way out, if a file cannot be written or `path` exists at the end; other
-    exceptions of the block pass through.
+    replace: whether a folder at `path` is replaced, with all its files, once the new one is complete. The caller makes
+    sure that nothing else is lost.
+
+    Raises OutputError, with `hint` as the way out, if a file cannot be written or `path` exists at the end and is not
+    to be replaced; other exceptions of the block pass through.
 
     Example: `with atomic_folder(Path("dataset")) as part: (part / "labels.csv").write_text("a,b\\n")`.
     """
@@ -75,9 +78,29 @@ def atomic_folder(path: Path, hint: str = HINT) -> Generator[Path]:
             for file in sorted(part.rglob("*")):
                 if file.is_file():
                     _flush_to_disk(file)
-            part.replace(path)
+            if replace and path.is_dir():
+                _replace_folder(path, part)
+            else:
+                part.replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _replace_folder(path: Path, new: Path) -> None:
+    """Rename the folder `new` to `path`, then remove the folder that was there. Raises OSError.
+
+    Systems rename no folder to one with files, so the old one gets a hidden name first, and its own name back on any
+    error. A kill between the two renames leaves both folders complete under hidden names.
+    """
+    old = _temporary_path(path)
+    try:
+        path.rename(old)
+        new.rename(path)
+    finally:
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(path)
 
 
 @contextmanager

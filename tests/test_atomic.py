@@ -95,6 +95,38 @@ def test_a_folder_or_a_file_with_the_name_of_the_new_folder_is_kept(tmp_path, ol
     assert content(tmp_path) == {old: "old"}
 
 
+def test_a_folder_is_replaced_with_all_its_files_when_the_new_one_is_complete(tmp_path):
+    (tmp_path / "set" / "deep").mkdir(parents=True)
+    (tmp_path / "set" / "deep" / "old.csv").write_text("old")
+    with atomic_folder(tmp_path / "set", replace=True) as part:
+        (part / "new.csv").write_text("new")
+        assert (tmp_path / "set" / "deep" / "old.csv").read_text() == "old"
+    assert content(tmp_path) == {"set/new.csv": "new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("fails", ["block", "first rename", "second rename"])
+def test_a_folder_that_could_not_be_replaced_stays_as_it_was(tmp_path, monkeypatch, fails, error):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old.csv").write_text("old")
+    rename, renames = Path.rename, list[Path]()
+
+    def rename_or_fail(path: Path, target: Path) -> Path:
+        renames.append(path)
+        if fails == {1: "first rename", 2: "second rename"}.get(len(renames)):
+            raise error
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_or_fail)
+    with pytest.raises((OutputError, KeyboardInterrupt)), atomic_folder(tmp_path / "set", replace=True) as part:
+        (part / "new.csv").write_text("new")
+        if fails == "block":
+            raise error
+    assert content(tmp_path) == {"set/old.csv": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
 def test_writers_of_one_file_at_the_same_time_have_temporary_paths_of_their_own(tmp_path):
     path = tmp_path / "a.csv"
     with atomic_write(path) as first:

@@ -59,7 +59,11 @@ def label(
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try clips that failed before again.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Label all clips again, also those of another pipeline.")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Label all clips again, also those of another pipeline; with --merge: replace the dataset.",
+        ),
     ] = False,
     max_seconds: Annotated[
         float | None,
@@ -103,7 +107,7 @@ def label(
         _print_status(status, as_json)
         return
     if merge is not None:
-        _merge(merge, _require(output, "--output"), as_json)
+        _merge(merge, _require(output, "--output"), overwrite, as_json)
         return
     from rich.console import Console
 
@@ -212,11 +216,11 @@ def _print_status(folder: Path, as_json: bool) -> None:
     print(f"left     {hours_minutes_seconds(left) if left is not None else 'unknown'}")
 
 
-def _merge(folder: Path, dataset: Path, as_json: bool) -> None:
-    """Write the dataset and print its path."""
+def _merge(folder: Path, dataset: Path, overwrite: bool, as_json: bool) -> None:
+    """Write the dataset, over an earlier one if `overwrite`, and print its path."""
     from avfer.labelling.merge import merge
 
-    corpus = merge(folder, dataset)
+    corpus = merge(folder, dataset, overwrite)
     if corpus.done < corpus.clips:
         print(f"avfer: warning: not in the dataset: {corpus.failed} failed, {corpus.left} left", file=sys.stderr)
     print(json.dumps({"outputs": [str(dataset)], "corpus": corpus.as_json()}) if as_json else dataset)

@@ -5,11 +5,12 @@ key, and row groups by `id`, because Parquet stores the minimum and maximum of e
 `read_parquet('DATASET/*/*.parquet', hive_partitioning=true)`, pandas as `read_parquet('DATASET')`.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow.parquet import ParquetFile, ParquetWriter
+from pyarrow.parquet import ParquetFile, ParquetWriter, read_schema
 
 from avfer.atomic import atomic_folder
 from avfer.errors import ConfigError, OutputError
@@ -26,18 +27,18 @@ SHARED_METADATA = (  # equal for all clips
 )
 
 
-def merge(folder: Path, dataset: Path) -> CorpusStatus:
+def merge(folder: Path, dataset: Path, overwrite: bool = False) -> CorpusStatus:
     """Write the dataset, which appears whole or not at all; return which clips it contains and which it does not.
 
     folder: the output folder of `avfer label`. dataset: the folder to create; clips that failed or are left are
     missing in it. The metadata of the files are those that all clips share: version, pipeline and weights.
+    overwrite: replace an earlier dataset of `merge`, which stays as it was until the new one is complete.
 
-    Raises ConfigError if `dataset` exists or no clip is done, OutputError if a table is damaged, the disk is full, or
-    a run with another pipeline has begun in the meantime.
+    Raises ConfigError if `dataset` exists and may not be replaced, or no clip is done; OutputError if a table is
+    damaged, the disk is full, or a run with another pipeline has begun in the meantime.
     """
     store = open_store(folder)
-    if dataset.exists():
-        raise ConfigError(f"{dataset} exists; give another --output, or remove it first")
+    _check_output(dataset, overwrite)
     fingerprint = store.fingerprint
     plan, status, rows = read_plan(store.manifest), CorpusStatus(), list[tuple[str, int]]()
     for number, entry in enumerate(plan):
@@ -49,11 +50,44 @@ def merge(folder: Path, dataset: Path) -> CorpusStatus:
     if not rows:
         raise ConfigError(f"{folder} has no finished clip to merge")
     tables = (_read_table(store, plan[row]) for _, row in sorted(rows))
-    with atomic_folder(dataset) as part:
+    with atomic_folder(dataset, replace=overwrite) as part:
         _write_parts(_checked_columns(tables), part)
+        _check_output(dataset, overwrite)  # others may have written there meanwhile
         if store.fingerprint != fingerprint:
             raise OutputError(f"{folder} is being labelled with another pipeline now; merge it when that has ended")
     return status
+
+
+def _check_output(dataset: Path, overwrite: bool) -> None:
+    """Raise ConfigError if something exists at `dataset`, unless it is a merged dataset and `overwrite` is set."""
+    if not (dataset.exists() or dataset.is_symlink()):
+        return
+    if problem := _foreign_content(dataset):
+        raise ConfigError(f"{dataset} exists and is no merged dataset: {problem}; give another --output")
+    if not overwrite:
+        raise ConfigError(f"{dataset} exists; give another --output, or use --overwrite to replace it")
+
+
+def _foreign_content(dataset: Path) -> str | None:
+    """Return what in an existing path `merge` has not written; None for a folder that has only merged tables."""
+    if dataset.is_symlink() or not dataset.is_dir():
+        return "it is a link" if dataset.is_symlink() else "it is a file"
+    for path in sorted(dataset.rglob("*")):
+        name = path.relative_to(dataset).as_posix()
+        is_part = path.is_dir() and re.fullmatch(r"part=\d+", name)
+        is_table = re.fullmatch(r"part=\d+/labels\.parquet", name) and _is_merged_table(path)
+        if path.is_symlink() or not (is_part or is_table):
+            return f"'{name}' in it is no merged table"
+    return None
+
+
+def _is_merged_table(path: Path) -> bool:
+    """Return whether a file is a Parquet table with the first column and the metadata of merged tables."""
+    try:
+        schema = read_schema(path)
+    except (OSError, pa.ArrowException):
+        return False
+    return schema.names[:1] == ["id"] and b"version" in (schema.metadata or {})
 
 
 def _read_table(store: Store, entry: Entry) -> pa.Table:

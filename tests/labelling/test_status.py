@@ -1,6 +1,7 @@
 """How far a corpus is, and its tables as one dataset."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -197,13 +198,75 @@ def test_a_damaged_manifest_is_named_and_the_next_run_replaces_it(label, corpus,
 def test_an_existing_dataset_is_not_overwritten(out, tmp_path):
     merge(out, tmp_path / "dataset")
     before = (tmp_path / "dataset/part=0/labels.parquet").read_bytes()
-    with pytest.raises(ConfigError, match="exists"):
+    with pytest.raises(ConfigError, match=r"dataset exists; .* or use --overwrite to replace it"):
         merge(out, tmp_path / "dataset")
     assert (tmp_path / "dataset/part=0/labels.parquet").read_bytes() == before
 
 
+def test_overwrite_replaces_a_dataset_with_all_its_parts(avfer, label, out, tmp_path, monkeypatch):
+    monkeypatch.setattr(merging, "GROUP_ROWS", 1)
+    monkeypatch.setattr(merging, "PART_ROWS", 1)
+    merge(out, tmp_path / "dataset")
+    label("corpus")  # two clips more
+    monkeypatch.setattr(merging, "PART_ROWS", 1_000_000)
+    result = avfer("label", "--merge", out, "--output", tmp_path / "dataset", "--overwrite")
+    assert result.code == 0 and result.paths == [tmp_path / "dataset"]
+    assert [path.name for path in (tmp_path / "dataset").iterdir()] == ["part=0"]
+    assert len(set(pa.parquet.read_table(tmp_path / "dataset")["id"].to_pylist())) == 7
+    assert not list(tmp_path.glob(".*")), "the old dataset is removed"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "part=0/notes.txt", "part=1/labels.parquet", "part=x"])
+def test_overwrite_replaces_no_folder_with_files_of_others(out, tmp_path, name):
+    merge(out, tmp_path / "dataset")
+    (tmp_path / "dataset" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "dataset" / name).write_text("of the user")
+    for overwrite in (False, True):
+        with pytest.raises(ConfigError, match=f"is no merged dataset: '{name}' in it"):
+            merge(out, tmp_path / "dataset", overwrite)
+    assert (tmp_path / "dataset" / name).read_text() == "of the user"
+
+
+@pytest.mark.parametrize("kind", ["labels", "table of a clip", "table of others", "file", "link", "link to a part"])
+def test_overwrite_replaces_nothing_but_a_merged_dataset(out, tmp_path, kind):
+    target = out if kind == "labels" else tmp_path / "target"
+    if kind in ("table of a clip", "table of others"):
+        (target / "part=0").mkdir(parents=True)
+        shutil.copy(out / "clips/a.mp4.parquet", target / "part=0/labels.parquet")
+    if kind == "table of others":
+        pa.parquet.write_table(pa.table({"id": ["a"]}), target / "part=0/labels.parquet")
+    elif kind == "file":
+        target.write_text("of the user")
+    elif kind == "link":
+        merge(out, tmp_path / "dataset")
+        target.symlink_to(tmp_path / "dataset")
+    elif kind == "link to a part":
+        merge(out, target)
+        (target / "part=1").symlink_to(target / "part=0")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ConfigError, match="exists and is no merged dataset"):
+        merge(out, target, overwrite=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_file_that_appears_in_the_old_dataset_during_the_merge_is_kept(out, tmp_path, monkeypatch):
+    merge(out, tmp_path / "dataset")
+
+    def write_part(path, *options, **more):
+        (tmp_path / "dataset/notes.txt").write_text("of the user")
+        return ParquetWriter(path, *options, **more)
+
+    monkeypatch.setattr(merging, "ParquetWriter", write_part)
+    with pytest.raises(ConfigError, match=r"notes\.txt"):
+        merge(out, tmp_path / "dataset", overwrite=True)
+    assert (tmp_path / "dataset/notes.txt").exists() and (tmp_path / "dataset/part=0/labels.parquet").exists()
+
+
+@pytest.mark.parametrize("target", ["dataset", "earlier"])
 @pytest.mark.parametrize("damage", ["table", "disk"])
-def test_a_merge_that_fails_half_way_leaves_nothing_and_keeps_the_earlier_one(out, tmp_path, monkeypatch, damage):
+def test_a_merge_that_fails_half_way_leaves_nothing_and_keeps_the_earlier_one(
+    out, tmp_path, monkeypatch, damage, target
+):
     merge(out, tmp_path / "earlier")
     before = (tmp_path / "earlier/part=0/labels.parquet").read_bytes()
     monkeypatch.setattr(merging, "GROUP_ROWS", 1)
@@ -220,8 +283,8 @@ def test_a_merge_that_fails_half_way_leaves_nothing_and_keeps_the_earlier_one(ou
     monkeypatch.setattr(merging, "ParquetWriter", write_part)
     if damage == "table":
         last.write_bytes(b"\0" * last.stat().st_size)
-    with pytest.raises(OutputError, match=r"clips/s/.*cannot be read|dataset cannot be written: No space left"):
-        merge(out, tmp_path / "dataset")
+    with pytest.raises(OutputError, match=rf"clips/s/.*cannot be read|{target} cannot be written: No space left"):
+        merge(out, tmp_path / target, overwrite=target == "earlier")
     assert len(parts) == 4 and not any(part.parent.parent.exists() for part in parts)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "earlier", "out", "steady.yaml"]
     assert (tmp_path / "earlier/part=0/labels.parquet").read_bytes() == before
