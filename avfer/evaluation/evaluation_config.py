@@ -14,7 +14,7 @@ from avfer.local_paths import LocalPath, local_path
 from avfer.metrics.abaw import FIRST_YEAR, LAST_YEAR
 from avfer.metrics.action_units import OCCURRENCE_THRESHOLD
 from avfer.metrics.ccc import Convention
-from avfer.option_types import Count, Seconds, Share, describe_error
+from avfer.option_types import Count, Seconds, Share, first_problem
 from avfer.yaml_reader import YamlDocument, parse_mapping
 
 Headline = Literal["joined", "recordings"]
@@ -114,14 +114,8 @@ def make_config(content: Mapping[str, Any], where: str, document: YamlDocument |
     try:
         config = EvalConfig.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = [str(part) for part in first["loc"]]
-        problem = (
-            "must be given; add it to the configuration"
-            if first["type"] == "missing"
-            else describe_error(first, EvalConfig)
-        )
-        raise ConfigError(f"{'.'.join(path)}: {problem} ({document.where(*path)})") from None
+        problem = first_problem(error, content, EvalConfig)
+        raise ConfigError(f"{problem.text} ({document.where(*problem.path)})") from None
     if len(config.sources) != 1:
         given = " and ".join(config.sources) or "none"
         raise ConfigError(f"{where}: give exactly one of pipeline, model and predictions, not {given}")

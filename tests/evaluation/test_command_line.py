@@ -67,6 +67,7 @@ def test_an_existing_report_is_replaced(avfer, tables, tmp_path):
         (["{config}", "--partition", "validation"], "partition: must be 'train', 'dev' or 'test', got 'validation'"),
         (["{config}", "--pipeline", "aver", "--model", "aver_lite"], "not pipeline and model"),
         (["{config}"], "no folder with predictions at absent"),
+        (["{config}", "--set", "delay.valance=1"], "delay.valance: must be 'valence' or 'arousal', got 'valance' ("),
         (["{config}", "--pipeline", "avre"], "did you mean 'aver'?"),
         (["{config}", "--corpus", "recola", "--root", "{root}"], "is empty; give the folder"),
     ],
