@@ -89,7 +89,7 @@ def listing_lines(name: str) -> list[ListedModel]:
             card.task,
             _inputs(kind, card),
             *_cost(name, card),
-            _licence(name, card),
+            _licence(card),
             ", ".join(figure(one) for one in card.published) or "-",
             card.commercial,
         )
@@ -119,7 +119,7 @@ def _facts(name: str, shown: str, card: Card) -> list[tuple[str, str]]:
         ("mean, std", f"{_numbers(card.mean)}; {_numbers(card.std)} ({card.colour.upper()}, of [0, 1])"),
         ("data", card.data),
         ("licence of the code", card.licence_code),
-        ("licence of the weights", _licence(name, card)),
+        ("licence of the weights", _licence(card)),
         ("use of the weights", "commercial" if card.commercial else "research"),
         ("ONNX", "can be exported" if card.onnx else ""),
         ("sources", "\n".join(card.sources)),
@@ -161,7 +161,7 @@ def _file(name: str, stem: str, card: Card) -> str:
     return f"not in the package; {way}"
 
 
-def _licence(name: str, card: Card) -> str:
+def _licence(card: Card) -> str:
     """Return the licence of the weights; "not stated" if the authors state none."""
     return card.licence_weights or "not stated"
 
