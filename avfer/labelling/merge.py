@@ -40,7 +40,8 @@ def merge(folder: Path, dataset: Path, overwrite: bool = False) -> CorpusStatus:
     store = open_store(folder)
     _check_output(dataset, overwrite)
     fingerprint = store.fingerprint
-    plan, status, rows = read_plan(store.manifest), CorpusStatus(), list[tuple[str, int]]()
+    plan, rows = read_plan(store.manifest), list[tuple[str, int]]()
+    status = CorpusStatus(run=read_marker(store.run_marker) or {})
     for number, entry in enumerate(plan):
         state, marker = store.state(entry, fingerprint)
         done = state in (ClipState.DONE, ClipState.COLUMNS)

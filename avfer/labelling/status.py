@@ -5,7 +5,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from heapq import heappush, heappushpop
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pyarrow.parquet import ParquetWriter, read_schema
 
 from avfer.errors import OutputError
 from avfer.labelling.entry import Entry, Shard, entries_from
+from avfer.labelling.labelled_part import LabelledPart, labelled_part
 from avfer.labelling.plan import read_batches
 from avfer.labelling.store import ClipState, Marker, Store, active_locks, open_store, read_marker
 
@@ -47,7 +49,7 @@ class CorpusStatus:
     instants: int = 0  # frames, or ticks of a fixed clock
     frames: int = 0  # decoded frames, without the clips of sound alone
     with_face: int = 0  # frames with a face
-    media_seconds: float = 0.0  # length of the clips that are done
+    media_seconds: float = 0.0  # labelled length of the clips that are done
     work_seconds: float = 0.0  # of all workers together
     bytes: int = 0  # of tables
     bytes_left: int = 0  # of media
@@ -55,6 +57,11 @@ class CorpusStatus:
     failures: Counter[str] = field(default_factory=Counter[str])  # clips by stage
     devices: Counter[str] = field(default_factory=Counter[str])  # clips
     run: Marker = field(default_factory=dict[str, Any])  # the pipeline, its fingerprint, the version
+
+    @cached_property
+    def part(self) -> LabelledPart:
+        """The part of every clip that was labelled, by the pipeline in `run`."""
+        return labelled_part(str(self.run.get("pipeline", "")))
 
     def count(self, entry: Entry, state: ClipState, marker: Marker) -> None:
         """Add a clip in a state, with the marker that the state follows from."""
@@ -71,7 +78,8 @@ class CorpusStatus:
     def as_json(self) -> dict[str, Any]:
         """Return all fields and the coverage: the shares of clips that are done and of frames with a face."""
         shares = {"done": self.done / max(self.clips, 1), "with_face": self.with_face / max(self.frames, 1)}
-        return dict(vars(self)) | {"coverage": {name: round(share, 6) for name, share in shares.items()}}
+        content = {item.name: getattr(self, item.name) for item in fields(self)}
+        return content | {"coverage": {name: round(share, 6) for name, share in shares.items()}}
 
     def _count_done(self, marker: Marker) -> None:
         self.done += 1
@@ -80,7 +88,7 @@ class CorpusStatus:
         self.instants += marker["instants"]
         self.frames += marker.get("frames", marker["instants"])  # older markers lack it
         self.with_face += marker["with_face"]
-        self.media_seconds += marker["duration"]
+        self.media_seconds += self.part.length(marker["duration"])
         self.work_seconds += marker["seconds"]
         self.reasons.update(marker["reasons"])
         self.devices[marker["device"]] += 1

@@ -144,6 +144,16 @@ def test_corpus_json_has_totals_and_coverage(label, corpus, tmp_path):
     assert totals["media_seconds"] == pytest.approx(totals["instants"] / 25)
 
 
+def test_totals_and_status_count_the_seconds_that_were_labelled(label, avfer, tmp_path):
+    write_corpus(tmp_path / "corpus", "a.mp4", "b.mp4")  # of 0.24 s and 0.28 s
+    label("corpus", start=0.04, stop=0.2)
+    merged = avfer("label", "--merge", tmp_path / "out", "--output", tmp_path / "dataset", "--json").out
+    status = avfer("label", "--status", tmp_path / "out", "--json").out
+    totals = (tmp_path / "out/corpus.json").read_text()
+    for found in (json.loads(merged)["corpus"], json.loads(status), json.loads(totals)):
+        assert found["rows"] == 2 * 4 and found["media_seconds"] == pytest.approx(2 * 0.16)
+
+
 def test_rows_of_sound_alone_lower_no_coverage(label, tmp_path, monkeypatch):
     def without_pictures(table: pa.Table, _: object) -> pa.Table:
         for name in ("frame", "track") if table["clip"][0].as_py() == "b.mp4" else ():

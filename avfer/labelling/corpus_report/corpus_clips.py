@@ -3,10 +3,8 @@
 Everything is read once, clip by clip, from the plan, the markers and the tables of the folder.
 """
 
-import math
 import os
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,15 +13,13 @@ from urllib.parse import quote
 import numpy as np
 from pyarrow.parquet import read_metadata
 
-from avfer.errors import ConfigError, DatasetError
+from avfer.errors import DatasetError
 from avfer.export.html_page import show_controls
 from avfer.export.paged_table import Cell, PagedColumn
 from avfer.labelling.corpus_report.clip_statistics import ClipStatistics, CorpusDistributions, read_clip
 from avfer.labelling.entry import Entry
 from avfer.labelling.status import CorpusStatus, clip_states
 from avfer.labelling.store import ClipState, Marker, Store, read_marker
-from avfer.option_types import parse_seconds
-from avfer.pipeline_config import CLIP_OPTIONS, parse_pipeline
 from avfer.progress import ReportProgress
 
 COLUMNS = (
@@ -49,17 +45,6 @@ WITHOUT_FRAMES = ("no_picture", "no_audio")  # reasons of rows that follow a fix
 UNREADABLE = "unreadable"  # state of a clip whose table is damaged
 
 
-class LabelledPart(NamedTuple):
-    """The part of every clip that was labelled, in seconds."""
-
-    start: float = 0.0
-    stop: float = math.inf  # infinity: the end of the clip
-
-    def length(self, duration: float) -> float:
-        """Return the labelled length of a clip of `duration` seconds, in seconds."""
-        return max(0.0, min(duration, self.stop) - self.start)
-
-
 class FailureKind(NamedTuple):
     """A reason that the clips of a failure have in common, without their own paths."""
 
@@ -72,8 +57,6 @@ class CorpusClips:
     """The clips of a labelled folder, read by `read_corpus`."""
 
     status: CorpusStatus  # totals
-    part: LabelledPart = field(default_factory=LabelledPart)  # that was labelled, of every clip
-    seconds: float = 0.0  # labelled length of all clips that are done
     frames: int = 0  # of all clips that are done
     with_face: int = 0  # frames with a face
     distributions: CorpusDistributions = field(default_factory=CorpusDistributions)  # of the rows
@@ -92,8 +75,7 @@ def read_corpus(store: Store, output: Path, progress: ReportProgress) -> CorpusC
     store: of `open_store`; output: the file of the report, from which the reports of the clips are linked. A table
     that cannot be read counts as unreadable and is listed with its reason.
     """
-    run = read_marker(store.run_marker) or {}
-    corpus = CorpusClips(CorpusStatus(run=run), labelled_part(str(run.get("pipeline", ""))))
+    corpus = CorpusClips(CorpusStatus(run=read_marker(store.run_marker) or {}))
     total = read_metadata(store.manifest).num_rows
     for _, _, clips in clip_states(store):
         for entry, state, marker in clips:
@@ -116,24 +98,8 @@ def _count_text(corpus: CorpusClips) -> str:
     return f"{status.done} done{unreadable}, {status.failed} failed, {status.left} left"
 
 
-def labelled_part(pipeline: str) -> LabelledPart:
-    """Return the part of the clips that a pipeline reads: `avfer label --start --stop`, else all.
-
-    pipeline: text of its YAML; one that this avfer cannot read counts as reading whole clips.
-    """
-    with suppress(ConfigError):
-        (start, uses), (stop, _) = CLIP_OPTIONS["start"], CLIP_OPTIONS["stop"]
-        for stage in parse_pipeline(pipeline, "pipeline").stages:
-            if stage.use in uses:
-                last = stage.options.get(stop)
-                first = parse_seconds(stage.options.get(start, 0.0), start)
-                return LabelledPart(first, math.inf if last is None else parse_seconds(last, stop))
-    return LabelledPart()
-
-
 def _add_done(corpus: CorpusClips, entry: Entry, marker: Marker, store: Store, output: Path) -> None:
     """Add a clip with a table; one that cannot be read counts as a failure of its own kind."""
-    corpus.seconds += corpus.part.length(marker["duration"])
     try:
         clip = read_clip(store.table(entry.id), corpus.distributions)
     except DatasetError as error:
@@ -171,7 +137,7 @@ def _row(
     marker: of a clip that is done, else empty; clip: None without a readable table.
     """
     name = show_controls(entry.id)
-    length = corpus.part.length(marker["duration"]) if marker else None
+    length = corpus.status.part.length(marker["duration"]) if marker else None
     face = _rounded(_face_share(marker, clip))
     frames = marker["instants"] if marker and _has_frames(marker, clip) else None
     facts: list[Cell] = [_rounded(length), frames]

@@ -65,7 +65,7 @@ def _tiles(corpus: CorpusClips) -> str:
         "Done": f"{status.done:,}",
         "Failed": f"{status.failed:,}",
         "Left": f"{status.left:,}",
-        "Length": _duration(corpus.seconds),
+        "Length": _duration(corpus.status.media_seconds),
         "Frames": f"{corpus.frames:,}",
         "With a face": _percent(corpus.with_face, corpus.frames),
     }
