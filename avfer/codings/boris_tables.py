@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from avfer.codings.coding import base_name
 from avfer.datasets.table_rows import separator
-from avfer.datasets.text_files import TableRow, number, read_rows, same_width
+from avfer.datasets.text_files import TableRow, parse_number, read_rows, same_width
 from avfer.errors import DatasetError
 
 MAX_HEAD = 1000  # rows above the header: media files and independent variables
@@ -73,10 +73,10 @@ def _event(values: dict[str, str], modifiers: str, where: str) -> Event:
         raise DatasetError(
             f"{where}: the type must be one of {', '.join(KINDS)}, got '{kind}'; export the events again"
         )
-    times = [number(values["time"], where), number(values["stop"], where)]
+    times = [parse_number(values["time"], where), parse_number(values["stop"], where)]
     if math.isnan(times[0]) or (kind == "STATE" and math.isnan(times[1])):
         raise DatasetError(f"{where}: the event has no time; repair the observation in BORIS")
-    offset = number(values["offset"], where)
+    offset = parse_number(values["offset"], where)
     start, stop = (time - (0.0 if math.isnan(offset) else offset) for time in times)
     subject = "" if values["subject"].lower() == NO_SUBJECT else values["subject"]
     media = media_name(values["media"])

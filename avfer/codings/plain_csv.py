@@ -14,7 +14,7 @@ from pathlib import Path
 
 from avfer.codings.coding import Coding, Mark, Tier, base_name
 from avfer.datasets.table_rows import location, read_header, table_rows
-from avfer.datasets.text_files import number
+from avfer.datasets.text_files import parse_number
 from avfer.errors import DatasetError
 
 SYNONYMS = {"path": "clip", "end": "stop", "time": "time_s", "label": "value", "behavior": "tier", "behaviour": "tier"}
@@ -58,7 +58,7 @@ def _marks(path: Path, names: list[str]) -> Iterator[tuple[str, str, str, Mark]]
         clip, subject, where = cells.get("clip", ""), cells.get("subject", ""), location(path, row.line)
         if by_mark:
             start = _seconds(cells["start"], f"{where}, start")
-            stop = number(cells.get("stop", ""), f"{where}, stop")
+            stop = parse_number(cells.get("stop", ""), f"{where}, stop")
             yield clip, subject, cells["tier"], Mark(start, start if math.isnan(stop) else stop, cells.get("value", ""))
             continue
         time = _seconds(cells["time_s"], f"{where}, time_s")
@@ -69,7 +69,7 @@ def _marks(path: Path, names: list[str]) -> Iterator[tuple[str, str, str, Mark]]
 
 def _seconds(cell: str, where: str) -> float:
     """Return a time. Raises DatasetError if the cell is empty or not a number."""
-    seconds = number(cell, where)
+    seconds = parse_number(cell, where)
     if math.isnan(seconds):
         raise DatasetError(f"{where}: the time is missing; write it in seconds")
     return seconds

@@ -15,7 +15,7 @@ from avfer.codings.coding import Coding, Tier
 from avfer.codings.columns import EXPRESSION, CodedColumn, tiers_by_column
 from avfer.datasets.example import DIMENSIONS
 from avfer.datasets.table_rows import class_name
-from avfer.datasets.text_files import number
+from avfer.datasets.text_files import parse_number
 from avfer.errors import DatasetError
 
 TOLERANCE = 6e-4  # s, by which a time may differ from a bound that it is meant to equal: ELAN rounds to 1 ms
@@ -135,7 +135,7 @@ def _parse(tier: Tier, column: str, own_class: str, where: str) -> np.ndarray:
 
 def _dimension(value: str, _point: bool, where: str) -> float:
     """Return valence or arousal. Raises DatasetError if it is not a number in [-1, 1]."""
-    found = number(value, where)
+    found = parse_number(value, where)
     if abs(found) > 1:
         raise DatasetError(f"{where}: must be in [-1, 1], got {found:g}; rescale the coding")
     return found

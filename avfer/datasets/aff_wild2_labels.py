@@ -19,7 +19,7 @@ from avfer.datasets.text_files import (
     NUMBER,
     TableRow,
     lines,
-    number,
+    parse_number,
     read_lines,
     same_width,
     without_empty_end,
@@ -125,7 +125,7 @@ class _CellParser:
         return [self._parse(cell, line) if value is None else value for cell, value in zip(cells, found, strict=True)]
 
     def _parse(self, cell: str, line: int) -> float:
-        self.known[cell] = number(cell, f"{self.path}, line {line}")
+        self.known[cell] = parse_number(cell, f"{self.path}, line {line}")
         return self.known[cell]
 
 

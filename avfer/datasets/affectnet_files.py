@@ -27,7 +27,7 @@ from avfer.datasets.listing import (
     search_folders,
 )
 from avfer.datasets.single_label import MISSING_PICTURE, REPEATED_PICTURE, UNLABELLED_PICTURE
-from avfer.datasets.text_files import integer, is_header, number, read_rows, same_width
+from avfer.datasets.text_files import is_header, parse_integer, parse_number, read_rows, same_width
 from avfer.errors import DatasetError
 
 COLUMNS = (
@@ -146,9 +146,9 @@ class CutRelease:
             code, valence, arousal = (_read_cell(path) for path in paths)
             yield FaceLabels(
                 f"{folder.name}/{stem}",
-                integer(code, str(paths[0])),
-                number(valence, str(paths[1])),
-                number(arousal, str(paths[2])),
+                parse_integer(code, str(paths[0])),
+                parse_number(valence, str(paths[1])),
+                parse_number(arousal, str(paths[2])),
                 picture,
             )
 
@@ -201,13 +201,13 @@ def _read_list(path: Path, notes: Notes) -> dict[str, tuple[int, float, float]]:
         if name in found:
             notes.add(REPEATED_PICTURE, f"{where}: {name}")
             continue
-        found[name] = integer(code, where), _affect(valence, where), _affect(arousal, where)
+        found[name] = parse_integer(code, where), _affect(valence, where), _affect(arousal, where)
     return found
 
 
 def _affect(cell: str, where: str) -> float:
     """Return valence or arousal. Raises DatasetError for an empty cell."""
-    value = number(cell, where)
+    value = parse_number(cell, where)
     if math.isnan(value):
         raise DatasetError(f"{where}: valence or arousal is empty; AffectNet writes -2 for a missing value")
     return value

@@ -10,7 +10,7 @@ from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, P
 from avfer.datasets.listing import SOUNDS, VIDEOS, check_root, list_files, natural, not_found, walk
 from avfer.datasets.single_label import middle_time, one_class
 from avfer.datasets.splits import AVFER_SPLIT, Split, choose_split
-from avfer.datasets.text_files import integer, read_rows, same_width
+from avfer.datasets.text_files import parse_integer, read_rows, same_width
 from avfer.errors import ConfigError, DatasetError, unknown
 
 NAME = re.compile(
@@ -133,13 +133,13 @@ def read_votes(path: Path, ratings: int, notes: Notes) -> dict[str, np.ndarray]:
     votes: dict[str, np.ndarray] = {}
     for row in table:
         cells, where = same_width(row, len(names), path), f"{path}, line {row.line}"
-        if integer(cells[0], where) // ROW_NUMBER != ratings:
+        if parse_integer(cells[0], where) // ROW_NUMBER != ratings:
             continue
         name = cells[clip].removesuffix(".flv")
         if name in votes:
             notes.add(REPEATED_VOTES, where)
             continue
-        counts = [integer(cells[column], where) for column in columns]
+        counts = [parse_integer(cells[column], where) for column in columns]
         if min(counts) < 0:
             raise DatasetError(f"{where}: votes must be >= 0, got {min(counts)}; copy the file again")
         votes[name] = np.array(counts, np.float64)

@@ -11,7 +11,7 @@ import numpy as np
 from avfer.datasets.example import PARTITIONS, Corpus, Example, Labels, Notes, Partition
 from avfer.datasets.listing import check_root, find_folder, list_names, not_found, walk
 from avfer.datasets.pictures import open_picture
-from avfer.datasets.text_files import NUMBER, TableRow, integer, number, read_rows, without_empty_end
+from avfer.datasets.text_files import NUMBER, TableRow, parse_integer, parse_number, read_rows, without_empty_end
 from avfer.errors import ConfigError, DatasetError
 from avfer.option_types import Number
 
@@ -167,7 +167,7 @@ def read_triplets(path: Path, notes: Notes) -> Iterator[Triplet]:
             notes.add(COMMA, where)
         urls = tuple(faces[:: 1 + BOUNDS])
         cells = [cell for at, cell in enumerate(faces) if at % (1 + BOUNDS)]
-        bounds = np.array([number(cell, where) for cell in cells]).reshape(FACES, BOUNDS)
+        bounds = np.array([parse_number(cell, where) for cell in cells]).reshape(FACES, BOUNDS)
         yield Triplet(row.line, urls, bounds, row.cells[kind], _count_votes(row.cells[kind + 1 :], where))
 
 
@@ -197,7 +197,7 @@ def _count_votes(cells: list[str], where: str) -> np.ndarray:
     cells = without_empty_end(cells)
     if len(cells) % 2:
         raise DatasetError(f"{where}: the last annotator has no choice; the row is truncated, copy the file again")
-    choices = [integer(cell, where) for cell in cells[1::2]]
+    choices = [parse_integer(cell, where) for cell in cells[1::2]]
     if wrong := [choice for choice in choices if not 1 <= choice <= FACES]:
         raise DatasetError(f"{where}: choice must be 1, 2 or 3, got {wrong[0]}; copy the file again")
     return np.bincount([choice - 1 for choice in choices], minlength=FACES).astype(np.float64)

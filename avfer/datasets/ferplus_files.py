@@ -28,7 +28,7 @@ from avfer.datasets.listing import (
 )
 from avfer.datasets.pictures import open_picture
 from avfer.datasets.single_label import MISSING_PICTURE, REPEATED_PICTURE, UNLABELLED_PICTURE
-from avfer.datasets.text_files import TableRow, integer, is_header, read_rows, same_width
+from avfer.datasets.text_files import TableRow, is_header, parse_integer, read_rows, same_width
 from avfer.errors import DatasetError
 
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
@@ -222,7 +222,7 @@ def _usage(word: str, where: str) -> Partition:
 
 def _vote(cell: str, where: str) -> int:
     """Return a number of votes. Raises DatasetError for a negative number or other text."""
-    votes = integer(cell, where)
+    votes = parse_integer(cell, where)
     if votes < 0:
         raise DatasetError(f"{where}: votes must be >= 0, got {votes}; copy the file again")
     return votes

@@ -27,7 +27,7 @@ from avfer.datasets.single_label import (
     one_class,
     sorted_by_class,
 )
-from avfer.datasets.text_files import integer, lines
+from avfer.datasets.text_files import lines, parse_integer
 from avfer.errors import ConfigError, DatasetError, unknown
 
 CLASSES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # numbered from 1
@@ -129,7 +129,7 @@ def _read_list(path: Path, pictures: dict[str, Path], notes: Notes) -> dict[str,
         if match[0] in found:
             notes.add(REPEATED_PICTURE, where)
             continue
-        label = integer(cells[1], where)
+        label = parse_integer(cells[1], where)
         if not 1 <= label <= len(CLASSES):
             raise DatasetError(f"{where}: class must be 1 to {len(CLASSES)}, got {label}; {OTHER_LIST}")
         partition: Partition = "train" if match[1] == "train" else "test"

@@ -14,7 +14,15 @@ import numpy as np
 from avfer.datasets.example import Labels, Notes
 from avfer.datasets.gold_standard import Procedure, gold_standard
 from avfer.datasets.listing import plain
-from avfer.datasets.text_files import is_header, lines, number, read_arff, read_rows, same_width, without_empty_end
+from avfer.datasets.text_files import (
+    is_header,
+    lines,
+    parse_number,
+    read_arff,
+    read_rows,
+    same_width,
+    without_empty_end,
+)
 from avfer.errors import AvferWarning, DatasetError
 
 TIME_COLUMNS = frozenset({"time", "frametime", "timestamp", "times", "time(s)"})
@@ -108,7 +116,7 @@ def read_ratings(path: Path, notes: Notes) -> Ratings:
     times: list[float] = []
     values: list[list[float]] = []
     for row in table if has_header else (first, *table):
-        cells = [number(cell, f"{path}, line {row.line}") for cell in same_width(row, len(names), path)]
+        cells = [parse_number(cell, f"{path}, line {row.line}") for cell in same_width(row, len(names), path)]
         times.append(cells.pop(time_column))
         values.append(cells)
     del names[time_column]
@@ -129,8 +137,8 @@ def read_gold(path: Path, identify: Callable[[str], str | None], notes: Notes) -
     values: list[list[float]] = []
     for row in table.rows:
         where = f"{path}, line {row.line}"
-        times.append(number(row.cells[time_column], where))
-        values.append([number(row.cells[-1], where)])
+        times.append(parse_number(row.cells[time_column], where))
+        values.append([parse_number(row.cells[-1], where)])
     named = identify(table.rows[0].cells[0])
     if named and named != identify(path.stem):
         notes.add(OTHER_RECORDING, f"{path} ({named})", fault=True)

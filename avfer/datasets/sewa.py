@@ -21,7 +21,7 @@ from avfer.datasets.listing import (
 )
 from avfer.datasets.ratings import TIME_COLUMNS, Ratings, bounded, make_ratings
 from avfer.datasets.splits import PARTITION_WORDS
-from avfer.datasets.text_files import TableRow, number, read_rows, same_width, without_empty_end, wrong_width
+from avfer.datasets.text_files import TableRow, parse_number, read_rows, same_width, without_empty_end, wrong_width
 from avfer.errors import ConfigError, DatasetError, unknown
 
 COLUMNS = ("name", "time", "arousal", "valence", "liking")
@@ -110,7 +110,7 @@ def _read_labels(path: Path, notes: Notes) -> Ratings:
     values: list[list[float]] = []
     for row in table:
         cells = same_width(row, len(names), path)
-        time, *affect = (number(cells[column], f"{path}, line {row.line}") for column in order)
+        time, *affect = (parse_number(cells[column], f"{path}, line {row.line}") for column in order)
         if (named := _identify(cells[0])) and named != _identify(path.stem):
             notes.add(OTHER_RECORDING, f"{path}, line {row.line}: {cells[0]}", fault=True)
         times.append(time)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from avfer.datasets.example import Notes, Partition
 from avfer.datasets.listing import check_root, list_files, not_found
 from avfer.datasets.splits import PARTITION_WORDS
-from avfer.datasets.text_files import MISSING, NUMBER, TableRow, lines, number, read_rows, same_width
+from avfer.datasets.text_files import MISSING, NUMBER, TableRow, lines, parse_number, read_rows, same_width
 from avfer.errors import ConfigError, DatasetError, unknown
 from avfer.models.class_orders import SYNONYMS
 
@@ -113,7 +113,7 @@ class TableColumns:
         return [self._value(row, name, where) for name in self.numbers]
 
     def _value(self, row: TableRow, name: str, where: str) -> float:
-        value = number(self.text(row, name), f"{where}, {name}")
+        value = parse_number(self.text(row, name), f"{where}, {name}")
         low, high = self._range(name)
         if value < low or value > high:
             bounds = f"[{low:g}, {high:g}]"

@@ -60,13 +60,13 @@ def read_lines(path: Path) -> list[str]:
     return found
 
 
-def number(cell: str, where: str) -> float:
+def parse_number(cell: str, where: str) -> float:
     """Return the finite number in a cell, NaN if the cell is empty or another spelling of `MISSING`.
 
     where: location for the error message, such as `labels/dev_1.csv, line 7`.
     Raises DatasetError for any other text, also for a decimal comma, `inf`, `1_000` and digits of other scripts.
 
-    >>> number(" -0.5 ", "labels/dev_1.csv, line 7")
+    >>> parse_number(" -0.5 ", "labels/dev_1.csv, line 7")
     -0.5
     """
     text = cell.strip()
@@ -81,9 +81,9 @@ def number(cell: str, where: str) -> float:
     raise DatasetError(f"{where}: '{text}' is not a number; correct it, or copy the file again")
 
 
-def integer(cell: str, where: str) -> int:
+def parse_integer(cell: str, where: str) -> int:
     """Return the whole number in a cell (`3` or `3.0`). Raises DatasetError for any other text, also an empty cell."""
-    value = number(cell, where)
+    value = parse_number(cell, where)
     if not value.is_integer():
         raise DatasetError(f"{where}: '{cell.strip()}' is not a whole number; correct it, or copy the file again")
     return int(value)

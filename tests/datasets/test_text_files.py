@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from avfer.datasets.text_files import integer, lines, number, read_lines
+from avfer.datasets.text_files import lines, parse_integer, parse_number, read_lines
 from avfer.errors import DatasetError
 from tests.datasets.on_disk import text
 
@@ -33,14 +33,14 @@ def test_a_missing_file_raises_an_error(tmp_path):
 
 @pytest.mark.parametrize(("cell", "value"), [("0.5", 0.5), (" -5 ", -5), ("+.5", 0.5), ("1e-3", 1e-3), ("3.", 3)])
 def test_numbers_are_read(cell, value):
-    assert number(cell, "here") == value
+    assert parse_number(cell, "here") == value
 
 
 @pytest.mark.parametrize("cell", ["", " ", "NaN", "-nan", "?", "NA", "n/a", "#N/A", "NULL", "<NA>"])
 def test_missing_values_are_nan(cell):
-    assert math.isnan(number(cell, "here"))
+    assert math.isnan(parse_number(cell, "here"))
     with pytest.raises(DatasetError, match="here"):
-        integer(cell, "here")
+        parse_integer(cell, "here")
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_missing_values_are_nan(cell):
 )
 def test_other_text_raises_an_error_with_the_line(cell, message):
     with pytest.raises(DatasetError, match=f"file, line 3.*{message}"):
-        number(cell, "file, line 3")
+        parse_number(cell, "file, line 3")
 
 
 def test_whole_numbers_may_have_a_point():
-    assert integer("3.0", "here") == 3
+    assert parse_integer("3.0", "here") == 3
     with pytest.raises(DatasetError, match="not a whole number"):
-        integer("3.5", "here")
+        parse_integer("3.5", "here")
