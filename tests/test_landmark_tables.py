@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from avfer.cli import main
-from avfer.export.table_reader import find_tables
+from avfer.export.table_reader import find_tables, read_landmarks
 from avfer.landmark_tables import landmark_table
 from avfer.models.face_measurer import LANDMARK_INDEX, NUM_LANDMARKS
 from avfer.types import NO_TRACK
 from tests.export.tracks import make_track
+from tests.media_maker import write_clip
 
 DEMO = Path(__file__).parent / "data" / "demo.mp4"
 SECOND = ["--stop", "0.4", "--set", "measured.landmarks=true"]
@@ -94,6 +95,15 @@ def test_the_overlay_draws_the_landmarks_and_run_names_their_table(tmp_path: Pat
     x, y = round(face["x1"]), round(face["y1"])  # tip of the nose
     plain, drawn = (picture[y - 1 : y + 2, x - 1 : x + 2].mean() for picture in pictures)
     assert drawn > plain + 20
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_a_clip_without_a_face_has_no_landmarks_to_draw(tmp_path: Path, ending: str) -> None:
+    clip = write_clip(tmp_path / "empty.mp4", np.full((3, 120, 160, 3), 90, np.uint8))
+    run = ["run", "vision", "--input", str(clip), "--output", str(tmp_path), "--quiet", "--format", ending]
+    assert exit_code([*run, "--draw", "landmarks"]) == 0
+    assert (tmp_path / "empty.overlay.mp4").exists()
+    assert read_landmarks(tmp_path / f"empty.landmarks.{ending}") == {}
 
 
 def test_landmarks_need_a_stage_that_adds_them(tmp_path: Path, capsys) -> None:

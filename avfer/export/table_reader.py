@@ -106,6 +106,8 @@ def read_landmarks(path: Path) -> dict[tuple[int, int], np.ndarray]:
         raise DatasetError(
             f"there are no landmarks at {path}; run with --set measured.landmarks=true --overwrite to make them"
         )
+    if path.suffix == ".jsonl" and not path.stat().st_size:
+        return {}  # JSON lines without rows have no columns either
     table = READERS[path.suffix](path)
     names = [name for name in table.column_names if name[:1] in "xy" and name[1:].isdecimal()]
     if not names or not {"frame", "track"} <= set(table.column_names):
