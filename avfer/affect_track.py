@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from avfer.arrow_columns import number_column, repeated_text, text_column
 from avfer.baseline import Baseline, corrected_table
+from avfer.errors import counted
 from avfer.local_paths import local_path
 from avfer.null_reasons import reason_column
 from avfer.provenance import Provenance
@@ -110,7 +111,7 @@ class AffectTrack:
         seconds = float(times[-1] - times[0]) if len(times) else 0.0
         clip = self.source.clip if self.source else "rows without a clip"
         people = ", ".join(names) if len(names := list(self.persons())) <= 3 else f"{len(names)} people"
-        instants, rows = (f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in ((len(times), unit), (len(self), "row")))
+        instants, rows = counted(len(times), unit), counted(len(self), "row")
         counts = f"{instants} in {seconds:.1f} s, {rows}, {people or 'no face'}"
         return f"<AffectTrack of {clip}: {counts}>"
 

@@ -99,6 +99,17 @@ def shortened(items: Sequence[str], most: int = MAX_LISTED, separator: str = ", 
     return separator.join([*items[:most], *more])
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, in the plural unless the number is 1.
+
+    plural: by default the noun with an s.
+
+    >>> counted(1, "row"), counted(0, "row"), counted(2, "row has", "rows have")
+    ('1 row', '0 rows', '2 rows have')
+    """
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def debugging() -> bool:
     """Return whether AVFER_DEBUG is set in the environment, to any value but "" and "0": print tracebacks."""
     return os.environ.get("AVFER_DEBUG", "") not in {"", "0"}

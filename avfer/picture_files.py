@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from mimetypes import guess_type
 from pathlib import Path
 
-from avfer.errors import AvferWarning, MediaError
+from avfer.errors import AvferWarning, MediaError, counted
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 # Endings of the pictures and videos that avfer writes -> those of the files that they lie beside.
@@ -63,10 +63,9 @@ def find_pictures(path: Path) -> list[Path]:
 
 def warn_of_skipped(folder: Path, pictures: Sequence[Path]) -> None:
     """Warn that pictures are not read because they lie in a folder with media files, and how to read them."""
-    count = f"{len(pictures)} picture{'s' if len(pictures) > 1 else ''}"
     pattern = pictures[0].with_name(f"*{pictures[0].suffix}")
-    text = f"skipped {count} in {folder}, which also holds media files; --input '{pattern}' reads each as a clip"
-    warnings.warn(text, AvferWarning, stacklevel=2)
+    skipped = f"skipped {counted(len(pictures), 'picture')} in {folder}, which also holds media files"
+    warnings.warn(f"{skipped}; --input '{pattern}' reads each as a clip", AvferWarning, stacklevel=2)
 
 
 def warn_of_videos(path: Path, count: int) -> None:
@@ -77,7 +76,7 @@ def warn_of_videos(path: Path, count: int) -> None:
     names = (file.name for file in path.iterdir()) if path.is_dir() else ()
     videos = [name for name in names if (guess_type(name)[0] or "").startswith("video/") and ".overlay." not in name]
     if videos:
-        text = f"{path} is read as one clip of {count} picture{'s' if count > 1 else ''}, without the videos in it"
+        text = f"{path} is read as one clip of {counted(count, 'picture')}, without the videos in it"
         warnings.warn(f"{text}; run() takes one clip, and label() a folder of clips", AvferWarning, stacklevel=2)
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from avfer.errors import counted
 from avfer.export.person_rows import person_label
 
 BIN = 0.2  # seconds averaged to one value of a curve
@@ -154,8 +155,7 @@ def coverage(summary: TableSummary) -> str:
 
 def instants_text(summary: TableSummary) -> str:
     """Return the number of frames, or of rows of a fixed clock: "1 frame", "75 rows"."""
-    unit = "frame" if summary.has_frames else "row"
-    return f"{summary.instants} {unit}" if summary.instants == 1 else f"{summary.instants} {unit}s"
+    return counted(summary.instants, "frame" if summary.has_frames else "row")
 
 
 def sparkline(values: list[float | None], width: int = 24) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from avfer import __version__
 from avfer.atomic import atomic_write
+from avfer.errors import counted
 from avfer.evaluation.report_rendering import Section, render_html
 from avfer.evaluation.report_warnings import FEW_GROUPS
 from avfer.export.colours import line_colour
@@ -59,7 +60,7 @@ def training_warnings(config: TrainConfig, partition: ScoredPartition) -> Iterat
         yield "The test partition selected the epoch (dev: test), so the score is optimistic for unseen data."
     if partition.examples < FEW_GROUPS and partition.noun == "recordings":
         yield (
-            f"Only {partition.examples} {partition.noun if partition.examples > 1 else 'recording'} selected the epoch."
+            f"Only {counted(partition.examples, 'recording')} selected the epoch."
             f" With fewer than {FEW_GROUPS}, the score depends much on which they are."
         )
     if partition.absent:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from avfer.errors import counted
 from avfer.export import metadata_of
 from avfer.export.clip_report import methods_text
 from avfer.export.clip_report.face_strip import FaceImage
@@ -199,8 +200,7 @@ def _recording(clip: ClipTable, seconds: float) -> str:
 def _unit(rows: ClipRows, table: pa.Table) -> str:
     """Return the number of instants with what they are: "130 frames", or "250 rows" of a fixed clock."""
     frames = "frame" in table.column_names and table["frame"].null_count < len(table)
-    unit = "frame" if frames else "row"
-    return f"{len(rows.starts)} {unit}" if len(rows.starts) == 1 else f"{len(rows.starts)} {unit}s"
+    return counted(len(rows.starts), "frame" if frames else "row")
 
 
 def _unit_text(column: str) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from avfer.catalog import kind_of
 from avfer.datasets.example import Example
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, counted
 from avfer.models.affect.heads import Modality, Projection
 from avfer.models.card import Card
 from avfer.models.factory import create, make
@@ -262,6 +262,6 @@ def _load_weights(model: Network, config: TrainConfig) -> None:
 
 def _listed(classes: Sequence[str], units: Sequence[str]) -> str:
     """Return `2 classes (low, high) and 1 action unit (AU12)`."""
-    named = ("class", "classes", classes), ("action unit", "action units", units)
-    counts = [f"{len(x)} {one if len(x) == 1 else several} ({', '.join(x)})" for one, several, x in named]
+    named = ("class", "classes", classes), ("action unit", "", units)
+    counts = [f"{counted(len(x), one, several)} ({', '.join(x)})" for one, several, x in named]
     return " and ".join(counts).replace(" ()", "")
