@@ -189,8 +189,9 @@ def _print_report(report: "LabelReport", as_json: bool, json_log: bool) -> None:
     if corpus and json_log:
         JsonLines().log_event("end", done=corpus.done, failed=corpus.failed, left=corpus.left)
     elif corpus and not as_json:
-        reasons = f"; for the reasons see {report.store.folder / 'failures.jsonl'}" if corpus.failed else ""
-        print(f"avfer: {corpus.done} done, {corpus.failed} failed, {corpus.left} left{reasons}", file=sys.stderr)
+        reasons = f"the reasons are in {report.store.folder / 'failures.jsonl'}"
+        advice = f"; {reasons}; --retry-failed tries these clips again" if corpus.failed else ""
+        print(f"avfer: {corpus.done} done, {corpus.failed} failed, {corpus.left} left{advice}", file=sys.stderr)
     if not as_json:
         print(*tables, sep="\n", end="\n" if tables else "", flush=True)
     elif corpus:

@@ -23,7 +23,7 @@ from pyarrow.parquet import ParquetFile, read_metadata
 from avfer import __version__, remote
 from avfer.atomic import atomic_rename, output_errors
 from avfer.clip_warnings import collected_warnings
-from avfer.errors import AvferError, ConfigError, OutputError
+from avfer.errors import AvferError, ConfigError, OutputError, describe_unexpected
 from avfer.export.table_writer import TableWriter
 from avfer.jobs import ClipResult, Job, clip_to_files
 from avfer.labelling.entry import Entry
@@ -46,7 +46,7 @@ class Failure:
 
     reason: str  # one line
     stage: str  # of the pipeline; or fetch, open, write, worker
-    trace: str  # traceback
+    trace: str  # traceback, or the last lines of a worker that ended; recorded only if AVFER_DEBUG is set
     warnings: tuple[str, ...] = ()  # of the pipeline before the error
 
 
@@ -208,7 +208,7 @@ def failure_from(error: Exception) -> Failure:
     """
     from avfer.stage import failing_stage
 
-    reason = str(error) if isinstance(error, AvferError) else f"unexpected {type(error).__name__}: {error}"
+    reason = str(error) if isinstance(error, AvferError) else describe_unexpected(error)
     trace = "".join(traceback.format_exception(error))
     return Failure(" ".join(reason.split()), failing_stage(error) or _failing_step(error), trace)
 

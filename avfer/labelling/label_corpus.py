@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from avfer.clip_warnings import ClipWarnings
-from avfer.errors import AvferError, ConfigError
+from avfer.errors import AvferError, ConfigError, debugging
 from avfer.executors.pool import Limits, LostItem
 from avfer.inputs import InputFile, find_checked_clips
 from avfer.jobs import remote_clip_message
@@ -265,14 +265,15 @@ class _Run:
             self._retries.append(item.row)
             self._progress.lost(item.entry.id, lost.reason)
         else:
-            reason = f"its worker {lost.reason}, {TRIES} times of {TRIES}"
+            hint = " (AVFER_DEBUG=1 shows its last lines)" if lost.trace and not debugging() else ""
+            reason = f"its worker {lost.reason}, {TRIES} times of {TRIES}{hint}"
             self._record_failure(item.entry, Failure(reason, "worker", lost.trace))
 
     def _record_failure(self, entry: Entry, failure: Failure) -> None:
         """Write the marker of a failed clip and report it.
 
-        Keys: id and path of the clip; reason; stage; trace, the traceback; pipeline, its fingerprint; clip, the hash
-        of the content. failures.jsonl has the same objects, one a line.
+        Keys: id and path of the clip; reason; stage; pipeline, its fingerprint; clip, the hash of the content; trace,
+        the traceback, only if AVFER_DEBUG is set. failures.jsonl has the same objects, one a line.
         """
         self._report.failed += 1
         marker = {
@@ -280,9 +281,10 @@ class _Run:
             "path": entry.path,
             "reason": failure.reason,
             "stage": failure.stage,
-            "trace": failure.trace,
             "pipeline": self._recipe.fingerprint,
             "clip": entry.hash,
         }
+        if debugging():
+            marker["trace"] = failure.trace
         self._store.mark_failed(entry, marker)
         self._progress.failed(entry.id, entry.size, failure.reason)

@@ -127,7 +127,8 @@ def test_an_interrupt_keeps_finished_clips_and_leaves_no_process_and_no_part(rou
 
 
 @pytest.mark.slow
-def test_clips_that_harm_their_worker_fail_and_the_rest_is_done(rough, tmp_path):
+def test_clips_that_harm_their_worker_fail_and_the_rest_is_done(rough, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVFER_DEBUG", "1")
     corpus = write_corpus(tmp_path / "corpus", "crash.mp4", "hang.mp4", "greedy.mp4", "raise.mp4", "frail.mp4", "a.mp4")
     out = tmp_path / "out"
     code, _, messages = run(

@@ -18,7 +18,7 @@ def test_every_clip_has_a_table_or_a_reason(label, corpus, tmp_path):
     assert set(labels(tmp_path / "out")) == {"a.mp4", "b.mp4", "deep/a.mp4"}
     assert (totals.clips, totals.done, totals.failed, totals.left) == (4, 3, 1, 0)
     fault = failures(tmp_path / "out")["bad.mp4"]
-    assert "not a media file" in fault["reason"] and fault["stage"] == "open" and "MediaError" in fault["trace"]
+    assert "not a media file" in fault["reason"] and fault["stage"] == "open"
 
 
 def test_python_shows_progress_on_request(label, corpus, in_process, capsys):
@@ -56,15 +56,34 @@ def test_a_clip_whose_worker_crashed_twice_fails(label, corpus, in_process, tmp_
     assert label("corpus").done == 2
     assert in_process.given.count("b.mp4") == 2
     fault = failures(tmp_path / "out")["b.mp4"]
-    assert (fault["stage"], fault["trace"]) == ("worker", "its last lines")
-    assert fault["reason"] == "its worker fell over, 2 times of 2"
+    assert fault["stage"] == "worker"
+    assert fault["reason"] == "its worker fell over, 2 times of 2 (AVFER_DEBUG=1 shows its last lines)"
 
 
 def test_an_error_of_a_stage_names_the_stage(label, corpus, tmp_path):
     label("corpus", **{"affect.fails_after": 0.1})
     failure = failures(tmp_path / "out")["b.mp4"]
     assert failure["stage"] == "affect"
-    assert failure["reason"] == "unexpected ValueError: the stage broke"
+    assert failure["reason"] == "unexpected ValueError: the stage broke (AVFER_DEBUG=1 shows where)"
+
+
+def test_avfer_debug_alone_records_tracebacks_and_the_last_lines_of_a_worker(
+    label, corpus, in_process, tmp_path, monkeypatch
+):
+    in_process.crashes = {"a.mp4": 2}
+    label("corpus", **{"affect.fails_after": 0.1})
+    assert not any("trace" in failure for failure in failures(tmp_path / "out").values())
+    assert "Traceback" not in "".join(path.read_text() for path in (tmp_path / "out").rglob("*.json*"))
+    monkeypatch.setenv("AVFER_DEBUG", "1")
+    in_process.crashes = {"a.mp4": 2}
+    label("corpus", retry_failed=True, **{"affect.fails_after": 0.1})
+    found = failures(tmp_path / "out")
+    assert "MediaError" in found["bad.mp4"]["trace"] and "steady_stage.py" in found["b.mp4"]["trace"]
+    assert found["a.mp4"]["trace"] == "its last lines"
+    assert [found[name]["reason"] for name in ("a.mp4", "b.mp4")] == [
+        "its worker fell over, 2 times of 2",
+        "unexpected ValueError: the stage broke",
+    ]
 
 
 def test_a_clip_that_was_deleted_fails_and_the_others_are_done(label, corpus, in_process, monkeypatch, tmp_path):
@@ -213,7 +232,7 @@ def test_a_reason_of_several_lines_becomes_one(label, corpus, tmp_path, monkeypa
 
     monkeypatch.setattr("avfer.labelling.label_clip.clip_to_files", fail)
     label("corpus")
-    assert failures(tmp_path / "out")["a.mp4"]["reason"] == "unexpected ValueError: first line second line"
+    assert failures(tmp_path / "out")["a.mp4"]["reason"].startswith("unexpected ValueError: first line second line (")
 
 
 def test_processes_write_the_same_values_as_this_process(steady, corpus, tmp_path, request, monkeypatch):
@@ -251,7 +270,7 @@ def test_the_command_prints_paths_on_standard_output_and_the_rest_on_standard_er
     result = avfer("label", steady, "--input", corpus, "--output", tmp_path / "out")
     assert result.code == 3
     assert result.paths == [tmp_path / "out/clips/a.mp4.parquet"]
-    assert "1 done, 1 failed, 0 left; for the reasons see" in result.err
+    assert "1 done, 1 failed, 0 left; the reasons are in " in result.err and "--retry-failed" in result.err
     again = avfer("label", steady, "--input", corpus, "--output", tmp_path / "out", "--json", "--json-log")
     assert again.code == 3 and json.loads(again.out)["outputs"] == []
     log = [json.loads(line) for line in again.err.splitlines()]  # no other text, whatever --json says
