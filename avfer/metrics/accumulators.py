@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avfer.errors import MetricError
+from avfer.errors import MetricError, counted
 from avfer.metrics.action_units import OCCURRENCE_THRESHOLD, UnitCounts, count_units
 from avfer.metrics.bootstrap import DRAWS, LEVEL, Interval, bootstrap, bootstrap_mean
 from avfer.metrics.ccc import Convention, check_convention, scalar_ccc
@@ -130,14 +130,14 @@ class ActionUnitScores:
         """Add the next steps, (T, A) each. Raises MetricError as `au_f1`, with rows counted from the first step."""
         counts = count_units(prediction, target, self.threshold, valid, self.steps)
         if counts.hits.shape != (self.units,):
-            raise MetricError(f"prediction: must have {self.units} action units, got {len(counts.hits)}")
+            raise MetricError(f"prediction: must have {counted(self.units, 'action unit')}, got {len(counts.hits)}")
         self.steps += len(np.asarray(target))
         self.summary = self.summary.merge(counts)
 
     def merge(self, other: Self) -> None:
         """Add everything that `other` has. Raises MetricError if its units or thresholds differ."""
         if other.units != self.units or not np.array_equal(other.threshold, self.threshold):
-            rules = " and ".join(f"{scores.units} units at {scores.threshold}" for scores in (self, other))
+            rules = " and ".join(f"{counted(scores.units, 'unit')} at {scores.threshold}" for scores in (self, other))
             raise MetricError(f"scores of {rules} cannot be merged; give both the same units and thresholds")
         self.steps += other.steps
         self.summary = self.summary.merge(other.summary)

@@ -109,10 +109,10 @@ def count_units(
             f"threshold: must be a number, or one for each of {predicted.shape[1]} units, got {threshold}"
         )
     use = _to_mask(valid, predicted.shape)
-    raise_where(
-        use & (true != 0) & (true != 1), "{} target values are neither 0 nor 1, the first in row {}; mask them", first
-    )
-    raise_where(use & ~np.isfinite(predicted), "{} predictions are NaN or infinite, the first in row {}", first)
+    message = "the target has {} other than 0 and 1, the first in row {}; mask steps without a label"
+    raise_where(use & (true != 0) & (true != 1), "value", message, first)
+    message = "the prediction has {}, the first in row {}"
+    raise_where(use & ~np.isfinite(predicted), "NaN or infinite value", message, first)
     occurs, positive = true == 1, predicted > limits
     kinds = occurs & positive, ~occurs & positive, occurs & ~positive, ~occurs & ~positive
     return UnitCounts(*(to_floats(np.sum(kind & use, axis=0)) for kind in kinds))

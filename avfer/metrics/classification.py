@@ -165,6 +165,6 @@ def _class_indices(
         indices = np.array([index_of.get(name, -1) for name in names.tolist()], np.int64)[inverse]
     if (wrong := indices < 0).any():
         name = labels[wrong.argmax() :][:1].tolist()[0]
-        message = f"{{}} labels of the {side} are not in the class list, the first ({name!r}) at index {{}}"
-        raise_where(wrong, f"{message}; mask sentinels before scoring", first)
+        message = f"the {side} has {{}} outside the class list, the first ({name!r}) at index {{}}"
+        raise_where(wrong, "label", f"{message}; mask sentinels before scoring", first)
     return indices

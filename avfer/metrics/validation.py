@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from avfer.errors import MetricError, unknown
+from avfer.errors import MetricError, counted, unknown
 
 Floats = NDArray[np.float64]
 NanRule = Literal["error", "omit"]
@@ -70,10 +70,10 @@ def check_series(
         raise MetricError(f"prediction {x.shape} and target {y.shape} must be two vectors of the same length")
     _check_limits(y, limits, first)
     for name, values in (("prediction", x), ("target", y)):
-        raise_where(np.isinf(values), f"the {name} has {{}} infinite values, the first at index {{}}", first)
+        raise_where(np.isinf(values), "infinite value", f"the {name} has {{}}, the first at index {{}}", first)
     if nan == "error":
-        message = "{} steps have a NaN in prediction or target, the first at index {}; mask or drop them: nan='omit'"
-        raise_where(np.isnan(x) | np.isnan(y), message, first)
+        message = "prediction or target is NaN at {}, the first at index {}; mask or drop NaN: nan='omit'"
+        raise_where(np.isnan(x) | np.isnan(y), "step", message, first)
     return x, y
 
 
@@ -86,16 +86,17 @@ def drop_nan(prediction: Floats, target: Floats) -> tuple[Floats, Floats]:
     return (prediction, target) if both.all() else (prediction[both], target[both])
 
 
-def raise_where(wrong: NDArray[np.bool_], message: str, first: int = 0) -> None:
+def raise_where(wrong: NDArray[np.bool_], noun: str, message: str, first: int = 0) -> None:
     """Raise MetricError if any entry of `wrong` is True.
 
     wrong: (T,) or (T, K) bool.
-    message: has two places `{}`, for the number of True entries and for the index of the first row with one.
+    noun: what an entry is, in the singular.
+    message: has two places `{}`, for the number of True entries with their noun and for the first row with one.
     first: index of row 0 in the message.
     """
     if wrong.any():
         rows = wrong.reshape(len(wrong), -1).any(axis=1)
-        raise MetricError(message.format(int(wrong.sum()), first + int(rows.argmax())))
+        raise MetricError(message.format(counted(int(wrong.sum()), noun), first + int(rows.argmax())))
 
 
 def _check_limits(target: Floats, limits: Limits, first: int) -> None:
@@ -105,5 +106,5 @@ def _check_limits(target: Floats, limits: Limits, first: int) -> None:
     outside = (target < low) | (target > high)
     if outside.any():
         example = f"{target[outside.argmax()]:g}"
-        message = f"{{}} target values are outside [{low:g}, {high:g}], the first ({example}) at index {{}}"
-        raise_where(outside, f"{message}; mask sentinels before scoring, or pass other limits", first)
+        message = f"the target has {{}} outside [{low:g}, {high:g}], the first ({example}) at index {{}}"
+        raise_where(outside, "value", f"{message}; mask sentinels before scoring, or pass other limits", first)

@@ -25,7 +25,7 @@ def test_a_threshold_that_does_not_fit_the_units_raises_an_error(threshold):
 
 def test_a_masked_sentinel_does_not_count():
     prediction, target = np.array([[0.9, 0.1], [0.9, 0.9]]), np.array([[1, -1], [1, 1]])
-    with pytest.raises(MetricError, match="1 target values are neither 0 nor 1, the first in row 0"):
+    with pytest.raises(MetricError, match="the target has 1 value other than 0 and 1, the first in row 0"):
         au_f1(prediction, target)
     by_label = au_f1(prediction, target, valid=target >= 0)
     assert (by_label.f1.tolist(), by_label.support.tolist()) == ([1.0, 1.0], [2, 1])
@@ -33,7 +33,7 @@ def test_a_masked_sentinel_does_not_count():
 
 
 def test_a_missing_prediction_of_a_unit_raises_an_error():
-    with pytest.raises(MetricError, match="1 predictions are NaN or infinite, the first in row 1"):
+    with pytest.raises(MetricError, match="the prediction has 1 NaN or infinite value, the first in row 1"):
         au_f1([[0.5], [float("nan")]], [[0], [1]])
 
 

@@ -40,8 +40,8 @@ def test_uar_averages_the_classes_that_occur_in_the_target():
 @pytest.mark.parametrize(
     ("prediction", "target", "message"),
     [
-        ([0, 1, 2], [0, -1, -1], r"2 labels of the target .* first \(-1\) at index 1"),
-        ([0, 8, 2], [0, 1, 2], r"1 labels of the prediction .* first \(8\) at index 1"),
+        ([0, 1, 2], [0, -1, -1], r"the target has 2 labels outside .* first \(-1\) at index 1"),
+        ([0, 8, 2], [0, 1, 2], r"the prediction has 1 label outside .* first \(8\) at index 1"),
         ([0, 1], [0, 1, 2], "the same length"),
         ([0.5, 1], [0, 1], r"prediction .* first \(0.5\) at index 0"),
         (np.array([0, None, 1], object), [0, 1, 1], r"prediction .* first \(None\) at index 1"),
@@ -61,7 +61,7 @@ def test_accuracy_without_a_class_list_rejects_a_sentinel():
 def test_a_missing_name_raises_an_error_with_its_place(missing):
     names = np.array(["joy", missing, "fear"], object)
     for classes in (None, ["fear", "joy"]):
-        with pytest.raises(MetricError, match=rf"1 labels of the target .* first \({missing}\) at index 1"):
+        with pytest.raises(MetricError, match=rf"the target has 1 label outside .* first \({missing}\) at index 1"):
             accuracy(["joy", "joy", "joy"], names, classes)
     assert accuracy(["joy", "joy"], names[::2]) == 0.5
 
