@@ -18,6 +18,7 @@ from avfer.models.network import Network, VoiceNetwork, find_network
 from avfer.models.weights import EMBEDDED, ReadsPackage, card_of
 from avfer.signal.log_mel import BANDS
 
+LABEL = 28  # characters, the least width of the labels of a card; a longer label is wrapped
 UNPUBLISHED = ("", "none published")  # licences of weights on the cards of networks without a checkpoint of the authors
 
 
@@ -27,13 +28,14 @@ def print_card(name: str) -> None:
     name: of the catalog or `timm:NAME`; the card of its weights for research follows. Raises ConfigError, with the
     nearest known name, if it is unknown.
     """
+    console = listing_console(WIDTH)
     for shown, card in sets_of_weights(name):
         table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(style="bold", no_wrap=True)
+        table.add_column(style="bold", max_width=max(LABEL, console.width // 3))
         table.add_column(overflow="fold")
         for label, text in _facts(name, shown, card):
             table.add_row(label, escape(text))
-        listing_console(WIDTH).print(table)
+        console.print(table)
 
 
 def print_deviations(name: str, folder: Path) -> bool:

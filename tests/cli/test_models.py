@@ -64,6 +64,14 @@ def test_models_show_states_where_weights_are_found(capsys, name, place):
     assert place in capsys.readouterr().out
 
 
+def test_a_narrow_terminal_shows_the_facts_of_a_card_beside_their_labels(capsys, monkeypatch):
+    monkeypatch.setattr("avfer.model_details.listing_console", lambda width: Console(width=60))
+    print_card("aver_lite")
+    facts = {line[:29].rstrip(): line[29:].split() for line in capsys.readouterr().out.splitlines()}
+    assert facts["inputs"] == ["face", "crop", "48x48"]
+    assert facts["measured: accuracy without"] and facts["pictures that are also in"]
+
+
 def test_a_network_that_defines_predict_alone_is_shown_with_its_cost(avfer):
     result = avfer("models", "show", "tests.toy_networks:MeanColour")
     assert result.code == 0
