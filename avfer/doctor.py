@@ -190,5 +190,5 @@ def _weights() -> Iterator[Finding]:
             yield Finding("weights", name, f"in {package}, MIT")
         except Exception as error:  # the package may be missing or broken
             yield Finding("weights", name, f"{error}; pip install --force-reinstall {package}", fine=False)
-    note = "not for commercial use; the bundled pipelines read them only with `weights: research` or `vggish_lite`"
-    yield Finding("licences", ", ".join(research), note)
+    note = "the bundled pipelines read them only with `weights: research` or `vggish_lite`"
+    yield Finding("licences", "not for commercial use", f"{', '.join(research)}; {note}")

@@ -18,6 +18,13 @@ def test_doctor_lists_weights_and_their_licences(avfer):
     assert "aver_lite.safetensors" in result.out and "not for commercial use" in result.out
 
 
+def test_the_names_of_findings_leave_most_of_a_terminal_to_what_was_found():
+    found = [*doctor._versions(), *doctor._extras(), *doctor._weights()]
+    assert max(len(finding.name) for finding in found) <= 35
+    (research,) = (finding.detail for finding in found if finding.section == "licences")
+    assert "vggish_lite" in research.partition(";")[0].split(", ")
+
+
 def requirements(lines: list[str]) -> set[str]:
     return {re.split(r"[^\w-]", line.lower())[0] for line in lines}
 
