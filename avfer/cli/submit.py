@@ -9,7 +9,7 @@ import typer
 
 from avfer.cli.commands import command, command_group
 from avfer.cli.shared_options import Overwrite, check_replaceable
-from avfer.errors import FAILED, ConfigError
+from avfer.errors import FAILED, ConfigError, counted
 
 EXAMPLE = "avfer submit check --task va --example sample.txt va.txt"
 app = command_group("Write and check submission files of the ABAW challenges.", example=EXAMPLE)
@@ -78,7 +78,7 @@ def write_submission(
     if not predictions.is_dir():
         raise ConfigError(f"no folder with predictions at {predictions}; check the path behind --predictions")
     written = write_submission(task.value, example, predictions, output, extend=extend, threshold=threshold)
-    print(f"{written.rows} rows, {written.filled} of them repeat the prediction of another frame", file=sys.stderr)
+    print(f"{counted(written.rows, 'row')}, {written.filled} with the prediction of another frame", file=sys.stderr)
     print(written.path)
 
 
@@ -97,6 +97,7 @@ def check_submission(
     faults = check_submission(task.value, example, submission)
     for fault in faults:
         print(f"{submission}, line {fault.line}: {fault.message}" if fault.line else f"{submission}: {fault.message}")
-    print(f"{len(faults)} faults" if faults else "no faults: every row is present, in order, in range", file=sys.stderr)
+    whole = "no faults: every row is present, in order, in range"
+    print(counted(len(faults), "fault") if faults else whole, file=sys.stderr)
     if faults:
         raise typer.Exit(FAILED)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from avfer.cli.shared_options import Quiet
-from avfer.errors import Stopped
+from avfer.errors import Stopped, counted
 
 
 def train(
@@ -40,6 +40,6 @@ def train(
         except Stopped:
             raise Stopped("the last checkpoint is kept: continue with --resume") from None
     scores = ", ".join(f"{name} {value:.4f}" for name, value in trained.scores.items())
-    print(f"{trained.epochs} epochs; the best: {scores}", file=sys.stderr)
+    print(f"{counted(trained.epochs, 'epoch')}; the best: {scores}", file=sys.stderr)
     print(f"score it: {trained.evaluation}", file=sys.stderr)
     print(trained.weights)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from avfer.datasets.example import DIMENSIONS, Example, Labels, Side
-from avfer.errors import DatasetError
+from avfer.errors import DatasetError, counted
 
 Kind = Literal["valence", "arousal", "expression", "action_units"]
 KINDS: tuple[Kind, ...] = (*DIMENSIONS, "expression", "action_units")
@@ -115,7 +115,8 @@ def select_face(table: pd.DataFrame, name: str, side: Side | None = None) -> pd.
     if not {"track", *EDGES} <= set(table):
         keys = table[key].to_numpy()
         if (repeated := np.asarray(table[key].duplicated())).any():
-            problem = f"{repeated.sum()} rows repeat a {key}, {keys[repeated.argmax()]:g} first"
+            rows = counted(repeated.sum(), "row repeats", "rows repeat")
+            problem = f"{rows} a {key}, {keys[repeated.argmax()]:g} first"
             raise DatasetError(f"predictions for {name}: {problem}; give one row each, or track and face_x1 ...")
         return table.sort_values(key)
     left, top, right, bottom = (numeric_column(table, edge, name) for edge in EDGES)
@@ -153,7 +154,7 @@ def _check_finite(cells: dict[str, np.ndarray], keys: np.ndarray, key: str, name
     """Raise DatasetError if a column (N,) has infinite values.   keys: (N,) frame or time_s of the rows"""
     for column, values in cells.items():
         if (infinite := np.isinf(values)).any():
-            found = f"{infinite.sum()} infinite values, the first at {key} {keys[infinite.argmax()]:g}"
+            found = f"{counted(infinite.sum(), 'infinite value')}, the first at {key} {keys[infinite.argmax()]:g}"
             raise DatasetError(f"predictions for {name}: column {column} has {found}; leave missing values empty")
 
 
@@ -212,7 +213,8 @@ def _with_numeric_keys(example: Example, table: pd.DataFrame) -> pd.DataFrame:
     keys = {name: numeric_column(table, name, example.id) for name in ("frame", "time_s") if name in table}
     if (missing := np.isnan(keys[key])).any():
         hint = ", or use a pipeline that reads pictures: the labels are counted in frames" if key == "frame" else ""
-        raise DatasetError(f"predictions for {example.id}: {missing.sum()} rows have no {key}; fill them in{hint}")
+        problem = f"{counted(missing.sum(), 'row has', 'rows have')} no {key}"
+        raise DatasetError(f"predictions for {example.id}: {problem}; fill in the column{hint}")
     return table.assign(**keys)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from avfer.datasets.example import DIMENSIONS, Example, Labels
-from avfer.errors import ConfigError, DatasetError, MetricError, shortened
+from avfer.errors import ConfigError, DatasetError, MetricError, counted, shortened
 from avfer.evaluation.alignment import AlignedPredictions, Kind, columns_of, is_picture, kinds_of
 from avfer.evaluation.evaluation_config import EvalConfig
 from avfer.evaluation.post_processing import undo_delay
@@ -223,5 +223,5 @@ def _check_complete(config: EvalConfig, found: Collected, kind: Kind) -> None:
         del found.tallies[kind]
     elif missing and config.absent == "refuse":
         names = shortened(missing, MAX_LISTED)
-        problem = f"{len(missing)} of {labelled} labelled recordings have no prediction of {kind}: {names}"
-        raise DatasetError(f"{problem}; predict them, or set absent: neutral, which scores and counts them as neutral")
+        problem = f"no prediction of {kind} for {len(missing)} of {counted(labelled, 'labelled recording')}: {names}"
+        raise DatasetError(f"{problem}; predict all, or set absent: neutral, which scores and counts these as neutral")

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avfer.errors import MetricError
+from avfer.errors import MetricError, counted
 from avfer.metrics.ccc import Convention, Moments, ccc_of
 from avfer.metrics.validation import Floats, check_series
 
@@ -31,7 +31,8 @@ class RecordingSeries:
     def __post_init__(self) -> None:
         check_series(self.prediction, self.target, nan="omit")
         if np.isnan(self.prediction).any():
-            raise MetricError(f"{np.isnan(self.prediction).sum()} steps have no prediction; fill them first")
+            missing = counted(np.isnan(self.prediction).sum(), "step has", "steps have")
+            raise MetricError(f"{missing} no prediction; fill the gaps first")
         if not self.step > 0:
             raise MetricError(f"step: must be > 0 s, got {self.step}")
 
@@ -151,7 +152,7 @@ class MovingMean:
 
     def describe(self) -> str:
         """Return the name and the window."""
-        return f"moving mean, {self.reach} steps on each side"
+        return f"moving mean, {counted(self.reach, 'step')} on each side"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from avfer import __version__
 from avfer.datasets.example import DIMENSIONS, Corpus
+from avfer.errors import counted
 from avfer.evaluation.alignment import FACE_RULE, FILLING_RULE, MATCHING_RULE, MIDDLE_RULE
 from avfer.evaluation.collect import Collected
 from avfer.evaluation.evaluation_config import EvalConfig, Headline, threshold_origin
@@ -96,7 +97,8 @@ def _ccc_facts(config: EvalConfig) -> dict[str, str]:
     """Return the convention, post-processing and the rule of signs of a continuous prediction."""
     chain = "none in the headline"
     chain += "; raw, fitted on train and fitted on dev in separate tables" if config.post_processing else ""
-    chain += f"; a moving mean of {config.smoothing} steps on each side in a table" if config.smoothing else ""
+    steps = counted(config.smoothing, "step")
+    chain += f"; a moving mean of {steps} on each side in a table" if config.smoothing else ""
     facts = {"protocol": f"{config.protocol}: the last step of every recording is left out"} if config.protocol else {}
     return facts | {
         "CCC": CONVENTION_TEXTS[config.ccc],

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from avfer.datasets.example import Dimension
+from avfer.errors import counted
 from avfer.evaluation.evaluation_config import threshold_origin
 from avfer.evaluation.evaluation_report import ActionUnitReport, DimensionReport, EvaluationReport, ExpressionReport
 from avfer.evaluation.published_results import MARKS, PublishedTable
@@ -196,9 +197,9 @@ def _dimension(name: Dimension, dimension: DimensionReport) -> list[Section]:
         lines.append(("without filled steps, mean of the recordings", own, scores.mean_own))
     rows = tuple((title, str(n), *(format_score(values.get(m)) for m in REGRESSION)) for title, n, values in lines)
     heads = ("", "steps", *(NAMES[m] for m in REGRESSION))
-    outside = f"{dimension.outside} predictions lie outside [-1, 1]." if dimension.outside else ""
+    outside = counted(dimension.outside, "prediction lies", "predictions lie")
     density = density_chart(dimension.density, f"truth, {name}", "prediction", diagonal=True)
-    whole = Section(name.capitalize(), outside, heads, rows, density)
+    whole = Section(name.capitalize(), f"{outside} outside [-1, 1]." if dimension.outside else "", heads, rows, density)
     return [whole, *_variants(name, dimension)]
 
 
@@ -244,7 +245,7 @@ def _action_units(found: ActionUnitReport) -> Section:
     origin = threshold_origin(found.threshold)
     text = f"A unit is predicted where its value is above {found.threshold:g}; this threshold is {origin}. "
     text += "F1 is 0 for a unit that never occurs. A unit without predictions counts as never occurring."
-    mixed = f" {found.mixed} steps with some units unknown were left out." if found.mixed else ""
+    mixed = f" Left out: {counted(found.mixed, 'step')} with some units unknown." if found.mixed else ""
     return Section("Action units", text + mixed, *_with_notes(("unit", "support", "F1"), rows, [*notes, ""]))
 
 

@@ -11,7 +11,7 @@ from avfer import __version__
 from avfer.atomic import atomic_write
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import DIMENSIONS, Corpus, Dimension, Partition, preserve_notes
-from avfer.errors import ConfigError, DatasetError, OutputError
+from avfer.errors import ConfigError, DatasetError, OutputError, counted
 from avfer.evaluation.alignment import KINDS
 from avfer.evaluation.chain_fitting import score_variants
 from avfer.evaluation.collect import Collected, collect
@@ -139,7 +139,7 @@ def _check_found(config: EvalConfig, corpus: Corpus, source: PredictionSource, f
         raise DatasetError(f"{where} has {found.incomplete_units}, and no other labels")
     if not found.labelled:
         kinds = ", ".join(kind.replace("_", " ") for kind in KINDS)
-        examples = f" in its {found.examples} examples" if found.examples else ""
+        examples = f" in its {counted(found.examples, 'example')}" if found.examples else ""
         raise DatasetError(f"{where} has no valid labels of {kinds}{examples}; {LABELS_MISSING}")
     if not found.tallies:
         kinds = ", ".join(kind.replace("_", " ") for kind in found.labelled)

@@ -13,7 +13,7 @@ import pandas as pd
 from avfer.atomic import atomic_write
 from avfer.datasets.aff_wild2_layout import side_of, without_side
 from avfer.datasets.example import Side
-from avfer.errors import ConfigError, DatasetError, shortened
+from avfer.errors import ConfigError, DatasetError, counted, shortened
 from avfer.evaluation.alignment import fill_gaps, numeric_column, select_face
 from avfer.evaluation.prediction_sources import THRESHOLD_MISSING, TableFiles, read_predictions, table_metadata
 from avfer.evaluation.submission_check import (
@@ -90,7 +90,7 @@ def write_submission(
         filled += frame != used or not given.own[used]
         rows.append(",".join([name, *(_format_value(task, value) for value in given.values[used])]))
     if missing and not extend:
-        problem = f"{len(missing)} of {len(names)} rows have no prediction: {shortened(missing, MAX_LISTED)}"
+        problem = f"no prediction for {len(missing)} of {counted(len(names), 'row')}: {shortened(missing, MAX_LISTED)}"
         raise DatasetError(f"{problem}; predict all frames, or use --extend to repeat the last value")
     with atomic_write(output) as part:
         part.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
@@ -150,8 +150,9 @@ def _check_values(given: np.ndarray, table: pd.DataFrame, columns: list[str], vi
     """
     frames, finite = table["frame"].to_numpy(np.int64), np.isfinite(given).all(axis=1)
     explained = table["reason"].notna().to_numpy() if "reason" in table else np.zeros(len(table), bool)
-    _check_frames(~finite & ~explained, frames, video, "are not finite")
-    _check_frames(finite & np.any((given < low) | (given > 1), axis=1), frames, video, f"lie outside [{low}, 1]")
+    _check_frames(~finite & ~explained, frames, video, "without finite values")
+    outside = np.any((given < low) | (given > 1), axis=1)
+    _check_frames(finite & outside, frames, video, f"with values outside [{low}, 1]")
     if not finite.any():
         raise DatasetError(f"predictions for {video} have no frame with all of {', '.join(columns)}; predict it again")
 
@@ -160,9 +161,8 @@ def _check_frames(wrong: np.ndarray, frames: np.ndarray, video: str, problem: st
     """Raise DatasetError, with the frames, if any row is wrong.   wrong: (N,) bool, frames: (N,)"""
     if wrong.any():
         listed = shortened([f"{frame:g}" for frame in frames[wrong]], MAX_LISTED)
-        raise DatasetError(
-            f"predictions for {video}: {int(wrong.sum())} rows {problem} (frames {listed}); predict it again"
-        )
+        found = f"{counted(int(wrong.sum()), 'row')} {problem} (frame {listed})"
+        raise DatasetError(f"predictions for {video}: {found}; predict it again")
 
 
 def _find_table(video: str, tables: TableFiles) -> Path:
@@ -187,8 +187,8 @@ def _read_table(path: Path, video: str) -> pd.DataFrame:
     if not len(table) or np.isnan(frames).any():
         raise DatasetError(f"{path} has rows without a frame number, or no rows; {PICTURES_NEEDED}")
     whole = np.isfinite(frames) & (frames == np.floor(frames))
-    _check_frames((frames < 0) | ~whole, frames, video, "have a frame that is not an integer >= 0")
-    _check_frames(frames > MAX_FRAME, frames, video, f"have a frame above {MAX_FRAME:,}")
+    _check_frames((frames < 0) | ~whole, frames, video, "with a frame that is not an integer >= 0")
+    _check_frames(frames > MAX_FRAME, frames, video, f"with a frame above {MAX_FRAME:,}")
     return table.assign(frame=frames)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from avfer.datasets.text_files import NUMBER
-from avfer.errors import AvferWarning, DatasetError
+from avfer.errors import AvferWarning, DatasetError, counted
 
 SubmissionTask = Literal["va", "expr", "au"]
 EXPRESSIONS = ("Neutral", "Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Other")
@@ -105,7 +105,7 @@ def _check_header(task: SubmissionTask, header: str) -> Iterator[Fault]:
 def _check_values(task: SubmissionTask, values: list[str]) -> Iterator[str]:
     """Yield what is wrong with the values of a row."""
     if len(values) != VALUES_PER_ROW[task]:
-        yield f"{len(values)} values, not {VALUES_PER_ROW[task]}"
+        yield f"{counted(len(values), 'value')}, not {VALUES_PER_ROW[task]}"
         return
     checks: dict[SubmissionTask, Callable[[str], str | None]] = {
         "va": _check_affect,

@@ -86,7 +86,7 @@ def test_a_table_without_frames_or_times_for_the_labels_raises_an_error(key, lab
 
 
 def test_missing_times_of_labels_in_seconds_need_no_frames():
-    with pytest.raises(DatasetError, match=r"talk: 1 rows have no time_s; fill them in$"):
+    with pytest.raises(DatasetError, match=r"talk: 1 row has no time_s; fill in the column$"):
         align(example(times=np.arange(2.0)), table(time_s=[0.0, None], valence=[0.1, 0.2]), ["valence"])
 
 
@@ -159,7 +159,7 @@ def test_numbers_that_a_table_has_as_text_are_read_as_numbers():
 def test_a_table_without_all_edges_of_the_boxes_needs_one_row_for_each_frame():
     rows = table(frame=[0, 1], valence=[0.1, 0.2], track=[0, 0], face_x1=[0.0, 0.0])
     assert align(example(np.arange(2)), rows, ["valence"]).values["valence"].tolist() == [0.1, 0.2]
-    with pytest.raises(DatasetError, match="1 rows repeat a frame"):
+    with pytest.raises(DatasetError, match="1 row repeats a frame"):
         align(example(np.arange(2)), pd.concat([rows, rows[:1]]), ["valence"])
 
 
@@ -189,7 +189,8 @@ def test_rows_of_a_fixed_clock_are_matched_by_time():
     rows = table(frame=pd.array([None, None], "Int64"), time_s=[0.0, 0.1], valence=[0.1, 0.2])
     timed = example(frames=np.arange(2), times=np.array([0.0, 0.1]))
     assert align(timed, rows, ["valence"]).values["valence"].tolist() == [0.1, 0.2]
-    with pytest.raises(DatasetError, match="2 rows have no frame; fill them in, or use a pipeline that reads pictures"):
+    message = "2 rows have no frame; fill in the column, or use a pipeline that reads pictures"
+    with pytest.raises(DatasetError, match=message):
         align(example(frames=np.arange(2)), rows, ["valence"])
 
 

@@ -211,7 +211,7 @@ def test_nothing_is_compared_unless_post_processing_is_requested():
     ("prediction", "target", "step", "message"),
     [
         (np.zeros(2), np.array([0.0, -5.0]), STEP, "sentinels"),
-        (np.array([0.0, np.nan]), np.zeros(2), STEP, "1 steps have no prediction"),
+        (np.array([0.0, np.nan]), np.zeros(2), STEP, "1 step has no prediction"),
         (np.zeros(2), np.zeros(2), 0.0, "step: must be > 0 s"),
     ],
 )

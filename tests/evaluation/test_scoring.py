@@ -213,7 +213,7 @@ def test_a_recording_without_a_table_is_an_error_or_scored_as_neutral(tmp_path):
     folder = write_truth(tmp_path / "tables", Toy(tmp_path))
     (folder / "dev_2.parquet").unlink()
     with pytest.raises(
-        DatasetError, match=r"1 of 3 labelled recordings have no prediction of valence: dev_2; .*neutral"
+        DatasetError, match=r"no prediction of valence for 1 of 3 labelled recordings: dev_2; .*neutral"
     ):
         score(configured(tmp_path))
     report = score(configured(tmp_path, absent="neutral"))

@@ -23,12 +23,12 @@ from tests.evaluation.toy_corpus import STEPS, Toy, changed, configured, write_t
             lambda t: t.assign(valence=t["valence"].map(lambda v: f"{v:.3f}".replace(".", ","))),
             "valence must be numeric",
         ),
-        (lambda t: pd.concat([t, t.iloc[7:8]]), "1 rows repeat a frame, 7 first"),
+        (lambda t: pd.concat([t, t.iloc[7:8]]), "1 row repeats a frame, 7 first"),
         (lambda t: t.drop(columns=["time_s"]), "no column time_s"),
-        (lambda t: t.assign(time_s=t["time_s"].where(t["frame"] != 3)), "1 rows have no time_s"),
+        (lambda t: t.assign(time_s=t["time_s"].where(t["frame"] != 3)), "1 row has no time_s"),
         (
             lambda t: t.assign(valence=t["valence"].where(t["frame"] != 9, np.inf)),
-            "column valence has 1 infinite values, the first at time_s 0.36; leave missing values empty",
+            "column valence has 1 infinite value, the first at time_s 0.36; leave missing values empty",
         ),
     ],
 )
@@ -94,7 +94,8 @@ def test_predicted_expressions_that_are_no_class_are_listed(tmp_path):
 
 def test_an_incomplete_partition_to_fit_on_is_named(tmp_path):
     (write_truth(tmp_path / "tables", Toy(tmp_path), "train", "dev") / "train_2.parquet").unlink()
-    with pytest.raises(DatasetError, match=r"post_processing is fitted on train, too: 1 of 3 labelled .* train_2"):
+    message = "post_processing is fitted on train, too: no prediction of valence for 1 of 3 labelled .* train_2"
+    with pytest.raises(DatasetError, match=message):
         score(configured(tmp_path, post_processing=True))
 
 

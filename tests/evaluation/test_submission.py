@@ -83,8 +83,8 @@ def change(folder: Path, **values: object) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"valence": np.nan}, r"video59_right: 1 rows are not finite \(frames 2\)"),
-        ({"arousal": 1.01}, r"video59_right: 1 rows lie outside \[-1, 1\] \(frames 2\)"),
+        ({"valence": np.nan}, r"video59_right: 1 row without finite values \(frame 2\)"),
+        ({"arousal": 1.01}, r"video59_right: 1 row with values outside \[-1, 1\] \(frame 2\)"),
     ],
 )
 def test_a_value_that_cannot_be_scored_raises_an_error(tmp_path, predictions, values, message):
@@ -98,7 +98,7 @@ def test_a_value_that_cannot_be_scored_raises_an_error(tmp_path, predictions, va
 def test_a_row_without_a_prediction_is_named_in_the_error(tmp_path, predictions, kept):
     table(4).iloc[kept].to_parquet(predictions / "video59.parquet")
     missing = ({0, 1, 2, 3} - set(kept)).pop() + 1
-    with pytest.raises(DatasetError, match=f"1 of 6 rows have no prediction: video59_right/0000{missing}.jpg; "):
+    with pytest.raises(DatasetError, match=f"no prediction for 1 of 6 rows: video59_right/0000{missing}.jpg; "):
         write_submission("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt")
     written = write_submission("va", sample(tmp_path, "va"), predictions, tmp_path / "out.txt", extend=True)
     assert written.filled == 3
@@ -130,10 +130,10 @@ def spoil_frame(folder: Path, frame: float) -> None:
             lambda folder: table(4).assign(valence=np.nan, reason="no_face").to_parquet(folder / "video59.parquet"),
             r"no value of valence on any frame; no frame was read \(no_face\): label the video with smaller faces",
         ),
-        (lambda folder: spoil_frame(folder, -1), r"1 rows have a frame that is not an integer >= 0 \(frames -1\)"),
-        (lambda folder: spoil_frame(folder, 1e13), r"1 rows have a frame above 100,000,000 \(frames 1e\+13\)"),
-        (lambda folder: spoil_frame(folder, np.inf), r"not an integer >= 0 \(frames inf\)"),
-        (lambda folder: spoil_frame(folder, 2.5), r"not an integer >= 0 \(frames 2.5\)"),
+        (lambda folder: spoil_frame(folder, -1), r"1 row with a frame that is not an integer >= 0 \(frame -1\)"),
+        (lambda folder: spoil_frame(folder, 1e13), r"1 row with a frame above 100,000,000 \(frame 1e\+13\)"),
+        (lambda folder: spoil_frame(folder, np.inf), r"not an integer >= 0 \(frame inf\)"),
+        (lambda folder: spoil_frame(folder, 2.5), r"not an integer >= 0 \(frame 2.5\)"),
     ],
 )
 def test_missing_or_faulty_predictions_raise_an_error(tmp_path, predictions, spoil, message):
@@ -187,7 +187,7 @@ GOOD = [",".join(HEADERS["va"]), *(f"{name},0.1,-1" for name in NAMES)]
         ([GOOD[0], GOOD[2], GOOD[1], *GOOD[3:]], [(2, "video59_right/00002.jpg, but the sample file has")]),
         ([GOOD[0], "video59_right/00001.jpg,nan,0", *GOOD[2:]], [(2, "nan is not finite")]),
         ([GOOD[0], "video59_right/00001.jpg,0.1,1.2", *GOOD[2:]], [(2, "1.2 lies outside [-1, 1]")]),
-        ([GOOD[0], "video59_right/00001.jpg,0.1", *GOOD[2:]], [(2, "1 values, not 2")]),
+        ([GOOD[0], "video59_right/00001.jpg,0.1", *GOOD[2:]], [(2, "1 value, not 2")]),
         ([GOOD[0], "video59_right/00001.jpg,x,0", *GOOD[2:]], [(2, "'x' is not numeric")]),
         (["image,valence,arousal", *GOOD[1:]], [(1, "the header is 'image,valence,arousal'")]),
         ([*GOOD[:2], "", *GOOD[2:]], [(3, "an empty line")]),
