@@ -39,11 +39,12 @@ def build(spec: PipelineSpec, output: type = AffectTrack) -> tuple[Step, ...]:
 
     Each stage is created with its options and connected to its inputs. Then it is adapted to the stages that read it
     and to the networks whose features it reads, if it declares that it depends on them. Raises ConfigError, with the
-    place in the YAML, for unknown stages or options, invalid values, inputs of another type than a stage takes, and
-    a pipeline whose result is not of the type `output`.
+    place in the YAML, for unknown stages or options, invalid values, inputs of another type than a stage takes or
+    without a column that it needs, and a pipeline whose result is not of the type `output`.
     """
     built = {line.name: create_stage(line) for line in spec.stages}
     _check_connections(spec, built, output)
+    _check_columns(spec, built)
     _adapt_to_readers(spec, built)
     _adapt_to_features(spec, built)
     phases = _phases(spec, built)
@@ -153,6 +154,28 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
     if not issubclass(outputs[spec.output], output):
         found = f"'{spec.output}' is {outputs[spec.output].__name__}, not {output.__name__}"
         raise ConfigError(f"output: {found} ({spec.where})")
+
+
+def _check_columns(spec: PipelineSpec, built: dict[str, Any]) -> None:
+    """Raise ConfigError for a stage whose inputs lack a column that it needs, or have one that it adds.
+
+    Columns reach a stage through any number of stages that pass rows on.
+    """
+    columns: dict[str, frozenset[str]] = {"span": frozenset()}
+    for line in spec.stages:
+        reaching = frozenset(column for name in line.inputs for column in columns[name])
+        stage = built[line.name]
+        needed = stage.needed_columns if isinstance(stage, stages.NeedsColumns) else {}
+        added = stage.added_columns if isinstance(stage, stages.AddsColumns) else ()
+        for column, adder in needed.items():
+            if column not in reaching:
+                problem = f"reads the column {column}, which no stage before it adds; add {adder} and name it at from:"
+                raise ConfigError(_with_place(line, type(stage), problem))
+        for column in added:
+            if column in reaching:
+                problem = f"adds the column {column}, which a stage before it adds; use only one of the two"
+                raise ConfigError(_with_place(line, type(stage), problem))
+        columns[line.name] = reaching.union(added)
 
 
 def _adapt_to_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:

@@ -119,6 +119,20 @@ class DependsOnReaders(Protocol):
 
 
 @runtime_checkable
+class AddsColumns(Protocol):
+    """A stage that adds columns to the rows that it passes on, as `mask_voice` adds `speech`."""
+
+    added_columns: ClassVar[tuple[str, ...]]
+
+
+@runtime_checkable
+class NeedsColumns(Protocol):
+    """A stage that reads columns which stages before it add, as `find_speakers` reads `speech`."""
+
+    needed_columns: ClassVar[dict[str, str]]  # column -> the bundled stage that adds it
+
+
+@runtime_checkable
 class ReadsSound(Protocol):
     """A stage that reads mono sound of one sample rate; the stage that decodes the sound checks its own."""
 

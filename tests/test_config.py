@@ -132,6 +132,25 @@ def test_a_stage_that_reads_the_frames_of_two_decoders_is_refused() -> None:
         build(parse_pipeline(swapped, "p.yaml"))
 
 
+MASK_AGAIN = "  again: {use: mask_voice, from: [speakers, speech]}\n  raw:"
+FIND_AGAIN = "  again: {use: find_speakers, from: [speakers, measures]}\n  raw:"
+
+
+@pytest.mark.parametrize(
+    ("stage", "old", "new", "message"),
+    [
+        ("speakers", "from: [spoken,", "from: [joint,", "reads the column speech, which no .*; add mask_voice"),
+        ("again", "  raw:", MASK_AGAIN, "adds the column speech, which a stage before it adds;"),
+        ("again", "  raw:", FIND_AGAIN, "adds the column speaking, which a stage before it adds;"),
+    ],
+)
+def test_columns_that_are_missing_or_there_already_are_refused(stage: str, old: str, new: str, message: str) -> None:
+    text = read_pipeline("aver").text
+    assert text.count(old) == 1
+    with pytest.raises(ConfigError, match=rf"stages\.{stage}: .*{message} .*line \d+\)"):
+        build(parse_pipeline(text.replace(old, new), "p.yaml"))
+
+
 def test_crops_that_two_networks_cannot_share_are_refused_with_their_line() -> None:
     text = read_pipeline("vision").text.replace("from: portraits", "from: faces")
     with pytest.raises(ConfigError, match=r"stages\.faces: networks that need different crops .* line 8\)"):

@@ -1,7 +1,7 @@
 """find_speakers: which face speaks, from the movement of its mouth and the speech in the sound."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -65,6 +65,8 @@ class FindSpeakers:
 
     window: Annotated[Number, Field(gt=0, le=60)] = 1.0  # seconds of movement that count; rows wait for half of them
     threshold: Share = 0.5  # lowest `speaking` with which a face keeps the voice
+    needed_columns: ClassVar[dict[str, str]] = {"speech": "mask_voice"}
+    added_columns: ClassVar[tuple[str, ...]] = ("speaking",)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -107,7 +109,7 @@ class FindSpeakers:
         speech = rows.activity[:, rows.activity_names.index("speech")]
         speaking = (speech * moving).astype(np.float32)
         activity = np.column_stack([rows.activity, speaking]).astype(np.float32)
-        found = replace(rows, activity=activity, activity_names=(*rows.activity_names, "speaking"))
+        found = replace(rows, activity=activity, activity_names=(*rows.activity_names, *self.added_columns))
         return without_voice(found, speaking < self.threshold)
 
 

@@ -1,6 +1,7 @@
 """mask_voice: keep the voice where somebody speaks."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ class MaskVoice:
     """
 
     threshold: Share = 0.5  # lowest probability of speech with which the voice is used
+    added_columns: ClassVar[tuple[str, ...]] = ("speech",)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -50,7 +52,7 @@ class MaskVoice:
         values, sounding = series.at(rows.faces.times)
         speech = np.where(sounding, values[:, 0].numpy(), np.float32(np.nan))
         return without_voice(
-            replace(rows, activity=speech[:, None], activity_names=("speech",)), ~(speech >= self.threshold)
+            replace(rows, activity=speech[:, None], activity_names=self.added_columns), ~(speech >= self.threshold)
         )
 
 
