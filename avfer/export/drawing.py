@@ -151,5 +151,19 @@ def _draw_gauge(
     fill = "#56b4e9" if value >= 0 else "#e69f00"
     pen.rectangle((min(middle, end), top, max(middle, end), top + size * 0.5), fill=fill)
     pen.line((middle, top - 1, middle, top + size * 0.5 + 1), fill=INK)
-    shown = round(value, 2) + 0.0  # + 0.0 turns -0.0 into 0.0
-    pen.text((left + length + size * MARGIN, y - size * 0.05), f"{shown:+.2f}", fill=INK, font=font)
+    _draw_number(pen, (left + length + size * MARGIN, y - size * 0.05), round(value, 2), font)
+
+
+def _draw_number(pen: ImageDraw.ImageDraw, corner: tuple[float, float], value: float, font: Font) -> None:
+    """Draw a number with its sign, both signs equally wide: the hyphen of the font is a dot in a small picture.
+
+    corner: (x, y) px, upper left; value: rounded to two decimals.
+    """
+    x, y = corner
+    left, top, right, bottom = pen.textbbox(corner, "+", font=font)
+    if value < 0:
+        middle, half = round((top + bottom) / 2), max(1, round((bottom - top) / 8)) / 2
+        pen.rectangle((left, middle - half, right - 1, middle + half - 1), fill=INK)
+    else:
+        pen.text(corner, "+", fill=INK, font=font)
+    pen.text((x + font.getlength("+"), y), f"{abs(value):.2f}", fill=INK, font=font)

@@ -67,8 +67,9 @@ def draw_measures(pen: ImageDraw.ImageDraw, row: Mapping[str, object], drawings:
     points = row.get(LANDMARKS)
     if "landmarks" in drawings and isinstance(points, np.ndarray):
         radius = max(0.75, size / 200)
-        for x, y in points.tolist():
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=POINT)
+        for fill, around in ((EDGE, 1.5 * radius), (POINT, radius)):  # the edges first: they cover no point
+            for x, y in points.tolist():
+                pen.ellipse((x - around, y - around, x + around, y + around), fill=fill)
     pose = [_number(row.get(name)) for name in POSE_COLUMNS]
     if "pose" in drawings and np.isfinite(pose).all():
         for end, colour in zip(head_axes(*pose), (SIDE, CROWN, FACE), strict=True):

@@ -72,6 +72,16 @@ def test_a_value_that_rounds_to_zero_has_no_minus():
     assert np.array_equal(*images)
 
 
+@pytest.mark.parametrize("side", [144, 720])  # px; the text is 9 and 20 px high
+def test_a_minus_is_as_wide_as_a_plus(side):
+    ends: list[int] = []
+    for value in (-0.5, 0.5):
+        row = rows_by_frame(table(1))[0][0] | {"valence": value, "arousal": None, "expression": ""}
+        image = draw_rows(np.full((side, side, 3), 90, np.uint8), [row])
+        ends.append(np.flatnonzero((image.min(2) > 150).any(0))[-1])
+    assert ends[0] == ends[1]
+
+
 def test_a_table_without_some_values_is_drawn_and_one_without_boxes_is_an_error():
     plain, whole = np.full((200, 200, 3), 90, np.uint8), table(1)
     boxes = whole.select(["clip", "frame", "time_s", "track", "face_x1", "face_y1", "face_x2", "face_y2"])

@@ -7,7 +7,16 @@ import pytest
 from PIL import Image, ImageDraw
 
 from avfer.errors import ConfigError
-from avfer.export.face_drawing import CROWN, FACE, SIDE, draw_measures, gaze_direction, head_axes, parse_drawings
+from avfer.export.face_drawing import (
+    CROWN,
+    FACE,
+    LANDMARKS,
+    SIDE,
+    draw_measures,
+    gaze_direction,
+    head_axes,
+    parse_drawings,
+)
 
 HALF, ROOT = 0.5, math.sqrt(3) / 2  # sine and cosine of 30 degrees
 BOX = {"face_x1": 50.0, "face_y1": 50.0, "face_x2": 150.0, "face_y2": 150.0}
@@ -53,6 +62,14 @@ def test_closed_eyes_have_no_gaze(closed, drawn):
     row = BOX | LEVEL | {"gaze_yaw_deg": 20.0, "gaze_pitch_deg": 0.0, "eye_closed": closed}
     draw_measures(ImageDraw.Draw(image, "RGBA"), row, ("gaze",))
     assert (image.getbbox() is not None) == drawn
+
+
+@pytest.mark.parametrize("brightness", [0, 255])
+def test_landmarks_are_seen_on_dark_and_on_bright_footage(brightness):
+    image = Image.new("RGB", (200, 200), (brightness,) * 3)
+    draw_measures(ImageDraw.Draw(image, "RGBA"), BOX | {LANDMARKS: np.array([[100.0, 120.0]])}, ("landmarks",))
+    found = np.asarray(image)[110:131, 90:111]
+    assert abs(found.astype(int) - brightness).max() > 100
 
 
 def test_a_gaze_is_drawn_from_the_eyes():
