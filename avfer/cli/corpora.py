@@ -72,7 +72,7 @@ def check_corpus(
 
 def _to_json(name: str, root: Path, checks: dict[str, "CorpusCheck"]) -> dict[str, Any]:
     """Return the JSON object of one check; of several, each under the name of its task in "tasks"."""
-    head = {"corpus": name, "root": str(root), "sound": all(found.passed for found in checks.values())}
+    head = {"corpus": name, "root": str(root), "passed": all(found.passed for found in checks.values())}
     bodies = {task: _check_to_json(found) for task, found in checks.items()}
     return head | (next(iter(bodies.values())) if len(bodies) == 1 else {"tasks": bodies})
 
@@ -83,12 +83,12 @@ def _check_to_json(found: "CorpusCheck") -> dict[str, Any]:
     return {
         "distribution": found.distribution,
         "protocol": found.protocol,
-        "sound": found.passed,
+        "passed": found.passed,
         "partitions": {partition: asdict(counts) for partition, counts in found.partitions.items()},
         "leaks": [{"who": who, "partitions": list(partitions)} for who, partitions in found.leaks.items()],
         "notes": [
             {
-                "told": note,
+                "note": note,
                 "count": count,
                 "first": notes.places[note][0],
                 "places": notes.places[note],

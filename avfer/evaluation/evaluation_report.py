@@ -9,14 +9,14 @@ Keys of report.json, in order:
     facts         the protocol: name -> text
     quoted        "joined" or "recordings"
     dimensions    valence and arousal: scores, variants, outside, density
-    expression    scores, classes, not_told, confusion, support, f1, recall, precision; null if not evaluated
-    action_units  scores, units, not_told, threshold, mixed, support, f1; null if not evaluated
+    expression    scores, classes, never_predicted, confusion, support, f1, recall, precision; null if not evaluated
+    action_units  scores, units, never_predicted, threshold, mixed, support, f1; null if not evaluated
     challenge     task, year, rule and score P of ABAW; null for other corpora
     published     protocol and rows (system, values, mark) of each comparable table
     notes         note -> [number of occurrences, place of the first]
     weights       file -> sha256
 
-`scores` has steps (recordings, annotated, valid, predicted, held for repeated, delayed), joined, mean, joined_own,
+`scores` has steps (recordings, annotated, valid, predicted, repeated, delayed), joined, mean, joined_own,
 mean_own, intervals, mean_intervals, drawn and recordings; see `KindScores`. A value that is not defined is null.
 """
 
@@ -34,8 +34,6 @@ from avfer.evaluation.evaluation_config import Headline
 from avfer.evaluation.published_results import MARKS, ChallengeScore, JoinedScores, PublishedTable
 from avfer.evaluation.tally import ActionUnitTally, Curve, DimensionTally, ExpressionTally, KindScores
 from avfer.metrics import Interval
-
-JSON_KEYS = {"never_predicted": "not_told", "repeated": "held"}  # field -> key in report.json, where they differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +190,7 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, Interval):
         return _to_plain(value._asdict())
     if is_dataclass(value) and not isinstance(value, type):
-        return {JSON_KEYS.get(field.name, field.name): _to_plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: _to_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _to_plain(inner) for key, inner in value.items()}
     return [_to_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -44,11 +44,11 @@ def test_a_corpus_without_faults_is_counted(avfer, tmp_path):
 def test_one_json_object_has_the_same_counts(avfer, tmp_path):
     result = avfer("corpora", "check", "recola", recola(tmp_path), "--json")
     report = json.loads(result.out)
-    assert report["sound"] and report["corpus"] == "recola" and report["leaks"] == []
+    assert report["passed"] and report["corpus"] == "recola" and report["leaks"] == []
     train = report["partitions"]["train"]
     assert (train["examples"], train["subjects"], train["steps"], train["media_missing"]) == (2, 2, 6, 2)
     assert train["valid"] == {"arousal": 4, "valence": 4}
-    assert {"told", "count", "first", "places", "fault"} == set(report["notes"][0]) and not report["notes"][0]["fault"]
+    assert {"note", "count", "first", "places", "fault"} == set(report["notes"][0]) and not report["notes"][0]["fault"]
 
 
 def test_a_leak_is_named_and_ends_with_3(avfer, tmp_path):
@@ -77,7 +77,7 @@ def test_every_task_is_checked(avfer, tmp_path, leak):
     result = avfer("corpora", "check", "aff_wild2", tmp_path, "--json")
     tasks = json.loads(result.out)["tasks"]
     assert result.code == (FAULTS if leak else WELL)
-    assert tasks["va"]["sound"] and tasks["expr"]["sound"] == (not leak)
+    assert tasks["va"]["passed"] and tasks["expr"]["passed"] == (not leak)
     assert avfer("corpora", "check", "aff_wild2", tmp_path, "--set", "task=va").code == WELL
 
 
@@ -125,7 +125,7 @@ def test_labels_longer_than_the_video_are_counted(avfer, tmp_path, steps, beyond
     (tmp_path / "batch1").mkdir()
     write_clip(tmp_path / "batch1" / "clip.mp4", stripes(12))
     notes = json.loads(avfer("corpora", "check", "aff_wild2", tmp_path, "--json").out)["notes"]
-    assert sum(note["count"] for note in notes if "after the end of the video" in note["told"]) == beyond
+    assert sum(note["count"] for note in notes if "after the end of the video" in note["note"]) == beyond
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_labels_by_time_are_compared_with_the_length_of_the_video(avfer, tmp_pat
     (tmp_path / "recordings_video").mkdir()
     write_clip(tmp_path / "recordings_video" / "dev_1.mp4", stripes(12), fps=25)
     notes = json.loads(avfer("corpora", "check", "recola", tmp_path, "--json").out)["notes"]
-    assert sum(note["count"] for note in notes if words in note["told"]) == count
+    assert sum(note["count"] for note in notes if words in note["note"]) == count
 
 
 def test_a_video_that_cannot_be_opened_is_noted(avfer, tmp_path):
@@ -218,7 +218,7 @@ def test_folders_of_pictures_without_labels_are_named(avfer, tmp_path):
     va(tmp_path, "clip")
     empty(*(tmp_path / "cropped_aligned" / name / "00001.jpg" for name in ("clip", "other", "third")))
     notes = json.loads(avfer("corpora", "check", "aff_wild2", tmp_path, "--json").out)["notes"]
-    note = next(note for note in notes if note["told"] == "folders of pictures without a label file of the task")
+    note = next(note for note in notes if note["note"] == "folders of pictures without a label file of the task")
     assert note["count"] == 2 and [place.rpartition("/")[2] for place in note["places"]] == ["other", "third"]
     assert note["first"] == note["places"][0] and not note["fault"]
 

@@ -257,7 +257,7 @@ def test_a_report_states_its_whole_protocol(tmp_path):
     ):
         assert content["facts"][fact] and f"| {fact} |" in markdown and f">{fact}</td>" in page
     assert content["dimensions"]["valence"]["scores"]["recordings"]["dev_3"]["ccc"] == 1.0
-    keys = ["recordings", "annotated", "valid", "predicted", "held", "delayed"]
+    keys = ["recordings", "annotated", "valid", "predicted", "repeated", "delayed"]
     assert list(content["dimensions"]["valence"]["scores"]["steps"]) == keys
     assert content["notes"]["a note of the reader"][0] == 1
     assert page.count("<svg") == 2 + 1 + RECORDINGS
