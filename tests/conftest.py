@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from avfer.cli import STOP_SIGNALS, main
 from avfer.labelling import label_corpus
-from avfer.labelling.recipe import LoadRecipe, Recipe
+from avfer.labelling.checked_pipeline import CheckedPipeline, CheckTask
 from avfer.pipeline_config import PipelineSpec
 from tests.labelling.corpora import InProcess
 from tests.processes import avfer_threads
@@ -112,9 +112,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     """Make `avfer label` run everything in this process; the executor records the clips it was given."""
     executor = InProcess()
 
-    def load_recipe(spec: PipelineSpec, device: str) -> Recipe:
-        return LoadRecipe(device).load()(spec)
+    def check_pipeline(spec: PipelineSpec, device: str) -> CheckedPipeline:
+        return CheckTask(device).load()(spec)
 
-    monkeypatch.setattr(label_corpus, "load_recipe", load_recipe)
+    monkeypatch.setattr(label_corpus, "check_pipeline", check_pipeline)
     monkeypatch.setattr(label_corpus, "choose_executor", lambda *_: executor)
     return executor

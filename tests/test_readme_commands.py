@@ -21,7 +21,7 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
-from avfer.labelling.recipe import LoadRecipe
+from avfer.labelling.checked_pipeline import CheckTask
 from tests.codings.made import write_csv, write_elan
 from tests.conftest import Result
 from tests.media_maker import write_clip
@@ -169,7 +169,7 @@ def test_every_command_of_the_page_runs(
     folder = shutil.copytree(workspace, tmp_path / "work", symlinks=True)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(
-        "avfer.labelling.label_corpus.load_recipe", lambda spec, device: LoadRecipe(device).load()(spec)
+        "avfer.labelling.label_corpus.check_pipeline", lambda spec, device: CheckTask(device).load()(spec)
     )
     found = commands(page)
     assert found

@@ -114,7 +114,7 @@ def label(
     from avfer.executors.pool import Limits
     from avfer.labelling.entry import Shard
     from avfer.labelling.label_corpus import LabelReport, label_corpus
-    from avfer.labelling.recipe import LabelOptions
+    from avfer.labelling.label_options import LabelOptions
     from avfer.labelling.store import Store
     from avfer.pipeline_config import read_pipeline
     from avfer.progress import CorpusProgress, open_display

@@ -26,8 +26,8 @@ from avfer.clip_warnings import collected_warnings
 from avfer.errors import AvferError, ConfigError, OutputError, describe_unexpected
 from avfer.export.table_writer import TableWriter
 from avfer.jobs import ClipResult, Job, clip_to_files
+from avfer.labelling.checked_pipeline import fingerprint
 from avfer.labelling.entry import Entry
-from avfer.labelling.recipe import fingerprint
 from avfer.labelling.store import ClipState, Marker, Store, read_marker
 from avfer.manifest import with_columns
 from avfer.pipeline_config import PipelineSpec

@@ -20,17 +20,11 @@ from avfer.errors import AvferError, ConfigError, debugging
 from avfer.executors.pool import Limits, LostItem
 from avfer.inputs import InputFile, find_checked_clips
 from avfer.jobs import remote_clip_message
+from avfer.labelling.checked_pipeline import CheckedPipeline, check_pipeline, check_same_pipeline
 from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.label_clip import Failure, LabelItem, LabelTask
+from avfer.labelling.label_options import LabelOptions, choose_executor, count_workers
 from avfer.labelling.plan import Plan, write_plan
-from avfer.labelling.recipe import (
-    LabelOptions,
-    Recipe,
-    check_same_pipeline,
-    choose_executor,
-    count_workers,
-    load_recipe,
-)
 from avfer.labelling.status import CorpusStatus, write_totals
 from avfer.labelling.store import ClipState, Marker, Store, locked, read_marker
 from avfer.manifest import find_manifest
@@ -134,15 +128,15 @@ def label_corpus(
     clips = (file for file in found if not belongs_to_clip(options.sound, file.path))
     clips = _check_local(clips) if spec.numbers_only else clips
     files = _check_not_empty(with_sound(file, options.sound) for file in clips)
-    recipe = load_recipe(spec, "cpu" if options.ray else options.device)  # wrong options leave no output folder
-    with locked(store.locks, store.shard, recipe.fingerprint):
+    checked = check_pipeline(spec, "cpu" if options.ray else options.device)  # wrong options leave no output folder
+    with locked(store.locks, store.shard, checked.fingerprint):
         if store.has_done and not options.overwrite:
-            check_same_pipeline(recipe, read_marker(store.run_marker) or {}, store.folder)
+            check_same_pipeline(checked, read_marker(store.run_marker) or {}, store.folder)
         store.clean_up()
         report.plan = write_plan(files, manifest, store)
-        store.write_json(store.run_marker, recipe.as_json())
+        store.write_json(store.run_marker, checked.as_json())
         with _totals_written(report):
-            _Run(recipe, options, report, progress).label_remaining()
+            _Run(checked, options, report, progress).label_remaining()
 
 
 @contextmanager
@@ -188,9 +182,11 @@ def _check_not_empty(files: Iterator[InputFile]) -> Iterator[InputFile]:
 class _Run:
     """Labels the clips of a plan that are left."""
 
-    def __init__(self, recipe: Recipe, options: LabelOptions, report: LabelReport, progress: CorpusProgress) -> None:
+    def __init__(
+        self, pipeline: CheckedPipeline, options: LabelOptions, report: LabelReport, progress: CorpusProgress
+    ) -> None:
         assert report.plan is not None
-        self._recipe, self._options, self._report, self._progress = recipe, options, report, progress
+        self._pipeline, self._options, self._report, self._progress = pipeline, options, report, progress
         self._plan, self._store = report.plan, report.store
         self._losses = Counter[int]()  # row -> workers that ended while they labelled it
         self._retries: deque[int] = deque()  # rows
@@ -206,10 +202,10 @@ class _Run:
         self._progress.begin(len(self._plan), kept, failed, sum(map(self._plan.size, remaining)))
         if not remaining:
             return
-        recipe, options = self._recipe, self._options
-        _, threads = count_workers(options, recipe, len(remaining))
-        task = LabelTask(recipe.spec, recipe.device, recipe.fingerprint, self._store, options.sound, threads)
-        executor = choose_executor(options, recipe, len(remaining))
+        pipeline, options = self._pipeline, self._options
+        _, threads = count_workers(options, pipeline, len(remaining))
+        task = LabelTask(pipeline.spec, pipeline.device, pipeline.fingerprint, self._store, options.sound, threads)
+        executor = choose_executor(options, pipeline, len(remaining))
         for item, result in executor.map(task, self._items(remaining)):
             self._record(item, result)
 
@@ -220,7 +216,7 @@ class _Run:
         """
         count, remaining = Counter[ClipState](), list[int]()
         for row, entry in enumerate(self._plan):
-            state, _ = self._store.state(entry, self._recipe.fingerprint)
+            state, _ = self._store.state(entry, self._pipeline.fingerprint)
             retry = state is ClipState.FAILED and self._options.retry_failed
             if self._options.overwrite or retry or state in (ClipState.LEFT, ClipState.COLUMNS):
                 remaining.append(row)
@@ -281,7 +277,7 @@ class _Run:
             "path": entry.path,
             "reason": failure.reason,
             "stage": failure.stage,
-            "pipeline": self._recipe.fingerprint,
+            "pipeline": self._pipeline.fingerprint,
             "clip": entry.hash,
         }
         if debugging():

@@ -11,7 +11,7 @@ from PIL import Image
 
 from avfer.affect_track import AffectTrack
 from avfer.labelling import label_corpus
-from avfer.labelling.recipe import Recipe, fingerprint
+from avfer.labelling.checked_pipeline import CheckedPipeline, fingerprint
 from avfer.pipeline import Pipeline, load
 from avfer.pipeline_config import PipelineSpec
 from avfer.provenance_comparison import pipeline_sha256
@@ -186,14 +186,14 @@ def values(tables: Tables) -> Tables:
 def loaded_once(in_process: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make `avfer label` run in this process; both commands use `pipeline` if theirs is equal, which saves loading."""
 
-    def recipe(spec: PipelineSpec, device: str) -> Recipe:
-        return Recipe(spec, pipeline.files, device, fingerprint(spec, pipeline.files))
+    def check(spec: PipelineSpec, device: str) -> CheckedPipeline:
+        return CheckedPipeline(spec, pipeline.files, device, fingerprint(spec, pipeline.files))
 
     def reuse(spec: PipelineSpec, device: str = "auto", output: type = AffectTrack, **options: Any) -> Pipeline:
         is_equal = pipeline_sha256(spec) == pipeline_sha256(pipeline.spec)
         return pipeline if is_equal else Pipeline(spec, device, output, **options)
 
-    monkeypatch.setattr(label_corpus, "load_recipe", recipe)
+    monkeypatch.setattr(label_corpus, "check_pipeline", check)
     monkeypatch.setattr("avfer.pipeline.Pipeline", reuse)
 
 

@@ -76,7 +76,7 @@ def test_a_folder_without_labels_takes_another_pipeline(label, corpus, in_proces
 
 def test_another_version_labels_all_clips_again(label, corpus, in_process, monkeypatch):
     label("corpus")
-    monkeypatch.setattr("avfer.labelling.recipe.__version__", "9")
+    monkeypatch.setattr("avfer.labelling.checked_pipeline.__version__", "9")
     label("corpus")
     assert len(in_process.given) == 4
 

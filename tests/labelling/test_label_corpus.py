@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from avfer.errors import AvferWarning, ConfigError
+from avfer.labelling.checked_pipeline import CheckTask
 from avfer.labelling.entry import Shard
-from avfer.labelling.recipe import LoadRecipe
 from tests.labelling.corpora import failures, labels, values, write_corpus
 
 
@@ -239,7 +239,9 @@ def test_processes_write_the_same_values_as_this_process(steady, corpus, tmp_pat
     import avfer
 
     with monkeypatch.context() as patch:  # tests/cli/test_pipeline_errors.py loads a pipeline in its own process
-        patch.setattr("avfer.labelling.label_corpus.load_recipe", lambda spec, device: LoadRecipe(device).load()(spec))
+        patch.setattr(
+            "avfer.labelling.label_corpus.check_pipeline", lambda spec, device: CheckTask(device).load()(spec)
+        )
         totals = avfer.label(steady, str(corpus), tmp_path / "processes", workers=1)
     request.getfixturevalue("in_process")
     assert avfer.label(steady, str(corpus), tmp_path / "in_process").rows == totals.rows

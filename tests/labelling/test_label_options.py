@@ -1,13 +1,11 @@
-"""How many workers and threads a labelling run has."""
-
-from collections.abc import Callable, Generator
+"""How many workers and threads a labelling run has, and options that exclude each other."""
 
 import pytest
 
-from avfer.errors import ConfigError, OutputError
-from avfer.executors.pool import LostItem
-from avfer.labelling import recipe as module
-from avfer.labelling.recipe import LabelOptions, Recipe, count_workers, load_recipe
+from avfer.errors import ConfigError
+from avfer.labelling import label_options
+from avfer.labelling.checked_pipeline import CheckedPipeline
+from avfer.labelling.label_options import LabelOptions, count_workers
 from avfer.pipeline_config import read_pipeline
 
 
@@ -33,9 +31,9 @@ def test_threads_of_all_workers_fit_the_cores_unless_options_say_otherwise(
     clips: int,
     expected: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr(module, "available_cores", lambda: 8)
+    monkeypatch.setattr(label_options, "available_cores", lambda: 8)
     spec = read_pipeline("aver", {"threads": network_threads})
-    assert count_workers(options, Recipe(spec, {}, device, ""), clips) == expected
+    assert count_workers(options, CheckedPipeline(spec, {}, device, ""), clips) == expected
 
 
 def test_threads_and_ray_exclude_each_other() -> None:
@@ -57,19 +55,3 @@ def test_devices_that_ray_cannot_give_are_refused(device: str, share: float, mes
     with pytest.raises(ConfigError, match=message):
         LabelOptions(ray="local", device=device, gpus_per_worker=share).check()
     LabelOptions(ray="local", device="cuda,cpu", gpus_per_worker=2.0).check()
-
-
-def test_a_pipeline_that_ends_its_process_while_it_is_loaded_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = LostItem("was killed (SIGKILL), by a user or because memory ran out", "the last lines")
-
-    class Executor:
-        def __init__(self, threads: int) -> None:
-            pass
-
-        def map(self, task: object, take: Callable[[], object]) -> Generator[tuple[object, object]]:
-            while True:
-                yield take(), lost
-
-    monkeypatch.setattr(module, "LocalExecutor", Executor)
-    with pytest.raises(OutputError, match=r"cannot be loaded: its process was killed .* memory ran out$"):
-        load_recipe(read_pipeline("vision"), "cpu")
