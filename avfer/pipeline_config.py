@@ -35,9 +35,9 @@ SETTINGS = ("chunk", "threads", "baseline", "numbers_only", "output")  # keys at
 KEYS = {*SETTINGS, "stages"}  # all keys at the top
 STAGE_KEYS = {"use", "from"}
 MAX_STAGES = 100
-# Options that users set without the name of a stage, most of them for a clip: the option, and the stages (`use`) that
-# have it, by the name that users write.
-CLIP_OPTIONS: dict[str, tuple[str, frozenset[str]]] = {
+# Options that users set without the name of a stage: the option, and the stages (`use`) that have it, by the short name
+# that users write.
+SHORT_NAMES: dict[str, tuple[str, frozenset[str]]] = {
     "start": ("start_at", frozenset({"decode_video", "decode_audio"})),
     "stop": ("stop_at", frozenset({"decode_video", "decode_audio"})),
     "sequence_fps": ("sequence_fps", frozenset({"decode_video"})),
@@ -83,7 +83,7 @@ class PipelineSpec:
 def read_pipeline(name: str | Path, overrides: Mapping[str, Any] | None = None) -> PipelineSpec:
     """Read a pipeline by the name of a bundled one or the path of a YAML file.
 
-    `overrides` maps `stage.option` or a name of SETTINGS or CLIP_OPTIONS to new values: those of YAML, paths, or
+    `overrides` maps `stage.option` or a name of SETTINGS or SHORT_NAMES to new values: those of YAML, paths, or
     numbers and arrays of NumPy. Raises ConfigError, with file and line, if the text is not a valid pipeline.
     """
     path = find_configuration("pipeline", name)
@@ -112,10 +112,10 @@ def _override(data: dict[str, Any], overrides: Mapping[str, Any]) -> None:
         stage, dot, option = key.partition(".")
         if not dot and key in SETTINGS:
             data[key] = value
-        elif key in CLIP_OPTIONS:
-            _override_clip_option(stages, key, value)
+        elif key in SHORT_NAMES:
+            _override_short_name(stages, key, value)
         elif not dot:
-            names = ", ".join((*SETTINGS, *CLIP_OPTIONS))
+            names = ", ".join((*SETTINGS, *SHORT_NAMES))
             raise ConfigError(f"'{key}' cannot be set; write stage.option or one of {names}")
         elif not isinstance(stages, dict) or not isinstance(stages.get(stage), dict):
             raise ConfigError(_unknown_stage(stage, stages if isinstance(stages, dict) else {}))
@@ -140,9 +140,9 @@ def _unknown_stage(name: str, stages: dict[Any, Any]) -> str:
     return unknown("stage", name, map(str, stages))
 
 
-def _override_clip_option(stages: Any, key: str, value: Any) -> None:
-    """Set an option of the clip on every stage that has it. Raises ConfigError if the pipeline has no such stage."""
-    option, uses = CLIP_OPTIONS[key]
+def _override_short_name(stages: Any, key: str, value: Any) -> None:
+    """Set an option by its short name on every stage that has it. Raises ConfigError if no stage has it."""
+    option, uses = SHORT_NAMES[key]
     lines = stages.values() if isinstance(stages, dict) else ()
     found = [line for line in lines if isinstance(line, dict) and line.get("use") in uses]
     if not found:

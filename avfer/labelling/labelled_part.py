@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from avfer.errors import ConfigError
 from avfer.option_types import parse_seconds
-from avfer.pipeline_config import CLIP_OPTIONS, parse_pipeline
+from avfer.pipeline_config import SHORT_NAMES, parse_pipeline
 
 
 class LabelledPart(NamedTuple):
@@ -26,7 +26,7 @@ def labelled_part(pipeline: str) -> LabelledPart:
     pipeline: text of its YAML; one that this avfer cannot read counts as reading whole clips.
     """
     with suppress(ConfigError):
-        (start, uses), (stop, _) = CLIP_OPTIONS["start"], CLIP_OPTIONS["stop"]
+        (start, uses), (stop, _) = SHORT_NAMES["start"], SHORT_NAMES["stop"]
         for stage in parse_pipeline(pipeline, "pipeline").stages:
             if stage.use in uses:
                 last = stage.options.get(stop)
