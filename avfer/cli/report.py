@@ -13,7 +13,7 @@ from avfer.errors import DONE, FAILED, AvferWarning, ConfigError, shortened
 if TYPE_CHECKING:
     from pyarrow import Table
 
-    from avfer.export.clip_report.html_report import CodingAgreement
+    from avfer.export.clip_report.html_report import AgreementText
 
 
 def report(
@@ -127,7 +127,7 @@ def _without_video(table: "Table", numbers_only: bool) -> bool:
     return numbers_only or is_numbers_only(metadata_of(table.schema))
 
 
-def _agreement(files: list[Path], coding: Path | None, threshold: float | None) -> "CodingAgreement | None":
+def _agreement(files: list[Path], coding: Path | None, threshold: float | None) -> "AgreementText | None":
     """Return the agreement of one table with a coding. Raises ConfigError if there are several tables."""
     if coding is None:
         return None
@@ -135,9 +135,9 @@ def _agreement(files: list[Path], coding: Path | None, threshold: float | None) 
         raise ConfigError(f"--coding: compares one table, got {len(files)}; use avfer agree for several")
     from avfer.evaluation.agreement_report import EXPLAINED, HEADS, agreement_rows
     from avfer.evaluation.coding_agreement import agree
-    from avfer.export.clip_report.html_report import CodingAgreement
+    from avfer.export.clip_report.html_report import AgreementText
     from avfer.option_types import Share, check_given_option
 
     check_given_option("--threshold", threshold, Share)
     found = agree(files[0], coding, threshold=threshold)
-    return CodingAgreement(EXPLAINED, HEADS, agreement_rows(found), found.notes, list(found.facts.items()))
+    return AgreementText(EXPLAINED, HEADS, agreement_rows(found), found.notes, list(found.facts.items()))

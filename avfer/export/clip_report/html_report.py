@@ -44,7 +44,7 @@ SCRIPTS = (
 STYLES = ("uplot/uPlot.min.css", "report.css")
 
 
-class CodingAgreement(NamedTuple):
+class AgreementText(NamedTuple):
     """Agreement with human codings, as the page shows it; all text."""
 
     text: str  # what the measures are
@@ -78,7 +78,7 @@ class HtmlReport:
         self.write_tables([(table, clip)], path)
 
     def write_tables(
-        self, tables: Iterable[tuple[pa.Table, Path]], path: Path, agreement: CodingAgreement | None = None
+        self, tables: Iterable[tuple[pa.Table, Path]], path: Path, agreement: AgreementText | None = None
     ) -> None:
         """Write one page of several tables, each with the path of its clip, or of the folder of its clips.
 
@@ -138,7 +138,7 @@ def split_clips(table: pa.Table, name: str) -> list[tuple[pa.Table, ClipRows]]:
     return [(table.filter(pa.array([own in (clip.source, clip.clip) for own in names])), clip) for clip in clips]
 
 
-def render_report(clips: Sequence[ClipTable], agreement: CodingAgreement | None = None) -> str:
+def render_report(clips: Sequence[ClipTable], agreement: AgreementText | None = None) -> str:
     """Return the page of some clips as HTML.
 
     Text of tables is part of JSON data that the script sets as text, or escaped. The page allows only its own

@@ -10,7 +10,7 @@ import pytest
 from avfer.baseline import Baseline, corrected_table
 from avfer.errors import ConfigError
 from avfer.export.clip_report import html_report
-from avfer.export.clip_report.html_report import CodingAgreement, HtmlReport
+from avfer.export.clip_report.html_report import AgreementText, HtmlReport
 from avfer.export.person_statistics import summarize_people
 from avfer.provenance import Provenance
 from avfer.types import NO_TRACK
@@ -273,9 +273,7 @@ def test_the_metadata_of_the_table_can_be_read_back(tmp_path):
 
 
 def test_agreement_is_part_of_the_data(tmp_path):
-    agreement = CodingAgreement(
-        "Kappa is ...", ["column", "value"], [["valence", "0.5"]], ["one clip"], [("clips", "1")]
-    )
+    agreement = AgreementText("Kappa is ...", ["column", "value"], [["valence", "0.5"]], ["one clip"], [("clips", "1")])
     HtmlReport().write_tables([(TWO_PEOPLE.to_table(), Path("a.mp4"))], tmp_path / "a.html", agreement)
     found = page_data((tmp_path / "a.html").read_text())["agreement"]
     assert found["rows"] == [["valence", "0.5"]] and found["notes"] == ["one clip"]
