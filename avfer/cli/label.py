@@ -80,6 +80,16 @@ def label(
     person: Person = None,
     fps: Fps = None,
     stills: Stills = False,
+    blur: Annotated[
+        str | None,
+        typer.Option(
+            "--blur",
+            metavar="others|all",
+            help="Also write the annotated video of each clip, in which faces are made unrecognisable: all, or all but"
+            " those of the main person (--person N chooses one). Faces that are not detected stay visible, and the"
+            " sound stays as it is.",
+        ),
+    ] = None,
     baseline: Baseline = None,
     numbers_only: NumbersOnly = False,
     device: Annotated[str, DEVICE] = "auto",
@@ -131,6 +141,7 @@ def label(
         retry_failed=retry_failed,
         overwrite=overwrite,
         stills=stills,
+        blur=blur,
         threads=threads,
     )
     changes = clip_settings(start, stop, fps, region, person, baseline, numbers_only) | parse_overrides(settings)
@@ -172,9 +183,9 @@ def _log_warnings() -> None:
 
 
 def _print_report(report: "LabelReport", as_json: bool, json_log: bool) -> None:
-    """Print warnings and totals on standard error, and the tables (or one JSON object) on standard output.
+    """Print warnings and totals on standard error, and the files (or one JSON object) on standard output.
 
-    json_log: print warnings and totals as events. Keys of the object on standard output: outputs, the tables that this
+    json_log: print warnings and totals as events. Keys of the object on standard output: outputs, the files that this
     run wrote; corpus, the content of corpus.json.
     """
     from avfer.progress import JsonLines
@@ -184,7 +195,7 @@ def _print_report(report: "LabelReport", as_json: bool, json_log: bool) -> None:
             JsonLines().log_event("warning", text=line)
         else:
             print(f"avfer: warning: {line}", file=sys.stderr)
-    tables = list(map(str, report.tables))
+    written = list(map(str, report.files))
     corpus = report.corpus
     if corpus and json_log:
         JsonLines().log_event("end", done=corpus.done, failed=corpus.failed, left=corpus.left)
@@ -193,9 +204,9 @@ def _print_report(report: "LabelReport", as_json: bool, json_log: bool) -> None:
         advice = f"; {reasons}; --retry-failed tries these clips again" if corpus.failed else ""
         print(f"avfer: {corpus.done} done, {corpus.failed} failed, {corpus.left} left{advice}", file=sys.stderr)
     if not as_json:
-        print(*tables, sep="\n", end="\n" if tables else "", flush=True)
+        print(*written, sep="\n", end="\n" if written else "", flush=True)
     elif corpus:
-        print(json.dumps({"outputs": tables, "corpus": corpus.as_json()}, ensure_ascii=False), flush=True)
+        print(json.dumps({"outputs": written, "corpus": corpus.as_json()}, ensure_ascii=False), flush=True)
 
 
 def _print_status(folder: Path, as_json: bool) -> None:

@@ -23,9 +23,10 @@ from pyarrow.parquet import ParquetFile, read_metadata
 from avfer import __version__, remote
 from avfer.atomic import atomic_rename, output_errors
 from avfer.clip_warnings import collected_warnings
-from avfer.errors import AvferError, ConfigError, OutputError, describe_unexpected
+from avfer.errors import AvferError, ConfigError, OutputError, counted, describe_unexpected
 from avfer.export.table_writer import TableWriter
 from avfer.jobs import ClipResult, Job, clip_to_files
+from avfer.labelling.blurred_overlay import has_overlay, remove_overlay, write_overlay
 from avfer.labelling.checked_pipeline import fingerprint
 from avfer.labelling.entry import Entry
 from avfer.labelling.store import ClipState, Marker, Store, read_marker
@@ -51,11 +52,11 @@ class Failure:
 
 
 class LabelItem(NamedTuple):
-    """An item for a worker: a clip, and whether its values or only the user's columns are missing."""
+    """An item for a worker: a clip, and by its state whether all of its files or only some are missing."""
 
     row: int  # of the plan
     entry: Entry
-    state: ClipState  # LEFT or COLUMNS
+    state: ClipState  # any but DONE
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class LabelTask:
     store: Store  # the folder of the labels
     sound: str | None = None  # rule for separate sound files
     threads: int | None = None  # CPU threads that compute at the same time; None: as many as the process has cores
+    blur: str | None = None  # "others" or "all": whose faces the overlay blurs; None: no overlay
 
     def with_device(self, device: str) -> Self:
         """Return the same task for another device."""
@@ -112,7 +114,7 @@ class _ClipLabeller:
         start, found = time.perf_counter(), list[str]()
         try:
             with collected_warnings(found):
-                marker = self._replace_columns(entry) if state is ClipState.COLUMNS else self._run_pipeline(entry)
+                marker = self._complete(entry, state)
         except Exception as error:
             if _concerns_folder(error) or device_failed(error):
                 raise
@@ -121,15 +123,31 @@ class _ClipLabeller:
         self._store.mark_done(entry, marker)
         return marker | {"warnings": found}
 
-    def _run_pipeline(self, entry: Entry) -> Marker:
+    def _complete(self, entry: Entry, state: ClipState) -> Marker:
+        """Write what a clip lacks, its table, the columns of the user in it or its overlay; return its done marker."""
+        blur, old = self._task.blur, read_marker(self._store.done(entry.id)) or {}
+        if state is ClipState.COLUMNS and has_overlay(self._store, old, blur):
+            return self._replace_columns(entry, old)
+        with self._local_file(entry) as clip:
+            if state is ClipState.OVERLAY:
+                marker = old
+            elif state is ClipState.COLUMNS:
+                marker = self._replace_columns(entry, old)
+            else:
+                marker = self._run_pipeline(entry, clip)
+                remove_overlay(self._store, old)
+            sound = find_sound(self._task.sound, entry.path)
+            return marker if blur is None else marker | write_overlay(self._store, entry, clip, sound, blur)
+
+    def _run_pipeline(self, entry: Entry, clip: Path) -> Marker:
         """Run the pipeline, write the table of a clip with the user's columns, and return its done marker.
 
-        Keys beside those of `_facts`: rows; bytes of the table; instants (frames or ticks); frames, 0 for sound alone,
-        and those with_face; reasons, the number of rows without a face by reason; duration in seconds. `label` adds
-        seconds, the time taken, and finished, the time in seconds since 1970.
+        clip: the local file of the clip. Keys beside those of `_facts`: rows; bytes of the table; instants (frames or
+        ticks); frames, 0 for sound alone, and those with_face; reasons, the number of rows without a face by reason;
+        duration in seconds. `label` adds seconds, the time taken, and finished, the time in seconds since 1970.
         """
         result = ClipResult()
-        with self._local_file(entry) as clip, self._new_table(entry) as part:
+        with self._new_table(entry) as part:
             job = Job(
                 clip,
                 {"parquet": part},
@@ -152,9 +170,11 @@ class _ClipLabeller:
             "duration": result.duration,
         }
 
-    def _replace_columns(self, entry: Entry) -> Marker:
-        """Write the table of a labelled clip again, with the same values and the present columns of the user."""
-        old = read_marker(self._store.done(entry.id)) or {}
+    def _replace_columns(self, entry: Entry, old: Marker) -> Marker:
+        """Write the table of a labelled clip again, with the same values and the present columns of the user.
+
+        old: its done marker.
+        """
         with self._new_table(entry) as part:
             with ParquetFile(self._store.table(entry.id)) as file, TableWriter(part) as writer:
                 for batch in file.iter_batches():
@@ -235,5 +255,5 @@ def _checked_size(part: Path, rows: int) -> int:
         found = read_metadata(file).num_rows
         size = os.fstat(file.fileno()).st_size
     if found != rows:
-        raise OutputError(f"{part} has {found} rows, but {rows} were written; the disk may be failing")
+        raise OutputError(f"{part} has {counted(found, 'row')}, expected {rows}; the disk may be failing")
     return size

@@ -20,6 +20,7 @@ from avfer.errors import AvferError, ConfigError, debugging
 from avfer.executors.pool import Limits, LostItem
 from avfer.inputs import InputFile, find_checked_clips
 from avfer.jobs import remote_clip_message
+from avfer.labelling.blurred_overlay import check_blur, has_overlay, overlay_path
 from avfer.labelling.checked_pipeline import CheckedPipeline, check_pipeline, check_same_pipeline
 from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.label_clip import Failure, LabelItem, LabelTask
@@ -48,11 +49,14 @@ class LabelReport:
     warnings: ClipWarnings = field(default_factory=ClipWarnings)  # of the pipeline on the clips of this run
 
     @property
-    def tables(self) -> Iterator[Path]:
-        """The tables that were written, in the order of the plan."""
+    def files(self) -> Iterator[Path]:
+        """The tables that were written, in the order of the plan, each followed by its overlay if there is one."""
         for row in sorted(self.written):
             assert self.plan is not None
-            yield self.store.table(self.plan[row].id)
+            name = self.plan[row].id
+            yield self.store.table(name)
+            if overlay := overlay_path(self.store, read_marker(self.store.done(name)) or {}):
+                yield overlay
 
 
 def label(
@@ -69,6 +73,7 @@ def label(
     max_memory: float | None = None,
     sound: str | None = None,
     stills: bool = False,
+    blur: str | None = None,
     device: str = "auto",
     max_threads: int | None = None,
     progress: bool = False,
@@ -86,6 +91,7 @@ def label(
     max_seconds: for one clip. max_memory: GB for one worker. Clips beyond a limit fail.
     sound: where the sound of clips lies if that is a separate file, "auto" or a pattern (see avfer.sound_files).
     overwrite: label all clips again; without it, a folder with labels of another pipeline raises ConfigError.
+    blur: "all" or "others": also write the video of each clip with these faces blurred; None: no video.
     stills: whether each picture in a folder of pictures is a clip of its own; else the folder is one clip.
     progress: show a bar on a terminal or in a notebook, elsewhere a line for each clip, on standard error.
 
@@ -104,6 +110,7 @@ def label(
         retry_failed=retry_failed,
         overwrite=overwrite,
         stills=stills,
+        blur=blur,
         threads=max_threads,
     )
     report = LabelReport(Store(Path(output), label_options.shard))
@@ -120,6 +127,7 @@ def label_corpus(
 ) -> None:
     """Label a corpus. `report` is filled on the way and is valid even if this raises; errors are those of `label`."""
     options.check()
+    check_blur(options.blur, spec)
     store = report.store
     if store.folder.exists() and not store.folder.is_dir():
         raise ConfigError(f"--output {store.folder} is a file; labels need a folder")
@@ -204,7 +212,9 @@ class _Run:
             return
         pipeline, options = self._pipeline, self._options
         _, threads = count_workers(options, pipeline, len(remaining))
-        task = LabelTask(pipeline.spec, pipeline.device, pipeline.fingerprint, self._store, options.sound, threads)
+        task = LabelTask(
+            pipeline.spec, pipeline.device, pipeline.fingerprint, self._store, options.sound, threads, options.blur
+        )
         executor = choose_executor(options, pipeline, len(remaining))
         for item, result in executor.map(task, self._items(remaining)):
             self._record(item, result)
@@ -216,9 +226,11 @@ class _Run:
         """
         count, remaining = Counter[ClipState](), list[int]()
         for row, entry in enumerate(self._plan):
-            state, _ = self._store.state(entry, self._pipeline.fingerprint)
+            state, marker = self._store.state(entry, self._pipeline.fingerprint)
+            if state is ClipState.DONE and not has_overlay(self._store, marker, self._options.blur):
+                state = ClipState.OVERLAY
             retry = state is ClipState.FAILED and self._options.retry_failed
-            if self._options.overwrite or retry or state in (ClipState.LEFT, ClipState.COLUMNS):
+            if self._options.overwrite or retry or state not in (ClipState.DONE, ClipState.FAILED):
                 remaining.append(row)
                 self._states[row] = ClipState.LEFT if self._options.overwrite else state
             else:

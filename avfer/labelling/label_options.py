@@ -31,6 +31,7 @@ class LabelOptions:
     retry_failed: bool = False  # label clips again that failed before
     overwrite: bool = False  # label all clips again, also those of another pipeline
     stills: bool = False  # each picture of a sequence is a clip of its own
+    blur: str | None = None  # "others" or "all": whose faces the overlay blurs; None: no overlay
     threads: int | None = None  # CPU threads of each worker; None: the cores of this machine, shared among the workers
 
     def check(self) -> None:

@@ -3,7 +3,7 @@
     labels/
       manifest.parquet     the plan, with the durations of the clips that are done
       run.json             the pipeline in use and its fingerprint
-      clips/ID.parquet     one table for each clip
+      clips/ID.parquet     one table for each clip; ID.overlay.mp4 beside it, if `--blur` asked for the video
       landmarks/ID.parquet the landmarks of its faces, if the pipeline adds them
       done/ID.json         written after the table; has the fingerprint of the pipeline and the hash of the clip
       failed/ID.json       why a clip has no table
@@ -42,6 +42,7 @@ class ClipState(Enum):
 
     LEFT = "left"  # to be labelled
     COLUMNS = "columns"  # labelled, but the user's columns have changed
+    OVERLAY = "overlay"  # labelled, but without the overlay that this run asks for
     DONE = "done"
     FAILED = "failed"
 
@@ -60,6 +61,10 @@ class Store:
     def landmarks(self, name: str) -> Path:
         """Return the path of the landmarks of a clip, written only if the pipeline adds them."""
         return self.folder / "landmarks" / f"{name}.parquet"
+
+    def overlay(self, name: str, suffix: str) -> Path:
+        """Return the path of the overlay of a clip, written only with `--blur`.   suffix: ".overlay.mp4", say"""
+        return self.folder / "clips" / f"{name}{suffix}"
 
     def report(self, name: str) -> Path:
         """Return the path of the report of a clip, written only by `avfer report FOLDER --each`."""
@@ -148,7 +153,7 @@ class Store:
         fingerprint: of the pipeline in use; a marker of another pipeline or another content does not count.
         """
         done = read_marker(self.done(entry.id))
-        if done and _matches(done, entry, fingerprint) and _size(self.table(entry.id)) == done["bytes"]:
+        if done and _matches(done, entry, fingerprint) and file_size(self.table(entry.id)) == done["bytes"]:
             return (ClipState.DONE if done["columns"] == entry.columns_hash else ClipState.COLUMNS), done
         failed = read_marker(self.failed(entry.id))
         if failed and _matches(failed, entry, fingerprint):
@@ -183,7 +188,8 @@ def _matches(marker: Marker, entry: Entry, fingerprint: str) -> bool:
     return marker.get("pipeline") == fingerprint and marker.get("clip") == entry.hash
 
 
-def _size(path: Path) -> int | None:
+def file_size(path: Path) -> int | None:
+    """Return the size of a file in bytes, None if it does not exist."""
     try:
         return path.stat().st_size
     except OSError:
