@@ -1,5 +1,6 @@
 /* Canvases without uPlot: the boxes on the video, the overview of the clip, the valence-arousal plane. */
 const TRAIL = 2; // s, of the path in the plane that is drawn strongly
+const LABEL_HEIGHT = 17; // px, of the name on a face
 const PLANE_POINTS = 1500; // of the path in the plane; longer parts are drawn as dots
 
 /* Return the cleared context of a canvas with its size in CSS pixels. */
@@ -27,18 +28,29 @@ function drawBoxes() {
   const across = width / (clip.video.width || player.video.videoWidth), down = height / (clip.video.height || player.video.videoHeight);
   if (instant === null) return;
   context.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
+  const widthOf = (text) => context.measureText(text).width + 8, faces = [];
   for (const person of peopleToDraw()) {
     const box = ["face_x1", "face_y1", "face_x2", "face_y2"].map((name) => person.valueAt(name, instant));
-    if (box.includes(null)) continue;
-    const [x1, y1, x2, y2] = [box[0] * across, box[1] * down, box[2] * across, box[3] * down];
+    if (!box.includes(null)) faces.push({ person, label: person.label, x: box[0] * across, y: box[1] * down, right: box[2] * across, bottom: box[3] * down });
+  }
+  const labels = shortLabels(faces, widthOf);
+  faces.forEach(({ person, x, y, right, bottom }, k) => {
     context.strokeStyle = context.fillStyle = person.colour;
     context.lineWidth = person === chosen ? 3 : 1.5;
-    context.strokeRect(x1, y1, x2 - x1, y2 - y1);
-    const top = Math.max(0, y1 - 17);
-    context.fillRect(x1 - 1, top, context.measureText(person.label).width + 8, 17);
+    context.strokeRect(x, y, right - x, bottom - y);
+    const top = Math.max(0, y - LABEL_HEIGHT), left = Math.max(0, Math.min(x - 1, width - widthOf(labels[k])));
+    context.fillRect(left, top, widthOf(labels[k]), LABEL_HEIGHT);
     context.fillStyle = inkOn(person.colour);
-    context.fillText(person.label, x1 + 3, top + 13);
-  }
+    context.fillText(labels[k], left + 4, top + 13);
+  });
+}
+
+/* Return the label of each face {label, x, y}, or its number alone where it would cover another label ("1" for "person 1").
+   widthOf(text): of a label in px */
+function shortLabels(faces, widthOf) {
+  const covers = (one, other) => one !== other && Math.abs(one.y - other.y) < LABEL_HEIGHT
+    && one.x < other.x + widthOf(other.label) && other.x < one.x + widthOf(one.label);
+  return faces.map((face) => (faces.some((other) => covers(face, other)) ? face.label.split(" ").pop() : face.label));
 }
 
 function drawOverview() {
@@ -98,7 +110,7 @@ function drawPlane() {
   if (planePath.sparse) {
     context.fillStyle = `${chosen.colour}40`;
     for (const [, valence, arousal] of planePath.points) context.fillRect(x(valence) - 1.5, y(arousal) - 1.5, 3, 3);
-  } else strokePath(context, planePath.points, x, y, `${chosen.colour}66`, 1.2);
+  } else strokePath(context, planePath.points, x, y, chosen.colour + theme.others, 1.2);
   strokePath(context, planePoints({ min: player.time - TRAIL, max: player.time + 1e-6 }).points, x, y, chosen.colour, 2.4);
   const instant = currentInstant();
   for (const person of peopleToDraw()) {

@@ -36,7 +36,7 @@ class Theme {
 
   read() {
     const style = getComputedStyle(document.documentElement);
-    for (const name of ["ink", "soft", "line", "ground", "card", "page"]) this[name] = style.getPropertyValue(`--${name}`).trim();
+    for (const name of ["ink", "soft", "line", "ground", "card", "page", "others"]) this[name] = style.getPropertyValue(`--${name}`).trim();
     this.font = `12px ${getComputedStyle(document.body).fontFamily}`;
   }
 }

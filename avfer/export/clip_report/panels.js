@@ -42,13 +42,14 @@ function lineOf(person, column, colour, rest = {}) {
 }
 
 function affectPanel(box, before, title, column, hint, people) {
-  const drawn = people.filter((person) => person.has(column) && person !== chosen), gaps = chosen ? missingSpans(clip, chosen, column) : [];
-  if (chosen && chosen.has(column)) drawn.push(chosen); // on top
+  const listed = [...new Set([...people, ...(chosen ? [chosen] : [])])].filter((person) => person.has(column));
+  const drawn = [...listed].sort((one, other) => (one === chosen) - (other === chosen)); // the chosen one on top
+  const gaps = chosen ? missingSpans(clip, chosen, column) : [];
   addPanel(box, before, title, hint, {
     height: 132, range: [-1, 1], marks: [[-1, "−1"], [-0.5, "−0.5"], [0, "0"], [0.5, "+0.5"], [1, "+1"]],
-    lines: () => drawn.map((person) => lineOf(person, column, person.colour + (person === chosen ? "" : "99"), { width: person === chosen ? 2.2 : 1.2 })),
+    lines: () => drawn.map((person) => lineOf(person, column, person.colour + (person === chosen ? "" : group.theme.others), { width: person === chosen ? 2.2 : 1.2 })),
     ground: hatchSpans(group, () => gaps),
-    read: (instant) => drawn.length > 4 && chosen ? readValue(chosen, column, instant) : drawn.map((person) => readValue(person, column, instant)).filter(Boolean).join(" · "),
+    read: (instant) => listed.length > 4 && chosen ? readValue(chosen, column, instant) : listed.map((person) => readValue(person, column, instant)).filter(Boolean).join(" · "),
   });
 }
 
@@ -115,8 +116,10 @@ function speechPanel(own) {
   const speech = clip.speechValues, speaking = own("speaking");
   if (!speech && !speaking) return;
   const box = section("Speech"), soft = group.theme.soft;
+  const gaps = speech ? missingSpans(clip, { index: clip.instants.map((_, k) => k), columns: new Map([["speech", speech]]) }, "speech") : [];
   if (speech) addPanel(box, null, "Somebody speaks", "probability", {
     height: 64, range: [0, 1], marks: SHARES, lines: () => [{ index: null, values: speech, scale: report.scale, colour: soft, fill: `${soft}55` }],
+    ground: hatchSpans(group, () => gaps),
     read: (instant) => speech[instant] === MISSING ? "" : (speech[instant] / report.scale).toFixed(2),
   });
   if (speaking) scorePanel(box, `${chosen.label} speaks`, "speaking", "probability");

@@ -217,6 +217,30 @@ def test_the_name_on_a_box_can_be_read_on_every_colour(opened):
     assert shown == ["#fff", "#fff", "#fff", "#000", "#000", "#000"]
 
 
+def test_labels_that_would_cover_each_other_are_the_numbers_of_the_people(opened):
+    faces = [("person 0", 0, 0), ("person 1", 40, 5), ("person 2", 200, 0), ("person 3", 40, 60)]
+    shown = opened.page.evaluate(
+        "faces => shortLabels(faces.map(([label, x, y]) => ({ label, x, y })), () => 60)",
+        [list(face) for face in faces],
+    )
+    assert shown == ["0", "1", "person 2", "person 3"]
+
+
+def test_the_values_at_the_cursor_are_in_the_order_of_the_people(opened):
+    click_at(opened, 3.0)
+    valence = opened.page.locator("#panels .panel-head output").first
+    assert [part[:7] for part in valence.text_content().split(" · ")] == ["track 0", "track 1"]
+
+
+def test_the_lines_of_others_are_stronger_in_the_dark_and_not_on_paper(chromium, page_file):
+    others = "() => group.theme.others"
+    with open_page(chromium, page_file, scheme="dark") as opened:
+        opened.page.wait_for_function(READY)
+        assert opened.page.evaluate(others) == "cc"
+        opened.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        assert opened.page.evaluate(others) == "99"
+
+
 def test_on_paper_the_curves_have_light_colours_whatever_the_system_prefers(chromium, page_file):
     ink = "() => [group.theme.ink, getComputedStyle(document.documentElement).getPropertyValue('--ground')]"
     with open_page(chromium, page_file, scheme="dark") as opened:

@@ -155,6 +155,8 @@ def test_spans_without_values_are_those_of_each_curve(chromium, tmp_path):
         values[known] = table[name].to_numpy()[known]
         place = table.column_names.index(name)
         table = table.set_column(place, name, pa.array(values, from_pandas=True))
+    silence = pa.array(np.where(np.arange(100) < 50, np.nan, 0).astype(np.float32), from_pandas=True)
+    table = table.append_column("speech", silence)
     HtmlReport().write(table, tmp_path / "gone.mp4", tmp_path / "page.html")
     with open_page(chromium, tmp_path / "page.html") as opened:
         opened.page.wait_for_function(DRAWN)
@@ -178,6 +180,7 @@ def test_spans_without_values_are_those_of_each_curve(chromium, tmp_path):
             ["Yaw", False, False],
             ["Pitch", True, False],
         ]
+        assert ["Somebody speaks", True, False] in found
 
 
 def test_the_chosen_person_is_drawn_on_top_and_its_button_keeps_the_focus(chromium, tmp_path):
