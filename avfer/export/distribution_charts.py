@@ -13,7 +13,7 @@ from avfer.export.colours import line_colour
 from avfer.export.svg import line_path, svg_image, svg_text
 
 BARS_WIDTH, BARS_HEIGHT = 440, 150  # px, of the bars of a histogram with their margin on the left, and their height
-BARS_LEFT, BARS_TOP = 46, 12  # px, margins of a histogram
+BARS_LEFT, BARS_TOP = 62, 12  # px, margins of a histogram
 DENSITY, MARGIN = 340, 46  # px, side of a density and its margin
 CELL, CLASS_NAMES = 62, 96  # px, of a confusion matrix
 CURVE_WIDTH, CURVE_HEIGHT, CURVE_GAP = 470, 120, 20  # px, of a recording's curve
@@ -44,8 +44,10 @@ def histogram_chart(counts: np.ndarray, low: float, high: float, name: str, noun
         parts.append(f'<rect class="mark" {box} height="{height:.1f}"><title>{escape(title)}</title></rect>')
     for place in np.linspace(0, 1, 5):
         x = BARS_LEFT + place * step * bins
-        parts.append(svg_text(x, bottom + 17, f"{low + (high - low) * place:g}", "middle", class_="label"))
-    return svg_image(BARS_WIDTH, bottom + 24, f"Distribution of {name}", parts)
+        parts.append(svg_text(x, bottom + 17, _tick(low + (high - low) * place), "middle", class_="label"))
+    parts.append(svg_text((BARS_LEFT + BARS_WIDTH - 10) / 2, bottom + 36, name, "middle"))
+    parts.append(_upward_text(BARS_TOP + BARS_HEIGHT / 2, f"share of {noun}"))
+    return svg_image(BARS_WIDTH, bottom + 44, f"Distribution of {name}", parts)
 
 
 def density_chart(counts: np.ndarray, across: str, upwards: str, diagonal: bool = False) -> str:
@@ -66,13 +68,12 @@ def density_chart(counts: np.ndarray, across: str, upwards: str, diagonal: bool 
         place = DENSITY * (value + 1) / 2
         if not value:
             parts.append(f'<path class="grid" d="M{MARGIN + place} 10v{DENSITY}M{MARGIN} {bottom - place}h{DENSITY}"/>')
-        parts.append(svg_text(MARGIN + place, bottom + 18, f"{value:g}", "middle", class_="label"))
-        parts.append(svg_text(MARGIN - 6, bottom - place + 4, f"{value:g}", "end", class_="label"))
+        parts.append(svg_text(MARGIN + place, bottom + 18, _tick(value), "middle", class_="label"))
+        parts.append(svg_text(MARGIN - 6, bottom - place + 4, _tick(value), "end", class_="label"))
     if diagonal:
         parts.append(f'<path class="zero" d="M{MARGIN} {bottom}L{MARGIN + DENSITY} 10" stroke-dasharray="4 4"/>')
     parts.append(svg_text(MARGIN + DENSITY / 2, bottom + 36, across, "middle"))
-    turned = f'<g transform="translate(12 {bottom / 2}) rotate(-90)">'
-    parts.append(f"{turned}{svg_text(0, 0, upwards, 'middle')}</g>")
+    parts.append(_upward_text(bottom / 2, upwards))
     return svg_image(MARGIN + DENSITY + 20, bottom + 46, f"{upwards} against {across}", parts)
 
 
@@ -115,7 +116,7 @@ def target_chart(recording: str, dimensions: Sequence[tuple[str, np.ndarray, np.
         for value in (-1.0, 0.0, 1.0):
             y = _curve_y(np.array([value]))[0]
             parts.append(f'<path class="grid" d="M{left} {y:.1f}h{CURVE_WIDTH - 34}"/>')
-            parts.append(svg_text(left - 5, y + 4, f"{value:g}", "end", class_="label"))
+            parts.append(svg_text(left - 5, y + 4, _tick(value), "end", class_="label"))
         first, last = float(times[0]), float(times[-1])
         xs = left + (CURVE_WIDTH - 34) * (times - first) / max(last - first, 1e-9)
         for values, kind, width in ((truth, "truth-line", 2.5), (prediction, "mark-line", 1.3)):
@@ -156,6 +157,16 @@ def epoch_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
         if count == 1 and np.isfinite(ys[0]):
             parts.append(f'<circle cx="{xs[0]:.1f}" cy="{ys[0]:.1f}" r="3" fill="{colour}"/>')
     return svg_image(EPOCHS_WIDTH, bottom + 26, title, parts)
+
+
+def _upward_text(y: float, text: str) -> str:
+    """Return the name of a vertical axis, at the left edge of a chart; y: px, of its middle."""
+    return f'<g transform="translate(12 {y:g}) rotate(-90)">{svg_text(0, 0, text, "middle")}</g>'
+
+
+def _tick(value: float) -> str:
+    """Return a number on an axis, with a minus sign in place of a hyphen."""
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _curve_y(values: np.ndarray) -> np.ndarray:

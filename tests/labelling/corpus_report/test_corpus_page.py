@@ -92,6 +92,13 @@ def test_failures_are_grouped_by_reason_and_listed_by_clip(folder, tmp_path):
     assert "/data/clips" not in page.text + json.dumps(page.data)
 
 
+def test_the_charts_name_both_of_their_axes(folder, tmp_path):
+    text = report(folder, tmp_path / "corpus.html").text
+    for across, upwards in (("valence", "share of rows"), ("share of frames with a face", "share of clips")):
+        assert f"{across}\n{upwards}\n" in text
+    assert "\n−0.5\n" in text and "\n-0.5\n" not in text
+
+
 def test_totals_settings_and_licences_are_on_the_page(folder, tmp_path):
     text = report(folder, tmp_path / "corpus.html").text
     assert "Done2" in text and "Failed2" in text and "Left1" in text and "With a face75.0%" in text

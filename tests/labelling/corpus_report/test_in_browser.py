@@ -50,6 +50,14 @@ def test_a_page_has_no_error_no_request_and_does_not_scroll_sideways(chromium, p
         assert rows(opened).count() == 50
 
 
+def test_the_name_of_an_expression_is_beside_its_dot(chromium, page_file):
+    with open_page(chromium, page_file, 1024) as opened:
+        dots, names = (opened.page.locator(f"td.expression {part}") for part in (".dot", "bdi"))
+        assert dots.count() == names.count() > 0
+        for dot, name in zip(dots.all(), names.all(), strict=True):
+            assert abs(dot.bounding_box()["y"] - name.bounding_box()["y"]) < 12
+
+
 def test_search_order_and_pages_reach_every_clip(chromium, page_file):
     with open_page(chromium, page_file) as opened:
         page, table = opened.page, opened.page.locator(".paged").first
