@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avfer.errors import counted
 from avfer.export.summary import instants_text
 from avfer.progress import Display, media_duration
 
@@ -40,7 +41,8 @@ class ClipProgress:
             if self._frames == len(part.clock):
                 self._first = float(part.clock.times[0])
             speed = (seconds - self._first) / max(time.monotonic() - self._start, 1e-9)
-            self._display.update_bar(self._title, seconds, self._duration, f"{self._frames} frames {speed:.1f}x")
+            text = f"{counted(self._frames, 'frame')} {speed:.1f}x"
+            self._display.update_bar(self._title, seconds, self._duration, text)
 
     def end(self, outcome: "Outcome") -> None:
         """Finish a clip with a line about its outcome; on a terminal a single clip needs none."""

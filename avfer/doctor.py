@@ -17,7 +17,7 @@ from rich.table import Table
 
 from avfer import __version__
 from avfer.catalog import find
-from avfer.errors import WeightsError
+from avfer.errors import WeightsError, counted
 from avfer.listing_console import listing_console
 from avfer.models.card_files import BUILTIN, read_card
 
@@ -111,7 +111,7 @@ def _devices() -> Iterator[Finding]:
     """Report the devices torch can use; GPUs are optional."""
     import torch
 
-    yield Finding("devices", "cpu", f"{torch.get_num_threads()} threads")
+    yield Finding("devices", "cpu", counted(torch.get_num_threads(), "thread"))
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     device = torch.cuda.get_device_name() if cuda else "torch finds no usable NVIDIA GPU"
     yield Finding("devices", "cuda", device, fine=cuda, required=False)

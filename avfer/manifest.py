@@ -24,7 +24,7 @@ from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
 from pyarrow.parquet import read_table
 
 from avfer import remote
-from avfer.errors import AvferWarning, ConfigError, shortened
+from avfer.errors import AvferWarning, ConfigError, counted, shortened
 from avfer.export.column_facts import is_own_column
 from avfer.local_paths import check_path
 from avfer.yaml_reader import shown
@@ -161,7 +161,7 @@ def _clean_rows(text: str) -> Iterator[list[str]]:
         while len(cells) > len(header) and not cells[-1]:
             cells.pop()
         if len(cells) != len(header):
-            raise csv.Error(f"line {reader.line_num} has {len(cells)} cells, the header {len(header)}")
+            raise csv.Error(f"line {reader.line_num} has {counted(len(cells), 'cell')}, the header {len(header)}")
         yield [cell for cell, name in zip(cells, header, strict=True) if name]
 
 

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from avfer.catalog import kind_of
+from avfer.errors import counted
 from avfer.goldens.golden_files import read_golden
 from avfer.listed_models import WIDTH, ListedModel, read_listing
 from avfer.listing_console import listing_console
@@ -68,7 +69,8 @@ def print_deviations(name: str, folder: Path) -> bool:
         return False
     worst = max(compared, key=lambda row: (not row.fine, row.found / max(row.allowed, 1e-12)))
     wrong = sum(not row.fine for row in compared)
-    result = f"{wrong} of {len(compared)} outputs differ" if wrong else f"all {len(compared)} outputs agree"
+    outputs = counted(len(compared), "output")
+    result = f"{wrong} of {outputs} outside the tolerance" if wrong else f"{outputs} within the tolerance"
     largest = f"largest deviation {worst.found:.1e} of {worst.allowed:.1e} allowed ({worst.case}, {worst.output})"
     console.print(f"{name} against {golden.name}: {result}; {largest}", highlight=False, markup=False)
     return not wrong

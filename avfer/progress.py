@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from avfer.errors import AvferError
+from avfer.errors import AvferError, counted
 
 if TYPE_CHECKING:
     from avfer.affect_track import AffectTrack
@@ -198,10 +198,10 @@ def show_progress(clip: Path, parts: "Iterator[AffectTrack]") -> "Iterator[Affec
         for part in parts:
             frames += len(part.clock)
             if len(part.clock):
-                display.update_bar(clip.name, float(part.clock.times[-1]), duration, f"{frames} frames")
+                display.update_bar(clip.name, float(part.clock.times[-1]), duration, counted(frames, "frame"))
             yield part
         if not display.shows_bars:
-            display.print_line(f"{clip.name}: {frames} frames in {time.monotonic() - start:.1f} s")
+            display.print_line(f"{clip.name}: {counted(frames, 'frame')} in {time.monotonic() - start:.1f} s")
 
 
 def media_duration(clip: Path) -> float | None:
@@ -233,8 +233,8 @@ class CorpusProgress:
         self._clips, self._kept, self._failures, self._bytes_left = clips, kept, failed, bytes_left
         self._start = time.monotonic()
         self._display.log_event("begin", clips=clips, done=kept, failed=failed, bytes_left=bytes_left)
-        to_do = clips - kept - failed
-        self._display.print_line(f"{clips} clips: {kept} done already, {failed} failed before, {to_do} to do")
+        counts = f"{kept} done already, {failed} failed before, {clips - kept - failed} to do"
+        self._display.print_line(f"{counted(clips, 'clip')}: {counts}")
         self._show("loading the pipeline" if bytes_left else "")
 
     def done(self, clip: str, size: int, rows: int, seconds: float, host: str) -> None:
@@ -242,7 +242,7 @@ class CorpusProgress:
         self._count(size)
         self._display.log_event("done", id=clip, rows=rows, seconds=seconds, host=host)
         if not self._display.shows_bars:
-            self._display.print_line(f"{self._head(clip)} {rows} rows in {seconds:.1f} s; {self._pace()}")
+            self._display.print_line(f"{self._head(clip)} {counted(rows, 'row')} in {seconds:.1f} s; {self._pace()}")
         self._show(self._pace())
 
     def failed(self, clip: str, size: int, reason: str) -> None:

@@ -54,7 +54,7 @@ def test_the_user_chooses_by_corpus_or_by_names(given, classes):
         ("four", "4 names, but the file has 3"),
         ("a,b,a", "name each class once"),
         ("a,b,", "name each class once"),
-        ("raf_dbb", "1 names, but the file has 3"),
+        ("raf_dbb", "1 name, but the file has 3"),
     ],
 )
 def test_an_impossible_choice_of_classes_raises_an_error(given, message):

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avfer.errors import AvferWarning, DatasetError, unknown
+from avfer.errors import AvferWarning, DatasetError, counted, unknown
 from avfer.metrics.agreement import rater_agreement
 from avfer.metrics.regression import pcc
 from avfer.metrics.validation import Floats, drop_nan, to_floats
@@ -111,7 +111,8 @@ def _checked(ratings: ArrayLike, min_raters: int) -> Floats:
     if values.ndim != 2 or len(values) < min_raters or not values.shape[1]:
         raise DatasetError(f"ratings must have shape (R, T) with R >= {min_raters} and T >= 1, got {values.shape}")
     if np.isinf(values).any():
-        raise DatasetError(f"ratings must be finite or NaN (missing), got {np.isinf(values).sum()} infinite ones")
+        found = counted(np.isinf(values).sum(), "infinite value")
+        raise DatasetError(f"ratings must be finite or NaN (missing), got {found}")
     empty = np.flatnonzero(np.isnan(values).all(axis=1))
     if len(empty):
         raise DatasetError(f"rater {empty[0]} has no rating at all; leave that row out")

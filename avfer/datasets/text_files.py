@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from avfer.errors import DatasetError
+from avfer.errors import DatasetError, counted
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
@@ -134,7 +134,7 @@ def without_empty_end(cells: list[str], least: int = 0) -> list[str]:
 def wrong_width(found: int, expected: int) -> str:
     """Return the error message for a row of `found` cells in a table of `expected` columns."""
     return (
-        f"{found} cells, expected {expected}; "
+        f"{counted(found, 'cell')}, expected {expected}; "
         "look for a decimal comma, another separator or a truncated line, and copy the file again"
     )
 

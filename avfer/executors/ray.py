@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from avfer.errors import AvferError, ConfigError, MissingExtra, OutputError
+from avfer.errors import AvferError, ConfigError, MissingExtra, OutputError, counted
 from avfer.executors.local import THREAD_VARIABLES, worker_environment
 from avfer.executors.pool import (
     POLL_SECONDS,
@@ -273,7 +273,8 @@ def worker_devices(resources: dict[str, float], options: RayOptions, threads: in
     if not found:
         raise ConfigError(
             f"the Ray cluster has no room for a worker: {gpus:g} GPUs and {cpus:g} cores in all;"
-            f" a worker on {options.device} needs {threads} core(s) (threads: in the pipeline); see --gpus-per-worker"
+            f" a worker on {options.device} needs {counted(threads, 'core')} (threads: in the pipeline);"
+            " see --gpus-per-worker"
         )
     return found[: options.workers]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from avfer.errors import ConfigError, WeightsError
+from avfer.errors import ConfigError, WeightsError, counted
 from avfer.models.card import Card
 from avfer.models.card_files import read_card
 from avfer.models.class_orders import assume, choose, known_orders, num_classes
@@ -45,7 +45,8 @@ def import_weights(
     tensors = read_tensors(file)
     options, ours = from_official(name, tensors)
     if count is not None and options.setdefault("num_classes", count) != count:
-        raise WeightsError(f"{file} has {options['num_classes']} classes, not {count}; leave --num-classes out")
+        found = counted(options["num_classes"], "class", "classes")
+        raise WeightsError(f"{file} has {found}, not {count}; leave --num-classes out")
     card = implied_card(name, options, file)
     order = next((order for order in card.orders if order.name == classes), None)
     if order is not None and order.options:

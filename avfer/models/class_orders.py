@@ -7,7 +7,7 @@ is used only if the user names it.
 
 from collections.abc import Sequence
 
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, counted
 from avfer.models.card import Card, ClassOrder
 
 AFFECTNET = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]  # the last: of 8
@@ -64,7 +64,7 @@ def choose(card: Card, chosen: str) -> Card:
     order = next((order for order in card.orders if order.name == chosen), None)
     names = order.classes if order else [_name(text) for text in chosen.split(",")]
     if len(names) != num_classes(card):
-        problem = f"--classes {chosen}: {len(names)} names, but the file has {num_classes(card)} classes"
+        problem = f"--classes {chosen}: {counted(len(names), 'name')}, but the file has {num_classes(card)} classes"
         raise ConfigError(f"{problem}; {known_orders(card)}")
     if len(set(names)) < len(names) or not all(name.isidentifier() for name in names):
         raise ConfigError(f"--classes {chosen}: name each class once, in letters, such as neutral,happiness,sadness")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from avfer.catalog import kind_of
-from avfer.errors import ConfigError, unknown
+from avfer.errors import ConfigError, counted, unknown
 from avfer.models import class_orders
 from avfer.models.card import Card
 from avfer.models.network import Network, VoiceNetwork, check_removed, construct, find_network
@@ -35,7 +35,8 @@ def create(name: str, num_classes: int | None = None, weights: str | Path | None
     network = make(name, **card.options | options)
     count = class_orders.num_classes(card)  # 0 for a network without classes
     if num_classes is not None and count and num_classes != count:
-        raise ConfigError(f"num_classes: {path} has {count} classes, not {num_classes}; leave num_classes out")
+        found = counted(count, "class", "classes")
+        raise ConfigError(f"num_classes: {path} has {found}, not {num_classes}; leave num_classes out")
     load_into(network, path, card)
     return network.eval()
 

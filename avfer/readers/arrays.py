@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from pydantic import Field
 
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, counted
 from avfer.media import AudioFacts, Media, VideoFacts
 from avfer.option_types import Count, Number, check_option
 from avfer.readers.picture import ArrayPicture
@@ -85,5 +85,5 @@ def _one_channel(audio: np.ndarray, channel: Channel) -> np.ndarray:
         return np.nan_to_num(audio.mean(axis=0, dtype=np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
     number = {"left": 1, "right": 2}.get(str(channel)) or int(channel)
     if number > len(audio):
-        raise ConfigError(f"channel: the audio has {len(audio)} channel(s), so {channel} does not exist")
+        raise ConfigError(f"channel: the audio has {counted(len(audio), 'channel')}, so {channel} does not exist")
     return np.nan_to_num(audio[number - 1].astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)

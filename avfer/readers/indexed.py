@@ -15,7 +15,7 @@ from av import VideoFormat
 from av.stream import Disposition
 
 from avfer.container import open_container, read_packets, video_stream
-from avfer.errors import AvferError, MediaError, MissingExtra
+from avfer.errors import AvferError, MediaError, MissingExtra, counted
 from avfer.media import probe
 from avfer.readers.picture import ArrayPicture
 from avfer.readers.pyav import decode_all
@@ -74,7 +74,7 @@ def torchcodec(path: Path, start: float = 0.0) -> Iterator[ArrayPicture]:
             return batch.data.numpy()
 
         if len(video) != len(times):
-            raise MediaError(f"it counts {len(video)} frames, the container {len(times)}")
+            raise MediaError(f"it counts {counted(len(video), 'frame')}, the container {len(times)}")
         yield from _pictures(np.arange(len(video)), times, start, fetch)
 
 
@@ -124,7 +124,7 @@ def _index(path: Path, max_bits: int) -> tuple[np.ndarray, np.ndarray]:
 def _compare(expected: np.ndarray, found: np.ndarray) -> None:
     """Raise MediaError if a library counts or times frames differently from the container.   both: (N,) s"""
     if len(expected) != len(found):
-        raise MediaError(f"it counts {len(found)} frames, the container {len(expected)}")
+        raise MediaError(f"it counts {counted(len(found), 'frame')}, the container {len(expected)}")
     late = np.abs((found - found[0]) - (expected - expected[0]))
     if (late > 1e-3 + 1e-6 * np.abs(expected)).any():  # decord's times are float32
         raise MediaError(f"it puts a frame {late.max():.3f} s away from its time")

@@ -19,7 +19,7 @@ from avfer.container import (
     time_of,
     video_stream,
 )
-from avfer.errors import MediaError
+from avfer.errors import MediaError, counted
 from avfer.media import Media
 from avfer.option_types import Count
 from avfer.readers.ticks import Coverage, inner_gap
@@ -204,8 +204,8 @@ def _one_channel(media: Media, frame: AudioFrame, channel: Channel) -> np.ndarra
     channels, number = _channels(frame), {"left": 1, "right": 2}.get(str(channel)) or int(channel)
     if number > len(channels):
         raise MediaError(
-            f"the sound of '{media.path}' has {len(channels)} channel(s), so channel: {channel} does not exist; use mix"
-            f" or a number from 1 to {len(channels)}"
+            f"the sound of '{media.path}' has {counted(len(channels), 'channel')}, so channel: {channel} does not"
+            f" exist; use mix or a number from 1 to {len(channels)}"
         )
     return _scaled(channels[number - 1].astype(np.float64), channels.dtype)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from avfer.errors import ConfigError
+from avfer.errors import ConfigError, counted
 from avfer.types import AudioBatch
 
 
@@ -28,7 +28,7 @@ class SampleTimes:
             return self
         if sound.sample_rate != self.rate or channels != 1:
             raise ConfigError(
-                f"{stage}: the sound must be mono at {self.rate} Hz, got {channels} channel(s) at"
+                f"{stage}: the sound must be mono at {self.rate} Hz, got {counted(channels, 'channel')} at"
                 f" {sound.sample_rate} Hz; set sample_rate: {self.rate} and channel: mix on decode_audio"
             )
         if sound.first != self.count:

@@ -97,7 +97,7 @@ def test_raters_who_do_not_agree_at_all_raise_a_warning():
         ([[0.1, 0.2]], "R >= 2"),
         ([0.1, 0.2], r"got \(2,\)"),
         ([[], []], r"got \(2, 0\)"),
-        ([[0.1, float("inf")], [0.1, 0.2]], "got 1 infinite ones"),
+        ([[0.1, float("inf")], [0.1, 0.2]], "got 1 infinite value"),
         ([[0.1, 0.2], [N, N]], "rater 1 has no rating"),
     ],
 )

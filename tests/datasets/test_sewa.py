@@ -74,7 +74,7 @@ def test_recordings_without_liking_or_culture_are_read(tmp_path):
     ("lines", "message"),
     [
         (("a;0,0;0,1;0,2;0,3",), "line 1: '0,0' has a decimal comma"),
-        (("a,0.0,0.1,0.2,0.3",), "line 1: 1 cells, expected 4.*another separator"),
+        (("a,0.0,0.1,0.2,0.3",), "line 1: 1 cell, expected 4.*another separator"),
         (("a;0.0;0.1;0.2;0.3", "a;0.1;0.1;0.2"), "line 2: 4 cells, expected 5"),
         (("a;0.0;high;0.2;0.3",), "'high' is not a number"),
         (

@@ -173,7 +173,7 @@ def test_overwrite_runs_the_pipeline_although_only_columns_changed(label, listed
         ("path,duration\nx/a.mp4,1\n", "'duration', which avfer fills itself"),
         ("path\nx/a.mp4\nx/gone.mp4\nx\n", r"gone\.mp4' does not exist.*'.*x' is not a regular file"),
         ("id,path\n../up,x/a.mp4\n", "cannot name a clip"),
-        ("path,a\nx/a.mp4\n", "cannot be read: line 2 has 1 cells, the header 2"),
+        ("path,a\nx/a.mp4\n", "cannot be read: line 2 has 1 cell, the header 2"),
     ],
 )
 def test_a_fault_is_an_error_before_any_work(label, listed, tmp_path, text, message):

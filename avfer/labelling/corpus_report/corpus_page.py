@@ -107,7 +107,7 @@ def _failures(corpus: CorpusClips) -> str:
     kinds = corpus.failure_kinds.most_common(MAX_KINDS)
     rows = [(kind.reason, kind.stage, f"{count:,}") for kind, count in kinds]
     left = len(corpus.failure_kinds) - len(kinds)
-    note = f'<p class="note">{left:,} more reasons are in the table of clips.</p>' if left else ""
+    note = f'<p class="note">Further reasons in the table of clips: {left:,}.</p>' if left else ""
     table = PagedTable("failures", "clips", FAILURE_COLUMNS, corpus.failures, filter=1)
     reasons = html_table(("reason", "stage", "clips"), rows) + note
     return html_section("Failures", f"{reasons}\n<h3>Clips that failed</h3>\n{render_paged_table(table)}")

@@ -13,7 +13,7 @@ from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Example, Partition
 from avfer.datasets.listing import PICTURES, list_files, walk
 from avfer.datasets.pictures import open_picture
-from avfer.errors import AvferWarning, DatasetError
+from avfer.errors import AvferWarning, DatasetError, counted
 from avfer.losses.aver_losses import MARGINS
 from avfer.models.card import Card
 from avfer.training.data.image_batches import in_threads, read_crop, to_crop, with_box_alone
@@ -49,8 +49,8 @@ class Triplets:
                 margins.append(_margin(example))
         if not agreed:
             raise DatasetError(
-                f"triplets: none of the {count} examples in the partition '{partition}' of {config.root} has three"
-                f" images with an odd one; run `avfer corpora check {config.corpus} {config.root}`"
+                f"triplets: of {counted(count, 'example')} in the partition '{partition}' of {config.root} none has"
+                f" three images with an odd one; run `avfer corpora check {config.corpus} {config.root}`"
             )
         orders = np.array([[*(i for i in range(3) if i != last), last] for last in odd])
         return cls(corpus, agreed, orders, np.array(margins, np.float32), card, config.batch, threads)
@@ -117,8 +117,8 @@ class UnlabelledFaces:
                     warnings.warn(f"unlabelled: {error}; another image replaces it", AvferWarning, stacklevel=2)
                 self.damaged.add(path)
         raise DatasetError(
-            f"unlabelled: none of the {len(self.paths)} images ({', '.join(PICTURES)}) in {self.root} and its"
-            " subfolders can be read; name a folder with images of faces"
+            f"unlabelled: of {counted(len(self.paths), 'image')} ({', '.join(PICTURES)}) in {self.root} and its"
+            " subfolders none can be read; name a folder with images of faces"
         )
 
 

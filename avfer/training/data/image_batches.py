@@ -14,7 +14,7 @@ from torch import Tensor
 
 from avfer.datasets.example import Corpus, CropsFaces, Example, HasPictures
 from avfer.datasets.pictures import read_picture, to_rgb
-from avfer.errors import DatasetError
+from avfer.errors import DatasetError, counted
 from avfer.losses.affect_labels import AffectLabels
 from avfer.models.card import Card
 from avfer.models.network import normalised, resized
@@ -121,11 +121,12 @@ def check_images(corpus: Corpus, examples: list[Example]) -> None:
     if isinstance(corpus, CropsFaces | HasPictures):
         return
     if clips := [example.id for example in examples if not example.pictures]:
-        count = f"{len(clips)} of {len(examples)} examples have no images, {clips[0]} first"
+        count = f"no images for {len(clips)} of {counted(len(examples), 'example')}, {clips[0]} first"
         raise DatasetError(f"{count}: train a model over time on clips, such as model: temporal")
     paths = (path for example in examples for path in example.pictures if path is not None)
     if missing := [path for path in paths if not path.exists()]:
-        raise DatasetError(f"{len(missing)} labelled images are missing, {missing[0]} first; copy them again")
+        count = counted(len(missing), "labelled image is", "labelled images are")
+        raise DatasetError(f"{count} missing, {missing[0]} first; copy the corpus again")
 
 
 def with_box_alone(example: Example) -> Example:

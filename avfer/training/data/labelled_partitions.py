@@ -7,7 +7,7 @@ import numpy as np
 
 from avfer.datasets.corpus import open_corpus
 from avfer.datasets.example import Corpus, Example
-from avfer.errors import AvferWarning, ConfigError, DatasetError, shortened
+from avfer.errors import AvferWarning, ConfigError, DatasetError, counted, shortened
 from avfer.progress import ReportProgress, no_progress
 from avfer.training.training_config import TrainConfig
 
@@ -33,8 +33,9 @@ def read_partitions(
     train, dev = (_Partition(corpus, config, name).labelled() for name in (config.train, config.dev))
     shared = {e.subject for e in train} & {e.subject for e in dev} - {None}
     if shared:
+        subjects = counted(len(shared), "subject is", "subjects are")
         raise DatasetError(
-            f"{len(shared)} subject(s) of {config.root} are in '{config.train}' and in '{config.dev}'"
+            f"{subjects} in '{config.train}' and in '{config.dev}' of {config.root}"
             f" ({shortened(sorted(map(str, shared)))}), so the score would not be of unseen people;"
             f" `avfer corpora check {config.corpus} {config.root}` lists all"
         )
@@ -75,7 +76,7 @@ class _Partition:
         if not any(_is_valid(e, kind) for e in examples for kind in kinds):
             found = sorted({kind for e in examples for kind in e.labels if _is_valid(e, kind)})
             targets, others = " and ".join(self.config.targets), ", ".join(found) or "no kind"
-            count = f"its {len(examples)} examples have valid labels of {others}"
+            count = f"{counted(len(examples), 'example')} with valid labels of {others}"
             raise self._error(f"has no valid label of {kinds[0]} for targets: {targets}; {count}")
         for kind in kinds:
             labelled = [e for e in examples if _is_valid(e, kind)]
@@ -133,7 +134,7 @@ def _inventory(examples: list[Example], config: TrainConfig) -> str:
         valid = [e.labels[kind].valid for e in examples if kind in e.labels]
         if valid:
             counts.append(f"{kind} {sum(int(v.sum()) for v in valid)} of {sum(v.size for v in valid)}")
-    return f"{len(examples)} examples" + (f"; valid labels: {', '.join(counts)}" if counts else "")
+    return counted(len(examples), "example") + (f"; valid labels: {', '.join(counts)}" if counts else "")
 
 
 def _classes(examples: list[Example]) -> set[str]:

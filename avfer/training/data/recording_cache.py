@@ -16,7 +16,7 @@ import numpy as np
 from avfer.atomic import atomic_write
 from avfer.catalog import find
 from avfer.datasets.example import Example
-from avfer.errors import ConfigError, DatasetError, MediaError, shortened
+from avfer.errors import ConfigError, DatasetError, MediaError, counted, shortened
 from avfer.media import probe
 from avfer.pipeline_config import PipelineSpec, StageSpec
 from avfer.stages.embed_voice import EmbedVoice
@@ -114,7 +114,8 @@ def check_media(examples: Iterable[Example]) -> None:
                 faults.append(str(error))
     if faults:
         listed = shortened(faults, separator="; ")
-        raise DatasetError(f"{len(faults)} unreadable recording(s): {listed}. Copy them again, or remove their labels")
+        count = counted(len(faults), "unreadable recording")
+        raise DatasetError(f"{count}: {listed}. Copy the files again, or remove their labels")
 
 
 def has_voice_features(spec: PipelineSpec) -> bool:

@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from avfer.errors import AvferWarning, MetricError, TrainingError, shortened
+from avfer.errors import AvferWarning, MetricError, TrainingError, counted, shortened
 from avfer.progress import ReportProgress
 from avfer.training.engine.checkpoint import Position, TrainingState, read_checkpoint
 from avfer.training.engine.optimiser import ascend, make_optimiser, make_schedule, rates_at
@@ -75,9 +75,8 @@ def fit(fabric: Fabric, task: Task, config: TrainConfig, folder: Path, progress:
         state.load(fabric, content)
     position, drawn = state.position, time.monotonic()
     if position.epoch < config.epochs and position.since >= config.patience and fabric.is_global_zero:
-        message = (
-            f"patience: {config.patience} epochs without a better score ended this run; raise patience to continue"
-        )
+        epochs = counted(config.patience, "epoch")
+        message = f"patience: {epochs} without a better score ended this run; raise patience to continue"
         warnings.warn(message, AvferWarning, stacklevel=2)
     while position.epoch < config.epochs and position.since < config.patience:
         for batch in _train_epoch(fabric, task, config, state, batches, progress):

@@ -11,7 +11,7 @@ from torch import nn
 
 from avfer.atomic import atomic_write
 from avfer.configurations import read_text
-from avfer.errors import AvferWarning, ConfigError, OutputError
+from avfer.errors import AvferWarning, ConfigError, OutputError, counted
 from avfer.export.plot import plot_learning_curve
 from avfer.training.engine.checkpoint import CHECKPOINT, HINT
 from avfer.training.training_config import TrainConfig
@@ -88,10 +88,11 @@ def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def _warn_of_more_epochs(before: Any, config: TrainConfig) -> None:
     """Warn if a run is resumed for more epochs and its rates up to here were those of fewer."""
     if config.epochs != before and config.optimiser.depends_on_epochs:
+        epochs = counted(config.epochs, "epoch")
         message = (
             f"epochs: {before} before, {config.epochs} now: from here on the rate follows the schedule over"
-            f" {config.epochs} epochs ({config.optimiser.schedule}, warm_up {config.optimiser.warm_up:g}), so the"
-            f" weights will differ from those of a run that was started with {config.epochs} epochs"
+            f" {epochs} ({config.optimiser.schedule}, warm_up {config.optimiser.warm_up:g}), so the"
+            f" weights will differ from those of a run that was started with {epochs}"
         )
         warnings.warn(message, AvferWarning, stacklevel=3)
 

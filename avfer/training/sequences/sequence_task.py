@@ -17,7 +17,7 @@ from torch import nn
 
 from avfer.catalog import kind_of
 from avfer.datasets.example import DIMENSIONS, Example
-from avfer.errors import AvferWarning, ConfigError, shortened
+from avfer.errors import AvferWarning, ConfigError, counted, shortened
 from avfer.evaluation.post_processing import undo_delay
 from avfer.losses.affect_labels import AffectLabels
 from avfer.losses.label_losses import occurrence_weights
@@ -252,9 +252,8 @@ def _warn_of_missing_inputs(recordings: list[Recording], card: Card) -> None:
         present = [r.inputs.has_face if modality == "face" else r.inputs.has_voice for r in recordings]
         empty = [r.id for r, steps in zip(recordings, present, strict=True) if not steps.any()]
         if card.inputs.get(modality) and empty:
-            message = (
-                f"{len(empty)} of {len(recordings)} recordings have {lack} at any labelled step: {shortened(empty)}"
-            )
+            count = f"{len(empty)} of {counted(len(recordings), 'recording')}"
+            message = f"{lack} at any labelled step of {count}: {shortened(empty)}"
             warnings.warn(message, AvferWarning, stacklevel=2)
 
 

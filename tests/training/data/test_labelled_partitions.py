@@ -54,13 +54,13 @@ def changed(column: str, value: str, partition: str = "") -> list[str]:
         (
             BOTH,
             {"targets": ["valence_arousal", "expression"]},
-            "'train' .* has no valid label of expression for targets: .*its 1 examples have .* arousal, valence",
+            "'train' .* has no valid label of expression for targets: .*; 1 example with valid labels of arousal, v",
         ),
         (changed("arousal", ""), {}, "'train' .* has no valid label of arousal"),
         (changed("arousal", "NaN", "dev"), {}, "'dev' .* has no valid label of arousal"),
         (changed("valence", "0.25", "train"), {}, "'train' .* has only one valence, 0.25:"),
         (changed("arousal", "-1", "dev"), {}, "'dev' .* has only one arousal, -1.0:"),
-        (changed("subject", "ann"), {}, r"1 subject\(s\) .* in 'train' and in 'dev' \(ann\).*corpora check"),
+        (changed("subject", "ann"), {}, r"1 subject is in 'train' and in 'dev' of .* \(ann\).*corpora check"),
         (changed("path", "c.wav", "dev"), {}, "line 4: 'c.wav' is not in"),
         (changed("valence", "inf", "dev"), {}, "line 4, valence: .*'?inf"),
         (changed("valence", "5", "dev"), {}, r"line 4: valence .*\[-1, 1\]"),
@@ -109,8 +109,8 @@ def test_valid_partitions_are_returned_and_reported(root):
     experiment = config(root, [*BOTH, "b.wav,dev,bob,0.08,nan,0.3"])
     _, train, dev = read_partitions(experiment, lambda *report: reports.append(report))
     assert reports == [
-        ("train", 1, 1, "1 examples; valid labels: valence 2 of 2, arousal 2 of 2"),
-        ("dev", 1, 1, "1 examples; valid labels: valence 2 of 3, arousal 3 of 3"),
+        ("train", 1, 1, "1 example; valid labels: valence 2 of 2, arousal 2 of 2"),
+        ("dev", 1, 1, "1 example; valid labels: valence 2 of 3, arousal 3 of 3"),
     ]
     assert [e.subject for e in train] == ["ann"] and [e.subject for e in dev] == ["bob"]
 

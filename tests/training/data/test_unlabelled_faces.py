@@ -121,8 +121,8 @@ def damage_files(faces: Path) -> None:
     ("change", "changes", "error", "message"),
     [
         (None, {"unlabelled": {"root": "nowhere"}}, DatasetError, "unlabelled: there is no folder nowhere"),
-        (remove_files, {}, DatasetError, r"unlabelled: none of the 0 images \(\.jpg, .* can be read"),
-        (damage_files, {}, DatasetError, r"unlabelled: none of the 12 images .* can be read"),
+        (remove_files, {}, DatasetError, r"unlabelled: of 0 images \(\.jpg, .* none can be read"),
+        (damage_files, {}, DatasetError, r"unlabelled: of 12 images .* none can be read"),
         (
             None,
             {"unlabelled": {"root": ".", "batch": 0}},

@@ -102,7 +102,7 @@ def test_an_epoch_is_logged_with_the_mean_of_its_losses_and_the_rate_of_its_last
 def test_a_run_that_ended_by_patience_names_it_when_it_is_resumed(tmp_path):
     config = toy.settings(epochs=9, patience=1, optimiser={"rate": 0.0})
     assert toy.run(config, tmp_path).epoch == 2
-    with pytest.warns(AvferWarning, match="patience: 1 epochs without a better score ended this run; raise patience"):
+    with pytest.warns(AvferWarning, match="patience: 1 epoch without a better score ended this run; raise patience"):
         toy.run(config, tmp_path)
 
 

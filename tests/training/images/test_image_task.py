@@ -235,7 +235,7 @@ def example(path: Path, names: tuple[str | None, ...], exists: bool = True) -> E
     [
         (("a.png", None), True, None),
         (("a.png", "b.png"), False, r"2 labelled images are missing, .*a\.png first"),
-        ((), True, "1 of 1 examples have no images, x first: .*model: temporal"),
+        ((), True, "no images for 1 of 1 example, x first: .*model: temporal"),
     ],
 )
 def test_missing_images_are_refused_before_training(tmp_path, names, exists, message):

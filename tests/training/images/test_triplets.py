@@ -66,5 +66,5 @@ def test_triplets_of_fec_are_faces_cropped_from_their_images(tmp_path):
 
 def test_a_corpus_without_an_agreed_triplet_is_refused(tmp_path):
     trios = {**TRIOS, "root": str(tmp_path), "partition": "dev"}
-    with pytest.raises(DatasetError, match="none of the 0 examples in the partition 'dev'"):
+    with pytest.raises(DatasetError, match=r"of 0 examples in the partition 'dev' .* none has three"):
         make_task(tmp_path / "run", triplets=trios)

@@ -97,7 +97,7 @@ def test_unreadable_recordings_are_refused_before_features_are_computed(tmp_path
     clips = write_clips(tmp_path / "clips")
     for number in (1, 5):
         (clips / f"{number}.mkv").unlink() if content is None else (clips / f"{number}.mkv").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"^2 unreadable recording\(s\): .*1\.mkv.*5\.mkv.*remove their labels$"):
+    with pytest.raises(DatasetError, match=r"^2 unreadable recordings: .*1\.mkv.*5\.mkv.*remove their labels$"):
         make_task(settings(clips, tmp_path))
 
 
@@ -115,7 +115,7 @@ def test_a_delay_that_leaves_no_label_is_refused(clips, tmp_path):
 @pytest.mark.filterwarnings("always::avfer.errors.AvferWarning")
 @pytest.mark.parametrize(
     ("hidden", "expected"),
-    [(1, ["6 of 6 recordings have no face at any labelled step: 0, 1, 2, 3, 4, and 1 more"]), (3, [])],
+    [(1, ["no face at any labelled step of 6 of 6 recordings: 0, 1, 2, 3, 4, and 1 more"]), (3, [])],
 )
 def test_recordings_without_any_face_cause_a_warning(clips, tmp_path, hidden, expected, recwarn):
     pipeline = write_pipeline(tmp_path / "dark.yaml", hidden=hidden)
