@@ -27,7 +27,7 @@ from avfer.cli.shared_options import (
     Threads,
     clip_settings,
 )
-from avfer.errors import FAILED, ConfigError
+from avfer.errors import FAILED, ConfigError, Stopped
 
 if TYPE_CHECKING:
     from avfer.labelling.label_corpus import LabelReport
@@ -113,6 +113,8 @@ def label(
     Like avfer run, it writes one table for each clip; for many clips it also continues after an interruption, keeps the
     clips that are done, and can use several machines (--shard, --ray). --status and --merge need no PIPELINE.
     """
+    if status is not None and merge is not None:
+        raise ConfigError("--status and --merge: use one of them, not both")
     if status is not None:
         _print_status(status, as_json)
         return
@@ -153,6 +155,9 @@ def label(
     try:
         with open_display(Console(stderr=True), quiet, json_log, keep_bars=True) as display:
             label_corpus(spec, corpus, options, report, CorpusProgress(display))
+    except Stopped:
+        again = "the same command without --overwrite" if overwrite else "the same command"
+        raise Stopped(f"finished clips are kept: {again} labels the others") from None
     finally:  # an interrupted run still prints what it has finished
         _print_report(report, as_json, json_log)
     if report.failed:

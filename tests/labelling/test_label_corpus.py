@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from avfer.errors import AvferWarning, ConfigError
+from avfer.errors import AvferWarning, ConfigError, Stopped
 from avfer.labelling.checked_pipeline import CheckTask
 from avfer.labelling.entry import Shard
 from tests.labelling.corpora import failures, labels, values, write_corpus
@@ -254,7 +254,7 @@ def test_a_table_with_fewer_rows_than_were_written_is_a_failure(label, corpus, t
     monkeypatch.setattr("avfer.labelling.label_clip.read_metadata", lambda file: short)
     assert label("corpus").done == 0
     failure = failures(tmp_path / "out")["a.mp4"]
-    assert failure["stage"] == "write" and "has 1 row, expected 6" in failure["reason"]
+    assert failure["stage"] == "write" and "has 1 rows, but 6 were written" in failure["reason"]
     assert labels(tmp_path / "out") == {} and not list((tmp_path / "out").glob("done/*"))
 
 
@@ -278,6 +278,20 @@ def test_the_command_prints_paths_on_standard_output_and_the_rest_on_standard_er
     log = [json.loads(line) for line in again.err.splitlines()]  # no other text, whatever --json says
     assert [line["event"] for line in log] == ["begin", "end"]
     assert (log[-1]["done"], log[-1]["failed"], log[-1]["left"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "command"), [((), "the same command"), (("--overwrite",), "the same command without --overwrite")]
+)
+def test_an_interrupted_run_states_how_to_continue(
+    avfer, in_process, steady, corpus, tmp_path, monkeypatch, options, command
+):
+    def stop(task: object, take: object) -> None:
+        raise Stopped
+
+    monkeypatch.setattr(in_process, "map", stop)
+    result = avfer("label", steady, "--input", corpus, "--output", tmp_path / "out", *options)
+    assert result.code == 130 and f"interrupted; finished clips are kept: {command} labels the others\n" in result.err
 
 
 def test_no_clip_fails_for_a_gpu_without_memory(label, corpus, tmp_path, monkeypatch):

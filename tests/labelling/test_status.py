@@ -122,6 +122,7 @@ def test_a_folder_without_labels_is_wrong_usage(avfer, tmp_path, option):
         (("{steady}", "--input", "."), "missing --output"),
         (("--input", ".", "--output", "o"), "missing PIPELINE"),
         (("--merge", "."), "missing --output"),
+        (("--merge", ".", "--status", ".", "--output", "o"), "--status and --merge: use one of them"),
         (("{steady}", "--input", ".", "--output", "{steady}"), "is a file"),
         (("{steady}", "--input", ".", "--output", "o", "--shard", "3"), "I/N"),
     ],
