@@ -254,7 +254,7 @@ def test_a_table_with_fewer_rows_than_were_written_is_a_failure(label, corpus, t
     monkeypatch.setattr("avfer.labelling.label_clip.read_metadata", lambda file: short)
     assert label("corpus").done == 0
     failure = failures(tmp_path / "out")["a.mp4"]
-    assert failure["stage"] == "write" and "has 1 rows, but 6 were written" in failure["reason"]
+    assert failure["stage"] == "write" and "has 1 row, expected 6" in failure["reason"]
     assert labels(tmp_path / "out") == {} and not list((tmp_path / "out").glob("done/*"))
 
 
