@@ -4,6 +4,7 @@ Matplotlib is imported inside the functions, because it is slow to import and an
 """
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEGEND_COLUMNS, LEGEND_ROW = 6, 0.17  # people beside each other; inches, of a row of them
+LEGEND_COLUMNS, LEGEND_ROW = 6, 0.18  # people beside each other; inches, of a row of them
 POINTS = 72  # in an inch
+TITLE_WIDTH, TITLE_LINE = 68, 0.2  # letters of a line of the title; inches, of each further line
 PANELS = (("valence", "unpleasant – pleasant"), ("arousal", "calm – excited"))
 MAP_COLUMNS = 900  # steps in time of a heat map
 MAP_ROW, MAPS_HEIGHT = 0.14, 200.0  # inches, of an action unit, and of all of them at most
@@ -61,6 +63,7 @@ def plot_table(table: pa.Table) -> "Figure":
     angles = [shown for columns in (POSE_COLUMNS, GAZE_COLUMNS) if (shown := present_columns(people, columns))]
     strips = _strips_height(people)
     legend = LEGEND_ROW * -(-len(people) // LEGEND_COLUMNS) if len(people) > 1 else 0.0  # inches, below the title
+    title = wrap(metadata.get("clip", ""), TITLE_WIDTH, break_on_hyphens=False)
     heights = [2.0, 2.0, strips]
     heights += [min(MAP_ROW * len(units), MAPS_HEIGHT / len(mapped)) for _ in mapped]
     heights += [ANGLE_HEIGHT for columns in angles for _ in columns]
@@ -68,16 +71,19 @@ def plot_table(table: pa.Table) -> "Figure":
         len(heights),
         1,
         sharex=True,
-        figsize=(9, 0.4 + legend + sum(heights) + 0.3 * (len(heights) - 3)),
+        figsize=(9, 0.4 + legend + sum(heights) + 0.3 * (len(heights) - 3) + TITLE_LINE * max(len(title) - 1, 0)),
         height_ratios=heights,
         layout="constrained",
     )
     for axes, (name, hint) in zip((valence, arousal), PANELS, strict=True):
         _plot_lines(axes, people, name, hint)
     _plot_strips(strip, people, names)
-    if "clip" in metadata:
+    if title:
         above = pyplot.rcParams["axes.titlepad"] + POINTS * legend
-        valence.set_title(metadata["clip"], loc="left", pad=above, fontsize=11, fontweight="bold", parse_math=False)
+        valence.set_title("\n".join(title), loc="left", pad=above, fontsize=11, fontweight="bold", parse_math=False)
+    if not people:
+        middle = {"ha": "center", "va": "center", "transform": valence.transAxes, "color": "#5f6368"}
+        valence.text(0.5, 0.6, "no values were predicted; the column reason says why", **middle)
     if len(people) > 1:
         valence.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
     if len(table):

@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib import pyplot
+from matplotlib.text import Text
 
 from avfer.export.plot import plot_learning_curve, plot_table
 from tests.export.tracks import SOURCE, TRACKS, TWO_PEOPLE, make_track, with_measures
@@ -28,13 +29,22 @@ def test_the_name_of_a_clip_is_no_formula(tmp_path):
 
 def test_the_name_of_a_clip_is_above_the_legend_of_any_number_of_people():
     for people in (2, 14):
-        track = make_track([(0, person) for person in range(people)], 1, source=replace(SOURCE, clip="long" * 20))
+        track = make_track([(0, person) for person in range(people)], 1, source=replace(SOURCE, clip="long" * 40))
         figure = track.plot()
         figure.canvas.draw()
         axes = figure.axes[0]
-        title = next(text for text in axes.get_children() if getattr(text, "get_text", str)() == "long" * 20)
+        title = next(text for text in axes.findobj(Text) if text.get_text().replace("\n", "") == "long" * 40)
         assert title.get_window_extent().y0 >= axes.get_legend().get_window_extent().y1 - 3
         assert title.get_window_extent().y1 <= figure.bbox.y1
+        assert title.get_window_extent().x1 <= figure.bbox.x1
+        pyplot.close(figure)
+
+
+def test_a_result_without_any_value_says_so_in_its_plot():
+    for name, expected in (("no rows", True), ("one frame", False)):
+        figure = TRACKS[name].plot()
+        shown = [text.get_text() for text in figure.axes[0].texts]
+        assert any("no values were predicted" in text for text in shown) == expected
         pyplot.close(figure)
 
 
