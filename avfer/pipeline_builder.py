@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 from avfer import stage as stages
 from avfer.affect_track import AffectTrack
 from avfer.catalog import check_call, find
-from avfer.errors import ConfigError, WeightsError, unknown
+from avfer.errors import ConfigError, WeightsError, counted, unknown
 from avfer.option_types import validate
 from avfer.pipeline_config import PipelineSpec, StageSpec
 from avfer.types import FaceCrops, FrameBatch, Span
@@ -135,7 +135,7 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
         wanted, result = stages.signature(type(built[line.name]))
         if len(wanted) != len(line.inputs):
             takes = ", ".join(f"{name}: {_type_names(kinds)}" for name, kinds in wanted)
-            count = f"takes {len(wanted)} input(s) ({takes}), but from: names {len(line.inputs)}"
+            count = f"takes {counted(len(wanted), 'input')} ({takes}), but from: names {len(line.inputs)}"
             raise ConfigError(f"stage '{line.name}' {count} ({line.where})")
         for name, (_, kinds) in zip(line.inputs, wanted, strict=True):
             if name not in outputs:

@@ -91,7 +91,7 @@ def test_overrides_change_options_and_the_digest(tmp_path: Path) -> None:
             r"stage 'affect' takes FrameBatch, but 'sound' is an AudioBatch \(.*line 5\)",
         ),
         ("from: frames}", "from: later}", "stage 'affect' reads 'later': unknown value 'later'"),
-        ("from: frames}", "from: [frames, sound]}", r"takes 1 input\(s\) \(frames: FrameBatch\), but from: names 2"),
+        ("from: frames}", "from: [frames, sound]}", r"takes 1 input \(frames: FrameBatch\), but from: names 2"),
         (
             "from: frames}",
             "from: frames, gain: -1}",
