@@ -121,8 +121,8 @@ def target_chart(recording: str, dimensions: Sequence[tuple[str, np.ndarray, np.
         xs = left + (CURVE_WIDTH - 34) * (times - first) / max(last - first, 1e-9)
         for values, kind, width in ((truth, "truth-line", 2.5), (prediction, "mark-line", 1.3)):
             parts.append(f'<path class="{kind}" d="{line_path(xs, _curve_y(values))}" stroke-width="{width}"/>')
-        parts.append(svg_text(left, CURVE_HEIGHT + 40, f"{first:g}", class_="label"))
-        parts.append(svg_text(left + CURVE_WIDTH - 34, CURVE_HEIGHT + 40, f"{last:g}", "end", class_="label"))
+        parts.append(svg_text(left, CURVE_HEIGHT + 40, _tick(first), class_="label"))
+        parts.append(svg_text(left + CURVE_WIDTH - 34, CURVE_HEIGHT + 40, _tick(last), "end", class_="label"))
     title = f"Prediction and truth over time, {recording}"
     return svg_image(2 * CURVE_WIDTH + CURVE_GAP + 34, CURVE_HEIGHT + 48, title, parts)
 
@@ -146,7 +146,7 @@ def epoch_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
     for level in levels:
         y = bottom - EPOCHS_HEIGHT * (level - low) / (high - low)
         parts.append(f'<line class="grid" x1="{EPOCHS_LEFT}" x2="{EPOCHS_WIDTH - 14}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(svg_text(EPOCHS_LEFT - 6, y + 4, f"{level:.6g}", "end", class_="label"))
+        parts.append(svg_text(EPOCHS_LEFT - 6, y + 4, _tick(level), "end", class_="label"))
     ticks = np.unique(np.linspace(0, count - 1, 6).round().astype(int))
     parts += [svg_text(float(xs[epoch]), bottom + 18, str(epoch + 1), "middle", class_="label") for epoch in ticks]
     for number, (name, row) in enumerate(zip(series, values, strict=True)):
@@ -156,7 +156,8 @@ def epoch_chart(series: Mapping[str, Sequence[float]], title: str) -> str:
         parts.append(f'<path d="{line_path(xs, ys)}" {style}><title>{escape(name)}</title></path>')
         if count == 1 and np.isfinite(ys[0]):
             parts.append(f'<circle cx="{xs[0]:.1f}" cy="{ys[0]:.1f}" r="3" fill="{colour}"/>')
-    return svg_image(EPOCHS_WIDTH, bottom + 26, title, parts)
+    parts.append(svg_text((EPOCHS_LEFT + EPOCHS_WIDTH - 14) / 2, bottom + 36, "epoch", "middle"))
+    return svg_image(EPOCHS_WIDTH, bottom + 44, title, parts)
 
 
 def _upward_text(y: float, text: str) -> str:
