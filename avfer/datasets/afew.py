@@ -41,7 +41,7 @@ UNLABELLED = "clips outside a folder of a class: without a label"
 
 
 class Afew(Corpus):
-    """AFEW on disk: `Train_AFEW/<Class>/*.avi`, `Val_AFEW/...`; one example a clip, one step, its label at the middle.
+    """AFEW on disk: `Train_AFEW/<Class>/*.avi`, `Val_AFEW/...`; one example a clip, with a label for its whole length.
 
     Train_AFEW/Angry/000123456.avi                                      a folder for each of 7 classes
     Val_AFEW/Angry/...                                                  dev
@@ -82,7 +82,7 @@ class Afew(Corpus):
                 self.notes.add(NO_FACES, path)
             pictures = (aligned[len(aligned) // 2] if aligned else None,) if faces else ()
             times = middle_time(path, self.notes)
-            yield Example(path.stem, partition, labels, None, path, path, pictures, times=times)
+            yield Example(path.stem, partition, labels, None, path, path, pictures, times=times, whole_clip=True)
 
     def _clips(self, partition: Partition) -> list[tuple[Path, str | None]]:
         """Return each clip of a partition with its class, None for a clip outside the folders of classes."""

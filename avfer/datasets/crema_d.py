@@ -38,7 +38,7 @@ REPEATED_VOTES = "rows of votes that repeat a clip: the first is kept"
 
 
 class CremaD(Corpus):
-    """CREMA-D on disk: `AudioWAV`, `AudioMP3`, `VideoFlash`; one example a clip, one step, its label at the middle.
+    """CREMA-D on disk: `AudioWAV`, `AudioMP3`, `VideoFlash`; one example a clip, with a label for its whole length.
 
     AudioWAV/1001_DFA_ANG_XX.wav            actor, sentence, expression, intensity (LO, MD, HI, XX for unspecified)
     VideoFlash/1001_DFA_ANG_XX.flv          video with audio
@@ -95,7 +95,7 @@ class CremaD(Corpus):
             video, sound = self._videos.get(name), self._sounds.get(name)
             labels = self._labels(name, votes)
             times = middle_time(video or self._sounds[name], self.notes)
-            yield Example(name, partition, labels, name[:4], video, sound or video, times=times)
+            yield Example(name, partition, labels, name[:4], video, sound or video, times=times, whole_clip=True)
 
     def _labels(self, name: str, votes: dict[str, np.ndarray]) -> dict[str, Labels]:
         """Return "expression" (1,) and, if there is a table, "votes" (1, 6) of a clip.   votes: clip -> (6,)"""

@@ -25,7 +25,7 @@ NOT_NAMED = "sounds that are not named as in EMO-DB: ignored"
 
 
 class EmoDb(Corpus):
-    """EMO-DB on disk: `wav/03a01Fa.wav`, audio alone; one example a clip, one step, its label at the middle.
+    """EMO-DB on disk: `wav/03a01Fa.wav`, audio alone; one example a clip, with a label for its whole length.
 
     The name of a file has the speaker (03), the sentence (a01), the expression (F) and a version (a).
     Label of each clip: "expression" (1,) of 7 classes. The subject is the speaker.
@@ -60,7 +60,8 @@ class EmoDb(Corpus):
         for name in self._members[partition]:
             path = self._sounds[name]
             labels = {"expression": one_class(CODES[name[5]], CLASSES)}
-            yield Example(name, partition, labels, name[:2], audio=path, times=middle_time(path, self.notes))
+            times = middle_time(path, self.notes)
+            yield Example(name, partition, labels, name[:2], audio=path, times=times, whole_clip=True)
 
 
 def _identify(path: Path) -> str | None:

@@ -65,6 +65,7 @@ class Example:
     times: np.ndarray | None = None  # (T,) float64 s; None for pictures, and where labels are indexed by frame
     frames: np.ndarray | None = None  # (T,) int64, decoded frame from 0; None where labels are indexed by time
     side: Side | None = None  # where the person sits in a video of two people; None if unknown
+    whole_clip: bool = False  # whether the labels of the one step are of the whole clip; its time is then the middle
 
     def __len__(self) -> int:
         """Return the number of steps T, 0 for an example without labels."""

@@ -29,7 +29,7 @@ AUDIO_OF_VIDEO = "audio files of clips whose video is on disk: left out"
 
 
 class Ravdess(Corpus):
-    """RAVDESS on disk, in folders `Actor_01` or none; one example a clip, one step, its label at the middle.
+    """RAVDESS on disk, in folders `Actor_01` or none; one example a clip, with a label for its whole length.
 
     The name of a file has seven numbers: modality (01 video with audio, 02 video, 03 audio), channel (01 speech,
     02 song), expression (01 to 08), intensity, sentence, repetition and actor: `01-01-05-01-02-01-12.mp4`.
@@ -74,7 +74,8 @@ class Ravdess(Corpus):
             audio = path if name[:2] != "02" else None
             labels = {"expression": one_class(CLASSES[int(name[6:8]) - 1], CLASSES)}
             times = middle_time(path, self.notes)
-            yield Example(name, partition, labels, f"Actor_{name[-2:]}", video, audio, times=times)
+            subject = f"Actor_{name[-2:]}"
+            yield Example(name, partition, labels, subject, video, audio, times=times, whole_clip=True)
 
 
 def _find(root: Path, notes: Notes) -> dict[str, Path]:

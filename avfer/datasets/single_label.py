@@ -1,15 +1,17 @@
 """Examples of one step: pictures, and clips with one label for their whole length.
 
-A clip with one label is an example of one step at the middle of the clip: predictions are scored, and features are
-learned from, at that time. Pictures are often sorted into folders that are named by a class.
+A clip with one label is an example of one step, at the middle of the clip, and `Example.whole_clip` is set: the mean
+of its predictions is scored, and a model over time learns the label at every step (`spread`). Pictures are often sorted
+into folders that are named by a class.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from avfer.datasets.example import Labels, Notes
+from avfer.datasets.example import Example, Labels, Notes
 from avfer.datasets.listing import PICTURES, list_files, list_folders, plain
 from avfer.errors import MediaError
 from avfer.models.class_orders import SYNONYMS
@@ -17,6 +19,7 @@ from avfer.models.class_orders import SYNONYMS
 BASIC = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 REPEATED_CLIP = "further files of one clip: the first is read"
 NO_DURATION = "clips without a duration in their header: their label is placed at 0 s"
+STEP = 0.04  # s between two steps of a clip whose label is spread
 MISSING_PICTURE = "pictures named by the labels that are missing"
 NO_FOLDER = "classes without a folder: is the copy complete?"
 OTHER_FOLDER = "folders that are not named by a class: left out"
@@ -55,6 +58,23 @@ def middle_time(path: Path, notes: Notes) -> np.ndarray:
         return np.zeros(1)
     notes.add(NO_DURATION, path, int(not duration))
     return np.array([(duration or 0) / av.time_base / 2])
+
+
+def spread(example: Example) -> Example:
+    """Return a clip with a label for its whole length as steps from its start to its end, STEP apart, with this label.
+
+    Other examples, and clips of unknown length, are returned as they are.
+    """
+    if not example.whole_clip or example.times is None:
+        return example
+    times = np.arange(0, 2 * float(example.times[0]), STEP)
+    if len(times) < 2:
+        return example
+    labels = {
+        kind: replace(one, values=one.values.repeat(len(times), 0), valid=one.valid.repeat(len(times), 0))
+        for kind, one in example.labels.items()
+    }
+    return replace(example, labels=labels, times=times, pictures=())
 
 
 def class_of(word: str) -> str | None:

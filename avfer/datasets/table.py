@@ -11,7 +11,7 @@ packed into arrays. A table of millions of rows therefore needs little memory.
 import math
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from avfer.local_paths import is_file
 ALL_TRAIN = "no column partition: all of it is train; add one, or set split=70/15/15"
 OWN_CLASSES = "expressions that avfer has no name for: kept under the table's own names"
 REPEATED_STEP = "rows that repeat a time or frame: the first is kept"
+STAMPS = ("frame", "time_s")  # columns that place a row in its clip
 
 
 @dataclass
@@ -61,8 +62,8 @@ class Table(Corpus):
     partition    train, dev (or val) or test; without this column all is train, or goes by `split`
     subject      the person, in one partition alone
     time_s       seconds of a step; or
-    frame        the decoded frame of a step, counted from 0; without both a row is of the whole clip, and its
-                 label is placed at the middle
+    frame        the decoded frame of a step, counted from 0; without both the row of a clip is a label for its
+                 whole length
     valence, arousal    in [-1, 1]
     expression   by name: neutral, anger, disgust, fear, happiness, sadness, surprise, contempt, other, or your own
     au01, au02, ...     action units: 0 or 1, or an intensity up to 5
@@ -176,7 +177,9 @@ class Table(Corpus):
         times, frames, order = self._steps(media, numbers, rows)
         labels = self._labels(numbers, rows.classes, order)
         video = media if suffix in VIDEOS else None
-        return Example(path, partition, labels, rows.facts.subject, video, audio or media, times=times, frames=frames)
+        subject, sound = rows.facts.subject, audio or media
+        example = Example(path, partition, labels, subject, video, sound, times=times, frames=frames)
+        return replace(example, whole_clip=not self._whole_stamps(numbers))
 
     def _check_files(self, found: dict[str, PathRows]) -> None:
         """Raise DatasetError, with their number and the first names, if files that the rows name are missing."""
@@ -198,11 +201,11 @@ class Table(Corpus):
 
         numbers: (R, C). Raises DatasetError if some of several rows have no time and some have no frame.
         """
-        stamps = {name: self._column(numbers, name) for name in ("frame", "time_s")}
-        whole = {name: values for name, values in stamps.items() if not np.isnan(values).any()}
+        whole = self._whole_stamps(numbers)
         if not whole and len(numbers) == 1:
             return middle_time(media, self.notes), None, np.arange(1)
         if not whole:
+            stamps = {name: self._column(numbers, name) for name in STAMPS}
             name = min(stamps, key=lambda name: int(np.isnan(stamps[name]).sum()))
             where = location(self._path, rows.lines[int(np.isnan(stamps[name]).argmax())])
             problem = f"one of several rows of this path without {name}"
@@ -214,6 +217,11 @@ class Table(Corpus):
             self.notes.add(REPEATED_STEP, location(self._path, rows.lines[int(repeated[0])]), len(repeated))
         times, frames = (whole[name][order] if name in whole else None for name in ("time_s", "frame"))
         return times, None if frames is None else frames.astype(np.int64), order
+
+    def _whole_stamps(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Return those of the columns STAMPS, (R,) each, that have a number in every row.   numbers: (R, C)"""
+        stamps = {name: self._column(numbers, name) for name in STAMPS}
+        return {name: values for name, values in stamps.items() if not np.isnan(values).any()}
 
     def _labels(self, numbers: np.ndarray, classes: "array[int]", order: np.ndarray) -> dict[str, Labels]:
         """Return the labels of the T rows in `order`.   numbers: (R, C), classes: (R,), order: (T,)"""

@@ -2,8 +2,9 @@
 
 One face is used for each frame: the largest box, or, for one of two people in a video, the leftmost or rightmost face.
 A step takes the row of its own frame, or the row whose time is nearest if that is at most half a step away. Other steps
-are filled: they repeat the last value before them, the first steps repeat the first value. The one step of a clip with
-a single label is filled with the nearest value. A column that the table does not have is NaN at every step.
+are filled: they repeat the last value before them, the first steps repeat the first value; a single step is filled with
+the nearest value. A label of a whole clip is scored by the mean of its rows. A column that the table does not have is
+NaN at every step.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ EDGES = ("face_x1", "face_y1", "face_x2", "face_y2")
 TOLERANCE = 1e-3  # s, by which a row may be further away than half a step
 LEAST_FRAMES, LEAST_SECONDS = 25, 1.0  # by which the ends of a table and its labels differ if they are not the same
 MATCHING_RULE = "a step takes the row of its own frame, else the row nearest in time if at most half a step away"
-MIDDLE_RULE = "scored by the prediction at the middle of the clip alone"
+CLIP_RULE = "a label for the whole length of a clip is scored by the mean of its predictions, over rows that have one"
 FILLING_RULE = (
     "a step without a row of its own repeats the value before it; the first steps repeat the first value, and the only"
     " step of a clip takes the nearest one"
@@ -97,6 +98,9 @@ def align(example: Example, table: pd.DataFrame, columns: list[str]) -> AlignedP
     index, own = _match_frames(wanted, available) if by_frame else _match_times(wanted, available)
     cells = {column: numeric_column(rows, column, example.id) for column in columns}
     _check_finite(cells, available, key, example.id)
+    if example.whole_clip:
+        means = {column: np.array([pd.Series(of_rows).mean()]) for column, of_rows in cells.items()}
+        return AlignedPredictions.from_values(example, means, other_faces=len(table) - len(rows))
     nothing = np.full(len(example), np.nan)
     given = {column: np.where(own, cells[column][index], np.nan) if len(rows) else nothing for column in columns}
     step, other_faces = _step_length(example, rows), len(table) - len(rows)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from avfer import __version__
 from avfer.datasets.example import DIMENSIONS, Corpus
 from avfer.errors import counted
-from avfer.evaluation.alignment import FACE_RULE, FILLING_RULE, MATCHING_RULE, MIDDLE_RULE
+from avfer.evaluation.alignment import CLIP_RULE, FACE_RULE, FILLING_RULE, MATCHING_RULE
 from avfer.evaluation.collect import Collected
 from avfer.evaluation.evaluation_config import EvalConfig, Headline, threshold_origin
 from avfer.evaluation.picture_predictions import RESIZING_RULE
@@ -76,7 +76,7 @@ def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
     """Return how predictions were brought to the steps, and what was done about recordings without any."""
     facts = {"pictures": RESIZING_RULE} if config.model else {"faces": FACE_RULE, "steps": MATCHING_RULE}
     if any(tally.scores.single_steps and not tally.scores.only_pictures for tally in found.tallies.values()):
-        facts["clips with a single label"] = MIDDLE_RULE
+        facts["clips with a single label"] = CLIP_RULE
     if not config.model or any(tally.scores.steps.repeated for tally in found.tallies.values()):
         facts["steps without a prediction"] = FILLING_RULE
     absent = {kind: len(names) for kind, names in found.unpredicted.items() if kind in found.tallies}

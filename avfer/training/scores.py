@@ -87,6 +87,19 @@ def on_cpu(prediction: Prediction) -> Prediction:
     return prediction.map(lambda x: x.float().cpu())
 
 
+def mean_of_steps(prediction: Prediction) -> Prediction:
+    """Return the mean of a prediction over the T steps of a clip, as one step; probabilities are averaged, not logits.
+
+    prediction: (T, ...) float32 on the CPU -> (1, ...).
+    """
+    means = {name: value.mean(0, keepdim=True) for name, value in prediction.tensors().items()}
+    if prediction.expression_logits is not None:
+        means["expression_logits"] = prediction.expression_logits.softmax(1).mean(0, keepdim=True).log()
+    if prediction.action_unit_logits is not None:
+        means["action_unit_logits"] = prediction.action_unit_logits.sigmoid().mean(0, keepdim=True).logit(1e-6)
+    return Prediction.of(means)
+
+
 def with_valence_arousal(prediction: Prediction, values: np.ndarray) -> Prediction:
     """Return a prediction with other valence and arousal.   values: (N, 2) float64."""
     return replace(prediction, valence_arousal=torch.from_numpy(values))

@@ -24,6 +24,7 @@ def test_expressions_are_numbered_from_1(tmp_path, folder, emotion, name):
     (example,) = corpus.examples("train")
     assert expression(example) == name and example.subject == "Actor_12"
     assert example.video == example.audio == path and example.frames is None and len(example.times) == 1
+    assert example.whole_clip
 
 
 @pytest.mark.parametrize(("modality", "ending"), [("01", "mp4"), ("02", "mp4"), ("03", "wav"), ("03", "flac")])

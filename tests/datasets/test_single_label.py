@@ -1,9 +1,14 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from avfer.datasets.caer_s import CaerS
 from avfer.datasets.corpus import check
+from avfer.datasets.example import Example, Labels
 from avfer.datasets.raf_db import RafDb
 from avfer.datasets.sfew import Sfew
+from avfer.datasets.single_label import spread
 from tests.datasets.on_disk import empty
 from tests.datasets.test_caer_s import caer_s
 from tests.datasets.test_raf_db import mirror
@@ -22,3 +27,26 @@ def test_a_class_without_a_folder_is_a_fault_and_other_folders_are_counted(tmp_p
     report = check(kind(tmp_path))
     assert not report.passed and "classes without a folder: is the copy complete?" in report.notes.faults
     assert report.notes.counts["folders that are not named by a class: left out"] == 1
+
+
+def clip(middle: float, whole_clip: bool) -> Example:
+    """Return a clip with one label and votes, at its middle in s."""
+    labels = {
+        "expression": Labels(np.array([1]), np.array([True]), ("neutral", "anger")),
+        "votes": Labels(np.array([[2.0, 7.0]]), np.ones((1, 2), bool), ("neutral", "anger")),
+    }
+    face = (Path("face.jpg"),)
+    return Example("clip", "train", labels, pictures=face, times=np.array([middle]), whole_clip=whole_clip)
+
+
+def test_the_label_of_a_whole_clip_is_spread_from_its_start_to_its_end() -> None:
+    found = spread(clip(1.0, whole_clip=True))
+    assert found.times is not None and found.whole_clip and found.pictures == ()
+    assert found.times == pytest.approx(np.arange(50) * 0.04) and len(found) == 50
+    assert (found.labels["expression"].values == 1).all() and found.labels["expression"].valid.all()
+    assert (found.labels["votes"].values == [2, 7]).all()
+
+
+@pytest.mark.parametrize("example", [clip(1.0, whole_clip=False), clip(0.0, whole_clip=True)])
+def test_a_label_of_one_step_and_a_clip_of_unknown_length_are_not_spread(example: Example) -> None:
+    assert spread(example) is example

@@ -7,7 +7,6 @@ import pytest
 from avfer.datasets.corpus import check, open_corpus
 from avfer.datasets.table import Table
 from avfer.errors import ConfigError, DatasetError
-from avfer.evaluation.alignment import align
 from avfer.media import probe
 from tests.datasets.on_disk import count_notes, empty, only, text
 from tests.media_maker import write_clip
@@ -71,15 +70,19 @@ def test_a_picture_is_one_step_without_time(tmp_path):
     assert "au04_c" in corpus.notes.places["columns without a known meaning: not read"][0]
 
 
-def test_the_label_of_a_whole_clip_is_placed_at_its_middle(tmp_path):
+def test_a_row_without_a_time_is_the_label_of_a_whole_clip(tmp_path):
     write_clip(tmp_path / "clip.mp4", np.zeros((50, 64, 64, 3), np.uint8))
     table(tmp_path, "path,expression", "clip.mp4,sadness")
     example = only(Table(tmp_path))
-    assert len(example) == 1 and example.frames is None and example.video == tmp_path / "clip.mp4"
-    times = np.arange(0, probe(example.video).duration, 0.04)
-    predicted = pd.DataFrame({"time_s": times, "frame": range(len(times)), "p_sadness": times})
-    (value,) = align(example, predicted, ["p_sadness"]).values["p_sadness"]
-    assert value == pytest.approx(times[-1] / 2, abs=0.05) and value > 0.1
+    assert example.whole_clip and len(example) == 1 and example.frames is None
+    assert example.video == tmp_path / "clip.mp4"
+    assert example.times == pytest.approx(probe(example.video).duration / 2)
+
+
+def test_a_row_with_a_time_is_a_step_of_its_clip(tmp_path):
+    empty(tmp_path / "a.mp4")
+    table(tmp_path, "path,time_s,expression", "a.mp4,0.4,sadness")
+    assert not only(Table(tmp_path)).whole_clip
 
 
 def test_a_clip_without_a_duration_in_its_header_is_counted(tmp_path):

@@ -1,5 +1,7 @@
 """Rows of a table are aligned with the steps of an example: by frame or time, one face each, gaps filled."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -197,3 +199,19 @@ def test_rows_of_a_fixed_clock_are_matched_by_time():
 def test_a_picture_cannot_be_aligned_with_a_table():
     with pytest.raises(DatasetError, match="neither frames nor times; score a picture with --model"):
         align(example(), table(frame=[0], time_s=[0.0], valence=[0.1]), ["valence"])
+
+
+def test_a_label_of_a_whole_clip_takes_the_mean_of_the_rows_that_have_a_value():
+    labels = replace(example(times=np.array([0.2])), whole_clip=True)
+    rows = table(frame=range(5), time_s=[0.0, 0.1, 0.2, 0.3, 0.4], valence=[0.9, 0.1, np.nan, 0.2, np.nan])
+    found = align(labels, rows, ["valence", "arousal"])
+    assert found.values["valence"] == pytest.approx(0.4) and not found.filled["valence"].any()
+    assert np.isnan(found.values["arousal"]).all()
+
+
+def test_the_mean_over_a_whole_clip_is_that_of_the_largest_face():
+    labels = replace(example(times=np.array([0.1])), whole_clip=True)
+    boxes = {"face_x1": 0, "face_y1": 0, "face_x2": [50, 10, 50, 10], "face_y2": [50, 10, 50, 10]}
+    rows = table(time_s=[0.0, 0.0, 0.1, 0.1], track=[0, 1, 0, 1], **boxes, valence=[0.2, -1.0, 0.4, -1.0])
+    found = align(labels, rows, ["valence"])
+    assert found.values["valence"] == pytest.approx(0.3) and found.other_faces == 2

@@ -77,5 +77,5 @@ def test_clips_with_a_single_label_are_drawn_as_recordings(times, drawn) -> None
     assert (scores.drawn, scores.mean) == (drawn, {})
     config = CONFIG.model_copy(update={"headline": "recordings"})
     facts = protocol_facts(config, Toy(Path()), found, PredictionOrigin())
-    assert ("at the middle of the clip" in facts.get("clips with a single label", "")) == (drawn == "recordings")
+    assert ("mean of its predictions" in facts.get("clips with a single label", "")) == (drawn == "recordings")
     assert facts["headline"].endswith("joined in one series")

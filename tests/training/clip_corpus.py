@@ -99,6 +99,18 @@ class FilmedClips(Corpus):
         return path if path.exists() else None
 
 
+class WholeClips(FilmedClips):
+    """The same clips, each with one expression for its whole length."""
+
+    def examples(self, partition: Partition) -> Iterator[Example]:
+        for number in NUMBERS[partition]:
+            labels = {"expression": Labels(np.array([number % 2]), np.ones(1, bool), ("low", "high"))}
+            times = np.array([STEPS / FPS / 2])
+            yield Example(
+                str(number), partition, labels, f"p{number}", self.root / f"{number}.mkv", times=times, whole_clip=True
+            )
+
+
 def truth(number: int) -> tuple[np.ndarray, np.ndarray]:
     """Return valence and arousal, (T,) each."""
     random = np.random.default_rng(number)

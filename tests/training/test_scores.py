@@ -11,7 +11,7 @@ from avfer.losses.affect_labels import AffectLabels
 from avfer.metrics import ccc, f1_macro
 from avfer.models.prediction import Prediction
 from avfer.training.labels import TargetNames
-from avfer.training.scores import TargetScores
+from avfer.training.scores import TargetScores, mean_of_steps
 
 NAMES = TargetNames(("sadness", "happiness"), ("AU12",))
 N = 40
@@ -95,3 +95,18 @@ def test_a_non_finite_prediction_is_an_error(prediction, labels, field):
     broken[7] = torch.nan  # a step whose labels are all valid
     with pytest.raises(MetricError):
         scores.add(replace(prediction, **{field: broken}), labels)
+
+
+def test_the_mean_over_a_clip_is_that_of_probabilities() -> None:
+    probabilities = torch.tensor([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]])
+    units = torch.tensor([[0.9], [0.2], [0.4]])
+    steps = Prediction(
+        expression_logits=probabilities.log() + 3,
+        valence_arousal=torch.tensor([[0.1, 0.2], [0.3, 0.2], [0.2, -0.1]]),
+        action_unit_logits=units.logit(),
+    )
+    mean = mean_of_steps(steps)
+    assert mean.expression_logits is not None and mean.action_unit_logits is not None
+    torch.testing.assert_close(mean.expression_logits.softmax(1), torch.tensor([[1.4, 1.6]]) / 3)
+    torch.testing.assert_close(mean.action_unit_logits.sigmoid(), torch.tensor([[0.5]]))
+    torch.testing.assert_close(mean.valence_arousal, torch.tensor([[0.2, 0.1]]))

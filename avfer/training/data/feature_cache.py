@@ -146,7 +146,7 @@ def at_steps(example: Example, rows: dict[str, np.ndarray]) -> SequenceFeatures:
     for column, name in enumerate(BOX_COLUMNS):
         table[name] = rows["boxes"][:, column]
     table["row"] = np.arange(len(table), dtype=np.float64)
-    aligned = align(example, table, ["row"])
+    aligned = align(replace(example, whole_clip=False), table, ["row"])  # the number of a row has no mean
     index = aligned.values["row"]
     if np.isnan(index).any():
         raise DatasetError(_mismatch(example, rows["times"]))

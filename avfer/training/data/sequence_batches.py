@@ -25,6 +25,7 @@ class Recording:
     id: str  # of the example
     inputs: SequenceInputs
     labels: AffectLabels  # (T, ...)
+    whole_clip: bool = False  # whether all steps have one label, that of the whole clip
 
     def __len__(self) -> int:
         return len(self.inputs)

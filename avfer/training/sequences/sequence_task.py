@@ -17,6 +17,7 @@ from torch import nn
 
 from avfer.catalog import kind_of
 from avfer.datasets.example import DIMENSIONS, Example
+from avfer.datasets.single_label import spread
 from avfer.errors import AvferWarning, ConfigError, counted, shortened
 from avfer.evaluation.post_processing import undo_delay
 from avfer.losses.affect_labels import AffectLabels
@@ -39,7 +40,7 @@ from avfer.training.engine.output_folder import prepare_output
 from avfer.training.labels import TargetNames, labels_of
 from avfer.training.model_card import scored_card, trained_card
 from avfer.training.scored_partition import ScoredPartition
-from avfer.training.scores import TargetScores, on_cpu, with_valence_arousal
+from avfer.training.scores import TargetScores, mean_of_steps, on_cpu, with_valence_arousal
 from avfer.training.sequences.delay_search import search_delays
 from avfer.training.sequences.sequence_model import (
     CnnRnn,
@@ -100,12 +101,19 @@ class SequenceTask:
         return [self.train.name(index) for index in indices]
 
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
-        """Return the scores over all recordings of the dev partition joined; see `TargetScores`."""
+        """Return the scores over all recordings of the dev partition joined; see `TargetScores`.
+
+        A clip with one label is scored by the mean of its predictions.
+        """
         targets: list[Target] = [target for target in ORDER if target in self.config.targets]
         scores = TargetScores(targets, self.names)
         for recording in self.dev:
-            prediction = cast(SequenceObjective, objective).predict_recording(recording, device)
-            scores.add(self._undelayed(on_cpu(prediction.map(lambda x: x[0])), recording), recording.labels)
+            found = cast(SequenceObjective, objective).predict_recording(recording, device)
+            prediction = on_cpu(found.map(lambda x: x[0]))
+            if recording.whole_clip:
+                scores.add(mean_of_steps(prediction), recording.labels.map(lambda x: x[:1]))
+            else:
+                scores.add(self._undelayed(prediction, recording), recording.labels)
         return scores.result()
 
     def export(self, objective: nn.Module, folder: Path, scores: dict[str, float]) -> None:
@@ -156,7 +164,7 @@ def sequence_task(config: TrainConfig, resume: bool, progress: ReportProgress) -
         raise ConfigError("delay: search needs features, not crops; give seconds, or search without backbone: first")
     corpus, train_examples, dev_examples = read_partitions(config, progress)
     check_start_files(config)
-    examples = [*train_examples, *dev_examples]
+    examples = [spread(example) for example in (*train_examples, *dev_examples)]
     setup = _end_to_end(config, examples) if is_end_to_end else _over_features(config, examples)
     model, source, names = setup.created.model, setup.source, setup.names
     make_optimiser(model, config.optimiser)  # raises ConfigError for parts that do not exist
@@ -165,7 +173,7 @@ def sequence_task(config: TrainConfig, resume: bool, progress: ReportProgress) -
     recordings: list[Recording] = []
     for done, example in enumerate(examples, start=1):
         labels = labels_of(example, config.targets, names)
-        recordings.append(Recording(example.id, source.load(example), labels))
+        recordings.append(Recording(example.id, source.load(example), labels, example.whole_clip))
         progress(setup.title, done, len(examples))
     train, dev = recordings[: len(train_examples)], recordings[len(train_examples) :]
     if not is_end_to_end:

@@ -16,6 +16,7 @@ from avfer.models.card_files import read_card
 from avfer.progress import no_progress
 from avfer.training.data import recording_cache
 from avfer.training.data.feature_cache import FeatureCache
+from avfer.training.scores import TargetScores
 from avfer.training.sequences.sequence_task import sequence_task, warn_of_other_rate
 from avfer.training.training_config import TrainConfig, make_config
 from tests.training import toy_recordings as toy
@@ -198,3 +199,18 @@ def test_weights_keep_their_standardisation(clips, tmp_path, weights):
     both = {"targets": ["valence_arousal", "expression"]}
     task = make_task(settings(clips, tmp_path, weights=str(other), **both))
     assert task.objective.model.readers[0].face.gain.eq(3).all()
+
+
+def test_a_label_of_a_whole_clip_is_learned_at_every_step_and_scored_once_a_clip(clips, tmp_path):
+    corpus = "tests.training.clip_corpus:WholeClips"
+    task = make_task(settings(clips, tmp_path, corpus=corpus, targets=["expression"], length=30, stride=30))
+    assert [len(recording) for recording in task.dev] == [100, 100] and len(task.train) == 4 * 4
+    assert all(len(recording.labels.expression.unique()) == 1 for recording in task.dev)
+    scores, added = TargetScores(["expression"], task.names), []
+    scores.add = lambda prediction, labels: added.append((prediction, labels))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("avfer.training.sequences.sequence_task.TargetScores", lambda *_: scores)
+        patch.setattr(scores, "result", dict)
+        task.score(task.objective, torch.device("cpu"))
+    assert [(len(found.expression_logits), len(labels.expression)) for found, labels in added] == [(1, 1), (1, 1)]
+    assert [int(labels.expression) for _, labels in added] == [0, 1]
