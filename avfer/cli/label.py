@@ -14,6 +14,7 @@ from avfer.cli.shared_options import (
     PIPELINE,
     AsJson,
     Baseline,
+    Blur,
     Fps,
     NumbersOnly,
     Person,
@@ -80,16 +81,7 @@ def label(
     person: Person = None,
     fps: Fps = None,
     stills: Stills = False,
-    blur: Annotated[
-        str | None,
-        typer.Option(
-            "--blur",
-            metavar="others|all",
-            help="Also write the annotated video of each clip, in which faces are made unrecognisable: all, or all but"
-            " those of the main person (--person N chooses one). Faces that are not detected stay visible, and the"
-            " sound stays as it is.",
-        ),
-    ] = None,
+    blur: Blur = None,
     baseline: Baseline = None,
     numbers_only: NumbersOnly = False,
     device: Annotated[str, DEVICE] = "auto",

@@ -15,6 +15,7 @@ from avfer.cli.shared_options import (
     PIPELINE,
     AsJson,
     Baseline,
+    Blur,
     Exports,
     Formats,
     Fps,
@@ -58,16 +59,7 @@ def run(
             "--draw", metavar="LIST", help="Draw on each face of the overlay, with commas: landmarks, pose, gaze."
         ),
     ] = None,
-    blur: Annotated[
-        str | None,
-        typer.Option(
-            "--blur",
-            metavar="others|all",
-            help="Make the faces of the overlay unrecognisable: all, or all but those of the main person (--person N"
-            " chooses one). Faces that are not detected stay visible, and the sound stays as it is. A report then has"
-            " no pictures.",
-        ),
-    ] = None,
+    blur: Blur = None,
     sound: Sound = None,
     start: Start = None,
     stop: Stop = None,

@@ -105,6 +105,16 @@ Threads = Annotated[
         " machine or container, shared among the workers. The results do not depend on it.",
     ),
 ]
+Blur = Annotated[
+    str | None,
+    typer.Option(
+        "--blur",
+        metavar="others|all",
+        help="Write the annotated video of each clip (the overlay) with faces made unrecognisable: all, or all but those"
+        " of the main person (--person N chooses one). Faces that are not detected stay visible, and the sound stays as"
+        " it is. A report of the same run has no pictures.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
