@@ -60,11 +60,16 @@ def merge(folder: Path, dataset: Path, overwrite: bool = False) -> CorpusStatus:
 
 
 def _check_output(dataset: Path, overwrite: bool) -> None:
-    """Raise ConfigError if something exists at `dataset`, unless it is a merged dataset and `overwrite` is set."""
+    """Raise ConfigError if something exists at `dataset`, unless it is a merged dataset and `overwrite` is set.
+
+    A dataset that is the current folder cannot be replaced, because the folder would be removed.
+    """
     if not (dataset.exists() or dataset.is_symlink()):
         return
     if problem := _foreign_content(dataset):
         raise ConfigError(f"{dataset} exists and is no merged dataset: {problem}; give another --output")
+    if Path.cwd().is_relative_to(dataset.resolve()):
+        raise ConfigError(f"{dataset} is the current folder or contains it; run the command in another folder")
     if not overwrite:
         raise ConfigError(f"{dataset} exists; give another --output, or use --overwrite to replace it")
 

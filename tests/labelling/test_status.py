@@ -250,6 +250,15 @@ def test_overwrite_replaces_nothing_but_a_merged_dataset(out, tmp_path, kind):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(("folder", "name"), [("dataset", "."), ("dataset/part=0", ".."), ("dataset", "../dataset")])
+def test_the_current_folder_is_not_replaced(out, tmp_path, monkeypatch, folder, name):
+    merge(out, tmp_path / "dataset")
+    monkeypatch.chdir(tmp_path / folder)
+    with pytest.raises(ConfigError, match="is the current folder or contains it"):
+        merge(out, Path(name), overwrite=True)
+    assert (tmp_path / "dataset/part=0/labels.parquet").exists()
+
+
 def test_a_file_that_appears_in_the_old_dataset_during_the_merge_is_kept(out, tmp_path, monkeypatch):
     merge(out, tmp_path / "dataset")
 
