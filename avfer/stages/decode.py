@@ -141,9 +141,7 @@ class DecodeVideo:
         state.pictures = self._kept(found)
         state.pending = next(state.pictures, None)
         if state.pending is None:
-            start, stop = self._part
-            until = "" if math.isinf(stop) else f" and before {stop:g} s"
-            raise MediaError(f"'{clip.path}' has no frame at or after {start:g} s{until}; check --start and --stop")
+            raise MediaError(f"'{clip.path}' has no frame {_part_text(self._part)}; check --start and --stop")
         state.size = state.pending.size
 
     def _pictures(self, clip: Clip) -> Iterator[Picture] | None:
@@ -188,7 +186,8 @@ class DecodeVideo:
         total = max(1, _ticks_before(seconds))
         ticks = _Ticks(_ticks_before(start), min(total, _ticks_before(stop)) if math.isfinite(stop) else total, gaps)
         if ticks.first >= ticks.stop:
-            raise MediaError(f"'{path}' has no sound between {start:g} and {stop:g} s; it ends at {seconds:.2f} s")
+            end = f"it ends at {seconds:.2f} s"
+            raise MediaError(f"'{path}' has no sound {_part_text(self._part)}; {end}, check --start and --stop")
         return ticks
 
 
@@ -199,6 +198,16 @@ def parse_part(start: float | str, stop: float | str | None) -> tuple[float, flo
     if first >= last:
         raise ConfigError(f"stop_at: must be later than start_at ({first:g} s), got {last:g} s")
     return first, last
+
+
+def _part_text(part: tuple[float, float]) -> str:
+    """Return a part of a clip in words.   part: start and stop in seconds, infinity for the end of the clip
+
+    >>> _part_text((5.0, math.inf))
+    'at or after 5 s'
+    """
+    start, stop = part
+    return f"at or after {start:g} s" + ("" if math.isinf(stop) else f" and before {stop:g} s")
 
 
 def _output_ticks(state: VideoState, ticks: _Ticks, stop: float) -> FrameBatch:
