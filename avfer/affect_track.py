@@ -108,7 +108,7 @@ class AffectTrack:
 
     def __repr__(self) -> str:
         times, unit = self.clock.times, "frame" if self.clock.pictures else "instant"
-        seconds = float(times[-1] - times[0]) if len(times) else 0.0
+        seconds = float(times[-1] - times[0]) * len(times) / (len(times) - 1) if len(times) > 1 else 0.0
         clip = self.source.clip if self.source else "rows without a clip"
         people = ", ".join(names) if len(names := list(self.persons())) <= 3 else f"{len(names)} people"
         instants, rows = counted(len(times), unit), counted(len(self), "row")

@@ -163,8 +163,8 @@ def test_the_table_does_not_depend_on_where_parts_are_cut(data):
 
 
 def test_the_text_of_a_result_is_short():
-    track = make_track([(0, 1), (1, NO_TRACK)], 26)
-    assert repr(track) == "<AffectTrack of talk.mp4: 26 frames in 1.0 s, 2 rows, track 1, voice alone>"
+    track = make_track([(0, 1), (1, NO_TRACK)], 24)
+    assert repr(track) == "<AffectTrack of talk.mp4: 24 frames in 1.0 s, 2 rows, track 1, voice alone>"
     assert repr(make_track([], 0)) == "<AffectTrack of talk.mp4: 0 frames in 0.0 s, 0 rows, no face>"
     many = make_track([(0, track) for track in range(40)], 1)
     assert repr(many) == "<AffectTrack of talk.mp4: 1 frame in 0.0 s, 40 rows, 40 people>"

@@ -43,7 +43,7 @@ def test_the_line_of_a_clip_says_how_its_job_ended(outcome, text):
 
 def test_the_speed_of_a_part_counts_from_its_first_frame(monkeypatch):
     part = summarize(TWO_PEOPLE.to_table().filter(pc.field("frame") >= 49))
-    assert outcome_text(Outcome(JOB, seconds=0.4, summary=part)).endswith("2.0 times real time")
+    assert outcome_text(Outcome(JOB, seconds=0.4, summary=part)).endswith("2.1 times real time")
     bars, now = Bars(), iter([0.0, 0.4, 0.8])
     monkeypatch.setattr("avfer.clip_progress.time.monotonic", lambda: next(now))
     progress = ClipProgress(bars, 1)  # pyright: ignore[reportArgumentType]

@@ -70,8 +70,11 @@ class TableSummary:
 
     @property
     def seconds(self) -> float:
-        """The time from the first to the last instant, 0 if there is none."""
-        return max(0.0, self.stop - self.start)
+        """The time from the first instant to the end of the last, which lasts as long as the others on average.
+
+        0 for a single instant, as of a photograph, and without any.
+        """
+        return (self.stop - self.start) * self.instants / (self.instants - 1) if self.instants > 1 else 0.0
 
     def add(self, table: pa.Table) -> None:
         """Count the rows of a part; all rows of one instant must be in the same part."""

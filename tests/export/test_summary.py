@@ -28,15 +28,15 @@ def test_the_summary_of_parts_equals_the_summary_of_the_whole(cuts):
     assert summary.people["track 1"].curve(0) == pytest.approx(whole.people["track 1"].curve(0))
 
 
-def test_the_duration_of_a_part_of_a_clip_begins_at_its_first_frame():
+def test_the_duration_of_a_part_of_a_clip_begins_at_its_first_frame_and_ends_with_its_last():
     summary = summarize(TWO_PEOPLE.to_table().filter(pc.field("frame") >= 50))
-    assert summary.seconds == pytest.approx(19 / 25)
+    assert summary.seconds == pytest.approx(20 / 25)
     assert "in 0.8 s" in coverage(summary)
 
 
 def test_an_empty_table_has_an_empty_summary():
     assert summarize(TWO_PEOPLE.to_table().slice(0, 0)) == TableSummary()
-    assert TableSummary().seconds == 0
+    assert TableSummary().seconds == summarize(TRACKS["one frame"].to_table()).seconds == 0
 
 
 def test_a_summary_without_people_is_printed_without_columns():
