@@ -6,6 +6,8 @@ height of the text, so an overlay looks the same at any resolution.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -63,12 +65,12 @@ def draw_rows(image: np.ndarray, rows: Sequence[Row], drawings: Sequence[str] = 
         draw_measures(pen, row, drawings)
     for row in seen:
         pen.rounded_rectangle(_box(row), radius=size // 2, outline=str(row[COLOUR]), width=max(2, size // 5))
-    panels = [_panel_size(_label(row), font, size) for row in seen]
+    panels = [_panel_size(_label(row), size) for row in seen]
     for row, panel, corner in zip(seen, panels, _panel_corners(seen, panels, picture.size, size // 3), strict=True):
         _draw_panel(pen, corner, panel, row, font, size)
     for row in rows:
         if row["track"] is None and row.get("valence") is not None:
-            panel = _panel_size(_label(row), font, size)
+            panel = _panel_size(_label(row), size)
             left, above = max(0, picture.width - panel[0]), max(0, picture.height - panel[1] - 0.3 * size)
             _draw_panel(pen, (min(size, left), above), panel, row, font, size)
     return np.asarray(picture)
@@ -87,9 +89,20 @@ def _label(row: Row) -> str:
     return f"{name}  {shown} {f'{probability:.0%}' if isinstance(probability, float) else ''}".rstrip()
 
 
-def _panel_size(label: str, font: Font, size: int) -> tuple[float, float]:
+def _panel_size(label: str, size: int) -> tuple[float, float]:
     """Return the width and height of the panel with a label in px.   size: px, height of the text"""
-    return max(WIDTH * size, font.getlength(label) + 2 * MARGIN * size), HEIGHT * size
+    return max(WIDTH * size, _label_font(label, size).getlength(label) + 2 * MARGIN * size), HEIGHT * size
+
+
+def _label_font(label: str, size: int) -> Font:
+    """Return Pillow's own font, or DejaVu Sans of Matplotlib for letters that it lacks: "Ärger".   size: px"""
+    package = find_spec("matplotlib")
+    if label.replace("…", "").isascii() or package is None or package.origin is None:
+        return ImageFont.load_default(size)
+    try:
+        return ImageFont.truetype(Path(package.origin).with_name("mpl-data") / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+    except OSError:  # an installation without fonts
+        return ImageFont.load_default(size)
 
 
 def _box(row: Row) -> list[float]:
@@ -128,7 +141,8 @@ def _draw_panel(
     edge = None if row["track"] is None else str(row[COLOUR])
     place = (x, y, x + panel[0], y + panel[1])
     pen.rounded_rectangle(place, radius=size // 3, fill=PANEL, outline=edge, width=max(1, size // 8))
-    pen.text((x + size * MARGIN, y + size * 0.1), _label(row), fill=INK, font=font)
+    label = _label(row)
+    pen.text((x + size * MARGIN, y + size * 0.1), label, fill=INK, font=_label_font(label, size))
     for line, (letter, column) in enumerate((("V", "valence"), ("A", "arousal"))):
         value = row.get(column)
         if isinstance(value, float):

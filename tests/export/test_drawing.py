@@ -51,7 +51,7 @@ def test_an_expression_without_probability_is_drawn():
     assert not np.array_equal(images[0], images[1]) and not np.array_equal(images[1], images[2])
 
 
-@pytest.mark.parametrize("name", ["contempt", "happily disgusted and surprised"])
+@pytest.mark.parametrize("name", ["contempt", "happily disgusted and surprised", "angewidert und überrascht"])
 def test_a_label_lies_inside_its_panel(name):
     plain = np.full((360, 900, 3), 90, np.uint8)
     with_name = table(1).drop_columns(["expression"]).append_column("expression", pa.array([name]))
@@ -60,6 +60,12 @@ def test_a_label_lies_inside_its_panel(name):
     panel = np.flatnonzero((image != plain).any((0, 2)))
     letters = np.flatnonzero(((image.min(2) > 150) & (empty.min(2) <= 150)).any(0))
     assert panel[0] < letters[0] and letters[-1] < panel[-1] - 2
+
+
+def test_letters_beyond_ascii_are_drawn():
+    plain, row = np.full((360, 900, 3), 90, np.uint8), rows_by_frame(table(1))[0][0]
+    images = [draw_rows(plain, [row | {"expression": name}]) for name in ("Ärger", "Örger", "гнев", "снев")]
+    assert not np.array_equal(images[0], images[1]) and not np.array_equal(images[2], images[3])
 
 
 def test_a_value_that_rounds_to_zero_has_no_minus():
