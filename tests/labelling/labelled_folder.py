@@ -66,7 +66,7 @@ def write_labelled_folder(
     """Write plan, markers and tables of clips, whose media would be in the folder `media`; pipeline: its YAML."""
     store = Store(folder)
     folder.mkdir(parents=True)
-    weights = {"gru_lite.safetensors": builtin_card("gru_lite").sha256}
+    weights = {f"{name}.safetensors": builtin_card(name).sha256 for name in ("gru_lite", "aver_lite")}
     run = {"fingerprint": PIPELINE, "version": "9.9", "pipeline": pipeline, "pipeline_sha256": "e" * 64}
     store.run_marker.write_text(json.dumps(run | {"weights": weights}))
     plan = {

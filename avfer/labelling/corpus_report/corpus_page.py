@@ -146,7 +146,7 @@ def _reasons(corpus: CorpusClips) -> str:
 def _settings(corpus: CorpusClips) -> str:
     """Return weights with licences, pipeline, and the facts that the clips have in common."""
     status, run = corpus.status, corpus.status.run
-    metadata = corpus.metadata | {"weights": json.dumps(run.get("weights") or {})}
+    metadata = corpus.metadata | {"weights": json.dumps(run.get("weights") or {}, sort_keys=True)}
     note = mapped_note(metadata)
     files = html_table(("weights", "licence", "sha256"), weight_files(metadata))
     facts = {

@@ -105,6 +105,7 @@ def test_totals_settings_and_licences_are_on_the_page(folder, tmp_path):
     assert "missing in all figures below: 1 clip." in text
     assert builtin_card("gru_lite").licence_weights in text and "mapped, not measured" in text and "stages: {}" in text
     assert "scale of action unitsactivation" in text
+    assert 0 < text.index("aver_lite.safetensors") < text.index("gru_lite.safetensors")
 
 
 def test_a_clip_links_its_own_report_where_one_exists(folder, tmp_path):
