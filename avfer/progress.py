@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from avfer.errors import AvferError, counted
@@ -114,8 +115,9 @@ class TerminalBars(PlainLines):
 
     def __init__(self, console: Console, keep: bool) -> None:
         super().__init__(console)
+        name = Column(no_wrap=True, max_width=max(16, console.width // 3))  # a long one leaves room for its bar
         self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=name),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[text]}", markup=False),
             _TimeLeft(),

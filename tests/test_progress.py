@@ -61,6 +61,13 @@ def test_a_terminal_shows_bars_and_the_same_lines(line):
     assert line in steps(terminal=True)
 
 
+def test_a_long_name_leaves_room_for_its_bar():
+    output, text = console(terminal=True)
+    with open_display(output, quiet=False) as display:
+        display.update_bar("long" * 40 + ".mp4", 1.0, 2.0, "25 frames")
+    assert "longlong" in text.getvalue() and "━━━━" in text.getvalue() and "25 frames" in text.getvalue()
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_quiet_prints_nothing(terminal):
     assert steps(terminal, quiet=True) == ""
