@@ -120,11 +120,13 @@ def test_hostile_texts_are_shown_as_text_and_run_nothing(chromium, tmp_path):
 
 
 def test_clips_of_a_page_are_chosen_from_a_list(chromium, tmp_path):
-    tables = [make_track([(0, 1), (1, 1)], 2, source=Provenance(name)).to_table() for name in ("a.mp4", "b.mp4")]
+    tables = [make_track([(0, 1), (1, 1)], 2, source=Provenance(name)).to_table() for name in ("a" * 200, "b.mp4")]
     HtmlReport().write_tables([(table, tmp_path / "gone.mp4") for table in tables], tmp_path / "page.html")
     assert [len(clips_of(table)) for table in tables] == [1, 1]
     with open_page(chromium, tmp_path / "page.html") as opened:
         opened.page.wait_for_function(DRAWN)
+        tops = [opened.page.locator(f"#clip{part}").bounding_box()["y"] for part in ("", "-before", "-after")]
+        assert max(tops) - min(tops) < 5  # beside each other, however long a name is
         opened.page.locator("#clip-after").click()
         opened.page.wait_for_function("() => document.querySelector('h1').textContent === 'b.mp4'")
         opened.page.wait_for_function(DRAWN)
