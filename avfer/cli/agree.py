@@ -13,6 +13,8 @@ from avfer.cli.shared_options import AsJson, Overwrite, check_replaceable
 if TYPE_CHECKING:
     from avfer.evaluation.coding_agreement import Agreement
 
+WIDTH = 120  # characters, of the scores; a narrower terminal wraps their lines, so that no number is cut
+
 
 def agree(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="A table of avfer, or a folder of tables.")],
@@ -113,6 +115,6 @@ def _print(agreement: "Agreement") -> None:
         table.add_column(head, justify="left" if number < 2 else "right", no_wrap=True)
     for row in agreement_rows(agreement):
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    Console(width=WIDTH).print(table)
     for name, fact in agreement.facts.items():
         print(f"  {name}: {fact}", file=sys.stderr)

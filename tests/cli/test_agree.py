@@ -29,6 +29,12 @@ def test_the_scores_are_a_table_on_standard_output(avfer, table, coding):
     assert "avfer: warning: one clip has no interval" in done.err and "threshold:" in done.err
 
 
+def test_a_narrow_terminal_cuts_no_number(avfer, table, coding, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert "unpredicted" in avfer("agree", table, coding).out
+
+
 def test_json_is_one_object_without_nan(avfer, table, coding):
     result = json.loads(avfer("agree", table, coding, "--json").out)
     (kappa,) = (row for row in result["scores"] if (row["column"], row["measure"]) == ("expression", "kappa"))
