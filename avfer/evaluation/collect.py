@@ -182,14 +182,15 @@ def _check_units(config: EvalConfig, aligned: AlignedPredictions, labels: Labels
 def _prepare(config: EvalConfig, kind: Kind, aligned: AlignedPredictions, given: KindPrediction) -> ScoredExample:
     """Return the example ready to be scored: with the delay undone, without its last step if the protocol says so.
 
-    A step whose prediction was moved there from a filled step counts as filled, too.
+    A step whose prediction was moved there from a filled step counts as filled, too. The label of a whole clip has no
+    delay.
     """
     example, labels = aligned.example, aligned.example.labels[kind]
     valid, values, repeated = valid_steps(kind, labels).copy(), given.values, given.filled
     delayed = np.zeros(len(valid), bool)
     if config.protocol == "avec2018-ges":
         valid[-1:] = False
-    delay = config.delay.get(kind, 0.0) if kind in DIMENSIONS else 0.0
+    delay = config.delay.get(kind, 0.0) if kind in DIMENSIONS and not example.whole_clip else 0.0
     if delay:
         if aligned.step is None:
             problem = f"the seconds between two steps of {example.id} are unknown"

@@ -77,5 +77,25 @@ def test_clips_with_a_single_label_are_drawn_as_recordings(times, drawn) -> None
     assert (scores.drawn, scores.mean) == (drawn, {})
     config = CONFIG.model_copy(update={"headline": "recordings"})
     facts = protocol_facts(config, Toy(Path()), found, PredictionOrigin())
-    assert ("mean of its predictions" in facts.get("clips with a single label", "")) == (drawn == "recordings")
-    assert facts["headline"].endswith("joined in one series")
+    assert facts["headline"].endswith("joined in one series") and "labels of whole clips" not in facts
+
+
+@pytest.mark.parametrize(("model", "rule"), [("", "mean of the predictions"), ("aver_lite", "the one picture")])
+@pytest.mark.parametrize("whole", [1, 2])
+def test_the_protocol_states_how_labels_of_whole_clips_are_scored(model: str, rule: str, whole: int) -> None:
+    """Also beside recordings with a label for each step."""
+    examples = [predicted(str(number), "expression", np.zeros(2, np.int64), ("neutral", "anger")) for number in (1, 2)]
+    for number, aligned in enumerate(examples[:whole]):
+        examples[number] = replace(aligned, example=replace(aligned.example, whole_clip=True))
+    config = CONFIG.model_copy(update={"model": model or None})
+    facts = protocol_facts(config, Toy(Path()), collect(config, examples), PredictionOrigin())
+    assert rule in facts["labels of whole clips"]
+
+
+def test_the_label_of_a_whole_clip_has_no_reaction_delay() -> None:
+    example = Example("clip", "dev", {"valence": Labels(np.zeros(1), np.ones(1, bool))}, times=np.ones(1))
+    config = CONFIG.model_copy(update={"delay": {"valence": 2.0}})
+    whole = AlignedPredictions.from_values(replace(example, whole_clip=True), {"valence": np.ones(1)})
+    assert collect(config, [whole]).tallies["valence"].scores.steps.delayed == 0
+    with pytest.raises(ConfigError, match="seconds between two steps of clip are unknown"):
+        collect(config, [AlignedPredictions.from_values(example, {"valence": np.ones(1)})])

@@ -100,11 +100,12 @@ class FilmedClips(Corpus):
 
 
 class WholeClips(FilmedClips):
-    """The same clips, each with one expression for its whole length."""
+    """The same clips, each with one expression, valence and arousal for its whole length."""
 
     def examples(self, partition: Partition) -> Iterator[Example]:
         for number in NUMBERS[partition]:
             labels = {"expression": Labels(np.array([number % 2]), np.ones(1, bool), ("low", "high"))}
+            labels |= {name: Labels(np.array([number / 10]), np.ones(1, bool)) for name in ("valence", "arousal")}
             times = np.array([STEPS / FPS / 2])
             yield Example(
                 str(number), partition, labels, f"p{number}", self.root / f"{number}.mkv", times=times, whole_clip=True

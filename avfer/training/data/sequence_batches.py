@@ -1,7 +1,7 @@
 """Recordings with their inputs and labels, cut into sequences and stacked into batches.
 
 The labels of a sequence can be moved earlier by the reaction delay of the raters: step t then has the label that was
-given `delay` seconds later.
+given `delay` seconds later. The label of a whole clip has no time, and is not moved.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -102,8 +102,13 @@ def whole(recording: Recording) -> SequenceBatch:
 
 
 def labels_at(recording: Recording, steps: slice, delays: Delays = NO_DELAY) -> AffectLabels:
-    """Return the labels at t steps (t, ...); those of valence and arousal are from `delays` seconds later."""
+    """Return the labels at t steps (t, ...); those of valence and arousal are from `delays` seconds later.
+
+    The label of a whole clip stays at every step.
+    """
     labels = recording.labels.map(lambda x: x[steps])
+    if recording.whole_clip:
+        return labels
     values = torch.zeros_like(labels.valence_arousal)
     valid = torch.zeros_like(labels.valence_arousal_valid)
     for column, delay in enumerate(delays):

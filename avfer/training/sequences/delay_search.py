@@ -11,7 +11,7 @@ from avfer.metrics import pcc
 from avfer.training.data.feature_cache import SequenceFeatures
 from avfer.training.data.sequence_batches import Recording, labels_at
 from avfer.training.sequences.sequence_model import gains
-from avfer.training.training_config import Delays
+from avfer.training.training_config import NO_DELAY, Delays
 
 RIDGE = 1e-2  # penalty, as a share of the variance of the features
 MAX_STEPS = 20_000  # that a regression is fitted on
@@ -30,8 +30,12 @@ def search_delays(train: list[Recording], dev: list[Recording], grid: Sequence[f
     For each delay of the grid, the labels of `train` are moved earlier by it, a ridge regression is fitted from the
     features of the same step, and its predictions on `dev` are moved later again. The score is their correlation with
     the labels within the recordings, over the steps that have a prediction of their own: the mean of a recording does
-    not depend on the delay and would outweigh the rest. Of equal scores the first delay wins; 0 without labels.
+    not depend on the delay and would outweigh the rest. Of equal scores the first delay wins; 0 without labels. Clips
+    with one label for their whole length are left out: it has no delay.
     """
+    train, dev = ([r for r in recordings if not r.whole_clip] for recordings in (train, dev))
+    if not train or not dev:
+        return NO_DELAY
     features = [_features(train), _features(dev)]
     mean, deviation = features[0].mean(0), features[0].std(0)
     fitted, scored = (

@@ -236,8 +236,11 @@ def _end_to_end(config: TrainConfig, examples: list[Example]) -> _Setup:
 
 
 def _delays(config: TrainConfig, train: list[Recording], dev: list[Recording]) -> Delays:
-    """Return the seconds by which labels of valence and of arousal are moved earlier, as configured or searched."""
-    if "valence_arousal" not in config.targets:
+    """Return the seconds by which labels of valence and of arousal are moved earlier, as configured or searched.
+
+    0 if all labels are of whole clips.
+    """
+    if "valence_arousal" not in config.targets or all(r.whole_clip for r in (*train, *dev)):
         return NO_DELAY
     if config.delay == "search":
         return search_delays(train, dev)

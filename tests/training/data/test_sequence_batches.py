@@ -51,6 +51,12 @@ def test_each_dimension_has_the_labels_of_its_delay_later_and_none_beyond_the_en
     assert labels.expression.tolist() == [0, 1] * 5
 
 
+def test_the_label_of_a_whole_clip_is_not_moved_by_a_delay():
+    labels = labels_at(replace(numbered(20), whole_clip=True), slice(10, 20), (9.0, 9.0))
+    assert labels.valence_arousal[:, 0].tolist() == pytest.approx(np.arange(10, 20) / 100)
+    assert labels.valence_arousal_valid.all()
+
+
 def test_a_whole_recording_keeps_its_labels():
     recording = numbered(6)
     assert torch.equal(whole(recording).labels.valence_arousal[0], recording.labels.valence_arousal)

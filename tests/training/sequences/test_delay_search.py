@@ -1,5 +1,7 @@
 """The search of the reaction delay: it finds known delays, whatever level the features have."""
 
+from dataclasses import replace
+
 import pytest
 
 from avfer.training.sequences import delay_search
@@ -47,6 +49,14 @@ def test_a_dimension_without_labels_has_no_delay():
     for r in dev:
         r.labels.valence_arousal_valid[:, 0] = False
     assert search_delays(train, dev, (0.8, 2.0)) == (0.0, 0.8)
+
+
+def test_labels_of_whole_clips_do_not_change_the_delay():
+    train, dev = ([toy.recording(i, delay=0.8) for i in numbers] for numbers in (range(3), range(3, 5)))
+    alone = search_delays(train, dev, (0.0, 0.8))
+    whole = [replace(toy.recording(i), whole_clip=True) for i in range(5, 15)]
+    assert search_delays([*train, *whole], [*dev, *whole], (0.0, 0.8)) == alone == (0.8, 0.8)
+    assert search_delays(whole, whole) == search_delays(whole, dev) == (0.0, 0.0)
 
 
 def test_a_regression_is_fitted_on_limited_steps(monkeypatch):

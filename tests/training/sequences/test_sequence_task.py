@@ -108,6 +108,12 @@ def test_recordings_with_cached_features_are_not_opened(clips, tmp_path, monkeyp
     make_task(settings(clips, tmp_path))
 
 
+def test_a_delay_does_not_concern_labels_of_whole_clips(clips, tmp_path):
+    corpus, targets = "tests.training.clip_corpus:WholeClips", ["valence_arousal", "expression"]
+    task = make_task(settings(clips, tmp_path, corpus=corpus, targets=targets, delay=9))
+    assert task.delays == (0.0, 0.0) and "moved earlier" not in str(task.card)
+
+
 def test_a_delay_that_leaves_no_label_is_refused(clips, tmp_path):
     with pytest.raises(ConfigError, match=r"delay: \(9\.0, 9\.0\) s moves every label out of its recording"):
         make_task(settings(clips, tmp_path, delay=9))
