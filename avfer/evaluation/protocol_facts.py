@@ -11,7 +11,7 @@ from importlib.metadata import version
 from avfer import __version__
 from avfer.datasets.example import DIMENSIONS, Corpus
 from avfer.errors import counted
-from avfer.evaluation.alignment import CLIP_RULE, FACE_RULE, FILLING_RULE, MATCHING_RULE
+from avfer.evaluation.alignment import CLIP_RULE, FACE_RULE, FILLING_RULE, MATCHING_RULE, PICTURE_RULE
 from avfer.evaluation.collect import Collected
 from avfer.evaluation.evaluation_config import EvalConfig, Headline, threshold_origin
 from avfer.evaluation.picture_predictions import RESIZING_RULE
@@ -75,8 +75,8 @@ def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str,
 def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
     """Return how predictions were brought to the steps, and what was done about recordings without any."""
     facts = {"pictures": RESIZING_RULE} if config.model else {"faces": FACE_RULE, "steps": MATCHING_RULE}
-    if any(tally.scores.single_steps and not tally.scores.only_pictures for tally in found.tallies.values()):
-        facts["clips with a single label"] = CLIP_RULE
+    if any(tally.scores.whole_clips for tally in found.tallies.values()):
+        facts["labels of whole clips"] = PICTURE_RULE if config.model else CLIP_RULE
     if not config.model or any(tally.scores.steps.repeated for tally in found.tallies.values()):
         facts["steps without a prediction"] = FILLING_RULE
     absent = {kind: len(names) for kind, names in found.unpredicted.items() if kind in found.tallies}
