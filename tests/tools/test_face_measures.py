@@ -4,12 +4,12 @@ import torch
 
 from avfer.models.backbones.face_landmarker import square_around
 from avfer.models.backbones.face_lite import SIDE, FaceLite
-from avfer.models.face_measurer import ACTIVATIONS
+from avfer.models.face_measurer import ACTIVATIONS, LANDMARK_INDEX
 from tools.bench.face_measures import UNITS, along, area_under_curve
 from tools.train.export_face_measures import blended
 from tools.train.face_measures import Objective, correlations, masked
 from tools.train.face_measures_augment import CANVAS, Augmentation, Targets, turn_gaze
-from tools.train.face_measures_data import align, turned
+from tools.train.face_measures_data import align, columns_of, turned
 from tools.train.face_measures_targets import (
     OWN,
     fit_scale,
@@ -18,7 +18,7 @@ from tools.train.face_measures_targets import (
     render_targets,
     shape_names,
 )
-from tools.train.face_measures_template import MARGIN, TEMPLATE
+from tools.train.face_measures_template import FIVE, MARGIN, TEMPLATE
 
 SHAPES = sorted({shape for name in ACTIVATIONS if name not in OWN for shape in shape_names(name)}) + [
     *("cheekRaiser_L", "cheekRaiser_R", "cheekSquint_L", "cheekSquint_R", "noseSneer_L", "noseSneer_R")
@@ -156,3 +156,8 @@ def test_units_that_move_along_by_more_than_half_are_named_with_their_share():
     found = along(["au12", "au06"], gain, "two heads")
     assert [(one.name, one.value) for one in found] == [("au25 where au12 moves", pytest.approx(-0.75))]
     assert found[0].protocol == "two heads, share of the gain of au12"
+
+
+def test_the_points_of_the_alignment_are_found_among_the_landmarks() -> None:
+    assert [LANDMARK_INDEX[column] for column in columns_of(LANDMARK_INDEX)] == list(FIVE)
+    assert columns_of(np.array(LANDMARK_INDEX)) == columns_of(LANDMARK_INDEX)

@@ -83,9 +83,9 @@ def sample(
     return Sample(crop, points, teacher, truth, pose, gaze, turn, person)
 
 
-def columns_of(index: np.ndarray) -> list[int]:
+def columns_of(index: Sequence[int] | np.ndarray) -> list[int]:
     """Return the columns of the five alignment points among the 146 points that `index` numbers."""
-    return [int(np.flatnonzero(index == point)[0]) for point in FIVE]
+    return [list(index).index(point) for point in FIVE]
 
 
 UNKNOWN = np.full(55, np.nan)
