@@ -4,6 +4,7 @@ Predictions are added batch by batch or recording by recording; the metrics of a
 moments, so that the result is that of all labels at once.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -87,16 +88,20 @@ def on_cpu(prediction: Prediction) -> Prediction:
     return prediction.map(lambda x: x.float().cpu())
 
 
-def mean_of_steps(prediction: Prediction) -> Prediction:
-    """Return the mean of a prediction over the T steps of a clip, as one step; probabilities are averaged, not logits.
+def mean_of_steps(prediction: Prediction, has_input: np.ndarray) -> Prediction:
+    """Return the mean of a prediction over the steps of a clip, as one step; probabilities are averaged, not logits.
 
-    prediction: (T, ...) float32 on the CPU -> (1, ...).
+    prediction: (T, ...) float32 on the CPU -> (1, ...). has_input: (T,) bool, whether a step has a face or a voice; the
+    others have no row with values in a table. If there is none, all steps count.
     """
-    means = {name: value.mean(0, keepdim=True) for name, value in prediction.tensors().items()}
-    if prediction.expression_logits is not None:
-        means["expression_logits"] = prediction.expression_logits.softmax(1).mean(0, keepdim=True).log()
-    if prediction.action_unit_logits is not None:
-        means["action_unit_logits"] = prediction.action_unit_logits.sigmoid().mean(0, keepdim=True).logit(1e-6)
+    steps = torch.from_numpy(has_input if has_input.any() else ~has_input)
+    tensors = {name: value[steps] for name, value in prediction.tensors().items()}
+    means = {name: value.mean(0, keepdim=True) for name, value in tensors.items()}
+    if "expression_logits" in tensors:  # logarithms, because a probability of 0 would have no logit
+        logarithms = tensors["expression_logits"].log_softmax(1)
+        means["expression_logits"] = logarithms.logsumexp(0, keepdim=True) - math.log(len(logarithms))
+    if "action_unit_logits" in tensors:
+        means["action_unit_logits"] = tensors["action_unit_logits"].sigmoid().mean(0, keepdim=True).logit(1e-6)
     return Prediction.of(means)
 
 

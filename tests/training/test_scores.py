@@ -105,8 +105,20 @@ def test_the_mean_over_a_clip_is_that_of_probabilities() -> None:
         valence_arousal=torch.tensor([[0.1, 0.2], [0.3, 0.2], [0.2, -0.1]]),
         action_unit_logits=units.logit(),
     )
-    mean = mean_of_steps(steps)
-    assert mean.expression_logits is not None and mean.action_unit_logits is not None
-    torch.testing.assert_close(mean.expression_logits.softmax(1), torch.tensor([[1.4, 1.6]]) / 3)
-    torch.testing.assert_close(mean.action_unit_logits.sigmoid(), torch.tensor([[0.5]]))
-    torch.testing.assert_close(mean.valence_arousal, torch.tensor([[0.2, 0.1]]))
+    for has_input in (np.ones(3, bool), np.zeros(3, bool)):  # all steps count if none has a face or a voice
+        mean = mean_of_steps(steps, has_input)
+        assert mean.expression_logits is not None and mean.action_unit_logits is not None
+        torch.testing.assert_close(mean.expression_logits.softmax(1), torch.tensor([[1.4, 1.6]]) / 3)
+        torch.testing.assert_close(mean.action_unit_logits.sigmoid(), torch.tensor([[0.5]]))
+        torch.testing.assert_close(mean.valence_arousal, torch.tensor([[0.2, 0.1]]))
+
+
+def test_steps_without_face_and_voice_do_not_count_in_the_mean_over_a_clip() -> None:
+    values = torch.tensor([[0.1, 0.2], [-0.9, -0.9], [0.3, 0.4]])
+    mean = mean_of_steps(Prediction(valence_arousal=values), np.array([True, False, True]))
+    torch.testing.assert_close(mean.valence_arousal, torch.tensor([[0.2, 0.3]]))
+
+
+def test_the_mean_over_a_clip_of_a_probability_that_underflows_is_finite() -> None:
+    mean = mean_of_steps(Prediction(expression_logits=torch.tensor([[200.0, 0.0], [180.0, 0.0]])), np.ones(2, bool))
+    assert mean.expression_logits is not None and mean.expression_logits.isfinite().all()

@@ -103,7 +103,7 @@ class SequenceTask:
     def score(self, objective: nn.Module, device: torch.device) -> dict[str, float]:
         """Return the scores over all recordings of the dev partition joined; see `TargetScores`.
 
-        A clip with one label is scored by the mean of its predictions.
+        A clip with one label is scored by the mean of its predictions, over steps with a face or a voice.
         """
         targets: list[Target] = [target for target in ORDER if target in self.config.targets]
         scores = TargetScores(targets, self.names)
@@ -111,7 +111,8 @@ class SequenceTask:
             found = cast(SequenceObjective, objective).predict_recording(recording, device)
             prediction = on_cpu(found.map(lambda x: x[0]))
             if recording.whole_clip:
-                scores.add(mean_of_steps(prediction), recording.labels.map(lambda x: x[:1]))
+                has_input = recording.inputs.has_face | recording.inputs.has_voice
+                scores.add(mean_of_steps(prediction, has_input), recording.labels.map(lambda x: x[:1]))
             else:
                 scores.add(self._undelayed(prediction, recording), recording.labels)
         return scores.result()
@@ -172,8 +173,9 @@ def sequence_task(config: TrainConfig, resume: bool, progress: ReportProgress) -
     prepare_output(config, resume, model, source.bytes_needed(examples))
     recordings: list[Recording] = []
     for done, example in enumerate(examples, start=1):
-        labels = labels_of(example, config.targets, names)
-        recordings.append(Recording(example.id, source.load(example), labels, example.whole_clip))
+        inputs = source.load(example)
+        labels = labels_of(spread(example, inputs.times), config.targets, names)
+        recordings.append(Recording(example.id, inputs, labels, example.whole_clip))
         progress(setup.title, done, len(examples))
     train, dev = recordings[: len(train_examples)], recordings[len(train_examples) :]
     if not is_end_to_end:

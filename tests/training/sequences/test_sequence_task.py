@@ -16,7 +16,7 @@ from avfer.models.card_files import read_card
 from avfer.progress import no_progress
 from avfer.training.data import recording_cache
 from avfer.training.data.feature_cache import FeatureCache
-from avfer.training.scores import TargetScores
+from avfer.training.scores import TargetScores, mean_of_steps
 from avfer.training.sequences.sequence_task import sequence_task, warn_of_other_rate
 from avfer.training.training_config import TrainConfig, make_config
 from tests.training import toy_recordings as toy
@@ -220,3 +220,20 @@ def test_a_label_of_a_whole_clip_is_learned_at_every_step_and_scored_once_a_clip
         task.score(task.objective, torch.device("cpu"))
     assert [(len(found.expression_logits), len(labels.expression)) for found, labels in added] == [(1, 1), (1, 1)]
     assert [int(labels.expression) for _, labels in added] == [0, 1]
+
+
+def test_steps_without_face_and_voice_do_not_count_in_the_score_of_a_whole_clip(clips, tmp_path, monkeypatch):
+    corpus = "tests.training.clip_corpus:WholeClips"
+    task = make_task(settings(clips, tmp_path, corpus=corpus, targets=["expression"]))
+    first, second = (recording.inputs for recording in task.dev)
+    first.has_face[:] = first.has_voice[:] = second.has_face[:] = second.has_voice[:] = False
+    first.has_voice[10:30] = second.has_face[20:60] = True
+    counts: list[int] = []
+
+    def mean(prediction, has_input):
+        counts.append(int(has_input.sum()))
+        return mean_of_steps(prediction, has_input)
+
+    monkeypatch.setattr("avfer.training.sequences.sequence_task.mean_of_steps", mean)
+    task.score(task.objective, torch.device("cpu"))
+    assert counts == [20, 40]
