@@ -159,7 +159,8 @@ def _check_connections(spec: PipelineSpec, built: dict[str, Any], output: type) 
 def _check_columns(spec: PipelineSpec, built: dict[str, Any]) -> None:
     """Raise ConfigError for a stage whose inputs lack a column that it needs, or have one that it adds.
 
-    Columns reach a stage through any number of stages that pass rows on.
+    Columns reach a stage through any number of stages that pass rows on. Also raises it for a declaration of another
+    type, which a stage of the user may have.
     """
     columns: dict[str, frozenset[str]] = {"span": frozenset()}
     for line in spec.stages:
@@ -167,15 +168,26 @@ def _check_columns(spec: PipelineSpec, built: dict[str, Any]) -> None:
         stage = built[line.name]
         needed = stage.needed_columns if isinstance(stage, stages.NeedsColumns) else {}
         added = stage.added_columns if isinstance(stage, stages.AddsColumns) else ()
+        needed = _declared(line, stage, "needed_columns", dict[str, str], needed)
+        added = _declared(line, stage, "added_columns", tuple[str, ...], added)
         for column, adder in needed.items():
             if column not in reaching:
-                problem = f"reads the column {column}, which no stage before it adds; add {adder} and name it at from:"
+                problem = f"reads the column {column}, which no stage before it declares in added_columns"
+                problem += f"; add {adder} and name it at from:"
                 raise ConfigError(_with_place(line, type(stage), problem))
         for column in added:
             if column in reaching:
                 problem = f"adds the column {column}, which a stage before it adds; use only one of the two"
                 raise ConfigError(_with_place(line, type(stage), problem))
         columns[line.name] = reaching.union(added)
+
+
+def _declared(line: StageSpec, stage: Any, name: str, kind: Any, value: Any) -> Any:
+    """Return what a stage declares as an instance of a type. Raises ConfigError if it is of another type."""
+    try:
+        return validate(kind, value)
+    except ValueError as error:
+        raise ConfigError(_with_place(line, type(stage), f"{name} of its class: {error}")) from None
 
 
 def _adapt_to_readers(spec: PipelineSpec, built: dict[str, Any]) -> None:

@@ -151,6 +151,22 @@ def test_columns_that_are_missing_or_there_already_are_refused(stage: str, old: 
         build(parse_pipeline(text.replace(old, new), "p.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("added_columns", "mood", r"must be a list such as \[a, b\], got 'mood'"),
+        ("needed_columns", ("mood",), r"must be a mapping, got \('mood',\)"),
+        ("needed_columns", {"mood": "my:Mood"}, "no stage before it declares in added_columns; add my:Mood"),
+    ],
+)
+def test_a_stage_of_the_user_with_wrong_columns_is_named(
+    name: str, value: object, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"tests.toy_stages.TimeAsValence.{name}", value, raising=False)
+    with pytest.raises(ConfigError, match=rf"stages\.affect: .*{message}.* line 5\)"):
+        build(parse_pipeline(GOOD, "p.yaml"))
+
+
 def test_crops_that_two_networks_cannot_share_are_refused_with_their_line() -> None:
     text = read_pipeline("vision").text.replace("from: portraits", "from: faces")
     with pytest.raises(ConfigError, match=r"stages\.faces: networks that need different crops .* line 8\)"):
