@@ -1,8 +1,8 @@
 """Examples of one step: pictures, and clips with one label for their whole length.
 
 A clip with one label is an example of one step, at the middle of the clip, and `Example.whole_clip` is set: the mean
-of its predictions is scored, and a model over time learns the label at every step (`spread`). Pictures are often sorted
-into folders that are named by a class.
+of its predictions is scored, and a model over time learns the label at every row of its pipeline (`spread`). Pictures
+are often sorted into folders that are named by a class.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,8 +18,7 @@ from avfer.models.class_orders import SYNONYMS
 
 BASIC = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 REPEATED_CLIP = "further files of one clip: the first is read"
-NO_DURATION = "clips without a duration in their header: their label is placed at 0 s"
-STEP = 0.04  # s between two steps of a clip whose label is spread
+UNREADABLE = "clips that cannot be opened"
 MISSING_PICTURE = "pictures named by the labels that are missing"
 NO_FOLDER = "classes without a folder: is the copy complete?"
 OTHER_FOLDER = "folders that are not named by a class: left out"
@@ -44,7 +43,7 @@ def one_value(value: float, valid: bool = True) -> Labels:
 def middle_time(path: Path, notes: Notes) -> np.ndarray:
     """Return the time at the middle of a clip, (1,) float64 s, from its header: nothing is decoded.
 
-    A clip that cannot be opened, or has no duration in its header, is noted and gives 0 s.
+    A clip that cannot be opened is noted and gives 0 s, as one without a duration in its header does.
     """
     import av
 
@@ -54,24 +53,20 @@ def middle_time(path: Path, notes: Notes) -> np.ndarray:
         with open_container(path) as container:
             duration = container.duration
     except MediaError as error:
-        notes.add(NO_DURATION, str(error))
+        notes.add(UNREADABLE, str(error))
         return np.zeros(1)
-    notes.add(NO_DURATION, path, int(not duration))
     return np.array([(duration or 0) / av.time_base / 2])
 
 
-def spread(example: Example) -> Example:
-    """Return a clip with a label for its whole length as steps from its start to its end, STEP apart, with this label.
+def spread(example: Example, times: np.ndarray) -> Example:
+    """Return a clip with a label for its whole length as T steps with this label, without its picture.
 
-    Other examples, and clips of unknown length, are returned as they are.
+    times: (T,) float64 s. Other examples are returned as they are.
     """
-    if not example.whole_clip or example.times is None:
-        return example
-    times = np.arange(0, 2 * float(example.times[0]), STEP)
-    if len(times) < 2:
+    if not example.whole_clip:
         return example
     labels = {
-        kind: replace(one, values=one.values.repeat(len(times), 0), valid=one.valid.repeat(len(times), 0))
+        kind: replace(one, values=one.values[:1].repeat(len(times), 0), valid=one.valid[:1].repeat(len(times), 0))
         for kind, one in example.labels.items()
     }
     return replace(example, labels=labels, times=times, pictures=())

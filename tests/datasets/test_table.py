@@ -1,5 +1,6 @@
 import re
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,9 +86,19 @@ def test_a_row_with_a_time_is_a_step_of_its_clip(tmp_path):
     assert not only(Table(tmp_path)).whole_clip
 
 
-def test_a_clip_without_a_duration_in_its_header_is_counted(tmp_path):
+def test_a_clip_that_cannot_be_opened_is_counted(tmp_path):
     corpus = Table(table(tmp_path, "path,expression", "a.mp4,sadness"))
-    assert only(corpus).times.tolist() == [0.0] and count_notes(corpus, "placed at 0 s")
+    assert only(corpus).times.tolist() == [0.0] and count_notes(corpus, "clips that cannot be opened")
+
+
+def test_a_clip_without_a_duration_in_its_header_is_the_label_of_its_whole_length_all_the_same(tmp_path):
+    with av.open(tmp_path / "clip.mp4", "w", format="h264") as container:
+        stream = container.add_stream("h264", 25, width=64, height=64)
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode())
+    corpus = Table(table(tmp_path, "path,expression", "clip.mp4,sadness", media=()))
+    assert probe(tmp_path / "clip.mp4").duration is None
+    assert only(corpus).whole_clip and not any("clips" in note for note in corpus.notes.counts)
 
 
 def test_audio_may_be_a_file_of_its_own_beside_a_video_or_alone(tmp_path):

@@ -17,6 +17,7 @@ from torch import Tensor
 from avfer import stage as stages
 from avfer.datasets.example import Example
 from avfer.devices import choose_device
+from avfer.models.affect.temporal import STEP
 from avfer.models.card import Card
 from avfer.models.network import VoiceNetwork
 from avfer.pipeline_builder import build
@@ -131,16 +132,29 @@ class AudioCache:
         media = example.video or example.audio
         if media is None:
             return SequenceAudio.silent(len(times), self.width)
-        audio = example.audio if example.video and example.audio != example.video else None
-        suffixes = ".voice.npz", ".frames.npy" if self.spacing else ".voice.npy"
-        index, rows = (self.cache.path(suffix, media, audio) for suffix in suffixes)
-        if not index.exists():
-            self._compute(Clip(media, audio), index, rows)
+        index, rows = self._files(example, media)
         with np.load(index) as stored:
             centres, (start, stop), silent = stored["times"], stored["ends"].tolist(), stored["silent"]
         values = torch.arange(len(centres)).double()[:, None] if self.spacing else torch.from_numpy(np.load(rows))
         at_times, has_voice = VoiceSeries(values, centres, start, stop, last=True, silent=silent).at(times)
         return SequenceAudio(at_times.numpy(), has_voice, rows if self.spacing else None, self.spacing)
+
+    def instants(self, example: Example) -> np.ndarray:
+        """Return the times of the rows of the pipeline `voice` for an example with media, STEP apart, (T,) s."""
+        media = example.video or example.audio
+        assert media is not None, "an example without media has no audio"
+        with np.load(self._files(example, media)[0]) as stored:
+            start, stop = stored["ends"].tolist()
+        return np.arange(start, max(stop, start + STEP), STEP)
+
+    def _files(self, example: Example, media: Path) -> tuple[Path, Path]:
+        """Return the files with the index and the rows of the audio of an example; compute them on the first use."""
+        audio = example.audio if example.video and example.audio != example.video else None
+        suffixes = ".voice.npz", ".frames.npy" if self.spacing else ".voice.npy"
+        index, rows = (self.cache.path(suffix, media, audio) for suffix in suffixes)
+        if not index.exists():
+            self._compute(Clip(media, audio), index, rows)
+        return index, rows
 
     def _compute(self, clip: Clip, index: Path, rows: Path) -> None:
         """Write the rows of a recording, then their index."""

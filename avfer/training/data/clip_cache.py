@@ -131,17 +131,17 @@ class ClipCache:
 
     def check(self, examples: list[Example]) -> None:
         """Raise DatasetError if recordings that crops or audio are computed from cannot be read."""
-        check_media(e for e in examples if not any(e.pictures) or (self.audio and (e.video or e.audio)))
+        check_media(e for e in examples if not _has_images(e) or (self.audio and (e.video or e.audio)))
 
     def bytes_needed(self, examples: list[Example]) -> int:
         """Return the size of the crops that are still to be cut out, one face for each step."""
-        videos = [(e, e.video) for e in examples if e.video is not None and not any(e.pictures)]
-        steps = sum(len(e) for e, video in videos if not self.cache.path(".npz", video).exists())
+        videos = [(e, e.video) for e in examples if e.video is not None and not _has_images(e)]
+        steps = sum(_expected_steps(e, video) for e, video in videos if not self.cache.path(".npz", video).exists())
         return steps * self.size**2 * 3
 
     def load(self, example: Example) -> SequenceCrops:
         """Return one face crop and the audio at each step of an example. Raises DatasetError without media."""
-        return self._images(example) if any(example.pictures) else self._crops(example)
+        return self._images(example) if _has_images(example) else self._crops(example)
 
     def _images(self, example: Example) -> SequenceCrops:
         """Return the images of a corpus as crops, with the audio."""
@@ -199,9 +199,23 @@ class AudioOnlyCache:
         """Return the audio at each step of an example, and no crops. Raises DatasetError without media."""
         if example.video is None and example.audio is None:
             raise DatasetError(f"{example.id} has labels but no audio; check the folders of the corpus")
-        times = _times(example)
+        times = self.audio.instants(example) if example.whole_clip else _times(example)
         no_crops, no_face = np.zeros((len(times), 0, 0, 3), np.uint8), np.zeros(len(times), bool)
         return SequenceCrops(no_crops, self.audio.load(example, times), no_face, times)
+
+
+def _has_images(example: Example) -> bool:
+    """Return whether the images of an example are its crops: not the one image of a clip with one label."""
+    return any(example.pictures) and not example.whole_clip
+
+
+def _expected_steps(example: Example, video: Path) -> int:
+    """Return the number of steps of an example; of a clip with one label, of its frames as the header states them."""
+    if not example.whole_clip:
+        return len(example)
+    media = probe(video)
+    fps = (media.video and media.video.fps) or FPS
+    return round((media.duration or 0) * fps)
 
 
 def _times(example: Example) -> np.ndarray:

@@ -13,6 +13,7 @@ import pandas as pd
 from avfer.affect_track import BOX_COLUMNS
 from avfer.catalog import find
 from avfer.datasets.example import Example
+from avfer.datasets.single_label import spread
 from avfer.errors import ConfigError, DatasetError
 from avfer.evaluation.alignment import align
 from avfer.models.affect.heads import Modality
@@ -137,11 +138,14 @@ class FeatureCache:
 def at_steps(example: Example, rows: dict[str, np.ndarray]) -> SequenceFeatures:
     """Select one row for each step of an example; a step without a row repeats the last one.
 
+    A clip with a label for its whole length has a step at the time of every row.
+
     rows: columns of N rows: "frames", "times" (N,), "tracks", "boxes" (N, 4), "face", "voice" (N, D), "has_voice".
     Raises DatasetError if no step matches a row. Without any row there is no face and no voice.
     """
     if not len(rows["frames"]):
         return _without_rows(example, rows)
+    example = spread(example, np.unique(rows["times"]))
     table = pd.DataFrame({"frame": rows["frames"], "time_s": rows["times"], "track": rows["tracks"]})
     for column, name in enumerate(BOX_COLUMNS):
         table[name] = rows["boxes"][:, column]

@@ -165,7 +165,7 @@ def sequence_task(config: TrainConfig, resume: bool, progress: ReportProgress) -
         raise ConfigError("delay: search needs features, not crops; give seconds, or search without backbone: first")
     corpus, train_examples, dev_examples = read_partitions(config, progress)
     check_start_files(config)
-    examples = [spread(example) for example in (*train_examples, *dev_examples)]
+    examples = [*train_examples, *dev_examples]
     setup = _end_to_end(config, examples) if is_end_to_end else _over_features(config, examples)
     model, source, names = setup.created.model, setup.source, setup.names
     make_optimiser(model, config.optimiser)  # raises ConfigError for parts that do not exist
@@ -279,8 +279,9 @@ def _counts_steps(model: nn.Module, config: TrainConfig) -> bool:
 
 
 def warn_of_other_rate(recordings: list[Recording]) -> None:
-    """Warn if the labels that a network over time learns from come at another rate than the rows of the pipeline."""
-    steps = [(r.step, r.inputs.row_step) for r in recordings if len(r) > 1 and math.isfinite(r.inputs.row_step)]
+    """Warn if labels with times, which a network over time learns from, come at another rate than pipeline rows."""
+    timed = [r for r in recordings if len(r) > 1 and not r.whole_clip]
+    steps = [(r.step, r.inputs.row_step) for r in timed if math.isfinite(r.inputs.row_step)]
     if not steps:
         return
     label_step, row_step = (float(np.median(column)) for column in zip(*steps, strict=True))

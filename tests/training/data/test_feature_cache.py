@@ -1,5 +1,6 @@
 """Features at the steps of labels: one row for each step, and the times of frames that have none."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,21 @@ def test_missing_rows_leave_the_step_between_rows_as_it_is():
 def test_an_instant_without_a_face_has_none():
     features = at_steps(steps(frames=[0, 1, 2]), rows([0, 1, 2], tracks=[0, NO_TRACK, 1]))
     assert features.has_face.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("middle", [1.0, 0.0], ids=["known length", "unknown length"])
+def test_a_label_of_a_whole_clip_has_a_step_at_every_row_of_the_largest_face(middle):
+    example = replace(steps(times=[middle]), whole_clip=True)
+    twice = rows([0, 1, 1, 2, 4], fps=60.0, tracks=[0, 0, 1, NO_TRACK, 0])
+    twice["boxes"][1] *= 2
+    features = at_steps(example, twice)
+    assert features.times.tolist() == (np.array([0, 1, 2, 4]) / 60).tolist()
+    assert found(features) == [0, 1, 2, 4] and features.has_face.tolist() == [True, True, False, True]
+
+
+def test_a_label_of_a_whole_clip_without_any_row_has_one_step():
+    features = at_steps(replace(steps(times=[1.0]), whole_clip=True), rows([]))
+    assert len(features) == 1 and not features.has_face.any() and not features.has_voice.any()
 
 
 def test_without_any_row_there_is_neither_face_nor_voice_and_steps_are_frames_of_25_hz():

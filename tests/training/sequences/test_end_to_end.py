@@ -1,6 +1,7 @@
 """End-to-end training of a face network and a model over time, on clips whose truth is known."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ import avfer
 from avfer.errors import ConfigError, DatasetError, TrainingError
 from avfer.models.card_files import read_card
 from avfer.pipeline import load
+from avfer.pipeline_config import read_pipeline
 from avfer.progress import no_progress
 from avfer.training.data.clip_cache import AudioOnlyCache, ClipCache
 from avfer.training.sequences.sequence_objective import SequenceObjective
@@ -277,6 +279,20 @@ def test_settings_that_do_not_fit_are_refused(clips, tmp_path, changes, message)
     with pytest.raises(ConfigError, match=message):
         make_task(settings(clips, tmp_path, **changes))
     assert not (tmp_path / "out/best.safetensors").exists()
+
+
+def test_the_crops_of_a_whole_clip_are_cut_out_of_all_its_frames(clips, tmp_path):
+    corpus = clip_corpus.WholeClips(clips)
+    picture = clips / "face.png"
+    examples = [replace(example, pictures=(picture,)) for example in corpus.examples("dev")]
+    task = make_task(settings(clips, tmp_path, corpus="tests.training.clip_corpus:WholeClips", with_voice=True))
+    source = task.dev[0].inputs
+    assert len(source) == clip_corpus.STEPS and source.has_face.all() and source.has_voice.all()
+    cache = ClipCache(
+        read_pipeline(str(tmp_path / "toy.yaml")), task.card.model_copy(update={"size": 32}), None, tmp_path, "cpu"
+    )
+    assert cache.bytes_needed(examples) == 2 * clip_corpus.STEPS * 32**2 * 3
+    assert len(cache.load(examples[0])) == clip_corpus.STEPS
 
 
 def test_a_disk_without_room_for_the_crops_is_refused_before_any_is_computed(clips, tmp_path, monkeypatch):

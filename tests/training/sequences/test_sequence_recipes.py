@@ -174,6 +174,14 @@ def test_the_voice_is_trained_without_reading_a_face(clips, tmp_path, monkeypatc
     assert batch.face.numel() == 0 and batch.has_voice.all() and batch.patches.shape[2:] == (96, 64)
 
 
+def test_a_label_of_a_whole_clip_is_learned_25_times_a_second_from_its_voice(clips, tmp_path):
+    config = over_time("aver_voice_recola", clips, tmp_path, corpus="tests.training.clip_corpus:WholeClips")
+    task = sequence_task(config, False, no_progress)
+    (first, *_) = task.dev
+    assert first.whole_clip and first.inputs.has_voice.all()
+    assert first.inputs.times == pytest.approx(np.arange(100) * 0.04, abs=0.03)
+
+
 @pytest.mark.slow
 def test_a_fusion_is_trained_on_the_trained_voice(clips, tmp_path):
     """By recola_aver.yaml, with features of the trained voice."""

@@ -153,6 +153,11 @@ def test_labels_at_another_rate_than_the_rows_of_the_pipeline_cause_a_warning(ro
         warn_of_other_rate(recordings)
 
 
+def test_the_rate_of_labels_of_whole_clips_causes_no_warning():
+    some = toy.recording(0, length=20)
+    warn_of_other_rate([replace(some, inputs=replace(some.inputs, row_step=0.01), whole_clip=True)])
+
+
 def test_tracks_may_be_interrupted_for_two_steps_of_slow_labels():
     some = toy.recording(0, length=20)
     slow = replace(some.inputs, times=some.inputs.times * 25, row_step=0.04)  # a label each second
