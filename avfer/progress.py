@@ -248,7 +248,7 @@ class CorpusProgress:
         self._show(self._pace())
 
     def failed(self, clip: str, size: int, reason: str) -> None:
-        """Report a clip that has no table. size: bytes of media."""
+        """Report a clip whose table or overlay is missing. size: bytes of media."""
         self._failures += 1
         self._count(size)
         self._display.log_event("failed", id=clip, reason=reason)

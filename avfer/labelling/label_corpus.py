@@ -22,7 +22,7 @@ from avfer.inputs import InputFile, find_checked_clips
 from avfer.jobs import remote_clip_message
 from avfer.labelling.blurred_overlay import check_blur, has_overlay, overlay_path
 from avfer.labelling.checked_pipeline import CheckedPipeline, check_pipeline, check_same_pipeline
-from avfer.labelling.entry import Entry, Shard
+from avfer.labelling.entry import Shard
 from avfer.labelling.label_clip import Failure, LabelItem, LabelTask
 from avfer.labelling.label_options import LabelOptions, choose_executor, count_workers
 from avfer.labelling.plan import Plan, write_plan
@@ -44,7 +44,7 @@ class LabelReport:
     store: Store  # the folder of the labels
     plan: Plan | None = None  # None until the corpus was listed
     written: "array[int]" = field(default_factory=lambda: array("L"))  # rows of the plan whose tables are written
-    failed: int = 0  # clips of this run's plan without a table, whether they failed now or earlier
+    failed: int = 0  # clips of this run's plan without a table or an overlay, whether they failed now or earlier
     corpus: CorpusStatus | None = None  # totals of all shards
     warnings: ClipWarnings = field(default_factory=ClipWarnings)  # of the pipeline on the clips of this run
 
@@ -96,8 +96,8 @@ def label(
     progress: show a bar on a terminal or in a notebook, elsewhere a line for each clip, on standard error.
 
     A clip that cannot be labelled is counted in the result, and described in `failures.jsonl`. Each distinct warning of
-    the pipeline becomes one AvferWarning with the number of clips. Raises ConfigError, WeightsError or MissingExtra
-    before any work, and OutputError if the output folder cannot be written.
+    the pipeline, or about a missing video, becomes one AvferWarning with the number of clips. Raises ConfigError,
+    WeightsError or MissingExtra before any work, and OutputError if the output folder cannot be written.
     """
     texts = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     label_options = LabelOptions(
@@ -259,7 +259,7 @@ class _Run:
             self._progress.done(entry.id, entry.size, result["rows"], result["seconds"], result["host"])
         elif isinstance(result, Failure):
             self._report.warnings.add(entry.id, result.warnings)
-            self._record_failure(entry, result)
+            self._record_failure(item, result)
         else:
             self._record_loss(item, result)
 
@@ -275,15 +275,15 @@ class _Run:
         else:
             hint = " (AVFER_DEBUG=1 shows its last lines)" if lost.trace and not debugging() else ""
             reason = f"its worker {lost.reason}, {TRIES} times of {TRIES}{hint}"
-            self._record_failure(item.entry, Failure(reason, "worker", lost.trace))
+            self._record_failure(item, Failure(reason, "worker", lost.trace))
 
-    def _record_failure(self, entry: Entry, failure: Failure) -> None:
-        """Write the marker of a failed clip and report it.
+    def _record_failure(self, item: LabelItem, failure: Failure) -> None:
+        """Write the marker of a failed clip and report it. A clip that lacks only its overlay stays done.
 
         Keys: id and path of the clip; reason; stage; pipeline, its fingerprint; clip, the hash of the content; trace,
         the traceback, only if AVFER_DEBUG is set. failures.jsonl has the same objects, one a line.
         """
-        self._report.failed += 1
+        entry, trace = item.entry, {"trace": failure.trace} if debugging() else {}
         marker = {
             "id": entry.id,
             "path": entry.path,
@@ -292,7 +292,9 @@ class _Run:
             "pipeline": self._pipeline.fingerprint,
             "clip": entry.hash,
         }
-        if debugging():
-            marker["trace"] = failure.trace
-        self._store.mark_failed(entry, marker)
+        if item.state is ClipState.OVERLAY:
+            self._report.warnings.add(entry.id, [f"no overlay: {failure.reason}"])
+        else:
+            self._store.mark_failed(entry, marker | trace)
+        self._report.failed += 1
         self._progress.failed(entry.id, entry.size, failure.reason)

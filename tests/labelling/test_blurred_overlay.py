@@ -8,7 +8,9 @@ import av
 import numpy as np
 import pytest
 
+from avfer.errors import MediaError
 from tests.conftest import Result
+from tests.labelling.corpora import InProcess
 from tests.media_maker import tone, write_clip
 from tests.toy_detector import squares_clip
 
@@ -66,6 +68,29 @@ def test_only_the_overlay_of_a_labelled_clip_is_made(label: Label, tmp_path: Pat
     overlay.unlink()
     assert str(overlay) in label("--blur", "all").out
     assert overlay.exists() and table.stat().st_mtime_ns == written
+
+
+def test_a_clip_stays_done_if_only_its_overlay_cannot_be_written(
+    label: Label, in_process: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label()
+    marker = tmp_path / "out/done/talk.mkv.json"
+    before = marker.read_text()
+
+    def fail(*_: object) -> None:
+        raise MediaError("'talk.mkv' cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("avfer.labelling.label_clip.write_overlay", fail)
+        failed = label("--blur", "all")
+    in_process.crashes = {"talk.mkv": 2}
+    lost = label("--blur", "all")
+    for result, reason in ((failed, "'talk.mkv' cannot be read"), (lost, "its worker fell over")):
+        assert result.code == 3 and f"warning: no overlay: {reason}" in result.err and "1 done, 0 failed" in result.err
+    assert marker.read_text() == before and not list((tmp_path / "out").glob("failed/*"))
+    assert label("--blur", "all").paths == [
+        tmp_path / f"out/clips/talk.mkv.{name}" for name in ("parquet", "overlay.mp4")
+    ]
 
 
 def test_an_overlay_of_an_earlier_content_is_removed(label: Label, corpus: Path, tmp_path: Path) -> None:
