@@ -22,7 +22,10 @@ EDGES = ("face_x1", "face_y1", "face_x2", "face_y2")
 TOLERANCE = 1e-3  # s, by which a row may be further away than half a step
 LEAST_FRAMES, LEAST_SECONDS = 25, 1.0  # by which the ends of a table and its labels differ if they are not the same
 MATCHING_RULE = "a step takes the row of its own frame, else the row nearest in time if at most half a step away"
-CLIP_RULE = "scored by the mean of the predictions of the clip, over rows that have one"
+CLIP_RULE = (
+    "scored by the mean of the predictions of the clip, over rows that have one, also those of the voice alone; each"
+    " counts as one step"
+)
 PICTURE_RULE = "scored by the one picture of the clip that the corpus gives"
 FILLING_RULE = (
     "a step without a row of its own repeats the value before it; the first steps repeat the first value, and the only"

@@ -183,7 +183,7 @@ def _prepare(config: EvalConfig, kind: Kind, aligned: AlignedPredictions, given:
     """Return the example ready to be scored: with the delay undone, without its last step if the protocol says so.
 
     A step whose prediction was moved there from a filled step counts as filled, too. The label of a whole clip has no
-    delay.
+    delay; the only step of another recording lies before its first prediction.
     """
     example, labels = aligned.example, aligned.example.labels[kind]
     valid, values, repeated = valid_steps(kind, labels).copy(), given.values, given.filled
@@ -191,7 +191,9 @@ def _prepare(config: EvalConfig, kind: Kind, aligned: AlignedPredictions, given:
     if config.protocol == "avec2018-ges":
         valid[-1:] = False
     delay = config.delay.get(kind, 0.0) if kind in DIMENSIONS and not example.whole_clip else 0.0
-    if delay:
+    if delay and len(valid) == 1:
+        delayed[:] = True
+    elif delay:
         if aligned.step is None:
             problem = f"the seconds between two steps of {example.id} are unknown"
             raise ConfigError(f"delay: got {delay:g} s, but {problem}; add a column time_s to its table")

@@ -47,7 +47,7 @@ def protocol_facts(config: EvalConfig, corpus: Corpus, found: Collected, origin:
         "recordings or pictures": str(found.examples),
         **_prediction_facts(config, origin),
         **_filling_facts(config, found),
-        **(_delay_facts(config) if continuous else {}),
+        **(_delay_facts(config, found) if continuous else {}),
         "headline": HEADLINE_TEXTS[_quoted(config, found)],
         **(_ccc_facts(config) if continuous else {}),
         **_class_facts(found),
@@ -74,10 +74,14 @@ def _prediction_facts(config: EvalConfig, origin: PredictionOrigin) -> dict[str,
 
 def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
     """Return how predictions were brought to the steps, and what was done about recordings without any."""
-    facts = {"pictures": RESIZING_RULE} if config.model else {"faces": FACE_RULE, "steps": MATCHING_RULE}
-    if any(tally.scores.whole_clips for tally in found.tallies.values()):
+    scores = [tally.scores for tally in found.tallies.values()]
+    has_steps = not all(some.only_whole_clips for some in scores)
+    facts = {"pictures": RESIZING_RULE} if config.model else {"faces": FACE_RULE}
+    if has_steps and not config.model:
+        facts["steps"] = MATCHING_RULE
+    if any(some.whole_clips for some in scores):
         facts["labels of whole clips"] = PICTURE_RULE if config.model else CLIP_RULE
-    if not config.model or any(tally.scores.steps.repeated for tally in found.tallies.values()):
+    if has_steps and (not config.model or any(some.steps.repeated for some in scores)):
         facts["steps without a prediction"] = FILLING_RULE
     absent = {kind: len(names) for kind, names in found.unpredicted.items() if kind in found.tallies}
     counts = ", ".join(f"{count} of {kind.replace('_', ' ')}" for kind, count in absent.items())
@@ -86,10 +90,12 @@ def _filling_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
     return facts
 
 
-def _delay_facts(config: EvalConfig) -> dict[str, str]:
+def _delay_facts(config: EvalConfig, found: Collected) -> dict[str, str]:
     """Return the reaction delay of each dimension, and how it was undone."""
     delays = ", ".join(f"{kind} {config.delay[kind]:g} s" for kind in DIMENSIONS if config.delay.get(kind))
     rule = "predictions moved later by it, the first steps repeat the first prediction"
+    if any(tally.scores.whole_clips for tally in found.tallies.values()):
+        rule += "; labels of whole clips have none"
     return {"reaction delay used in training": f"{delays}; undone: {rule}" if delays else "none given, none undone"}
 
 

@@ -107,7 +107,7 @@ class KindAccumulator(Generic[A]):
         self.steps, self.with_gaps = StepCounts(), with_gaps
         self.subjects: dict[str, str | None] = {}  # recording -> subject
         self.only_pictures = self.single_steps = True
-        self.whole_clips = False  # whether a recording has a label for its whole length
+        self.whole_clips = 0  # recordings with a label for their whole length
 
     def add(self, scored: ScoredExample, prediction: np.ndarray, target: np.ndarray) -> None:
         """Add a recording.   prediction, target: (T,) or (T, K), in the form that the accumulator expects"""
@@ -118,12 +118,17 @@ class KindAccumulator(Generic[A]):
         self.subjects[name] = scored.example.subject
         self.only_pictures &= is_picture(scored.example)
         self.single_steps &= len(scored.valid) == 1
-        self.whole_clips |= scored.example.whole_clip
+        self.whole_clips += scored.example.whole_clip
         use = np.ones(len(target), bool) if self.with_gaps else scored.valid
         self.valid_steps.add(name, prediction[use], target[use])
         predicted = scored.predicted
         if predicted.any():
             self.predicted_steps.add(name, prediction[predicted], target[predicted])
+
+    @property
+    def only_whole_clips(self) -> bool:
+        """Whether every recording with a valid label has one for its whole length."""
+        return self.whole_clips == len(self.subjects)
 
     @property
     def drawn(self) -> str:

@@ -90,6 +90,7 @@ def test_the_protocol_states_how_labels_of_whole_clips_are_scored(model: str, ru
     config = CONFIG.model_copy(update={"model": model or None})
     facts = protocol_facts(config, Toy(Path()), collect(config, examples), PredictionOrigin())
     assert rule in facts["labels of whole clips"]
+    assert ("steps" in facts) == ("steps without a prediction" in facts) == (whole == 1 and not model)
 
 
 def test_the_label_of_a_whole_clip_has_no_reaction_delay() -> None:
@@ -97,5 +98,15 @@ def test_the_label_of_a_whole_clip_has_no_reaction_delay() -> None:
     config = CONFIG.model_copy(update={"delay": {"valence": 2.0}})
     whole = AlignedPredictions.from_values(replace(example, whole_clip=True), {"valence": np.ones(1)})
     assert collect(config, [whole]).tallies["valence"].scores.steps.delayed == 0
-    with pytest.raises(ConfigError, match="seconds between two steps of clip are unknown"):
-        collect(config, [AlignedPredictions.from_values(example, {"valence": np.ones(1)})])
+    facts = protocol_facts(config, Toy(Path()), collect(config, [whole]), PredictionOrigin())
+    assert facts["reaction delay used in training"].endswith("; labels of whole clips have none")
+
+
+def test_the_only_step_of_a_recording_is_filled_where_a_delay_is_undone() -> None:
+    example = Example("clip", "dev", {"valence": Labels(np.zeros(1), np.ones(1, bool))}, times=np.ones(1))
+    config = CONFIG.model_copy(update={"delay": {"valence": 2.0}})
+    once = AlignedPredictions.from_values(example, {"valence": np.ones(1)})
+    steps = collect(config, [once]).tallies["valence"].scores.steps
+    assert (steps.valid, steps.predicted, steps.delayed) == (1, 0, 1)
+    facts = protocol_facts(config, Toy(Path()), collect(config, [once]), PredictionOrigin())
+    assert "whole clips" not in facts["reaction delay used in training"]
