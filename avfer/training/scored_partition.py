@@ -17,6 +17,7 @@ class ScoredPartition:
     noun: str  # what an example is, in the plural: "recordings" or "pictures"
     absent: tuple[str, ...]  # classes and action units that no valid label has
     delays: Delays = NO_DELAY  # s, by which labels of valence and of arousal were moved
+    whole_clips: int = 0  # examples with one label for their whole length
 
     @classmethod
     def of(
@@ -26,6 +27,7 @@ class ScoredPartition:
         labels: Iterable[AffectLabels],
         names: TargetNames,
         delays: Delays = NO_DELAY,
+        whole_clips: int = 0,
     ) -> Self:
         """Return the content of a partition with some labels, (N, ...) each, in the order of the names."""
         occurring = set[str]()
@@ -34,4 +36,4 @@ class ScoredPartition:
             present = ((part.action_units > 0) & part.action_units_valid).any(0).tolist()
             occurring |= {name for name, found in zip(names.action_units, present, strict=True) if found}
         absent = tuple(name for name in (*names.classes, *names.action_units) if name not in occurring)
-        return cls(examples, noun, absent, delays)
+        return cls(examples, noun, absent, delays, whole_clips)

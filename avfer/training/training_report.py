@@ -71,8 +71,17 @@ def training_warnings(config: TrainConfig, partition: ScoredPartition) -> Iterat
 def _scores(config: TrainConfig, best: Epoch, partition: ScoredPartition, command: str) -> Section:
     text = (
         f"Scores of epoch {best['epoch']:.0f} on the partition '{config.dev}' ({partition.examples} {partition.noun}),"
-        ' which selected it; "score" decides. Score the model on data that had no part in this:'
+        ' which selected it; "score" decides.'
     )
+    if partition.whole_clips:
+        text += (
+            f" A label of a whole clip ({partition.whole_clips} of {partition.examples}) is scored by the mean of the"
+            " predictions in it."
+        )
+    if f"--partition {config.dev} " in command:
+        text += " The corpus has no further partition: this scores the same one again, with intervals and protocol."
+    else:
+        text += " Score the model on data that had no part in this:"
     rows = tuple((name, f"{value:.4f}") for name, value in best.items() if name not in NOT_SCORES)
     return Section(
         "Scores", text, ("", "value"), rows, warnings=tuple(training_warnings(config, partition)), command=command

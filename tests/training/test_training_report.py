@@ -96,6 +96,22 @@ def test_a_page_has_scores_curves_settings_and_the_command(tmp_path):
     assert 'class="warning"' not in page
 
 
+@pytest.mark.parametrize(
+    ("chosen", "sentence"), [("test", "had no part in this"), ("dev", "no further partition: this scores the same one")]
+)
+def test_a_page_says_whether_the_command_scores_data_that_selected_the_epoch(tmp_path, chosen, sentence):
+    command = f"avfer evaluate --partition {chosen} --pipeline aver"
+    partition = ScoredPartition(40, "recordings", ())
+    page = write_training_report(config(tmp_path), HISTORY, CARD, partition, command).read_text()
+    assert sentence in page and "whole clip" not in page
+
+
+def test_a_page_states_how_whole_clips_are_scored(tmp_path):
+    partition = ScoredPartition(40, "recordings", (), whole_clips=30)
+    page = write_training_report(config(tmp_path), HISTORY, CARD, partition, "a").read_text()
+    assert "A label of a whole clip (30 of 40) is scored by the mean of the predictions in it." in page
+
+
 def test_a_run_of_one_epoch_has_a_page(tmp_path):
     partition = ScoredPartition(40, "pictures", ())
     assert "<circle" in write_training_report(config(tmp_path), HISTORY[:1], CARD, partition, "a").read_text()

@@ -127,13 +127,15 @@ class SequenceTask:
         if isinstance(model, CnnRnn):
             save(model.backbone, model.card, folder / BACKBONE)
         undone = f", delay {self.delays} s undone" if any(self.delays) else ""
-        card = scored_card(self.card, self.config, scores, f"joined{undone}")
+        means = ", whole clips by the mean of their predictions" if any(r.whole_clip for r in self.dev) else ""
+        card = scored_card(self.card, self.config, scores, f"joined{means}{undone}")
         save(model.over_time if isinstance(model, EndToEndNetwork) else model, card, folder / "best.safetensors")
 
     def scored_partition(self) -> ScoredPartition:
         """Return what the dev partition contains."""
         labels = (recording.labels for recording in self.dev)
-        return ScoredPartition.of(len(self.dev), "recordings", labels, self.names, self.delays)
+        whole_clips = sum(recording.whole_clip for recording in self.dev)
+        return ScoredPartition.of(len(self.dev), "recordings", labels, self.names, self.delays, whole_clips)
 
     def _undelayed(self, prediction: Prediction, recording: Recording) -> Prediction:
         """Return the prediction of a recording (T, ...) with valence and arousal moved to the time of the labels."""

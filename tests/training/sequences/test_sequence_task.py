@@ -225,6 +225,10 @@ def test_a_label_of_a_whole_clip_is_learned_at_every_step_and_scored_once_a_clip
         task.score(task.objective, torch.device("cpu"))
     assert [(len(found.expression_logits), len(labels.expression)) for found, labels in added] == [(1, 1), (1, 1)]
     assert [int(labels.expression) for _, labels in added] == [0, 1]
+    task.export(task.objective, tmp_path, {"score": 0.5})
+    (metric,) = read_card(tmp_path / "best.json").metrics
+    assert metric.protocol.endswith("partition dev, joined, whole clips by the mean of their predictions")
+    assert task.scored_partition().whole_clips == 2
 
 
 def test_steps_without_face_and_voice_do_not_count_in_the_score_of_a_whole_clip(clips, tmp_path, monkeypatch):
