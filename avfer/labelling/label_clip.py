@@ -114,17 +114,24 @@ class _ClipLabeller:
         start, found = time.perf_counter(), list[str]()
         try:
             with collected_warnings(found):
-                marker = self._complete(entry, state)
+                marker = self._complete(entry, state, start)
         except Exception as error:
             if _concerns_folder(error) or device_failed(error):
                 raise
             return replace(failure_from(error), warnings=tuple(found))
-        marker |= {"seconds": round(time.perf_counter() - start, 3), "finished": time.time()}
-        self._store.mark_done(entry, marker)
-        return marker | {"warnings": found}
+        return self._mark_done(entry, marker, start) | {"warnings": found}
 
-    def _complete(self, entry: Entry, state: ClipState) -> Marker:
-        """Write what a clip lacks, its table, the columns of the user in it or its overlay; return its done marker."""
+    def _mark_done(self, entry: Entry, marker: Marker, start: float) -> Marker:
+        """Write the done marker of a clip with the time that it took, and return it.   start: of `perf_counter`, s"""
+        marker = marker | {"seconds": round(time.perf_counter() - start, 3), "finished": time.time()}
+        self._store.mark_done(entry, marker)
+        return marker
+
+    def _complete(self, entry: Entry, state: ClipState, start: float) -> Marker:
+        """Write what a clip lacks, its table, the columns of the user in it or its overlay; return its done marker.
+
+        A new table is marked as done before its overlay is written, so that it stays if the overlay fails.
+        """
         blur, old = self._task.blur, read_marker(self._store.done(entry.id)) or {}
         if state is ClipState.COLUMNS and has_overlay(self._store, old, blur):
             return self._replace_columns(entry, old)
@@ -136,8 +143,11 @@ class _ClipLabeller:
             else:
                 marker = self._run_pipeline(entry, clip)
                 remove_overlay(self._store, old)
-            sound = find_sound(self._task.sound, entry.path)
-            return marker if blur is None else marker | write_overlay(self._store, entry, clip, sound, blur)
+            if blur is None:
+                return marker
+            if state is not ClipState.OVERLAY:
+                self._mark_done(entry, marker, start)
+            return marker | write_overlay(self._store, entry, clip, find_sound(self._task.sound, entry.path), blur)
 
     def _run_pipeline(self, entry: Entry, clip: Path) -> Marker:
         """Run the pipeline, write the table of a clip with the user's columns, and return its done marker.

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from avfer.inputs import InputFile, find_checked_clips
 from avfer.jobs import remote_clip_message
 from avfer.labelling.blurred_overlay import check_blur, has_overlay, overlay_path
 from avfer.labelling.checked_pipeline import CheckedPipeline, check_pipeline, check_same_pipeline
-from avfer.labelling.entry import Shard
+from avfer.labelling.entry import Entry, Shard
 from avfer.labelling.label_clip import Failure, LabelItem, LabelTask
 from avfer.labelling.label_options import LabelOptions, choose_executor, count_workers
 from avfer.labelling.plan import Plan, write_plan
@@ -179,12 +180,7 @@ def _check_not_empty(files: Iterator[InputFile]) -> Iterator[InputFile]:
     first = next(files, None)
     if first is None:
         raise ConfigError("--input names no clip; give media files, folders, globs, a .txt list or a manifest")
-
-    def chain() -> Iterator[InputFile]:
-        yield first
-        yield from files
-
-    return chain()
+    return chain([first], files)
 
 
 class _Run:
@@ -259,7 +255,7 @@ class _Run:
             self._progress.done(entry.id, entry.size, result["rows"], result["seconds"], result["host"])
         elif isinstance(result, Failure):
             self._report.warnings.add(entry.id, result.warnings)
-            self._record_failure(item, result)
+            self._record_failure(entry, result)
         else:
             self._record_loss(item, result)
 
@@ -275,15 +271,15 @@ class _Run:
         else:
             hint = " (AVFER_DEBUG=1 shows its last lines)" if lost.trace and not debugging() else ""
             reason = f"its worker {lost.reason}, {TRIES} times of {TRIES}{hint}"
-            self._record_failure(item, Failure(reason, "worker", lost.trace))
+            self._record_failure(item.entry, Failure(reason, "worker", lost.trace))
 
-    def _record_failure(self, item: LabelItem, failure: Failure) -> None:
-        """Write the marker of a failed clip and report it. A clip that lacks only its overlay stays done.
+    def _record_failure(self, entry: Entry, failure: Failure) -> None:
+        """Write the marker of a failed clip and report it. A clip that now lacks only its overlay stays done.
 
         Keys: id and path of the clip; reason; stage; pipeline, its fingerprint; clip, the hash of the content; trace,
         the traceback, only if AVFER_DEBUG is set. failures.jsonl has the same objects, one a line.
         """
-        entry, trace = item.entry, {"trace": failure.trace} if debugging() else {}
+        trace = {"trace": failure.trace} if debugging() else {}
         marker = {
             "id": entry.id,
             "path": entry.path,
@@ -292,7 +288,9 @@ class _Run:
             "pipeline": self._pipeline.fingerprint,
             "clip": entry.hash,
         }
-        if item.state is ClipState.OVERLAY:
+        state, _ = self._store.state(entry, self._pipeline.fingerprint)
+        kept = state is ClipState.DONE and not self._options.overwrite  # which may leave the table of an earlier run
+        if self._options.blur and kept:
             self._report.warnings.add(entry.id, [f"no overlay: {failure.reason}"])
         else:
             self._store.mark_failed(entry, marker | trace)

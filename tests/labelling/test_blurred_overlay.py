@@ -93,6 +93,42 @@ def test_a_clip_stays_done_if_only_its_overlay_cannot_be_written(
     ]
 
 
+@pytest.mark.parametrize("labelled", ["never", "with an overlay", "with an overlay of an earlier content"])
+def test_a_new_table_stays_if_its_overlay_cannot_be_written(
+    label: Label, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labelled: str
+) -> None:
+    table, overlay = tmp_path / "out/clips/talk.mkv.parquet", tmp_path / "out/clips/talk.mkv.overlay.mp4"
+    if labelled != "never":
+        label("--blur", "all")
+    if labelled == "with an overlay of an earlier content":
+        write_clip(corpus / "talk.mkv", squares_clip(6), 10)
+
+    def fail(*_: object) -> None:
+        raise MediaError("'talk.mkv' cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("avfer.labelling.label_clip.write_overlay", fail)
+        result = label("--blur", "others")
+    assert result.code == 3 and "1 done, 0 failed" in result.err
+    assert overlay.exists() == (labelled == "with an overlay")
+    written = table.stat().st_mtime_ns
+    assert label("--blur", "others").code == 0 and overlay.exists() and table.stat().st_mtime_ns == written
+
+
+def test_a_clip_that_is_labelled_again_without_its_overlay_failed(label: Label, tmp_path: Path, monkeypatch) -> None:
+    """With --overwrite, a table that is done may be that of the earlier run."""
+    label("--blur", "all")
+
+    def fail(*_: object) -> None:
+        raise MediaError("'talk.mkv' cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("avfer.labelling.label_clip.write_overlay", fail)
+        result = label("--blur", "all", "--overwrite")
+    assert result.code == 3 and "0 done, 1 failed" in result.err
+    assert label("--blur", "all", "--retry-failed").code == 0
+
+
 def test_an_overlay_of_an_earlier_content_is_removed(label: Label, corpus: Path, tmp_path: Path) -> None:
     label("--blur", "all")
     write_clip(corpus / "talk.mkv", squares_clip(6), 10)
