@@ -90,16 +90,17 @@ def _replace_folder(path: Path, new: Path) -> None:
     """Rename the folder `new` to `path`, then remove the folder that was there. Raises OSError.
 
     Systems rename no folder to one with files, so the old one gets a hidden name first, and its own name back on any
-    error. A kill between the two renames leaves both folders complete under hidden names.
+    error. A kill between the two renames leaves both folders complete under hidden names; if another program writes to
+    `path` between them, the old folder stays under its hidden name.
     """
     old = _temporary_path(path)
     try:
         path.rename(old)
         new.rename(path)
     finally:
-        if path.exists():
+        if not new.exists():
             shutil.rmtree(old, ignore_errors=True)
-        else:
+        elif old.exists():
             old.rename(path)
 
 

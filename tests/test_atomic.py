@@ -127,6 +127,24 @@ def test_a_folder_that_could_not_be_replaced_stays_as_it_was(tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
+def test_a_folder_is_not_lost_if_another_program_takes_its_name_meanwhile(tmp_path, monkeypatch):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old.csv").write_text("old")
+    rename = Path.rename
+
+    def rename_and_take(path: Path, target: Path) -> Path:
+        found = rename(path, target)
+        if path == tmp_path / "set":
+            path.mkdir()
+            (path / "other.csv").write_text("other")
+        return found
+
+    monkeypatch.setattr(Path, "rename", rename_and_take)
+    with pytest.raises(OutputError), atomic_folder(tmp_path / "set", replace=True) as part:
+        (part / "new.csv").write_text("new")
+    assert sorted(content(tmp_path).values()) == ["old", "other"] and (tmp_path / "set" / "other.csv").exists()
+
+
 def test_writers_of_one_file_at_the_same_time_have_temporary_paths_of_their_own(tmp_path):
     path = tmp_path / "a.csv"
     with atomic_write(path) as first:
