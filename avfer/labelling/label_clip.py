@@ -43,7 +43,7 @@ NAME_ERRORS = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, er
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a clip has no table."""
+    """Why a clip has no table, or no overlay."""
 
     reason: str  # one line
     stage: str  # of the pipeline; or fetch, open, write, worker
