@@ -110,9 +110,9 @@ Blur = Annotated[
     typer.Option(
         "--blur",
         metavar="others|all",
-        help="Write the annotated video of each clip (the overlay) with faces made unrecognisable: all, or all but those"
-        " of the main person (--person N chooses one). Faces that are not detected stay visible, and the sound stays as"
-        " it is. A report of the same run has no pictures.",
+        help="Write the annotated video of each clip (the overlay) with faces made unrecognisable: all, or all but"
+        " those of the main person (--person N chooses one). Faces that are not detected stay visible, and the sound"
+        " stays as it is. A report of the same run has no pictures.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of paths.")]
