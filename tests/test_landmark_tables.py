@@ -93,8 +93,8 @@ def test_the_overlay_draws_the_landmarks_and_run_names_their_table(tmp_path: Pat
     with av.open(str(DEMO)) as before, av.open(str(tmp_path / "demo.overlay.mp4")) as after:
         pictures = [next(clip.decode(video=0)).to_ndarray(format="rgb24").astype(int) for clip in (before, after)]
     x, y = round(face["x1"]), round(face["y1"])  # tip of the nose
-    plain, drawn = (picture[y - 1 : y + 2, x - 1 : x + 2].mean() for picture in pictures)
-    assert drawn > plain + 20
+    plain, drawn = (picture[y - 2 : y + 3, x - 2 : x + 3].mean(2) for picture in pictures)
+    assert drawn.max() > plain.max() + 20 and drawn.min() < plain.min() - 20  # a light point with a dark edge
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])

@@ -123,9 +123,9 @@ def test_a_hop_that_is_no_multiple_of_10_ms_is_refused(hop):
         EmbedVoice(hop=hop)
 
 
-@pytest.mark.parametrize(("rate", "channels"), [(44_100, 1), (16_000, 2)])
-def test_another_rate_or_stereo_is_refused(stage, rate, channels):
-    with pytest.raises(ConfigError, match=rf"got {channels} channel\(s\) at {rate} Hz; set sample_rate: 16000"):
+@pytest.mark.parametrize(("rate", "channels", "found"), [(44_100, 1, "1 channel"), (16_000, 2, "2 channels")])
+def test_another_rate_or_stereo_is_refused(stage, rate, channels, found):
+    with pytest.raises(ConfigError, match=f"got {found} at {rate} Hz; set sample_rate: 16000"):
         stage.step(stage.start(), AudioBatch(torch.zeros(channels, 100), rate, 0.0, 0, last=False))
 
 
