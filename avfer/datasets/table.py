@@ -209,7 +209,8 @@ class Table(Corpus):
             name = min(stamps, key=lambda name: int(np.isnan(stamps[name]).sum()))
             where = location(self._path, rows.lines[int(np.isnan(stamps[name]).argmax())])
             problem = f"one of several rows of this path without {name}"
-            raise DatasetError(f"{where}: {problem}; give all of them time_s, or all of them frame")
+            remedy = "give all of them time_s, or all of them frame; or keep one row, the label of the whole clip"
+            raise DatasetError(f"{where}: {problem}; {remedy}")
         key = next(iter(whole.values()))
         _, order = np.unique(key, return_index=True)
         repeated = np.setdiff1d(np.arange(len(key)), order)
