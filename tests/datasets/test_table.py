@@ -135,7 +135,7 @@ def test_a_parquet_file_is_read_like_a_csv(tmp_path):
             ("y.mp4,train,s1,1,0", "x.mp4,train,s1,1,0"),
             r"line 4: 'y.mp4' .*; 2 files are missing: 'y.mp4', 'x.mp4'; write",
         ),
-        (("a.mp4,train,s1,,0.5",), "line 4: one of several rows of this path without time_s.*keep one row, the label of the whole clip"),
+        (("a.mp4,train,s1,,0.5",), "line 4: one of several rows of this path without time_s.*keep one row"),
         (("./a.mp4,train,s2,0.2,0.5",), "line 4: 'a.mp4' has another partition, subject or audio than in line 2"),
         (("a.mp4,train,s2,0.2,0.5",), "line 4: 'a.mp4' has another partition, subject or audio than in line 2"),
         (("a.mp4,dev,s1,0.2,0.5",), "line 4: 'a.mp4' has another partition"),
