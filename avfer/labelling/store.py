@@ -3,7 +3,7 @@
     labels/
       manifest.parquet     the plan, with the durations of the clips that are done
       run.json             the pipeline in use and its fingerprint
-      clips/ID.parquet     one table for each clip; ID.overlay.mp4 beside it, if `--blur` asked for the video
+      clips/ID.parquet     one table for each clip; with `--blur` also ID.overlay.mp4, its video
       landmarks/ID.parquet the landmarks of its faces, if the pipeline adds them
       done/ID.json         written after the table; has the fingerprint of the pipeline and the hash of the clip
       failed/ID.json       why a clip has no table
